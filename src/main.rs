@@ -1,0 +1,5 @@
+//! The command line: clap types, dispatch, exit codes; nothing else.
+
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,230 @@
+//! The atom of every result: one request's life. Everything after it is a fold over samples.
+
+use super::Nanos;
+use serde::{Deserialize, Serialize};
+
+/// The part of a run a request belongs to. Only `Measure` enters a summary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The first request to a target, which may find its model unloaded: told apart, never in a distribution.
+    Cold,
+    /// Sent before the measured window opened.
+    Warmup,
+    /// Planned inside the measured window.
+    Measure,
+}
+
+impl Phase {
+    /// The word in `samples.csv`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Cold => "cold",
+            Phase::Warmup => "warmup",
+            Phase::Measure => "measure",
+        }
+    }
+
+    /// The phase of a word in `samples.csv`.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Phase::Cold, Phase::Warmup, Phase::Measure].into_iter().find(|p| p.as_str() == word)
+    }
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// A complete answer, with its end marker.
+    Ok,
+    /// A complete answer from which no label could be read (the request itself succeeded).
+    Unparsed,
+    /// A status other than 200 and 503.
+    HttpStatus,
+    /// An error told inside an answer that began well, or an error frame.
+    ErrorFrame,
+    /// The answer ended without its end marker.
+    Truncated,
+    /// No complete answer within the deadline; the stamps known by then are kept.
+    Timeout,
+    /// No connection, or it broke before any byte of the answer.
+    Connect,
+    /// The engine was full and said so (503, or its wire's own word for it).
+    Rejected,
+    /// Planned, and never sent.
+    Unsent,
+}
+
+impl Outcome {
+    /// Every outcome, in the order they are told in.
+    pub const ALL: [Outcome; 9] = [
+        Outcome::Ok,
+        Outcome::Unparsed,
+        Outcome::HttpStatus,
+        Outcome::ErrorFrame,
+        Outcome::Truncated,
+        Outcome::Timeout,
+        Outcome::Connect,
+        Outcome::Rejected,
+        Outcome::Unsent,
+    ];
+
+    /// The word in `samples.csv`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::Unparsed => "unparsed",
+            Outcome::HttpStatus => "http_status",
+            Outcome::ErrorFrame => "error_frame",
+            Outcome::Truncated => "truncated",
+            Outcome::Timeout => "timeout",
+            Outcome::Connect => "connect",
+            Outcome::Rejected => "rejected",
+            Outcome::Unsent => "unsent",
+        }
+    }
+
+    /// The outcome of a word in `samples.csv`.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| o.as_str() == word)
+    }
+
+    /// Whether the engine gave a complete answer: its latency is a latency, an error's is not.
+    pub fn answered(self) -> bool {
+        matches!(self, Outcome::Ok | Outcome::Unparsed)
+    }
+}
+
+/// The instants of one request, all on the run's one clock; `None` where a thing did not happen or is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stamps {
+    /// When the request was due: in a closed loop, when its user was ready for it.
+    pub planned: Nanos,
+    /// When the driver let it go (the connection stood by then).
+    pub dispatched: Option<Nanos>,
+    /// Last byte of the request written to the socket.
+    pub sent: Option<Nanos>,
+    /// First byte of the answer read, headers included.
+    pub first_byte: Option<Nanos>,
+    /// First non-empty text of a streamed answer; never set for an answer that came whole.
+    pub first_token: Option<Nanos>,
+    /// Last non-empty text of a streamed answer.
+    pub last_token: Option<Nanos>,
+    /// The answer was complete, or the failure was noticed.
+    pub end: Option<Nanos>,
+}
+
+/// One request's life, one row of `samples.csv`. Names that repeat (target, label) are positions in the plan's lists.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Position in `plan.targets`.
+    pub target: usize,
+    /// Which part of the run.
+    pub phase: Phase,
+    /// Number of the stretch of time this target was driven in: 0 when all run at once.
+    pub block: u32,
+    /// Number of the stream of requests: one a target.
+    pub lane: u32,
+    /// The user of the closed loop, from 0.
+    pub user: u32,
+    /// Number of the request within its phase, the same for every target.
+    pub index: u64,
+    /// Number of the conversation within its phase (chat only).
+    pub conversation: Option<u64>,
+    /// Turn of the conversation, from 1 (chat only).
+    pub turn: Option<u32>,
+    /// All the instants.
+    pub stamps: Stamps,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// HTTP status, where the wire has one.
+    pub http_status: Option<u16>,
+    /// The engine's word for why it stopped (`stop`, `length`, ...).
+    pub finish: Option<String>,
+    /// Prompt tokens by the engine's own count.
+    pub prompt_tokens: Option<u64>,
+    /// Those of them served from a prefix cache, where the engine says so.
+    pub cached_tokens: Option<u64>,
+    /// Output tokens by the engine's own count; never a count of chunks.
+    pub output_tokens: Option<u64>,
+    /// Pieces of text that arrived (lines, events or frames with text).
+    pub chunks: u32,
+    /// Position of the right label in `plan.workload.labels` (classify only).
+    pub expected_label: Option<usize>,
+    /// Position of the label read from the answer (classify only).
+    pub label: Option<usize>,
+    /// The engine's own total time.
+    pub server_total: Option<Nanos>,
+    /// The engine's own time to get the model ready.
+    pub server_load: Option<Nanos>,
+    /// The engine's own time for the prompt.
+    pub server_prompt: Option<Nanos>,
+    /// The engine's own time for the output.
+    pub server_output: Option<Nanos>,
+    /// Hash of what was asked, equal for every target: 16 hex digits when written.
+    pub request_hash: u64,
+    /// Hash of the answer's text (or of an embedding's bytes); `None` if there was none.
+    pub text_hash: Option<u64>,
+    /// What went wrong, in the engine's or the system's words.
+    pub error: Option<String>,
+    /// Position of the prompt in the workload's list of items.
+    pub item: usize,
+    /// Longest wait between two pieces of text of this answer: a stall shows here.
+    pub gap_max: Option<Nanos>,
+    /// Numbers in the embedding (embed only).
+    pub dimensions: Option<u32>,
+    /// Time to open a connection for this request, if one was opened; before `planned`, outside every latency.
+    pub connect: Option<Nanos>,
+    /// Times the request was sent again because a kept-alive connection had died before any byte of the answer.
+    pub retries: u32,
+}
+
+impl Sample {
+    /// Service time: from the last byte of the request sent to the end of the answer.
+    pub fn latency(&self) -> Option<Nanos> {
+        Some(self.stamps.end?.since(self.stamps.sent?))
+    }
+
+    /// Response time: from the planned instant to the end of the answer.
+    pub fn response(&self) -> Option<Nanos> {
+        Some(self.stamps.end?.since(self.stamps.planned))
+    }
+
+    /// Lag: how late the generator sent it, from the planned instant to the last byte sent.
+    pub fn lag(&self) -> Option<Nanos> {
+        Some(self.stamps.sent?.since(self.stamps.planned))
+    }
+
+    /// Time to first token (TTFT): from sent to the first non-empty text; streams only.
+    pub fn ttft(&self) -> Option<Nanos> {
+        Some(self.stamps.first_token?.since(self.stamps.sent?))
+    }
+
+    /// Mean inter-token latency of this request, in nanoseconds: (last token - first token) / (tokens - 1).
+    ///
+    /// Needs two tokens by the engine's own count and a stream.
+    pub fn itl(&self) -> Option<f64> {
+        let gaps = self.output_tokens.filter(|n| *n >= 2)? - 1;
+        Some(self.stamps.last_token?.since(self.stamps.first_token?).0 as f64 / gaps as f64)
+    }
+
+    /// Time per output token, in nanoseconds: (end - first token) / (tokens - 1), as vLLM's and AIPerf's TPOT.
+    pub fn tpot(&self) -> Option<f64> {
+        let gaps = self.output_tokens.filter(|n| *n >= 2)? - 1;
+        Some(self.stamps.end?.since(self.stamps.first_token?).0 as f64 / gaps as f64)
+    }
+
+    /// Effective token rate, output tokens per second of latency; needs two tokens.
+    pub fn tokens_per_s(&self) -> Option<f64> {
+        let tokens = self.output_tokens.filter(|n| *n >= 2)?;
+        let seconds = self.latency()?.seconds();
+        (seconds > 0.0).then(|| tokens as f64 / seconds)
+    }
+
+    /// Decode rate by the engine's own clock: (tokens - 1) / output time; needs two tokens.
+    pub fn server_decode_per_s(&self) -> Option<f64> {
+        let gaps = self.output_tokens.filter(|n| *n >= 2)? - 1;
+        let seconds = self.server_output?.seconds();
+        (seconds > 0.0).then(|| gaps as f64 / seconds)
+    }
+}

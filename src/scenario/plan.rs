@@ -1,0 +1,177 @@
+//! What will happen: every default filled in, every `auto` found. Nothing validates after this.
+//!
+//! A plan is a pure value; it is kept in `manifest.json`, so a run can be told again from its directory.
+
+use super::{Constrain, History, Order, PromptCache, PromptFormat, Sampling, Span, TargetSpec, Task};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What will happen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// The scenario's name.
+    pub name: String,
+    /// One sentence for people.
+    pub about: Option<String>,
+    /// What is asked of the engines.
+    pub task: Task,
+    /// Seed of everything drawn at random.
+    pub seed: u64,
+    /// The engines, in the scenario's order.
+    pub targets: Vec<TargetPlan>,
+    /// Position of the reference in `targets`.
+    pub reference: usize,
+    /// What is asked.
+    pub workload: WorkloadPlan,
+    /// All at once, or one after another.
+    pub order: Order,
+    /// How the requests are driven.
+    pub load: ClosedPlan,
+    /// Deadline of one request.
+    pub timeout: Span,
+    /// Time for requests in flight once sending has stopped.
+    pub drain: Span,
+}
+
+/// One engine, found and known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetPlan {
+    /// The scenario's name for it.
+    pub name: String,
+    /// Whether this is the embedded engine in place of a real one.
+    pub stand_in: bool,
+    /// Where it answers.
+    pub endpoint: Endpoint,
+    /// The model that will be asked.
+    pub model: String,
+    /// The settings as written (secrets masked when serialised).
+    pub spec: TargetSpec,
+    /// What the engine told of itself.
+    pub facts: EngineFacts,
+    /// What this target cannot honour of the scenario, in sentences.
+    pub inequalities: Vec<String>,
+}
+
+impl TargetPlan {
+    /// The word for the wire: `ollama`, `openai`, `gg_core` or `json`.
+    pub fn wire(&self) -> &'static str {
+        match self.spec {
+            TargetSpec::Ollama(_) => "ollama",
+            TargetSpec::OpenAi(_) => "openai",
+            TargetSpec::GgCore(_) => "gg_core",
+            TargetSpec::Json(_) => "json",
+        }
+    }
+
+    /// The name as tables show it: with `(stand-in)` after it where that is so.
+    pub fn label(&self) -> String {
+        if self.stand_in { format!("{} (stand-in)", self.name) } else { self.name.clone() }
+    }
+}
+
+/// Where an engine answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// HTTP over TCP.
+    Tcp {
+        /// Host name or address, without brackets.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Path before every request's path, without a slash at its end; often empty.
+        prefix: String,
+    },
+    /// A Unix socket.
+    Unix {
+        /// Its path.
+        path: PathBuf,
+    },
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Endpoint::Tcp { host, port, prefix } if host.contains(':') => write!(f, "http://[{host}]:{port}{prefix}"),
+            Endpoint::Tcp { host, port, prefix } => write!(f, "http://{host}:{port}{prefix}"),
+            Endpoint::Unix { path } => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What an engine told of itself; `None` where it didn't.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EngineFacts {
+    /// The engine's name for itself (`ollama`, `llama.cpp`, `gg-core`, `loadcmp stand-in`).
+    pub engine: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// Digest of the model.
+    pub digest: Option<String>,
+    /// Architecture or family of the model.
+    pub family: Option<String>,
+    /// Number of parameters, as the engine writes it.
+    pub parameters: Option<String>,
+    /// Quantisation.
+    pub quantization: Option<String>,
+    /// Context length in tokens, of one slot.
+    pub context: Option<u64>,
+    /// Requests served at once.
+    pub slots: Option<u64>,
+    /// Size of the model in bytes.
+    pub size_bytes: Option<u64>,
+    /// Whether the model was loaded before the run's first request.
+    pub loaded: Option<bool>,
+    /// The models that are there.
+    pub models: Vec<String>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WorkloadPlan {
+    /// Where the prompts come from, in words.
+    pub source: String,
+    /// Number of different prompts or conversations.
+    pub items: usize,
+    /// Hash over all of it: 64 hex digits. Equal hash, equal work.
+    pub hash: String,
+    /// The labels (classify).
+    pub labels: Vec<String>,
+    /// Whether a schema forces a label.
+    pub constrain: Constrain,
+    /// As messages or as it is.
+    pub format: PromptFormat,
+    /// System message.
+    pub system: Option<String>,
+    /// Sampling; its seed filled in.
+    pub sampling: Sampling,
+    /// Streams or whole answers.
+    pub stream: bool,
+    /// What is done about prefix caches.
+    pub prompt_cache: PromptCache,
+    /// Earlier answers in a conversation.
+    pub history: History,
+}
+
+/// The closed loop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedPlan {
+    /// Users on each target.
+    pub users: u32,
+    /// When it ends.
+    pub until: Until,
+    /// Pause between an answer and the next request.
+    pub think: Span,
+    /// Load before the measured window.
+    pub warmup: Span,
+}
+
+/// When a closed loop ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Until {
+    /// After this time.
+    Duration(Span),
+    /// After this many requests (conversations, for chat) on each target.
+    Requests(u64),
+}
