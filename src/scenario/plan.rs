@@ -149,6 +149,9 @@ pub struct WorkloadPlan {
     pub stream: bool,
     /// What is done about prefix caches.
     pub prompt_cache: PromptCache,
+    /// What this run's nonces were drawn from (16 hex digits); a run's own, so that no run finds its prompts in a cache.
+    #[serde(default)]
+    pub nonce_salt: String,
     /// Earlier answers in a conversation.
     pub history: History,
 }

@@ -3,6 +3,13 @@
 //! Items (prompts or conversations) come in; request number `n` of a phase is a pure function of the seed, the items
 //! and `n`, so that a run of any length needs no more memory than its items. No input or output, no clock.
 
+mod label;
+mod source;
+mod synthetic;
+
+pub use label::read_label;
+pub use source::{SourceError, read_items};
+
 use crate::record::Phase;
 use crate::scenario::{PromptCache, Sampling};
 use rand::SeedableRng;
@@ -41,9 +48,11 @@ pub struct Workload {
     order: Vec<u32>,
     /// Requests before each place of `order`; one longer than it.
     before: Vec<u64>,
-    seed: u64,
-    bust: bool,
+    /// What nonces are drawn from, if caches are to be busted.
+    salt: Option<u64>,
     hash: [u8; 32],
+    /// Hash of each turn of each item.
+    hashes: Vec<Vec<u64>>,
 }
 
 /// One conversation or single request, by its number in a phase.
@@ -62,7 +71,17 @@ pub struct Unit {
 impl Workload {
     /// Builds the list. The order of the items is drawn once, from the seed; the hash covers items, order, seed,
     /// system message, sampling and cache rule.
-    pub fn new(items: Vec<Item>, seed: u64, system: Option<&str>, sampling: &Sampling, cache: PromptCache) -> Self {
+    ///
+    /// `salt` is a run's own: with nonces from the seed alone, a second run would find the first one's prompts in the
+    /// engines' caches. It is no part of the hashes, which say that two runs ask the same.
+    pub fn new(
+        items: Vec<Item>,
+        seed: u64,
+        salt: u64,
+        system: Option<&str>,
+        sampling: &Sampling,
+        cache: PromptCache,
+    ) -> Self {
         let mut order: Vec<u32> = (0..u32::try_from(items.len()).unwrap_or(u32::MAX)).collect();
         // ChaCha8: a stream fixed by its definition, unlike the standard generator's.
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
@@ -88,8 +107,16 @@ impl Workload {
                 part(turn.assistant.as_deref().unwrap_or_default());
             }
         }
-        let hash = hasher.finalize().into();
-        Self { items, order, before, seed, bust: cache == PromptCache::Bust, hash }
+        let hash: [u8; 32] = hasher.finalize().into();
+        let turn_hash = |item: usize, turn: usize| {
+            let mut hasher = Sha256::new_with_prefix(hash);
+            hasher.update((item as u64).to_le_bytes());
+            hasher.update((turn as u64).to_le_bytes());
+            first_u64(&hasher.finalize())
+        };
+        let turns = |(number, item): (usize, &Item)| (0..item.turns.len()).map(|t| turn_hash(number, t)).collect();
+        let hashes = items.iter().enumerate().map(turns).collect();
+        Self { items, order, before, salt: (cache == PromptCache::Bust).then_some(salt), hash, hashes }
     }
 
     /// The items, in the data's order.
@@ -110,31 +137,23 @@ impl Workload {
             number,
             first_index: epoch * a_round + self.before[place],
             item: self.order[place] as usize,
-            nonce: self.bust.then(|| u32::from_le_bytes(self.draw(b"nonce", phase, number))),
+            nonce: self.salt.map(|salt| nonce(salt, phase, number)),
         }
     }
 
-    /// Hash of what turn `turn` of a unit asks, equal for every target.
-    pub fn request_hash(&self, phase: Phase, unit: &Unit, turn: usize) -> u64 {
-        let mut hasher = Sha256::new();
-        hasher.update(self.hash);
-        hasher.update((unit.item as u64).to_le_bytes());
-        hasher.update((turn as u64).to_le_bytes());
-        hasher.update(unit.nonce.map_or([0; 4], u32::to_le_bytes));
-        hasher.update([u8::from(unit.nonce.is_some()), phase as u8]);
-        first_u64(&hasher.finalize())
+    /// Hash of what turn `turn` of a unit asks but for its nonce: equal for every target, and from run to run.
+    pub fn request_hash(&self, unit: &Unit, turn: usize) -> u64 {
+        self.hashes.get(unit.item).and_then(|turns| turns.get(turn)).copied().unwrap_or(0)
     }
+}
 
-    /// Four bytes drawn for a purpose, a phase and a number: a hash, so that any of them is had without the others.
-    fn draw(&self, purpose: &[u8], phase: Phase, number: u64) -> [u8; 4] {
-        let mut hasher = Sha256::new();
-        hasher.update(purpose);
-        hasher.update(self.seed.to_le_bytes());
-        hasher.update([phase as u8]);
-        hasher.update(number.to_le_bytes());
-        let digest = hasher.finalize();
-        [digest[0], digest[1], digest[2], digest[3]]
-    }
+/// The nonce of a unit: a bijective mix of its place and the salt (the finaliser of SplitMix64), so that any of them is
+/// had without the others, and for next to nothing.
+fn nonce(salt: u64, phase: Phase, number: u64) -> u32 {
+    let mut mixed = salt ^ (number << 2 | phase as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ mixed >> 31) as u32
 }
 
 /// The text of a nonce as it stands at the start of a prompt.
@@ -169,7 +188,7 @@ mod tests {
     }
 
     fn workload(seed: u64, cache: PromptCache) -> Workload {
-        Workload::new(items(&[1, 3, 2]), seed, None, &Sampling::default(), cache)
+        Workload::new(items(&[1, 3, 2]), seed, 9, None, &Sampling::default(), cache)
     }
 
     #[test]
@@ -180,6 +199,13 @@ mod tests {
         assert_ne!(list(1), list(2));
         assert_eq!(workload(1, PromptCache::Bust).hash(), workload(1, PromptCache::Bust).hash());
         assert_ne!(workload(1, PromptCache::Bust).hash(), workload(1, PromptCache::AsIs).hash());
+        let salted = |salt| Workload::new(items(&[1, 3, 2]), 1, salt, None, &Sampling::default(), PromptCache::Bust);
+        let (a, b) = (salted(1).unit(Phase::Measure, 4), salted(2).unit(Phase::Measure, 4));
+        assert_ne!(a.nonce, b.nonce, "another run, another nonce");
+        assert_eq!(
+            (salted(1).hash(), salted(1).request_hash(&a, 0)),
+            (salted(2).hash(), salted(2).request_hash(&b, 0))
+        );
     }
 
     #[test]

@@ -1,0 +1,32 @@
+//! The patterns the schema uses. They are matched by hand: there are few, and each has words that say more than it does.
+
+use crate::scenario::Span;
+use crate::scenario::span::PATTERN as SPAN;
+use serde_json::Value as Json;
+
+/// A pattern, what matches it, and what it asks for.
+pub(super) type Pattern = (&'static str, fn(&str) -> bool, &'static str);
+pub(super) const PATTERNS: [Pattern; 4] = [
+    (
+        r"^[A-Za-z0-9_-]+$",
+        |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
+        "made of letters, digits, - and _",
+    ),
+    ("^/", |text| text.starts_with('/'), "a path that begins with `/`"),
+    ("^(/|$)", |text| text.is_empty() || text.starts_with('/'), "a JSON pointer, which begins with `/`"),
+    (SPAN, |text| Span::parse(text).is_some(), LENGTH_OF_TIME),
+];
+
+/// What a span looks like, in words.
+pub(super) const LENGTH_OF_TIME: &str = "a length of time such as 500ms, 30s, 5m";
+
+/// Whether a text must be a length of time.
+pub(super) fn is_span(schema: &Json) -> bool {
+    schema["pattern"] == SPAN
+}
+
+/// What the schema's pattern asks for, if a text isn't that.
+pub(super) fn unmatched(text: &str, schema: &Json) -> Option<&'static str> {
+    let pattern = schema["pattern"].as_str()?;
+    PATTERNS.iter().find(|(known, matches, _)| *known == pattern && !matches(text)).map(|(_, _, words)| *words)
+}

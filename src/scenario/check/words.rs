@@ -1,0 +1,48 @@
+//! How the walk speaks of values: what they are, what was probably meant.
+
+use crate::scenario::mistake::{cut, is_secret_name, nearest};
+use crate::scenario::tree::{Node, Value};
+
+pub(super) fn did_you_mean(written: &str, names: &[&str]) -> String {
+    nearest(written, names.iter().copied()).map(|name| format!("did you mean `{name}`?")).unwrap_or_default()
+}
+
+/// A text in a message. What came from a variable that may be secret is not shown.
+pub(super) fn describe(node: &Node, text: &str) -> String {
+    match from_variable(node) {
+        Some(variable) if is_secret_name(&variable) => format!("what `{variable}` holds"),
+        Some(variable) => format!("the text \"{}\" (from `{variable}`)", cut(text)),
+        None => format!("the text \"{}\"", cut(text)),
+    }
+}
+
+pub(super) fn describe_number(node: &Node, number: &serde_json::Number) -> String {
+    match from_variable(node) {
+        Some(variable) => format!("{number} (from `{variable}`)"),
+        None => number.to_string(),
+    }
+}
+
+fn from_variable(node: &Node) -> Option<String> {
+    node.filled.as_ref().and_then(|filled| filled.names.first().cloned())
+}
+
+pub(super) fn kind(node: &Node) -> &'static str {
+    match &node.value {
+        Value::Null => "empty",
+        Value::Bool(true) => "true",
+        Value::Bool(false) => "false",
+        Value::Number(_) => "a number",
+        Value::Text(_) => "a text",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a map",
+    }
+}
+
+pub(super) fn no_article(title: &str) -> &str {
+    title.strip_prefix("a ").or_else(|| title.strip_prefix("an ")).unwrap_or(title)
+}
+
+pub(super) fn first_sentence(text: &str) -> &str {
+    text.split_inclusive(". ").next().unwrap_or_default().trim_end()
+}

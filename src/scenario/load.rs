@@ -1,0 +1,181 @@
+//! From a file to a scenario: read, filled in from the environment, changed by the command line, checked, decoded.
+
+use super::environment::{self, Lookup};
+use super::mistake::{Mistake, Place, nearest};
+use super::overlay::{self, Overrides};
+use super::tree::{self, Node, Value};
+use super::{Scenario, ScenarioError, check, sense};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// A scenario that was read and found right.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What was written, with the environment and the command line laid over it.
+    pub scenario: Scenario,
+    /// The file.
+    pub path: PathBuf,
+    /// The directory that paths in the scenario start from: the file's.
+    pub base: PathBuf,
+    /// The file's text as it stands, to be kept beside the results. Holds no secret: those come from the environment.
+    pub text: String,
+}
+
+/// Reads a scenario from a file.
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, ScenarioError> {
+    let name = path.display().to_string();
+    let text = read_file(path, &name)?;
+    let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    load_with(path, base, text, overrides, &|name| std::env::var(name))
+}
+
+/// Reads a scenario from a text; paths in it start from the current directory.
+pub fn load_str(name: &str, text: &str, overrides: &Overrides) -> Result<Loaded, ScenarioError> {
+    load_with(Path::new(name), Path::new("."), text.to_owned(), overrides, &|name| std::env::var(name))
+}
+
+/// Reads a scenario from a text whose paths start from `base`, with the environment that `lookup` tells.
+pub fn load_with(
+    path: &Path,
+    base: &Path,
+    text: String,
+    overrides: &Overrides,
+    lookup: &Lookup<'_>,
+) -> Result<Loaded, ScenarioError> {
+    let failed = |text: &str, mistakes| Err(ScenarioError::new(&path.display().to_string(), text, mistakes));
+    // An editor's mark at the start, which is no part of the text.
+    let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    if text.len() > tree::MAX_BYTES {
+        return failed("", vec![too_large(text.len() as u64)]);
+    }
+    let mut root = match tree::read(&text).and_then(|root| is_scenario(root, &text)) {
+        Ok(root) => root,
+        Err(mistake) => return failed(&text, vec![mistake]),
+    };
+    let mut mistakes = Vec::new();
+    overlay::lay(&mut root, overrides, &mut mistakes);
+    // Before the environment is filled in, while it can still be told who wrote what.
+    sense::secrets(&root, &mut mistakes);
+    environment::fill(&mut root, lookup, &mut mistakes);
+    check::check(&mut root, &super::schema(), &mut mistakes);
+    if !mistakes.is_empty() {
+        return failed(&text, mistakes);
+    }
+    let scenario: Scenario = match serde_json::from_value(root.clone().into_json()) {
+        Ok(scenario) => scenario,
+        // The walk lets through only what the types take; were it not so, this says it without a line.
+        Err(error) => return failed(&text, vec![Mistake::new(error.to_string(), Place::Whole)]),
+    };
+    sense::check(&scenario, &root, base, &mut mistakes);
+    match mistakes.is_empty() {
+        true => Ok(Loaded { scenario, path: path.to_owned(), base: base.to_owned(), text }),
+        false => failed(&text, mistakes),
+    }
+}
+
+/// Whether a tree can be a scenario at all.
+fn is_scenario(root: Node, text: &str) -> Result<Node, Mistake> {
+    match root.value {
+        Value::Map(_) => Ok(root),
+        Value::Null => Err(Mistake::new("the scenario is empty", Place::Whole).help(INIT)),
+        Value::List(_) => Err(Mistake::new("a scenario is a map of fields, not a list", root.place)),
+        _ => {
+            let mistake = Mistake::new("a scenario is a map of fields, not a single value", root.place);
+            let first = text.lines().find(|line| line.contains(':')).unwrap_or_default();
+            Err(if first.is_empty() { mistake.help(INIT) } else { mistake.help("after `:` comes a space") })
+        }
+    }
+}
+
+const INIT: &str = "`loadcmp init` writes one to start from";
+
+/// The text of a file.
+fn read_file(path: &Path, name: &str) -> Result<String, ScenarioError> {
+    let fail = |mistake| Err(ScenarioError::new(name, "", vec![mistake]));
+    let whole = |message: String| Mistake::new(message, Place::Whole);
+    // Asked before it is opened: opening a pipe waits for its writer.
+    let facts = match std::fs::metadata(path) {
+        Ok(facts) => facts,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return fail(missing(path)),
+        Err(error) => return fail(whole(format!("can't read the scenario: {error}"))),
+    };
+    if facts.is_dir() {
+        let files = scenarios_in(path);
+        let mistake = whole("this is a directory, not a scenario".to_owned());
+        return fail(if files.is_empty() { mistake } else { mistake.help(format!("in it: {}", files.join(", "))) });
+    }
+    if !facts.is_file() {
+        return fail(whole("this is not a regular file".to_owned()));
+    }
+    if facts.len() > tree::MAX_BYTES as u64 {
+        return fail(too_large(facts.len()));
+    }
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(tree::MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) => text(bytes, name),
+        Err(error) => fail(whole(format!("can't read the scenario: {error}"))),
+    }
+}
+
+/// Bytes as text; the first byte that is none is told with its line and column.
+fn text(bytes: Vec<u8>, name: &str) -> Result<String, ScenarioError> {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let mistake = Mistake::new("the file is UTF-16 text", Place::Whole).help("save it as UTF-8");
+        return Err(ScenarioError::new(name, "", vec![mistake]));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..valid]).into_owned();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let byte = error.as_bytes().get(valid).copied().unwrap_or_default();
+        let place = Place::File { line, column, width: 1, byte: valid };
+        let mistake = Mistake::new(format!("not valid UTF-8: the byte 0x{byte:02x}"), place);
+        let shown = String::from_utf8_lossy(error.as_bytes());
+        ScenarioError::new(name, &shown, vec![mistake.help("save the file as UTF-8")])
+    })
+}
+
+fn too_large(bytes: u64) -> Mistake {
+    let limit = tree::MAX_BYTES / (1 << 20);
+    let message = format!("too large for a scenario: {bytes} bytes, and the limit is {limit} MiB");
+    Mistake::new(message, Place::Whole).help("prompts belong in a data file: `prompts: { jsonl: { path: ... } }`")
+}
+
+/// A scenario that isn't there, with what is.
+fn missing(path: &Path) -> Mistake {
+    let mistake = Mistake::new("there is no such file", Place::Whole);
+    let wanted = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut files: Vec<String> = Vec::new();
+    for directory in [beside, Path::new("scenarios")] {
+        let join = |file: &String| match directory == Path::new(".") {
+            true => file.clone(),
+            false => directory.join(file).display().to_string(),
+        };
+        files.extend(scenarios_in(directory).iter().map(join).filter(|file| !files.contains(file)).collect::<Vec<_>>());
+    }
+    let stem = |file: &str| Path::new(file).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let stems: Vec<String> = files.iter().filter_map(|file| stem(file)).collect();
+    let wanted = stem(&wanted).unwrap_or_default();
+    let near = nearest(&wanted, stems.iter().map(String::as_str));
+    let near = near.and_then(|near| stems.iter().position(|stem| stem == near)).and_then(|i| files.get(i));
+    match (near, files.is_empty()) {
+        (Some(near), _) => mistake.note(format!("did you mean `{near}`?")).help(format!("there: {}", files.join(", "))),
+        (None, false) => mistake.help(format!("there: {}", files.join(", "))),
+        (None, true) => mistake.help(INIT),
+    }
+}
+
+/// The names of the first YAML files in a directory.
+fn scenarios_in(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten().take(1000);
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".yaml") || name.ends_with(".yml"))
+        .collect();
+    names.sort();
+    names.truncate(12);
+    names
+}

@@ -1,0 +1,177 @@
+//! Whether each target can be spoken to, and can do the task.
+
+use super::Sense;
+use crate::scenario::mistake::nearest;
+use crate::scenario::{Address, JsonSpec, JsonStream, LoadSpec, TargetSpec, Task};
+
+/// What a `json` body can ask for.
+const PLACEHOLDERS: [&str; 6] = ["prompt", "messages", "model", "max_tokens", "temperature", "seed"];
+
+/// Bytes of a Unix socket's path, at most; the system's limit with the zero at its end.
+const SOCKET_PATH: usize = 107;
+
+impl Sense<'_> {
+    pub(super) fn targets(&mut self) {
+        let scenario = self.scenario;
+        for (name, target) in &scenario.targets {
+            match target {
+                TargetSpec::Ollama(spec) => {
+                    self.address(&["targets", name, "ollama", "url"], &spec.url, true);
+                    self.keep_alive(&["targets", name, "ollama", "keep_alive"], &spec.keep_alive);
+                }
+                TargetSpec::OpenAi(spec) => self.address(&["targets", name, "openai", "url"], &spec.url, true),
+                TargetSpec::GgCore(spec) => {
+                    if spec.socket != "auto" {
+                        self.socket(&["targets", name, "gg_core", "socket"], &spec.socket);
+                    }
+                    self.connections(name, spec.max_connections);
+                }
+                TargetSpec::Json(spec) => self.json(name, spec),
+            }
+        }
+    }
+
+    fn address(&mut self, path: &[&str], url: &str, auto: bool) {
+        if auto && url == "auto" {
+            return;
+        }
+        if let Err(why) = Address::parse(url) {
+            let help = match url.starts_with("https://") {
+                true => "give the address behind the TLS proxy, or run one that ends TLS in front of it",
+                false => "for example: http://127.0.0.1:8080",
+            };
+            // The text is not repeated: a password may be in it.
+            let mistake = self.wrong(path, format!("`url` {why}"));
+            mistake.add_help(help);
+            if url.contains('@') {
+                mistake.hide_it();
+            }
+        }
+    }
+
+    fn socket(&mut self, path: &[&str], socket: &str) {
+        if socket.is_empty() || socket.contains('\0') {
+            self.wrong(path, "`socket` must be the path of a Unix socket");
+        } else if socket.len() > SOCKET_PATH {
+            let message = format!("`socket` is {} bytes long, and the system takes {SOCKET_PATH}", socket.len());
+            self.wrong(path, message);
+        }
+    }
+
+    fn connections(&mut self, name: &str, most: u32) {
+        let LoadSpec::Closed(closed) = &self.scenario.load;
+        if closed.users > most {
+            let message = format!("{} users need {0} connections, and `{name}` takes {most}", closed.users);
+            self.wrong(&["load", "closed", "users"], message).add_help(
+                "GG-CORE carries one request a connection; more come with its GG_CORE_MAX_CONNECTIONS and `max_connections`",
+            );
+        }
+    }
+
+    fn keep_alive(&mut self, path: &[&str], text: &str) {
+        let positive = text.strip_prefix('-').unwrap_or(text);
+        let seconds = !positive.is_empty() && positive.bytes().all(|b| b.is_ascii_digit());
+        // Ollama takes Go's form, in which units may follow each other: 1h30m.
+        let mut rest = positive;
+        while let Some(end) = rest.find(|c: char| c.is_ascii_alphabetic()) {
+            let after = rest[end..].find(|c: char| !c.is_ascii_alphabetic()).map_or(rest.len(), |n| end + n);
+            if crate::scenario::Span::parse(&rest[..after]).is_none() {
+                break;
+            }
+            rest = &rest[after..];
+        }
+        if !seconds && (positive.is_empty() || !rest.is_empty()) {
+            self.wrong(path, "`keep_alive` must be a length of time such as 5m, or \"-1\" for ever");
+        }
+    }
+
+    fn json(&mut self, name: &str, spec: &JsonSpec) {
+        let path = |field| ["targets", name, "json", field];
+        match (&spec.url, &spec.socket) {
+            (None, None) => {
+                self.wrong_key(&path("url")[..3], "a `json` target needs `url` or `socket`");
+            }
+            (Some(_), Some(_)) => {
+                self.wrong_key(&path("socket"), "`url` and `socket` both say where the target is; write one");
+            }
+            (Some(url), None) => self.address(&path("url"), url, false),
+            (None, Some(socket)) => self.socket(&path("socket"), &socket.to_string_lossy()),
+        }
+        if spec.path.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii() || c == '#') {
+            let message = "`path` has a character that no request's path has; write it in percent form";
+            self.wrong(&path("path"), message);
+        }
+        self.json_headers(name, spec);
+        self.json_answer(name, spec);
+        self.json_body(name, spec);
+    }
+
+    fn json_headers(&mut self, name: &str, spec: &JsonSpec) {
+        for (header, value) in &spec.headers {
+            let path = ["targets", name, "json", "headers", header];
+            let lower = header.to_ascii_lowercase();
+            let odd = |c: char| !c.is_ascii_alphanumeric() && !"!#$%&'*+-.^_`|~".contains(c);
+            if ["host", "content-type", "content-length", "transfer-encoding", "connection"].contains(&&*lower) {
+                self.wrong_key(&path, format!("the header `{header}` is set by loadcmp itself"));
+            } else if header.is_empty() || header.contains(odd) {
+                self.wrong_key(&path, format!("`{header}` is no name of a header"));
+            } else if value.expose().chars().any(|c| c.is_control() || !c.is_ascii()) {
+                let message = format!("the header `{header}` has a character that no header has");
+                self.wrong(&path, message).hide_it();
+            }
+        }
+    }
+
+    fn json_answer(&mut self, name: &str, spec: &JsonSpec) {
+        let path = ["targets", name, "json", "answer"];
+        let task = super::workload::word(self.scenario.task);
+        match self.scenario.task {
+            Task::Embed if spec.answer.embedding.is_none() => {
+                self.wrong_key(&path, format!("`answer` needs `embedding`: where the vector lies ({task})"))
+                    .add_help("for example: embedding: /data/0/embedding");
+            }
+            Task::Embed if spec.stream != JsonStream::None => {
+                let path = ["targets", name, "json", "stream"];
+                self.wrong(&path, "embeddings never stream; write `stream: none`, or leave it out");
+            }
+            Task::Generate | Task::Chat | Task::Classify if spec.answer.text.is_none() => {
+                self.wrong_key(&path, format!("`answer` needs `text`: where the text lies ({task})"))
+                    .add_help("for example: text: /choices/0/message/content");
+            }
+            _ => {}
+        }
+    }
+
+    fn json_body(&mut self, name: &str, spec: &JsonSpec) {
+        let path = ["targets", name, "json", "body"];
+        let mut asked = Vec::new();
+        placeholders(&spec.body, &mut asked);
+        let known = |word: &String| PLACEHOLDERS.contains(&word.as_str());
+        for word in asked.iter().filter(|word| !known(word)) {
+            let near = nearest(word, PLACEHOLDERS);
+            let mistake = self.wrong_key(&path, format!("`body` asks for `{{{{{word}}}}}`, which is not filled in"));
+            mistake.set_note(near.map(|near| format!("did you mean `{{{{{near}}}}}`?")));
+            mistake.add_help(format!("filled in: {}", PLACEHOLDERS.map(|word| format!("{{{{{word}}}}}")).join(", ")));
+        }
+        if asked.iter().all(known) && !asked.iter().any(|word| word == "prompt" || word == "messages") {
+            self.wrong_key(&path, "`body` has no place for the prompt")
+                .add_help("write \"{{prompt}}\" or \"{{messages}}\" where it belongs");
+        }
+        if asked.iter().any(|word| word == "model") && spec.model.is_none() {
+            self.wrong_key(&path, "`body` asks for `{{model}}`, and the target has no `model`");
+        }
+    }
+}
+
+/// The words between `{{` and `}}` in every text of a body.
+fn placeholders(body: &serde_json::Value, found: &mut Vec<String>) {
+    match body {
+        serde_json::Value::String(text) => {
+            let inside = text.split("{{").skip(1).filter_map(|part| part.split_once("}}"));
+            found.extend(inside.map(|(word, _)| word.trim().to_owned()));
+        }
+        serde_json::Value::Array(list) => list.iter().for_each(|item| placeholders(item, found)),
+        serde_json::Value::Object(map) => map.values().for_each(|value| placeholders(value, found)),
+        _ => {}
+    }
+}

@@ -1,0 +1,248 @@
+//! Whether what is asked fits the task: labels for classify, turns for chat, no setting that would be passed over.
+
+use super::{Sense, data_path};
+use crate::scenario::mistake::{nearest, quoted};
+use crate::scenario::{
+    Constrain, History, InlinePrompt, Lengths, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task,
+};
+use std::path::Path;
+
+/// The task's word in the YAML.
+pub(super) fn word(task: Task) -> &'static str {
+    match task {
+        Task::Classify => "classify",
+        Task::Embed => "embed",
+        Task::Generate => "generate",
+        Task::Chat => "chat",
+    }
+}
+
+impl Sense<'_> {
+    pub(super) fn workload(&mut self, base: &Path) {
+        self.labels();
+        self.instruction();
+        self.format();
+        self.unused();
+        self.prompts(base);
+        for (i, stop) in self.scenario.workload.sampling.stop.iter().enumerate() {
+            if stop.is_empty() {
+                self.wrong(&["workload", "sampling", "stop", &i.to_string()], "a text of `stop` must not be empty");
+            }
+        }
+    }
+
+    fn labels(&mut self) {
+        let labels = &self.scenario.workload.labels;
+        let path = ["workload", "labels"];
+        if self.scenario.task != Task::Classify {
+            if !labels.is_empty() {
+                let message = format!("`labels` are for classify, and the task is {}", word(self.scenario.task));
+                self.wrong_key(&path, message);
+            }
+            return;
+        }
+        if labels.len() < 2 {
+            self.wrong_key(&path, "classify needs `labels`: two or more")
+                .add_help("for example: labels: [billing, bug, praise]");
+        }
+        for (i, label) in labels.iter().enumerate() {
+            let path = ["workload", "labels", &i.to_string()];
+            if label.trim().is_empty() {
+                self.wrong(&path, "a label must not be empty");
+            } else if label.trim() != label || label.contains('\n') {
+                self.wrong(&path, "a label must stand on one line, without spaces around it");
+            } else if labels[..i].iter().any(|earlier| earlier.to_lowercase() == label.to_lowercase()) {
+                // An answer is read without regard to case.
+                self.wrong(&path, format!("the label {} is written twice", quoted(label)));
+            }
+        }
+    }
+
+    fn instruction(&mut self) {
+        let Some(instruction) = &self.scenario.workload.instruction else { return };
+        let path = ["workload", "instruction"];
+        let task = self.scenario.task;
+        if task == Task::Chat {
+            self.wrong_key(&path, "`instruction` is not for chat, whose turns go out as they are")
+                .add_help("write `system` for a system message");
+        } else if !instruction.contains("{text}") {
+            self.wrong_key(&path, "`instruction` has no `{text}`: the prompts would all be the same");
+        } else if task != Task::Classify && instruction.contains("{labels}") {
+            self.wrong_key(&path, format!("`instruction` has `{{labels}}`, and the task is {}", word(task)));
+        }
+    }
+
+    fn format(&mut self) {
+        let workload = &self.scenario.workload;
+        if workload.system.is_none() {
+            return;
+        }
+        let path = ["workload", "system"];
+        let speaks_gg_core = self.scenario.targets.values().any(|target| matches!(target, TargetSpec::GgCore(_)));
+        if self.scenario.task == Task::Embed {
+            self.wrong_key(&path, "`system` is a message, and embed sends texts");
+        } else if workload.format == Some(PromptFormat::Raw) {
+            self.wrong_key(&path, "`system` is a message, and `format: raw` sends none");
+        } else if workload.format.is_none() && speaks_gg_core {
+            self.wrong_key(&path, "`system` is a message, and the format is raw where a target speaks GG-CORE")
+                .add_help("write `format: chat`, or leave `system` out");
+        }
+    }
+
+    /// Settings that the task would pass over: what is written should do something.
+    fn unused(&mut self) {
+        let workload = &self.scenario.workload;
+        let task = self.scenario.task;
+        if task == Task::Embed && workload.stream == Some(true) {
+            self.wrong(&["workload", "stream"], "embeddings never stream; write `stream: false`, or leave it out");
+        }
+        if task != Task::Classify && workload.constrain != Constrain::None {
+            let message = format!("`constrain` forces a label, and the task is {}", word(task));
+            self.wrong_key(&["workload", "constrain"], message);
+        }
+        if task != Task::Chat && workload.history != History::Scripted {
+            let message = format!("`history` is for chat, and the task is {}", word(task));
+            self.wrong_key(&["workload", "history"], message);
+        }
+    }
+
+    fn prompts(&mut self, base: &Path) {
+        let scenario = self.scenario;
+        let (chat, classify) = (scenario.task == Task::Chat, scenario.task == Task::Classify);
+        let kind = match &scenario.workload.prompts {
+            PromptsSpec::Inline(prompts) => {
+                return prompts.iter().enumerate().for_each(|(i, prompt)| self.inline(i, prompt));
+            }
+            PromptsSpec::Csv(_) => "csv",
+            PromptsSpec::Jsonl(_) => "jsonl",
+            PromptsSpec::Text(_) => "text",
+            PromptsSpec::Synthetic(_) => "synthetic",
+        };
+        let path = |field| ["workload", "prompts", kind, field];
+        if let Some(file) = file(scenario)
+            && let Err(why) = data_path(base, file)
+        {
+            self.wrong(&path("path"), why);
+        }
+        if chat && matches!(kind, "csv" | "text") {
+            self.wrong_key(&path("")[..3], format!("chat needs conversations, and `{kind}` has none"))
+                .add_help("write them as `jsonl`, `inline` or `synthetic`");
+        }
+        if chat && kind == "jsonl" && self.has(&path("text")) {
+            self.wrong_key(&path("text"), "chat reads `turns`, not `text`");
+        }
+        if !chat && kind == "jsonl" && self.has(&path("turns")) {
+            let message = format!("`turns` are for chat, and the task is {}", word(scenario.task));
+            self.wrong_key(&path("turns"), message);
+        }
+        match kind {
+            "text" | "synthetic" if classify => {
+                self.wrong_key(
+                    &path("")[..3],
+                    format!("classify needs a right label to each prompt; `{kind}` has none"),
+                )
+                .add_help("write them as `csv`, `jsonl` or `inline`");
+            }
+            "csv" | "jsonl" if classify && !self.has(&path("label")) => {
+                let what = if kind == "csv" { "column" } else { "field" };
+                self.wrong_key(
+                    &path("")[..3],
+                    format!("classify needs `label`: the {what} that holds the right label"),
+                )
+                .add_help("for example: label: label");
+            }
+            "csv" | "jsonl" if !classify && self.has(&path("label")) => {
+                let message = format!("`label` is for classify, and the task is {}", word(scenario.task));
+                self.wrong_key(&path("label"), message);
+            }
+            _ => {}
+        }
+        if let PromptsSpec::Synthetic(synthetic) = &scenario.workload.prompts {
+            if !chat && synthetic.turns > 1 {
+                let message = format!("`turns` are for chat, and the task is {}", word(scenario.task));
+                self.wrong_key(&path("turns"), message);
+            }
+            self.lengths(synthetic.words);
+        }
+    }
+
+    fn lengths(&mut self, words: Lengths) {
+        let path = |kind, field| ["workload", "prompts", "synthetic", "words", kind, field];
+        match words {
+            Lengths::Uniform { min, max } if min > max => {
+                self.wrong(&path("uniform", "min"), format!("`min` is {min}, which is more than `max`, {max}"));
+            }
+            Lengths::Lognormal { median, max, .. } if median > f64::from(max) => {
+                let message = format!("`median` is {median}, which is more than `max`, {max}");
+                self.wrong(&path("lognormal", "median"), message);
+            }
+            Lengths::Bimodal { short, long, .. } if short > long => {
+                self.wrong(&path("bimodal", "short"), format!("`short` is {short}, which is more than `long`, {long}"));
+            }
+            _ => {}
+        }
+    }
+
+    fn inline(&mut self, i: usize, prompt: &InlinePrompt) {
+        let (task, labels) = (self.scenario.task, &self.scenario.workload.labels);
+        let i = i.to_string();
+        let path = |field| ["workload", "prompts", "inline", &i, field];
+        if task == Task::Chat {
+            if prompt.text.is_some() {
+                self.wrong_key(&path("text"), "chat reads `turns`, not `text`")
+                    .add_help("for example: - turns: [{ user: Hello, assistant: Hi }, { user: How are you? }]");
+            } else if prompt.turns.is_empty() {
+                self.wrong(&path("")[..4], "a chat's prompt needs `turns`");
+            }
+        } else if !prompt.turns.is_empty() {
+            self.wrong_key(&path("turns"), format!("`turns` are for chat, and the task is {}", word(task)));
+        } else if prompt.text.as_deref().is_none_or(|text| text.trim().is_empty()) {
+            self.wrong(&path("text"), "a prompt needs `text` that is not empty");
+        }
+        if task == Task::Chat {
+            self.turns(&i, prompt);
+        }
+        match &prompt.label {
+            None if task == Task::Classify => {
+                self.wrong(&path("")[..4], "classify needs a `label` to each prompt");
+            }
+            Some(_) if task != Task::Classify => {
+                self.wrong_key(&path("label"), format!("`label` is for classify, and the task is {}", word(task)));
+            }
+            Some(label) if !labels.contains(label) => {
+                let near =
+                    nearest(label, labels.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+                let list = format!("labels: {}", labels.join(", "));
+                let mistake = self.wrong(&path("label"), format!("{} is none of the labels", quoted(label)));
+                mistake.set_note(near);
+                mistake.add_help(list);
+            }
+            _ => {}
+        }
+    }
+
+    fn turns(&mut self, i: &str, prompt: &InlinePrompt) {
+        let scripted = self.scenario.workload.history == History::Scripted;
+        for (n, turn) in prompt.turns.iter().enumerate() {
+            let n_text = n.to_string();
+            let path = ["workload", "prompts", "inline", i, "turns", &n_text, "user"];
+            if turn.user.trim().is_empty() {
+                self.wrong(&path, "`user` must not be empty");
+            }
+            if scripted && turn.assistant.is_none() && n + 1 < prompt.turns.len() {
+                self.wrong(&path[..6], "a turn before the last needs `assistant`, the scripted answer")
+                    .add_help("or write `history: own`, and each engine's own answers are used");
+            }
+        }
+    }
+}
+
+/// The file the prompts come from, if they come from one.
+fn file(scenario: &Scenario) -> Option<&Path> {
+    match &scenario.workload.prompts {
+        PromptsSpec::Csv(csv) => Some(&csv.path),
+        PromptsSpec::Jsonl(jsonl) => Some(&jsonl.path),
+        PromptsSpec::Text(text) => Some(&text.path),
+        PromptsSpec::Inline(_) | PromptsSpec::Synthetic(_) => None,
+    }
+}

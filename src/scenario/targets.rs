@@ -1,0 +1,219 @@
+//! The engines under test, as written: one struct a wire, each field with its meaning and its default.
+
+use super::Secret;
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// One engine under test: the wire it speaks, and where.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(title = "a target")]
+// There are a handful in a run, and they are never moved in a hurry.
+#[allow(clippy::large_enum_variant)]
+pub enum TargetSpec {
+    /// Ollama's own API.
+    Ollama(OllamaSpec),
+    /// An OpenAI-compatible server: llama-server, vLLM, LM Studio and others.
+    #[serde(rename = "openai")]
+    OpenAi(OpenAiSpec),
+    /// GG-CORE's local socket.
+    GgCore(GgCoreSpec),
+    /// Any other runtime that answers JSON over HTTP, on TCP or a Unix socket.
+    Json(JsonSpec),
+}
+
+/// An Ollama server.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "an `ollama` target")]
+pub struct OllamaSpec {
+    /// Base URL, `host:port`, or `auto`: where Ollama usually listens, else the stand-in.
+    #[serde(default = "super::defaults::auto")]
+    pub url: String,
+    /// Model name, or `auto`: the one already loaded, else the smallest that can do the task.
+    #[serde(default = "super::defaults::auto")]
+    pub model: String,
+    /// How long the model stays loaded after a request (Ollama's `keep_alive`): `5m`, `-1` for ever.
+    #[serde(default = "super::defaults::keep_alive")]
+    pub keep_alive: String,
+    /// Context length in tokens (`num_ctx`); a change reloads the model, so it is sent the same with every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 16))]
+    pub num_ctx: Option<u32>,
+    /// Let a thinking model think. `false` is sent unless asked.
+    #[serde(default)]
+    pub think: bool,
+    /// More of Ollama's `options`, sent as they are (`num_thread`, `num_gpu`, ...).
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub options: serde_json::Map<String, serde_json::Value>,
+}
+
+/// An OpenAI-compatible server.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "an `openai` target")]
+pub struct OpenAiSpec {
+    /// Base URL (with or without `/v1`), `host:port`, or `auto`: port 8080, else the stand-in.
+    #[serde(default = "super::defaults::auto")]
+    pub url: String,
+    /// Model name, or `auto`: the first the server lists.
+    #[serde(default = "super::defaults::auto")]
+    pub model: String,
+    /// Bearer token; write it as `${NAME}`: it must come from the environment.
+    #[serde(default, skip_serializing_if = "Secret::is_empty")]
+    pub token: Secret,
+    /// More fields of the request's body, sent as they are (`cache_prompt`, `top_k`, ...).
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub extra: serde_json::Map<String, serde_json::Value>,
+}
+
+/// GG-CORE's local socket.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a `gg_core` target")]
+pub struct GgCoreSpec {
+    /// Path of the Unix socket, or `auto`: the usual path, else the stand-in.
+    #[serde(default = "super::defaults::auto")]
+    pub socket: String,
+    /// The server's `CORE_AUTH_TOKEN`; write it as `${CORE_AUTH_TOKEN:-}`: it must come from the environment.
+    #[serde(default, skip_serializing_if = "Secret::is_empty")]
+    pub token: Secret,
+    /// Model id, or `auto`: the first that is ready.
+    #[serde(default = "super::defaults::auto")]
+    pub model: String,
+    /// Most connections the server takes (`GG_CORE_MAX_CONNECTIONS`); more users than this are refused.
+    #[serde(default = "super::defaults::gg_core_connections")]
+    #[schemars(range(min = 1))]
+    pub max_connections: u32,
+    /// Requests after which a session is renewed on the same connection (the server's limit is 1000 a minute).
+    #[serde(default = "super::defaults::gg_core_session")]
+    #[schemars(range(min = 1))]
+    pub session_requests: u32,
+}
+
+/// Any other runtime that answers JSON over HTTP.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a `json` target")]
+pub struct JsonSpec {
+    /// Base URL, such as `http://127.0.0.1:9000`. One of `url` and `socket` must be given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Path of a Unix socket that speaks HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+    /// Model name, filled in for `{{model}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// HTTP method.
+    #[serde(default)]
+    pub method: Method,
+    /// Path of the request, such as `/infer`.
+    #[schemars(regex(pattern = r"^/"))]
+    pub path: String,
+    /// Headers besides Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub headers: IndexMap<String, Secret>,
+    /// The request's body: any YAML. `{{prompt}}`, `{{model}}`, `{{max_tokens}}`, `{{temperature}}`, `{{seed}}` and `{{messages}}` are filled in.
+    pub body: serde_json::Value,
+    /// How the answer comes.
+    #[serde(default)]
+    pub stream: JsonStream,
+    /// Where things lie in the answer, as JSON pointers (RFC 6901).
+    pub answer: JsonPointers,
+}
+
+/// HTTP method of a `json` target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Method {
+    /// POST
+    #[default]
+    Post,
+    /// PUT
+    Put,
+}
+
+/// How a `json` target's answer comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JsonStream {
+    /// One JSON object.
+    #[default]
+    None,
+    /// One JSON object a line.
+    Ndjson,
+    /// Server-sent events, one JSON object an event.
+    Sse,
+}
+
+/// JSON pointers into a `json` target's answer; in a stream, into each object.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "`answer`")]
+pub struct JsonPointers {
+    /// The text, or the piece of it (generate, chat, classify).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub text: Option<String>,
+    /// The vector (embed).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub embedding: Option<String>,
+    /// The mark of the end: this place holds `true`, or a non-empty string. In a stream without it, `[DONE]` (SSE) must come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub done: Option<String>,
+    /// An error: anything here but null, false and "" makes the request a failure. Default `/error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub error: Option<String>,
+    /// The word for why it stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub finish: Option<String>,
+    /// Prompt tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub prompt_tokens: Option<String>,
+    /// Prompt tokens served from a cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub cached_tokens: Option<String>,
+    /// Output tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub output_tokens: Option<String>,
+    /// Total time by the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub server_total: Option<String>,
+    /// Time for the prompt by the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub server_prompt: Option<String>,
+    /// Time for the output by the server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^(/|$)"))]
+    pub server_output: Option<String>,
+    /// Unit of the server's times.
+    #[serde(default)]
+    pub time_unit: TimeUnit,
+}
+
+/// Unit of a time that a server tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeUnit {
+    /// Nanoseconds
+    Ns,
+    /// Microseconds
+    Us,
+    /// Milliseconds
+    #[default]
+    Ms,
+    /// Seconds
+    S,
+}

@@ -1,0 +1,216 @@
+//! Prompts from each kind of source, and what is said where they can't be read.
+
+use loadcmp::scenario::{History, Lengths, PromptsSpec, SyntheticPrompts, Task};
+use loadcmp::workload::{Item, SourceError, read_items};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+fn spec(yaml_as_json: &str) -> PromptsSpec {
+    serde_json::from_str(yaml_as_json).unwrap()
+}
+
+/// Reads `bytes` as the data file of a source.
+fn from_file(kind: &str, fields: &str, task: Task, bytes: &[u8]) -> Result<Vec<Item>, SourceError> {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("data"), bytes).unwrap();
+    let spec = spec(&format!(r#"{{"{kind}": {{"path": "data"{fields}}}}}"#));
+    let labels = ["bug".to_owned(), "praise".to_owned()];
+    read_items(&spec, directory.path(), task, &labels, None, 7, History::Scripted)
+}
+
+fn texts(items: &[Item]) -> Vec<&str> {
+    items.iter().flat_map(|item| &item.turns).map(|turn| turn.user.as_str()).collect()
+}
+
+/// The error without the directory it lies in.
+fn told(result: Result<Vec<Item>, SourceError>) -> String {
+    let error = result.unwrap_err().to_string();
+    let at = error.find("/data").unwrap_or_else(|| panic!("{error}"));
+    error[at + 1..].to_owned()
+}
+
+#[test]
+fn csv_is_read_with_marks_quotes_and_names() {
+    let bytes = "\u{feff}id,text,label\r\na,\"two, with\r\na line\",bug\r\nb,plain,praise\r\n".as_bytes();
+    let items = from_file("csv", r#", "label": "label""#, Task::Classify, bytes).unwrap();
+    assert_eq!(items[0].id, "a");
+    assert!(items[0].turns[0].user.contains("Ticket: two, with\r\na line\n\nLabel:"));
+    assert_eq!(items.iter().map(|item| item.label).collect::<Vec<_>>(), [Some(0), Some(1)]);
+    let items = from_file("csv", "", Task::Embed, b"text\none\ntwo\n").unwrap();
+    assert_eq!((items[1].id.as_str(), texts(&items)), ("2", vec!["one", "two"]));
+}
+
+#[test]
+fn csv_says_what_is_wrong_and_where() {
+    let labelled = r#", "label": "label""#;
+    for (fields, task, bytes, message) in [
+        (
+            "",
+            Task::Embed,
+            "txt,label\na,b\n",
+            "data:1: there is no column `text`; did you mean `txt`? (columns: txt, label)",
+        ),
+        (
+            labelled,
+            Task::Classify,
+            "text,label\na,bug\nb,bgu\n",
+            "data:3: `bgu` is none of the labels; did you mean `bug`? (labels: bug, praise)",
+        ),
+        ("", Task::Embed, "text\n", "data: there are no prompts in it"),
+        (
+            "",
+            Task::Embed,
+            "text,x\na,b\nc\n",
+            "data:3: 1 columns here, and 2 in the header; a comma in a text needs quotes",
+        ),
+        ("", Task::Embed, "text,x\n\"one\ntwo\",b\n,b\n", "data:4: the column `text` is empty"),
+    ] {
+        assert_eq!(told(from_file("csv", fields, task, bytes.as_bytes())), message);
+    }
+    let error = told(from_file("csv", "", Task::Embed, b"text\nok\ncaf\xe9\n"));
+    assert_eq!(error, "data:3: not valid UTF-8");
+    assert!(told(from_file("csv", "", Task::Embed, b"")).starts_with("data:1: there is no column"), "an empty file");
+}
+
+#[test]
+fn jsonl_is_read_and_says_what_is_wrong_and_where() {
+    let items = from_file("jsonl", "", Task::Generate, b"{\"id\": 5, \"text\": \"a\"}\n\n{\"text\": \"b\"}").unwrap();
+    assert_eq!((items[0].id.as_str(), items[1].id.as_str(), texts(&items)), ("5", "2", vec!["a", "b"]));
+    let chat = br#"{"turns": [{"user": "a", "assistant": "b"}, {"user": "c"}]}"#;
+    let items = from_file("jsonl", "", Task::Chat, chat).unwrap();
+    assert_eq!(items[0].turns[0].assistant.as_deref(), Some("b"));
+    for (task, bytes, message) in [
+        (Task::Generate, "{\"text\": \"a\"}\n{\"text\": \n", "data:2:9: not a JSON object: EOF while parsing a value"),
+        (Task::Generate, "[1]\n", "data:1: not a JSON object: invalid type: sequence, expected a map"),
+        (Task::Generate, "{\"txt\": \"a\"}", "data:1: there is no field `text`; did you mean `txt`? (fields: txt)"),
+        (Task::Generate, "{\"text\": 5}", "data:1: the field `text` is not a text"),
+        (Task::Generate, "{\"text\": \" \"}", "data:1: the field `text` is empty"),
+        (Task::Generate, "\n\n", "data: there are no prompts in it"),
+        (Task::Chat, "{\"turns\": []}", "data:1: `turns` has no turns, or one that says nothing"),
+    ] {
+        assert_eq!(told(from_file("jsonl", "", task, bytes.as_bytes())), message, "{bytes}");
+    }
+    let error = told(from_file("jsonl", "", Task::Chat, br#"{"turns": [{"usr": "a"}]}"#));
+    assert!(error.starts_with("data:1: `turns` is no list of"), "{error}");
+    let error = told(from_file("jsonl", "", Task::Generate, b"{}\n{\"text\": \"\x1b[31m\xff\"}"));
+    assert!(error.starts_with("data:1: there is no field"), "{error}");
+    assert_eq!(
+        told(from_file("jsonl", "", Task::Generate, b"{\"text\": \"a\"}\nab\xff\n")),
+        "data:2:3: not valid UTF-8"
+    );
+}
+
+#[test]
+fn text_is_split_as_asked() {
+    let bytes = "\u{feff}one\r\ntwo\n\n  \nthree\n".as_bytes();
+    for (split, expected) in [
+        ("lines", vec!["one", "two", "three"]),
+        ("blocks", vec!["one\ntwo", "three"]),
+        ("file", vec!["one\ntwo\n\n  \nthree"]),
+    ] {
+        let items = from_file("text", &format!(r#", "split": "{split}""#), Task::Embed, bytes).unwrap();
+        assert_eq!(texts(&items), expected, "{split}");
+    }
+}
+
+#[test]
+fn a_data_file_past_the_limit_is_refused_unread() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::File::create(directory.path().join("data")).unwrap().set_len(1 << 40).unwrap();
+    let result = read_items(
+        &spec(r#"{"text": {"path": "data"}}"#),
+        directory.path(),
+        Task::Embed,
+        &[],
+        None,
+        7,
+        History::Scripted,
+    );
+    assert!(told(result).contains("the limit is 256 MiB"));
+}
+
+#[test]
+fn an_instruction_stands_around_each_text_once() {
+    let spec = spec(r#"{"inline": [{"text": "{labels} {text}"}]}"#);
+    let labels = ["a".to_owned(), "b".to_owned()];
+    let items =
+        read_items(&spec, Path::new("."), Task::Generate, &labels, Some("<{labels}|{text}>"), 1, History::Scripted)
+            .unwrap();
+    assert_eq!(texts(&items), ["<a, b|{labels} {text}>"], "what a text holds is not filled in");
+}
+
+fn made_up(count: u32, turns: u32, words: Lengths, seed: u64) -> Vec<Item> {
+    let spec = PromptsSpec::Synthetic(SyntheticPrompts { count, words, turns });
+    read_items(&spec, Path::new("."), Task::Chat, &[], None, seed, History::Scripted).unwrap()
+}
+
+fn lengths(items: &[Item]) -> Vec<usize> {
+    texts(items).iter().map(|text| text.split_whitespace().count()).collect()
+}
+
+#[test]
+fn made_up_prompts_come_from_the_seed_alone() {
+    let words = Lengths::Uniform { min: 3, max: 40 };
+    assert_eq!(made_up(50, 2, words, 1), made_up(50, 2, words, 1));
+    assert_ne!(made_up(50, 2, words, 1), made_up(50, 2, words, 2));
+    let items = made_up(50, 2, words, 1);
+    assert!(items.iter().all(|item| item.turns[0].assistant.is_some() && item.turns[1].assistant.is_none()));
+}
+
+#[test]
+fn no_two_made_up_prompts_begin_alike() {
+    let items = made_up(2000, 1, Lengths::Fixed(6), 3);
+    let beginnings: BTreeSet<String> =
+        texts(&items).iter().map(|text| text.split_whitespace().take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(beginnings.len(), 2000);
+    let few = made_up(300, 1, Lengths::Fixed(1), 3);
+    assert_eq!(texts(&few).iter().collect::<BTreeSet<_>>().len(), 300);
+}
+
+#[test]
+fn lengths_follow_their_distribution() {
+    assert!(lengths(&made_up(100, 1, Lengths::Fixed(17), 5)).iter().all(|n| *n == 17));
+    let uniform = lengths(&made_up(3000, 1, Lengths::Uniform { min: 5, max: 9 }, 5));
+    assert_eq!(uniform.iter().collect::<BTreeSet<_>>().into_iter().copied().collect::<Vec<_>>(), [5, 6, 7, 8, 9]);
+    let mut lognormal = lengths(&made_up(3001, 1, Lengths::Lognormal { median: 100.0, sigma: 0.5, max: 300 }, 5));
+    lognormal.sort_unstable();
+    assert!((90..=110).contains(&lognormal[1500]), "{}", lognormal[1500]);
+    assert!(lognormal[0] >= 1 && lognormal[3000] == 300);
+    // One standard deviation up is e^0.5 times the median.
+    let upper = lognormal[(3001.0 * 0.8413) as usize];
+    assert!((150..=180).contains(&upper), "{upper}");
+    let bimodal = lengths(&made_up(3000, 1, Lengths::Bimodal { short: 10, long: 90, long_share: 0.2 }, 5));
+    let long = bimodal.iter().filter(|n| **n == 90).count();
+    assert!(bimodal.iter().all(|n| [10, 90].contains(n)) && (540..=660).contains(&long), "{long}");
+}
+
+#[test]
+fn a_scripted_conversation_needs_the_answers_it_is_scripted_with() {
+    let lines = b"{\"turns\":[{\"user\":\"a\",\"assistant\":\"b\"},{\"user\":\"c\"}]}\n\n{\"turns\":[{\"user\":\"a\"},{\"user\":\"c\"}]}\n";
+    let error = told(from_file("jsonl", "", Task::Chat, lines));
+    assert!(error.starts_with("data:3: turn 1 needs `assistant`") && error.contains("history: own"), "{error}");
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("data"), lines).unwrap();
+    let spec = spec(r#"{"jsonl": {"path": "data"}}"#);
+    assert_eq!(read_items(&spec, directory.path(), Task::Chat, &[], None, 7, History::Own).unwrap().len(), 2);
+}
+
+#[test]
+fn a_quote_that_swallows_rows_is_told_where_it_was_opened() {
+    let read = |text: &str| from_file("csv", "", Task::Embed, text.as_bytes());
+    for (text, message) in [
+        ("text\nfine\n\"open\nmore\n", "data:3: the quote opened here is never closed"),
+        (
+            "text,label\n\"open,x\n\"good\",y\n",
+            "data:2: the quote opened here is closed by one in line 3, in the middle of a text",
+        ),
+        (
+            &format!("text\nfine\n\"open\n{}\"\n", "a line\n".repeat(300)),
+            "data:3: the quote opened here is not closed within 200 lines",
+        ),
+    ] {
+        assert_eq!(told(read(text)), message);
+    }
+    let fine = "text\n\"two\nlines, and a \"\"quote\"\"\"\nplain \"quote\"\n\"\"\"at both ends\"\"\"\n";
+    assert_eq!(texts(&read(fine).unwrap()), ["two\nlines, and a \"quote\"", "plain \"quote\"", "\"at both ends\""]);
+}

@@ -1,0 +1,205 @@
+//! What is laid over a scenario's file: the environment, `--set`, `--target` and `--seed`; and the files around it.
+
+use loadcmp::scenario::{LoadSpec, Loaded, Overrides, ScenarioError, Span, TargetSpec, load, load_with};
+use std::env::VarError;
+use std::path::Path;
+use std::time::Duration;
+
+const TEXT: &str = r#"name: layers
+task: generate
+targets:
+  native: { openai: { url: "${NATIVE_URL:-auto}", token: "${TOKEN:-}" } }
+  ollama:
+    ollama:
+      url: "${OLLAMA_HOST:-auto}"
+      model: "${MODEL:-auto}"
+      num_ctx: ${NUM_CTX:-2048}
+      options:
+        num_thread: "${THREADS:-8}"
+        plain: ${THREADS:-8}
+        mirostat: 0
+workload:
+  prompts: { inline: [{ text: "costs $5, or $$5, or ${PRICE:-5$}" }] }
+  sampling: { temperature: "${TEMPERATURE:-0}" }
+load: { closed: { users: "${USERS:-2}", duration: "${DURATION:-5s}" } }
+"#;
+
+fn read(overrides: &Overrides, environment: &[(&str, &str)]) -> Result<Loaded, ScenarioError> {
+    let lookup = |name: &str| {
+        let found = environment.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned()).ok_or(VarError::NotPresent)
+    };
+    load_with(Path::new("layers.yaml"), Path::new("."), TEXT.to_owned(), overrides, &lookup)
+}
+
+fn right(overrides: &Overrides, environment: &[(&str, &str)]) -> Loaded {
+    read(overrides, environment).map_err(|error| error.to_string()).unwrap()
+}
+
+fn set(arguments: &[&str]) -> Overrides {
+    Overrides { set: arguments.iter().map(|a| (*a).to_owned()).collect(), ..Overrides::default() }
+}
+
+fn targets(arguments: &[&str]) -> Overrides {
+    Overrides { targets: arguments.iter().map(|a| (*a).to_owned()).collect(), ..Overrides::default() }
+}
+
+fn closed(loaded: &Loaded) -> &loadcmp::scenario::ClosedSpec {
+    let LoadSpec::Closed(closed) = &loaded.scenario.load;
+    closed
+}
+
+fn ollama(loaded: &Loaded) -> &loadcmp::scenario::OllamaSpec {
+    match &loaded.scenario.targets["ollama"] {
+        TargetSpec::Ollama(spec) => spec,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn variables_take_the_type_that_is_asked_for() {
+    let unset = right(&Overrides::default(), &[]);
+    assert_eq!(closed(&unset).users, 2);
+    assert_eq!(ollama(&unset).num_ctx, Some(2048));
+    let environment = [
+        ("USERS", "8"),
+        ("DURATION", "1m"),
+        ("MODEL", "7"),
+        ("NUM_CTX", "4096"),
+        ("TEMPERATURE", "0.5"),
+        ("THREADS", "4"),
+    ];
+    let loaded = right(&Overrides::default(), &environment);
+    assert_eq!(closed(&loaded).users, 8);
+    assert_eq!(closed(&loaded).duration, Some(Span(Duration::from_secs(60))));
+    assert_eq!(loaded.scenario.workload.sampling.temperature, 0.5);
+    assert_eq!(ollama(&loaded).model, "7", "a model whose name is a number stays a text");
+    assert_eq!(ollama(&loaded).num_ctx, Some(4096));
+    let options = serde_json::to_string(&ollama(&loaded).options).unwrap();
+    assert_eq!(
+        options, r#"{"num_thread":"4","plain":4,"mirostat":0}"#,
+        "in quotes it is a text, without it is what it looks like"
+    );
+}
+
+#[test]
+fn a_dollar_is_a_dollar_and_secrets_are_not_shown() {
+    let loaded = right(&Overrides::default(), &[("TOKEN", "s3cr3t")]);
+    let TargetSpec::OpenAi(native) = &loaded.scenario.targets["native"] else { panic!() };
+    assert_eq!(native.token.expose(), "s3cr3t");
+    let shown = format!("{:?}{}{}", loaded, serde_json::to_string(&loaded.scenario).unwrap(), loaded.text);
+    assert!(!shown.contains("s3cr3t"));
+    let prompts = serde_json::to_string(&loaded.scenario.workload.prompts).unwrap();
+    assert!(prompts.contains("costs $5, or $5, or 5$"), "{prompts}");
+}
+
+#[test]
+fn set_changes_adds_and_types_values() {
+    let loaded = right(
+        &set(&[
+            "load.closed.users=16",
+            "load.closed.think=250ms",
+            "timeout=0.5s",
+            "about=5",
+            "targets.ollama.ollama.model=qwen2.5:7b",
+            "targets.ollama.ollama.think=true",
+            "targets.ollama.ollama.num_ctx=",
+            "targets.ollama.ollama.options.num_thread=3",
+            "targets.native.openai.token=${TOKEN}",
+            "workload.sampling.stop=[\"\\n\", end]",
+            "workload.sampling.stop.2=@@",
+            "workload.prompts.inline.0.text=\"7\"",
+            "workload.prompts.inline.1.text=second=third",
+        ]),
+        &[("TOKEN", "t")],
+    );
+    assert_eq!(closed(&loaded).users, 16);
+    assert_eq!(closed(&loaded).think.to_string(), "250ms");
+    assert_eq!(loaded.scenario.timeout.to_string(), "500ms");
+    assert_eq!(loaded.scenario.about.as_deref(), Some("5"));
+    assert_eq!(ollama(&loaded).model, "qwen2.5:7b");
+    assert!(ollama(&loaded).think);
+    assert_eq!(ollama(&loaded).num_ctx, None, "nothing after `=` is the default");
+    assert_eq!(ollama(&loaded).options["num_thread"], 3);
+    assert_eq!(loaded.scenario.workload.sampling.stop, ["\n", "end", "@@"]);
+    let prompts = serde_json::to_string(&loaded.scenario.workload.prompts).unwrap();
+    assert_eq!(prompts, r#"{"inline":[{"text":"7"},{"text":"second=third"}]}"#);
+    assert!(read(&set(&["workload.sampling.stop.5=x"]), &[]).is_err());
+}
+
+#[test]
+fn target_replaces_in_place_or_adds_at_the_end() {
+    let overrides = targets(&[
+        "native=gg_core:/run/gg.sock,max_connections=8,token=${TOKEN}",
+        "third=openai:http://127.0.0.1:8080/v1,model=qwen,extra.top_k=5",
+        "fourth=ollama",
+        "fifth=ollama:auto",
+        "sixth=ollama:model=qwen,num_ctx=2048,options.num_thread=4",
+    ]);
+    let loaded = right(&overrides, &[("TOKEN", "t")]);
+    let names: Vec<&str> = loaded.scenario.targets.keys().map(String::as_str).collect();
+    assert_eq!(names, ["native", "ollama", "third", "fourth", "fifth", "sixth"]);
+    let told = serde_json::to_value(&loaded.scenario.targets).unwrap();
+    assert_eq!(told["native"]["gg_core"]["socket"], "/run/gg.sock");
+    assert_eq!(told["native"]["gg_core"]["max_connections"], 8);
+    assert_eq!(told["native"]["gg_core"]["token"], "***");
+    assert_eq!(told["third"]["openai"]["url"], "http://127.0.0.1:8080/v1");
+    assert_eq!(told["third"]["openai"]["extra"]["top_k"], 5);
+    assert_eq!(told["fourth"]["ollama"]["url"], "auto");
+    assert_eq!(told["sixth"]["ollama"]["model"], "qwen");
+    assert_eq!(told["sixth"]["ollama"]["options"]["num_thread"], 4);
+}
+
+#[test]
+fn set_reaches_what_target_has_added_and_seed_wins() {
+    let overrides = Overrides {
+        set: vec!["targets.new.openai.model=x".to_owned(), "seed=1".to_owned()],
+        targets: vec!["new=openai:box:80".to_owned()],
+        seed: Some(u64::MAX),
+    };
+    let loaded = right(&overrides, &[]);
+    assert_eq!(loaded.scenario.seed, u64::MAX);
+    let TargetSpec::OpenAi(new) = &loaded.scenario.targets["new"] else { panic!() };
+    assert_eq!((new.url.as_str(), new.model.as_str()), ("box:80", "x"));
+}
+
+#[test]
+fn yaml_in_its_other_forms_reads_the_same() {
+    let text = TEXT.replace("${NUM_CTX:-2048}", "&n 2048").replace("plain: ${THREADS:-8}", "plain: *n");
+    for text in [
+        text.clone(),
+        format!("\u{feff}{text}"),
+        format!("---\n{text}"),
+        format!("%YAML 1.2\n---\n{text}...\n"),
+        text.replace('\n', "\r\n"),
+    ] {
+        let lookup = |_: &str| Err(VarError::NotPresent);
+        let loaded = load_with(Path::new("x.yaml"), Path::new("."), text, &Overrides::default(), &lookup);
+        let loaded = loaded.map_err(|error| error.to_string()).unwrap();
+        assert_eq!(ollama(&loaded).options["plain"], 2048);
+    }
+}
+
+#[test]
+fn paths_start_from_the_scenario() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("words.txt"), "one\n\ntwo\n").unwrap();
+    let path = directory.path().join("s.yaml");
+    let text = "name: s\ntask: embed\ntargets: { ollama: { ollama: {} } }\n\
+                workload: { prompts: { text: { path: words.txt } } }\nload: { closed: { users: 1, requests: 2 } }\n";
+    std::fs::write(&path, text).unwrap();
+    let loaded = load(&path, &Overrides::default()).map_err(|error| error.to_string()).unwrap();
+    assert_eq!((loaded.base.as_path(), loaded.path.as_path()), (directory.path(), path.as_path()));
+    assert_eq!(loaded.text, text);
+    let workload = &loaded.scenario.workload;
+    let items = loadcmp::workload::read_items(
+        &workload.prompts,
+        &loaded.base,
+        loaded.scenario.task,
+        &[],
+        None,
+        1,
+        workload.history,
+    );
+    assert_eq!(items.unwrap().len(), 2);
+}
