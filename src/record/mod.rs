@@ -1,5 +1,7 @@
-//! One request's life: [`Sample`] is the row, [`Stopwatch`] the only clock, [`log`] the file rows are appended to.
+//! One request's life: [`Sample`] is the row, [`Stopwatch`] the only clock, [`log`] the
+//! file rows are appended to, [`columns`] its form.
 
+pub mod columns;
 pub mod log;
 mod sample;
 mod stopwatch;

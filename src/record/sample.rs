@@ -102,7 +102,8 @@ pub struct Stamps {
     pub planned: Nanos,
     /// When the driver let it go (the connection stood by then).
     pub dispatched: Option<Nanos>,
-    /// Last byte of the request written to the socket.
+    /// Last byte of the request handed to the socket: read just before the call that took it, since the engine may be at
+    /// work before that call returns.
     pub sent: Option<Nanos>,
     /// First byte of the answer read, headers included.
     pub first_byte: Option<Nanos>,

@@ -1,0 +1,401 @@
+//! The columns of `samples.csv`, written and read: a contract with people's notebooks, so a change of a name is a
+//! change of version. Units stand in the names; what did not happen or is not known is blank, never 0.
+
+use super::{Nanos, Outcome, Phase, Sample, Stamps};
+use crate::scenario::plan::Plan;
+use anyhow::{Context, anyhow};
+use std::borrow::Cow;
+use std::io::Read;
+use std::path::Path;
+
+/// The columns, in order.
+pub const COLUMNS: [&str; 40] = [
+    "target",
+    "wire",
+    "phase",
+    "block",
+    "lane",
+    "user",
+    "index",
+    "conversation",
+    "turn",
+    "planned_us",
+    "sent_us",
+    "first_byte_us",
+    "first_token_us",
+    "last_token_us",
+    "end_us",
+    "outcome",
+    "http_status",
+    "finish",
+    "prompt_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "chunks",
+    "expected_label",
+    "label",
+    "server_total_us",
+    "server_load_us",
+    "server_prompt_us",
+    "server_output_us",
+    "request_hash",
+    "text_hash",
+    "error",
+    "stand_in",
+    "item",
+    "dispatched_us",
+    "connect_us",
+    "gap_max_us",
+    "dimensions",
+    "retries",
+    "latency_us",
+    "response_us",
+];
+
+/// The names that rows hold and samples hold the positions of.
+#[derive(Clone, Debug)]
+pub struct Names {
+    targets: Vec<(String, &'static str, bool)>,
+    labels: Vec<String>,
+}
+
+impl Names {
+    /// The names of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            targets: plan.targets.iter().map(|t| (t.name.clone(), t.wire(), t.stand_in)).collect(),
+            labels: plan.workload.labels.iter().map(|label| plain_text(label).into_owned()).collect(),
+        }
+    }
+
+    /// The name of a target.
+    pub fn target(&self, number: usize) -> &str {
+        self.targets.get(number).map_or("", |(name, _, _)| name)
+    }
+
+    /// The position of a target's name.
+    pub fn target_number(&self, name: &str) -> Option<usize> {
+        self.targets.iter().position(|(known, _, _)| known == name)
+    }
+
+    fn label(&self, number: Option<usize>) -> &str {
+        number.and_then(|n| self.labels.get(n)).map_or("", String::as_str)
+    }
+
+    fn label_number(&self, name: &str) -> Option<usize> {
+        self.labels.iter().position(|known| known == name)
+    }
+}
+
+/// A text that a spreadsheet takes for text: one that looks like a formula gets an apostrophe in front.
+pub fn plain_text(text: &str) -> Cow<'_, str> {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
+}
+
+/// Appends one row to `out`.
+///
+/// By hand, not by the csv crate's writer: three quarters of the cells are numbers and fixed words that need no look for
+/// quotes, and this is paid for every request. The crate reads what is written here (and a test holds the two together).
+pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
+    let (target, wire, stand_in) = names
+        .targets
+        .get(sample.target)
+        .map_or(("", "", false), |(name, wire, stand_in)| (name.as_str(), *wire, *stand_in));
+    let stamps = &sample.stamps;
+    let mut row = Row { out, number: itoa::Buffer::new() };
+    row.text(target);
+    row.word(wire);
+    row.word(sample.phase.as_str());
+    row.whole(Some(sample.block));
+    row.whole(Some(sample.lane));
+    row.whole(Some(sample.user));
+    row.whole(Some(sample.index));
+    row.whole(sample.conversation);
+    row.whole(sample.turn);
+    row.micros(Some(stamps.planned));
+    row.micros(stamps.sent);
+    row.micros(stamps.first_byte);
+    row.micros(stamps.first_token);
+    row.micros(stamps.last_token);
+    row.micros(stamps.end);
+    row.word(sample.outcome.as_str());
+    row.whole(sample.http_status);
+    row.text(&plain_text(sample.finish.as_deref().unwrap_or_default()));
+    row.whole(sample.prompt_tokens);
+    row.whole(sample.cached_tokens);
+    row.whole(sample.output_tokens);
+    row.whole(Some(sample.chunks));
+    row.text(names.label(sample.expected_label));
+    row.text(names.label(sample.label));
+    row.micros(sample.server_total);
+    row.micros(sample.server_load);
+    row.micros(sample.server_prompt);
+    row.micros(sample.server_output);
+    row.hash(Some(sample.request_hash));
+    row.hash(sample.text_hash);
+    row.text(&plain_text(sample.error.as_deref().unwrap_or_default()));
+    row.word(if stand_in { "true" } else { "false" });
+    row.whole(Some(sample.item as u64 + 1));
+    row.micros(stamps.dispatched);
+    row.micros(sample.connect);
+    row.micros(sample.gap_max);
+    row.whole(sample.dimensions);
+    row.whole(Some(sample.retries));
+    row.micros(sample.latency());
+    row.micros(sample.response());
+    // The last comma becomes the line's end.
+    if let Some(last) = row.out.last_mut() {
+        *last = b'\n';
+    }
+}
+
+struct Row<'a> {
+    out: &'a mut Vec<u8>,
+    number: itoa::Buffer,
+}
+
+impl Row<'_> {
+    /// A word of ours: letters, digits, `_`.
+    fn word(&mut self, word: &str) {
+        self.out.extend_from_slice(word.as_bytes());
+        self.out.push(b',');
+    }
+
+    /// Any text, quoted where CSV wants it (RFC 4180).
+    fn text(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        if !bytes.iter().any(|b| matches!(b, b',' | b'"' | b'\n' | b'\r')) {
+            return self.word(text);
+        }
+        self.out.push(b'"');
+        for byte in bytes {
+            if *byte == b'"' {
+                self.out.push(b'"');
+            }
+            self.out.push(*byte);
+        }
+        self.out.extend_from_slice(b"\",");
+    }
+
+    fn whole(&mut self, number: Option<impl Into<u64>>) {
+        if let Some(number) = number {
+            self.out.extend_from_slice(self.number.format(number.into()).as_bytes());
+        }
+        self.out.push(b',');
+    }
+
+    /// Microseconds with three decimals: exact, so that what is read back is what was measured.
+    fn micros(&mut self, time: Option<Nanos>) {
+        if let Some(Nanos(nanos)) = time {
+            let (whole, part) = (nanos / 1000, (nanos % 1000) as u16);
+            self.out.extend_from_slice(self.number.format(whole).as_bytes());
+            let digits = [part / 100, part / 10 % 10, part % 10].map(|digit| b'0' + digit as u8);
+            self.out.push(b'.');
+            self.out.extend_from_slice(&digits);
+        }
+        self.out.push(b',');
+    }
+
+    fn hash(&mut self, hash: Option<u64>) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        if let Some(hash) = hash {
+            let mut text = [0u8; 16];
+            for (place, byte) in text.iter_mut().enumerate() {
+                *byte = DIGITS[(hash >> (60 - 4 * place) & 15) as usize];
+            }
+            self.out.extend_from_slice(&text);
+        }
+        self.out.push(b',');
+    }
+}
+
+/// Reads `samples.csv` of a run's directory, row by row; a last row that was cut off by a crash is passed over.
+pub fn read_rows(dir: &Path, names: &Names, take: impl FnMut(&Sample)) -> anyhow::Result<()> {
+    let path = dir.join("samples.csv");
+    let file = std::fs::File::open(&path).with_context(|| format!("reading {}", path.display()))?;
+    read_sheet(std::io::BufReader::new(file), names, take).with_context(|| format!("reading {}", path.display()))
+}
+
+fn read_sheet(from: impl Read, names: &Names, mut take: impl FnMut(&Sample)) -> anyhow::Result<()> {
+    let mut sheet = csv::ReaderBuilder::new().flexible(true).from_reader(from);
+    if sheet.headers()?.iter().ne(COLUMNS) {
+        return Err(anyhow!("the columns are not those of this version of loadcmp"));
+    }
+    let mut row = csv::ByteRecord::new();
+    // Only the last row may be a torso: the process may have ended in the middle of it.
+    let mut torso = None;
+    while sheet.read_byte_record(&mut row)? {
+        if let Some(line) = torso {
+            return Err(anyhow!("line {line} is no row of this run"));
+        }
+        // As bytes first: a torso may end inside a character.
+        let text = csv::StringRecord::from_byte_record(row.clone()).ok();
+        match text.and_then(|row| sample(&row, names)) {
+            Some(sample) => take(&sample),
+            None => torso = Some(row.position().map_or(0, csv::Position::line)),
+        }
+    }
+    Ok(())
+}
+
+/// A row as a sample; `None` if any field can't be read.
+fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
+    if row.len() != COLUMNS.len() {
+        return None;
+    }
+    let mut cells = row.iter();
+    let mut cell = || cells.next().unwrap_or_default();
+    let target = names.target_number(cell())?;
+    cell();
+    Some(Sample {
+        target,
+        phase: Phase::parse(cell())?,
+        block: cell().parse().ok()?,
+        lane: cell().parse().ok()?,
+        user: cell().parse().ok()?,
+        index: cell().parse().ok()?,
+        conversation: maybe(cell())?,
+        turn: maybe(cell())?,
+        stamps: Stamps {
+            planned: nanos(cell())??,
+            sent: nanos(cell())?,
+            first_byte: nanos(cell())?,
+            first_token: nanos(cell())?,
+            last_token: nanos(cell())?,
+            end: nanos(cell())?,
+            dispatched: nanos(row.get(33)?)?,
+        },
+        outcome: Outcome::parse(cell())?,
+        http_status: maybe(cell())?,
+        finish: text(cell()),
+        prompt_tokens: maybe(cell())?,
+        cached_tokens: maybe(cell())?,
+        output_tokens: maybe(cell())?,
+        chunks: cell().parse().ok()?,
+        expected_label: names.label_number(cell()),
+        label: names.label_number(cell()),
+        server_total: nanos(cell())?,
+        server_load: nanos(cell())?,
+        server_prompt: nanos(cell())?,
+        server_output: nanos(cell())?,
+        request_hash: u64::from_str_radix(cell(), 16).ok()?,
+        text_hash: match cell() {
+            "" => None,
+            hash => Some(u64::from_str_radix(hash, 16).ok()?),
+        },
+        error: text(cell()),
+        item: row.get(32)?.parse::<usize>().ok()?.checked_sub(1)?,
+        connect: nanos(row.get(34)?)?,
+        gap_max: nanos(row.get(35)?)?,
+        dimensions: maybe(row.get(36)?)?,
+        retries: row.get(37)?.parse().ok()?,
+    })
+}
+
+fn text(cell: &str) -> Option<String> {
+    (!cell.is_empty()).then(|| cell.to_owned())
+}
+
+/// Blank, or a number; the outer `None` is a cell that is neither.
+fn maybe<T: std::str::FromStr>(cell: &str) -> Option<Option<T>> {
+    if cell.is_empty() { Some(None) } else { cell.parse().ok().map(Some) }
+}
+
+/// Blank, or microseconds with three decimals.
+fn nanos(cell: &str) -> Option<Option<Nanos>> {
+    if cell.is_empty() {
+        return Some(None);
+    }
+    let (whole, part) = cell.split_once('.')?;
+    if part.len() != 3 {
+        return None;
+    }
+    Some(Some(Nanos(whole.parse::<u64>().ok()?.checked_mul(1000)? + part.parse::<u64>().ok()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names() -> Names {
+        Names {
+            targets: vec![("native".into(), "openai", false), ("ollama".into(), "ollama", true)],
+            labels: vec!["bug".into(), "praise, or so".into()],
+        }
+    }
+
+    fn time() -> impl Strategy<Value = Option<Nanos>> {
+        prop::option::of((0..u64::MAX / 2000).prop_map(Nanos))
+    }
+
+    prop_compose! {
+        fn a_sample()(
+            target in 0usize..2, index: u64, turn in prop::option::of(1u32..9), planned in 0..u64::MAX / 2000,
+            times in prop::collection::vec(time(), 11), outcome in 0usize..9, phase in 0usize..3,
+            status in prop::option::of(100u16..600), counts in prop::collection::vec(prop::option::of(any::<u64>()), 4),
+            finish in prop::option::of("[a-z,\"\n]{1,9}"), label in prop::option::of(0usize..2), hash: u64,
+            error in prop::option::of("[^=+@\t\r\\-']\\PC{0,30}"), item in 0usize..1000, small: u32,
+        ) -> Sample {
+            Sample {
+                target, phase: [Phase::Cold, Phase::Warmup, Phase::Measure][phase], block: small, lane: 1, user: 3, index,
+                conversation: counts[3], turn,
+                stamps: Stamps { planned: Nanos(planned), dispatched: times[0], sent: times[1], first_byte: times[2],
+                    first_token: times[3], last_token: times[4], end: times[5] },
+                outcome: Outcome::ALL[outcome], http_status: status, finish, prompt_tokens: counts[0],
+                cached_tokens: counts[1], output_tokens: counts[2], chunks: small, expected_label: label, label,
+                server_total: times[6], server_load: times[7], server_prompt: times[8], server_output: times[9],
+                request_hash: hash, text_hash: counts[0], error, item, gap_max: times[10], dimensions: turn,
+                connect: times[2], retries: 1,
+            }
+        }
+    }
+
+    fn written(samples: &[Sample]) -> Vec<u8> {
+        let mut bytes = (COLUMNS.join(",") + "\n").into_bytes();
+        for sample in samples {
+            write_row(&mut bytes, &names(), sample);
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> anyhow::Result<Vec<Sample>> {
+        let mut samples = Vec::new();
+        read_sheet(bytes, &names(), |sample| samples.push(sample.clone()))?;
+        Ok(samples)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_back_is_what_was_written(samples in prop::collection::vec(a_sample(), 0..5)) {
+            prop_assert_eq!(read(&written(&samples)).unwrap(), samples);
+        }
+
+        #[test]
+        fn a_file_cut_anywhere_gives_the_rows_before_the_cut(samples in prop::collection::vec(a_sample(), 2..4), cut in 0.0f64..1.0) {
+            let bytes = written(&samples);
+            let header = written(&[]).len();
+            let cut = header + ((bytes.len() - header) as f64 * cut) as usize;
+            let whole = samples.iter().enumerate().take_while(|(n, _)| written(&samples[..=*n]).len() <= cut).count();
+            let got = read(&bytes[..cut]).unwrap();
+            // A cut just before the last line's end leaves a whole row: it may be read, too.
+            prop_assert!(got.len() == whole || got.len() == whole + 1, "{} {}", got.len(), whole);
+            prop_assert_eq!(&got[..whole], &samples[..whole]);
+        }
+    }
+
+    #[test]
+    fn a_formula_is_written_as_text() {
+        for text in ["=1+1", "+1", "-1", "@x", "\tx"] {
+            assert!(plain_text(text).starts_with('\''), "{text:?}");
+        }
+        assert_eq!(plain_text("it's"), "it's");
+    }
+
+    #[test]
+    fn a_broken_row_in_the_middle_is_an_error_with_its_line() {
+        let mut bytes = written(&[]);
+        bytes.extend_from_slice(b"nonsense\nmore\n");
+        assert!(read(&bytes).unwrap_err().to_string().contains("line 2"));
+    }
+}
