@@ -1,0 +1,100 @@
+//! The command line of `loadcmp serve`, and the process around the engine: runtime, announcement, end.
+
+use super::{EngineSpec, bind, serve};
+use anyhow::Context;
+use std::future::Future;
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use tokio::sync::oneshot;
+
+/// Arguments of `loadcmp serve`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Address of the Ollama and OpenAI wires; port 0 = a free one.
+    #[arg(long, default_value = "127.0.0.1:11500", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Do not serve HTTP, only the GG-CORE socket.
+    #[arg(long, requires = "socket")]
+    pub no_http: bool,
+    /// Unix socket of the GG-CORE wire; its token is the variable CORE_AUTH_TOKEN.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Listen on an address that other machines can reach.
+    #[arg(long)]
+    pub allow_remote: bool,
+    /// Threads that serve.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: u16,
+    /// Append a row for each request really served to this CSV file.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// End when standard input closes, so that a child never outlives its parent.
+    #[arg(long)]
+    pub until_stdin_closes: bool,
+    /// What is served.
+    #[command(flatten)]
+    pub engine: EngineSpec,
+}
+
+/// Serves until Ctrl-C, SIGTERM, or the end of standard input if that was asked. Says on standard error where it
+/// listens, one line a listener: `stand-in listening on http://127.0.0.1:PORT`, `stand-in listening on unix:PATH`.
+pub fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let mut runtime = match args.threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        many => {
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder.worker_threads(usize::from(many));
+            builder
+        }
+    };
+    let runtime = runtime.enable_all().build().context("starting the stand-in's runtime")?;
+    let served = runtime.block_on(async {
+        let http = (!args.no_http).then_some(args.listen);
+        let listeners = bind(http, args.socket.as_deref(), args.allow_remote)?;
+        let end = end(args.until_stdin_closes)?;
+        // A parent that has closed the other end wants no lines.
+        let mut err = std::io::stderr();
+        if let Some(address) = listeners.address() {
+            let _ = writeln!(err, "stand-in listening on http://{address}");
+        }
+        if let Some(path) = &args.socket {
+            let _ = writeln!(err, "stand-in listening on unix:{}", path.display());
+        }
+        serve(args.engine, listeners, args.record, end).await
+    });
+    runtime.shutdown_background();
+    served
+}
+
+/// A wait for the process's end; signals are caught from the call on.
+fn end(until_stdin_closes: bool) -> anyhow::Result<impl Future<Output = ()>> {
+    let (closed, mut stdin) = oneshot::channel();
+    // Where nobody watches standard input, the sender is kept, so that the wait never ends.
+    let mut kept = Some(closed);
+    if until_stdin_closes && let Some(closed) = kept.take() {
+        let watch = move || {
+            let mut buffer = [0; 256];
+            while matches!(std::io::stdin().read(&mut buffer), Ok(1..)) {}
+            let _ = closed.send(());
+        };
+        std::thread::Builder::new().name("standin-stdin".into()).spawn(watch).context("watching standard input")?;
+    }
+    #[cfg(unix)]
+    let mut term =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("catching SIGTERM")?;
+    Ok(async move {
+        let _kept = kept;
+        #[cfg(unix)]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = term.recv() => {}
+            _ = &mut stdin => {}
+        }
+        #[cfg(not(unix))]
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = &mut stdin => {}
+        }
+    })
+}

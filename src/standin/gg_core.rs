@@ -1,0 +1,417 @@
+//! GG-CORE's wire on a Unix socket: framing, handshake, sessions and their limits, and the messages. One request in
+//! flight a connection, answered in order; a client that leaves does not stop what it asked for. The inference itself
+//! is in `gg_infer.rs`.
+
+use super::engine::{Engine, millis};
+use super::gg_infer::{Inference, Worker, infer, warm_up};
+use super::parse::Text;
+use super::record::{Recorder, Row, Tape};
+use crate::record::Nanos;
+use crate::workload::text_hash;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// A longer frame ends the connection.
+const LONGEST_FRAME: u32 = 16 << 20;
+/// Wrong tokens within a minute that lock everybody out.
+const FAILURES: usize = 5;
+/// A session's life.
+const SESSION: Nanos = Nanos(3600 * 1_000_000_000);
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) engine: Arc<Engine>,
+    pub(super) worker: Arc<Worker>,
+    /// Ordinary requests answered well, and the nanoseconds they took.
+    pub(super) served: AtomicU64,
+    pub(super) took: AtomicU64,
+    token: String,
+    open: AtomicU32,
+    door: Mutex<Door>,
+}
+
+/// Who may come in.
+#[derive(Debug, Default)]
+struct Door {
+    failures: VecDeque<Nanos>,
+    locked_until: Nanos,
+}
+
+/// A connection's session.
+#[derive(Debug)]
+struct Session {
+    started: Nanos,
+    window: Nanos,
+    requests: u32,
+}
+
+/// One end of a connection, with the record's eye on its writes.
+pub(super) struct Link {
+    stream: BufReader<UnixStream>,
+    pub(super) tape: Option<Arc<Tape>>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Message<'a> {
+    Handshake {
+        #[serde(borrow)]
+        token: Text<'a>,
+        protocol_version: Option<String>,
+    },
+    InferenceRequest(#[serde(borrow)] Inference<'a>),
+    HealthCheck {
+        check_type: Check,
+    },
+    ModelsRequest,
+    MetricsRequest,
+    WarmupRequest {
+        #[serde(borrow, default)]
+        model_id: Text<'a>,
+    },
+    CancelRequest {
+        request_id: u64,
+    },
+    PrometheusRequest,
+    SpansRequest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+enum Check {
+    Liveness,
+    Readiness,
+    Full,
+}
+
+/// What becomes of the connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Open,
+    Close,
+}
+
+/// Accepts connections until `stop` turns true, then lets what is being answered end.
+pub(super) async fn serve(
+    server: Arc<Server>,
+    listener: UnixListener,
+    recorder: Option<Arc<Recorder>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let engine = server.engine.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                if server.open.fetch_add(1, Relaxed) >= engine.spec.gg_core.connections {
+                    server.open.fetch_sub(1, Relaxed);
+                    continue;
+                }
+                let link = Link { stream: BufReader::new(stream), tape: recorder.as_ref().map(Recorder::tape) };
+                let (server, stop) = (server.clone(), stop.clone());
+                connections.spawn(async move {
+                    // A broken connection is the client's affair; the record shows it.
+                    let _ = connection(&server, link, stop).await;
+                    server.open.fetch_sub(1, Relaxed);
+                });
+            }
+            Err(_) => engine.timer.until(engine.clock.now() + millis(10.0)).await,
+        }
+    }
+    drop(listener);
+    let patience = engine.timer.until(engine.clock.now() + millis(2000.0));
+    tokio::select! {
+        () = patience => {}
+        () = async { while connections.join_next().await.is_some() {} } => {}
+    }
+    connections.shutdown().await;
+}
+
+async fn connection(server: &Arc<Server>, mut link: Link, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    let mut session = None;
+    let mut frame = Vec::new();
+    loop {
+        let read = tokio::select! {
+            read = link.read(&mut frame) => read?,
+            _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        };
+        if !read || answer(server, &mut link, &mut session, &frame).await? == Next::Close {
+            return Ok(());
+        }
+    }
+}
+
+async fn answer(
+    server: &Arc<Server>,
+    link: &mut Link,
+    session: &mut Option<Session>,
+    frame: &[u8],
+) -> io::Result<Next> {
+    let arrived = server.engine.clock.now();
+    let message = serde_json::from_slice(frame);
+    if let Some(tape) = &link.tape {
+        tape.begin(Row {
+            wire: "gg_core",
+            route: message.as_ref().map_or("unreadable", Message::name).to_owned(),
+            arrived,
+            body_hash: text_hash(frame),
+            ..Row::default()
+        });
+    }
+    let text = match message {
+        Err(error) => return link.error(400, &format!("Serialization error: {error}"), Next::Open).await,
+        Ok(Message::Handshake { token, protocol_version }) => {
+            return server.handshake(link, session, &token, protocol_version.as_deref()).await;
+        }
+        Ok(Message::InferenceRequest(asked)) => {
+            let stream = asked.parameters.stream;
+            let Some(session) = session.as_mut() else {
+                let (code, next) = if stream { (401, Next::Open) } else { (500, Next::Close) };
+                return link.error(code, "Not authenticated", next).await;
+            };
+            return match (session.admits(arrived, &server.engine), stream) {
+                (Ok(()), _) => infer(server, link, &asked, arrived).await,
+                // The real one's habit: no answer, and the connection stays open.
+                (Err(_), true) => Ok(Next::Open),
+                (Err(why), false) => link.error(500, &format!("Authentication error: {why}"), Next::Close).await,
+            };
+        }
+        Ok(Message::HealthCheck { check_type }) => server.health(check_type),
+        Ok(Message::ModelsRequest) => server.models(),
+        Ok(Message::MetricsRequest) => {
+            r#"{"type":"metrics_response","counters":{},"gauges":{},"histograms":{},"bucketed_histograms":{}}"#.into()
+        }
+        Ok(Message::WarmupRequest { model_id }) => warm_up(server, &model_id, arrived).await,
+        Ok(Message::CancelRequest { request_id }) => {
+            format!(r#"{{"type":"cancel_response","request_id":{request_id},"cancelled":false}}"#)
+        }
+        Ok(Message::PrometheusRequest | Message::SpansRequest) => {
+            return link.error(400, "Unexpected message type", Next::Open).await;
+        }
+    };
+    link.last(&text).await?;
+    Ok(Next::Open)
+}
+
+impl Message<'_> {
+    fn name(&self) -> &'static str {
+        match self {
+            Message::Handshake { .. } => "handshake",
+            Message::InferenceRequest(_) => "inference_request",
+            Message::HealthCheck { .. } => "health_check",
+            Message::ModelsRequest => "models_request",
+            Message::MetricsRequest => "metrics_request",
+            Message::WarmupRequest { .. } => "warmup_request",
+            Message::CancelRequest { .. } => "cancel_request",
+            Message::PrometheusRequest => "prometheus_request",
+            Message::SpansRequest => "spans_request",
+        }
+    }
+}
+
+impl Session {
+    /// Counts a request; says why if it is one too many.
+    fn admits(&mut self, now: Nanos, engine: &Engine) -> Result<(), &'static str> {
+        if now.since(self.started) > SESSION {
+            return Err("Session expired");
+        }
+        let limits = &engine.spec.gg_core;
+        if now.since(self.window) >= millis(limits.session_window_ms) {
+            (self.window, self.requests) = (now, 0);
+        }
+        self.requests = self.requests.saturating_add(1);
+        if self.requests > limits.session_limit { Err("Session request rate limit exceeded") } else { Ok(()) }
+    }
+}
+
+impl Server {
+    /// A server whose clients must know `token`; empty = only those that say nothing.
+    pub(super) fn new(engine: Arc<Engine>, token: String) -> Arc<Self> {
+        let worker = Worker::new(engine.spec.gg_core.faithful);
+        let (served, took, open) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU32::new(0));
+        Arc::new(Self { engine, worker, served, took, token, open, door: Mutex::default() })
+    }
+
+    async fn handshake(
+        &self,
+        link: &mut Link,
+        session: &mut Option<Session>,
+        token: &str,
+        version: Option<&str>,
+    ) -> io::Result<Next> {
+        let version = version.unwrap_or("V1");
+        if !matches!(version, "V1" | "V2") {
+            let message = format!("Serialization error: unknown variant `{version}`, expected `V1` or `V2`");
+            return link.error(400, &message, Next::Open).await;
+        }
+        let now = self.engine.clock.now();
+        if let Err(why) = self.knock(token, now) {
+            return link.error(500, &format!("Authentication error: {why}"), Next::Close).await;
+        }
+        *session = Some(Session { started: now, window: now, requests: 0 });
+        let number = Sha256::digest(format!("session {} {}", self.engine.spec.seed, self.engine.id()));
+        let id: String = number.iter().map(|byte| format!("{byte:02x}")).collect();
+        link.last(&format!(r#"{{"type":"handshake_ack","session_id":"{id}","protocol_version":"{version}"}}"#)).await?;
+        Ok(Next::Open)
+    }
+
+    /// Whether a token opens the door; the fifth wrong one in a minute locks it for everybody.
+    fn knock(&self, token: &str, now: Nanos) -> Result<(), &'static str> {
+        let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        if now < door.locked_until {
+            return Err("Too many failed attempts, please try again later");
+        }
+        if token == self.token {
+            door.failures.clear();
+            return Ok(());
+        }
+        door.failures.retain(|at| now.since(*at) < millis(60_000.0));
+        door.failures.push_back(now);
+        if door.failures.len() >= FAILURES {
+            door.failures.clear();
+            door.locked_until = now + millis(self.engine.spec.gg_core.lockout_ms);
+        }
+        Err("Invalid handshake token")
+    }
+
+    fn health(&self, check: Check) -> String {
+        let report = serde_json::json!({
+            "state": "Healthy", "ready": true, "accepting_requests": true, "models_loaded": 1,
+            "memory_used_bytes": 1_048_576, "queue_depth": self.engine.queued(),
+            "uptime_secs": self.engine.clock.now().seconds() as u64,
+        });
+        let report = if check == Check::Full { report } else { serde_json::Value::Null };
+        let check = format!("{check:?}");
+        serde_json::json!({ "type": "health_response", "check_type": check, "ok": true, "report": report }).to_string()
+    }
+
+    fn models(&self) -> String {
+        let (served, took) = (self.served.load(Relaxed), self.took.load(Relaxed));
+        let mean = if served > 0 { took as f64 / 1e6 / served as f64 } else { 0.0 };
+        let model = serde_json::json!({
+            "handle_id": 1, "name": self.engine.spec.model, "format": "unknown", "size_bytes": 1_048_576,
+            "memory_bytes": 1_048_576, "state": "ready", "request_count": served, "avg_latency_ms": mean,
+            "loaded_at": self.engine.wall(Nanos(0)).to_string(),
+        });
+        let bytes = 1_048_576;
+        // GG-CORE says nothing of itself; a stand-in must, or it could pass for one.
+        let server = format!("loadcmp-standin/{}", env!("CARGO_PKG_VERSION"));
+        serde_json::json!({ "type": "models_response", "models": [model], "total_memory_bytes": bytes, "server": server })
+            .to_string()
+    }
+}
+
+impl Link {
+    /// Reads the next frame; false at a clean end, or when its announced length is beyond all bounds.
+    async fn read(&mut self, frame: &mut Vec<u8>) -> io::Result<bool> {
+        let length = match self.stream.read_u32_le().await {
+            Ok(length) if length <= LONGEST_FRAME => length,
+            Ok(_) => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        frame.clear();
+        frame.resize(length as usize, 0);
+        self.stream.read_exact(frame).await?;
+        Ok(true)
+    }
+
+    /// Writes bytes as they are.
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await?;
+        if let Some(tape) = &self.tape {
+            tape.wrote();
+        }
+        Ok(())
+    }
+
+    /// Writes the last frame of an answer.
+    pub(super) async fn last(&mut self, text: &str) -> io::Result<()> {
+        self.write(&framed(text)).await?;
+        self.served();
+        Ok(())
+    }
+
+    /// Nothing more will be written for this request.
+    pub(super) fn served(&self) {
+        if let Some(tape) = &self.tape {
+            tape.done();
+            tape.flushed();
+        }
+    }
+
+    /// Writes an error frame, as the real one does: its message is not escaped.
+    pub(super) async fn error(&mut self, code: u16, message: &str, next: Next) -> io::Result<Next> {
+        if let Some(tape) = &self.tape {
+            tape.note(|row| row.status = Some(code));
+        }
+        self.last(&format!(r#"{{"type":"error","code":{code},"message":"{message}"}}"#)).await?;
+        Ok(next)
+    }
+}
+
+/// A frame: length and text.
+pub(super) fn framed(text: &str) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(4 + text.len());
+    frame.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+    frame.extend_from_slice(text.as_bytes());
+    frame
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standin::EngineSpec;
+
+    fn server(token: &str) -> Arc<Server> {
+        Server::new(Engine::new(EngineSpec::default()).unwrap(), token.to_owned())
+    }
+
+    #[test]
+    fn five_wrong_tokens_lock_everybody_out_for_a_while() {
+        let server = server("right");
+        let at = |seconds: u64| Nanos(seconds * 1_000_000_000);
+        for second in 0..4 {
+            assert_eq!(server.knock("wrong", at(second)), Err("Invalid handshake token"));
+        }
+        assert_eq!(server.knock("right", at(5)), Ok(()), "a good one clears the count");
+        for second in 6..11 {
+            assert_eq!(server.knock("", at(second)), Err("Invalid handshake token"));
+        }
+        assert!(server.knock("right", at(12)).unwrap_err().starts_with("Too many failed attempts"));
+        assert_eq!(server.knock("right", at(41)), Ok(()));
+    }
+
+    #[test]
+    fn a_session_has_a_budget_a_window_and_an_end() {
+        let engine = Engine::new(EngineSpec::default()).unwrap();
+        let mut session = Session { started: Nanos(0), window: Nanos(0), requests: 999 };
+        assert!(session.admits(Nanos(1), &engine).is_ok());
+        assert!(session.admits(Nanos(2), &engine).is_err());
+        assert!(session.admits(Nanos(60_000_000_000), &engine).is_ok());
+        assert_eq!(session.admits(Nanos(3_601_000_000_000), &engine), Err("Session expired"));
+    }
+
+    #[test]
+    fn errors_read_as_the_real_ones() {
+        let error = |text: &'static str| serde_json::from_str::<Message<'_>>(text).err().unwrap().to_string();
+        let missing = r#"{"type":"inference_request","request_id":1,"model_id":"m","prompt":"x",
+            "parameters":{"max_tokens":1,"top_p":1.0,"top_k":1}}"#;
+        assert_eq!(error(missing), "missing field `temperature`");
+        let wrong = r#"{"type":"cancel_request","request_id":"abc"}"#;
+        assert_eq!(error(wrong), r#"invalid type: string "abc", expected u64"#);
+    }
+}

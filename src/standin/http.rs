@@ -1,0 +1,258 @@
+//! HTTP on a TCP listener: connections, the reading of requests, and which wire answers a path. Cheap on purpose: one
+//! task a connection, one read buffer, one write an answer.
+
+use super::engine::{Ask, Engine, millis};
+use super::job::{Fault, Job};
+use super::record::{Recorder, Row, Tape};
+use super::stream::Answering;
+use super::{ollama, openai};
+use crate::record::Nanos;
+use crate::workload::text_hash;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderValue, SERVER};
+use hyper::rt::ReadBufCursor;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// The longest body that is read; a blob is hashed as it comes and may be longer.
+const LONGEST_BODY: usize = 64 << 20;
+
+/// An answer.
+pub(super) type Reply = Response<Answering>;
+
+/// A request, and what its handler needs.
+pub(super) struct Call {
+    pub(super) engine: Arc<Engine>,
+    pub(super) tape: Option<Arc<Tape>>,
+    /// When the request's head had been read.
+    pub(super) entered: Nanos,
+    pub(super) body: Bytes,
+}
+
+/// Why a request gets no job.
+pub(super) enum Refusal {
+    /// The queue is full.
+    Busy,
+    /// It is to fail, as declared.
+    Fault,
+}
+
+/// Accepts connections until `stop` turns true, then lets what is being answered end.
+pub(super) async fn serve(
+    engine: Arc<Engine>,
+    listener: TcpListener,
+    recorder: Option<Arc<Recorder>>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let tape = recorder.as_ref().map(Recorder::tape);
+                connections.spawn(connection(engine.clone(), stream, tape, stop.clone()));
+            }
+            // No file handles left, or a peer that was gone already: others may still be served.
+            Err(_) => engine.timer.until(engine.clock.now() + millis(10.0)).await,
+        }
+    }
+    drop(listener);
+    let patience = engine.timer.until(engine.clock.now() + millis(2000.0));
+    tokio::select! {
+        () = patience => {}
+        () = async { while connections.join_next().await.is_some() {} } => {}
+    }
+    connections.shutdown().await;
+}
+
+async fn connection(engine: Arc<Engine>, stream: TcpStream, tape: Option<Arc<Tape>>, mut stop: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let io = Io { stream, buffer: vec![0; 16 * 1024].into_boxed_slice(), tape: tape.clone() };
+    let service = service_fn(|request| {
+        let (engine, tape) = (engine.clone(), tape.clone());
+        async move { Ok::<_, Infallible>(answer(engine, tape, request).await) }
+    });
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.auto_date_header(false).writev(false);
+    let mut connection = pin!(http.serve_connection(io, service));
+    tokio::select! {
+        // A broken connection is the client's affair; the record shows it.
+        _ = connection.as_mut() => return,
+        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn answer(engine: Arc<Engine>, tape: Option<Arc<Tape>>, request: Request<Incoming>) -> Reply {
+    let entered = engine.clock.now();
+    let (head, body) = request.into_parts();
+    let (method, path) = (&head.method, head.uri.path());
+    let openai = openai::speaks(path);
+    if let Some(digest) = path.strip_prefix("/api/blobs/") {
+        return ollama::blob(&engine, method, digest, body).await;
+    }
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(status) => return text(status, "the body could not be read"),
+    };
+    if let Some(tape) = &tape {
+        let mut headers = String::new();
+        for name in head.headers.keys() {
+            headers.push_str(if headers.is_empty() { "" } else { " " });
+            headers.push_str(name.as_str());
+        }
+        tape.begin(Row {
+            wire: if openai { "openai" } else { "ollama" },
+            route: path.to_owned(),
+            arrived: engine.clock.now(),
+            body_hash: text_hash(&body),
+            headers,
+            ..Row::default()
+        });
+    }
+    let call = Call { engine, tape: tape.clone(), entered, body };
+    let reply = if openai { openai::route(call, method, path).await } else { ollama::route(call, method, path).await };
+    if let Some(tape) = &tape {
+        let whole = matches!(reply.body(), Answering::Whole(_) | Answering::Halves { second: Some(_), .. });
+        tape.note(|row| row.status = Some(reply.status().as_u16()));
+        if whole || *method == Method::HEAD {
+            tape.done();
+        }
+    }
+    reply
+}
+
+async fn read(body: Incoming) -> Result<Bytes, StatusCode> {
+    let size = body.size_hint();
+    if size.exact() == Some(0) {
+        return Ok(Bytes::new());
+    }
+    if size.lower() > LONGEST_BODY as u64 {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let mut body = pin!(body);
+    let mut whole = Bytes::new();
+    let mut parts: Option<BytesMut> = None;
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| StatusCode::BAD_REQUEST)?.into_data() else { continue };
+        match &mut parts {
+            None if whole.is_empty() => whole = data,
+            None => parts = Some([&*whole, &*data].concat().as_slice().into()),
+            Some(parts) => parts.extend_from_slice(&data),
+        }
+        if parts.as_ref().map_or(whole.len(), |parts| parts.len()) > LONGEST_BODY {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+    }
+    Ok(parts.map_or(whole, BytesMut::freeze))
+}
+
+impl Call {
+    /// Draws the request's fate and waits for its slot; the record learns both.
+    pub(super) async fn admit(&self, ask: Ask<'_>) -> Result<Job, Refusal> {
+        let draw = self.engine.draw(ask.prompt);
+        if let Some(tape) = &self.tape {
+            tape.note(|row| {
+                row.text_hash = Some(text_hash(ask.prompt.as_bytes()));
+                row.prompt_tokens = Some(ask.prompt_tokens);
+                row.fault = draw.fault.filter(|fault| *fault != Fault::WrongId).map_or("", Fault::name);
+            });
+        }
+        if draw.fault == Some(Fault::Status) {
+            return Err(Refusal::Fault);
+        }
+        let job = self.engine.admit(ask, draw).await.map_err(|_| Refusal::Busy)?;
+        if let Some(tape) = &self.tape {
+            tape.note(|row| row.slot = Some(job.granted));
+        }
+        Ok(job)
+    }
+
+    /// Waits until the whole answer is made, and gives the slot back.
+    pub(super) async fn finish(&self, job: &mut Job) {
+        job.whole().await;
+        let free = job.free();
+        if let Some(tape) = &self.tape {
+            tape.note(|row| {
+                row.free = Some(free);
+                row.output_tokens = Some(job.made);
+            });
+        }
+    }
+}
+
+/// An answer with a body of a type.
+pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Answering) -> Reply {
+    let mut reply = Response::new(body);
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    reply.headers_mut().insert(SERVER, HeaderValue::from_static("loadcmp-standin"));
+    reply
+}
+
+/// A whole JSON answer.
+pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    reply(status, "application/json; charset=utf-8", Answering::Whole(body.into()))
+}
+
+/// A whole plain answer.
+pub(super) fn text(status: StatusCode, body: &'static str) -> Reply {
+    reply(status, "text/plain; charset=utf-8", Answering::Whole(Bytes::from_static(body.as_bytes())))
+}
+
+/// A TCP stream as hyper wants it, with the record's eye on its writes.
+struct Io {
+    stream: TcpStream,
+    buffer: Box<[u8]>,
+    tape: Option<Arc<Tape>>,
+}
+
+impl hyper::rt::Read for Io {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, buffer, .. } = self.get_mut();
+        let room = into.remaining().min(buffer.len());
+        let mut read = ReadBuf::new(&mut buffer[..room]);
+        ready!(Pin::new(stream).poll_read(context, &mut read))?;
+        into.put_slice(read.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl hyper::rt::Write for Io {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
+        if let Some(tape) = &self.tape
+            && written.is_ok()
+        {
+            tape.wrote();
+        }
+        Poll::Ready(written)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A TCP stream buffers nothing of its own; hyper asks once it has written all it has.
+        if let Some(tape) = &self.tape {
+            tape.flushed();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,210 @@
+//! A request that has its slot: when each of its tokens is due, what has been made, and what is to go wrong. The
+//! wires drive it; the only clock is the engine's.
+
+use super::engine::{Engine, millis};
+use super::spec::{EngineSpec, Jitter};
+use super::text::Answer;
+use super::timer::Wait;
+use crate::record::Nanos;
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
+
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Status,
+    ErrorFrame,
+    Truncate,
+    Cut,
+    Stall,
+    SlowFirstByte,
+    Split,
+    WrongId,
+}
+
+/// A request that has its slot.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) engine: Arc<Engine>,
+    pub(super) answer: Answer,
+    pub(super) fault: Option<Fault>,
+    pub(super) prompt_tokens: u32,
+    pub(super) arrived: Nanos,
+    /// When the model was there for it.
+    pub(super) loaded: Nanos,
+    /// When it had its slot.
+    pub(super) granted: Nanos,
+    /// When the first token was ready; none before.
+    pub(super) first: Option<Nanos>,
+    /// When the newest token was ready.
+    pub(super) last: Nanos,
+    /// Unload the model after this one.
+    pub(super) unload: bool,
+    /// Tokens made so far.
+    pub(super) made: u32,
+    pub(super) pace: Pace,
+    pub(super) slot: Option<OwnedSemaphorePermit>,
+}
+
+/// When the tokens of an answer are due.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Deadline of the next token.
+    due: Nanos,
+    gap: f64,
+    /// Before this token comes an extra silence.
+    stall: Option<(u32, Nanos)>,
+    lognormal: Option<(f64, ChaCha8Rng)>,
+}
+
+impl Pace {
+    /// The pace of an answer whose prompt is taken up at `start`.
+    pub(super) fn new(
+        spec: &EngineSpec,
+        start: Nanos,
+        prompt: u32,
+        tokens: u32,
+        (fault, random): (Option<Fault>, Option<ChaCha8Rng>),
+    ) -> Self {
+        let mut first = match spec.first_token_ms {
+            Some(ms) => ms * 1e6,
+            None if spec.prefill_rate > 0.0 => f64::from(prompt) / spec.prefill_rate * 1e9,
+            None => 0.0,
+        };
+        let mut lognormal = None;
+        match (spec.jitter, random) {
+            (Jitter::Constant, _) => first += spec.jitter_scale * 1e6,
+            (Jitter::Exponential, Some(mut random)) => {
+                first -= (1.0 - random.random::<f64>()).ln() * spec.jitter_scale * 1e6;
+            }
+            (Jitter::Lognormal, Some(mut random)) => {
+                first *= factor(&mut random, spec.jitter_scale);
+                lognormal = Some((spec.jitter_scale, random));
+            }
+            _ => {}
+        }
+        let gap = if spec.decode_rate > 0.0 { 1e9 / spec.decode_rate } else { 0.0 };
+        let stall = (fault == Some(Fault::Stall)).then(|| (half(tokens), millis(spec.faults.stall_for_ms)));
+        let mut pace = Self { due: start + Nanos(first as u64), gap, stall, lognormal };
+        if tokens == 0
+            && let Some((_, silence)) = pace.stall.take()
+        {
+            pace.due = pace.due + silence;
+        }
+        pace
+    }
+
+    /// Token number `made` has been made; the next is due a gap later.
+    fn step(&mut self, made: u32) {
+        let mut gap = self.gap;
+        if let Some((sigma, random)) = &mut self.lognormal {
+            gap *= factor(random, *sigma);
+        }
+        self.due = self.due + Nanos(gap as u64);
+        if let Some((_, silence)) = self.stall.filter(|(at, _)| *at == made) {
+            self.due = self.due + silence;
+        }
+    }
+}
+
+impl Job {
+    /// When the next token is due.
+    pub(super) fn due(&self) -> Nanos {
+        self.pace.due
+    }
+
+    /// The next token is made: the number of its piece.
+    pub(super) fn make(&mut self) -> u32 {
+        let index = self.made;
+        self.made += 1;
+        if self.made == 1 || self.made >= self.goal() {
+            self.last = self.engine.clock.now();
+            self.first.get_or_insert(self.last);
+        }
+        self.pace.step(self.made);
+        index
+    }
+
+    /// Tokens it will make, with its fault.
+    pub(super) fn goal(&self) -> u32 {
+        match self.fault {
+            Some(Fault::ErrorFrame | Fault::Truncate | Fault::Cut) => half(self.answer.tokens),
+            _ => self.answer.tokens,
+        }
+    }
+
+    /// Waits until all of its tokens are made; what an answer that is not streamed does.
+    pub(super) async fn whole(&mut self) {
+        let goal = self.goal();
+        self.wait().await;
+        if goal == 0 {
+            self.last = self.engine.clock.now();
+            self.first = Some(self.last);
+        }
+        while self.made < goal {
+            if self.made > 0 && self.made + 1 < goal {
+                self.made += 1;
+                self.pace.step(self.made);
+            } else {
+                self.wait().await;
+                self.make();
+            }
+        }
+    }
+
+    /// Waits until the next token is due.
+    pub(super) async fn wait(&self) {
+        if self.engine.clock.now() < self.pace.due {
+            self.waiter().await;
+        }
+    }
+
+    /// A wait for the next token's moment.
+    pub(super) fn waiter(&self) -> Wait {
+        self.engine.timer.until(self.pace.due)
+    }
+
+    /// Gives the slot back; says when.
+    pub(super) fn free(&mut self) -> Nanos {
+        if self.slot.take().is_some() && self.unload {
+            self.engine.unload();
+        }
+        self.engine.clock.now()
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if self.slot.take().is_some() && self.unload {
+            self.engine.unload();
+        }
+    }
+}
+
+impl Fault {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Fault::Status => "status",
+            Fault::ErrorFrame => "error_frame",
+            Fault::Truncate => "truncate",
+            Fault::Cut => "cut",
+            Fault::Stall => "stall",
+            Fault::SlowFirstByte => "slow_first_byte",
+            Fault::Split => "split",
+            Fault::WrongId => "wrong_id",
+        }
+    }
+}
+
+/// Half of the tokens, but one where there is any.
+fn half(tokens: u32) -> u32 {
+    tokens.div_ceil(2)
+}
+
+fn factor(random: &mut ChaCha8Rng, sigma: f64) -> f64 {
+    let z: f64 = random.sample(StandardNormal);
+    (sigma * z).exp()
+}

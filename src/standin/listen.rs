@@ -1,0 +1,113 @@
+//! Where a stand-in is reached: a TCP port of this machine, a Unix socket, or both.
+
+use anyhow::Context;
+use std::net::SocketAddr;
+use std::path::Path;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// The open doors of a stand-in.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// The Ollama and OpenAI wires.
+    pub http: Option<TcpListener>,
+    /// The GG-CORE wire.
+    #[cfg(unix)]
+    pub gg_core: Option<tokio::net::UnixListener>,
+    pub(super) socket: Option<SocketFile>,
+}
+
+/// A socket's file; gone when dropped.
+#[derive(Debug)]
+pub(super) struct SocketFile(std::path::PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+impl Listeners {
+    /// The HTTP address that was taken, its port included.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+}
+
+/// Opens the doors; to be called within a tokio runtime. Port 0 takes a free one. An address that other machines
+/// reach is refused unless `allow_remote`. A socket file that nobody serves any more is replaced.
+pub fn bind(http: Option<SocketAddr>, socket: Option<&Path>, allow_remote: bool) -> anyhow::Result<Listeners> {
+    let mut listeners = Listeners::default();
+    if let Some(address) = http {
+        let loopback = address.ip().to_canonical().is_loopback();
+        anyhow::ensure!(
+            loopback || allow_remote,
+            "{address} can be reached from other machines; a stand-in listens on loopback unless --allow-remote is given"
+        );
+        let open = || {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            socket.set_reuseaddr(cfg!(unix))?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        listeners.http = Some(open().with_context(|| format!("listening on {address}"))?);
+    }
+    if let Some(path) = socket {
+        open_socket(&mut listeners, path)?;
+    }
+    Ok(listeners)
+}
+
+#[cfg(unix)]
+fn open_socket(listeners: &mut Listeners, path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        anyhow::ensure!(found.file_type().is_socket(), "{} exists and is no socket", path.display());
+        let taken = std::os::unix::net::UnixStream::connect(path).is_ok();
+        anyhow::ensure!(!taken, "{} is served by another process", path.display());
+        std::fs::remove_file(path).with_context(|| format!("removing the stale socket {}", path.display()))?;
+    }
+    let listener = tokio::net::UnixListener::bind(path);
+    listeners.gg_core = Some(listener.with_context(|| format!("listening on {}", path.display()))?);
+    listeners.socket = Some(SocketFile(path.to_owned()));
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn open_socket(_: &mut Listeners, path: &Path) -> anyhow::Result<()> {
+    anyhow::bail!("{}: this system has no Unix sockets; the GG-CORE wire can't be served here", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_loopback_is_open_by_default() {
+        for remote in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[::ffff:192.0.2.1]:0"] {
+            let error = bind(Some(remote.parse().unwrap()), None, false).unwrap_err().to_string();
+            assert!(error.contains("--allow-remote"), "{error}");
+        }
+        let listeners = bind(Some("127.0.0.1:0".parse().unwrap()), None, false).unwrap();
+        assert_ne!(listeners.address().unwrap().port(), 0);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let live = bind(None, Some(&path), false).unwrap();
+        let error = bind(None, Some(&path), false).unwrap_err().to_string();
+        assert!(error.contains("another process"), "{error}");
+        drop(live);
+        assert!(!path.exists());
+        std::fs::write(&path, "kept").unwrap();
+        assert!(bind(None, Some(&path), false).is_err());
+        assert!(path.exists());
+    }
+}

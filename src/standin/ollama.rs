@@ -1,0 +1,346 @@
+//! Ollama's wire: generate, chat and embed. Durations on it are true, whole nanoseconds of the engine's clock; metrics
+//! that are zero are left out, as Ollama does. Its other routes are in `ollama_models.rs`.
+
+use super::engine::Ask;
+use super::http::{Call, Refusal, Reply, json, reply, text};
+use super::job::{Fault, Job};
+use super::ollama_fields::{Embed, Talk, keep_alive, options};
+use super::ollama_models as models;
+use super::parse::{Texts, conversation};
+use super::stream::{Answering, Voice as AnyVoice};
+use super::text::{Finish, prompt_tokens, push_escaped};
+use super::vectors;
+use crate::record::Nanos;
+use bytes::BytesMut;
+use hyper::{Method, StatusCode};
+use serde_json::Value;
+use std::fmt::Write as _;
+
+pub(super) use super::ollama_models::blob;
+
+/// What the error of a stream says.
+const BROKEN: &str = "an error was encountered while running the model: unexpected EOF";
+
+/// How Ollama writes the frames of a stream.
+pub(super) struct Voice {
+    model: String,
+    chat: bool,
+    /// The last frame lists the tokens of the whole conversation.
+    context: bool,
+}
+
+/// Answers a request on a path that is not of the OpenAI wire.
+pub(super) async fn route(call: Call, method: &Method, path: &str) -> Reply {
+    let get = *method == Method::GET || *method == Method::HEAD;
+    let post = *method == Method::POST;
+    match path {
+        "/" if get => text(StatusCode::OK, "Ollama is running"),
+        "/api/version" if get => models::version(),
+        "/api/tags" if get => models::tags(&call),
+        "/api/ps" if get => models::ps(&call),
+        "/api/show" if post => models::show(&call),
+        "/api/create" if post => models::create(&call),
+        "/api/delete" if *method == Method::DELETE => models::delete(&call),
+        "/api/generate" if post => talk(call, false).await,
+        "/api/chat" if post => talk(call, true).await,
+        "/api/embed" if post => embed(call, true).await,
+        "/api/embeddings" if post => embed(call, false).await,
+        "/" | "/api/version" | "/api/tags" | "/api/ps" | "/api/show" | "/api/create" | "/api/delete"
+        | "/api/generate" | "/api/chat" | "/api/embed" | "/api/embeddings" => {
+            text(StatusCode::METHOD_NOT_ALLOWED, "405 method not allowed")
+        }
+        _ => text(StatusCode::NOT_FOUND, "404 page not found"),
+    }
+}
+
+/// `{"error":"..."}`.
+pub(super) fn error(status: StatusCode, message: &str) -> Reply {
+    json(status, serde_json::json!({ "error": message }).to_string())
+}
+
+/// The answer to a body that is missing or not JSON.
+pub(super) fn unreadable(body: &[u8], error_text: &serde_json::Error) -> Reply {
+    let message = if body.is_empty() { "missing request body".to_owned() } else { error_text.to_string() };
+    error(StatusCode::BAD_REQUEST, &message)
+}
+
+pub(super) fn unknown_model(name: &str) -> Reply {
+    match name {
+        "" => error(StatusCode::BAD_REQUEST, "model is required"),
+        _ => error(StatusCode::NOT_FOUND, &format!("model '{name}' not found")),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Reply {
+    match refusal {
+        Refusal::Busy => {
+            error(StatusCode::SERVICE_UNAVAILABLE, "server busy, please try again.  maximum pending requests exceeded")
+        }
+        Refusal::Fault => error(StatusCode::INTERNAL_SERVER_ERROR, "a declared fault of the stand-in"),
+    }
+}
+
+async fn talk(call: Call, chat: bool) -> Reply {
+    let talk: Talk<'_> = match serde_json::from_slice(&call.body) {
+        Ok(talk) => talk,
+        Err(error) => return unreadable(&call.body, &error),
+    };
+    let engine = &call.engine;
+    if let Some(refusal) = check(&call, &talk, chat) {
+        return refusal;
+    }
+    let options = match options(talk.options) {
+        Ok(options) => options,
+        Err(message) => return error(StatusCode::INTERNAL_SERVER_ERROR, &message),
+    };
+    let (keep, unload) = keep_alive(talk.keep_alive.as_ref(), engine.clock.now());
+    let messages = talk.messages.unwrap_or_default();
+    let said = if chat { conversation(&messages) } else { talk.prompt.0 };
+    if if chat { messages.is_empty() } else { said.is_empty() } {
+        return load_only(&call, &talk.model, chat, keep, unload).await;
+    }
+    let context = options.num_ctx.map_or(engine.spec.context, |tokens| tokens as u32);
+    let mut tokens = prompt_tokens(&said);
+    if !talk.system.is_empty() {
+        tokens += prompt_tokens(&talk.system) - 1;
+    }
+    if tokens > context {
+        if talk.truncate == Some(false) {
+            let message = "the prompt is longer than the context length; shorten it or raise num_ctx";
+            return error(StatusCode::BAD_REQUEST, message);
+        }
+        tokens = context;
+    }
+    let ask = Ask {
+        arrived: call.entered,
+        prompt: &said,
+        prompt_tokens: tokens,
+        limit: options.num_predict.filter(|count| *count >= 1.0).map(|count| count as u32),
+        stops: options.stop.as_deref().unwrap_or_default(),
+        json: talk.format.as_ref().is_some_and(|format| *format != Value::Null && *format != ""),
+        schema: talk.format.as_ref().filter(|format| format.is_object()),
+        embed: false,
+    };
+    let mut job = match call.admit(ask).await {
+        Ok(job) => job,
+        Err(refusal) => return refused(&refusal),
+    };
+    engine.keep(keep);
+    job.unload = unload;
+    let voice = Voice::new(&talk.model, chat, !chat && talk.raw != Some(true));
+    if talk.stream == Some(false) {
+        return whole(&call, job, &voice).await;
+    }
+    // Ollama's headers come with its first line.
+    job.wait().await;
+    let body = Answering::stream(job, AnyVoice::Ollama(voice), call.tape.clone());
+    reply(StatusCode::OK, "application/x-ndjson", body)
+}
+
+async fn whole(call: &Call, mut job: Job, voice: &Voice) -> Reply {
+    call.finish(&mut job).await;
+    let mut out = BytesMut::with_capacity(512 + 8 * job.made as usize);
+    match job.fault {
+        Some(Fault::ErrorFrame) => Voice::error(&mut out),
+        Some(Fault::Truncate) => {
+            voice.head(&job, &job.answer.first(job.made), &mut out);
+            out.extend_from_slice(b",\"done\":false}");
+        }
+        _ => voice.last(&job, &job.answer.whole(), &mut out),
+    }
+    let body = Answering::whole(out.freeze(), job.fault);
+    reply(StatusCode::OK, "application/json; charset=utf-8", body)
+}
+
+/// What can't be asked of this model.
+fn check(call: &Call, talk: &Talk<'_>, chat: bool) -> Option<Reply> {
+    let bad = |message: &str| Some(error(StatusCode::BAD_REQUEST, message));
+    let engine = &call.engine;
+    if !engine.store.knows(&talk.model, &engine.spec.model) {
+        return Some(unknown_model(&talk.model));
+    }
+    if !engine.makes_text() {
+        let verb = if chat { "chat" } else { "generate" };
+        return bad(&format!("\"{}\" does not support {verb}", &*talk.model));
+    }
+    match &talk.think {
+        Some(Value::Bool(true)) => return bad(&format!("\"{}\" does not support thinking", &*talk.model)),
+        Some(Value::String(level)) if matches!(level.as_str(), "low" | "medium" | "high" | "max") => {
+            return bad(&format!("\"{}\" does not support thinking", &*talk.model));
+        }
+        Some(Value::Bool(false) | Value::Null) | None => {}
+        Some(_) => return bad("think must be a boolean or string (\"high\", \"medium\", \"low\", \"max\")"),
+    }
+    if talk.raw == Some(true) && !(talk.template.is_empty() && talk.system.is_empty() && talk.context.is_none()) {
+        return bad("raw mode does not support template, system, or context");
+    }
+    match &talk.format {
+        None | Some(Value::Null | Value::Object(_)) => None,
+        Some(Value::String(word)) if word.is_empty() || word == "json" => None,
+        Some(other) => Some(error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            &format!("invalid format: {other}; expected \"json\" or a valid JSON Schema object"),
+        )),
+    }
+}
+
+/// A request without anything said loads the model, or drops it.
+async fn load_only(call: &Call, model: &str, chat: bool, keep: Option<Nanos>, unload: bool) -> Reply {
+    let engine = &call.engine;
+    let reason = if unload {
+        engine.unload();
+        "unload"
+    } else {
+        let ready = engine.load(engine.clock.now());
+        if ready > engine.clock.now() {
+            engine.timer.until(ready).await;
+        }
+        engine.keep(keep);
+        "load"
+    };
+    let mut out = BytesMut::with_capacity(256);
+    Voice::new(model, chat, false).head_at(engine.wall(engine.clock.now()), "", &mut out);
+    let _ = write!(out, ",\"done\":true,\"done_reason\":\"{reason}\"}}");
+    json(StatusCode::OK, out.freeze())
+}
+
+async fn embed(call: Call, batch: bool) -> Reply {
+    let asked: Embed<'_> = match serde_json::from_slice(&call.body) {
+        Ok(asked) => asked,
+        Err(error) => return unreadable(&call.body, &error),
+    };
+    let engine = &call.engine;
+    if !engine.store.knows(&asked.model, &engine.spec.model) {
+        return unknown_model(&asked.model);
+    }
+    if !engine.makes_vectors() {
+        let message = "This server does not support embeddings. Start it with `--embeddings`";
+        return error(StatusCode::NOT_IMPLEMENTED, message);
+    }
+    let options = match options(asked.options) {
+        Ok(options) => options,
+        Err(message) => return error(StatusCode::INTERNAL_SERVER_ERROR, &message),
+    };
+    let context = options.num_ctx.map_or(engine.spec.context, |tokens| tokens as u32);
+    let inputs = if batch { asked.input } else { Texts(vec![asked.prompt]) };
+    let counts: Vec<u32> = inputs.0.iter().map(|text| prompt_tokens(text)).collect();
+    if asked.truncate == Some(false) && counts.iter().any(|count| *count > context) {
+        return error(StatusCode::BAD_REQUEST, "the input length exceeds the context length");
+    }
+    let mut out = BytesMut::with_capacity(256);
+    if inputs.0.is_empty() || (!batch && inputs.0[0].is_empty()) {
+        out.extend_from_slice(if batch { b"{\"model\":\"" } else { b"{\"embedding\":[]}" });
+        if batch {
+            push_escaped(&mut out, &asked.model);
+            out.extend_from_slice(b"\",\"embeddings\":[]}");
+        }
+        return json(StatusCode::OK, out.freeze());
+    }
+    let said = inputs.joined();
+    let tokens = counts.iter().map(|count| count.min(&context)).sum();
+    let ask = Ask { arrived: call.entered, prompt: &said, prompt_tokens: tokens, embed: true, ..Ask::default() };
+    let mut job = match call.admit(ask).await {
+        Ok(job) => job,
+        Err(refusal) => return refused(&refusal),
+    };
+    let (keep, unload) = keep_alive(asked.keep_alive.as_ref(), job.granted);
+    engine.keep(keep);
+    job.unload = unload;
+    let size = asked.dimensions.filter(|size| *size > 0).unwrap_or(engine.spec.dimensions).min(65536);
+    let vector = |text: &str| vectors::embed(text, size, engine.spec.embed_noise, engine.spec.seed);
+    let vectors: Vec<Vec<f32>> = inputs.0.iter().map(|text| vector(text)).collect();
+    call.finish(&mut job).await;
+    if matches!(job.fault, Some(Fault::ErrorFrame | Fault::Truncate)) {
+        Voice::error(&mut out);
+        return json(StatusCode::OK, out.freeze());
+    }
+    let body = if batch {
+        let vectors = serde_json::to_string(&vectors).unwrap_or_default();
+        out.extend_from_slice(b"{\"model\":\"");
+        push_escaped(&mut out, &asked.model);
+        let _ = write!(out, "\",\"embeddings\":{vectors}");
+        durations(&job, &mut out);
+        let _ = write!(out, ",\"prompt_eval_count\":{tokens}}}");
+        out.freeze()
+    } else {
+        format!("{{\"embedding\":{}}}", vectors::text(vectors.first().map_or(&[], Vec::as_slice))).into()
+    };
+    reply(StatusCode::OK, "application/json; charset=utf-8", Answering::whole(body, job.fault))
+}
+
+impl Voice {
+    fn new(model: &str, chat: bool, context: bool) -> Self {
+        let mut name = BytesMut::with_capacity(model.len());
+        push_escaped(&mut name, model);
+        Self { model: String::from_utf8_lossy(&name).into_owned(), chat, context }
+    }
+
+    fn head(&self, job: &Job, said: &str, out: &mut BytesMut) {
+        self.head_at(job.engine.wall(job.engine.clock.now()), said, out);
+    }
+
+    fn head_at(&self, at: jiff::Timestamp, said: &str, out: &mut BytesMut) {
+        out.extend_from_slice(b"{\"model\":\"");
+        out.extend_from_slice(self.model.as_bytes());
+        let _ = write!(out, "\",\"created_at\":\"{at:.9}\",");
+        let field: &[u8] =
+            if self.chat { b"\"message\":{\"role\":\"assistant\",\"content\":\"" } else { b"\"response\":\"" };
+        out.extend_from_slice(field);
+        push_escaped(out, said);
+        out.extend_from_slice(if self.chat { b"\"}" } else { b"\"" });
+    }
+
+    pub(super) fn token(&self, job: &Job, index: u32, out: &mut BytesMut) {
+        self.head(job, job.answer.piece(index), out);
+        out.extend_from_slice(b",\"done\":false}\n");
+    }
+
+    pub(super) fn error(out: &mut BytesMut) {
+        let _ = writeln!(out, "{{\"error\":\"{BROKEN}\"}}");
+    }
+
+    pub(super) fn end(&self, job: &Job, out: &mut BytesMut) {
+        self.last(job, "", out);
+        out.extend_from_slice(b"\n");
+    }
+
+    /// The object with `done:true`.
+    fn last(&self, job: &Job, said: &str, out: &mut BytesMut) {
+        self.head(job, said, out);
+        let reason = if job.answer.finish == Finish::Stop { "stop" } else { "length" };
+        let _ = write!(out, ",\"done\":true,\"done_reason\":\"{reason}\"");
+        if self.context {
+            out.extend_from_slice(b",\"context\":[1");
+            for token in 2..=job.prompt_tokens.saturating_add(job.made) {
+                let _ = write!(out, ",{token}");
+            }
+            out.extend_from_slice(b"]");
+        }
+        metrics(job, out);
+        out.extend_from_slice(b"}");
+    }
+}
+
+/// The metrics of a generation; the zeros left out, but for the cached count, which Ollama has always sent.
+fn metrics(job: &Job, out: &mut BytesMut) {
+    durations(job, out);
+    let first = job.first.unwrap_or(job.last);
+    // One token takes no time of its own; the real one says a microsecond then.
+    let eval = if job.made == 1 { Nanos(1000) } else { job.last.since(first) };
+    let mut field = |name: &str, value: u64| {
+        if value > 0 {
+            let _ = write!(out, ",\"{name}\":{value}");
+        }
+    };
+    field("prompt_eval_count", u64::from(job.prompt_tokens));
+    field("prompt_eval_duration", first.since(job.granted).0);
+    field("eval_count", u64::from(job.made));
+    field("eval_duration", eval.0);
+    out.extend_from_slice(b",\"prompt_eval_cached_count\":0");
+}
+
+fn durations(job: &Job, out: &mut BytesMut) {
+    let total = job.engine.clock.now().since(job.arrived).0;
+    let load = job.loaded.since(job.arrived).0.max(1);
+    let _ = write!(out, ",\"total_duration\":{total},\"load_duration\":{load}");
+}

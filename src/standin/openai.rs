@@ -1,0 +1,405 @@
+//! The OpenAI wire as llama-server speaks it: server-sent events, a role before the first token, `timings` in
+//! milliseconds, `[DONE]` at the end. As there, the `model` of a request is not checked.
+
+use super::engine::Ask;
+use super::http::{Call, Refusal, Reply, json, reply};
+use super::job::{Fault, Job};
+use super::parse::{Message, Text, Texts, conversation};
+use super::stream::{Answering, Voice as AnyVoice};
+use super::text::{Finish, prompt_tokens, push_escaped};
+use super::vectors;
+use crate::record::Nanos;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use bytes::BytesMut;
+use hyper::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json as object};
+use std::fmt::Write as _;
+
+#[derive(Deserialize)]
+struct Talk<'a> {
+    #[serde(borrow)]
+    prompt: Option<Texts<'a>>,
+    #[serde(borrow)]
+    messages: Option<Vec<Message<'a>>>,
+    stream: Option<bool>,
+    stream_options: Option<StreamOptions>,
+    max_tokens: Option<i64>,
+    max_completion_tokens: Option<i64>,
+    n_predict: Option<i64>,
+    #[serde(borrow, default)]
+    stop: Texts<'a>,
+    response_format: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Embed<'a> {
+    #[serde(borrow)]
+    input: Option<Texts<'a>>,
+    #[serde(borrow, default)]
+    encoding_format: Text<'a>,
+    dimensions: Option<u32>,
+}
+
+/// How the OpenAI wire writes the frames of a stream.
+pub(super) struct Voice {
+    chat: bool,
+    /// A last chunk without choices tells the usage.
+    usage: bool,
+    id: u64,
+    created: i64,
+    /// The model's name, escaped.
+    model: String,
+}
+
+/// Whether a path belongs to this wire.
+pub(super) fn speaks(path: &str) -> bool {
+    path.starts_with("/v1/") || matches!(path, "/health" | "/props" | "/slots")
+}
+
+/// Answers a request on this wire's paths; a wrong method is a wrong path, as with llama-server.
+pub(super) async fn route(call: Call, method: &Method, path: &str) -> Reply {
+    let get = *method == Method::GET || *method == Method::HEAD;
+    let post = *method == Method::POST;
+    match path {
+        "/health" | "/v1/health" if get => health(&call),
+        "/props" if get => props(&call),
+        "/slots" if get => slots(&call),
+        "/v1/models" if get => models(&call),
+        "/v1/chat/completions" if post => talk(call, true).await,
+        "/v1/completions" if post => talk(call, false).await,
+        "/v1/embeddings" if post => embed(call).await,
+        _ => match path.strip_prefix("/v1/models/") {
+            Some(name) if get && call.engine.store.knows(name, &call.engine.spec.model) => {
+                json(StatusCode::OK, model(&call).to_string())
+            }
+            _ => error(StatusCode::NOT_FOUND, "not_found_error", "File Not Found"),
+        },
+    }
+}
+
+fn error(status: StatusCode, kind: &str, message: &str) -> Reply {
+    let inside = object!({ "code": status.as_u16(), "message": message, "type": kind });
+    json(status, object!({ "error": inside }).to_string())
+}
+
+fn invalid(message: &str) -> Reply {
+    error(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+}
+
+fn refused(refusal: &Refusal) -> Reply {
+    match refusal {
+        Refusal::Busy => error(StatusCode::SERVICE_UNAVAILABLE, "unavailable_error", "the queue is full"),
+        Refusal::Fault => error(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "a declared fault of the stand-in"),
+    }
+}
+
+fn health(call: &Call) -> Reply {
+    let engine = &call.engine;
+    // A model that nobody has asked for yet is not on its way: asking is what loads it.
+    let now = engine.clock.now();
+    if !engine.is_loaded(now) && engine.spec.load_ms > 0.0 && engine.load(now) > now {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "unavailable_error", "Loading model");
+    }
+    json(StatusCode::OK, r#"{"status":"ok"}"#)
+}
+
+fn props(call: &Call) -> Reply {
+    let spec = &call.engine.spec;
+    let whole = object!({
+        "default_generation_settings": { "n_ctx": spec.context, "params": { "n_predict": spec.output_tokens } },
+        "total_slots": spec.slots, "model_alias": spec.model, "model_path": spec.model, "chat_template": "",
+        "build_info": super::ollama_models::VERSION,
+    });
+    json(StatusCode::OK, whole.to_string())
+}
+
+fn slots(call: &Call) -> Reply {
+    let spec = &call.engine.spec;
+    let slot = |id| object!({ "id": id, "n_ctx": spec.context, "speculative": false });
+    json(StatusCode::OK, Value::from((0..spec.slots).map(slot).collect::<Vec<_>>()).to_string())
+}
+
+fn model(call: &Call) -> Value {
+    let engine = &call.engine;
+    let meta = object!({
+        "n_ctx": engine.spec.context, "n_ctx_train": engine.spec.context, "n_embd": engine.spec.dimensions,
+    });
+    let created = engine.wall(Nanos(0)).as_second();
+    let name = &engine.spec.model;
+    object!({ "id": name, "object": "model", "created": created, "owned_by": "loadcmp-standin", "meta": meta })
+}
+
+fn models(call: &Call) -> Reply {
+    json(StatusCode::OK, object!({ "object": "list", "data": [model(call)] }).to_string())
+}
+
+async fn talk(call: Call, chat: bool) -> Reply {
+    let talk: Talk<'_> = match serde_json::from_slice(&call.body) {
+        Ok(talk) => talk,
+        Err(error) => return invalid(&error.to_string()),
+    };
+    let engine = &call.engine;
+    if !engine.makes_text() {
+        let message = "this model makes embeddings only";
+        return error(StatusCode::INTERNAL_SERVER_ERROR, "server_error", message);
+    }
+    let (messages, prompts) = (talk.messages.unwrap_or_default(), talk.prompt.unwrap_or_default());
+    let said = match (chat, messages.is_empty(), prompts.0.len()) {
+        (true, true, _) => return invalid("\"messages\" is required and must not be empty"),
+        (true, false, _) => conversation(&messages),
+        (false, _, 0) => return invalid("\"prompt\" is required"),
+        (false, _, 1) => prompts.joined(),
+        (false, ..) => return invalid("a stand-in takes one prompt a request"),
+    };
+    let tokens = prompt_tokens(&said);
+    if tokens > engine.spec.context {
+        let inside = object!({
+            "code": 400, "message": "the request exceeds the available context size. try increasing the context size",
+            "type": "exceed_context_size_error", "n_prompt_tokens": tokens, "n_ctx": engine.spec.context,
+        });
+        return json(StatusCode::BAD_REQUEST, object!({ "error": inside }).to_string());
+    }
+    let limit = talk.max_completion_tokens.or(talk.max_tokens).or(talk.n_predict);
+    let (is_json, schema) = format(talk.response_format.as_ref());
+    let stops = talk.stop.owned();
+    let ask = Ask {
+        arrived: call.entered,
+        prompt: &said,
+        prompt_tokens: tokens,
+        // Zero still makes one token.
+        limit: limit.filter(|count| *count >= 0).map(|count| u32::try_from(count.max(1)).unwrap_or(u32::MAX)),
+        stops: &stops,
+        json: is_json,
+        schema,
+        embed: false,
+    };
+    let mut job = match call.admit(ask).await {
+        Ok(job) => job,
+        Err(refusal) => return refused(&refusal),
+    };
+    let usage = talk.stream_options.and_then(|options| options.include_usage) == Some(true);
+    let voice = Voice::new(&job, chat, usage);
+    if talk.stream == Some(true) {
+        // Headers and role go out at once, long before a first token.
+        let body = Answering::stream(job, AnyVoice::OpenAi(voice), call.tape.clone());
+        return reply(StatusCode::OK, "text/event-stream", body);
+    }
+    call.finish(&mut job).await;
+    let mut out = BytesMut::with_capacity(768 + 8 * job.made as usize);
+    if job.fault == Some(Fault::ErrorFrame) {
+        out.extend_from_slice(BROKEN.as_bytes());
+    } else {
+        voice.whole(&job, &mut out);
+    }
+    reply(StatusCode::OK, "application/json; charset=utf-8", Answering::whole(out.freeze(), job.fault))
+}
+
+/// Whether the answer is to be JSON, and by which schema.
+fn format(format: Option<&Value>) -> (bool, Option<&Value>) {
+    let Some(format) = format else { return (false, None) };
+    match format.get("type").and_then(Value::as_str) {
+        Some("json_schema") => (true, format.pointer("/json_schema/schema").or_else(|| format.get("schema"))),
+        Some("json_object") => (true, format.get("schema")),
+        _ => (false, None),
+    }
+}
+
+async fn embed(call: Call) -> Reply {
+    let asked: Embed<'_> = match serde_json::from_slice(&call.body) {
+        Ok(asked) => asked,
+        Err(error) => return invalid(&error.to_string()),
+    };
+    let engine = &call.engine;
+    if !engine.makes_vectors() {
+        let message = "This server does not support embeddings. Start it with `--embeddings`";
+        return error(StatusCode::NOT_IMPLEMENTED, "not_supported_error", message);
+    }
+    let inputs = match asked.input {
+        Some(inputs) if !inputs.0.is_empty() => inputs,
+        _ => return invalid("\"input\" must be provided and not empty"),
+    };
+    let base64 = match &*asked.encoding_format {
+        "" | "float" => false,
+        "base64" => true,
+        _ => return invalid("The format to return the embeddings in. Can be either float or base64"),
+    };
+    let tokens: u32 = inputs.0.iter().map(|text| prompt_tokens(text)).sum();
+    let said = inputs.joined();
+    let ask = Ask { arrived: call.entered, prompt: &said, prompt_tokens: tokens, embed: true, ..Ask::default() };
+    let mut job = match call.admit(ask).await {
+        Ok(job) => job,
+        Err(refusal) => return refused(&refusal),
+    };
+    let size = asked.dimensions.filter(|size| *size > 0).unwrap_or(engine.spec.dimensions).min(65536);
+    let mut out = BytesMut::with_capacity(256 + inputs.0.len() * size as usize * 12);
+    let name = serde_json::to_string(&engine.spec.model).unwrap_or_default();
+    let usage = format!("{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens}}}");
+    let _ = write!(out, "{{\"model\":{name},\"object\":\"list\",\"usage\":{usage},\"data\":[");
+    for (index, text) in inputs.0.iter().enumerate() {
+        let vector = vectors::embed(text, size, engine.spec.embed_noise, engine.spec.seed);
+        let embedding = if base64 {
+            let bytes: Vec<u8> = vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+            format!("\"{}\"", BASE64_STANDARD.encode(bytes))
+        } else {
+            vectors::text(&vector)
+        };
+        let comma = if index > 0 { "," } else { "" };
+        let _ = write!(out, "{comma}{{\"embedding\":{embedding},\"index\":{index},\"object\":\"embedding\"}}");
+    }
+    out.extend_from_slice(b"]}");
+    call.finish(&mut job).await;
+    let whole = match job.fault {
+        Some(Fault::ErrorFrame | Fault::Truncate) => BROKEN.into(),
+        _ => out.freeze(),
+    };
+    reply(StatusCode::OK, "application/json; charset=utf-8", Answering::whole(whole, job.fault))
+}
+
+/// An error inside a 200.
+const BROKEN: &str = r#"{"error":{"code":500,"message":"a declared fault of the stand-in","type":"server_error"}}"#;
+
+impl Voice {
+    fn new(job: &Job, chat: bool, usage: bool) -> Self {
+        let engine = &job.engine;
+        let mut model = BytesMut::with_capacity(engine.spec.model.len());
+        push_escaped(&mut model, &engine.spec.model);
+        let model = String::from_utf8_lossy(&model).into_owned();
+        let created = engine.wall(engine.clock.now()).as_second();
+        Self { chat, usage, id: engine.id(), created, model }
+    }
+
+    /// The fields that are in every answer.
+    fn common(&self, chunk: bool, out: &mut BytesMut) {
+        let (id, object) = match (self.chat, chunk) {
+            (true, true) => ("chatcmpl", "chat.completion.chunk"),
+            (true, false) => ("chatcmpl", "chat.completion"),
+            (false, _) => ("cmpl", "text_completion"),
+        };
+        let _ = write!(
+            out,
+            "\"created\":{},\"id\":\"{id}-{}\",\"model\":\"{}\",\"system_fingerprint\":\"loadcmp-standin\",\
+             \"object\":\"{object}\"",
+            self.created, self.id, self.model
+        );
+    }
+
+    fn chunk(&self, choice: impl FnOnce(&mut BytesMut), finish: Option<&str>, out: &mut BytesMut) {
+        out.extend_from_slice(b"data: {\"choices\":[{\"finish_reason\":");
+        let _ = match finish {
+            Some(reason) => write!(out, "\"{reason}\""),
+            None => write!(out, "null"),
+        };
+        out.extend_from_slice(b",\"index\":0,\"logprobs\":null,");
+        choice(out);
+        out.extend_from_slice(b"}],");
+        self.common(true, out);
+    }
+
+    pub(super) fn open(&self, out: &mut BytesMut) {
+        if self.chat {
+            let role =
+                |out: &mut BytesMut| out.extend_from_slice(b"\"delta\":{\"role\":\"assistant\",\"content\":null}");
+            self.chunk(role, None, out);
+            out.extend_from_slice(b"}\n\n");
+        }
+    }
+
+    pub(super) fn token(&self, job: &Job, index: u32, out: &mut BytesMut) {
+        let said = |out: &mut BytesMut| {
+            out.extend_from_slice(if self.chat { b"\"delta\":{\"content\":\"" } else { b"\"text\":\"" });
+            push_escaped(out, job.answer.piece(index));
+            out.extend_from_slice(if self.chat { b"\"}" } else { b"\"" });
+        };
+        self.chunk(said, None, out);
+        out.extend_from_slice(b"}\n\n");
+    }
+
+    pub(super) fn error(out: &mut BytesMut) {
+        let _ = write!(out, "data: {BROKEN}\n\n");
+    }
+
+    pub(super) fn end(&self, job: &Job, out: &mut BytesMut) {
+        let empty = |out: &mut BytesMut| {
+            out.extend_from_slice(if self.chat { b"\"delta\":{}" } else { b"\"text\":\"\"" });
+        };
+        self.chunk(empty, Some(finish(job)), out);
+        if !self.chat {
+            usage(job, out);
+        }
+        if !self.chat || !self.usage {
+            timings(job, out);
+        }
+        out.extend_from_slice(b"}\n\n");
+        if self.usage {
+            out.extend_from_slice(b"data: {\"choices\":[],");
+            self.common(true, out);
+            usage(job, out);
+            timings(job, out);
+            out.extend_from_slice(b"}\n\n");
+        }
+        out.extend_from_slice(b"data: [DONE]\n\n");
+    }
+
+    /// The answer in one piece; one that breaks off has no reason for its end.
+    fn whole(&self, job: &Job, out: &mut BytesMut) {
+        out.extend_from_slice(b"{\"choices\":[{\"finish_reason\":");
+        let broken = job.fault == Some(Fault::Truncate);
+        let _ = if broken { write!(out, "null") } else { write!(out, "\"{}\"", finish(job)) };
+        let said = if broken { job.answer.first(job.made) } else { job.answer.whole() };
+        out.extend_from_slice(b",\"index\":0,\"logprobs\":null,");
+        out.extend_from_slice(if self.chat {
+            b"\"message\":{\"role\":\"assistant\",\"content\":\""
+        } else {
+            b"\"text\":\""
+        });
+        push_escaped(out, &said);
+        out.extend_from_slice(if self.chat { b"\"}}]," } else { b"\"}]," });
+        self.common(false, out);
+        usage(job, out);
+        timings(job, out);
+        out.extend_from_slice(b"}");
+    }
+}
+
+fn finish(job: &Job) -> &'static str {
+    if job.answer.finish == Finish::Stop { "stop" } else { "length" }
+}
+
+fn usage(job: &Job, out: &mut BytesMut) {
+    let (prompt, output) = (job.prompt_tokens, job.made);
+    let total = prompt.saturating_add(output);
+    let _ = write!(
+        out,
+        ",\"usage\":{{\"completion_tokens\":{output},\"prompt_tokens\":{prompt},\"total_tokens\":{total},\
+         \"prompt_tokens_details\":{{\"cached_tokens\":0}}}}"
+    );
+}
+
+/// llama-server's `timings`: milliseconds; rates over one token less than were made.
+fn timings(job: &Job, out: &mut BytesMut) {
+    let first = job.first.unwrap_or(job.last);
+    let prompt_ms = first.since(job.granted).0 as f64 / 1e6;
+    let steps = f64::from(job.made.saturating_sub(1));
+    let output_ms = if job.made == 1 { 0.001 } else { job.last.since(first).0 as f64 / 1e6 };
+    let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
+    let prompt = f64::from(job.prompt_tokens);
+    let _ = write!(
+        out,
+        ",\"timings\":{{\"cache_n\":0,\"prompt_n\":{},\"prompt_ms\":{prompt_ms:?},\"prompt_per_token_ms\":{:?},\
+         \"prompt_per_second\":{:?},\"predicted_n\":{},\"predicted_ms\":{output_ms:?},\
+         \"predicted_per_token_ms\":{:?},\"predicted_per_second\":{:?}}}",
+        job.prompt_tokens,
+        ratio(prompt_ms, prompt),
+        ratio(prompt * 1e3, prompt_ms),
+        job.made,
+        if steps > 0.0 { output_ms / steps } else { 0.0 },
+        if steps > 0.0 { ratio(steps * 1e3, output_ms) } else { 0.0 },
+    );
+}

@@ -1,0 +1,307 @@
+//! What a stand-in declares about itself: model, timing, capacity, faults. Every number here is a promise that its
+//! record can be held to. Read from the command line (`loadcmp serve --help`) or from YAML; the defaults agree.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// A stand-in's declared timing and behaviour. Zero delays, the default, make it a null server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineSpec {
+    /// Name of the one model it serves.
+    #[arg(long, default_value = "standin", value_name = "NAME")]
+    pub model: String,
+    /// What the model can do.
+    #[arg(long, value_enum, default_value_t = Kind::Any)]
+    pub kind: Kind,
+    /// Requests it works on at the same time; others queue.
+    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub slots: u32,
+    /// Requests that may queue; one more is refused.
+    #[arg(long, default_value_t = 512, value_name = "N")]
+    pub queue: u32,
+    /// Tokens that fit into the model's context.
+    #[arg(long, default_value_t = 4096, value_name = "TOKENS")]
+    pub context: u32,
+    /// Time that loading the model takes: the first request waits for it.
+    #[arg(long, default_value_t = 0.0, value_name = "MS", value_parser = amount)]
+    pub load_ms: f64,
+    /// Prompt tokens a second; 0 = at once.
+    #[arg(long, default_value_t = 0.0, value_name = "TOKENS/S", value_parser = amount)]
+    pub prefill_rate: f64,
+    /// Output tokens a second after the first; 0 = at once.
+    #[arg(long, default_value_t = 0.0, value_name = "TOKENS/S", value_parser = amount)]
+    pub decode_rate: f64,
+    /// Time from slot to first token, whatever the prompt's length; takes the place of --prefill-rate.
+    #[arg(long, value_name = "MS", value_parser = amount)]
+    pub first_token_ms: Option<f64>,
+    /// How the declared times vary.
+    #[arg(long, value_enum, default_value_t = Jitter::None)]
+    pub jitter: Jitter,
+    /// Milliseconds for constant and exponential jitter, sigma for lognormal.
+    #[arg(long, default_value_t = 0.0, value_name = "X", value_parser = amount)]
+    pub jitter_scale: f64,
+    /// Output tokens of a request that names no limit.
+    #[arg(long, default_value_t = 64, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub output_tokens: u32,
+    /// Share of generations that end by themselves before their limit.
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub early_stop: f64,
+    /// Share of tickets that get the right label.
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE", value_parser = share)]
+    pub accuracy: f64,
+    /// CSV file with columns `text` and `label`: the right labels of the tickets it will be asked about.
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Numbers in an embedding.
+    #[arg(long, default_value_t = 384, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub dimensions: u32,
+    /// Length of the random vector added to an embedding (its own length is 1); drawn from seed and text.
+    #[arg(long, default_value_t = 0.0, value_name = "X", value_parser = amount)]
+    pub embed_noise: f64,
+    /// Put all tokens that are due into one write, instead of one write a token.
+    #[arg(long)]
+    pub coalesce: bool,
+    /// Seed of everything drawn: jitter, faults, labels, noise.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// What goes wrong.
+    #[command(flatten)]
+    pub faults: Faults,
+    /// What only the GG-CORE wire has.
+    #[command(flatten)]
+    pub gg_core: GgCoreSpec,
+}
+
+/// Shares of requests that go wrong, each in its way; at most one fault a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct Faults {
+    /// Share answered with status 500.
+    #[arg(long = "fault-status", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub status: f64,
+    /// Share answered with an error inside a 200, in a stream after half of the tokens.
+    #[arg(long = "fault-error-frame", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub error_frame: f64,
+    /// Share that ends in good order but without its end marker, after half of the tokens.
+    #[arg(long = "fault-truncate", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub truncate: f64,
+    /// Share whose connection is closed in the middle of the answer.
+    #[arg(long = "fault-cut", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub cut: f64,
+    /// Share that goes silent after half of the tokens, for --stall-for-ms.
+    #[arg(long = "fault-stall", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub stall: f64,
+    /// How long a stalled answer is silent.
+    #[arg(long, default_value_t = 60_000.0, value_name = "MS", value_parser = amount)]
+    pub stall_for_ms: f64,
+    /// Share whose first byte comes late, by --slow-first-byte-ms.
+    #[arg(long = "fault-slow-first-byte", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub slow_first_byte: f64,
+    /// How late a slow first byte is.
+    #[arg(long, default_value_t = 1_000.0, value_name = "MS", value_parser = amount)]
+    pub slow_first_byte_ms: f64,
+    /// Share whose pieces are each sent in two writes, cut in the middle of a line; no fault for a client that reads well.
+    #[arg(long = "fault-split", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub split: f64,
+    /// Share answered with another request's id (GG-CORE wire only).
+    #[arg(long = "fault-wrong-id", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub wrong_id: f64,
+}
+
+/// Limits and habits of the GG-CORE wire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct GgCoreSpec {
+    /// Copy the habits that spoil benchmarks: one worker, streams that start only behind an ordinary request, 128
+    /// characters held back in streams, answers lost beyond 2048 tokens.
+    #[arg(long = "gg-faithful")]
+    pub faithful: bool,
+    /// Connections at the same time; one more is accepted and dropped.
+    #[arg(long = "gg-connections", default_value_t = 64, value_name = "N")]
+    pub connections: u32,
+    /// Inference requests a session may make in one window.
+    #[arg(long = "gg-session-limit", default_value_t = 1000, value_name = "N")]
+    pub session_limit: u32,
+    /// Length of a session's window.
+    #[arg(long = "gg-session-window-ms", default_value_t = 60_000.0, value_name = "MS", value_parser = amount)]
+    pub session_window_ms: f64,
+    /// How long five wrong tokens lock everybody out.
+    #[arg(long = "gg-lockout-ms", default_value_t = 30_000.0, value_name = "MS", value_parser = amount)]
+    pub lockout_ms: f64,
+}
+
+/// What the model can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Text and vectors.
+    #[default]
+    Any,
+    /// Text only.
+    Completion,
+    /// Vectors only.
+    Embedding,
+}
+
+/// How the declared times vary from request to request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Jitter {
+    /// They do not.
+    #[default]
+    None,
+    /// The first token comes the scale later, always.
+    Constant,
+    /// The first token and each gap are multiplied by their own draw: median 1, the scale as sigma.
+    Lognormal,
+    /// The first token comes later by a draw whose mean is the scale.
+    Exponential,
+}
+
+impl Default for EngineSpec {
+    fn default() -> Self {
+        Self {
+            model: "standin".into(),
+            kind: Kind::Any,
+            slots: 4,
+            queue: 512,
+            context: 4096,
+            load_ms: 0.0,
+            prefill_rate: 0.0,
+            decode_rate: 0.0,
+            first_token_ms: None,
+            jitter: Jitter::None,
+            jitter_scale: 0.0,
+            output_tokens: 64,
+            early_stop: 0.0,
+            accuracy: 1.0,
+            labels: None,
+            dimensions: 384,
+            embed_noise: 0.0,
+            coalesce: false,
+            seed: 1,
+            faults: Faults::default(),
+            gg_core: GgCoreSpec::default(),
+        }
+    }
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            status: 0.0,
+            error_frame: 0.0,
+            truncate: 0.0,
+            cut: 0.0,
+            stall: 0.0,
+            stall_for_ms: 60_000.0,
+            slow_first_byte: 0.0,
+            slow_first_byte_ms: 1_000.0,
+            split: 0.0,
+            wrong_id: 0.0,
+        }
+    }
+}
+
+impl Default for GgCoreSpec {
+    fn default() -> Self {
+        Self {
+            faithful: false,
+            connections: 64,
+            session_limit: 1000,
+            session_window_ms: 60_000.0,
+            lockout_ms: 30_000.0,
+        }
+    }
+}
+
+impl EngineSpec {
+    /// Says what cannot be meant; the command line has checked most of it, YAML and code have not.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let faults = &self.faults;
+        let shares = [
+            ("early_stop", self.early_stop),
+            ("accuracy", self.accuracy),
+            ("faults", faults.shares().iter().sum()),
+            ("faults.least", faults.shares().iter().copied().fold(0.0, f64::min)),
+        ];
+        for (name, value) in shares {
+            anyhow::ensure!((0.0..=1.0 + 1e-9).contains(&value), "`{name}` is a share from 0 to 1, not {value}");
+        }
+        let amounts = [
+            ("load_ms", self.load_ms),
+            ("prefill_rate", self.prefill_rate),
+            ("decode_rate", self.decode_rate),
+            ("first_token_ms", self.first_token_ms.unwrap_or(0.0)),
+            ("jitter_scale", self.jitter_scale),
+            ("embed_noise", self.embed_noise),
+            ("stall_for_ms", faults.stall_for_ms),
+            ("slow_first_byte_ms", faults.slow_first_byte_ms),
+            ("session_window_ms", self.gg_core.session_window_ms),
+            ("lockout_ms", self.gg_core.lockout_ms),
+        ];
+        for (name, value) in amounts {
+            anyhow::ensure!(value.is_finite() && value >= 0.0, "`{name}` must be 0 or more, not {value}");
+        }
+        anyhow::ensure!(self.slots > 0, "`slots` must be at least 1");
+        anyhow::ensure!(self.output_tokens > 0, "`output_tokens` must be at least 1");
+        anyhow::ensure!((1..=65536).contains(&self.dimensions), "`dimensions` must be 1 to 65536");
+        anyhow::ensure!(!self.model.is_empty(), "`model` must have a name");
+        Ok(())
+    }
+}
+
+impl Faults {
+    /// The shares, in the order in which one is drawn.
+    pub(super) fn shares(&self) -> [f64; 8] {
+        [
+            self.status,
+            self.error_frame,
+            self.truncate,
+            self.cut,
+            self.stall,
+            self.slow_first_byte,
+            self.split,
+            self.wrong_id,
+        ]
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a share is from 0 to 1".to_owned()) }
+}
+
+fn amount(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err("must be 0 or more".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args, FromArgMatches};
+
+    fn parse(args: &[&str]) -> Result<EngineSpec, clap::Error> {
+        let command = EngineSpec::augment_args(clap::Command::new("x"));
+        EngineSpec::from_arg_matches(&command.try_get_matches_from([&["x"], args].concat())?)
+    }
+
+    #[test]
+    fn the_command_lines_defaults_are_the_codes_defaults() {
+        assert_eq!(parse(&[]).unwrap(), EngineSpec::default());
+        assert_eq!(serde_json::from_str::<EngineSpec>("{}").unwrap(), EngineSpec::default());
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        assert!(parse(&["--accuracy", "1.5"]).is_err());
+        assert!(parse(&["--decode-rate", "-1"]).is_err());
+        assert!(parse(&["--slots", "0"]).is_err());
+        assert!(EngineSpec::default().check().is_ok());
+        let faults = Faults { status: 0.6, cut: 0.6, ..Faults::default() };
+        assert!(EngineSpec { faults, ..EngineSpec::default() }.check().is_err());
+        assert!(EngineSpec { load_ms: f64::NAN, ..EngineSpec::default() }.check().is_err());
+    }
+}
