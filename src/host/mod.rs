@@ -1,1 +1,52 @@
-//! (being written)
+//! What the machine is, and what it and some processes did meanwhile. sysinfo's door is this room.
+//!
+//! No host name and no user name is read: a report is meant to be shown to others.
+
+mod watch;
+
+pub use watch::{Usage, Watch};
+
+use serde::{Deserialize, Serialize};
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+/// Facts of the machine; `None` where it doesn't tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Operating system with its version.
+    pub os: Option<String>,
+    /// Version of the kernel.
+    pub kernel: Option<String>,
+    /// Model of the processor.
+    pub cpu: Option<String>,
+    /// Logical cores.
+    pub logical_cores: Option<usize>,
+    /// Memory in bytes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// Reads the facts of this machine.
+pub fn facts() -> Facts {
+    let what =
+        RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing()).with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(what).ok();
+    let cpus = system.as_ref().map(System::cpus).unwrap_or_default();
+    let text = |text: &str| Some(text.trim().to_owned()).filter(|t| !t.is_empty());
+    Facts {
+        os: System::long_os_version().ok().as_deref().and_then(text),
+        kernel: System::kernel_version().ok().as_deref().and_then(text),
+        cpu: cpus.first().and_then(|cpu| text(cpu.brand())),
+        logical_cores: Some(cpus.len()).filter(|n| *n > 0),
+        memory_bytes: system.map(|system| system.total_memory()).filter(|bytes| *bytes > 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn this_machine_has_cores_and_memory() {
+        let facts = super::facts();
+        assert!(facts.logical_cores.is_some_and(|n| n > 0), "{facts:?}");
+        assert!(facts.memory_bytes.is_some_and(|bytes| bytes > 1 << 20), "{facts:?}");
+        assert!(facts.kernel.is_some(), "{facts:?}");
+    }
+}

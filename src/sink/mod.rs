@@ -1,1 +1,64 @@
-//! (being written)
+//! Report -> bytes: one format a file, each `fn(&Report, &mut dyn Write)`.
+//!
+//! Sinks read the report and nothing else. [`write_all`] is the one place where the files of a results directory are
+//! written, each whole or not at all.
+
+mod chart;
+mod comparison_csv;
+mod csv_text;
+mod hlog;
+mod html;
+mod json;
+mod lines;
+mod markdown;
+mod plan;
+mod resources_csv;
+mod summary_csv;
+mod table;
+mod timeline_csv;
+
+pub use comparison_csv::comparison_csv;
+pub use hlog::hlog;
+pub use html::html;
+pub use json::json;
+pub use markdown::markdown;
+pub use plan::plan;
+pub use resources_csv::resources_csv;
+pub use summary_csv::summary_csv;
+pub use table::{Look, confusion, table};
+pub use timeline_csv::timeline_csv;
+
+use crate::report::{Report, replace};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// A format.
+pub type Sink = fn(&Report, &mut dyn Write) -> io::Result<()>;
+
+/// Every file that is made from a report alone, and by what.
+const SINKS: [(&str, Sink); 7] = [
+    ("summary.csv", summary_csv),
+    ("comparison.csv", comparison_csv),
+    ("timeline.csv", timeline_csv),
+    ("report.json", json),
+    ("report.md", markdown),
+    ("report.html", html),
+    ("histograms.hlog", hlog),
+];
+
+/// Writes every file but the manifest and the samples into a results directory. `resources.csv` is written only if the
+/// report has readings: told again from a directory it has none, and the file that is there stays.
+pub fn write_all(directory: &Path, report: &Report) -> io::Result<()> {
+    let named = |name: &str, error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
+    for (name, sink) in SINKS {
+        replace(&directory.join(name), |out| sink(report, out)).map_err(|error| named(name, error))?;
+    }
+    if report.resources.is_some() {
+        let name = "resources.csv";
+        replace(&directory.join(name), |out| resources_csv(report, out)).map_err(|error| named(name, error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

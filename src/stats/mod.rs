@@ -1,1 +1,33 @@
-//! (being written)
+//! Folds over samples, and intervals: no input or output, no clock, no async.
+//!
+//! Samples go in one at a time and in the order of `samples.csv`; summaries, comparisons, a timeline and packed
+//! histograms come out. What a fold holds grows with targets, metrics, items and seconds, never with samples. The same
+//! samples give the same bits again, which is what `loadcmp report DIR` rests on. hdrhistogram's door is this room.
+
+mod answers;
+mod compare;
+mod distribution;
+mod fold;
+mod interval;
+mod metric;
+mod packed;
+mod slots;
+mod summary;
+mod timeline;
+mod vectors;
+
+pub use answers::Confusion;
+pub use compare::{Comparison, SMALLEST_EFFECT, Verdict};
+pub use distribution::{Distribution, FIRM_N, LEAST_N};
+pub use fold::{Fold, Folded, Window};
+pub use interval::{Estimate, log_ratio_interval, newcombe, proportion_ratio, wilson};
+pub use metric::Metric;
+pub use packed::{Packed, write_interval_log};
+pub use summary::{Row, TargetSummary, unit};
+pub use timeline::Second;
+pub use vectors::cosine;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod properties;

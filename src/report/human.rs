@@ -1,0 +1,79 @@
+//! Numbers as people read them: three digits and a unit.
+
+use crate::stats::unit;
+
+/// Three significant digits, without an exponent.
+pub fn three(x: f64) -> String {
+    match x.abs() {
+        size if size >= 99.95 => format!("{x:.0}"),
+        size if size >= 9.995 => format!("{x:.1}"),
+        size if size >= 0.9995 || size == 0.0 => format!("{x:.2}"),
+        _ => format!("{x:.3}"),
+    }
+}
+
+/// A time given in microseconds.
+pub fn time(us: f64) -> String {
+    match us.abs() {
+        size if size < 999.5 => format!("{} µs", three(us)),
+        size if size < 999_500.0 => format!("{} ms", three(us / 1e3)),
+        _ => format!("{} s", three(us / 1e6)),
+    }
+}
+
+/// A share, in per cent.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// A ratio: two decimals, more where they'd be lost.
+pub fn ratio(x: f64) -> String {
+    if x >= 99.95 || x == 0.0 {
+        format!("{x:.0}")
+    } else if x >= 0.0995 {
+        format!("{x:.2}")
+    } else {
+        format!("{x:.4}")
+    }
+}
+
+/// A size in bytes.
+pub fn bytes(n: u64) -> String {
+    let gib = n as f64 / f64::from(1 << 30);
+    if gib >= 1.0 { format!("{gib:.1} GiB") } else { format!("{:.0} MiB", n as f64 / f64::from(1 << 20)) }
+}
+
+/// A value in its unit.
+pub fn value(x: f64, of: &str) -> String {
+    match of {
+        unit::MICROS => time(x),
+        unit::ONE => percent(x),
+        unit::REQUESTS_PER_S => format!("{} /s", three(x)),
+        unit::TOKENS_PER_S => format!("{} tok/s", three(x)),
+        _ => three(x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_three_digits() {
+        for (us, text) in [
+            (0.0, "0.00 µs"),
+            (0.25, "0.250 µs"),
+            (9.996, "10.0 µs"),
+            (999.4, "999 µs"),
+            (999.6, "1.00 ms"),
+            (12_345.0, "12.3 ms"),
+            (999_600.0, "1.00 s"),
+            (123e6, "123 s"),
+        ] {
+            assert_eq!(time(us), text);
+        }
+        assert_eq!((ratio(0.6123), ratio(0.0123), ratio(12.34), ratio(123.4)).3, "123");
+        assert_eq!(percent(0.9166), "91.7 %");
+        assert_eq!(bytes(8 << 30), "8.0 GiB");
+    }
+}

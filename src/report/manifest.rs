@@ -1,0 +1,124 @@
+//! `manifest.json`: everything about a run that its samples don't tell, so that it can be told again from its directory.
+
+use super::{SCHEMA_VERSION, replace};
+use crate::host::Facts;
+use crate::record::Nanos;
+use crate::scenario::plan::Plan;
+use crate::stats::Fold;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::path::Path;
+
+/// How far a run got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Under way, or cut off.
+    Running,
+    /// It ran to its end.
+    Complete,
+    /// It was stopped early.
+    Interrupted,
+}
+
+/// A target's measured window, as it was driven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// When it opened, on the run's clock.
+    pub from: Nanos,
+    /// When it closed; `None` if it ends with the last answer.
+    pub to: Option<Nanos>,
+}
+
+/// What is known of a run without its samples.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this document's form.
+    pub schema_version: u32,
+    /// What wrote it, with its version.
+    pub tool: String,
+    /// When the run began, UTC (RFC 3339).
+    pub started: String,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// How far it got.
+    pub status: Status,
+    /// The scenario's seed.
+    pub seed: u64,
+    /// Hash of the workload: 64 hex digits.
+    pub workload_hash: String,
+    /// One a target, in the plan's order; `None` until it opens.
+    pub windows: Vec<Option<Measured>>,
+    /// The machine that sends the load.
+    pub machine: Facts,
+    /// What will happen.
+    pub plan: Plan,
+}
+
+impl Manifest {
+    /// The manifest of a run that begins at `started` (UTC, RFC 3339).
+    pub fn begin(plan: Plan, machine: Facts, started: String) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            tool: concat!("loadcmp ", env!("CARGO_PKG_VERSION")).to_owned(),
+            started,
+            ended: None,
+            status: Status::Running,
+            seed: plan.seed,
+            workload_hash: plan.workload.hash.clone(),
+            windows: vec![None; plan.targets.len()],
+            machine,
+            plan,
+        }
+    }
+
+    /// A fold over the plan's targets with their windows set, ready for samples.
+    pub fn fold(&self) -> Fold {
+        let mut fold = Fold::new(&self.plan, self.plan.workload.items);
+        for (target, window) in self.windows.iter().enumerate() {
+            if let Some(Measured { from, to }) = window {
+                fold.window(target, *from, *to);
+            }
+        }
+        fold
+    }
+
+    /// Reads a manifest. One of a later form is refused.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let manifest: Self = serde_json::from_slice(&std::fs::read(path)?)?;
+        if manifest.schema_version > SCHEMA_VERSION {
+            let version = manifest.schema_version;
+            return Err(io::Error::other(format!(
+                "its form is version {version}; this loadcmp knows {SCHEMA_VERSION}"
+            )));
+        }
+        Ok(manifest)
+    }
+
+    /// Writes it, whole or not at all.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        replace(path, |mut out| {
+            serde_json::to_writer_pretty(&mut out, self)?;
+            out.write_all(b"\n")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::manifest;
+    use crate::scenario::Task;
+
+    #[test]
+    fn a_manifest_reads_back_and_a_later_one_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("manifest.json");
+        let written = manifest(crate::stats::fixture::plan(Task::Classify, true));
+        written.write(&path).unwrap();
+        let read = Manifest::read(&path).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), serde_json::to_string(&written).unwrap());
+        Manifest { schema_version: 2, ..written }.write(&path).unwrap();
+        assert!(Manifest::read(&path).unwrap_err().to_string().contains("version 2"));
+    }
+}

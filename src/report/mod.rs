@@ -1,0 +1,205 @@
+//! The one serialisable document that everything people read is made from.
+//!
+//! [`Manifest`] is what is known without samples, and is written as the run goes; with the samples' fold it makes a
+//! [`Report`]. Every float in it is finite or `None`, and `None` means not measured.
+
+mod file;
+pub mod human;
+mod manifest;
+mod notes;
+pub mod words;
+
+pub use file::replace;
+pub use manifest::{Manifest, Measured, Status};
+
+use crate::host::{Facts, Usage};
+use crate::scenario::Task;
+use crate::scenario::plan::Plan;
+use crate::stats::{Comparison, Folded, Packed, Second, TargetSummary};
+use serde::{Deserialize, Serialize};
+
+/// Version of the form of `report.json` and `manifest.json`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The files of a results directory, each with what it is.
+pub const FILES: [(&str, &str); 10] = [
+    ("manifest.json", "the plan, the machine, versions"),
+    ("samples.csv", "a row a request"),
+    ("summary.csv", "a row a target and metric"),
+    ("comparison.csv", "ratios with intervals and verdicts"),
+    ("timeline.csv", "a row a target and second"),
+    ("resources.csv", "what processes used, a row a second"),
+    ("report.json", "all of it but the timeline, for machines"),
+    ("report.md", "for a pull request"),
+    ("report.html", "this page, on its own"),
+    ("histograms.hlog", "distributions, for HdrHistogram's tools"),
+];
+
+/// A run, told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of this document's form.
+    pub schema_version: u32,
+    /// What wrote it, with its version.
+    pub tool: String,
+    /// When the run began, UTC (RFC 3339).
+    pub started: String,
+    /// When it ended; `None` if it was cut off before it could say.
+    pub ended: Option<String>,
+    /// Whether it ran to its end.
+    pub status: Status,
+    /// The metric that was declared the main one beforehand: the others are to be read beside it.
+    pub primary: String,
+    /// Reasons to read it with care, in sentences.
+    pub notes: Vec<String>,
+    /// The targets, in the plan's order.
+    pub targets: Vec<TargetSummary>,
+    /// Each target but the reference, beside the reference.
+    pub comparisons: Vec<Comparison>,
+    /// The machine that sent the load.
+    pub machine: Facts,
+    /// What was to happen.
+    pub plan: Plan,
+    /// Names of the files beside this one.
+    pub files: Vec<String>,
+    /// The distributions, mergeable.
+    pub histograms: Vec<Packed>,
+    /// A row a target and second: in `timeline.csv`, not in `report.json`.
+    #[serde(skip)]
+    pub timeline: Vec<Second>,
+    /// What was used meanwhile: in `resources.csv`. `None` when told again from a directory, whose file then stays.
+    #[serde(skip)]
+    pub resources: Option<Vec<Usage>>,
+}
+
+impl Report {
+    /// Makes the document. `found` are reasons for care that the run itself came upon, in sentences.
+    pub fn build(manifest: &Manifest, folded: Folded, found: Vec<String>, resources: Option<Vec<Usage>>) -> Self {
+        let mut report = Self {
+            schema_version: SCHEMA_VERSION,
+            tool: manifest.tool.clone(),
+            started: manifest.started.clone(),
+            ended: manifest.ended.clone(),
+            status: match manifest.status {
+                // Told again from a directory whose run never said that it had ended.
+                Status::Running => Status::Interrupted,
+                status => status,
+            },
+            primary: String::new(),
+            notes: Vec::new(),
+            targets: folded.targets,
+            comparisons: folded.comparisons,
+            machine: manifest.machine.clone(),
+            plan: manifest.plan.clone(),
+            files: FILES.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            histograms: folded.histograms,
+            timeline: folded.timeline,
+            resources,
+        };
+        report.primary = report.main_metric().to_owned();
+        report.notes = notes::notes(&report).into_iter().chain(found).collect();
+        report
+    }
+
+    /// The main metric of a task: the time of an answer where answers are short, the rate of tokens where they are long
+    /// and may differ in length. Where tokens weren't counted, the time of an answer.
+    fn main_metric(&self) -> &'static str {
+        let measured = |path| self.targets.iter().all(|target| target.value(path).is_some());
+        match self.plan.task {
+            Task::Generate | Task::Chat if measured("output_tokens_per_s") => "output_tokens_per_s",
+            _ => "latency.p50",
+        }
+    }
+
+    /// Whether any target was a stand-in.
+    pub fn has_stand_in(&self) -> bool {
+        self.targets.iter().any(|target| target.stand_in)
+    }
+
+    /// The reference, if the plan's position of it is right.
+    pub fn reference(&self) -> Option<&TargetSummary> {
+        self.targets.get(self.plan.reference)
+    }
+
+    /// The comparison of a metric for a target.
+    pub fn comparison(&self, target: usize, metric: &str) -> Option<&Comparison> {
+        self.comparisons.iter().find(|c| c.target == target && c.metric == metric)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fixture {
+    //! A report for tests.
+    use super::*;
+    use crate::stats::fixture;
+
+    /// A manifest around the fixture's plan, from a machine that never was.
+    pub fn manifest(plan: Plan) -> Manifest {
+        let measured =
+            Measured { from: crate::record::Nanos(3_000_000_000), to: Some(crate::record::Nanos(23_000_000_000)) };
+        Manifest {
+            schema_version: SCHEMA_VERSION,
+            tool: "loadcmp 0.1.0".to_owned(),
+            started: "2026-11-21T01:02:03Z".to_owned(),
+            ended: Some("2026-11-21T01:02:26Z".to_owned()),
+            status: Status::Complete,
+            seed: plan.seed,
+            workload_hash: plan.workload.hash.clone(),
+            windows: vec![Some(measured); plan.targets.len()],
+            machine: Facts {
+                os: Some("Debian GNU/Linux 12".to_owned()),
+                kernel: Some("6.18.5".to_owned()),
+                cpu: Some("Some CPU @ 2.0 GHz".to_owned()),
+                logical_cores: Some(2),
+                memory_bytes: Some(8 << 30),
+            },
+            plan,
+        }
+    }
+
+    /// A report of two targets, the reference a stand-in if asked.
+    pub fn report(task: Task, stand_in: bool) -> Report {
+        let plan = fixture::plan(task, stand_in);
+        let folded = fixture::folded(&plan);
+        let usage = |t_s: f64, who: &str| Usage {
+            t_s,
+            who: who.to_owned(),
+            cpu_cores: Some(0.25),
+            rss_bytes: Some(12_345_678),
+        };
+        let resources = vec![usage(1.0, "host"), usage(1.0, "loadcmp")];
+        Report::build(&manifest(plan), folded, Vec::new(), Some(resources))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_survives_json() {
+        let report = fixture::report(Task::Classify, true);
+        let text = serde_json::to_string(&report).unwrap();
+        let back: Report = serde_json::from_str(&text).unwrap();
+        assert!(serde_json::to_string(&back).unwrap() == text);
+        assert_eq!((back.schema_version, back.primary.as_str()), (1, "latency.p50"));
+        assert!(back.timeline.is_empty() && back.resources.is_none());
+        assert!(!report.timeline.is_empty());
+    }
+
+    #[test]
+    fn a_run_that_never_said_it_ended_is_interrupted() {
+        let plan = crate::stats::fixture::plan(Task::Chat, false);
+        let manifest = Manifest { status: Status::Running, ended: None, ..fixture::manifest(plan.clone()) };
+        let report = Report::build(&manifest, manifest.fold().finish(), vec!["found".to_owned()], None);
+        assert_eq!(report.status, Status::Interrupted);
+        assert!(report.notes.iter().any(|note| note.contains("interrupted")), "{:?}", report.notes);
+        assert_eq!(report.notes.last().map(String::as_str), Some("found"));
+    }
+
+    #[test]
+    fn the_main_metric_is_the_rate_of_tokens_where_answers_are_long() {
+        assert_eq!(fixture::report(Task::Generate, false).primary, "output_tokens_per_s");
+        assert_eq!(fixture::report(Task::Embed, false).primary, "latency.p50");
+    }
+}

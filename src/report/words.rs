@@ -1,0 +1,97 @@
+//! The sentences that say what came of a run.
+
+use super::{Report, human};
+use crate::scenario::Order;
+use crate::scenario::plan::Until;
+use crate::stats::{Comparison, Verdict, unit};
+
+impl Report {
+    /// What came of the main metric, a sentence for each target beside the reference; of a lone target, its figure.
+    pub fn headlines(&self) -> Vec<String> {
+        let main: Vec<&Comparison> = self.comparisons.iter().filter(|c| c.metric == self.primary).collect();
+        if main.is_empty() {
+            return self.targets.iter().map(|target| self.lone(target)).collect();
+        }
+        main.into_iter().map(|c| self.sentence(c)).collect()
+    }
+
+    fn lone(&self, target: &crate::stats::TargetSummary) -> String {
+        let unit = if self.primary == "output_tokens_per_s" { unit::TOKENS_PER_S } else { unit::MICROS };
+        match target.value(&self.primary) {
+            Some(x) => format!(
+                "{}: {} {} over {} answers.",
+                target.label(),
+                metric_words(&self.primary),
+                human::value(x, unit),
+                target.answered()
+            ),
+            None => format!("{}: {} was not measured.", target.label(), metric_words(&self.primary)),
+        }
+    }
+
+    /// What a comparison says.
+    pub fn sentence(&self, c: &Comparison) -> String {
+        let name = |at: usize| self.targets.get(at).map(|t| t.label()).unwrap_or_default();
+        let (target, reference, metric) = (name(c.target), name(c.reference), metric_words(&c.metric));
+        let (Some(a), Some(b)) = (c.target_value, c.reference_value) else {
+            return format!("{metric} can't be compared: {}.", c.reason.as_deref().unwrap_or("not measured"));
+        };
+        let values = format!("{} against {}", human::value(a, &c.unit), human::value(b, &c.unit));
+        let ratio =
+            ratio_words(c).map(|r| format!(", ratio {}", r.replace('(', "(95 % interval "))).unwrap_or_default();
+        match (c.verdict, &c.reason) {
+            (Verdict::Better, _) => format!("{target} is better than {reference} in {metric}: {values}{ratio}."),
+            (Verdict::Worse, _) => format!("{target} is worse than {reference} in {metric}: {values}{ratio}."),
+            (Verdict::NotShown, reason) => format!(
+                "Whether {target} or {reference} is better in {metric} is not shown: {values}{ratio}; {}.",
+                reason.as_deref().unwrap_or("no reason is known")
+            ),
+        }
+    }
+
+    /// How the load was driven: `closed loop, 4 users on each, 20s after 2s of warm-up, both at once`.
+    pub fn load_words(&self) -> String {
+        let load = &self.plan.load;
+        let users = match (load.users, self.targets.len()) {
+            (1, _) => "1 user".to_owned(),
+            (n, _) => format!("{n} users"),
+        };
+        let each = if self.targets.len() > 1 { " each" } else { "" };
+        let until = match load.until {
+            Until::Duration(span) => span.to_string(),
+            Until::Requests(n) => format!("{n} requests{each}"),
+        };
+        let warmup = if load.warmup.0.is_zero() { String::new() } else { format!(" after {} of warm-up", load.warmup) };
+        let think = if load.think.0.is_zero() { String::new() } else { format!(", {} of thought", load.think) };
+        let order = match (self.plan.order, self.targets.len()) {
+            (_, 0 | 1) => "",
+            (Order::Concurrent, 2) => ", both at once",
+            (Order::Concurrent, _) => ", all at once",
+            (Order::Isolated, _) => ", one after another",
+        };
+        format!("closed loop, {users}{each}, {until}{warmup}{think}{order}")
+    }
+
+    /// What was asked: `60 prompts from data/tickets.csv, seed 42`.
+    pub fn workload_words(&self) -> String {
+        let workload = &self.plan.workload;
+        let prompts = if workload.items == 1 { "prompt" } else { "prompts" };
+        let stream = if workload.stream { ", streamed" } else { "" };
+        format!("{} {prompts} from {}, seed {}{stream}", workload.items, workload.source, self.plan.seed)
+    }
+}
+
+/// `0.61 (0.58–0.65)`; `None` without an interval: a ratio alone is no evidence.
+pub fn ratio_words(c: &Comparison) -> Option<String> {
+    Some(format!("{} ({}–{})", human::ratio(c.ratio?), human::ratio(c.low?), human::ratio(c.high?)))
+}
+
+/// A metric's path for people: `latency.p50` is `latency p50`, `requests_per_s` is `requests per second`.
+pub fn metric_words(path: &str) -> String {
+    match path {
+        "error_rate" => "failed".to_owned(),
+        "itl.mean" => "token gap mean".to_owned(),
+        "tpot.mean" => "time per token".to_owned(),
+        _ => path.replace('.', " ").replace("_per_s", " per second").replace('_', " ").replace("ttft", "first token"),
+    }
+}

@@ -1,0 +1,139 @@
+//! `report.html`: one page on its own. No script, nothing fetched; light or dark as its reader's system is.
+
+use super::chart::{self, Chart};
+use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
+use crate::report::words::ratio_words;
+use crate::report::{FILES, Report, Status, human};
+use crate::stats::Confusion;
+use askama::Template;
+use std::io::{self, Write};
+
+/// Everything on the page as text; the template escapes all of it.
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    name: &'a str,
+    about: Option<&'a str>,
+    headlines: Vec<(String, &'static str)>,
+    has_stand_in: bool,
+    interrupted: bool,
+    load: String,
+    workload: String,
+    targets: Vec<String>,
+    compared: Vec<String>,
+    sections: Vec<(Section, Vec<PageLine>)>,
+    mark: Option<&'static str>,
+    outcomes: Vec<(String, String)>,
+    charts: Vec<Chart>,
+    reasons: Vec<String>,
+    notes: &'a [String],
+    confusions: Vec<(String, &'a Confusion)>,
+    facts: Vec<(&'static str, String)>,
+    files: &'static [(&'static str, &'static str)],
+    tool: &'a str,
+    started: &'a str,
+}
+
+/// One row of the table.
+struct PageLine {
+    name: &'static str,
+    main: bool,
+    values: Vec<String>,
+    /// Ratio, verdict and the verdict's class; one a compared target.
+    verdicts: Vec<(String, &'static str, &'static str)>,
+}
+
+/// Writes it.
+pub fn html(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let text = page(report).render().map_err(io::Error::other)?;
+    out.write_all(text.as_bytes())
+}
+
+fn page(report: &Report) -> Page<'_> {
+    let lines = lines(report);
+    let compared = compared(report, &lines);
+    let label = |at: &usize| report.targets.get(*at).map(|target| target.label()).unwrap_or_default();
+    let mark = marked(&lines).then_some(MARK);
+    let mut sections: Vec<(Section, Vec<PageLine>)> = Vec::new();
+    for line in &lines {
+        let verdict = |at: &usize| match line.comparisons[*at] {
+            Some(c) => (ratio_words(c).unwrap_or_default(), c.verdict.as_str(), class(c.verdict.as_str())),
+            None => (String::new(), "", ""),
+        };
+        let row = PageLine {
+            name: line.name,
+            main: line.path == report.primary,
+            values: line.values.clone(),
+            verdicts: compared.iter().map(verdict).collect(),
+        };
+        match sections.last_mut() {
+            Some((section, rows)) if *section == line.section => rows.push(row),
+            _ => sections.push((line.section, vec![row])),
+        }
+    }
+    let main = report.comparisons.iter().filter(|c| c.metric == report.primary).map(|c| class(c.verdict.as_str()));
+    Page {
+        name: &report.plan.name,
+        about: report.plan.about.as_deref(),
+        headlines: report.headlines().into_iter().zip(main.chain(std::iter::repeat(""))).collect(),
+        has_stand_in: report.has_stand_in(),
+        interrupted: report.status != Status::Complete,
+        load: report.load_words(),
+        workload: report.workload_words(),
+        targets: report.targets.iter().map(|target| target.label()).collect(),
+        compared: compared.iter().map(label).collect(),
+        sections,
+        mark,
+        outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),
+        charts: [chart::distribution(report), chart::over_time(report)].into_iter().flatten().collect(),
+        reasons: reasons(report, &compared),
+        notes: &report.notes,
+        confusions: report.targets.iter().filter_map(|t| Some((t.label(), t.confusion.as_ref()?))).collect(),
+        facts: facts(report),
+        files: &FILES,
+        tool: &report.tool,
+        started: &report.started,
+    }
+}
+
+fn class(verdict: &str) -> &'static str {
+    match verdict {
+        "better" => "better",
+        "worse" => "worse",
+        _ => "unshown",
+    }
+}
+
+/// What it takes to do it again.
+fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let (plan, machine) = (&report.plan, &report.machine);
+    let mut facts: Vec<(&'static str, String)> =
+        plan.targets.iter().map(|target| ("Engine", format!("{}: {}", target.label(), engine_words(target)))).collect();
+    let sampling = &plan.workload.sampling;
+    facts.push(("Load", report.load_words()));
+    facts.push(("Workload", format!("{}; hash {}", report.workload_words(), plan.workload.hash)));
+    facts.push((
+        "Sampling",
+        format!(
+            "temperature {}, at most {} tokens, top-k {}, top-p {}, seed {}",
+            sampling.temperature,
+            sampling.max_tokens,
+            sampling.top_k,
+            sampling.top_p,
+            sampling.seed.map_or_else(|| "none".to_owned(), |seed| seed.to_string())
+        ),
+    ));
+    let known = [
+        machine.cpu.clone(),
+        machine.logical_cores.map(|n| format!("{n} logical cores")),
+        machine.memory_bytes.map(human::bytes),
+        machine.os.clone(),
+        machine.kernel.as_ref().map(|kernel| format!("kernel {kernel}")),
+    ];
+    facts.push(("Machine", known.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+    facts.push(("Began", report.started.clone()));
+    if let Some(ended) = &report.ended {
+        facts.push(("Ended", ended.clone()));
+    }
+    facts
+}

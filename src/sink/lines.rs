@@ -1,0 +1,175 @@
+//! The lines that people read side by side, the same in the terminal, in Markdown and on the page: which metrics, in
+//! what order, under what words.
+
+use crate::report::words::metric_words;
+use crate::report::{Report, human};
+use crate::stats::{Comparison, FIRM_N, Row, TargetSummary, unit};
+
+/// One metric for every target, and how the targets compare in it.
+pub(super) struct Line<'a> {
+    /// Metrics of one number are of one kind.
+    pub section: Section,
+    /// The metric in words.
+    pub name: &'static str,
+    /// What it is told by in files: `latency.p50`.
+    pub path: &'static str,
+    /// One a target, in the plan's order.
+    pub values: Vec<String>,
+    /// One a target, in the plan's order; `None` for the reference and where nothing is compared.
+    pub comparisons: Vec<Option<&'a Comparison>>,
+}
+
+/// What kind of thing a line tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    /// How long people wait.
+    Wait,
+    /// How much is done.
+    Rate,
+    /// What the answers are worth.
+    Answers,
+    /// What the engines say themselves, and what went before.
+    Engine,
+}
+
+impl Section {
+    /// Its heading.
+    pub fn title(self) -> &'static str {
+        match self {
+            Section::Wait => "Time",
+            Section::Rate => "Rate",
+            Section::Answers => "Answers",
+            Section::Engine => "By the engine's own clock, and around it",
+        }
+    }
+}
+
+const LINES: [(Section, &str, &str); 26] = [
+    (Section::Wait, "latency p50", "latency.p50"),
+    (Section::Wait, "latency p95", "latency.p95"),
+    (Section::Wait, "latency p99", "latency.p99"),
+    (Section::Wait, "latency mean", "latency.mean"),
+    (Section::Wait, "first token p50", "ttft.p50"),
+    (Section::Wait, "first token p95", "ttft.p95"),
+    (Section::Wait, "token gap mean", "itl.mean"),
+    (Section::Wait, "time per token", "tpot.mean"),
+    (Section::Wait, "longest gap p95", "gap_max.p95"),
+    (Section::Rate, "requests", "requests_per_s"),
+    (Section::Rate, "output tokens", "output_tokens_per_s"),
+    (Section::Rate, "prompt tokens", "prompt_tokens_per_s"),
+    (Section::Answers, "failed", "error_rate"),
+    (Section::Answers, "accuracy", "accuracy"),
+    (Section::Answers, "  95 % interval", "accuracy.interval"),
+    (Section::Answers, "macro F1", "macro_f1"),
+    (Section::Answers, "unreadable", "unparsed_rate"),
+    (Section::Answers, "agreement", "agreement"),
+    (Section::Answers, "cosine p50", "cosine.p50"),
+    (Section::Answers, "cosine lowest", "cosine.min"),
+    (Section::Answers, "tokens, mean", "output_tokens.mean"),
+    (Section::Engine, "engine total p50", "server_total.p50"),
+    (Section::Engine, "outside it p50", "outside_server.p50"),
+    (Section::Engine, "cold request", "cold_latency"),
+    (Section::Engine, "model load", "cold_server_load"),
+    (Section::Engine, "sent late p99", "lag.p99"),
+];
+
+/// The lines of a report; what no target measured is left out.
+pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
+    let line = |&(section, name, path): &(Section, &'static str, &'static str)| {
+        let values: Vec<_> = report.targets.iter().map(|target| value(target, path)).collect();
+        values.iter().any(Option::is_some).then(|| Line {
+            section,
+            name,
+            path,
+            values: values.into_iter().map(|v| v.unwrap_or_else(|| "–".to_owned())).collect(),
+            comparisons: (0..report.targets.len()).map(|at| report.comparison(at, path)).collect(),
+        })
+    };
+    let mut lines: Vec<_> = LINES.iter().filter_map(line).collect();
+    // The metric declared the main one is read first.
+    if let Some(main) = lines.iter().position(|line| line.path == report.primary) {
+        let main = lines.remove(main);
+        lines.insert(0, main);
+    }
+    lines
+}
+
+/// Whether a value of these lines carries the mark of too few rows.
+pub(super) fn marked(lines: &[Line]) -> bool {
+    lines.iter().any(|line| line.values.iter().any(|value| value.starts_with('~')))
+}
+
+/// What the mark says.
+pub(super) const MARK: &str =
+    "~ rests on too few requests for a 95 % interval of its own (p50 needs 6, p90 36, p95 72, p99 368, p99.9 3688).";
+
+fn value(target: &TargetSummary, path: &str) -> Option<String> {
+    if path == "accuracy.interval" {
+        let row = target.row("accuracy")?;
+        return Some(format!("{:.1}–{:.1} %", row.low? * 100.0, row.high? * 100.0));
+    }
+    let (metric, figure) = path.split_once('.').unwrap_or((path, "mean"));
+    let row = target.row(metric)?;
+    let x = row.figure(figure)?;
+    let text = match (metric, row.unit.as_str()) {
+        ("macro_f1" | "cosine", _) => format!("{x:.3}"),
+        (_, unit::TOKENS) => human::three(x),
+        (_, unit) => human::value(x, unit),
+    };
+    Some(if firm(row, figure) { text } else { format!("~{text}") })
+}
+
+/// Whether the rows carry an interval of this figure.
+fn firm(row: &Row, figure: &str) -> bool {
+    let at = ["p50", "p90", "p95", "p99", "p999"].iter().position(|word| *word == figure);
+    at.is_none_or(|at| row.n.is_some_and(|n| n >= FIRM_N[at].1))
+}
+
+/// What became of a target's requests, in words: `3772 requests, 3691 ok, 75 unparsed, 6 truncated`.
+pub(super) fn outcome_words(target: &TargetSummary) -> String {
+    let told: Vec<_> =
+        target.outcomes.iter().map(|(outcome, n)| format!("{n} {}", outcome.as_str().replace('_', " "))).collect();
+    match target.requests() {
+        0 => "no requests".to_owned(),
+        n => format!("{n} requests, {}", told.join(", ")),
+    }
+}
+
+/// Why verdicts are not shown, in sentences: each reason once, with the metrics it holds for.
+pub(super) fn reasons(report: &Report, compared: &[usize]) -> Vec<String> {
+    let several = compared.len() > 1;
+    let words = |at: usize, (reason, metrics): (String, Vec<&str>)| {
+        let metrics = metrics.into_iter().map(metric_words).collect::<Vec<_>>().join(", ");
+        match report.targets.get(at).filter(|_| several) {
+            Some(target) => format!("{}: {metrics} ({reason})", target.label()),
+            None => format!("{metrics} ({reason})"),
+        }
+    };
+    compared.iter().flat_map(|at| reasons_of(report, *at).into_iter().map(move |all| words(*at, all))).collect()
+}
+
+/// The targets that are compared in any of these lines.
+pub(super) fn compared(report: &Report, lines: &[Line]) -> Vec<usize> {
+    (0..report.targets.len()).filter(|at| lines.iter().any(|line| line.comparisons[*at].is_some())).collect()
+}
+
+fn reasons_of(report: &Report, target: usize) -> Vec<(String, Vec<&str>)> {
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for c in report.comparisons.iter().filter(|c| c.target == target) {
+        let Some(reason) = &c.reason else { continue };
+        match reasons.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, metrics)) => metrics.push(&c.metric),
+            None => reasons.push((reason.clone(), vec![&c.metric])),
+        }
+    }
+    reasons
+}
+
+/// The engine behind a target, in words: `gg-core 1.2.3, qwen2.5-0.5b Q4_K_M, unix:/run/gg/core.sock`.
+pub(super) fn engine_words(target: &crate::scenario::plan::TargetPlan) -> String {
+    let facts = &target.facts;
+    let words = |parts: [Option<&str>; 2]| parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let engine = words([Some(facts.engine.as_deref().unwrap_or("engine unknown")), facts.version.as_deref()]);
+    let model = words([Some(target.model.as_str()), facts.quantization.as_deref()]);
+    format!("{engine}, {model}, {} over {}", target.wire(), target.endpoint)
+}

@@ -1,0 +1,197 @@
+//! The terminal: side by side, the main metric first, made for 80 columns and better with more.
+
+use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
+use crate::report::words::{metric_words, ratio_words};
+use crate::report::{Report, Status};
+use crate::stats::Comparison;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use std::io::{self, Write};
+
+/// How the table is to look; what the terminal is and whether it takes colour is the caller's to know.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Columns there are.
+    pub width: u16,
+    /// Whether to colour verdicts.
+    pub colour: bool,
+    /// Whether to show what was expected and what was read.
+    pub confusion: bool,
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { width: 80, colour: false, confusion: false }
+    }
+}
+
+/// Writes the table, and what is to be read with it.
+pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let width = usize::from(look.width.clamp(40, 160));
+    let name = &report.plan.name;
+    let about = report.plan.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+    wrapped(out, &format!("{}{about}", printable(name)), width, "")?;
+    wrapped(out, &format!("{}; {}", report.load_words(), report.workload_words()), width, "")?;
+    if report.status != Status::Complete {
+        writeln!(out, "INTERRUPTED")?;
+    }
+    writeln!(out)?;
+    for headline in report.headlines() {
+        wrapped(out, &headline, width, "")?;
+    }
+    writeln!(out)?;
+    let lines = lines(report);
+    let compared = compared(report, &lines);
+    // One pair stands in one table; of more, each gets a table of ratios below.
+    let beside = if let [only] = compared[..] { Some(only) } else { None };
+    side_by_side(report, &lines, beside, look, out)?;
+    if beside.is_none() {
+        for at in &compared {
+            ratios(report, &lines, *at, look, out)?;
+        }
+    }
+    writeln!(out)?;
+    for target in &report.targets {
+        wrapped(out, &format!("{}: {}", target.label(), outcome_words(target)), width, "  ")?;
+    }
+    if look.confusion {
+        confusion(report, look, out)?;
+    }
+    legend(report, &lines, &compared, width, out)
+}
+
+/// The values of all targets; with one comparison, its ratio and verdict beside them.
+fn side_by_side(
+    report: &Report,
+    lines: &[Line],
+    beside: Option<usize>,
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut header = vec![String::new()];
+    header.extend(report.targets.iter().map(|target| printable(&target.label())));
+    if beside.is_some() {
+        header.extend(["ratio (95 %)".to_owned(), "verdict".to_owned()]);
+    }
+    let mut rows = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        if at > 0 && line.section != lines[at - 1].section {
+            rows.push(vec![String::new(); header.len()]);
+        }
+        let mut row = vec![line.name.to_owned()];
+        row.extend(line.values.iter().cloned());
+        if let Some(target) = beside {
+            row.extend(verdict(line.comparisons[target]));
+        }
+        rows.push(row);
+    }
+    print(header, rows, report.targets.len() + 1, look, out)
+}
+
+/// The ratios of one target to the reference.
+fn ratios(report: &Report, lines: &[Line], at: usize, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let name = |at: usize| report.targets.get(at).map(|t| printable(&t.label())).unwrap_or_default();
+    writeln!(out, "\n{} against {}", name(at), name(report.plan.reference))?;
+    let header = ["", "ratio (95 %)", "verdict"].map(str::to_owned).to_vec();
+    let compared = lines.iter().filter(|line| line.comparisons[at].is_some());
+    let rows = compared.map(|line| [vec![line.name.to_owned()], verdict(line.comparisons[at]).to_vec()].concat());
+    print(header, rows.collect(), 1, look, out)
+}
+
+fn verdict(comparison: Option<&Comparison>) -> [String; 2] {
+    comparison.map_or_else(Default::default, |c| [ratio_words(c).unwrap_or_default(), c.verdict.as_str().to_owned()])
+}
+
+/// Draws one table; columns from 1 to `right` hold numbers, and stand to the right.
+fn print(header: Vec<String>, rows: Vec<Vec<String>>, right: usize, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = Table::new();
+    let style = comfy_table::presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─'));
+    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width.clamp(40, 160));
+    let last = header.len() - 1;
+    table.set_header(header);
+    table.add_rows(rows);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if at == last { 0 } else { 1 }));
+        if (1..right).contains(&at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    for line in table.lines() {
+        writeln!(out, "{}", coloured(line.trim_end(), look.colour))?;
+    }
+    Ok(())
+}
+
+/// Colours the verdict that ends a line.
+fn coloured(line: &str, colour: bool) -> String {
+    for (word, code) in [("better", 32), ("worse", 31), ("not shown", 2)] {
+        if let Some(rest) = line.strip_suffix(word).filter(|_| colour) {
+            return format!("{rest}\x1b[{code}m{word}\x1b[0m");
+        }
+    }
+    line.to_owned()
+}
+
+/// Writes what was expected (down) and what was read (across), of every target that has labels to read.
+pub fn confusion(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    for target in &report.targets {
+        let Some(matrix) = &target.confusion else { continue };
+        writeln!(out, "\n{}: expected (down), read (across)", printable(&target.label()))?;
+        let mut header = vec![String::new()];
+        header.extend(matrix.labels.iter().map(|label| printable(label)));
+        header.push("unread".to_owned());
+        let right = header.len();
+        let row = |(label, counts): (&String, &Vec<u64>)| {
+            let cells = counts.iter().map(|n| if *n == 0 { "·".to_owned() } else { n.to_string() });
+            std::iter::once(printable(label)).chain(cells).collect()
+        };
+        print(header, matrix.labels.iter().zip(&matrix.counts).map(row).collect(), right, look, out)?;
+    }
+    Ok(())
+}
+
+/// What marks mean, why verdicts aren't shown, and what to be careful about.
+fn legend(report: &Report, lines: &[Line], compared: &[usize], width: usize, out: &mut dyn Write) -> io::Result<()> {
+    if !compared.is_empty() {
+        let main = metric_words(&report.primary);
+        let said = format!(
+            "Ratios are target / reference, with a 95 % interval over blocks of time; better or worse is said from 2 % on. \
+             {main} was declared the main metric; the others are to be read beside it."
+        );
+        writeln!(out)?;
+        wrapped(out, &said, width, "")?;
+    }
+    if marked(lines) {
+        wrapped(out, MARK, width, "")?;
+    }
+    for reason in reasons(report, compared) {
+        wrapped(out, &format!("not shown: {reason}"), width, "  ")?;
+    }
+    if !report.notes.is_empty() {
+        writeln!(out)?;
+    }
+    for note in &report.notes {
+        wrapped(out, &format!("! {note}"), width, "  ")?;
+    }
+    Ok(())
+}
+
+/// Text that engines and people wrote, without what would move the cursor.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Writes a text in lines of at most `width`, each but the first begun with `indent`.
+fn wrapped(out: &mut dyn Write, text: &str, width: usize, indent: &str) -> io::Result<()> {
+    let mut line = String::new();
+    for word in printable(text).split_whitespace() {
+        if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            writeln!(out, "{line}")?;
+            line = indent.to_owned();
+        }
+        if !line.trim().is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    writeln!(out, "{line}")
+}

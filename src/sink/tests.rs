@@ -1,0 +1,185 @@
+//! Every format, from one report.
+
+use super::*;
+use crate::report::fixture::report;
+use crate::scenario::Task;
+
+fn text(sink: Sink, report: &Report) -> String {
+    let mut bytes = Vec::new();
+    sink(report, &mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn shown(report: &Report, look: Look) -> String {
+    let mut bytes = Vec::new();
+    table(report, look, &mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_table_at_80_and_at_120_columns() {
+    for width in [80, 120] {
+        for task in [Task::Classify, Task::Generate, Task::Embed] {
+            let look = Look { width, confusion: task == Task::Classify, ..Look::default() };
+            let shown = shown(&report(task, task == Task::Classify), look);
+            let longest = shown.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(longest <= usize::from(width), "{task:?} at {width}: {longest}\n{shown}");
+            insta::assert_snapshot!(format!("table_{task:?}_{width}").to_lowercase(), shown);
+        }
+    }
+}
+
+#[test]
+fn colour_ends_where_it_began_and_only_on_verdicts() {
+    let report = report(Task::Classify, false);
+    let plain = shown(&report, Look::default());
+    let colour = shown(&report, Look { colour: true, ..Look::default() });
+    assert!(!plain.contains('\x1b') && colour.contains("\x1b[32mbetter\x1b[0m"));
+    let bare = ["\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"].iter().fold(colour, |text, code| text.replace(code, ""));
+    assert_eq!(bare, plain);
+}
+
+#[test]
+fn one_target_and_three() {
+    let mut one = report(Task::Generate, false);
+    one.targets.truncate(1);
+    one.comparisons.clear();
+    one.plan.targets.truncate(1);
+    one.plan.reference = 0;
+    insta::assert_snapshot!("table_one_target", shown(&one, Look::default()));
+    let mut three = report(Task::Generate, true);
+    let mut third = three.targets[0].clone();
+    "llama_cpp".clone_into(&mut third.name);
+    three.targets.push(third);
+    let more: Vec<_> = three.comparisons.iter().map(|c| crate::stats::Comparison { target: 2, ..c.clone() }).collect();
+    three.comparisons.extend(more);
+    insta::assert_snapshot!("table_three_targets", shown(&three, Look { width: 100, ..Look::default() }));
+    assert!(text(markdown, &three).contains("| ratio of llama"));
+    assert!(text(html, &three).contains("llama_cpp: ratio"));
+}
+
+#[test]
+fn a_short_run_shows_nothing_and_says_why() {
+    let plan = crate::stats::fixture::plan(Task::Classify, false);
+    let manifest = crate::report::fixture::manifest(plan.clone());
+    let mut fold = manifest.fold();
+    for (target, ms) in [(0, 12.0), (1, 20.0)] {
+        let rows = crate::stats::fixture::closed_loop(&plan, target, ms, 0.2, 7);
+        rows.iter().filter(|row| row.phase == crate::record::Phase::Measure).take(50).for_each(|row| fold.push(row));
+    }
+    let report = Report::build(&manifest, fold.finish(), Vec::new(), None);
+    insta::assert_snapshot!("table_short_run", shown(&report, Look::default()));
+}
+
+#[test]
+fn the_markdown() {
+    insta::assert_snapshot!("markdown", text(markdown, &report(Task::Classify, true)));
+}
+
+#[test]
+fn csv_headers_are_the_contract() {
+    let report = report(Task::Classify, true);
+    for (sink, header) in [
+        (summary_csv as Sink, "target,stand_in,metric,unit,n,mean,sd,min,p50,p90,p95,p99,p999,max"),
+        (comparison_csv, "metric,unit,target,reference,target_value,reference_value,ratio,low,high,verdict"),
+        (
+            timeline_csv,
+            "t_s,target,sent,ended,ok,errors,latency_p50_us,latency_p95_us,latency_max_us,ttft_p50_us,output_tokens",
+        ),
+        (resources_csv, "t_s,who,cpu_cores,rss_bytes"),
+    ] {
+        let text = text(sink, &report);
+        assert_eq!(text.lines().next(), Some(header));
+        assert!(text.lines().count() > 2, "{text}");
+    }
+    let heads: Vec<String> = [summary_csv as Sink, comparison_csv, timeline_csv]
+        .iter()
+        .flat_map(|sink| text(*sink, &report).lines().take(9).map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    insta::assert_snapshot!("csv", heads.join("\n"));
+}
+
+#[test]
+fn a_stand_in_is_told_in_every_file() {
+    let report = report(Task::Generate, true);
+    for sink in [comparison_csv as Sink, timeline_csv, markdown, html, hlog] {
+        let text = text(sink, &report);
+        assert!(text.contains("stand-in"), "{text:.400}");
+    }
+    assert!(text(summary_csv, &report).contains("ollama,true,latency"));
+    assert!(text(json, &report).contains("\"stand_in\": true"));
+    assert!(shown(&report, Look::default()).contains("(stand-in)"));
+}
+
+#[test]
+fn nothing_that_others_wrote_is_markup_or_a_formula() {
+    let mut report = report(Task::Classify, false);
+    let evil = "=<script>alert(1)</script>|`@all`\x1b[31m\n# x";
+    for text in [&mut report.plan.name, &mut report.targets[0].name, &mut report.plan.targets[0].name] {
+        evil.clone_into(text);
+    }
+    report.plan.targets[0].facts.engine = Some(evil.to_owned());
+    report.plan.workload.labels[0] = evil.to_owned();
+    report.targets[0].confusion.as_mut().unwrap().labels[0] = evil.to_owned();
+    report.notes.push(evil.to_owned());
+    let page = text(html, &report);
+    assert!(!page.contains("<script") && page.contains("&#60;script"), "{page:.2000}");
+    let comment = text(markdown, &report);
+    assert!(!comment.contains("<script") && !comment.contains("@all") && !comment.contains("\n# x"), "{comment}");
+    let look = Look { confusion: true, ..Look::default() };
+    assert!(!shown(&report, look).contains('\x1b'));
+    let csv = text(summary_csv, &report);
+    assert!(csv.lines().skip(1).all(|line| !line.starts_with('=') && !line.starts_with("\"=")), "{csv:.300}");
+    assert!(!text(hlog, &report).lines().any(|line| line.starts_with("x")));
+}
+
+/// A small reader of our own page: tags close in the order they opened, and nothing is fetched or run.
+#[test]
+fn the_page_is_well_formed_and_alone() {
+    for task in [Task::Classify, Task::Generate, Task::Embed] {
+        let page = text(html, &report(task, true));
+        let mut open = Vec::new();
+        for tag in page.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(tag, _)| tag) {
+            let name = tag.trim_start_matches('/').split([' ', '/', '\n']).next().unwrap_or_default();
+            if ["!doctype", "meta", "link", "br"].contains(&name) || tag.ends_with('/') {
+                continue;
+            }
+            if tag.starts_with('/') {
+                assert_eq!(open.pop(), Some(name), "{tag}");
+            } else {
+                open.push(name);
+            }
+        }
+        assert!(open.is_empty(), "{open:?}");
+        for word in ["<script", "http:", "https:", "url(", "src=", "@import", "NaN", "inf,"] {
+            assert!(!page.contains(word), "{word}");
+        }
+        assert!(page.contains("Content-Security-Policy") && page.contains("prefers-color-scheme: dark"));
+    }
+}
+
+#[test]
+fn writing_again_gives_the_same_bytes_and_keeps_the_readings() {
+    let directory = tempfile::tempdir().unwrap();
+    let read = || -> std::collections::BTreeMap<_, _> {
+        let files = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+        files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+    };
+    let report = report(Task::Embed, true);
+    write_all(directory.path(), &report).unwrap();
+    let first = read();
+    assert_eq!(first.len(), 8);
+    write_all(directory.path(), &Report { resources: None, ..report }).unwrap();
+    assert!(first == read());
+}
+
+/// Writes a results directory to look at: `LOADCMP_LOOK=dir cargo test --lib look_at`.
+#[test]
+fn look_at() {
+    let Some(directory) = std::env::var_os("LOADCMP_LOOK").map(std::path::PathBuf::from) else { return };
+    for (name, task, stand_in) in [("classify", Task::Classify, true), ("generate", Task::Generate, false)] {
+        let directory = directory.join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        write_all(&directory, &report(task, stand_in)).unwrap();
+    }
+}

@@ -1,0 +1,175 @@
+//! What the answers say: labels against the right ones, and against the other target's.
+
+use super::{Estimate, Row, unit, wilson};
+use crate::record::Sample;
+use serde::{Deserialize, Serialize};
+
+/// What was expected and what was read, counted over answered requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confusion {
+    /// The labels, in the scenario's order.
+    pub labels: Vec<String>,
+    /// By expected label, then by read label; one column more than labels, for answers without a readable one.
+    pub counts: Vec<Vec<u64>>,
+}
+
+impl Confusion {
+    /// Requests in it.
+    pub fn n(&self) -> u64 {
+        self.counts.iter().flatten().sum()
+    }
+
+    /// Requests whose label is the right one.
+    pub fn right(&self) -> u64 {
+        self.counts.iter().enumerate().filter_map(|(i, row)| row.get(i)).sum()
+    }
+
+    /// Mean over labels of F1 = 2 TP / (2 TP + FP + FN); labels neither expected nor read are left out. An unreadable
+    /// answer is a miss of the expected label. `None` without requests.
+    pub fn macro_f1(&self) -> Option<f64> {
+        let scores: Vec<f64> = (0..self.labels.len())
+            .filter_map(|label| {
+                let right = self.counts[label][label];
+                let expected: u64 = self.counts[label].iter().sum();
+                let read: u64 = self.counts.iter().map(|row| row[label]).sum();
+                (expected + read > 0).then(|| 2.0 * right as f64 / (expected + read) as f64)
+            })
+            .collect();
+        (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
+    }
+}
+
+/// The labels that one target read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answers {
+    /// By expected label, then by read one; empty unless labels are there to be read.
+    counts: Vec<Vec<u64>>,
+    /// By item: number of the latest request, and the label it gave.
+    latest: Vec<Option<(u64, Option<usize>)>>,
+    unparsed: u64,
+    answered: u64,
+}
+
+impl Answers {
+    pub fn new(labels: usize, items: usize) -> Self {
+        let items = if labels == 0 { 0 } else { items };
+        Self { counts: vec![vec![0; labels + 1]; labels], latest: vec![None; items], ..Self::default() }
+    }
+
+    /// Takes an answered request.
+    pub fn push(&mut self, sample: &Sample) {
+        let unread = self.counts.len();
+        if unread == 0 {
+            return;
+        }
+        self.answered += 1;
+        let read = sample.label.filter(|label| *label < unread);
+        self.unparsed += u64::from(read.is_none());
+        if let Some(row) = sample.expected_label.and_then(|label| self.counts.get_mut(label)) {
+            row[read.unwrap_or(unread)] += 1;
+        }
+        // The highest number, not the last to arrive: answers overtake each other.
+        if let Some(latest) = self.latest.get_mut(sample.item)
+            && latest.is_none_or(|(index, _)| index <= sample.index)
+        {
+            *latest = Some((sample.index, read));
+        }
+    }
+
+    /// The matrix; `None` if nothing was there to count.
+    pub fn confusion(&self, labels: &[String]) -> Option<Confusion> {
+        let matrix = Confusion { labels: labels.to_vec(), counts: self.counts.clone() };
+        (matrix.n() > 0).then_some(matrix)
+    }
+
+    /// Different items answered: what an interval may rest on. The same item asked again mostly gives the same answer,
+    /// and is no new evidence.
+    pub fn items(&self) -> u64 {
+        self.latest.iter().flatten().count() as u64
+    }
+
+    /// The rows of `summary.csv`; `reference` is the other side's labels, unless this is the reference.
+    pub fn rows(&self, labels: &[String], reference: Option<&Answers>) -> Vec<Row> {
+        let mut rows = Vec::new();
+        let matrix = self.confusion(labels);
+        if let Some(matrix) = &matrix {
+            let n = matrix.n();
+            let accuracy = wilson(matrix.right() as f64 / n as f64, n, self.items());
+            rows.extend(accuracy.map(|estimate| Row::proportion("accuracy", estimate)));
+            rows.push(Row::total("macro_f1", unit::ONE, n, matrix.macro_f1()));
+        }
+        if self.answered > 0 {
+            let rate = self.unparsed as f64 / self.answered as f64;
+            rows.extend(wilson(rate, self.answered, self.items()).map(|e| Row::proportion("unparsed_rate", e)));
+        }
+        rows.extend(reference.and_then(|other| self.agreement(other)).map(|e| Row::proportion("agreement", e)));
+        rows
+    }
+
+    /// Share of the items that got a label from both sides for which the two latest labels are equal.
+    fn agreement(&self, other: &Answers) -> Option<Estimate> {
+        let label = |latest: &Option<(u64, Option<usize>)>| latest.and_then(|(_, label)| label);
+        let both = self.latest.iter().zip(&other.latest).filter_map(|(a, b)| label(a).zip(label(b)));
+        let (n, equal) = both.fold((0, 0), |(n, equal), (a, b)| (n + 1, equal + u64::from(a == b)));
+        wilson(equal as f64 / f64::max(n as f64, 1.0), n, n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::fixture;
+
+    fn labels(n: usize) -> Vec<String> {
+        (0..n).map(|i| format!("l{i}")).collect()
+    }
+
+    fn answers(rows: &[(usize, usize, Option<usize>)]) -> Answers {
+        let mut answers = Answers::new(3, 10);
+        for (index, (item, expected, read)) in rows.iter().enumerate() {
+            answers.push(&Sample {
+                index: index as u64,
+                item: *item,
+                expected_label: Some(*expected),
+                label: *read,
+                ..fixture::sample(0, 0)
+            });
+        }
+        answers
+    }
+
+    #[test]
+    fn unread_and_wrong_both_count_as_wrong() {
+        let got = answers(&[(0, 0, Some(0)), (1, 0, Some(1)), (2, 1, None), (3, 1, Some(1))]);
+        let rows = got.rows(&labels(3), None);
+        let value = |metric: &str| rows.iter().find(|r| r.metric == metric).and_then(|r| r.mean);
+        assert_eq!(value("accuracy"), Some(0.5));
+        assert_eq!(value("unparsed_rate"), Some(0.25));
+        // l0: 2*1/(2+1) = 2/3; l1: 2*1/(2+2) = 1/2; l2 neither expected nor read.
+        assert!((value("macro_f1").unwrap() - (2.0 / 3.0 + 0.5) / 2.0).abs() < 1e-12);
+        assert_eq!(got.confusion(&labels(3)).unwrap().counts[1], [0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn the_interval_rests_on_items_not_on_repeats() {
+        let once = answers(&[(0, 0, Some(0)), (1, 0, Some(1))]);
+        let often = answers(&[(0, 0, Some(0)), (1, 0, Some(1))].repeat(50));
+        let width = |a: &Answers| a.rows(&labels(3), None).first().map(|r| (r.low, r.high));
+        assert_eq!(width(&once), width(&often));
+    }
+
+    #[test]
+    fn agreement_is_over_items_that_both_labelled() {
+        let a = answers(&[(0, 0, Some(0)), (1, 0, Some(1)), (2, 0, None), (0, 0, Some(2))]);
+        let b = answers(&[(0, 0, Some(2)), (1, 0, Some(0)), (2, 0, Some(0)), (3, 0, Some(0))]);
+        let got = a.agreement(&b).unwrap();
+        assert_eq!((got.n, got.value), (2, 0.5));
+    }
+
+    #[test]
+    fn nothing_is_read_without_labels() {
+        let mut none = Answers::new(0, 10);
+        none.push(&fixture::sample(0, 0));
+        assert!(none.rows(&[], None).is_empty());
+    }
+}

@@ -1,0 +1,172 @@
+//! A distribution in bounded memory: a histogram of three digits for quantiles, exact moments and extremes beside it.
+
+use super::Row;
+use hdrhistogram::Histogram;
+
+/// Fewest rows a quantile is written for: 1 / (1 - q), below which its nearest rank is the maximum.
+pub const LEAST_N: [(f64, u64); 5] = [(0.5, 2), (0.9, 10), (0.95, 20), (0.99, 100), (0.999, 1000)];
+
+/// Fewest independent rows for which a quantile has a finite two-sided 95 % interval from order statistics (exact
+/// binomial; measuring.md 8). Between [`LEAST_N`] and this, tables put `~` before the number.
+pub const FIRM_N: [(f64, u64); 5] = [(0.5, 6), (0.9, 36), (0.95, 72), (0.99, 368), (0.999, 3688)];
+
+/// Largest value a histogram takes, in ticks: a day in nanoseconds. Larger values are clamped, and counted.
+const MOST_TICKS: f64 = 86_400e9;
+
+/// The values of one metric of one target, in ticks.
+///
+/// Quantiles are nearest-rank, from buckets at most 0.1 % wide. `n`, mean, standard deviation, minimum and maximum are
+/// exact: Welford's running moments (Technometrics 4(3), 1962), since a bucket's bound is no maximum.
+#[derive(Clone, Debug, Default)]
+pub struct Distribution {
+    /// Made with the first value: a metric that isn't measured takes no memory.
+    histogram: Option<Histogram<u64>>,
+    n: u64,
+    mean: f64,
+    squares: f64,
+    min: f64,
+    max: f64,
+    clamped: u64,
+}
+
+impl Distribution {
+    /// Takes a value in ticks. A value that is no number is left out.
+    pub fn record(&mut self, ticks: f64) {
+        if !ticks.is_finite() {
+            return;
+        }
+        self.n += 1;
+        let off = ticks - self.mean;
+        self.mean += off / self.n as f64;
+        self.squares += off * (ticks - self.mean);
+        (self.min, self.max) = if self.n == 1 { (ticks, ticks) } else { (self.min.min(ticks), self.max.max(ticks)) };
+        let held = ticks.clamp(0.0, MOST_TICKS);
+        self.clamped += u64::from(held != ticks);
+        if self.histogram.is_none() {
+            self.histogram = Histogram::new(3).ok();
+        }
+        if let Some(histogram) = &mut self.histogram {
+            record(histogram, held.round() as u64);
+        }
+    }
+
+    /// Number of values.
+    pub fn n(&self) -> u64 {
+        self.n
+    }
+
+    /// Values that did not fit into the histogram; exact figures hold them as they were.
+    pub fn clamped(&self) -> u64 {
+        self.clamped
+    }
+
+    /// The histogram, if there was a value.
+    pub(super) fn histogram(&self) -> Option<&Histogram<u64>> {
+        self.histogram.as_ref()
+    }
+
+    /// Nearest-rank quantile in ticks, within 0.1 %; `None` without values.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        let value = self.histogram()?.value_at_quantile(q) as f64;
+        Some(value.clamp(self.min, self.max))
+    }
+
+    /// The row of `summary.csv`, in units; `None` without values.
+    pub fn row(&self, metric: &str, unit: &str, ticks_per_unit: f64) -> Option<Row> {
+        let n = (self.n > 0).then_some(self.n)?;
+        let quantile = |at: usize| {
+            let (q, least) = LEAST_N[at];
+            if n < least { None } else { self.quantile(q).map(|ticks| ticks / ticks_per_unit) }
+        };
+        Some(Row {
+            n: Some(n),
+            mean: Some(self.mean / ticks_per_unit),
+            sd: (n > 1).then(|| (self.squares.max(0.0) / (n - 1) as f64).sqrt() / ticks_per_unit),
+            min: Some(self.min / ticks_per_unit),
+            p50: quantile(0),
+            p90: quantile(1),
+            p95: quantile(2),
+            p99: quantile(3),
+            p999: quantile(4),
+            max: Some(self.max / ticks_per_unit),
+            clamped: self.clamped,
+            ..Row::new(metric, unit)
+        })
+    }
+}
+
+/// Takes a value into a histogram that grows as needed (`saturating_record` would not grow it, and clamp).
+///
+/// Growing fails only beyond 63 bits, and callers stay within a day.
+pub(super) fn record<T: hdrhistogram::Counter>(histogram: &mut Histogram<T>, ticks: u64) {
+    let recorded = histogram.record(ticks);
+    debug_assert!(recorded.is_ok(), "{ticks}");
+}
+
+/// The value of rank `rank` (from 1) in a histogram.
+fn at_rank<T: hdrhistogram::Counter>(histogram: &Histogram<T>, rank: u64) -> f64 {
+    let n = histogram.len();
+    let rank = rank.clamp(1, n.max(1));
+    // Half a rank below, so that rounding in the library can't step over to the next rank.
+    histogram.median_equivalent(histogram.value_at_quantile((rank as f64 - 0.5) / n as f64)) as f64
+}
+
+/// Median-unbiased quantile: Hyndman and Fan's type 8 (American Statistician 50(4), 1996), position (n + 1/3) q + 1/3.
+///
+/// Blocks of time compare sides with unlike numbers of rows; nearest rank would bias the smaller one.
+pub(super) fn unbiased_quantile<T: hdrhistogram::Counter>(histogram: &Histogram<T>, q: f64) -> Option<f64> {
+    let n = histogram.len();
+    if n == 0 {
+        return None;
+    }
+    let position = ((n as f64 + 1.0 / 3.0) * q + 1.0 / 3.0).clamp(1.0, n as f64);
+    let (below, part) = (position.floor(), position.fract());
+    let (low, high) = (at_rank(histogram, below as u64), at_rank(histogram, below as u64 + 1));
+    Some(low + (high - low) * part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[f64]) -> Distribution {
+        let mut all = Distribution::default();
+        values.iter().for_each(|v| all.record(*v));
+        all
+    }
+
+    #[test]
+    fn exact_figures_stand_beside_the_histogram() {
+        let row = of(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]).row("x", "u", 1.0).unwrap();
+        assert_eq!((row.n, row.mean, row.min, row.max, row.p50), (Some(8), Some(5.0), Some(2.0), Some(9.0), Some(4.0)));
+        assert!((row.sd.unwrap() - (32.0_f64 / 7.0).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_quantile_that_the_rows_cannot_carry_is_blank() {
+        for (n, filled) in [(1, 0), (2, 1), (9, 1), (10, 2), (19, 2), (20, 3), (99, 3), (100, 4), (999, 4), (1000, 5)] {
+            let row = of(&(0..n).map(f64::from).collect::<Vec<_>>()).row("x", "u", 1.0).unwrap();
+            let got = [row.p50, row.p90, row.p95, row.p99, row.p999];
+            assert_eq!(got.iter().flatten().count(), filled, "{n} rows");
+            assert!(got[..filled].iter().all(Option::is_some), "{n} rows");
+        }
+        assert!(of(&[]).row("x", "u", 1.0).is_none());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_clamped_counted_and_exact_in_the_extremes() {
+        let all = of(&[-5.0, 1.0, 1e18, f64::NAN, f64::INFINITY]);
+        assert_eq!((all.n(), all.clamped()), (3, 2));
+        let row = all.row("x", "u", 1.0).unwrap();
+        assert_eq!((row.min, row.max), (Some(-5.0), Some(1e18)));
+    }
+
+    #[test]
+    fn block_quantiles_interpolate_between_ranks() {
+        let mut histogram = Histogram::<u32>::new(3).unwrap();
+        (1..=20).for_each(|v| histogram.record(v * 10).unwrap());
+        // (20 + 1/3) 0.5 + 1/3 = 10.5: half way between the 10th and the 11th.
+        assert!((unbiased_quantile(&histogram, 0.5).unwrap() - 105.0).abs() < 1e-9);
+        assert_eq!(unbiased_quantile(&Histogram::<u32>::new(3).unwrap(), 0.5), None);
+    }
+}

@@ -1,0 +1,274 @@
+//! The fold itself: samples go in one at a time, and everything a report says of them comes out.
+
+use super::answers::Answers;
+use super::compare::{Side, compare, per_second};
+use super::slots::Slots;
+use super::timeline::Timeline;
+use super::vectors::{Vectors, exact_row};
+use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, unit, wilson};
+use crate::record::{Nanos, Outcome, Phase, Sample};
+use crate::scenario::plan::Plan;
+use serde::{Deserialize, Serialize};
+
+/// The stretch of time in which a target was measured, on the run's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// When it opened.
+    pub from: Nanos,
+    /// When it closed.
+    pub to: Nanos,
+}
+
+impl Window {
+    /// Its length in seconds.
+    pub fn seconds(self) -> f64 {
+        self.to.since(self.from).seconds()
+    }
+}
+
+/// What a fold comes to.
+#[derive(Clone, Debug, Default)]
+pub struct Folded {
+    /// One a target, in the plan's order.
+    pub targets: Vec<TargetSummary>,
+    /// Each target but the reference, beside the reference.
+    pub comparisons: Vec<Comparison>,
+    /// A row a target and second; by target, then second.
+    pub timeline: Vec<Second>,
+    /// One a target and measured metric.
+    pub histograms: Vec<Packed>,
+}
+
+/// Folds samples into summaries. Give the windows first, then the samples in the order of `samples.csv`.
+#[derive(Clone, Debug)]
+pub struct Fold {
+    targets: Vec<Lane>,
+    labels: Vec<String>,
+    reference: usize,
+    vectors: Vectors,
+}
+
+/// What is kept of one target.
+#[derive(Clone, Debug)]
+struct Lane {
+    name: String,
+    stand_in: bool,
+    window: Option<(Nanos, Option<Nanos>)>,
+    /// First planned and last end of the measured samples.
+    seen: Option<Window>,
+    distributions: Vec<Distribution>,
+    slots: Slots,
+    timeline: Timeline,
+    answers: Answers,
+    outcomes: [u64; Outcome::ALL.len()],
+    warmup: u64,
+    retries: u64,
+    /// The first request: when it was planned, its latency, the engine's time to load.
+    cold: Option<(Nanos, Option<Nanos>, Option<Nanos>)>,
+    counted: Counted,
+}
+
+/// Tokens of answered requests, by the engine's count.
+#[derive(Clone, Debug, Default)]
+struct Counted {
+    without_output: u64,
+    without_prompt: u64,
+    /// Prompt tokens of the answers that also tell how many of them were cached.
+    prompt: u64,
+    cached: u64,
+    cached_n: u64,
+}
+
+impl Fold {
+    /// A fold over the plan's targets; `items` is the number of different prompts.
+    pub fn new(plan: &Plan, items: usize) -> Self {
+        let lane = |target: &crate::scenario::plan::TargetPlan| Lane {
+            name: target.name.clone(),
+            stand_in: target.stand_in,
+            window: None,
+            seen: None,
+            distributions: vec![Distribution::default(); Metric::ALL.len()],
+            slots: Slots::default(),
+            timeline: Timeline::default(),
+            answers: Answers::new(plan.workload.labels.len(), items),
+            outcomes: [0; Outcome::ALL.len()],
+            warmup: 0,
+            retries: 0,
+            cold: None,
+            counted: Counted::default(),
+        };
+        Self {
+            targets: plan.targets.iter().map(lane).collect(),
+            labels: plan.workload.labels.clone(),
+            reference: plan.reference,
+            vectors: Vectors::default(),
+        }
+    }
+
+    /// Sets a target's measured window; to be called before its first measured sample is pushed. `to` is known for runs
+    /// of a given duration; without it the window ends with the last answer. Never set, it begins with the first request
+    /// planned.
+    pub fn window(&mut self, target: usize, from: Nanos, to: Option<Nanos>) {
+        if let Some(lane) = self.targets.get_mut(target) {
+            lane.window = Some((from, to));
+            lane.slots.window(from, to);
+        }
+    }
+
+    /// Takes one sample; of a target that isn't in the plan, it is left out.
+    pub fn push(&mut self, sample: &Sample) {
+        if let Some(lane) = self.targets.get_mut(sample.target) {
+            lane.push(sample);
+        }
+    }
+
+    /// Takes a target's first vector for an item (embed).
+    pub fn vector(&mut self, target: usize, item: usize, vector: &[f32]) {
+        self.vectors.add(target, item, target == self.reference, vector);
+    }
+
+    /// The results.
+    pub fn finish(self) -> Folded {
+        let reference = self.targets.get(self.reference);
+        let summaries: Vec<TargetSummary> = self
+            .targets
+            .iter()
+            .enumerate()
+            .map(|(at, lane)| {
+                let other = reference.filter(|_| at != self.reference).map(|lane| &lane.answers);
+                let mut summary = lane.summary(&self.labels, other);
+                summary.rows.extend(self.cosines(at));
+                summary.rows = summary.rows.into_iter().map(Row::tidied).collect();
+                summary
+            })
+            .collect();
+        let side = |at: usize| {
+            let (lane, summary) = (self.targets.get(at)?, summaries.get(at)?);
+            Some(Side { at, summary, slots: &lane.slots, items: lane.answers.items() })
+        };
+        let comparisons = (0..self.targets.len())
+            .filter(|at| *at != self.reference)
+            .filter_map(|at| Some(compare(&side(at)?, &side(self.reference)?)))
+            .flatten()
+            .collect();
+        let histograms = self.targets.iter().enumerate().flat_map(|(at, lane)| {
+            let metrics = Metric::ALL.iter().zip(&lane.distributions);
+            metrics.filter_map(move |(metric, distribution)| Packed::new(at, *metric, distribution))
+        });
+        let histograms = histograms.collect();
+        let timeline = self.targets.into_iter().enumerate().flat_map(|(at, lane)| lane.timeline.finish(at)).collect();
+        Folded { targets: summaries, comparisons, timeline, histograms }
+    }
+
+    /// The rows of a target's vectors against the reference's.
+    fn cosines(&self, target: usize) -> Vec<Row> {
+        let (cosines, without) = self.vectors.of(target);
+        let pairs = cosines.len() as u64 + without;
+        let mut rows: Vec<Row> = exact_row("cosine", unit::ONE, &cosines).into_iter().collect();
+        if without > 0 {
+            rows.push(Row::total("cosine_undefined", unit::ONE, pairs, Some(without as f64)));
+        }
+        rows
+    }
+}
+
+impl Lane {
+    fn push(&mut self, sample: &Sample) {
+        self.timeline.push(sample);
+        match sample.phase {
+            Phase::Cold => {
+                // The earliest planned is the first, in whatever order rows came.
+                if self.cold.is_none_or(|(planned, ..)| sample.stamps.planned < planned) {
+                    let latency = sample.latency().filter(|_| sample.outcome.answered());
+                    self.cold = Some((sample.stamps.planned, latency, sample.server_load));
+                }
+            }
+            Phase::Warmup => self.warmup += 1,
+            Phase::Measure => self.measure(sample),
+        }
+    }
+
+    fn measure(&mut self, sample: &Sample) {
+        let end = sample.stamps.end.or(sample.stamps.sent).unwrap_or(sample.stamps.planned);
+        let planned = sample.stamps.planned;
+        let seen = self.seen.get_or_insert(Window { from: planned, to: end });
+        (seen.from, seen.to) = (seen.from.min(planned), seen.to.max(end));
+        if let Some(at) = Outcome::ALL.iter().position(|o| *o == sample.outcome) {
+            self.outcomes[at] += 1;
+        }
+        self.retries += u64::from(sample.retries);
+        if !sample.outcome.answered() {
+            return;
+        }
+        for (metric, distribution) in Metric::ALL.iter().zip(&mut self.distributions) {
+            if let Some(ticks) = metric.ticks(sample) {
+                distribution.record(ticks);
+            }
+        }
+        self.slots.push(sample);
+        self.answers.push(sample);
+        let counted = &mut self.counted;
+        counted.without_output += u64::from(sample.output_tokens.is_none());
+        counted.without_prompt += u64::from(sample.prompt_tokens.is_none());
+        if let (Some(prompt), Some(cached)) = (sample.prompt_tokens, sample.cached_tokens) {
+            counted.prompt = counted.prompt.saturating_add(prompt);
+            counted.cached = counted.cached.saturating_add(cached);
+            counted.cached_n += 1;
+        }
+    }
+
+    fn summary(&self, labels: &[String], reference: Option<&Answers>) -> TargetSummary {
+        let window = match self.window {
+            Some((from, Some(to))) => Some(Window { from, to }),
+            Some((from, None)) => self.seen.map(|seen| Window { from, to: seen.to.max(from) }),
+            None => self.seen,
+        };
+        let distributions = Metric::ALL.iter().zip(&self.distributions);
+        let mut rows: Vec<Row> = distributions
+            .filter_map(|(metric, all)| all.row(metric.name(), metric.unit(), metric.ticks_per_unit()))
+            .collect();
+        rows.extend(self.totals(window));
+        rows.extend(self.answers.rows(labels, reference));
+        TargetSummary {
+            name: self.name.clone(),
+            stand_in: self.stand_in,
+            window,
+            rows,
+            outcomes: Outcome::ALL.into_iter().zip(self.outcomes).filter(|(_, n)| *n > 0).collect(),
+            confusion: self.answers.confusion(labels),
+        }
+    }
+
+    /// The totals, as rows of their own.
+    fn totals(&self, window: Option<Window>) -> Vec<Row> {
+        let requests: u64 = self.outcomes.iter().sum();
+        let outcomes = || Outcome::ALL.into_iter().zip(self.outcomes);
+        let answered: u64 = outcomes().filter(|(o, _)| o.answered()).map(|(_, n)| n).sum();
+        let mut rows = vec![Row::count("requests", requests, requests), Row::count("ok", answered, requests)];
+        rows.extend(outcomes().map(|(o, n)| Row::count(&format!("outcome_{}", o.as_str()), n, requests)));
+        if let Some(window) = window.filter(|_| requests > 0) {
+            let whole = self.slots.whole(window).slot;
+            let rate = |count: u64, known: bool| per_second(count, window.seconds()).filter(|_| known);
+            let tokens = |name: &str, count: u64, without: u64| {
+                Row::total(name, unit::TOKENS_PER_S, whole.ended, rate(count, answered > 0 && without == 0))
+            };
+            rows.push(Row::total("requests_per_s", unit::REQUESTS_PER_S, whole.ended, rate(whole.ended, true)));
+            rows.push(tokens("output_tokens_per_s", whole.output_tokens, self.counted.without_output));
+            rows.push(tokens("prompt_tokens_per_s", whole.prompt_tokens, self.counted.without_prompt));
+            rows.push(Row::total("window", unit::MICROS, requests, Some(window.to.since(window.from).micros())));
+        }
+        let failed = (requests - answered) as f64 / requests.max(1) as f64;
+        rows.extend(wilson(failed, requests, requests).map(|e| Row::proportion("error_rate", e)));
+        if self.counted.prompt > 0 {
+            let share = self.counted.cached as f64 / self.counted.prompt as f64;
+            rows.push(Row::total("cached_share", unit::ONE, self.counted.cached_n, Some(share)));
+        }
+        rows.push(Row::count("retries", self.retries, requests));
+        rows.push(Row::count("warmup_requests", self.warmup, self.warmup));
+        if let Some((_, latency, load)) = self.cold {
+            rows.push(Row::total("cold_latency", unit::MICROS, 1, latency.map(Nanos::micros)));
+            rows.push(Row::total("cold_server_load", unit::MICROS, 1, load.map(Nanos::micros)));
+        }
+        rows
+    }
+}

@@ -1,0 +1,167 @@
+//! What a target's samples come to: one row a metric, as `summary.csv` has them.
+
+use super::{Confusion, Estimate, Window};
+use crate::record::Outcome;
+use serde::{Deserialize, Serialize};
+
+/// Words for units.
+pub mod unit {
+    /// Microseconds.
+    pub const MICROS: &str = "us";
+    /// Tokens.
+    pub const TOKENS: &str = "tokens";
+    /// Tokens per second.
+    pub const TOKENS_PER_S: &str = "tokens/s";
+    /// Requests.
+    pub const REQUESTS: &str = "requests";
+    /// Requests per second.
+    pub const REQUESTS_PER_S: &str = "requests/s";
+    /// A share or any other pure number.
+    pub const ONE: &str = "1";
+}
+
+/// One metric of one target. A blank is a thing that wasn't measured, or that the rows can't carry; never zero.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its word, such as `latency` or `requests_per_s`.
+    pub metric: String,
+    /// Unit of every number but `n`.
+    pub unit: String,
+    /// Rows the numbers rest on.
+    pub n: Option<u64>,
+    /// Mean; for totals the total itself.
+    pub mean: Option<f64>,
+    /// Sample standard deviation.
+    pub sd: Option<f64>,
+    /// Smallest value.
+    pub min: Option<f64>,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 95th percentile.
+    pub p95: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// 99.9th percentile.
+    pub p999: Option<f64>,
+    /// Largest value.
+    pub max: Option<f64>,
+    /// Lower end of the 95 % interval of `mean` (proportions only).
+    pub low: Option<f64>,
+    /// Upper end of it.
+    pub high: Option<f64>,
+    /// Values that the histogram behind the percentiles could not take as they were.
+    #[serde(default)]
+    pub clamped: u64,
+}
+
+/// A number without binary noise: millionths are kept, and read back from JSON as they were written.
+pub(super) fn tidy(x: f64) -> f64 {
+    if x.abs() < 1e9 { (x * 1e6).round() / 1e6 } else { x }
+}
+
+impl Row {
+    /// The row without binary noise in its numbers.
+    pub(super) fn tidied(self) -> Self {
+        let tidy = |x: Option<f64>| x.map(tidy);
+        Self {
+            mean: tidy(self.mean),
+            sd: tidy(self.sd),
+            min: tidy(self.min),
+            p50: tidy(self.p50),
+            p90: tidy(self.p90),
+            p95: tidy(self.p95),
+            p99: tidy(self.p99),
+            p999: tidy(self.p999),
+            max: tidy(self.max),
+            low: tidy(self.low),
+            high: tidy(self.high),
+            ..self
+        }
+    }
+
+    /// A row with nothing filled in.
+    pub fn new(metric: &str, unit: &str) -> Self {
+        Self { metric: metric.to_owned(), unit: unit.to_owned(), ..Self::default() }
+    }
+
+    /// A total, and the rows it rests on.
+    pub fn total(metric: &str, unit: &str, n: u64, value: Option<f64>) -> Self {
+        Self { n: Some(n), mean: value.filter(|v| v.is_finite()), ..Self::new(metric, unit) }
+    }
+
+    /// A count of requests out of `n`.
+    pub fn count(metric: &str, count: u64, n: u64) -> Self {
+        Self::total(metric, unit::REQUESTS, n, Some(count as f64))
+    }
+
+    /// A proportion with its interval.
+    pub fn proportion(metric: &str, estimate: Estimate) -> Self {
+        let total = Self::total(metric, unit::ONE, estimate.n, Some(estimate.value));
+        Self { low: Some(estimate.low), high: Some(estimate.high), ..total }
+    }
+
+    /// The number that a word after the metric's name means: `p95` of `latency.p95`.
+    pub fn figure(&self, word: &str) -> Option<f64> {
+        match word {
+            "mean" => self.mean,
+            "sd" => self.sd,
+            "min" => self.min,
+            "p50" => self.p50,
+            "p90" => self.p90,
+            "p95" => self.p95,
+            "p99" => self.p99,
+            "p999" => self.p999,
+            "max" => self.max,
+            _ => None,
+        }
+    }
+}
+
+/// Everything that one target's samples come to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TargetSummary {
+    /// The scenario's name for it.
+    pub name: String,
+    /// Whether an embedded engine stood in for a real one.
+    pub stand_in: bool,
+    /// The measured window: as driven, or from the first request planned to the last end. `None` without samples.
+    pub window: Option<Window>,
+    /// One row a metric, then the totals.
+    pub rows: Vec<Row>,
+    /// Measured requests by outcome, in the order of [`Outcome::ALL`]; outcomes that did not happen are left out.
+    pub outcomes: Vec<(Outcome, u64)>,
+    /// What was expected and what was read (classify).
+    pub confusion: Option<Confusion>,
+}
+
+impl TargetSummary {
+    /// The name as tables show it: with `(stand-in)` after it where that is so.
+    pub fn label(&self) -> String {
+        if self.stand_in { format!("{} (stand-in)", self.name) } else { self.name.clone() }
+    }
+
+    /// The row of a metric; `None` if it wasn't measured.
+    pub fn row(&self, metric: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.metric == metric)
+    }
+
+    /// The number that `latency.p95` or `accuracy` means; `None` if it wasn't measured.
+    pub fn value(&self, path: &str) -> Option<f64> {
+        match path.split_once('.') {
+            Some((metric, figure)) => self.row(metric)?.figure(figure),
+            None => self.row(path)?.mean,
+        }
+    }
+
+    /// Measured requests, whatever became of them.
+    pub fn requests(&self) -> u64 {
+        self.outcomes.iter().map(|(_, n)| n).sum()
+    }
+
+    /// Measured requests with a complete answer.
+    pub fn answered(&self) -> u64 {
+        self.outcomes.iter().filter(|(outcome, _)| outcome.answered()).map(|(_, n)| n).sum()
+    }
+}

@@ -1,0 +1,184 @@
+//! A row a target and second, so that a stall is seen and not averaged away. All phases are in it.
+
+use super::distribution::record;
+use crate::record::{Nanos, Sample};
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Seconds behind the newest one for which histograms stay open; later answers still count, but move no percentile.
+const OPEN_SECONDS: u64 = 6;
+/// Longest timeline whose empty seconds are filled in: a week.
+const MOST_SECONDS: u64 = 7 * 86_400;
+
+/// One second of one target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Second {
+    /// Seconds since the run's start, rounded down.
+    pub t_s: u64,
+    /// Position in the report's targets.
+    pub target: usize,
+    /// Requests sent.
+    pub sent: u64,
+    /// Requests that ended, well or not.
+    pub ended: u64,
+    /// Those of them with a complete answer.
+    pub ok: u64,
+    /// Those of them without one.
+    pub errors: u64,
+    /// Median latency of the answers, in microseconds; `None` if there were none.
+    pub latency_p50_us: Option<f64>,
+    /// 95th percentile of their latency, in microseconds.
+    pub latency_p95_us: Option<f64>,
+    /// Longest of their latencies, in microseconds.
+    pub latency_max_us: Option<f64>,
+    /// Median time to their first token, in microseconds.
+    pub ttft_p50_us: Option<f64>,
+    /// Their output tokens by the engine's count; `None` if there was none to count.
+    pub output_tokens: Option<u64>,
+}
+
+/// A second whose percentiles aren't final yet.
+#[derive(Clone, Debug)]
+struct Open {
+    t_s: u64,
+    latency: Histogram<u32>,
+    ttft: Histogram<u32>,
+}
+
+/// The seconds of one target.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Timeline {
+    seconds: BTreeMap<u64, Second>,
+    open: VecDeque<Open>,
+    newest: u64,
+}
+
+impl Timeline {
+    pub fn push(&mut self, sample: &Sample) {
+        if let Some(sent) = sample.stamps.sent {
+            self.second(sent).sent += 1;
+        }
+        let end = sample.stamps.end.or(sample.stamps.sent).unwrap_or(sample.stamps.planned);
+        let answered = sample.outcome.answered();
+        let second = self.second(end);
+        second.ended += 1;
+        second.ok += u64::from(answered);
+        second.errors += u64::from(!answered);
+        if answered {
+            if let Some(tokens) = sample.output_tokens {
+                second.output_tokens = Some(second.output_tokens.unwrap_or(0).saturating_add(tokens));
+            }
+            if let Some(latency) = sample.latency() {
+                let longest = second.latency_max_us.unwrap_or(0.0);
+                second.latency_max_us = Some(longest.max(latency.micros()));
+                self.time(whole_seconds(end), latency, sample.ttft());
+            }
+        }
+    }
+
+    fn second(&mut self, at: Nanos) -> &mut Second {
+        let t_s = whole_seconds(at);
+        self.seconds.entry(t_s).or_insert_with(|| Second { t_s, ..Second::default() })
+    }
+
+    /// Takes a latency into the second's histogram, and closes the seconds that are old by now.
+    fn time(&mut self, t_s: u64, latency: Nanos, ttft: Option<Nanos>) {
+        self.newest = self.newest.max(t_s);
+        let oldest = self.newest.saturating_sub(OPEN_SECONDS - 1);
+        while self.open.front().is_some_and(|open| open.t_s < oldest) {
+            if let Some(open) = self.open.pop_front() {
+                self.close(&open);
+            }
+        }
+        if t_s < oldest {
+            return;
+        }
+        let at = self.open.partition_point(|open| open.t_s < t_s);
+        if self.open.get(at).is_none_or(|open| open.t_s != t_s) {
+            let (Ok(latency), Ok(ttft)) = (Histogram::new(3), Histogram::new(3)) else { return };
+            self.open.insert(at, Open { t_s, latency, ttft });
+        }
+        if let Some(open) = self.open.get_mut(at) {
+            const DAY: u64 = 86_400_000_000_000;
+            record(&mut open.latency, latency.0.min(DAY));
+            if let Some(ttft) = ttft {
+                record(&mut open.ttft, ttft.0.min(DAY));
+            }
+        }
+    }
+
+    fn close(&mut self, open: &Open) {
+        let quantile = |histogram: &Histogram<u32>, q| {
+            (!histogram.is_empty()).then(|| Nanos(histogram.value_at_quantile(q)).micros())
+        };
+        if let Some(second) = self.seconds.get_mut(&open.t_s) {
+            // A bucket's upper bound may lie beyond the largest value in it.
+            let most = second.latency_max_us.unwrap_or(f64::MAX);
+            second.latency_p50_us = quantile(&open.latency, 0.5).map(|x| x.min(most));
+            second.latency_p95_us = quantile(&open.latency, 0.95).map(|x| x.min(most));
+            second.ttft_p50_us = quantile(&open.ttft, 0.5);
+        }
+    }
+
+    /// The rows of target number `target`, a row for every second between the first and the last.
+    pub fn finish(mut self, target: usize) -> Vec<Second> {
+        for open in std::mem::take(&mut self.open) {
+            self.close(&open);
+        }
+        let (Some((&first, _)), Some((&last, _))) = (self.seconds.first_key_value(), self.seconds.last_key_value())
+        else {
+            return Vec::new();
+        };
+        if last - first < MOST_SECONDS {
+            for t_s in first..=last {
+                self.seconds.entry(t_s).or_insert_with(|| Second { t_s, ..Second::default() });
+            }
+        }
+        self.seconds.into_values().map(|second| Second { target, ..second }).collect()
+    }
+}
+
+fn whole_seconds(at: Nanos) -> u64 {
+    at.0 / 1_000_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Outcome;
+    use crate::stats::fixture;
+
+    fn ended(end_ms: u64, latency_ms: u64, outcome: Outcome) -> Sample {
+        let mut sample = fixture::sample(0, 0);
+        sample.stamps.sent = Some(Nanos((end_ms - latency_ms) * 1_000_000));
+        sample.stamps.end = Some(Nanos(end_ms * 1_000_000));
+        sample.outcome = outcome;
+        sample
+    }
+
+    #[test]
+    fn a_stall_is_a_row_of_zeros() {
+        let mut timeline = Timeline::default();
+        timeline.push(&ended(500, 100, Outcome::Ok));
+        timeline.push(&ended(900, 200, Outcome::Timeout));
+        timeline.push(&ended(3100, 2500, Outcome::Ok));
+        let rows = timeline.finish(1);
+        let counts: Vec<_> = rows.iter().map(|r| (r.t_s, r.target, r.sent, r.ended, r.ok, r.errors)).collect();
+        assert_eq!(counts, [(0, 1, 3, 2, 1, 1), (1, 1, 0, 0, 0, 0), (2, 1, 0, 0, 0, 0), (3, 1, 0, 1, 1, 0)]);
+        assert_eq!(rows[0].latency_max_us, Some(100_000.0));
+        assert_eq!(rows[1].latency_p50_us, None);
+    }
+
+    #[test]
+    fn only_a_few_seconds_are_open() {
+        let mut timeline = Timeline::default();
+        for i in 1..2000 {
+            timeline.push(&ended(i * 100, 20, Outcome::Ok));
+            assert!(timeline.open.len() as u64 <= OPEN_SECONDS);
+        }
+        let rows = timeline.finish(0);
+        assert_eq!(rows.len(), 200);
+        assert!(rows.iter().all(|r| r.latency_p50_us == Some(20_000.0)));
+    }
+}
