@@ -1,0 +1,330 @@
+//! Sockets and stamps: the one door of hyper's client. A connection carries one request at a time, and every read and
+//! write is stamped inside the socket's wrapper, before anybody parses anything.
+//!
+//! The connection's driver is polled by the task that waits for the answer: no second task, no channel between the
+//! read and its reader, so the stamp of a piece of an answer is the stamp of the read that delivered it.
+
+use crate::record::{Nanos, Stopwatch};
+use crate::scenario::plan::Endpoint;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use hyper::client::conn::http1;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+pub(super) use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+pub(super) use hyper::{Method, Uri};
+
+/// Longest a kept connection may have been idle before it is opened anew: llama-server closes at 5 s.
+const IDLE_LIMIT: Nanos = Nanos(4_000_000_000);
+
+/// The socket under a connection.
+pub(super) enum Socket {
+    Tcp(tokio::net::TcpStream),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl Socket {
+    /// Opens a connection to an endpoint.
+    pub(super) async fn open(endpoint: &Endpoint) -> io::Result<Self> {
+        match endpoint {
+            Endpoint::Tcp { host, port, .. } => {
+                let stream = tokio::net::TcpStream::connect((host.as_str(), *port)).await?;
+                // Raw sockets wait for more to send unless told not to: that wait is not the engine's.
+                stream.set_nodelay(true)?;
+                Ok(Socket::Tcp(stream))
+            }
+            #[cfg(unix)]
+            Endpoint::Unix { path } => Ok(Socket::Unix(tokio::net::UnixStream::connect(path).await?)),
+            #[cfg(not(unix))]
+            Endpoint::Unix { .. } => Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets on this system")),
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(unix)]
+            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(unix)]
+            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(unix)]
+            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// The instants of a connection's reads and writes; 0 stands for "not yet".
+#[derive(Debug)]
+pub(super) struct Marks {
+    clock: Stopwatch,
+    first_read: AtomicU64,
+    last_read: AtomicU64,
+    last_write: AtomicU64,
+}
+
+impl Marks {
+    fn new(clock: Stopwatch) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            first_read: AtomicU64::new(0),
+            last_read: AtomicU64::new(0),
+            last_write: AtomicU64::new(0),
+        })
+    }
+
+    /// Forgets all, before a request.
+    fn clear(&self) {
+        self.first_read.store(0, Relaxed);
+        self.last_read.store(0, Relaxed);
+        self.last_write.store(0, Relaxed);
+    }
+
+    fn stamp_read(&self) {
+        let now = self.clock.now().0;
+        self.last_read.store(now, Relaxed);
+        if self.first_read.load(Relaxed) == 0 {
+            self.first_read.store(now, Relaxed);
+        }
+    }
+
+    pub(super) fn first_read(&self) -> Option<Nanos> {
+        some(self.first_read.load(Relaxed))
+    }
+
+    pub(super) fn last_read(&self) -> Option<Nanos> {
+        some(self.last_read.load(Relaxed))
+    }
+
+    pub(super) fn last_write(&self) -> Option<Nanos> {
+        some(self.last_write.load(Relaxed))
+    }
+}
+
+fn some(nanos: u64) -> Option<Nanos> {
+    (nanos != 0).then_some(Nanos(nanos))
+}
+
+/// A socket whose every successful read and write leaves a stamp. Speaks tokio's traits and hyper's.
+pub(super) struct Stamped {
+    socket: Socket,
+    marks: Arc<Marks>,
+}
+
+impl Stamped {
+    /// Opens a stamped socket.
+    pub(super) async fn open(endpoint: &Endpoint, clock: Stopwatch) -> io::Result<(Self, Arc<Marks>)> {
+        let marks = Marks::new(clock);
+        Ok((Self { socket: Socket::open(endpoint).await?, marks: marks.clone() }, marks))
+    }
+
+    /// Forgets the stamps of the last request.
+    pub(super) fn begin(&self) {
+        self.marks.clear();
+    }
+
+    /// The stamps since then.
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
+    }
+}
+
+impl AsyncRead for Stamped {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let result = self.socket.poll_read(cx, buffer);
+        if matches!(result, Poll::Ready(Ok(()))) && buffer.filled().len() > before {
+            self.marks.stamp_read();
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Stamped {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        // Read before the call: the engine may be at work before the call returns, and its time must not fall outside ours.
+        let now = self.marks.clock.now();
+        let result = self.socket.poll_write(cx, bytes);
+        if matches!(result, Poll::Ready(Ok(_))) {
+            self.marks.last_write.store(now.0, Relaxed);
+        }
+        result
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_shutdown(cx)
+    }
+}
+
+impl hyper::rt::Read for Stamped {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut cursor: hyper::rt::ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        // Through a buffer of our own: filling hyper's in place needs unsafe code, and a copy of a few hundred bytes
+        // costs less than the read did.
+        let mut space = [std::mem::MaybeUninit::<u8>::uninit(); 8192];
+        let limit = cursor.remaining().min(space.len());
+        let mut buffer = ReadBuf::uninit(&mut space[..limit]);
+        match AsyncRead::poll_read(self, cx, &mut buffer) {
+            Poll::Ready(Ok(())) => {
+                cursor.put_slice(buffer.filled());
+                Poll::Ready(Ok(()))
+            }
+            other => other,
+        }
+    }
+}
+
+impl hyper::rt::Write for Stamped {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        AsyncWrite::poll_write(self, cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        AsyncWrite::poll_flush(self, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        AsyncWrite::poll_shutdown(self, cx)
+    }
+}
+
+type Driver = Pin<Box<http1::Connection<Stamped, Full<Bytes>>>>;
+
+/// One kept-alive HTTP connection, used by one user.
+pub(super) struct HttpConnection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: Option<Driver>,
+    marks: Arc<Marks>,
+    idle_since: Nanos,
+    used: bool,
+}
+
+/// The fixed part of a target's requests.
+#[derive(Clone, Debug)]
+pub(super) struct HttpRoute {
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+}
+
+/// The head of an answer.
+pub(super) struct Head {
+    pub(super) status: u16,
+    body: Incoming,
+}
+
+impl HttpConnection {
+    /// Opens a connection.
+    pub(super) async fn open(endpoint: &Endpoint, clock: Stopwatch) -> io::Result<Self> {
+        let (socket, marks) = Stamped::open(endpoint, clock).await?;
+        let (sender, driver) = http1::Builder::new().handshake(socket).await.map_err(io::Error::other)?;
+        Ok(Self { sender, driver: Some(Box::pin(driver)), marks, idle_since: clock.now(), used: false })
+    }
+
+    /// Whether this connection can carry another request: it is open, and was not idle for long.
+    pub(super) async fn usable(&mut self, now: Nanos) -> bool {
+        if self.driver.is_none() || now.since(self.idle_since) > IDLE_LIMIT {
+            return false;
+        }
+        drive(&mut self.driver, self.sender.ready()).await.is_ok() && self.driver.is_some()
+    }
+
+    /// Whether a request has gone over it before.
+    pub(super) fn used(&self) -> bool {
+        self.used
+    }
+
+    /// The stamps of the request in flight.
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
+    /// Sends a request and waits for the head of its answer. The error is in words.
+    pub(super) async fn send(&mut self, route: &HttpRoute, body: Bytes) -> Result<Head, String> {
+        self.marks.clear();
+        self.used = true;
+        let mut request = hyper::Request::new(Full::new(body));
+        *request.method_mut() = route.method.clone();
+        *request.uri_mut() = route.uri.clone();
+        *request.headers_mut() = route.headers.clone();
+        let answer = drive(&mut self.driver, self.sender.send_request(request)).await.map_err(words)?;
+        let (parts, body) = answer.into_parts();
+        Ok(Head { status: parts.status.as_u16(), body })
+    }
+
+    /// The next piece of the body and the stamp of the read that delivered it; `None` at its proper end.
+    pub(super) async fn piece(&mut self, head: &mut Head) -> Result<Option<(Bytes, Nanos)>, String> {
+        loop {
+            if head.body.is_end_stream() {
+                return Ok(None);
+            }
+            match drive(&mut self.driver, head.body.frame()).await {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(words(error)),
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Ok(Some((bytes, self.marks.last_read().unwrap_or_default())));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes that the connection is idle from `now` on.
+    pub(super) fn rest(&mut self, now: Nanos) {
+        self.idle_since = now;
+    }
+}
+
+/// Polls a connection's driver and a future of it together, until the future is done.
+async fn drive<F: Future>(driver: &mut Option<Driver>, future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    std::future::poll_fn(|cx| {
+        if let Some(running) = driver
+            && running.as_mut().poll(cx).is_ready()
+        {
+            // Closed, well or badly: the future below tells which.
+            *driver = None;
+        }
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// An error of hyper's in words, with its cause.
+fn words(error: hyper::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

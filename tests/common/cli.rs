@@ -1,0 +1,89 @@
+//! The program as people run it: its binary, a stand-in as a child, its files.
+
+#![allow(dead_code)] // Each test program uses a part.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+pub fn loadcmp() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadcmp"));
+    // What the machine of the test happens to run must not matter.
+    for name in ["OLLAMA_HOST", "NATIVE_URL", "OLLAMA_MODEL", "NATIVE_MODEL", "GG_CORE_SOCKET_PATH", "CORE_AUTH_TOKEN"]
+    {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+/// A stand-in; it ends when this is dropped.
+pub struct StandIn {
+    pub child: Child,
+    pub url: String,
+}
+
+impl StandIn {
+    pub fn start(args: &[&str]) -> Self {
+        Self::start_knowing("", args)
+    }
+
+    /// One whose GG-CORE wire wants a token.
+    pub fn start_knowing(token: &str, args: &[&str]) -> Self {
+        let mut child = loadcmp()
+            .args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"])
+            .args(args)
+            .env("CORE_AUTH_TOKEN", token)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a stand-in");
+        let mut lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
+        let url = loop {
+            let line = lines.next().expect("a line that tells where it listens").expect("text");
+            if let Some(at) = line.find("http://") {
+                break line[at..].trim().trim_end_matches('/').to_owned();
+            }
+        };
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, url }
+    }
+
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+pub type Row = HashMap<String, String>;
+
+/// The rows of a CSV file, by column.
+pub fn rows(path: &Path) -> Vec<Row> {
+    let mut sheet = csv::Reader::from_path(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let names = sheet.headers().expect("a header").clone();
+    let row = |r: csv::StringRecord| names.iter().map(str::to_owned).zip(r.iter().map(str::to_owned)).collect();
+    sheet.records().map(|record| row(record.expect("a row"))).collect()
+}
+
+pub fn text(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// A scenario's file in `dir`.
+pub fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
+    let path = dir.join(name);
+    std::fs::write(&path, text).expect("a file");
+    path
+}
+
+pub fn number(row: &Row, column: &str) -> Option<f64> {
+    row[column].parse().ok()
+}
