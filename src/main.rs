@@ -2,4 +2,182 @@
 
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod commands;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The measured path allocates a little for each request; this makes that cheaper than the system's allocator does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  done, and every gate passed
+   1  a gate failed
+   2  the scenario or the command line is wrong
+   3  a target can't be reached, or is not what the scenario says
+   4  the run is invalid: the generator was the bottleneck, or it was interrupted
+   5  inconclusive: a gate could be neither passed nor failed on this evidence
+  70  something else went wrong: a disk, a broken install";
+
+/// Drives identical seeded workloads against a native inference runtime and Ollama at the same time, and compares them.
+#[derive(Parser)]
+#[command(name = "loadcmp", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+// One is made in the life of the process.
+#[allow(clippy::large_enum_variant)]
+enum Command {
+    /// Run scenarios, and print the comparison.
+    #[command(after_help = EXIT_CODES)]
+    Run(RunArgs),
+    /// Validate a scenario, ask each target who it is, and print the plan; send no load.
+    Check(CheckArgs),
+    /// Write a commented scenario to start from.
+    Init(InitArgs),
+    /// Print the JSON Schema of scenarios (draft-07), for editors.
+    Schema,
+    /// Run the stand-in: a small engine with declared timing, on loopback.
+    Serve(loadcmp::standin::ServeArgs),
+    /// Make every file of a run again from its manifest and samples.
+    Report(ReportArgs),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff).
+    Man,
+}
+
+/// What is laid over a scenario.
+#[derive(clap::Args)]
+struct Over {
+    /// A target from the command line: NAME=WIRE:ADDRESS[,field=value...], such as
+    /// native=openai:http://127.0.0.1:8080,model=qwen or native=gg_core:/run/gg.sock
+    #[arg(long = "target", value_name = "NAME=SPEC")]
+    targets: Vec<String>,
+    /// Override anything of the YAML: load.closed.users=8
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// Seed of everything drawn at random
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Refuse stand-ins
+    #[arg(long)]
+    real: bool,
+}
+
+#[derive(clap::Args)]
+struct RunArgs {
+    /// Scenario files, or names of shipped ones (classify, embed, generate, chat). Default: classify, which needs a
+    /// --target or what is found running
+    #[arg(value_name = "SCENARIO")]
+    scenarios: Vec<PathBuf>,
+    /// Where the results go (must be empty); with several scenarios, a folder for each in it. Default:
+    /// results/<scenario>-<utc>
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    over: Over,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Show, under the table, which labels were read where which were expected (classify)
+    #[arg(long)]
+    confusion: bool,
+    /// Print nothing but the result
+    #[arg(long, short)]
+    quiet: bool,
+    /// What schedules the users of a closed loop
+    #[arg(long, value_enum, default_value_t = DriverArg::default())]
+    driver: DriverArg,
+}
+
+#[derive(clap::Args)]
+struct CheckArgs {
+    /// Scenario file, or the name of a shipped one
+    #[arg(value_name = "SCENARIO")]
+    scenario: PathBuf,
+    #[command(flatten)]
+    over: Over,
+}
+
+#[derive(clap::Args)]
+struct InitArgs {
+    /// Name of the scenario; the file is NAME.yaml
+    #[arg(default_value = "scenario")]
+    name: String,
+}
+
+#[derive(clap::Args)]
+struct ReportArgs {
+    /// Directory of a run
+    dir: PathBuf,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Show, under the table, which labels were read where which were expected (classify)
+    #[arg(long)]
+    confusion: bool,
+}
+
+/// What is printed on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people.
+    Table,
+    /// report.json
+    Json,
+    /// summary.csv
+    Csv,
+    /// report.md
+    Markdown,
+}
+
+/// What schedules the users of a closed loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum DriverArg {
+    /// goose's scheduler.
+    #[cfg(feature = "goose")]
+    #[default]
+    Goose,
+    /// A small one of our own.
+    #[cfg_attr(not(feature = "goose"), default)]
+    Native,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { 2 } else { 0 };
+            // A reader that went away is no error.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let told = match cli.command {
+        Command::Run(args) => commands::run(args),
+        Command::Check(args) => commands::check(args),
+        Command::Init(args) => commands::init(&args.name),
+        Command::Schema => commands::schema(),
+        Command::Serve(args) => loadcmp::standin::run(args).map(|()| 0).map_err(loadcmp::run::Failure::Other),
+        Command::Report(args) => commands::report(args),
+        Command::Completions { shell } => commands::completions(shell),
+        Command::Man => commands::man(),
+    };
+    match told {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            loadcmp::run::tell(failure.to_string().trim_end());
+            ExitCode::from(failure.code())
+        }
+    }
+}

@@ -1,1 +1,247 @@
-//! (being written)
+//! The table of contents of a run: from a scenario to a directory of results. Also what needs no load: `check`, and
+//! `retell`, which makes every file of a run again from its manifest and samples.
+
+mod child;
+mod folder;
+mod prepare;
+mod progress;
+
+pub use prepare::{Prepared, prepare};
+
+use crate::drive::{Driver, LaneSetup, Stop, cold_starts, drive};
+use crate::host;
+use crate::record::columns::{Names, read_rows};
+use crate::record::log::{Log, read_vectors};
+use crate::record::{Outcome, Stopwatch};
+use crate::report::{Manifest, Measured, Report, Status};
+use crate::scenario::{Loaded, Overrides};
+use crate::sink;
+use crate::target::Target;
+use anyhow::{Context, anyhow};
+use folder::RunFolder;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a command went wrong, as its exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// 2: the scenario or the command line is wrong.
+    Usage(String),
+    /// 3: a target can't be reached, or isn't what the scenario says.
+    Target(String),
+    /// 4: the run is invalid.
+    Invalid(String),
+    /// 70: something else failed: a disk, a runtime.
+    Other(anyhow::Error),
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Target(_) => 3,
+            Failure::Invalid(_) => 4,
+            Failure::Other(_) => 70,
+        }
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Failure::Usage(text) | Failure::Target(text) | Failure::Invalid(text) => f.write_str(text),
+            Failure::Other(error) => write!(f, "error: {error:#}"),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Other(error)
+    }
+}
+
+/// What the command line adds to a scenario.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What is laid over the YAML.
+    pub overrides: Overrides,
+    /// Take only the targets that `overrides` names.
+    pub only_given_targets: bool,
+    /// The results directory; none stands for `results/<scenario>-<utc>`.
+    pub out: Option<PathBuf>,
+    /// Refuse stand-ins.
+    pub real: bool,
+    /// Say nothing but the result.
+    pub quiet: bool,
+    /// What schedules the users.
+    pub driver: Driver,
+}
+
+/// A finished run.
+pub struct Finished {
+    /// What came of it.
+    pub report: Report,
+    /// Where it lies.
+    pub dir: PathBuf,
+}
+
+/// Runs a scenario. Everything that isn't the result goes to standard error.
+pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure> {
+    let clock = Stopwatch::start();
+    // Before anything is looked for: a directory that is taken must not cost the wait.
+    options.out.as_deref().map_or(Ok(()), free)?;
+    let prepared = prepare(loaded, options).await?;
+    // Before there is a directory: a target that refuses leaves nothing half-written.
+    let targets = prepared.targets(clock)?;
+    let dir = results_directory(&prepared, options)?;
+    measure(prepared, targets, clock, dir, options).await
+}
+
+/// The targets made ready, and the plan, for a look before a run: no load is sent.
+pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
+    let prepared = prepare(loaded, options).await?;
+    prepared.targets(Stopwatch::start())?;
+    Ok(prepared)
+}
+
+/// Drives the load, and writes every file.
+async fn measure(
+    prepared: Prepared,
+    targets: Vec<Arc<Target>>,
+    clock: Stopwatch,
+    dir: PathBuf,
+    options: &Options,
+) -> Result<Finished, Failure> {
+    let plan = Arc::new(prepared.plan.clone());
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let manifest = Arc::new(Mutex::new(Manifest::begin((*plan).clone(), host::facts(), started)));
+    let keep = {
+        let (manifest, path) = (manifest.clone(), dir.join("manifest.json"));
+        move |change: &dyn Fn(&mut Manifest)| {
+            let mut manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner);
+            change(&mut manifest);
+            manifest.write(&path).with_context(|| format!("writing {}", path.display()))
+        }
+    };
+    // Before the first request: a run that is killed can be told from here on.
+    keep(&|_| {})?;
+    let bars = progress::Progress::start(&plan, options.quiet);
+    let fold = manifest.lock().unwrap_or_else(PoisonError::into_inner).fold();
+    let folder = RunFolder::new(fold, manifest.clone(), bars.view());
+    let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
+    let watch = host::Watch::start(move || clock.now().seconds(), Vec::new()).context("watching the machine")?;
+    let stop = Stop::default();
+    let setup =
+        LaneSetup { plan: plan.clone(), workload: prepared.workload.clone(), recorder, clock, stop: stop.clone() };
+
+    bars.say("first request to each target");
+    let cold = tokio::select! {
+        told = cold_starts(&setup, &targets) => told,
+        _ = tokio::signal::ctrl_c() => {
+            stop.interrupt();
+            Vec::new()
+        }
+    };
+    let failed = cold.iter().zip(&plan.targets).find(|(cold, _)| !cold.outcome.answered());
+    let refused = failed.map(|(cold, target)| refusal(&target.name, cold.outcome, cold.error.as_deref()));
+    if refused.is_none() && !stop.interrupted() {
+        bars.load();
+        let opened = {
+            let keep = keep.clone();
+            move |target: usize, window: crate::drive::Window| {
+                let window = Measured { from: window.from, to: window.to };
+                // Kept again at the end; a failure now would show there, too.
+                let _ = keep(&|manifest: &mut Manifest| manifest.windows[target] = Some(window));
+            }
+        };
+        drive(&setup, &targets, options.driver, opened).await?;
+    }
+    let resources = watch.stop();
+    drop(setup);
+    let folder = log.finish()?;
+    bars.finish();
+    let status = if stop.interrupted() || refused.is_some() { Status::Interrupted } else { Status::Complete };
+    let ended = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    keep(&|manifest| {
+        manifest.status = status;
+        manifest.ended = Some(ended.clone());
+    })?;
+    let manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let report = Report::build(&manifest, folder.into_fold().finish(), prepared.notes.clone(), Some(resources));
+    sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
+    match refused {
+        Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
+        None => Ok(Finished { report, dir }),
+    }
+}
+
+/// Makes every file of a run again from its manifest and samples.
+pub fn retell(dir: &Path) -> Result<Finished, Failure> {
+    let no_run = |why: String| Failure::Usage(format!("error: {} is no results directory: {why}", dir.display()));
+    for name in ["manifest.json", "samples.csv"] {
+        if !dir.join(name).is_file() {
+            return Err(no_run(format!("it has no {name}")));
+        }
+    }
+    let manifest = Manifest::read(&dir.join("manifest.json"))
+        .map_err(|error| no_run(format!("its manifest.json is not one of loadcmp's ({error:#})")))?;
+    let names = Names::of(&manifest.plan);
+    let mut fold = manifest.fold();
+    read_rows(dir, &names, |sample| fold.push(sample)).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
+    read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
+    let report = Report::build(&manifest, fold.finish(), prepare::notes(&manifest.plan), None);
+    sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
+    Ok(Finished { report, dir: dir.to_owned() })
+}
+
+/// What a first request that failed says of its target.
+fn refusal(name: &str, outcome: Outcome, error: Option<&str>) -> String {
+    let words = match outcome {
+        Outcome::Timeout => "gave no answer to the first request",
+        Outcome::Connect => "let go of the first request",
+        _ => "could not answer the first request",
+    };
+    format!("`{name}` {words} ({}): {}", outcome.as_str(), error.unwrap_or("it said no more"))
+}
+
+/// Says something on standard error; a reader that went away is no error.
+pub fn tell(text: impl std::fmt::Display) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Whether results may go into a directory: it is empty, or isn't there yet.
+pub fn free(dir: &Path) -> Result<(), Failure> {
+    let refuse = |why: &str| Err(Failure::Usage(format!("error: {} {why}", dir.display())));
+    match dir.read_dir().map(|mut files| files.next().is_some()) {
+        Ok(false) => Ok(()),
+        Ok(true) => refuse("is not empty: results are never written over; name another directory, or remove it"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(_) if !dir.is_dir() => refuse("is not a directory"),
+        Err(error) => refuse(&format!("can't be read: {error}")),
+    }
+}
+
+/// Makes the directory of a run; one that already holds something is refused.
+fn results_directory(prepared: &Prepared, options: &Options) -> Result<PathBuf, Failure> {
+    let make = |dir: &Path| std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()));
+    if let Some(dir) = &options.out {
+        make(dir)?;
+        free(dir)?;
+        return Ok(dir.clone());
+    }
+    let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    for number in 1..1000 {
+        let more = if number == 1 { String::new() } else { format!("-{number}") };
+        let dir = PathBuf::from(format!("results/{}-{stamp}{more}", prepared.plan.name));
+        std::fs::create_dir_all("results").context("creating results/")?;
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(Failure::Other(anyhow!("creating {}: {error}", dir.display()))),
+        }
+    }
+    Err(Failure::Other(anyhow!("no free name for a directory under results/")))
+}

@@ -1,0 +1,237 @@
+//! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
+
+use super::{CheckArgs, Cli, DriverArg, Format, Over, ReportArgs, RunArgs};
+use anyhow::Context;
+use clap::CommandFactory;
+use loadcmp::drive::Driver;
+use loadcmp::report::{Report, Status};
+use loadcmp::run::{Failure, Finished, Options, tell};
+use loadcmp::scenario::{self, Loaded, Overrides};
+use loadcmp::sink;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+type Told = Result<u8, Failure>;
+
+/// The scenarios that come with the program, and their data.
+const SHIPPED: [(&str, &str); 8] = [
+    ("classify.yaml", include_str!("../scenarios/classify.yaml")),
+    ("embed.yaml", include_str!("../scenarios/embed.yaml")),
+    ("generate.yaml", include_str!("../scenarios/generate.yaml")),
+    ("chat.yaml", include_str!("../scenarios/chat.yaml")),
+    ("data/tickets.csv", include_str!("../scenarios/data/tickets.csv")),
+    ("data/prompts.jsonl", include_str!("../scenarios/data/prompts.jsonl")),
+    ("data/conversations.jsonl", include_str!("../scenarios/data/conversations.jsonl")),
+    ("data/sentences.csv", include_str!("../scenarios/data/sentences.csv")),
+];
+
+pub(crate) fn run(args: RunArgs) -> Told {
+    let shipped = Shipped::default();
+    let (scenarios, bare) =
+        if args.scenarios.is_empty() { (vec![PathBuf::from("classify")], true) } else { (args.scenarios, false) };
+    let overrides = overrides(&args.over);
+    // All are read before any is run: a mistake in the last must not come after an hour of the first.
+    let mut loaded = Vec::new();
+    for path in &scenarios {
+        loaded.push(shipped.load(path, &overrides)?);
+    }
+    let several = loaded.len() > 1;
+    let out = |name: &str| match &args.out {
+        Some(dir) if several => Some(dir.join(name)),
+        other => other.clone(),
+    };
+    let mut taken = std::collections::BTreeSet::new();
+    for Loaded { scenario, path, .. } in &loaded {
+        if args.out.is_some() && !taken.insert(&scenario.name) {
+            return Err(Failure::Usage(format!(
+                "error: {}: two scenarios are named `{}`, and each needs a folder of its own",
+                path.display(),
+                scenario.name
+            )));
+        }
+        out(&scenario.name).as_deref().map_or(Ok(()), loadcmp::run::free)?;
+    }
+    let runtime = runtime()?;
+    let mut worst = 0;
+    for loaded in loaded {
+        let out = out(&loaded.scenario.name);
+        let options = Options {
+            overrides: overrides.clone(),
+            only_given_targets: bare,
+            out,
+            real: args.over.real,
+            quiet: args.quiet,
+            driver: match args.driver {
+                #[cfg(feature = "goose")]
+                DriverArg::Goose => Driver::Goose,
+                DriverArg::Native => Driver::Native,
+            },
+        };
+        let Finished { report, dir } = runtime.block_on(loadcmp::run::run(loaded, &options))?;
+        print(&report, args.format, args.confusion)?;
+        if !args.quiet {
+            tell(format_args!("\nfiles: {}", dir.display()));
+        }
+        if report.status == Status::Interrupted {
+            tell("loadcmp: interrupted: what had ended by then is in the files");
+            worst = 4;
+            break;
+        }
+    }
+    Ok(worst)
+}
+
+pub(crate) fn check(args: CheckArgs) -> Told {
+    let overrides = overrides(&args.over);
+    let loaded = Shipped::default().load(&args.scenario, &overrides)?;
+    let options = Options { overrides, real: args.over.real, ..Options::default() };
+    let prepared = runtime()?.block_on(loadcmp::run::check(loaded, &options))?;
+    let text = sink::plan(&prepared.plan, &prepared.notes, width());
+    say(&text)
+}
+
+pub(crate) fn init(name: &str) -> Told {
+    let name = name.trim_end_matches(".yaml");
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(Failure::Usage(format!(
+            "error: `{name}` is no name for a scenario: letters, digits, dash and underscore"
+        )));
+    }
+    let path = PathBuf::from(format!("{name}.yaml"));
+    let file = std::fs::File::create_new(&path);
+    let mut file = file.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Failure::Usage(format!("error: {} is there already: nothing was written", path.display()))
+        }
+        _ => Failure::Other(anyhow::anyhow!("creating {}: {error}", path.display())),
+    })?;
+    file.write_all(scenario::example(name).as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+    // The example's first line points an editor at it. One that is there may be somebody's own.
+    match std::fs::File::create_new("schema.json") {
+        Ok(mut file) => file.write_all(schema_text()?.as_bytes()).context("writing schema.json")?,
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(Failure::Other(anyhow::anyhow!("creating schema.json: {error}"))),
+    }
+    say(&format!("{} written. Look at it, then: loadcmp run {}\n", path.display(), path.display()))
+}
+
+pub(crate) fn schema() -> Told {
+    say(&schema_text()?)
+}
+
+fn schema_text() -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(&scenario::schema()).context("writing the schema")? + "\n")
+}
+
+pub(crate) fn report(args: ReportArgs) -> Told {
+    let Finished { report, dir } = loadcmp::run::retell(&args.dir)?;
+    print(&report, args.format, args.confusion)?;
+    tell(format_args!("\nfiles: {}", dir.display()));
+    Ok(if report.status == Status::Interrupted { 4 } else { 0 })
+}
+
+pub(crate) fn completions(shell: clap_complete::Shell) -> Told {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "loadcmp", &mut text);
+    say(&String::from_utf8_lossy(&text))
+}
+
+pub(crate) fn man() -> Told {
+    let mut text = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut text).context("making the manual page")?;
+    say(&String::from_utf8_lossy(&text))
+}
+
+fn overrides(over: &Over) -> Overrides {
+    Overrides { set: over.set.clone(), targets: over.targets.clone(), seed: over.seed }
+}
+
+/// Two threads drive the requests, where there are two cores: a token that arrives while another is being parsed is still
+/// stamped when it arrives. More would only take cores from engines on the same machine.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(2);
+    let mut builder = if threads > 1 {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let built = builder.worker_threads(threads.max(1)).enable_all().build();
+    Ok(built.context("starting the runtime")?)
+}
+
+/// Prints a result.
+fn print(report: &Report, format: Format, confusion: bool) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    let written = match format {
+        Format::Table => {
+            let colour = std::io::stdout().is_terminal()
+                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+                && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+            sink::table(report, sink::Look { width: width(), colour, confusion }, &mut text)
+        }
+        Format::Json => sink::json(report, &mut text),
+        Format::Csv => sink::summary_csv(report, &mut text),
+        Format::Markdown => sink::markdown(report, &mut text),
+    };
+    written.context("writing the result")?;
+    say(&String::from_utf8_lossy(&text)).map(|_| ())
+}
+
+/// Columns of the terminal, or of $COLUMNS; where neither is known, 100.
+fn width() -> u16 {
+    let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
+    asked.or_else(terminal).unwrap_or(100).clamp(60, 200)
+}
+
+/// Writes to standard output; a reader that went away is no error.
+fn say(text: &str) -> Told {
+    match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Other(anyhow::anyhow!("writing to standard output: {error}")))
+        }
+        _ => Ok(0),
+    }
+}
+
+/// The shipped scenarios, laid out in a temporary directory when one is asked for by name.
+#[derive(Default)]
+struct Shipped {
+    dir: std::cell::OnceCell<tempfile::TempDir>,
+}
+
+impl Shipped {
+    /// Reads a scenario: a file, or the name of a shipped one.
+    fn load(&self, path: &Path, overrides: &Overrides) -> Result<Loaded, Failure> {
+        let name = path.display().to_string();
+        let named = format!("{name}.yaml");
+        let shipped = SHIPPED.iter().any(|(name, _)| *name == named);
+        // A directory that happens to have the name is not meant.
+        let path = if shipped && !path.is_file() { self.lay_out()?.join(named) } else { path.to_owned() };
+        let told = scenario::load(&path, overrides).map_err(|error| error.to_string());
+        let unknown = !path.exists() && !name.contains(['/', '\\']);
+        told.map_err(|error| Failure::Usage(if unknown { error + "\n" + &shipped_names(&name) } else { error }))
+    }
+
+    fn lay_out(&self) -> Result<PathBuf, Failure> {
+        if self.dir.get().is_none() {
+            let dir = tempfile::tempdir().context("making a temporary directory")?;
+            std::fs::create_dir(dir.path().join("data")).context("making a temporary directory")?;
+            for (name, text) in SHIPPED {
+                std::fs::write(dir.path().join(name), text).context("laying out the shipped scenarios")?;
+            }
+            let _ = self.dir.set(dir);
+        }
+        Ok(self.dir.get().map(|dir| dir.path().to_owned()).unwrap_or_default())
+    }
+}
+
+/// The shipped scenarios' names, for whoever wrote one that is none.
+fn shipped_names(written: &str) -> String {
+    let names: Vec<&str> =
+        SHIPPED.iter().filter_map(|(name, _)| name.strip_suffix(".yaml")).filter(|name| !name.contains('/')).collect();
+    let near = scenario::nearest(written.trim_end_matches(".yaml"), names.iter().copied());
+    let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    format!("shipped with loadcmp: {}{near}", names.join(", "))
+}

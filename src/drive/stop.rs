@@ -1,0 +1,136 @@
+//! How a run is told to end: first no more requests, then, when the time to drain is over, no more waiting.
+
+use crate::record::{Nanos, Stopwatch};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Tells every user of a run to end. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    sending: AtomicBool,
+    interrupted: AtomicBool,
+    waiting: AtomicBool,
+    aborted: Notify,
+    deadlines: Mutex<Vec<Arc<Deadline>>>,
+}
+
+impl Stop {
+    /// No more requests: somebody interrupted the run.
+    pub fn interrupt(&self) {
+        self.inner.interrupted.store(true, Relaxed);
+        self.inner.sending.store(true, Relaxed);
+    }
+
+    /// Whether somebody interrupted the run.
+    pub fn interrupted(&self) -> bool {
+        self.inner.interrupted.load(Relaxed)
+    }
+
+    /// Whether no more requests may be sent.
+    pub fn stopped(&self) -> bool {
+        self.inner.sending.load(Relaxed)
+    }
+
+    /// Gives up waiting for the answers in flight.
+    pub fn abort(&self) {
+        self.inner.sending.store(true, Relaxed);
+        self.inner.waiting.store(true, Relaxed);
+        self.inner.aborted.notify_waiters();
+    }
+
+    /// Ends when waiting is given up.
+    pub async fn aborted(&self) {
+        // Made before the flag is read: a notice between the two is not missed.
+        let notice = self.inner.aborted.notified();
+        if !self.inner.waiting.load(Relaxed) {
+            notice.await;
+        }
+    }
+}
+
+/// How often deadlines are looked at: they are late by this much at most.
+const TICK: Duration = Duration::from_millis(5);
+
+/// One user's deadline. Set and cleared by two stores: a timer of the runtime's costs a hundred times that, and every
+/// request would pay for two.
+#[derive(Debug, Default)]
+pub(super) struct Deadline {
+    /// Nanoseconds on the run's clock; 0 while nothing is waited for.
+    at: AtomicU64,
+    passed: AtomicBool,
+    waiter: Mutex<Option<Waker>>,
+}
+
+impl Deadline {
+    /// Sets it; the future that `passed` gives ends when it has gone by, or waiting is given up.
+    pub(super) fn set(&self, at: Nanos) {
+        self.passed.store(false, Relaxed);
+        self.at.store(at.0.max(1), Relaxed);
+    }
+
+    /// Takes it away.
+    pub(super) fn clear(&self) {
+        self.at.store(0, Relaxed);
+    }
+
+    /// Ends when it has gone by.
+    pub(super) async fn passed(&self) {
+        std::future::poll_fn(|cx| {
+            let mut waiter = lock(&self.waiter);
+            if self.passed.load(Relaxed) {
+                return Poll::Ready(());
+            }
+            match &mut *waiter {
+                Some(known) => known.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn look(&self, now: Nanos, all: bool) {
+        let at = self.at.load(Relaxed);
+        if at != 0 && (all || now.0 >= at) {
+            // Under the lock, as the reader reads it: a wait that begins now sees it.
+            let mut waiter = lock(&self.waiter);
+            self.passed.store(true, Relaxed);
+            let waiter = waiter.take();
+            if let Some(waiter) = waiter {
+                waiter.wake();
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Stop {
+    /// A deadline for a new user, looked after by `watch_deadlines`.
+    pub(super) fn deadline(&self) -> Arc<Deadline> {
+        let deadline = Arc::<Deadline>::default();
+        lock(&self.inner.deadlines).push(deadline.clone());
+        deadline
+    }
+
+    /// Looks at every user's deadline, for as long as it is polled.
+    pub(super) async fn watch_deadlines(&self, clock: Stopwatch) {
+        loop {
+            tokio::time::sleep(TICK).await;
+            let (now, all) = (clock.now(), self.inner.waiting.load(Relaxed));
+            for deadline in lock(&self.inner.deadlines).iter() {
+                deadline.look(now, all);
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The stand-in as a child process: started for a target that is found nowhere, ended with the run.
+//!
+//! A process of its own, so that it takes no turn of the generator's thread, and its cost is not the generator's.
+
+use crate::scenario::{Scenario, TargetSpec, Task};
+use crate::workload::Item;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Longest a stand-in may take to say where it listens.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The timing a stand-in declares in a run: something like a small model on a laptop, so that a first look at the tool
+/// shows figures of a likely size. They are nobody's, and every table says so.
+const TIMING: [&str; 12] = [
+    "--first-token-ms",
+    "15",
+    "--decode-rate",
+    "400",
+    "--jitter",
+    "lognormal",
+    "--jitter-scale",
+    "0.15",
+    "--accuracy",
+    "0.9",
+    "--slots",
+    "4",
+];
+
+/// A running stand-in; it ends when this is dropped.
+pub(super) struct StandIn {
+    child: Child,
+    url: String,
+    socket: Option<PathBuf>,
+    // Holds the socket and the labels.
+    _files: tempfile::TempDir,
+}
+
+impl StandIn {
+    /// Starts one for a target. The error is in words.
+    pub(super) async fn start(
+        name: &str,
+        spec: &TargetSpec,
+        scenario: &Scenario,
+        items: &[Item],
+        number: u64,
+    ) -> Result<Self, String> {
+        let words = |what: &str| format!("no stand-in for `{name}`: {what}");
+        let files = tempfile::tempdir().map_err(|error| words(&error.to_string()))?;
+        let program = std::env::current_exe().map_err(|error| words(&error.to_string()))?;
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"]).args(TIMING);
+        command.args(["--seed", &(scenario.seed.wrapping_add(number)).to_string()]);
+        let socket = matches!(spec, TargetSpec::GgCore(_)).then(|| files.path().join("standin.sock"));
+        if let Some(socket) = &socket {
+            command.arg("--socket").arg(socket);
+        }
+        if scenario.task == Task::Classify {
+            let path = files.path().join("labels.csv");
+            write_labels(&path, items, &scenario.workload.labels).map_err(|error| words(&error.to_string()))?;
+            command.arg("--labels").arg(path);
+        }
+        if let TargetSpec::GgCore(gg_core) = spec {
+            // In its environment, as the real server's; the scenario's need not be what ours holds.
+            command.env("CORE_AUTH_TOKEN", gg_core.token.expose());
+        }
+        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+        let mut child = child.map_err(|error| words(&error.to_string()))?;
+        let heard = listen(&mut child);
+        match heard {
+            Some(url) => Ok(Self { child, url, socket, _files: files }),
+            None => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(words("it did not say where it listens"))
+            }
+        }
+    }
+
+    /// The target's settings, pointed at this stand-in.
+    pub(super) fn spec(&self, spec: &TargetSpec) -> TargetSpec {
+        let mut spec = spec.clone();
+        match &mut spec {
+            TargetSpec::Ollama(ollama) => {
+                ollama.url.clone_from(&self.url);
+                ollama.model = "auto".to_owned();
+            }
+            TargetSpec::OpenAi(openai) => {
+                openai.url.clone_from(&self.url);
+                openai.model = "auto".to_owned();
+            }
+            TargetSpec::GgCore(gg_core) => {
+                if let Some(socket) = &self.socket {
+                    gg_core.socket = socket.display().to_string();
+                }
+                gg_core.model = "auto".to_owned();
+            }
+            TargetSpec::Json(_) => {}
+        }
+        spec
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        // Its standard input closes with the child's handle, too: it would end by itself even if this were never run.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for the line that says where it listens, and keeps its standard error empty from then on.
+fn listen(child: &mut Child) -> Option<String> {
+    let stderr = child.stderr.take()?;
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if let Some(at) = line.find("http://") {
+                let _ = tell.send(line[at..].trim().to_owned());
+            }
+        }
+    });
+    told.recv_timeout(PATIENCE).ok()
+}
+
+/// The right label of each prompt, for a stand-in that is to know some of them.
+fn write_labels(path: &std::path::Path, items: &[Item], labels: &[String]) -> std::io::Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    writeln!(file, "text,label")?;
+    for item in items {
+        if let (Some(turn), Some(label)) = (item.turns.first(), item.label.and_then(|n| labels.get(n))) {
+            writeln!(file, "\"{}\",\"{}\"", turn.user.replace('"', "\"\""), label.replace('"', "\"\""))?;
+        }
+    }
+    file.flush()
+}

@@ -1,0 +1,300 @@
+//! From a scenario to a plan: finds every engine, puts a stand-in where one is allowed and needed, reads the prompts, and
+//! fills in every default.
+
+use super::child::StandIn;
+use super::{Failure, Options, tell};
+use crate::record::Stopwatch;
+use crate::scenario::plan::{ClosedPlan, Plan, TargetPlan, Until, WorkloadPlan};
+use crate::scenario::{
+    ClosedSpec, Constrain, History, LoadSpec, Loaded, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task,
+};
+use crate::target::Target;
+use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
+use crate::workload::{Item, Workload, read_items};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+/// A plan with everything it needs: nothing is left to find.
+pub struct Prepared {
+    /// What will happen.
+    pub plan: Plan,
+    /// What is asked.
+    pub workload: Arc<Workload>,
+    /// Reasons to read the result with care, known before the run.
+    pub notes: Vec<String>,
+    /// The stand-ins that were started; they end with this.
+    stand_ins: Vec<StandIn>,
+}
+
+impl Prepared {
+    /// The targets, ready to be asked.
+    pub(super) fn targets(&self, clock: Stopwatch) -> Result<Vec<Arc<Target>>, Failure> {
+        let ready = |target: &TargetPlan| {
+            let made = Target::new(&self.plan, target, self.workload.clone(), clock);
+            made.map(Arc::new).map_err(|why| Failure::Usage(format!("error: `{}`: {why}", target.name)))
+        };
+        self.plan.targets.iter().map(ready).collect()
+    }
+
+    /// Whether stand-ins were started for it.
+    pub fn stood_in(&self) -> bool {
+        !self.stand_ins.is_empty()
+    }
+}
+
+/// Finds the engines and makes the plan.
+pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
+    let Loaded { mut scenario, base, .. } = loaded;
+    if options.only_given_targets {
+        keep_given(&mut scenario, &options.overrides.targets);
+    }
+    let workload = &scenario.workload;
+    let read = read_items(
+        &workload.prompts,
+        &base,
+        scenario.task,
+        &workload.labels,
+        workload.instruction.as_deref(),
+        scenario.seed,
+        workload.history,
+    );
+    let items = read.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+    scenario.workload.sampling.seed.get_or_insert(scenario.seed);
+    let mut targets = Vec::new();
+    let mut stand_ins = Vec::new();
+    let mut missing = Vec::new();
+    for (name, spec) in &scenario.targets {
+        match find(name, spec, &scenario, &items, options, &mut stand_ins).await {
+            Ok(found) => targets.push(planned(name, spec, found)),
+            Err(why) => missing.push(format!("error: target `{name}`: {why}")),
+        }
+    }
+    if !stand_ins.is_empty() && !options.quiet {
+        tell(wrapped(
+            "loadcmp: a stand-in's answers and timing are made up; to compare real engines, start them, or say \
+                      where they are with --target NAME=WIRE:ADDRESS",
+        ));
+    }
+    if !missing.is_empty() {
+        return Err(Failure::Target(missing.join("\n")));
+    }
+    let format = scenario.workload.format.unwrap_or_else(|| {
+        let raw = targets.iter().any(|target| matches!(target.spec, TargetSpec::GgCore(_)));
+        if raw { PromptFormat::Raw } else { PromptFormat::Chat }
+    });
+    let count = items.len();
+    let system = scenario.workload.system.clone();
+    let sampling = &scenario.workload.sampling;
+    // The standard library's own randomness: it is a salt, and no secret.
+    let salt = std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
+    let cache = scenario.workload.prompt_cache;
+    let workload = Workload::new(items, scenario.seed, salt, system.as_deref(), sampling, cache);
+    let mut plan = plan(&scenario, targets, format, count, workload.hash());
+    plan.workload.nonce_salt = format!("{salt:016x}");
+    tell_inequalities(&mut plan);
+    Ok(Prepared { notes: notes(&plan), plan, workload: Arc::new(workload), stand_ins })
+}
+
+/// Only the targets that the command line names, where it names two or more.
+fn keep_given(scenario: &mut Scenario, given: &[String]) {
+    let names: Vec<&str> = given.iter().filter_map(|text| text.split_once('=')).map(|(name, _)| name).collect();
+    if names.len() >= 2 {
+        scenario.targets.retain(|name, _| names.contains(&name.as_str()));
+        if scenario.reference.as_ref().is_some_and(|name| !scenario.targets.contains_key(name)) {
+            scenario.reference = None;
+        }
+    }
+}
+
+/// Finds one engine, or starts a stand-in in its place where the scenario allows one. The error is in words.
+async fn find(
+    name: &str,
+    spec: &TargetSpec,
+    scenario: &Scenario,
+    items: &[Item],
+    options: &Options,
+    stand_ins: &mut Vec<StandIn>,
+) -> Result<Found, String> {
+    let why = match discover(spec, scenario.task).await {
+        Ok(found) if found.stand_in && options.real => {
+            return Err(format!("{} is a stand-in, and --real refuses those", found.endpoint));
+        }
+        Ok(found) => return Ok(found),
+        Err(why) => why,
+    };
+    let replaceable = match &why {
+        Missing::Unreachable { .. } => is_auto(spec),
+        Missing::NoModel { .. } => is_auto_model(spec),
+        Missing::Different(_) => false,
+    };
+    if !replaceable {
+        return Err(why.to_string());
+    }
+    if options.real {
+        return Err(format!("{why}\n  --real refuses the stand-in that would take its place"));
+    }
+    if scenario.task == Task::Embed && matches!(spec, TargetSpec::GgCore(_)) {
+        return Err("GG-CORE's socket has no embeddings, so there is nothing to stand in for".to_owned());
+    }
+    if !options.quiet {
+        tell(wrapped(&format!("loadcmp: STAND-IN for `{name}`: {}", why.in_brief())));
+    }
+    let stand_in = StandIn::start(name, spec, scenario, items, stand_ins.len() as u64).await?;
+    let found = discover(&stand_in.spec(spec), scenario.task).await.map_err(|error| error.to_string())?;
+    stand_ins.push(stand_in);
+    Ok(Found { stand_in: true, ..found })
+}
+
+/// Columns of a line on standard error.
+const COLUMNS: usize = 78;
+
+/// A text cut into lines that no terminal cuts, the later ones set in.
+pub(super) fn wrapped(text: &str) -> String {
+    let (mut out, mut column) = (String::new(), 0);
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let length = word.chars().count();
+        if column > 0 && column + 1 + length > COLUMNS {
+            out.push_str("\n  ");
+            column = 2;
+        } else if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out
+}
+
+fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
+    TargetPlan {
+        name: name.to_owned(),
+        stand_in: found.stand_in,
+        endpoint: found.endpoint,
+        model: found.model,
+        spec: spec.clone(),
+        facts: found.facts,
+        inequalities: Vec::new(),
+    }
+}
+
+fn plan(scenario: &Scenario, targets: Vec<TargetPlan>, format: PromptFormat, items: usize, hash: String) -> Plan {
+    let workload = &scenario.workload;
+    let LoadSpec::Closed(ClosedSpec { users, duration, requests, think, warmup }) = &scenario.load;
+    let until = match (duration, requests) {
+        (Some(duration), _) => Until::Duration(*duration),
+        (None, requests) => Until::Requests(requests.unwrap_or(1)),
+    };
+    let position = |name: &str| targets.iter().position(|target| target.name == name);
+    let reference = match &scenario.reference {
+        Some(name) => position(name),
+        None => position("ollama"),
+    };
+    Plan {
+        name: scenario.name.clone(),
+        about: scenario.about.clone(),
+        task: scenario.task,
+        seed: scenario.seed,
+        reference: reference.unwrap_or(targets.len().saturating_sub(1)),
+        targets,
+        workload: WorkloadPlan {
+            source: source(&workload.prompts),
+            items,
+            hash,
+            labels: workload.labels.clone(),
+            constrain: workload.constrain,
+            format,
+            system: workload.system.clone(),
+            sampling: workload.sampling.clone(),
+            stream: workload.stream.unwrap_or(matches!(scenario.task, Task::Generate | Task::Chat)),
+            prompt_cache: workload.prompt_cache,
+            nonce_salt: String::new(),
+            history: workload.history,
+        },
+        order: scenario.order,
+        load: ClosedPlan { users: *users, until, think: *think, warmup: *warmup },
+        timeout: scenario.timeout,
+        drain: scenario.drain,
+    }
+}
+
+/// Where the prompts come from, in words.
+fn source(prompts: &PromptsSpec) -> String {
+    match prompts {
+        PromptsSpec::Inline(_) => "the scenario".to_owned(),
+        PromptsSpec::Csv(csv) => csv.path.display().to_string(),
+        PromptsSpec::Jsonl(jsonl) => jsonl.path.display().to_string(),
+        PromptsSpec::Text(text) => text.path.display().to_string(),
+        PromptsSpec::Synthetic(_) => "synthetic".to_owned(),
+    }
+}
+
+/// What each target can't honour of the scenario: told, not hidden.
+fn tell_inequalities(plan: &mut Plan) {
+    let (workload, task) = (plan.workload.clone(), plan.task);
+    let generates = task != Task::Embed;
+    for target in &mut plan.targets {
+        let mut tell = |text: &str| target.inequalities.push(text.to_owned());
+        match &target.spec {
+            TargetSpec::GgCore(_) => {
+                tell(
+                    "GG-CORE fixes seed 42 and repetition penalty 1.1 over 64 tokens, and knows no min_p and no stop texts",
+                );
+                tell("GG-CORE generates one request at a time: more users only queue");
+                if workload.format == PromptFormat::Chat {
+                    tell("GG-CORE has no chat template: it gets the prompt as it is");
+                }
+                if workload.constrain == Constrain::Schema && task == Task::Classify {
+                    tell("GG-CORE can't be held to a schema: its answers are free text");
+                }
+                if workload.stream {
+                    tell(
+                        "GG-CORE holds back 128 characters of a stream, and each stream needs a warm-up request beside it \
+                         to start: its first token is no like of the others'",
+                    );
+                }
+            }
+            TargetSpec::Json(spec) => {
+                let body = spec.body.to_string();
+                for (place, option) in
+                    [("{{temperature}}", "temperature"), ("{{max_tokens}}", "max_tokens"), ("{{seed}}", "seed")]
+                {
+                    if generates && !body.contains(place) {
+                        tell(&format!("`{option}` isn't sent: the body has no {place}"));
+                    }
+                }
+            }
+            TargetSpec::OpenAi(_) if generates && target.facts.engine.as_deref().is_some_and(is_ollama_v1) => {
+                tell("Ollama's /v1 knows no top_k, min_p and repeat_penalty: its defaults are in force");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_ollama_v1(engine: &str) -> bool {
+    engine.to_lowercase().contains("ollama")
+}
+
+/// Reasons to read a result of this plan with care, beyond what each target can't honour.
+pub(super) fn notes(plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    if plan.workload.history == History::Own {
+        notes.push(
+            "each engine's own answers stand in the history of a conversation: later turns are not identical work"
+                .to_owned(),
+        );
+    }
+    let transports: std::collections::BTreeSet<bool> = plan
+        .targets
+        .iter()
+        .map(|target| matches!(target.endpoint, crate::scenario::plan::Endpoint::Unix { .. }))
+        .collect();
+    if transports.len() > 1 {
+        notes.push(
+            "one target is asked over a Unix socket and another over TCP: a part of the difference is theirs"
+                .to_owned(),
+        );
+    }
+    notes
+}

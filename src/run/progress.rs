@@ -1,0 +1,205 @@
+//! The bars: one a target, on standard error, drawn by a thread of their own from a view that the recorder fills. They
+//! are off when nobody looks: quiet, a pipe, CI.
+
+use crate::record::{Phase, Sample};
+use crate::scenario::Order;
+use crate::scenario::plan::{Plan, Until};
+use crate::stats::Distribution;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Columns that the words beside a bar take.
+const WORDS: usize = 50;
+
+/// How often the bars are drawn.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What there is to see of each target so far.
+pub(super) struct View {
+    targets: Vec<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
+    measured: u64,
+    /// Units begun by a first turn: conversations for a chat, else requests.
+    units: u64,
+    errors: u64,
+    warmed: bool,
+    first_us: f64,
+    last_us: f64,
+    latency: Distribution,
+}
+
+impl View {
+    fn new(targets: usize) -> Self {
+        Self { targets: (0..targets).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Takes one row.
+    pub(super) fn take(&self, sample: &Sample) {
+        let Some(seen) = self.targets.get(sample.target) else { return };
+        let mut seen = lock(seen);
+        seen.warmed |= sample.phase != Phase::Cold;
+        if sample.phase != Phase::Measure {
+            return;
+        }
+        if seen.measured == 0 {
+            seen.first_us = sample.stamps.planned.micros();
+        }
+        seen.measured += 1;
+        seen.units += u64::from(sample.turn.is_none_or(|turn| turn == 1));
+        seen.last_us = sample.stamps.end.map_or(seen.last_us, |end| seen.last_us.max(end.micros()));
+        match sample.latency() {
+            Some(latency) if sample.outcome.answered() => seen.latency.record(latency.0 as f64),
+            _ => seen.errors += 1,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The bars of a run.
+pub(super) struct Progress {
+    view: Arc<View>,
+    bars: MultiProgress,
+    lines: Vec<ProgressBar>,
+    shown: bool,
+    plan: Shape,
+    thread: Mutex<Option<(Arc<AtomicBool>, JoinHandle<()>)>>,
+}
+
+/// What of the plan decides how a bar fills.
+#[derive(Clone, Copy)]
+struct Shape {
+    until: Until,
+    warmup: Duration,
+    isolated: bool,
+}
+
+impl Progress {
+    /// Sets up the bars, if anybody looks.
+    pub(super) fn start(plan: &Plan, quiet: bool) -> Self {
+        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+        let shown = !quiet && !ci && std::io::stderr().is_terminal();
+        let bars = MultiProgress::with_draw_target(if shown {
+            ProgressDrawTarget::stderr_with_hz(5)
+        } else {
+            ProgressDrawTarget::hidden()
+        });
+        let width = plan.targets.iter().map(|t| t.label().chars().count()).max().unwrap_or(0);
+        // Room for the words first: what doesn't fit would be cut off.
+        let columns =
+            terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(columns, _)| usize::from(columns.0));
+        let bar = columns.saturating_sub(width + WORDS + 4).clamp(4, 30);
+        let template = format!("{{prefix}} [{{bar:{bar}}}] {{wide_msg}}");
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let line = |label: String| {
+            let bar = bars.add(ProgressBar::new(1000));
+            bar.set_style(style.clone().progress_chars("=> "));
+            bar.set_prefix(format!("{label:width$}"));
+            bar
+        };
+        let lines = plan.targets.iter().map(|target| line(target.label())).collect();
+        let plan_shape =
+            Shape { until: plan.load.until, warmup: plan.load.warmup.0, isolated: plan.order == Order::Isolated };
+        let view = Arc::new(View::new(plan.targets.len()));
+        if !quiet && !shown {
+            super::tell(super::prepare::wrapped(&format!("loadcmp: {}", headline(plan))));
+        }
+        Self { view, bars, lines, shown, plan: plan_shape, thread: Mutex::default() }
+    }
+
+    /// The view that the recorder fills.
+    pub(super) fn view(&self) -> Arc<View> {
+        self.view.clone()
+    }
+
+    /// A word on what is going on before the load.
+    pub(super) fn say(&self, text: &str) {
+        for line in &self.lines {
+            line.set_message(text.to_owned());
+            line.tick();
+        }
+    }
+
+    /// The load begins: draws from now on.
+    pub(super) fn load(&self) {
+        if !self.shown {
+            return;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        let (told, view, lines, shape) = (stop.clone(), self.view.clone(), self.lines.clone(), self.plan);
+        let draw = move || {
+            let mut elapsed = Duration::ZERO;
+            while !told.load(Relaxed) {
+                for (seen, line) in view.targets.iter().zip(&lines) {
+                    let seen = lock(seen);
+                    let (share, text) = told_of(&seen, shape, elapsed);
+                    line.set_position((share * 1000.0) as u64);
+                    line.set_message(text);
+                }
+                std::thread::sleep(TICK);
+                elapsed += TICK;
+            }
+        };
+        if let Ok(thread) = std::thread::Builder::new().name("progress".into()).spawn(draw) {
+            *lock(&self.thread) = Some((stop, thread));
+        }
+    }
+
+    /// Takes the bars away: the result follows.
+    pub(super) fn finish(&self) {
+        if let Some((stop, thread)) = lock(&self.thread).take() {
+            stop.store(true, Relaxed);
+            let _ = thread.join();
+        }
+        for line in &self.lines {
+            line.finish_and_clear();
+        }
+        let _ = self.bars.clear();
+    }
+}
+
+/// How full a bar is, and what stands beside it.
+fn told_of(seen: &Seen, shape: Shape, elapsed: Duration) -> (f64, String) {
+    if seen.measured == 0 {
+        let text = match (seen.warmed, shape.isolated) {
+            (true, _) => "warming up",
+            (false, true) => "waiting for its turn",
+            (false, false) => "starting",
+        };
+        return (0.0, text.to_owned());
+    }
+    let seconds = ((seen.last_us - seen.first_us) / 1e6).max(1e-3);
+    let (share, ahead) = match shape.until {
+        Until::Requests(limit) => (seen.units as f64 / limit.max(1) as f64, format!("{}/{limit}", seen.units)),
+        Until::Duration(length) => {
+            let done = if shape.isolated { seconds } else { elapsed.saturating_sub(shape.warmup).as_secs_f64() };
+            let left = (length.0.as_secs_f64() - done).max(0.0);
+            let ahead = if left > 0.0 { format!("{:.0} s left", left.ceil()) } else { "draining".to_owned() };
+            (done / length.0.as_secs_f64(), ahead)
+        }
+    };
+    let rate = seen.measured as f64 / seconds;
+    let p50 = seen.latency.quantile(0.5).map_or_else(|| "-".to_owned(), |nanos| format!("{:.1} ms", nanos / 1e6));
+    let errors = if seen.errors == 1 { "1 error".to_owned() } else { format!("{} errors", seen.errors) };
+    (share.min(1.0), format!("{ahead:>9}  {rate:>7.1}/s  p50 {p50:>9}  {errors}"))
+}
+
+/// One line on what is about to happen.
+fn headline(plan: &Plan) -> String {
+    let names: Vec<String> = plan.targets.iter().map(|target| target.label()).collect();
+    let length = match plan.load.until {
+        Until::Duration(length) => format!("for {length}"),
+        Until::Requests(n) => format!("{n} requests each"),
+    };
+    let users = if plan.load.users == 1 { "1 user".to_owned() } else { format!("{} users", plan.load.users) };
+    format!("{}: {}, {users} each, {length}", plan.name, names.join(", "))
+}
