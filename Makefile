@@ -1,0 +1,34 @@
+# The two that do all: `make run` and `make test`. Everything is built by cargo.
+
+CARGO ?= cargo
+OUT ?=
+
+.PHONY: run test lint test-real engines clients bench help
+
+help: ## This list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+run: ## Build, and compare whatever is found running (stand-ins where nothing is).
+	$(CARGO) run --release --quiet -- run scenarios/classify.yaml $(if $(OUT),--out $(OUT))
+
+test: ## Everything that needs no real engine.
+	$(CARGO) test --quiet
+
+lint: ## Formatting and clippy, warnings denied.
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --quiet -- -D warnings
+	$(CARGO) clippy --all-targets --no-default-features --quiet -- -D warnings
+
+engines: ## Install and start the real engines of the tests, on loopback.
+	scripts/engines/engines.sh install
+	scripts/engines/engines.sh up ollama-old ollama-new llama llama-embed busy
+
+test-real: ## The tests on real engines; `make engines` first.
+	LOADCMP_REAL=1 $(CARGO) test --test real -- --include-ignored --test-threads=1
+
+clients: ## The official clients against the stand-in.
+	$(CARGO) build
+	tests/clients/run.sh
+
+bench: ## Speed beside oha, interleaved: a benchmark, not a test.
+	bench/run.sh

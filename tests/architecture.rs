@@ -1,0 +1,129 @@
+//! The house rules, held: rooms import only rooms below them, third-party crates come in by their one door, the clock is
+//! read in one place, and no room is in a cycle (which the first rule alone makes impossible).
+
+use std::path::{Path, PathBuf};
+
+/// The rooms from the top down, as `src/lib.rs` lists them.
+const ROOMS: [&str; 11] =
+    ["run", "sink", "report", "stats", "drive", "target", "standin", "workload", "record", "host", "scenario"];
+
+/// The doors of crates that have one: where `name` may be imported.
+const DOORS: [(&str, &[&str]); 15] = [
+    ("goose", &["src/drive/closed.rs"]),
+    ("hyper", &["src/target/transport.rs", "src/standin/"]),
+    ("http_body_util", &["src/target/transport.rs", "src/standin/"]),
+    ("reqwest", &["src/target/discover.rs"]),
+    ("serde_yaml", &["src/scenario/"]),
+    ("schemars", &["src/scenario/"]),
+    ("csv", &["src/sink/", "src/record/", "src/workload/source.rs", "src/standin/labels.rs"]),
+    ("hdrhistogram", &["src/stats/"]),
+    ("statrs", &["src/stats/"]),
+    ("indicatif", &["src/run/progress.rs"]),
+    ("clap", &["src/main.rs", "src/commands.rs", "src/standin/"]),
+    ("comfy_table", &["src/sink/"]),
+    ("askama", &["src/sink/html.rs"]),
+    ("sysinfo", &["src/host/"]),
+    ("mimalloc", &["src/main.rs"]),
+];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).expect("a folder of sources") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every line of code with its file and number: comments and tests left out.
+fn lines() -> Vec<(String, usize, String)> {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    files.sort();
+    let mut all = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("a source");
+        let name = file.display().to_string();
+        if name.ends_with("tests.rs") || name.ends_with("fixture.rs") || name.ends_with("properties.rs") {
+            continue;
+        }
+        // By custom the tests stand at a file's end.
+        let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate() {
+            let line = line.trim();
+            if !line.starts_with("//") {
+                all.push((name.clone(), number + 1, line.to_owned()));
+            }
+        }
+    }
+    all
+}
+
+fn room(file: &str) -> Option<&'static str> {
+    let rest = file.strip_prefix("src/")?;
+    let name = rest.split('/').next()?.trim_end_matches(".rs");
+    ROOMS.into_iter().find(|room| *room == name)
+}
+
+#[test]
+fn rooms_import_only_rooms_below_them() {
+    let place = |room: &str| ROOMS.iter().position(|r| *r == room);
+    let mut wrong = Vec::new();
+    for (file, number, line) in lines() {
+        let Some(here) = room(&file) else { continue };
+        for part in line.split("crate::").skip(1) {
+            let name: String = part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            if place(&name).is_some_and(|there| there < place(here).unwrap_or(0)) {
+                wrong.push(format!("{file}:{number}: `{here}` imports `{name}`, which stands above it: {line}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_crate_comes_in_by_its_door() {
+    let mut wrong = Vec::new();
+    for (file, number, line) in lines() {
+        for (name, doors) in DOORS {
+            let used = line.match_indices(&format!("{name}::")).any(|(at, _)| {
+                let before = line[..at].chars().next_back();
+                !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+            });
+            if used && !doors.iter().any(|door| file.starts_with(door)) {
+                wrong.push(format!("{file}:{number}: `{name}` outside its door ({}): {line}", doors.join(", ")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_clock_is_read_in_one_place() {
+    let wrong: Vec<String> = lines()
+        .into_iter()
+        .filter(|(file, _, line)| line.contains("Instant::now") && file != "src/record/stopwatch.rs")
+        .map(|(file, number, line)| format!("{file}:{number}: {line}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nothing_unwraps_or_panics_outside_tests() {
+    let words = [".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
+    let wrong: Vec<String> = lines()
+        .into_iter()
+        .filter(|(_, _, line)| words.iter().any(|word| line.contains(word)))
+        .map(|(file, number, line)| format!("{file}:{number}: {line}"))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_map_lists_the_rooms_from_the_top_down() {
+    let map = std::fs::read_to_string("src/lib.rs").expect("the crate's root");
+    let listed: Vec<&str> = map.lines().filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(listed, ROOMS);
+}
