@@ -6,6 +6,7 @@
 use super::lane::{Lane, User};
 use crate::record::Nanos;
 use anyhow::anyhow;
+use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
 use goose::prelude::{GooseAttack, GooseUser, Scenario, Transaction, TransactionFunction};
 use std::sync::Arc;
@@ -38,6 +39,9 @@ pub(super) async fn run(
     let start: Arc<dyn Fn() + Send + Sync> = Arc::new(start);
     let mut attack =
         GooseAttack::initialize_with_config(configuration(all)).map_err(|error| anyhow!("goose: {error}"))?;
+    // One client that nobody asks, not one a user: each would read the machine's certificates.
+    let client = GooseClientBuilder::new().without_cookies();
+    attack = attack.set_client_builder_without_cookies(client).map_err(|error| anyhow!("goose: {error}"))?;
     for (number, lane) in lanes.iter().enumerate() {
         let scenario = Scenario::new(&format!("lane {number}"))
             // Never asked, but goose wants an address.
@@ -46,9 +50,15 @@ pub(super) async fn run(
             .register_transaction(Transaction::new(step(lane.clone(), running.clone())));
         attack = attack.register_scenario(scenario);
     }
+    // The switch is one for the process: it is left clear after each attack, so one that is set now is a Ctrl-C between two.
+    if goose::is_killswitch_triggered() {
+        interrupt();
+        return Ok(());
+    }
     let watch = tokio::spawn(watch_kill_switch(running, interrupt));
     let told = attack.execute().await;
     watch.abort();
+    goose::reset_killswitch();
     // goose installs a logger and sets the process's level.
     log::set_max_level(level);
     told.map(|_| ()).map_err(|error| anyhow!("goose: {error}"))
@@ -57,8 +67,6 @@ pub(super) async fn run(
 /// Hears of Ctrl-C by goose's kill switch: goose takes the signal's handler for itself, and a listener that was there
 /// before never hears again. A kill switch with users still at work is not ours.
 async fn watch_kill_switch(running: Arc<AtomicUsize>, interrupt: impl Fn()) {
-    // An attack clears the switch when it starts.
-    tokio::time::sleep(WATCH).await;
     while !(goose::is_killswitch_triggered() && running.load(Relaxed) > 0) {
         tokio::time::sleep(WATCH).await;
     }
