@@ -83,7 +83,9 @@ pub(crate) fn run(args: RunArgs) -> Told {
 
 pub(crate) fn check(args: CheckArgs) -> Told {
     let overrides = overrides(&args.over);
-    let loaded = Shipped::default().load(&args.scenario, &overrides)?;
+    // Kept until the prompts are read: a shipped scenario's data lie in it.
+    let shipped = Shipped::default();
+    let loaded = shipped.load(&args.scenario, &overrides)?;
     let options = Options { overrides, real: args.over.real, ..Options::default() };
     let prepared = runtime()?.block_on(loadcmp::run::check(loaded, &options))?;
     let text = sink::plan(&prepared.plan, &prepared.notes, width());

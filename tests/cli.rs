@@ -201,6 +201,8 @@ fn shipped_scenarios_run_by_name_from_anywhere() {
     assert_eq!(report["plan"]["name"], "classify");
     let report = run(&["generate"], "named");
     assert_eq!(report["plan"]["name"], "generate");
+    let args = ["check", "chat", "--target", &native, "--target", &ollama];
+    assert!(told(&at(dir.path(), &args), 0).0.contains("40 prompts"), "its data are there, too");
     let (_, err) = told(&at(dir.path(), &["run", "clasify"]), 2);
     assert!(err.contains("classify, embed, generate, chat") && err.contains("did you mean `classify`?"), "{err}");
     let (_, err) = told(&at(dir.path(), &["run", "./nosuch.yaml"]), 2);
