@@ -12,7 +12,7 @@ const DOORS: [(&str, &[&str]); 15] = [
     ("goose", &["src/drive/closed.rs"]),
     ("hyper", &["src/target/transport.rs", "src/standin/"]),
     ("http_body_util", &["src/target/transport.rs", "src/standin/"]),
-    ("reqwest", &["src/target/discover.rs"]),
+    ("reqwest", &["src/target/discover/"]),
     ("serde_yaml", &["src/scenario/"]),
     ("schemars", &["src/scenario/"]),
     ("csv", &["src/sink/", "src/record/", "src/workload/source.rs", "src/standin/labels.rs"]),

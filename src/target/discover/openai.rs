@@ -1,0 +1,82 @@
+//! An OpenAI-compatible server: the models it lists, and what llama-server and vLLM tell beyond them.
+
+use super::{Control, Found, Missing, base_url, endpoint, is_stand_in, list, text, there_are};
+use crate::scenario::OpenAiSpec;
+use crate::scenario::plan::EngineFacts;
+use serde_json::Value;
+
+/// Looks for it.
+pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
+    let mut base = base_url(if spec.url == "auto" { "127.0.0.1:8080" } else { &spec.url }, 8080)?;
+    let root = base.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
+    base.set_path(&root);
+    let control = Control::new(base.clone(), spec.token.expose())?;
+    let unreachable = |why: String| Missing::Unreachable {
+        tried: format!("no OpenAI-compatible server at {base} ({why})"),
+        hint:
+            "start yours (`llama-server -m MODEL.gguf --port 8080`), or say where it is: NATIVE_URL=http://host:port, \
+               `url:` of the target, or --target NAME=openai:http://host:port"
+                .into(),
+    };
+    let models = control.send("/v1/models", None).await.map_err(unreachable)?;
+    let stand_in = is_stand_in(&models);
+    let server = models.headers().get("server").and_then(|server| server.to_str().ok()).map(str::to_owned);
+    let status = models.status();
+    match status.as_u16() {
+        200 => {}
+        401 | 403 => {
+            return Err(Missing::Different(format!(
+                "the server at {base} wants a token (status {status}): set the target's `token: ${{NAME}}`"
+            )));
+        }
+        503 => {
+            return Err(Missing::Different(format!(
+                "the server at {base} is still loading its model: wait, and run again"
+            )));
+        }
+        _ => {
+            return Err(Missing::Different(format!(
+                "what answers at {base} is no OpenAI-compatible server: /v1/models gave status {status}"
+            )));
+        }
+    }
+    let models: Value = models.json().await.unwrap_or_default();
+    let names: Vec<String> = list(&models, "data").iter().filter_map(|model| text(model, "/id")).collect();
+    let model = match (spec.model.as_str(), names.first()) {
+        ("auto", Some(first)) => first.clone(),
+        ("auto", None) => {
+            return Err(Missing::NoModel {
+                told: format!("the server at {base} lists no model"),
+                hint: "name one: `model:` of the target".into(),
+            });
+        }
+        (named, Some(_)) if !names.iter().any(|name| name == named) => {
+            return Err(Missing::Different(format!(
+                "the server at {base} has no model `{named}`; {}",
+                there_are(&names, "")
+            )));
+        }
+        (named, _) => named.to_owned(),
+    };
+    let mut facts = EngineFacts { models: names, loaded: Some(true), ..EngineFacts::default() };
+    facts.engine = if stand_in { Some("loadcmp stand-in".to_owned()) } else { server.clone() };
+    if let Some(entry) = list(&models, "data").iter().find(|entry| text(entry, "/id").as_deref() == Some(&model)) {
+        facts.size_bytes = entry.pointer("/meta/size").and_then(Value::as_u64);
+        facts.parameters = entry.pointer("/meta/n_params").and_then(Value::as_u64).map(|n| n.to_string());
+        // "all F32" and "mostly Q4_0" are Ollama's "F32" and "Q4_0".
+        let told = text(entry, "/meta/ftype");
+        facts.quantization = told.map(|t| t.trim_start_matches("all ").trim_start_matches("mostly ").to_owned());
+        facts.context = entry.pointer("/meta/n_ctx").and_then(Value::as_u64);
+    }
+    if let Some(props) = control.ask("/props", None).await {
+        facts.slots = props.get("total_slots").and_then(Value::as_u64);
+        let context = props.pointer("/default_generation_settings/n_ctx").and_then(Value::as_u64);
+        facts.context = context.or(facts.context);
+        facts.version = text(&props, "/build_info");
+        facts.engine = facts.engine.or(Some("llama.cpp".to_owned()));
+    } else if let Some(version) = control.ask("/version", None).await {
+        facts.version = text(&version, "/version");
+    }
+    base.set_path(&format!("{root}/v1"));
+    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in })
+}

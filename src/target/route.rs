@@ -1,0 +1,65 @@
+//! The fixed part of a target's requests: method, path, headers; and the run's settings as its wire can be asked them.
+
+use super::render::Settings;
+use super::transport::{HeaderMap, HeaderName, HeaderValue, HttpRoute, Method, Uri, header};
+use super::{ollama, openai};
+use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
+use crate::scenario::{JsonStream, TargetSpec, Task};
+
+/// The run's settings as this target is asked them.
+pub(super) fn settings_for(plan: &Plan, spec: &TargetSpec) -> Settings {
+    let mut settings = Settings::of(plan);
+    if matches!(spec, TargetSpec::GgCore(_)) {
+        settings.format = crate::scenario::PromptFormat::Raw;
+        settings.constrain = crate::scenario::Constrain::None;
+    }
+    if let TargetSpec::Json(spec) = spec {
+        settings.stream = spec.stream != JsonStream::None && plan.task != Task::Embed;
+    }
+    settings
+}
+
+/// The fixed part of a target's requests; none for a wire that isn't HTTP.
+pub(super) fn route(target: &TargetPlan, settings: &Settings) -> Result<Option<HttpRoute>, String> {
+    let (method, path) = match &target.spec {
+        TargetSpec::GgCore(_) => return Ok(None),
+        TargetSpec::Ollama(_) => (Method::POST, ollama::path(settings)),
+        TargetSpec::OpenAi(_) => (Method::POST, openai::path(settings)),
+        TargetSpec::Json(spec) => match spec.method {
+            crate::scenario::Method::Post => (Method::POST, spec.path.as_str()),
+            crate::scenario::Method::Put => (Method::PUT, spec.path.as_str()),
+        },
+    };
+    let (host, prefix) = match &target.endpoint {
+        Endpoint::Tcp { host, port, prefix } if host.contains(':') => (format!("[{host}]:{port}"), prefix.as_str()),
+        Endpoint::Tcp { host, port, prefix } => (format!("{host}:{port}"), prefix.as_str()),
+        Endpoint::Unix { .. } => ("localhost".to_owned(), ""),
+    };
+    let uri: Uri =
+        format!("{prefix}{path}").parse().map_err(|error| format!("`{prefix}{path}` is no path: {error}"))?;
+    let mut headers = HeaderMap::new();
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| "a header's value has characters that no header can hold".to_owned())
+    };
+    headers.insert(header::HOST, value(&host)?);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("loadcmp/", env!("CARGO_PKG_VERSION"))));
+    match &target.spec {
+        TargetSpec::OpenAi(spec) if !spec.token.is_empty() => {
+            let mut token = value(&format!("Bearer {}", spec.token.expose()))?;
+            token.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, token);
+        }
+        TargetSpec::Json(spec) => {
+            for (name, text) in &spec.headers {
+                let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
+                let mut text = value(text.expose())?;
+                text.set_sensitive(true);
+                headers.insert(name, text);
+            }
+        }
+        _ => {}
+    }
+    Ok(Some(HttpRoute { method, uri, headers }))
+}
