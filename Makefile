@@ -14,10 +14,11 @@ run: ## Build, and compare whatever is found running (stand-ins where nothing is
 test: ## Everything that needs no real engine.
 	$(CARGO) test --quiet
 
-lint: ## Formatting and clippy, warnings denied.
+lint: ## Formatting, clippy and the docs, warnings denied.
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --quiet
 
 engines: ## Install and start the real engines of the tests, on loopback.
 	scripts/engines/engines.sh install

@@ -6,35 +6,35 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-/// The table of contents of a run: wiring, the results directory, progress bars.
+// The table of contents of a run: wiring, the results directory, progress bars.
 pub mod run;
 
-/// Report -> bytes: one format a file.
+// Report -> bytes: one format a file.
 pub mod sink;
 
-/// The one serialisable document that everything people read is made from.
+// The one serialisable document that everything people read is made from.
 pub mod report;
 
-/// Folds over samples, and intervals: no input or output, no clock, no async.
+// Folds over samples, and intervals: no input or output, no clock, no async.
 pub mod stats;
 
-/// When a request leaves: the closed loop, and the order of the targets.
+// When a request leaves: the closed loop, and the order of the targets.
 pub mod drive;
 
-/// How one request is spoken: one wire a file; `transport` owns sockets and stamps.
+// How one request is spoken: one wire a file; `transport` owns sockets and stamps.
 pub mod target;
 
-/// The embedded engine and the wires it is served on: a leaf, started as a process of its own.
+// The embedded engine and the wires it is served on: a leaf, started as a process of its own.
 pub mod standin;
 
-/// What is asked: pure and seeded.
+// What is asked: pure and seeded.
 pub mod workload;
 
-/// One request's life as a row, the stopwatch that stamps it, the file it is appended to.
+// One request's life as a row, the stopwatch that stamps it, the file it is appended to.
 pub mod record;
 
-/// What the machine and the engines' processes did meanwhile.
+// What the machine and the engines' processes did meanwhile.
 pub mod host;
 
-/// What was written (the YAML) and what will happen (the plan).
+// What was written (the YAML) and what will happen (the plan).
 pub mod scenario;
