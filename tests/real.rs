@@ -279,7 +279,6 @@ fn ms(row: &Row, column: &str) -> Option<f64> {
 fn times_agree(samples: &[Row]) {
     // What the clocks of two processes on one machine may differ in reading the same moment.
     const SLACK: f64 = 2.0;
-    let mut late = 0;
     for row in samples {
         assert_eq!(row["outcome"], "ok", "{row:?}");
         assert_eq!(row["http_status"], "200", "{row:?}");
@@ -296,14 +295,12 @@ fn times_agree(samples: &[Row]) {
         let parts = part("server_prompt_us") + part("server_output_us");
         if let Some(total) = at("server_total_us") {
             assert!(parts + part("server_load_us") <= total + SLACK, "{row:?}");
-            // The request may be read before this side gets to stamp that it is written: only the plan is surely earlier.
-            assert!(total <= end - planned, "{row:?}");
-            late += usize::from(total > end - sent);
+            // `sent` is read before the write, and `end` after the read: the engine's own time lies within.
+            assert!(total <= end - sent, "{row:?}");
         } else {
             assert!(parts <= end - planned + SLACK, "{row:?}");
         }
     }
-    assert!(late * 20 <= samples.len(), "{late} of {} latencies are shorter than the engine's own", samples.len());
 }
 
 /// The same requests for every target, by number and phase.
