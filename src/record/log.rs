@@ -123,11 +123,6 @@ impl<F: Folder + 'static> Log<F> {
         self.thread.thread().unpark();
         self.thread.join().map_err(|_| anyhow::anyhow!("the thread that writes samples.csv ended early"))?
     }
-
-    /// Whether writing has failed: the run should stop, and `finish` says why.
-    pub fn failed(&self) -> bool {
-        self.thread.is_finished()
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

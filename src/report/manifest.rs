@@ -1,8 +1,8 @@
 //! `manifest.json`: everything about a run that its samples don't tell, so that it can be told again from its directory.
 
 use super::{SCHEMA_VERSION, replace};
+use crate::drive::Window;
 use crate::host::Facts;
-use crate::record::Nanos;
 use crate::scenario::plan::Plan;
 use crate::stats::Fold;
 use serde::{Deserialize, Serialize};
@@ -19,15 +19,6 @@ pub enum Status {
     Complete,
     /// It was stopped early.
     Interrupted,
-}
-
-/// A target's measured window, as it was driven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Measured {
-    /// When it opened, on the run's clock.
-    pub from: Nanos,
-    /// When it closed; `None` if it ends with the last answer.
-    pub to: Option<Nanos>,
 }
 
 /// What is known of a run without its samples.
@@ -48,7 +39,7 @@ pub struct Manifest {
     /// Hash of the workload: 64 hex digits.
     pub workload_hash: String,
     /// One a target, in the plan's order; `None` until it opens.
-    pub windows: Vec<Option<Measured>>,
+    pub windows: Vec<Option<Window>>,
     /// The machine that sends the load.
     pub machine: Facts,
     /// What will happen.
@@ -76,7 +67,7 @@ impl Manifest {
     pub fn fold(&self) -> Fold {
         let mut fold = Fold::new(&self.plan, self.plan.workload.items);
         for (target, window) in self.windows.iter().enumerate() {
-            if let Some(Measured { from, to }) = window {
+            if let Some(Window { from, to }) = window {
                 fold.window(target, *from, *to);
             }
         }

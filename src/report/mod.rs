@@ -10,7 +10,7 @@ mod notes;
 pub mod words;
 
 pub use file::replace;
-pub use manifest::{Manifest, Measured, Status};
+pub use manifest::{Manifest, Status};
 
 use crate::host::{Facts, Usage};
 use crate::scenario::Task;
@@ -135,8 +135,10 @@ pub(crate) mod fixture {
 
     /// A manifest around the fixture's plan, from a machine that never was.
     pub fn manifest(plan: Plan) -> Manifest {
-        let measured =
-            Measured { from: crate::record::Nanos(3_000_000_000), to: Some(crate::record::Nanos(23_000_000_000)) };
+        let measured = crate::drive::Window {
+            from: crate::record::Nanos(3_000_000_000),
+            to: Some(crate::record::Nanos(23_000_000_000)),
+        };
         Manifest {
             schema_version: SCHEMA_VERSION,
             tool: "loadcmp 0.1.0".to_owned(),

@@ -13,7 +13,7 @@ use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Stopwatch};
-use crate::report::{Manifest, Measured, Report, Status};
+use crate::report::{Manifest, Report, Status};
 use crate::scenario::{Loaded, Overrides};
 use crate::sink;
 use crate::target::Target;
@@ -151,7 +151,6 @@ async fn measure(
         let opened = {
             let keep = keep.clone();
             move |target: usize, window: crate::drive::Window| {
-                let window = Measured { from: window.from, to: window.to };
                 // Kept again at the end; a failure now would show there, too.
                 let _ = keep(&|manifest: &mut Manifest| manifest.windows[target] = Some(window));
             }

@@ -23,7 +23,7 @@ pub struct Prepared {
     /// Reasons to read the result with care, known before the run.
     pub notes: Vec<String>,
     /// The stand-ins that were started; they end with this.
-    stand_ins: Vec<StandIn>,
+    _stand_ins: Vec<StandIn>,
 }
 
 impl Prepared {
@@ -34,11 +34,6 @@ impl Prepared {
             made.map(Arc::new).map_err(|why| Failure::Usage(format!("error: `{}`: {why}", target.name)))
         };
         self.plan.targets.iter().map(ready).collect()
-    }
-
-    /// Whether stand-ins were started for it.
-    pub fn stood_in(&self) -> bool {
-        !self.stand_ins.is_empty()
     }
 }
 
@@ -92,7 +87,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     let mut plan = plan(&scenario, targets, format, count, workload.hash());
     plan.workload.nonce_salt = format!("{salt:016x}");
     tell_inequalities(&mut plan);
-    Ok(Prepared { notes: notes(&plan), plan, workload: Arc::new(workload), stand_ins })
+    Ok(Prepared { notes: notes(&plan), plan, workload: Arc::new(workload), _stand_ins: stand_ins })
 }
 
 /// Only the targets that the command line names, where it names two or more.

@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 /// Prompts whose askings are counted; later ones count as asked for the first time.
 const MOST_PROMPTS: usize = 1 << 20;
@@ -71,6 +72,16 @@ pub(super) struct Draw {
 }
 
 impl Engine {
+    /// Lets a listener's connections finish what they are at, for two seconds at most.
+    pub(super) async fn let_finish<T: 'static>(&self, mut connections: JoinSet<T>) {
+        let patience = self.timer.until(self.clock.now() + millis(2000.0));
+        tokio::select! {
+            () = patience => {}
+            () = async { while connections.join_next().await.is_some() {} } => {}
+        }
+        connections.shutdown().await;
+    }
+
     pub(super) fn new(spec: EngineSpec) -> anyhow::Result<Arc<Self>> {
         spec.check()?;
         let clock = Stopwatch::start();

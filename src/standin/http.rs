@@ -72,12 +72,7 @@ pub(super) async fn serve(
         }
     }
     drop(listener);
-    let patience = engine.timer.until(engine.clock.now() + millis(2000.0));
-    tokio::select! {
-        () = patience => {}
-        () = async { while connections.join_next().await.is_some() {} } => {}
-    }
-    connections.shutdown().await;
+    engine.let_finish(connections).await;
 }
 
 async fn connection(engine: Arc<Engine>, stream: TcpStream, tape: Option<Arc<Tape>>, mut stop: watch::Receiver<bool>) {
