@@ -1,6 +1,6 @@
 //! What is laid over a scenario's file: the environment, `--set`, `--target` and `--seed`; and the files around it.
 
-use loadcmp::scenario::{LoadSpec, Loaded, Overrides, ScenarioError, Span, TargetSpec, load, load_with};
+use loadcmp::scenario::{Loaded, Overrides, ScenarioError, Span, TargetSpec, load, load_with};
 use std::env::VarError;
 use std::path::Path;
 use std::time::Duration;
@@ -45,8 +45,7 @@ fn targets(arguments: &[&str]) -> Overrides {
 }
 
 fn closed(loaded: &Loaded) -> &loadcmp::scenario::ClosedSpec {
-    let LoadSpec::Closed(closed) = &loaded.scenario.load;
-    closed
+    loaded.scenario.load.closed.as_ref().expect("a closed loop")
 }
 
 fn ollama(loaded: &Loaded) -> &loadcmp::scenario::OllamaSpec {

@@ -37,9 +37,13 @@ pub struct LaneSetup {
     pub stop: Stop,
 }
 
-/// The measured window of a target: from its opening to its close, if that is fixed by time.
+/// A measured window of a target: from its opening to its close, if that is fixed by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Window {
+    /// Position of the target in the plan.
+    pub target: usize,
+    /// Number of the block; 0 where there is one.
+    pub block: u32,
     /// When it opened.
     pub from: Nanos,
     /// When it closed; `None` if the last answer closes it.
@@ -126,12 +130,12 @@ impl Lane {
     /// Opens the lane's clock at `start`: the warm-up runs from here, and the measured window after it.
     pub fn open(&self, start: Nanos) {
         let load = &self.setup.plan.load;
-        let from = start + load.warmup.0.into();
-        let to = match load.until {
+        let from = start + load.warmup().0.into();
+        let to = match load.until() {
             Until::Duration(length) => Some(from + length.0.into()),
             Until::Requests(_) => None,
         };
-        let _ = self.window.set(Window { from, to });
+        let _ = self.window.set(Window { target: self.number, block: self.block, from, to });
     }
 
     /// The measured window, once the lane is open.
@@ -155,7 +159,7 @@ impl Lane {
             return None;
         }
         let number = self.measures.fetch_add(1, Relaxed);
-        match self.setup.plan.load.until {
+        match self.setup.plan.load.until() {
             Until::Requests(limit) if number >= limit => None,
             _ => Some((Phase::Measure, number)),
         }
@@ -185,7 +189,7 @@ impl Lane {
                 }
                 user.own.push(text);
             }
-            let think = self.setup.plan.load.think.0;
+            let think = self.setup.plan.load.think().0;
             let pause = if user.failures > 0 { think.max(back_off(user.failures)) } else { think };
             if !pause.is_zero() {
                 tokio::select! {

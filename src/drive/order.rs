@@ -65,20 +65,20 @@ pub async fn drive(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
     driver: Driver,
-    opened: impl Fn(usize, Window) + Send + Sync + 'static,
+    opened: impl Fn(Window) + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
     let groups: Vec<Vec<usize>> = match setup.plan.order {
         Order::Concurrent => vec![(0..targets.len()).collect()],
-        Order::Isolated => (0..targets.len()).map(|number| vec![number]).collect(),
+        Order::Isolated | Order::Alternate => (0..targets.len()).map(|number| vec![number]).collect(),
     };
     let opened = Arc::new(opened);
-    for (block, numbers) in groups.into_iter().enumerate() {
+    for numbers in groups {
         if setup.stop.stopped() {
             break;
         }
         // A group ends by itself: what stops it must not stop the next one.
         let own = LaneSetup { stop: Stop::default(), ..setup.clone() };
-        let lane = |number: usize| Arc::new(Lane::new(own.clone(), targets[number].clone(), number, block as u32));
+        let lane = |number: usize| Arc::new(Lane::new(own.clone(), targets[number].clone(), number, 0));
         drive_group(setup, &own, numbers.into_iter().map(lane).collect(), driver, opened.clone()).await?;
     }
     Ok(())
@@ -90,7 +90,7 @@ async fn drive_group(
     setup: &LaneSetup,
     lanes: Vec<Arc<Lane>>,
     driver: Driver,
-    opened: Arc<impl Fn(usize, Window) + Send + Sync + 'static>,
+    opened: Arc<impl Fn(Window) + Send + Sync + 'static>,
 ) -> anyhow::Result<()> {
     let watch = Arc::new(Mutex::new(None));
     let start = {
@@ -105,7 +105,7 @@ async fn drive_group(
             for lane in &lanes {
                 lane.open(now);
                 if let Some(window) = lane.window() {
-                    opened(lane.number(), window);
+                    opened(window);
                 }
             }
             let close = lanes.first().and_then(|lane| lane.window()).and_then(|window| window.to);
@@ -113,7 +113,7 @@ async fn drive_group(
                 Some(tokio::spawn(watch_over(run.clone(), setup.clone(), close.map(|to| setup.clock.instant(to)))));
         }
     };
-    let users = setup.plan.load.users;
+    let users = setup.plan.load.concurrency();
     let (stop, clock) = (setup.stop.clone(), setup.clock);
     let deadlines = tokio::spawn(async move { stop.watch_deadlines(clock).await });
     match driver {

@@ -2,8 +2,10 @@
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
+mod conditions;
 mod watch;
 
+pub use conditions::Conditions;
 pub use watch::{Usage, Watch};
 
 use serde::{Deserialize, Serialize};

@@ -122,7 +122,7 @@ pub struct Sample {
     pub target: usize,
     /// Which part of the run.
     pub phase: Phase,
-    /// Number of the stretch of time this target was driven in: 0 when all run at once.
+    /// Number of the target's block in alternating order, the same for the blocks that are compared; else 0.
     pub block: u32,
     /// Number of the stream of requests: one a target.
     pub lane: u32,

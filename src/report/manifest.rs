@@ -2,7 +2,7 @@
 
 use super::{SCHEMA_VERSION, replace};
 use crate::drive::Window;
-use crate::host::Facts;
+use crate::host::{Conditions, Facts};
 use crate::scenario::plan::Plan;
 use crate::stats::Fold;
 use serde::{Deserialize, Serialize};
@@ -38,10 +38,13 @@ pub struct Manifest {
     pub seed: u64,
     /// Hash of the workload: 64 hex digits.
     pub workload_hash: String,
-    /// One a target, in the plan's order; `None` until it opens.
-    pub windows: Vec<Option<Window>>,
+    /// The measured windows, in the order they opened.
+    pub windows: Vec<Window>,
     /// The machine that sends the load.
     pub machine: Facts,
+    /// How the machine fared while the load ran; `None` until it has ended.
+    #[serde(default)]
+    pub conditions: Option<Conditions>,
     /// What will happen.
     pub plan: Plan,
 }
@@ -57,8 +60,9 @@ impl Manifest {
             status: Status::Running,
             seed: plan.seed,
             workload_hash: plan.workload.hash.clone(),
-            windows: vec![None; plan.targets.len()],
+            windows: Vec::new(),
             machine,
+            conditions: None,
             plan,
         }
     }
@@ -66,10 +70,8 @@ impl Manifest {
     /// A fold over the plan's targets with their windows set, ready for samples.
     pub fn fold(&self) -> Fold {
         let mut fold = Fold::new(&self.plan, self.plan.workload.items);
-        for (target, window) in self.windows.iter().enumerate() {
-            if let Some(Window { from, to }) = window {
-                fold.window(target, *from, *to);
-            }
+        for Window { target, block, from, to } in &self.windows {
+            fold.window(*target, *block, *from, *to);
         }
         fold
     }

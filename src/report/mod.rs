@@ -135,7 +135,9 @@ pub(crate) mod fixture {
 
     /// A manifest around the fixture's plan, from a machine that never was.
     pub fn manifest(plan: Plan) -> Manifest {
-        let measured = crate::drive::Window {
+        let measured = |target| crate::drive::Window {
+            target,
+            block: 0,
             from: crate::record::Nanos(3_000_000_000),
             to: Some(crate::record::Nanos(23_000_000_000)),
         };
@@ -147,7 +149,8 @@ pub(crate) mod fixture {
             status: Status::Complete,
             seed: plan.seed,
             workload_hash: plan.workload.hash.clone(),
-            windows: vec![Some(measured); plan.targets.len()],
+            windows: (0..plan.targets.len()).map(measured).collect(),
+            conditions: None,
             machine: Facts {
                 os: Some("Debian GNU/Linux 12".to_owned()),
                 kernel: Some("6.18.5".to_owned()),

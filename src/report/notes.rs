@@ -91,7 +91,7 @@ fn of_target(report: &Report, target: &TargetSummary) -> Vec<String> {
 
 /// Says where runs of a number of requests completed unlike numbers of them.
 fn unequal_work(report: &Report) -> Option<String> {
-    let Until::Requests(_) = report.plan.load.until else { return None };
+    let Until::Requests(_) = report.plan.load.until() else { return None };
     let done: Vec<_> = report.targets.iter().map(TargetSummary::answered).collect();
     let unequal = done.windows(2).any(|pair| pair[0] != pair[1]);
     let list =

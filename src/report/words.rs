@@ -2,7 +2,7 @@
 
 use super::{Report, human};
 use crate::scenario::Order;
-use crate::scenario::plan::Until;
+use crate::scenario::plan::{ClosedPlan, LoadPlan, Until};
 use crate::stats::{Comparison, Verdict, unit};
 
 impl Report {
@@ -52,24 +52,27 @@ impl Report {
     /// How the load was driven: `closed loop, 4 users on each, 20s after 2s of warm-up, both at once`.
     pub fn load_words(&self) -> String {
         let load = &self.plan.load;
-        let users = match (load.users, self.targets.len()) {
-            (1, _) => "1 user".to_owned(),
-            (n, _) => format!("{n} users"),
+        let users = match load {
+            LoadPlan::Closed(ClosedPlan { users: 1, .. }) => "closed loop, 1 user".to_owned(),
+            LoadPlan::Closed(closed) => format!("closed loop, {} users", closed.users),
+            LoadPlan::Open(open) => format!("open loop, {}", open.about),
         };
         let each = if self.targets.len() > 1 { " each" } else { "" };
-        let until = match load.until {
+        let until = match load.until() {
             Until::Duration(span) => span.to_string(),
             Until::Requests(n) => format!("{n} requests{each}"),
         };
-        let warmup = if load.warmup.0.is_zero() { String::new() } else { format!(" after {} of warm-up", load.warmup) };
-        let think = if load.think.0.is_zero() { String::new() } else { format!(", {} of thought", load.think) };
+        let warmup =
+            if load.warmup().0.is_zero() { String::new() } else { format!(" after {} of warm-up", load.warmup()) };
+        let think = if load.think().0.is_zero() { String::new() } else { format!(", {} of thought", load.think()) };
         let order = match (self.plan.order, self.targets.len()) {
             (_, 0 | 1) => "",
             (Order::Concurrent, 2) => ", both at once",
             (Order::Concurrent, _) => ", all at once",
             (Order::Isolated, _) => ", one after another",
+            (Order::Alternate, _) => ", in alternating blocks",
         };
-        format!("closed loop, {users}{each}, {until}{warmup}{think}{order}")
+        format!("{users}{each}, {until}{warmup}{think}{order}")
     }
 
     /// What was asked: `60 prompts from data/tickets.csv, seed 42`.

@@ -150,9 +150,9 @@ async fn measure(
         bars.load();
         let opened = {
             let keep = keep.clone();
-            move |target: usize, window: crate::drive::Window| {
+            move |window: crate::drive::Window| {
                 // Kept again at the end; a failure now would show there, too.
-                let _ = keep(&|manifest: &mut Manifest| manifest.windows[target] = Some(window));
+                let _ = keep(&|manifest: &mut Manifest| manifest.windows.push(window));
             }
         };
         drive(&setup, &targets, options.driver, opened).await?;

@@ -4,10 +4,8 @@
 use super::child::StandIn;
 use super::{Failure, Options, tell};
 use crate::record::Stopwatch;
-use crate::scenario::plan::{ClosedPlan, Plan, TargetPlan, Until, WorkloadPlan};
-use crate::scenario::{
-    ClosedSpec, Constrain, History, LoadSpec, Loaded, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task,
-};
+use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, TargetPlan, Until, WorkloadPlan};
+use crate::scenario::{ClosedSpec, Constrain, History, Loaded, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
 use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
 use crate::workload::{Item, Workload, read_items};
@@ -84,7 +82,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     let salt = std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
     let cache = scenario.workload.prompt_cache;
     let workload = Workload::new(items, scenario.seed, salt, system.as_deref(), sampling, cache);
-    let mut plan = plan(&scenario, targets, format, count, workload.hash());
+    let load = load(&scenario)?;
+    let mut plan = plan(&scenario, targets, format, count, workload.hash(), load);
     plan.workload.nonce_salt = format!("{salt:016x}");
     tell_inequalities(&mut plan);
     Ok(Prepared { notes: notes(&plan), plan, workload: Arc::new(workload), _stand_ins: stand_ins })
@@ -173,13 +172,27 @@ fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
     }
 }
 
-fn plan(scenario: &Scenario, targets: Vec<TargetPlan>, format: PromptFormat, items: usize, hash: String) -> Plan {
-    let workload = &scenario.workload;
-    let LoadSpec::Closed(ClosedSpec { users, duration, requests, think, warmup }) = &scenario.load;
+/// How the requests will be driven.
+fn load(scenario: &Scenario) -> Result<LoadPlan, Failure> {
+    let Some(ClosedSpec { users, duration, requests, think, warmup }) = &scenario.load.closed else {
+        return Err(Failure::Usage("error: open loops are not driven yet".to_owned()));
+    };
     let until = match (duration, requests) {
         (Some(duration), _) => Until::Duration(*duration),
         (None, requests) => Until::Requests(requests.unwrap_or(1)),
     };
+    Ok(LoadPlan::Closed(ClosedPlan { users: *users, until, think: *think, warmup: *warmup }))
+}
+
+fn plan(
+    scenario: &Scenario,
+    targets: Vec<TargetPlan>,
+    format: PromptFormat,
+    items: usize,
+    hash: String,
+    load: LoadPlan,
+) -> Plan {
+    let workload = &scenario.workload;
     let position = |name: &str| targets.iter().position(|target| target.name == name);
     let reference = match &scenario.reference {
         Some(name) => position(name),
@@ -207,7 +220,11 @@ fn plan(scenario: &Scenario, targets: Vec<TargetPlan>, format: PromptFormat, ite
             history: workload.history,
         },
         order: scenario.order,
-        load: ClosedPlan { users: *users, until, think: *think, warmup: *warmup },
+        blocks: scenario.blocks.unwrap_or_default(),
+        interference: scenario.interference,
+        smallest_effect: scenario.smallest_effect,
+        until_ci: scenario.load.until.map(|until| until.ci),
+        load,
         timeout: scenario.timeout,
         drain: scenario.drain,
     }

@@ -3,7 +3,7 @@
 
 use crate::record::{Phase, Sample};
 use crate::scenario::Order;
-use crate::scenario::plan::{Plan, Until};
+use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::stats::Distribution;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -108,7 +108,7 @@ impl Progress {
         };
         let lines = plan.targets.iter().map(|target| line(target.label())).collect();
         let plan_shape =
-            Shape { until: plan.load.until, warmup: plan.load.warmup.0, isolated: plan.order == Order::Isolated };
+            Shape { until: plan.load.until(), warmup: plan.load.warmup().0, isolated: plan.order != Order::Concurrent };
         let view = Arc::new(View::new(plan.targets.len()));
         if !quiet && !shown {
             super::tell(super::prepare::wrapped(&format!("loadcmp: {}", headline(plan))));
@@ -196,10 +196,14 @@ fn told_of(seen: &Seen, shape: Shape, elapsed: Duration) -> (f64, String) {
 /// One line on what is about to happen.
 fn headline(plan: &Plan) -> String {
     let names: Vec<String> = plan.targets.iter().map(|target| target.label()).collect();
-    let length = match plan.load.until {
+    let length = match plan.load.until() {
         Until::Duration(length) => format!("for {length}"),
         Until::Requests(n) => format!("{n} requests each"),
     };
-    let users = if plan.load.users == 1 { "1 user".to_owned() } else { format!("{} users", plan.load.users) };
-    format!("{}: {}, {users} each, {length}", plan.name, names.join(", "))
+    let load = match &plan.load {
+        LoadPlan::Closed(ClosedPlan { users: 1, .. }) => "1 user each".to_owned(),
+        LoadPlan::Closed(closed) => format!("{} users each", closed.users),
+        LoadPlan::Open(open) => format!("{} each", open.about),
+    };
+    format!("{}: {}, {load}, {length}", plan.name, names.join(", "))
 }

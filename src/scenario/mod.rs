@@ -7,6 +7,7 @@
 mod address;
 mod asked;
 mod check;
+mod driving;
 mod environment;
 mod example;
 mod load;
@@ -17,12 +18,17 @@ mod prompts;
 mod schema;
 mod secret;
 mod sense;
+mod share;
 mod span;
 mod targets;
 mod tree;
 
 pub use address::Address;
 pub use asked::{Constrain, History, PromptCache, PromptFormat, Sampling, WorkloadSpec};
+pub use driving::{
+    Arrivals, BlocksSpec, BurstSpec, ClosedSpec, LoadSpec, OpenSpec, Order, Pacing, RampSpec, StageSpec, TraceSpec,
+    UntilSpec,
+};
 pub use example::example;
 pub use load::{Loaded, load, load_str, load_with};
 pub use mistake::nearest;
@@ -34,6 +40,7 @@ pub use prompts::{
 pub use schema::schema;
 pub use secret::Secret;
 pub use sense::data_path;
+pub use share::Share;
 pub use span::Span;
 pub use targets::{
     GgCoreSpec, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, TargetSpec, TimeUnit,
@@ -70,6 +77,16 @@ pub struct Scenario {
     /// Whether the targets are driven at the same time or one after another.
     #[serde(default)]
     pub order: Order,
+    /// The blocks of `order: alternate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<BlocksSpec>,
+    /// Drives the load twice, all targets at once and then one after another, and tells what sharing the machine costs
+    /// each of them.
+    #[serde(default)]
+    pub interference: bool,
+    /// The smallest difference that matters: `better` and `worse` are said of what lies beyond it.
+    #[serde(default = "defaults::smallest_effect")]
+    pub smallest_effect: Share,
     /// How the requests are driven.
     pub load: LoadSpec,
     /// Deadline of one request.
@@ -94,52 +111,9 @@ pub enum Task {
     Chat,
 }
 
-/// Whether the targets are driven at the same time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Order {
-    /// All at once: they share the machine, and contend for it.
-    #[default]
-    Concurrent,
-    /// One after another: nothing shared, but drift of the machine falls on one of them.
-    Isolated,
-}
-
-/// How the requests are driven.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[schemars(title = "a load")]
-pub enum LoadSpec {
-    /// A number of users, each of whom sends the next request after the last answer: capacity at that concurrency.
-    Closed(ClosedSpec),
-}
-
-/// A closed loop. One of `duration` and `requests` must be given.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "`closed`")]
-pub struct ClosedSpec {
-    /// Users on each target.
-    #[schemars(range(min = 1, max = 10000))]
-    pub users: u32,
-    /// Length of the measured window.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duration: Option<Span>,
-    /// Measured requests on each target (conversations, for chat).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub requests: Option<u64>,
-    /// Pause of a user between an answer and the next request.
-    #[serde(default)]
-    pub think: Span,
-    /// Load sent before the measured window opens; kept in samples.csv, left out of every summary.
-    #[serde(default)]
-    pub warmup: Span,
-}
-
 /// What a field holds when it isn't written.
 mod defaults {
-    use super::Span;
+    use super::{Share, Span};
     use std::time::Duration;
 
     pub fn seed() -> u64 {
@@ -147,6 +121,9 @@ mod defaults {
     }
     pub fn timeout() -> Span {
         Span(Duration::from_secs(60))
+    }
+    pub fn smallest_effect() -> Share {
+        Share(0.02)
     }
     pub fn drain() -> Span {
         Span(Duration::from_secs(10))

@@ -2,7 +2,10 @@
 //!
 //! A plan is a pure value; it is kept in `manifest.json`, so a run can be told again from its directory.
 
-use super::{Constrain, History, Order, PromptCache, PromptFormat, Sampling, Span, TargetSpec, Task};
+use super::{
+    BlocksSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat, Sampling, Share, Span,
+    TargetSpec, Task,
+};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -23,10 +26,18 @@ pub struct Plan {
     pub reference: usize,
     /// What is asked.
     pub workload: WorkloadPlan,
-    /// All at once, or one after another.
+    /// All at once, one after another, or in alternating blocks.
     pub order: Order,
+    /// The blocks of `order: alternate`.
+    pub blocks: BlocksSpec,
+    /// Whether this run is one of the two of an interference measurement.
+    pub interference: bool,
+    /// The smallest difference that matters.
+    pub smallest_effect: Share,
+    /// Half the relative width of the main ratio's interval at which the run may end early.
+    pub until_ci: Option<Share>,
     /// How the requests are driven.
-    pub load: ClosedPlan,
+    pub load: LoadPlan,
     /// Deadline of one request.
     pub timeout: Span,
     /// Time for requests in flight once sending has stopped.
@@ -156,6 +167,50 @@ pub struct WorkloadPlan {
     pub history: History,
 }
 
+/// How the requests are driven.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadPlan {
+    /// Users who each wait for their answers.
+    Closed(ClosedPlan),
+    /// Instants drawn beforehand.
+    Open(Box<OpenPlan>),
+}
+
+impl LoadPlan {
+    /// Load before the measured window.
+    pub fn warmup(&self) -> Span {
+        match self {
+            LoadPlan::Closed(closed) => closed.warmup,
+            LoadPlan::Open(open) => open.warmup,
+        }
+    }
+
+    /// When the measured part ends.
+    pub fn until(&self) -> Until {
+        match self {
+            LoadPlan::Closed(closed) => closed.until,
+            LoadPlan::Open(open) => Until::Duration(open.duration),
+        }
+    }
+
+    /// Most requests that a target has in flight at once.
+    pub fn concurrency(&self) -> u32 {
+        match self {
+            LoadPlan::Closed(closed) => closed.users,
+            LoadPlan::Open(open) => open.in_flight,
+        }
+    }
+
+    /// Pause of a user between an answer and the next request (in an open loop, between a conversation's turns: none).
+    pub fn think(&self) -> Span {
+        match self {
+            LoadPlan::Closed(closed) => closed.think,
+            LoadPlan::Open(_) => Span::default(),
+        }
+    }
+}
+
 /// The closed loop.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClosedPlan {
@@ -169,7 +224,7 @@ pub struct ClosedPlan {
     pub warmup: Span,
 }
 
-/// When a closed loop ends.
+/// When a load ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Until {
@@ -177,4 +232,25 @@ pub enum Until {
     Duration(Span),
     /// After this many requests (conversations, for chat) on each target.
     Requests(u64),
+}
+
+/// The open loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OpenPlan {
+    /// The schedule in words: `Poisson, 20/s`.
+    pub about: String,
+    /// What the instants are built from; together with the plan's seed it gives the same ones again.
+    pub spec: OpenSpec,
+    /// Length of the measured window, the schedule's own where it has one.
+    pub duration: Span,
+    /// Load before the measured window.
+    pub warmup: Span,
+    /// Most requests in flight on a target.
+    pub in_flight: u32,
+    /// How an instant is waited for.
+    pub pacing: Pacing,
+    /// Requests planned inside the measured window (conversations, for chat).
+    pub planned: u64,
+    /// Hash of the instants: 64 hex digits. Equal hash, equal departures.
+    pub hash: String,
 }

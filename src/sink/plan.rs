@@ -1,7 +1,7 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
 use crate::report::human;
-use crate::scenario::plan::{Plan, TargetPlan, Until};
+use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, Until};
 use crate::scenario::{Order, Task};
 use comfy_table::{ContentArrangement, Table};
 
@@ -64,20 +64,21 @@ fn word(value: &impl serde::Serialize) -> String {
 }
 
 fn load(plan: &Plan) -> String {
-    let load = &plan.load;
     let unit = if plan.task == Task::Chat { "conversations" } else { "requests" };
-    let until = match load.until {
+    let until = match plan.load.until() {
         Until::Duration(length) => format!("for {length}"),
         Until::Requests(count) => format!("{count} {unit} each"),
     };
     let order = match plan.order {
         Order::Concurrent => "all targets at once",
         Order::Isolated => "one target after another",
+        Order::Alternate => "targets in alternating blocks",
     };
-    format!(
-        "closed loop, {} users each, {until} after {} of warm-up, {order}; a request may take {}",
-        load.users, load.warmup, plan.timeout
-    )
+    let load = match &plan.load {
+        LoadPlan::Closed(closed) => format!("closed loop, {} users each", closed.users),
+        LoadPlan::Open(open) => format!("open loop, {} each", open.about),
+    };
+    format!("{load}, {until} after {} of warm-up, {order}; a request may take {}", plan.load.warmup(), plan.timeout)
 }
 
 fn targets(plan: &Plan, width: u16) -> String {

@@ -2,7 +2,7 @@
 
 use crate::record::{Nanos, Outcome, Phase, Sample, Stamps};
 use crate::scenario::plan::Plan;
-use crate::scenario::{Order, Sampling, Task};
+use crate::scenario::{BlocksSpec, Order, Sampling, Task};
 use crate::stats::{Fold, Folded};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -91,7 +91,11 @@ pub fn plan(task: Task, stand_in: bool) -> Plan {
             "stream": matches!(task, Task::Generate | Task::Chat), "prompt_cache": "bust", "history": "scripted",
         },
         "order": Order::Concurrent,
-        "load": { "users": 4, "until": { "duration": "20s" }, "think": "0s", "warmup": "2s" },
+        "blocks": BlocksSpec::default(),
+        "interference": false,
+        "smallest_effect": "2%",
+        "until_ci": null,
+        "load": { "closed": { "users": 4, "until": { "duration": "20s" }, "think": "0s", "warmup": "2s" } },
         "timeout": "60s",
         "drain": "10s",
     }))
@@ -108,7 +112,7 @@ pub fn closed_loop(plan: &Plan, target: usize, ms: f64, spread: f64, seed: u64) 
     cold.server_load = Some(Nanos(900 * MS));
     cold.stamps = Stamps { planned: Nanos(0), sent: Some(Nanos(30_000)), end: Some(Nanos(950 * MS)), ..cold.stamps };
     let mut all = vec![cold];
-    let (mut clocks, mut indices) = (vec![S; plan.load.users as usize], [0_u64; 2]);
+    let (mut clocks, mut indices) = (vec![S; plan.load.concurrency() as usize], [0_u64; 2]);
     while let Some((user, &planned)) =
         clocks.iter().enumerate().min_by_key(|(_, at)| **at).filter(|(_, at)| **at < 23 * S)
     {
@@ -180,7 +184,7 @@ pub fn folded(plan: &Plan) -> Folded {
     samples.extend(closed_loop(plan, 1, 20.0, 0.35, 2));
     samples.sort_by_key(|row| row.stamps.end);
     for target in 0..2 {
-        fold.window(target, Nanos(3 * S), Some(Nanos(23 * S)));
+        fold.window(target, 0, Nanos(3 * S), Some(Nanos(23 * S)));
     }
     samples.iter().for_each(|row| fold.push(row));
     if plan.task == Task::Embed {

@@ -108,8 +108,8 @@ impl Fold {
     /// Sets a target's measured window; to be called before its first measured sample is pushed. `to` is known for runs
     /// of a given duration; without it the window ends with the last answer. Never set, it begins with the first request
     /// planned.
-    pub fn window(&mut self, target: usize, from: Nanos, to: Option<Nanos>) {
-        if let Some(lane) = self.targets.get_mut(target) {
+    pub fn window(&mut self, target: usize, block: u32, from: Nanos, to: Option<Nanos>) {
+        if let Some(lane) = self.targets.get_mut(target).filter(|_| block == 0) {
             lane.window = Some((from, to));
             lane.slots.window(from, to);
         }

@@ -10,7 +10,7 @@ fn summaries(samples: &[Sample]) -> Folded {
     let plan = plan(Task::Classify, false);
     let mut fold = Fold::new(&plan, 60);
     for target in 0..2 {
-        fold.window(target, Nanos(3 * S), Some(Nanos(23 * S)));
+        fold.window(target, 0, Nanos(3 * S), Some(Nanos(23 * S)));
     }
     samples.iter().for_each(|row| fold.push(row));
     fold.finish()
@@ -166,7 +166,7 @@ fn ratio_intervals_cover_the_truth() {
         for round in 0..rounds {
             let mut fold = Fold::new(&plan, 60);
             for target in 0..2 {
-                fold.window(target, Nanos(3 * S), Some(Nanos(23 * S)));
+                fold.window(target, 0, Nanos(3 * S), Some(Nanos(23 * S)));
             }
             closed_loop(&plan, 0, ms, 0.3, 1000 + round).iter().for_each(|row| fold.push(row));
             let mut other = closed_loop(&plan, 1, 20.0, 0.3, 5000 + round);

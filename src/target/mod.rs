@@ -115,7 +115,7 @@ impl Target {
     pub fn new(plan: &Plan, target: &TargetPlan, workload: Arc<Workload>, clock: Stopwatch) -> Result<Self, String> {
         let settings = settings_for(plan, &target.spec);
         if let TargetSpec::GgCore(spec) = &target.spec
-            && let Some(refusal) = gg_core::refusal(spec, &settings, plan.load.users, workload.items())
+            && let Some(refusal) = gg_core::refusal(spec, &settings, plan.load.concurrency(), workload.items())
         {
             return Err(refusal);
         }

@@ -3,10 +3,12 @@
 //! Items (prompts or conversations) come in; request number `n` of a phase is a pure function of the seed, the items
 //! and `n`, so that a run of any length needs no more memory than its items. No input or output, no clock.
 
+mod arrivals;
 mod label;
 mod source;
 mod synthetic;
 
+pub use arrivals::Arrivals;
 pub use label::read_label;
 pub use source::{SourceError, read_items};
 

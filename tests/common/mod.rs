@@ -3,7 +3,7 @@
 #![allow(dead_code)]
 
 use loadcmp::record::Stopwatch;
-use loadcmp::scenario::plan::{ClosedPlan, Endpoint, EngineFacts, Plan, TargetPlan, Until, WorkloadPlan};
+use loadcmp::scenario::plan::{ClosedPlan, Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan, Until, WorkloadPlan};
 use loadcmp::scenario::*;
 use loadcmp::target::{Ask, Exchange, Link, Target};
 use loadcmp::workload::{Item, Turn, Workload};
@@ -49,7 +49,16 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
             history: History::Scripted,
         },
         order: Order::Concurrent,
-        load: ClosedPlan { users: 1, until: Until::Requests(1), think: Span::default(), warmup: Span::default() },
+        blocks: BlocksSpec::default(),
+        interference: false,
+        smallest_effect: Share(0.02),
+        until_ci: None,
+        load: LoadPlan::Closed(ClosedPlan {
+            users: 1,
+            until: Until::Requests(1),
+            think: Span::default(),
+            warmup: Span::default(),
+        }),
         timeout: Span(Duration::from_secs(5)),
         drain: Span(Duration::from_secs(1)),
     }

@@ -1,12 +1,13 @@
 //! The patterns the schema uses. They are matched by hand: there are few, and each has words that say more than it does.
 
-use crate::scenario::Span;
+use crate::scenario::share::PATTERN as SHARE;
 use crate::scenario::span::PATTERN as SPAN;
+use crate::scenario::{Share, Span};
 use serde_json::Value as Json;
 
 /// A pattern, what matches it, and what it asks for.
 pub(super) type Pattern = (&'static str, fn(&str) -> bool, &'static str);
-pub(super) const PATTERNS: [Pattern; 4] = [
+pub(super) const PATTERNS: [Pattern; 5] = [
     (
         r"^[A-Za-z0-9_-]+$",
         |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
@@ -15,6 +16,7 @@ pub(super) const PATTERNS: [Pattern; 4] = [
     ("^/", |text| text.starts_with('/'), "a path that begins with `/`"),
     ("^(/|$)", |text| text.is_empty() || text.starts_with('/'), "a JSON pointer, which begins with `/`"),
     (SPAN, |text| Span::parse(text).is_some(), LENGTH_OF_TIME),
+    (SHARE, |text| Share::parse(text).is_some(), "a share such as 2% or 0.5%"),
 ];
 
 /// What a span looks like, in words.

@@ -8,7 +8,7 @@ pub use paths::data_path;
 
 use super::mistake::{Mistake, Place, nearest, quoted};
 use super::tree::{Node, Value};
-use super::{LoadSpec, Scenario, environment};
+use super::{Scenario, environment};
 use std::path::Path;
 
 /// Finds what doesn't make sense in a scenario that its schema lets pass.
@@ -64,7 +64,16 @@ impl Sense<'_> {
     }
 
     fn load(&mut self) {
-        let LoadSpec::Closed(closed) = &self.scenario.load;
+        let Some(closed) = &self.scenario.load.closed else {
+            if self.scenario.load.open.is_none() {
+                self.wrong_key(&["load"], "`load` needs a loop: `closed` or `open`")
+                    .add_help("for example: load: { closed: { users: 4, duration: 30s } }");
+            }
+            return;
+        };
+        if self.scenario.load.open.is_some() {
+            self.wrong_key(&["load", "open"], "`closed` and `open` are two ways to drive the load; write one");
+        }
         let path = ["load", "closed"];
         match (closed.duration, closed.requests) {
             (None, None) => {

@@ -2,7 +2,7 @@
 
 use super::Sense;
 use crate::scenario::mistake::nearest;
-use crate::scenario::{Address, JsonSpec, JsonStream, LoadSpec, TargetSpec, Task};
+use crate::scenario::{Address, JsonSpec, JsonStream, TargetSpec, Task};
 
 /// What a `json` body can ask for.
 const PLACEHOLDERS: [&str; 6] = ["prompt", "messages", "model", "max_tokens", "temperature", "seed"];
@@ -59,10 +59,15 @@ impl Sense<'_> {
     }
 
     fn connections(&mut self, name: &str, most: u32) {
-        let LoadSpec::Closed(closed) = &self.scenario.load;
-        if closed.users > most {
-            let message = format!("{} users need {0} connections, and `{name}` takes {most}", closed.users);
-            self.wrong(&["load", "closed", "users"], message).add_help(
+        let load = &self.scenario.load;
+        let (path, what, needed) = match (&load.closed, &load.open) {
+            (Some(closed), _) => (["load", "closed", "users"], "users", closed.users),
+            (None, Some(open)) => (["load", "open", "in_flight"], "requests in flight", open.in_flight),
+            (None, None) => return,
+        };
+        if needed > most {
+            let message = format!("{needed} {what} need {needed} connections, and `{name}` takes {most}");
+            self.wrong(&path, message).add_help(
                 "GG-CORE carries one request a connection; more come with its GG_CORE_MAX_CONNECTIONS and `max_connections`",
             );
         }
