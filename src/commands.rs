@@ -1,6 +1,6 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
-use super::{CheckArgs, Cli, DriverArg, Format, Over, ReportArgs, RunArgs};
+use super::{CheckArgs, Cli, CompareArgs, DriverArg, Format, Over, ReportArgs, RunArgs};
 use anyhow::Context;
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
@@ -133,6 +133,20 @@ pub(crate) fn report(args: ReportArgs) -> Told {
     Ok(if report.status == Status::Interrupted { 4 } else { 0 })
 }
 
+pub(crate) fn compare(args: CompareArgs) -> Told {
+    let beside = loadcmp::run::compare(&args.first, &args.second)?;
+    let mut text = Vec::new();
+    let written = match args.format {
+        Format::Table => sink::beside_table(&beside, look(false), &mut text),
+        Format::Json => sink::beside_json(&beside, &mut text),
+        Format::Csv => sink::beside_csv(&beside, &mut text),
+        Format::Markdown => sink::beside_markdown(&beside, &mut text),
+    };
+    written.context("writing the result")?;
+    say(&String::from_utf8_lossy(&text))?;
+    Ok(if beside.invalid() { 4 } else { 0 })
+}
+
 pub(crate) fn completions(shell: clap_complete::Shell) -> Told {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "loadcmp", &mut text);
@@ -166,18 +180,21 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 fn print(report: &Report, format: Format, confusion: bool) -> Result<(), Failure> {
     let mut text = Vec::new();
     let written = match format {
-        Format::Table => {
-            let colour = std::io::stdout().is_terminal()
-                && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-                && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-            sink::table(report, sink::Look { width: width(), colour, confusion }, &mut text)
-        }
+        Format::Table => sink::table(report, look(confusion), &mut text),
         Format::Json => sink::json(report, &mut text),
         Format::Csv => sink::summary_csv(report, &mut text),
         Format::Markdown => sink::markdown(report, &mut text),
     };
     written.context("writing the result")?;
     say(&String::from_utf8_lossy(&text)).map(|_| ())
+}
+
+/// How a table is to look here.
+fn look(confusion: bool) -> sink::Look {
+    let colour = std::io::stdout().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    sink::Look { width: width(), colour, confusion }
 }
 
 /// Columns of the terminal, or of $COLUMNS; where neither is known, 100.

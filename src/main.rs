@@ -47,6 +47,8 @@ enum Command {
     Serve(loadcmp::standin::ServeArgs),
     /// Make every file of a run again from its manifest and samples.
     Report(ReportArgs),
+    /// Compare two runs of the same workload: ratios with intervals, the second run over the first.
+    Compare(CompareArgs),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -128,6 +130,17 @@ struct ReportArgs {
     confusion: bool,
 }
 
+#[derive(clap::Args)]
+struct CompareArgs {
+    /// Directory of a run, or its report.json: what ratios are told against
+    first: PathBuf,
+    /// The other run: targets stand beside those of the same name, a lone one beside the other's lone one
+    second: PathBuf,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
 /// What is printed on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
@@ -170,6 +183,7 @@ fn main() -> ExitCode {
         Command::Schema => commands::schema(),
         Command::Serve(args) => loadcmp::standin::run(args).map(|()| 0).map_err(loadcmp::run::Failure::Other),
         Command::Report(args) => commands::report(args),
+        Command::Compare(args) => commands::compare(args),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man => commands::man(),
     };

@@ -3,19 +3,22 @@
 //! [`Manifest`] is what is known without samples, and is written as the run goes; with the samples' fold it makes a
 //! [`Report`]. Every float in it is finite or `None`, and `None` means not measured.
 
+mod beside;
 mod file;
 pub mod human;
+mod likeness;
 mod manifest;
 mod notes;
 pub mod words;
 
+pub use beside::{Beside, Pair, Relation, Side};
 pub use file::replace;
+pub use likeness::{Unlike, unlike_workloads};
 pub use manifest::{Manifest, Status};
 
 use crate::host::{Facts, Usage};
-use crate::scenario::Task;
 use crate::scenario::plan::Plan;
-use crate::stats::{Comparison, Folded, Packed, Second, TargetSummary};
+use crate::stats::{Comparison, Folded, Packed, Second, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
 
 /// Version of the form of `report.json` and `manifest.json`.
@@ -101,14 +104,20 @@ impl Report {
         report
     }
 
-    /// The main metric of a task: the time of an answer where answers are short, the rate of tokens where they are long
-    /// and may differ in length. Where tokens weren't counted, the time of an answer.
+    /// The metric that was declared the main one (`stats::Settings::primary`).
     fn main_metric(&self) -> &'static str {
-        let measured = |path| self.targets.iter().all(|target| target.value(path).is_some());
-        match self.plan.task {
-            Task::Generate | Task::Chat if measured("output_tokens_per_s") => "output_tokens_per_s",
-            _ => "latency.p50",
-        }
+        let counted = self.targets.iter().all(|target| target.value("output_tokens_per_s").is_some());
+        self.comparing().primary(counted)
+    }
+
+    /// What its comparisons are made by.
+    pub fn comparing(&self) -> Settings {
+        Settings::of(&self.plan)
+    }
+
+    /// Whether the audit found it worthless.
+    pub fn invalid(&self) -> bool {
+        false
     }
 
     /// Whether any target was a stand-in.
@@ -131,6 +140,7 @@ impl Report {
 pub(crate) mod fixture {
     //! A report for tests.
     use super::*;
+    use crate::scenario::Task;
     use crate::stats::fixture;
 
     /// A manifest around the fixture's plan, from a machine that never was.
@@ -180,6 +190,7 @@ pub(crate) mod fixture {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Task;
 
     #[test]
     fn a_report_survives_json() {

@@ -2,10 +2,12 @@
 //! `retell`, which makes every file of a run again from its manifest and samples.
 
 mod child;
+mod compare;
 mod folder;
 mod prepare;
 mod progress;
 
+pub use compare::compare;
 pub use prepare::{Prepared, prepare};
 
 use crate::drive::{Driver, LaneSetup, Stop, cold_starts, drive};

@@ -94,6 +94,15 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
     lines
 }
 
+/// Comparisons in the order of the lines, each with its name; what no line tells comes last, by its path.
+pub(super) fn in_order(comparisons: &[Comparison]) -> Vec<(String, &Comparison)> {
+    let place = |c: &Comparison| LINES.iter().position(|(_, _, path)| *path == c.metric);
+    let mut told: Vec<&Comparison> = comparisons.iter().collect();
+    told.sort_by_key(|c| place(c).unwrap_or(LINES.len()));
+    let name = |c: &Comparison| place(c).map_or_else(|| metric_words(&c.metric), |at| LINES[at].1.trim().to_owned());
+    told.into_iter().map(|c| (name(c), c)).collect()
+}
+
 /// Whether a value of these lines carries the mark of too few rows.
 pub(super) fn marked(lines: &[Line]) -> bool {
     lines.iter().any(|line| line.values.iter().any(|value| value.starts_with('~')))

@@ -86,7 +86,7 @@ fn details(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Text as text: nothing in it formats, links, mentions anyone or ends a cell.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

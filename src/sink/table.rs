@@ -97,12 +97,18 @@ fn ratios(report: &Report, lines: &[Line], at: usize, look: Look, out: &mut dyn 
     print(header, rows.collect(), 1, look, out)
 }
 
-fn verdict(comparison: Option<&Comparison>) -> [String; 2] {
+pub(super) fn verdict(comparison: Option<&Comparison>) -> [String; 2] {
     comparison.map_or_else(Default::default, |c| [ratio_words(c).unwrap_or_default(), c.verdict.as_str().to_owned()])
 }
 
 /// Draws one table; columns from 1 to `right` hold numbers, and stand to the right.
-fn print(header: Vec<String>, rows: Vec<Vec<String>>, right: usize, look: Look, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn print(
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    right: usize,
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut table = Table::new();
     let style = comfy_table::presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─'));
     table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width.clamp(40, 160));
@@ -181,7 +187,7 @@ fn printable(text: &str) -> String {
 }
 
 /// Writes a text in lines of at most `width`, each but the first begun with `indent`.
-fn wrapped(out: &mut dyn Write, text: &str, width: usize, indent: &str) -> io::Result<()> {
+pub(super) fn wrapped(out: &mut dyn Write, text: &str, width: usize, indent: &str) -> io::Result<()> {
     let mut line = String::new();
     for word in printable(text).split_whitespace() {
         if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > width {

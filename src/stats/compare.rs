@@ -1,19 +1,17 @@
 //! Two summaries and what the difference between them is worth: a ratio, its interval, and a verdict in one word.
 
-use super::slots::{Block, Slots};
+use super::headline::{HEADLINES, Headline, primary};
+use super::series::{Evidence, LEAST_UNITS, bound, evidence, holm, p_beyond, stein, welch};
 use super::summary::tidy;
-use super::{Estimate, TargetSummary, Window, log_ratio_interval, newcombe, proportion_ratio, unit};
+use super::units::{Lacking, Units, logs};
+use super::{Estimate, Needs, TargetSummary, newcombe, proportion_ratio, unit};
+use crate::scenario::Task;
+use crate::scenario::plan::{LoadPlan, Plan};
 use serde::{Deserialize, Serialize};
 
-/// The smallest effect a verdict is given for: 2 % of a ratio. The whole interval must lie beyond it.
-pub const SMALLEST_EFFECT: f64 = 0.02;
-/// The same for proportions: one percentage point of difference.
-const SMALLEST_DIFFERENCE: f64 = 0.01;
 /// Share of failed requests above which times of the answered ones are no fair comparison: failures leave out the
 /// requests that were slow, and counted as infinite they would make p99 infinite (measuring.md 10).
 const MOST_FAILED: f64 = 0.01;
-/// Blocks of time that an interval is taken over, where the rows allow, and the fewest it is taken over.
-const BLOCKS: std::ops::RangeInclusive<usize> = 6..=10;
 
 /// What the evidence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,166 +58,262 @@ pub struct Comparison {
     pub low: Option<f64>,
     /// Upper end of it.
     pub high: Option<f64>,
-    /// Blocks of time the interval rests on, where it does.
+    /// Stretches of time or blocks the interval rests on, where it does.
     pub blocks: Option<usize>,
+    /// Two-sided p that the true ratio lies within the smallest effect; but for the main metric, corrected by Holm for the
+    /// number of metrics.
+    #[serde(default)]
+    pub p: Option<f64>,
+    /// p of the signed-rank test over the units, uncorrected: beside the interval, not in its place.
+    #[serde(default)]
+    pub rank_p: Option<f64>,
+    /// How large the run should have been to show a difference of 5 % (`worth_showing`) nine times in ten.
+    #[serde(default)]
+    pub needs: Option<Needs>,
     /// What that comes to.
     pub verdict: Verdict,
     /// Why a verdict is not shown.
     pub reason: Option<String>,
 }
 
-/// A metric that ratios with intervals are told for.
-struct Headline {
-    path: &'static str,
-    unit: &'static str,
-    more_is_better: bool,
-    /// Whether it is a time of answered requests, which failures distort.
-    of_answers: bool,
-    /// Fewest rows a block must have on each side: engines may take seconds an answer, so that few make do for a median
-    /// or a mean (their scatter widens the interval); a 95th percentile has no rank in fewer than 20.
-    least_rows: u64,
-    /// Its value in a block (in any unit, the same for both sides), and the rows that it rests on.
-    read: fn(&Block) -> (Option<f64>, u64),
+impl Comparison {
+    /// Takes a verdict back, and says why.
+    pub fn doubt(&mut self, reason: String) {
+        self.verdict = Verdict::NotShown;
+        self.reason = Some(reason);
+    }
 }
 
-const fn time(path: &'static str, least_rows: u64, read: fn(&Block) -> (Option<f64>, u64)) -> Headline {
-    Headline { path, unit: unit::MICROS, more_is_better: false, of_answers: true, least_rows, read }
+/// What a comparison is made by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// The smallest difference that matters, of a ratio.
+    pub smallest_effect: f64,
+    /// Seed of the bootstrap.
+    pub seed: u64,
+    /// What was asked.
+    pub task: Task,
+    /// Whether requests left at planned instants.
+    pub open_loop: bool,
 }
 
-const fn rate(path: &'static str, unit: &'static str, read: fn(&Block) -> (Option<f64>, u64)) -> Headline {
-    Headline { path, unit, more_is_better: true, of_answers: false, least_rows: 3, read }
-}
+impl Settings {
+    /// A plan's.
+    pub fn of(plan: &Plan) -> Self {
+        let open_loop = matches!(plan.load, LoadPlan::Open(_));
+        Self { smallest_effect: plan.smallest_effect.0, seed: plan.seed, task: plan.task, open_loop }
+    }
 
-const HEADLINES: [Headline; 9] = [
-    time("latency.p50", 3, |b| (b.slot.latency.quantile(0.5), b.slot.latency.n)),
-    time("latency.p95", 20, |b| (b.slot.latency.quantile(0.95), b.slot.latency.n)),
-    time("latency.mean", 3, |b| (b.slot.latency.mean(), b.slot.latency.n)),
-    time("ttft.p50", 3, |b| (b.slot.ttft.quantile(0.5), b.slot.ttft.n)),
-    time("ttft.p95", 20, |b| (b.slot.ttft.quantile(0.95), b.slot.ttft.n)),
-    time("itl.mean", 3, |b| (b.slot.itl.mean(), b.slot.itl.n)),
-    time("tpot.mean", 3, |b| (b.slot.tpot.mean(), b.slot.tpot.n)),
-    rate("requests_per_s", unit::REQUESTS_PER_S, |b| (per_second(b.slot.ended, b.seconds), b.slot.ended)),
-    rate("output_tokens_per_s", unit::TOKENS_PER_S, |b| (per_second(b.slot.output_tokens, b.seconds), b.slot.ended)),
-];
+    /// The smallest difference that matters of a proportion: half as many points as per cent of a ratio.
+    fn smallest_difference(&self) -> f64 {
+        self.smallest_effect / 2.0
+    }
 
-/// A rate; `None` if it is no finite number.
-pub(super) fn per_second(count: u64, seconds: f64) -> Option<f64> {
-    Some(count as f64 / seconds).filter(|rate| rate.is_finite())
+    /// The metric declared the main one: its verdict needs no correction for the others.
+    pub fn primary(&self, tokens_counted: bool) -> &'static str {
+        primary(self.task, self.open_loop, tokens_counted)
+    }
 }
 
 /// One side of a comparison.
 pub(super) struct Side<'a> {
     pub at: usize,
     pub summary: &'a TargetSummary,
-    pub slots: &'a Slots,
+    pub units: &'a Units<'a>,
     pub items: u64,
 }
 
 /// Every comparison of a target with the reference; what neither side measured is left out.
-pub(super) fn compare(target: &Side, reference: &Side) -> Vec<Comparison> {
+pub(super) fn compare(target: &Side, reference: &Side, settings: &Settings) -> Vec<Comparison> {
+    let interval = |headline: &Headline, centre: f64| {
+        let logs = logs(headline, target.units, reference.units).map_err(|why| lacking(&why))?;
+        let apart = target.units.apart() && reference.units.apart();
+        let told = evidence(&logs, centre, apart, settings.smallest_effect, settings.seed);
+        told.ok_or("a ratio needs two values above zero")?.map_err(|_| DEPENDENT.to_owned())
+    };
+    let items = |metric: &str, n: (u64, u64)| match metric {
+        "accuracy" => (n.0.min(target.items), n.1.min(reference.items)),
+        _ => n,
+    };
+    all((target.at, target.summary), (reference.at, reference.summary), settings, &interval, &items)
+}
+
+/// The same for summaries of two runs that were made apart, from their units: positions are those given. Welch's t stands
+/// in the place of pairs.
+pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, settings: &Settings) -> Vec<Comparison> {
+    let interval = |headline: &Headline, centre: f64| {
+        let series = |summary: &TargetSummary| {
+            let series = summary.units.iter().find(|series| series.metric == headline.path)?;
+            Some(series.values.iter().map(|v| v.ln()).collect::<Vec<_>>())
+        };
+        let (Some(a), Some(b)) = (series(target), series(reference)) else {
+            return Err(format!("fewer than {LEAST_UNITS} units in a run"));
+        };
+        let (error, free) = welch(&a, &b).ok_or_else(|| DEPENDENT.to_owned())?;
+        let half = super::interval::t_quantile(0.975, free).ok_or("no interval")? * error;
+        Ok(Evidence {
+            low: centre - half,
+            high: centre + half,
+            units: a.len().min(b.len()),
+            error,
+            rank_p: None,
+            longer: None,
+        })
+    };
+    all((0, target), (0, reference), settings, &interval, &|_, n| n)
+}
+
+/// Why neighbours that depend on each other carry no interval, and what to do.
+const DEPENDENT: &str = "neighbouring stretches of the run depend on each other, as in a queue that is never empty: \
+    `order: alternate` drives blocks apart, or a longer run holds more of them";
+
+type Interval<'a> = &'a dyn Fn(&Headline, f64) -> Result<Evidence, String>;
+type Trusted<'a> = &'a dyn Fn(&str, (u64, u64)) -> (u64, u64);
+
+fn all(
+    target: (usize, &TargetSummary),
+    reference: (usize, &TargetSummary),
+    settings: &Settings,
+    interval: Interval,
+    trusted: Trusted,
+) -> Vec<Comparison> {
     let mut rows = Vec::new();
-    let windows = target.summary.window.zip(reference.summary.window);
-    for headline in &HEADLINES {
-        if let Some(row) = begin(headline.path, headline.unit, target, reference) {
-            rows.push(judge(headline, row, target, reference, windows));
-        }
+    for headline in HEADLINES.iter().filter(|headline| settings.open_loop || !headline.from_plan) {
+        rows.extend(begin(headline.path, headline.unit, target, reference).map(|row| {
+            let rows = target.1.requests().max(reference.1.requests());
+            let seconds = target.1.value("window").unwrap_or(0.0).max(reference.1.value("window").unwrap_or(0.0)) / 1e6;
+            judge(headline, row, (target.1, reference.1), settings, interval, (rows, seconds))
+        }));
     }
     for (path, more_is_better) in [("accuracy", true), ("error_rate", false)] {
         rows.extend(begin(path, unit::ONE, target, reference).map(|row| {
-            let trusted = |side: &Side, e: Estimate| if path == "accuracy" { e.n.min(side.items) } else { e.n };
-            let sides = estimate(target.summary, path).zip(estimate(reference.summary, path));
-            let sides = sides.map(|(a, b)| ((a, trusted(target, a)), (b, trusted(reference, b))));
-            judge_proportion(row, sides, more_is_better)
+            let sides = estimate(target.1, path).zip(estimate(reference.1, path));
+            let sides = sides.map(|(a, b)| {
+                let (n, m) = trusted(path, (a.n, b.n));
+                ((a, n), (b, m))
+            });
+            judge_proportion(row, sides, more_is_better, settings.smallest_difference())
         }));
     }
+    let counted = rows.iter().any(|row| row.metric == "output_tokens_per_s" && row.ratio.is_some());
+    correct(&mut rows, settings.primary(counted));
     rows
 }
 
+/// Corrects the p of all but the main metric for their number, and takes back the verdicts that it doesn't carry.
+fn correct(rows: &mut [Comparison], primary: &str) {
+    let others: Vec<usize> =
+        (0..rows.len()).filter(|at| rows[*at].metric != primary && rows[*at].p.is_some()).collect();
+    let adjusted = holm(&others.iter().filter_map(|at| rows[*at].p).collect::<Vec<_>>());
+    for (at, p) in others.into_iter().zip(adjusted) {
+        rows[at].p = Some(tidy(p));
+        if p >= 0.05 && rows[at].verdict != Verdict::NotShown {
+            rows[at].doubt("one of many metrics: corrected for their number (Holm) it is not shown".to_owned());
+        }
+    }
+}
+
 /// The two values and their ratio; `None` if neither was measured.
-fn begin(path: &str, unit: &str, target: &Side, reference: &Side) -> Option<Comparison> {
-    let (a, b) = (target.summary.value(path), reference.summary.value(path));
-    a.or(b)?;
-    let missing = match (a, b) {
-        (None, _) => Some(target.summary.label()),
-        (_, None) => Some(reference.summary.label()),
+fn begin(
+    path: &str,
+    unit: &str,
+    (target, a): (usize, &TargetSummary),
+    (reference, b): (usize, &TargetSummary),
+) -> Option<Comparison> {
+    let (x, y) = (a.value(path), b.value(path));
+    x.or(y)?;
+    let missing = match (x, y) {
+        (None, _) => Some(a.label()),
+        (_, None) => Some(b.label()),
         _ => None,
     };
     Some(Comparison {
         metric: path.to_owned(),
         unit: unit.to_owned(),
-        target: target.at,
-        reference: reference.at,
-        target_value: a,
-        reference_value: b,
-        ratio: a.zip(b).map(|(a, b)| a / b).filter(|ratio| ratio.is_finite()).map(tidy),
+        target,
+        reference,
+        target_value: x,
+        reference_value: y,
+        ratio: x.zip(y).map(|(x, y)| x / y).filter(|ratio| ratio.is_finite()).map(tidy),
         low: None,
         high: None,
         blocks: None,
+        p: None,
+        rank_p: None,
+        needs: None,
         verdict: Verdict::NotShown,
         reason: missing.map(|name| format!("not measured on {name}")),
     })
 }
 
-/// The ratio of a headline metric, by blocks of time.
-fn judge(
-    headline: &Headline,
-    row: Comparison,
-    target: &Side,
-    reference: &Side,
-    windows: Option<(Window, Window)>,
-) -> Comparison {
-    if row.reason.is_some() {
-        return row;
-    }
-    let (Some(ratio), Some(windows)) = (row.ratio, windows) else {
-        return not_shown(row, "a ratio needs two values above zero");
-    };
-    match interval(headline, target, reference, windows) {
-        Err(reason) => not_shown(row, &reason),
-        Ok((k, low, high)) => {
-            let row = Comparison { low: Some(tidy(low)), high: Some(tidy(high)), blocks: Some(k), ..row };
-            let failed = [target, reference].into_iter().find_map(|side| {
-                let share = side.summary.value("error_rate").filter(|share| *share > MOST_FAILED)?;
-                Some(format!("{:.1} % of the requests to {} failed", share * 100.0, side.summary.label()))
-            });
-            let (below, above) = (high < 1.0 - SMALLEST_EFFECT, low > 1.0 + SMALLEST_EFFECT);
-            if let Some(failed) = failed.filter(|_| headline.of_answers) {
-                not_shown(row, &failed)
-            } else if !(low..=high).contains(&ratio) {
-                // Quantiles of blocks and of the whole differ where a run isn't steady.
-                not_shown(row, "the run wasn't steady: its blocks and the whole of it disagree")
-            } else if below || above {
-                Comparison { verdict: worded(above == headline.more_is_better), ..row }
-            } else {
-                not_shown(row, "the interval comes within 2 % of equal")
-            }
+fn lacking(why: &Lacking) -> String {
+    match why {
+        Lacking::Units { have, blocks: true } => {
+            format!("{have} blocks have another beside them, and an interval needs {LEAST_UNITS}")
+        }
+        Lacking::Units { .. } => format!("the measured window is too short to be cut into {LEAST_UNITS} stretches"),
+        Lacking::Rows { least, have } => {
+            let needed = least * LEAST_UNITS as u64;
+            format!(
+                "{have} answers on one side: an interval needs {least} in each of {LEAST_UNITS} stretches, {needed} in all"
+            )
         }
     }
 }
 
-/// The interval of the ratio over as many blocks as the rows allow, and their number; or why there is none.
-fn interval(
+/// The ratio of a headline metric.
+fn judge(
     headline: &Headline,
-    target: &Side,
-    reference: &Side,
-    windows: (Window, Window),
-) -> Result<(usize, f64, f64), String> {
-    let spanned = target.slots.spanned(windows.0).min(reference.slots.spanned(windows.1));
-    if spanned < *BLOCKS.start() as u64 {
-        return Err("the measured window is too short to be cut into 6 blocks".to_owned());
+    row: Comparison,
+    sides: (&TargetSummary, &TargetSummary),
+    settings: &Settings,
+    interval: Interval,
+    (rows, seconds): (u64, f64),
+) -> Comparison {
+    if row.reason.is_some() {
+        return row;
     }
-    for k in BLOCKS.rev().filter(|k| *k as u64 <= spanned) {
-        let (a, b) = (target.slots.blocks(windows.0, k), reference.slots.blocks(windows.1, k));
-        let read = |block: &Block| {
-            let (value, rows) = (headline.read)(block);
-            value.filter(|value| rows >= headline.least_rows && *value > 0.0)
-        };
-        let logs: Option<Vec<f64>> = a.iter().zip(&b).map(|(a, b)| Some((read(a)? / read(b)?).ln())).collect();
-        if let Some((low, high)) = logs.and_then(|logs| log_ratio_interval(&logs)) {
-            return Ok((k, low, high));
-        }
+    let Some(ratio) = row.ratio.filter(|ratio| *ratio > 0.0) else {
+        return not_shown(row, "a ratio needs two values above zero");
+    };
+    let centre = ratio.ln();
+    let told = match interval(headline, centre) {
+        Err(reason) => return not_shown(row, &reason),
+        Ok(told) => told,
+    };
+    let needs = told.longer.filter(|times| times.is_finite()).map(|times| Needs {
+        figure: headline.path.to_owned(),
+        rows: (rows as f64 * times).ceil() as u64,
+        seconds: Some(tidy(seconds * times)).filter(|s| *s > 0.0),
+    });
+    let row = Comparison {
+        low: Some(tidy(told.low.exp())).filter(|x| x.is_finite()),
+        high: Some(tidy(told.high.exp())).filter(|x| x.is_finite()),
+        blocks: Some(told.units),
+        p: p_beyond(centre, told.error, told.units, settings.smallest_effect).map(tidy),
+        rank_p: told.rank_p.map(tidy),
+        needs,
+        ..row
+    };
+    let failed = [sides.0, sides.1].into_iter().find_map(|side| {
+        let share = side.value("error_rate").filter(|share| *share > MOST_FAILED)?;
+        Some(format!("{:.1} % of the requests to {} failed", share * 100.0, side.label()))
+    });
+    let effect = settings.smallest_effect;
+    let (below, above) = (told.high < -bound(-1.0, effect), told.low > bound(1.0, effect));
+    if let Some(failed) = failed.filter(|_| headline.of_answers) {
+        not_shown(row, &failed)
+    } else if below || above {
+        Comparison { verdict: worded(above == headline.more_is_better), ..row }
+    } else {
+        not_shown(row, &format!("the interval comes within {} % of equal", tidy(effect * 100.0)))
     }
-    Err(format!("fewer than {} answers in one of 6 blocks of time", headline.least_rows))
+}
+
+/// Units needed in all for a main ratio of half width `half` (relative), by Stein's rule, from the first stage's.
+pub(super) fn units_needed(target: &Units, reference: &Units, path: &str, half: f64) -> Option<usize> {
+    let headline = HEADLINES.iter().find(|headline| headline.path == path)?;
+    stein(&logs(headline, target, reference).ok()?, half.ln_1p())
 }
 
 fn estimate(summary: &TargetSummary, path: &str) -> Option<Estimate> {
@@ -231,20 +325,37 @@ fn estimate(summary: &TargetSummary, path: &str) -> Option<Estimate> {
 type Proportion = (Estimate, u64);
 
 /// A proportion: the verdict goes by the interval of the difference, the ratio's interval is told beside it.
-fn judge_proportion(row: Comparison, sides: Option<(Proportion, Proportion)>, more_is_better: bool) -> Comparison {
+fn judge_proportion(
+    row: Comparison,
+    sides: Option<(Proportion, Proportion)>,
+    more_is_better: bool,
+    smallest_difference: f64,
+) -> Comparison {
     let Some(((a, trusted_a), (b, trusted_b))) = sides.filter(|_| row.reason.is_none()) else {
         let reason = row.reason.clone().unwrap_or_else(|| "no interval".to_owned());
         return not_shown(row, &reason);
     };
     let (low, high) = newcombe(a, b);
     let ends = row.ratio.and_then(|_| proportion_ratio(a, trusted_a, b, trusted_b));
-    let row = Comparison { low: ends.map(|e| tidy(e.0)), high: ends.map(|e| tidy(e.1)), ..row };
-    if low > SMALLEST_DIFFERENCE || high < -SMALLEST_DIFFERENCE {
+    let p = p_of_difference(a.value - b.value, (low, high), smallest_difference);
+    let row = Comparison { low: ends.map(|e| tidy(e.0)), high: ends.map(|e| tidy(e.1)), p: Some(tidy(p)), ..row };
+    if low > smallest_difference || high < -smallest_difference {
         Comparison { verdict: worded((low > 0.0) == more_is_better), ..row }
     } else {
         let points = |x: f64| format!("{:+.1}", x * 100.0);
         not_shown(row, &format!("the difference may be {} to {} percentage points", points(low), points(high)))
     }
+}
+
+/// Two-sided p that a difference lies within the smallest one, read back from its 95 % interval: the distance to the bound in
+/// half widths of the end that looks at it, as a standard normal (Altman and Bland, BMJ 343, 2011, d2304).
+fn p_of_difference(difference: f64, (low, high): (f64, f64), smallest: f64) -> f64 {
+    let half = if difference > 0.0 { difference - low } else { high - difference };
+    let beyond = difference.abs() - smallest;
+    if half <= 0.0 {
+        return if beyond > 0.0 { 0.0 } else { 1.0 };
+    }
+    (2.0 * super::interval::normal_above(beyond / half * 1.959_963_984_540_054)).min(1.0)
 }
 
 fn worded(better: bool) -> Verdict {

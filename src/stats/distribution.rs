@@ -1,6 +1,8 @@
 //! A distribution in bounded memory: a histogram of three digits for quantiles, exact moments and extremes beside it.
 
-use super::Row;
+use super::batches::Batches;
+use super::interval::{mean_interval, quantile_interval};
+use super::{Needs, Row};
 use hdrhistogram::Histogram;
 
 /// Fewest rows a quantile is written for: 1 / (1 - q), below which its nearest rank is the maximum.
@@ -9,6 +11,9 @@ pub const LEAST_N: [(f64, u64); 5] = [(0.5, 2), (0.9, 10), (0.95, 20), (0.99, 10
 /// Fewest independent rows for which a quantile has a finite two-sided 95 % interval from order statistics (exact
 /// binomial; measuring.md 8). Between [`LEAST_N`] and this, tables put `~` before the number.
 pub const FIRM_N: [(f64, u64); 5] = [(0.5, 6), (0.9, 36), (0.95, 72), (0.99, 368), (0.999, 3688)];
+
+/// The quantiles' names, in the order of those lists.
+pub const FIGURES: [&str; 5] = ["p50", "p90", "p95", "p99", "p999"];
 
 /// Largest value a histogram takes, in ticks: a day in nanoseconds. Larger values are clamped, and counted.
 const MOST_TICKS: f64 = 86_400e9;
@@ -27,6 +32,7 @@ pub struct Distribution {
     min: f64,
     max: f64,
     clamped: u64,
+    batches: Batches,
 }
 
 impl Distribution {
@@ -36,6 +42,7 @@ impl Distribution {
             return;
         }
         self.n += 1;
+        self.batches.push(ticks);
         let off = ticks - self.mean;
         self.mean += off / self.n as f64;
         self.squares += off * (ticks - self.mean);
@@ -55,6 +62,16 @@ impl Distribution {
         self.n
     }
 
+    /// What follows was driven apart from what came before.
+    pub fn cut(&mut self) {
+        self.batches.cut();
+    }
+
+    /// Effective number of values: what they are worth as independent ones.
+    pub fn effective(&self) -> Option<f64> {
+        self.batches.effective()
+    }
+
     /// Values that did not fit into the histogram; exact figures hold them as they were.
     pub fn clamped(&self) -> u64 {
         self.clamped
@@ -71,6 +88,35 @@ impl Distribution {
         Some(value.clamp(self.min, self.max))
     }
 
+    /// The row in which `failed` more requests count as infinitely slow: nearest ranks over all of them, so that one
+    /// beyond the answered ones is infinite, and none is made of two (measuring.md 10). `None` without values.
+    pub fn row_with_failures(&self, metric: &str, unit: &str, ticks_per_unit: f64, failed: u64) -> Option<Row> {
+        let answered = (self.n > 0).then_some(self.n)?;
+        let n = answered + failed;
+        let quantile = |at: usize| {
+            let (q, least) = LEAST_N[at];
+            let rank = ((q * n as f64).ceil() as u64).max(1);
+            let told = n >= least && rank <= answered;
+            // Half a rank below, so that rounding can't step over to the next.
+            told.then(|| self.quantile((rank as f64 - 0.5) / answered as f64))
+                .flatten()
+                .map(|ticks| ticks / ticks_per_unit)
+        };
+        Some(Row {
+            n: Some(n),
+            min: Some(self.min / ticks_per_unit),
+            p50: quantile(0),
+            p90: quantile(1),
+            p95: quantile(2),
+            p99: quantile(3),
+            p999: quantile(4),
+            max: (failed == 0).then_some(self.max / ticks_per_unit),
+            infinite_from: (failed > 0).then_some(answered as f64 / n as f64),
+            clamped: self.clamped,
+            ..Row::new(metric, unit)
+        })
+    }
+
     /// The row of `summary.csv`, in units; `None` without values.
     pub fn row(&self, metric: &str, unit: &str, ticks_per_unit: f64) -> Option<Row> {
         let n = (self.n > 0).then_some(self.n)?;
@@ -78,10 +124,30 @@ impl Distribution {
             let (q, least) = LEAST_N[at];
             if n < least { None } else { self.quantile(q).map(|ticks| ticks / ticks_per_unit) }
         };
+        let effective = self.effective();
+        let sd = (n > 1).then(|| (self.squares.max(0.0) / (n - 1) as f64).sqrt() / ticks_per_unit);
+        let mean = mean_ends(self.mean / ticks_per_unit, sd, effective);
+        // The interval of a quantile that is written: the values at the ranks around it.
+        let ends = |at: usize| {
+            let (q, _) = LEAST_N[at];
+            let (low, high) = quantile(at).and(quantile_interval(q, effective?))?;
+            Some((self.quantile(low)? / ticks_per_unit, self.quantile(high)? / ticks_per_unit))
+        };
+        let [p50, p95, p99] = [ends(0), ends(2), ends(3)];
         Some(Row {
             n: Some(n),
+            n_eff: effective,
             mean: Some(self.mean / ticks_per_unit),
-            sd: (n > 1).then(|| (self.squares.max(0.0) / (n - 1) as f64).sqrt() / ticks_per_unit),
+            sd,
+            low: mean.map(|ends| ends.0),
+            high: mean.map(|ends| ends.1),
+            p50_low: p50.map(|ends| ends.0),
+            p50_high: p50.map(|ends| ends.1),
+            p95_low: p95.map(|ends| ends.0),
+            p95_high: p95.map(|ends| ends.1),
+            p99_low: p99.map(|ends| ends.0),
+            p99_high: p99.map(|ends| ends.1),
+            needs: needs(n, effective),
             min: Some(self.min / ticks_per_unit),
             p50: quantile(0),
             p90: quantile(1),
@@ -93,6 +159,18 @@ impl Distribution {
             ..Row::new(metric, unit)
         })
     }
+}
+
+fn mean_ends(mean: f64, sd: Option<f64>, effective: Option<f64>) -> Option<(f64, f64)> {
+    mean_interval(mean, sd?, effective?)
+}
+
+/// What the quantiles lack for an interval of their own: effective rows are as many times short as rows are.
+fn needs(n: u64, effective: Option<f64>) -> Vec<Needs> {
+    let Some(effective) = effective else { return Vec::new() };
+    let lacks = FIRM_N.iter().zip(FIGURES).filter(|((_, firm), _)| effective < *firm as f64);
+    let rows = |firm: u64| (n as f64 * firm as f64 / effective).ceil() as u64;
+    lacks.map(|((_, firm), figure)| Needs { figure: figure.to_owned(), rows: rows(*firm), seconds: None }).collect()
 }
 
 /// Takes a value into a histogram that grows as needed (`saturating_record` would not grow it, and clamp).
@@ -151,6 +229,34 @@ mod tests {
             assert!(got[..filled].iter().all(Option::is_some), "{n} rows");
         }
         assert!(of(&[]).row("x", "u", 1.0).is_none());
+    }
+
+    #[test]
+    fn failures_are_infinitely_slow() {
+        let all = of(&(1..=90).map(f64::from).collect::<Vec<_>>());
+        let row = all.row_with_failures("x_or_failed", "u", 1.0, 10).unwrap();
+        // Of 100: the 50th, 90th; the 95th is none that was answered.
+        assert_eq!((row.n, row.p50, row.p90, row.p95, row.p99), (Some(100), Some(50.0), Some(90.0), None, None));
+        assert_eq!((row.infinite_from, row.max, row.mean, row.min), (Some(0.9), None, None, Some(1.0)));
+        let none = all.row_with_failures("x_or_failed", "u", 1.0, 0).unwrap();
+        assert_eq!((none.infinite_from, none.max, none.p95, none.p99), (None, Some(90.0), Some(86.0), None));
+        assert!(of(&[]).row_with_failures("x", "u", 1.0, 5).is_none());
+    }
+
+    #[test]
+    fn intervals_stand_where_the_effective_rows_carry_them() {
+        let row = of(&(1..=72).map(|i| f64::from(i * 37 % 73)).collect::<Vec<_>>()).row("x", "u", 1.0).unwrap();
+        let effective = row.n_eff.unwrap();
+        assert!(effective > 36.0, "{effective}");
+        assert!(row.low.unwrap() < row.mean.unwrap() && row.mean.unwrap() < row.high.unwrap());
+        assert!(row.p50_low.unwrap() < row.p50.unwrap() && row.p50.unwrap() < row.p50_high.unwrap());
+        assert_eq!((row.p99_low, row.p99_high), (None, None));
+        let p99 = row.needs.iter().find(|needs| needs.figure == "p99").unwrap();
+        assert_eq!(p99.rows, (72.0 * 368.0 / effective).ceil() as u64);
+        assert!(row.needs.iter().all(|needs| needs.figure != "p50"));
+        // A trend: 400 rows that are worth a few, and that lack a median's six times.
+        let trend = of(&(0..4096).map(f64::from).collect::<Vec<_>>()).row("x", "u", 1.0).unwrap();
+        assert!(trend.needs.iter().any(|needs| needs.figure == "p95" && needs.rows > 4096), "{:?}", trend.needs);
     }
 
     #[test]

@@ -1,14 +1,19 @@
 //! The fold itself: samples go in one at a time, and everything a report says of them comes out.
 
 use super::answers::Answers;
-use super::compare::{Side, compare, per_second};
+use super::compare::{Settings, Side, compare, units_needed};
+use super::headline::per_second;
 use super::slots::Slots;
+use super::steady::{Transient, drift};
+use super::summary::tidy;
 use super::timeline::Timeline;
+use super::units::Units;
 use super::vectors::{Vectors, exact_row};
 use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, unit, wilson};
 use crate::record::{Nanos, Outcome, Phase, Sample};
-use crate::scenario::plan::Plan;
+use crate::scenario::plan::{LoadPlan, Plan};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The stretch of time in which a target was measured, on the run's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +51,7 @@ pub struct Fold {
     labels: Vec<String>,
     reference: usize,
     vectors: Vectors,
+    settings: Settings,
 }
 
 /// What is kept of one target.
@@ -53,11 +59,13 @@ pub struct Fold {
 struct Lane {
     name: String,
     stand_in: bool,
-    window: Option<(Nanos, Option<Nanos>)>,
-    /// First planned and last end of the measured samples.
-    seen: Option<Window>,
+    /// By block: one, but in alternating order.
+    blocks: BTreeMap<u32, Slots>,
+    /// The block of the last row.
+    block: u32,
+    open_loop: bool,
+    transient: Transient,
     distributions: Vec<Distribution>,
-    slots: Slots,
     timeline: Timeline,
     answers: Answers,
     outcomes: [u64; Outcome::ALL.len()],
@@ -85,10 +93,11 @@ impl Fold {
         let lane = |target: &crate::scenario::plan::TargetPlan| Lane {
             name: target.name.clone(),
             stand_in: target.stand_in,
-            window: None,
-            seen: None,
+            blocks: BTreeMap::new(),
+            block: 0,
+            open_loop: matches!(plan.load, LoadPlan::Open(_)),
+            transient: Transient::default(),
             distributions: vec![Distribution::default(); Metric::ALL.len()],
-            slots: Slots::default(),
             timeline: Timeline::default(),
             answers: Answers::new(plan.workload.labels.len(), items),
             outcomes: [0; Outcome::ALL.len()],
@@ -102,16 +111,16 @@ impl Fold {
             labels: plan.workload.labels.clone(),
             reference: plan.reference,
             vectors: Vectors::default(),
+            settings: Settings::of(plan),
         }
     }
 
-    /// Sets a target's measured window; to be called before its first measured sample is pushed. `to` is known for runs
-    /// of a given duration; without it the window ends with the last answer. Never set, it begins with the first request
-    /// planned.
+    /// Sets the measured window of a target's block (0 where there is one); to be called before its first measured sample
+    /// is pushed, and again when its end is known. `to` is known beforehand for runs of a given duration; without it the
+    /// window ends with the last answer. Never set, it begins with the first request planned.
     pub fn window(&mut self, target: usize, block: u32, from: Nanos, to: Option<Nanos>) {
-        if let Some(lane) = self.targets.get_mut(target).filter(|_| block == 0) {
-            lane.window = Some((from, to));
-            lane.slots.window(from, to);
+        if let Some(lane) = self.targets.get_mut(target) {
+            lane.slots(block).window(from, to);
         }
     }
 
@@ -127,28 +136,41 @@ impl Fold {
         self.vectors.add(target, item, target == self.reference, vector);
     }
 
+    /// Units of the first stage that are needed in all for the main ratio's 95 % interval to have a half width of `half`
+    /// (relative), by Stein's rule; the most over the targets. In alternating order the units are the blocks so far, else
+    /// stretches of the window so far; `None` while they can't tell.
+    pub fn units_needed(&self, half: f64) -> Option<usize> {
+        let counted = self.targets.iter().all(|lane| lane.counted.without_output == 0);
+        let primary = self.settings.primary(counted);
+        let reference = self.targets.get(self.reference)?;
+        let others = (0..self.targets.len()).filter(|at| *at != self.reference);
+        let needed = others.map(|at| units_needed(&self.targets[at].units(), &reference.units(), primary, half));
+        needed.collect::<Option<Vec<_>>>()?.into_iter().max()
+    }
+
     /// The results.
     pub fn finish(self) -> Folded {
         let reference = self.targets.get(self.reference);
+        let units: Vec<Units> = self.targets.iter().map(Lane::units).collect();
         let summaries: Vec<TargetSummary> = self
             .targets
             .iter()
             .enumerate()
             .map(|(at, lane)| {
                 let other = reference.filter(|_| at != self.reference).map(|lane| &lane.answers);
-                let mut summary = lane.summary(&self.labels, other);
+                let mut summary = lane.summary(&self.labels, other, &units[at]);
                 summary.rows.extend(self.cosines(at));
                 summary.rows = summary.rows.into_iter().map(Row::tidied).collect();
                 summary
             })
             .collect();
         let side = |at: usize| {
-            let (lane, summary) = (self.targets.get(at)?, summaries.get(at)?);
-            Some(Side { at, summary, slots: &lane.slots, items: lane.answers.items() })
+            let (lane, summary, units) = (self.targets.get(at)?, summaries.get(at)?, units.get(at)?);
+            Some(Side { at, summary, units, items: lane.answers.items() })
         };
         let comparisons = (0..self.targets.len())
             .filter(|at| *at != self.reference)
-            .filter_map(|at| Some(compare(&side(at)?, &side(self.reference)?)))
+            .filter_map(|at| Some(compare(&side(at)?, &side(self.reference)?, &self.settings)))
             .flatten()
             .collect();
         let histograms = self.targets.iter().enumerate().flat_map(|(at, lane)| {
@@ -190,9 +212,11 @@ impl Lane {
 
     fn measure(&mut self, sample: &Sample) {
         let end = sample.stamps.end.or(sample.stamps.sent).unwrap_or(sample.stamps.planned);
-        let planned = sample.stamps.planned;
-        let seen = self.seen.get_or_insert(Window { from: planned, to: end });
-        (seen.from, seen.to) = (seen.from.min(planned), seen.to.max(end));
+        if sample.block != self.block {
+            self.block = sample.block;
+            self.distributions.iter_mut().for_each(Distribution::cut);
+        }
+        self.slots(sample.block).see(sample.stamps.planned, end);
         if let Some(at) = Outcome::ALL.iter().position(|o| *o == sample.outcome) {
             self.outcomes[at] += 1;
         }
@@ -205,7 +229,13 @@ impl Lane {
                 distribution.record(ticks);
             }
         }
-        self.slots.push(sample);
+        let slots = self.slots(sample.block);
+        slots.push(sample);
+        let opened = slots.opened();
+        let metric = if self.open_loop { Metric::Response } else { Metric::Latency };
+        if let Some(ticks) = metric.ticks(sample) {
+            self.transient.push(ticks, sample.stamps.planned.since(opened).seconds());
+        }
         self.answers.push(sample);
         let counted = &mut self.counted;
         counted.without_output += u64::from(sample.output_tokens.is_none());
@@ -217,45 +247,82 @@ impl Lane {
         }
     }
 
-    fn summary(&self, labels: &[String], reference: Option<&Answers>) -> TargetSummary {
-        let window = match self.window {
-            Some((from, Some(to))) => Some(Window { from, to }),
-            Some((from, None)) => self.seen.map(|seen| Window { from, to: seen.to.max(from) }),
-            None => self.seen,
-        };
+    fn summary(&self, labels: &[String], reference: Option<&Answers>, units: &Units) -> TargetSummary {
+        let window = self.window();
         let distributions = Metric::ALL.iter().zip(&self.distributions);
         let mut rows: Vec<Row> = distributions
             .filter_map(|(metric, all)| all.row(metric.name(), metric.unit(), metric.ticks_per_unit()))
             .collect();
-        rows.extend(self.totals(window));
+        rows.extend(self.or_failed());
+        let seconds = self.blocks.values().map(Slots::seconds).sum::<f64>();
+        rows.extend(self.totals(seconds));
+        let per_row = seconds / self.outcomes.iter().sum::<u64>().max(1) as f64;
+        for needs in rows.iter_mut().flat_map(|row| &mut row.needs) {
+            needs.seconds = Some(tidy(needs.rows as f64 * per_row)).filter(|s| s.is_finite() && *s > 0.0);
+        }
         rows.extend(self.answers.rows(labels, reference));
         TargetSummary {
             name: self.name.clone(),
             stand_in: self.stand_in,
             window,
+            steady: (self.blocks.len() == 1).then(|| self.transient.steady()).flatten(),
+            drift: units.values("latency.p50").as_deref().and_then(drift),
+            units: units.series(),
             rows,
             outcomes: Outcome::ALL.into_iter().zip(self.outcomes).filter(|(_, n)| *n > 0).collect(),
             confusion: self.answers.confusion(labels),
         }
     }
 
+    /// The slots of a block.
+    fn slots(&mut self, block: u32) -> &mut Slots {
+        let open_loop = self.open_loop;
+        self.blocks.entry(block).or_insert_with(|| Slots::new(open_loop))
+    }
+
+    /// From the first block's opening to the last one's close.
+    fn window(&self) -> Option<Window> {
+        let windows = self.blocks.values().filter_map(Slots::span);
+        windows.reduce(|all, one| Window { from: all.from.min(one.from), to: all.to.max(one.to) })
+    }
+
+    /// What ratios are taken over.
+    fn units(&self) -> Units<'_> {
+        Units::new(&self.blocks)
+    }
+
+    /// The times in which a request that has no answer counts as infinitely slow. What was never sent has no service time.
+    fn or_failed(&self) -> Vec<Row> {
+        let count = |unsent: bool| {
+            let outcomes = Outcome::ALL.into_iter().zip(self.outcomes);
+            outcomes.filter(|(o, _)| !o.answered() && (unsent || *o != Outcome::Unsent)).map(|(_, n)| n).sum::<u64>()
+        };
+        let row = |metric: Metric, failed: u64| {
+            let at = Metric::ALL.iter().position(|known| *known == metric)?;
+            let name = format!("{}_or_failed", metric.name());
+            self.distributions[at].row_with_failures(&name, metric.unit(), metric.ticks_per_unit(), failed)
+        };
+        [row(Metric::Latency, count(false)), row(Metric::Response, count(true))].into_iter().flatten().collect()
+    }
+
     /// The totals, as rows of their own.
-    fn totals(&self, window: Option<Window>) -> Vec<Row> {
+    fn totals(&self, seconds: f64) -> Vec<Row> {
         let requests: u64 = self.outcomes.iter().sum();
         let outcomes = || Outcome::ALL.into_iter().zip(self.outcomes);
         let answered: u64 = outcomes().filter(|(o, _)| o.answered()).map(|(_, n)| n).sum();
         let mut rows = vec![Row::count("requests", requests, requests), Row::count("ok", answered, requests)];
         rows.extend(outcomes().map(|(o, n)| Row::count(&format!("outcome_{}", o.as_str()), n, requests)));
-        if let Some(window) = window.filter(|_| requests > 0) {
-            let whole = self.slots.whole(window).slot;
-            let rate = |count: u64, known: bool| per_second(count, window.seconds()).filter(|_| known);
+        if requests > 0 {
+            let ended = self.blocks.values().map(Slots::ended);
+            let [ended, output, prompt] = ended.fold([0_u64; 3], |a, b| [0, 1, 2].map(|i| a[i].saturating_add(b[i])));
+            let rate = |count: u64, known: bool| per_second(count, seconds).filter(|_| known);
             let tokens = |name: &str, count: u64, without: u64| {
-                Row::total(name, unit::TOKENS_PER_S, whole.ended, rate(count, answered > 0 && without == 0))
+                Row::total(name, unit::TOKENS_PER_S, ended, rate(count, answered > 0 && without == 0))
             };
-            rows.push(Row::total("requests_per_s", unit::REQUESTS_PER_S, whole.ended, rate(whole.ended, true)));
-            rows.push(tokens("output_tokens_per_s", whole.output_tokens, self.counted.without_output));
-            rows.push(tokens("prompt_tokens_per_s", whole.prompt_tokens, self.counted.without_prompt));
-            rows.push(Row::total("window", unit::MICROS, requests, Some(window.to.since(window.from).micros())));
+            rows.push(Row::total("requests_per_s", unit::REQUESTS_PER_S, ended, rate(ended, true)));
+            rows.push(tokens("output_tokens_per_s", output, self.counted.without_output));
+            rows.push(tokens("prompt_tokens_per_s", prompt, self.counted.without_prompt));
+            rows.push(Row::total("window", unit::MICROS, requests, Some(seconds * 1e6)));
         }
         let failed = (requests - answered) as f64 / requests.max(1) as f64;
         rows.extend(wilson(failed, requests, requests).map(|e| Row::proportion("error_rate", e)));

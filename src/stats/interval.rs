@@ -1,7 +1,7 @@
 //! Intervals: how far off an estimate may be. All are two-sided, 95 %.
 
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, StudentsT};
+use statrs::distribution::{Binomial, ChiSquared, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
 
 /// The 97.5 % point of the standard normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
@@ -56,19 +56,53 @@ pub fn proportion_ratio(a: Estimate, trusted_a: u64, b: Estimate, trusted_b: u64
     Some(((middle - half).exp(), (middle + half).exp()))
 }
 
-/// Interval of a ratio from the logarithms of the ratio in separate blocks of time: Student's t on their mean, K - 1
-/// degrees of freedom (measuring.md 8, "separate blocks as the unit"; batch means, Law, Simulation Modeling and
-/// Analysis, 9.5.3). `None` for fewer than two blocks, or a logarithm that isn't finite.
-pub fn log_ratio_interval(logs: &[f64]) -> Option<(f64, f64)> {
-    if logs.len() < 2 || logs.iter().any(|x| !x.is_finite()) {
-        return None;
+/// The point below which Student's t with `free` degrees of freedom lies with probability `q`.
+pub(super) fn t_quantile(q: f64, free: f64) -> Option<f64> {
+    Some(StudentsT::new(0.0, 1.0, free).ok()?.inverse_cdf(q)).filter(|t| t.is_finite())
+}
+
+/// The probability that Student's t lies above `t`.
+pub(super) fn t_above(t: f64, free: f64) -> Option<f64> {
+    Some(StudentsT::new(0.0, 1.0, free).ok()?.sf(t)).filter(|p| p.is_finite())
+}
+
+/// The point below which chi-squared with `free` degrees of freedom lies with probability `q`.
+pub(super) fn chi_squared_quantile(q: f64, free: f64) -> Option<f64> {
+    Some(ChiSquared::new(free).ok()?.inverse_cdf(q)).filter(|x| x.is_finite() && *x > 0.0)
+}
+
+/// The probability that a standard normal lies above `z`.
+pub(super) fn normal_above(z: f64) -> f64 {
+    Normal::standard().sf(z)
+}
+
+/// Interval of a mean: Student's t over the effective number of rows.
+pub(super) fn mean_interval(mean: f64, sd: f64, effective: f64) -> Option<(f64, f64)> {
+    let half = t_quantile(0.975, effective - 1.0).filter(|_| effective >= 2.0)? * sd / effective.sqrt();
+    Some((mean - half, mean + half))
+}
+
+/// The shares of the ordered rows between which the true `q` quantile lies, from order statistics: ranks of the binomial
+/// distribution of `effective` rows (Conover, Practical Nonparametric Statistics, 3rd ed., 3.2; Hahn and Meeker,
+/// Statistical Intervals, 5.2). `None` where no rank is high or low enough: the rows can't carry an interval.
+pub(super) fn quantile_interval(q: f64, effective: f64) -> Option<(f64, f64)> {
+    // Whole rows, rounded down: a part of a row carries nothing.
+    let n = effective.floor() as u64;
+    let binomial = Binomial::new(q, n).ok().filter(|_| n > 0)?;
+    // The interval from rank l to rank u covers with probability P(l <= X < u): at most 2.5 % are given away on each side.
+    let low = first(n, |rank| binomial.cdf(rank) > 0.025);
+    let high = first(n, |rank| binomial.cdf(rank) >= 0.975) + 1;
+    (low >= 1 && high <= n).then(|| (low as f64 / n as f64, high as f64 / n as f64))
+}
+
+/// The first of 0 to `n` that a condition holds for, which stays true once it is; `n` if it doesn't.
+fn first(n: u64, holds: impl Fn(u64) -> bool) -> u64 {
+    let (mut from, mut to) = (0, n);
+    while from < to {
+        let middle = from + (to - from) / 2;
+        if holds(middle) { to = middle } else { from = middle + 1 }
     }
-    let k = logs.len() as f64;
-    let mean = logs.iter().sum::<f64>() / k;
-    let variance = logs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (k - 1.0);
-    let half = StudentsT::new(0.0, 1.0, k - 1.0).ok()?.inverse_cdf(0.975) * (variance / k).sqrt();
-    let (low, high) = ((mean - half).exp(), (mean + half).exp());
-    (low.is_finite() && high.is_finite()).then_some((low, high))
+    from
 }
 
 #[cfg(test)]
@@ -114,12 +148,32 @@ mod tests {
     }
 
     #[test]
-    fn the_t_interval_of_blocks() {
-        // Mean 0, sd 1 of four: 3.1824 * 1 / 2.
-        let logs = [-1.0, 1.0, -1.0, 1.0].map(|x: f64| x * 0.75_f64.sqrt());
-        let (low, high) = log_ratio_interval(&logs).unwrap();
-        assert!(near(low.ln(), -1.59122) && near(high.ln(), 1.59122), "{low} {high}");
-        assert_eq!(log_ratio_interval(&[0.1]), None);
-        assert_eq!(log_ratio_interval(&[0.1, f64::NEG_INFINITY]), None);
+    fn the_mean_of_effective_rows() {
+        // t(3) 3.182446 x 1 / 2.
+        let (low, high) = mean_interval(5.0, 1.0, 4.0).unwrap();
+        assert!(near(low, 5.0 - 1.591_223) && near(high, 5.0 + 1.591_223), "{low} {high}");
+        assert_eq!(mean_interval(5.0, 1.0, 1.9), None);
+        assert!(mean_interval(5.0, 1.0, 2.0).is_some());
+    }
+
+    #[test]
+    fn quantiles_have_an_interval_from_the_published_numbers_of_rows_on() {
+        for (q, n) in [(0.5, 6.0), (0.9, 36.0), (0.95, 72.0), (0.99, 368.0), (0.999, 3688.0)] {
+            assert!(quantile_interval(q, n).is_some(), "{q} {n}");
+            assert_eq!(quantile_interval(q, n - 0.001), None, "{q} {n}");
+        }
+        // At 1,000 rows the interval of p99 is the 983rd to the 997th value.
+        let (low, high) = quantile_interval(0.99, 1000.9).unwrap();
+        assert!(near(low, 0.983) && near(high, 0.997), "{low} {high}");
+        // At 10 the median's is the 2nd to the 9th (Conover's table: P = 0.979).
+        assert_eq!(quantile_interval(0.5, 10.0), Some((0.2, 0.9)));
+        assert_eq!(quantile_interval(0.5, 0.0), None);
+    }
+
+    #[test]
+    fn published_points_of_the_distributions() {
+        assert!(near(t_quantile(0.975, 9.0).unwrap(), 2.262_157) && near(t_above(2.262_157, 9.0).unwrap(), 0.025));
+        assert!(near(chi_squared_quantile(0.2, 9.0).unwrap(), 5.380_053) && near(normal_above(1.959_964), 0.025));
+        assert_eq!((t_quantile(0.975, 0.0), chi_squared_quantile(0.2, 0.0)), (None, None));
     }
 }

@@ -11,6 +11,9 @@ pub enum Metric {
     Response,
     Lag,
     Ttft,
+    ResponseTtft,
+    LastToken,
+    ResponseLastToken,
     Itl,
     Tpot,
     GapMax,
@@ -29,11 +32,14 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of `summary.csv`.
-    pub const ALL: [Metric; 18] = [
+    pub const ALL: [Metric; 21] = [
         Metric::Latency,
         Metric::Response,
         Metric::Lag,
         Metric::Ttft,
+        Metric::ResponseTtft,
+        Metric::LastToken,
+        Metric::ResponseLastToken,
         Metric::Itl,
         Metric::Tpot,
         Metric::GapMax,
@@ -57,6 +63,9 @@ impl Metric {
             Metric::Response => "response",
             Metric::Lag => "lag",
             Metric::Ttft => "ttft",
+            Metric::ResponseTtft => "response_ttft",
+            Metric::LastToken => "last_token",
+            Metric::ResponseLastToken => "response_last_token",
             Metric::Itl => "itl",
             Metric::Tpot => "tpot",
             Metric::GapMax => "gap_max",
@@ -81,6 +90,9 @@ impl Metric {
             Metric::Response => "from the planned instant to the end of the answer",
             Metric::Lag => "how late the generator sent, from the planned instant",
             Metric::Ttft => "from sent to the first non-empty text of a stream",
+            Metric::ResponseTtft => "from the planned instant to the first non-empty text of a stream",
+            Metric::LastToken => "from sent to the last non-empty text of a stream",
+            Metric::ResponseLastToken => "from the planned instant to the last non-empty text of a stream",
             Metric::Itl => "mean gap between tokens of a request: (last token - first token) / (tokens - 1)",
             Metric::Tpot => "(end - first token) / (tokens - 1)",
             Metric::GapMax => "longest wait between two pieces of text of an answer",
@@ -127,6 +139,11 @@ impl Metric {
             Metric::Response => sample.response().map(time),
             Metric::Lag => sample.lag().map(time),
             Metric::Ttft => sample.ttft().map(time),
+            Metric::ResponseTtft => sample.stamps.first_token.map(|at| time(at.since(sample.stamps.planned))),
+            Metric::LastToken => {
+                sample.stamps.last_token.zip(sample.stamps.sent).map(|(at, sent)| time(at.since(sent)))
+            }
+            Metric::ResponseLastToken => sample.stamps.last_token.map(|at| time(at.since(sample.stamps.planned))),
             Metric::Itl => sample.itl(),
             Metric::Tpot => sample.tpot(),
             Metric::GapMax => sample.gap_max.map(time),

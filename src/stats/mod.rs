@@ -5,25 +5,33 @@
 //! samples give the same bits again, which is what `loadcmp report DIR` rests on. hdrhistogram's door is this room.
 
 mod answers;
+mod batches;
 mod compare;
 mod distribution;
 mod fold;
+mod headline;
 mod interval;
 mod metric;
 mod packed;
+mod rank;
+mod series;
 mod slots;
+mod steady;
 mod summary;
 mod timeline;
+mod units;
 mod vectors;
 
 pub use answers::Confusion;
-pub use compare::{Comparison, SMALLEST_EFFECT, Verdict};
-pub use distribution::{Distribution, FIRM_N, LEAST_N};
+pub use compare::{Comparison, Settings, Verdict, compare_summaries};
+pub use distribution::{Distribution, FIGURES, FIRM_N, LEAST_N};
 pub use fold::{Fold, Folded, Window};
-pub use interval::{Estimate, log_ratio_interval, newcombe, proportion_ratio, wilson};
+pub use interval::{Estimate, newcombe, proportion_ratio, wilson};
 pub use metric::Metric;
 pub use packed::{Packed, write_interval_log};
-pub use summary::{Row, TargetSummary, unit};
+pub use series::worth_showing;
+pub use steady::{Drift, Steady};
+pub use summary::{Needs, Row, TargetSummary, UnitSeries, unit};
 pub use timeline::Second;
 pub use vectors::cosine;
 

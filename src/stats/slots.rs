@@ -1,7 +1,8 @@
-//! A target's measured window cut into slots of time, so that a ratio can be taken block of time by block of time.
+//! A target's measured rows by stretches of time, and by the blocks they were driven in: what ratios are taken over.
 //!
-//! At most [`MOST_SLOTS`] slots: when a run outgrows them, neighbours merge in pairs and slots become twice as wide.
-//! Which slot a sample ends in depends on the samples alone, not on the order they come in.
+//! A row's times belong to the stretch that it was planned in, so that in an open loop the same requests stand beside each
+//! other; what is counted for rates belongs to the stretch that it ended in. At most [`MOST_SLOTS`] slots: when a window
+//! outgrows them, neighbours merge in pairs. Which slot a sample is in depends on the samples alone, not on their order.
 
 use super::distribution::{record, unbiased_quantile};
 use super::{Metric, Window};
@@ -9,10 +10,10 @@ use crate::record::{Nanos, Sample};
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
-/// Slots a target has at most.
-pub(super) const MOST_SLOTS: u64 = 32;
+/// Slots a window has at most.
+pub(super) const MOST_SLOTS: u64 = 64;
 /// Width of a slot at first, in nanoseconds.
-const FIRST_WIDTH: u64 = 250_000_000;
+const FIRST_WIDTH: u64 = 50_000_000;
 
 /// One value a request: its histogram (for quantiles) and its sum (for the mean).
 #[derive(Clone, Debug, Default)]
@@ -59,13 +60,20 @@ impl Times {
     }
 }
 
-/// What ended in a slot, or in several merged.
+/// The times that are kept of each request, and whether quantiles are read of them.
+const TIMES: [(Metric, bool); 6] = [
+    (Metric::Latency, true),
+    (Metric::Ttft, true),
+    (Metric::Response, true),
+    (Metric::ResponseTtft, true),
+    (Metric::Itl, false),
+    (Metric::Tpot, false),
+];
+
+/// What belongs to a slot, or to several merged.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
-    pub latency: Times,
-    pub ttft: Times,
-    pub itl: Times,
-    pub tpot: Times,
+    times: [Times; TIMES.len()],
     /// Answers that ended inside the window.
     pub ended: u64,
     /// Their output tokens, by the engine's count.
@@ -75,82 +83,109 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    fn push(&mut self, sample: &Sample, inside: bool) {
-        for (times, metric, quantiles) in [
-            (&mut self.latency, Metric::Latency, true),
-            (&mut self.ttft, Metric::Ttft, true),
-            (&mut self.itl, Metric::Itl, false),
-            (&mut self.tpot, Metric::Tpot, false),
-        ] {
-            if let Some(ticks) = metric.ticks(sample) {
-                times.record(ticks, quantiles);
+    /// The times of a metric; none are kept of those that no ratio is told of.
+    pub fn times(&self, metric: Metric) -> Option<&Times> {
+        TIMES.iter().position(|(known, _)| *known == metric).map(|at| &self.times[at])
+    }
+
+    fn take_times(&mut self, sample: &Sample, open: bool) {
+        for ((metric, quantiles), times) in TIMES.iter().zip(&mut self.times) {
+            // In a closed loop a request is planned when its user is ready: the two times are one.
+            let told = open || !matches!(metric, Metric::Response | Metric::ResponseTtft);
+            if let Some(ticks) = metric.ticks(sample).filter(|_| told) {
+                times.record(ticks, *quantiles);
             }
-        }
-        if inside {
-            self.ended += 1;
-            self.output_tokens = self.output_tokens.saturating_add(sample.output_tokens.unwrap_or(0));
-            self.prompt_tokens = self.prompt_tokens.saturating_add(sample.prompt_tokens.unwrap_or(0));
         }
     }
 
-    fn add(&mut self, other: &Slot) {
-        self.latency.add(&other.latency);
-        self.ttft.add(&other.ttft);
-        self.itl.add(&other.itl);
-        self.tpot.add(&other.tpot);
+    fn take_end(&mut self, sample: &Sample) {
+        self.ended += 1;
+        self.output_tokens = self.output_tokens.saturating_add(sample.output_tokens.unwrap_or(0));
+        self.prompt_tokens = self.prompt_tokens.saturating_add(sample.prompt_tokens.unwrap_or(0));
+    }
+
+    pub fn add(&mut self, other: &Slot) {
+        self.times.iter_mut().zip(&other.times).for_each(|(mine, others)| mine.add(others));
         self.ended += other.ended;
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
     }
 }
 
-/// A stretch of the window: what ended in it, and how long it was.
+/// A stretch of a window, or a block: what belongs to it, and how long it was.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Block {
+pub(super) struct Unit {
     pub slot: Slot,
     pub seconds: f64,
 }
 
-/// The slots of one target.
+/// The slots of one window.
 #[derive(Clone, Debug)]
 pub(super) struct Slots {
     /// Where slot 0 begins.
     origin: u64,
-    /// The window's end, where it was known beforehand.
+    /// The window's end, where it is known.
     to: Option<u64>,
     width: u64,
+    open_loop: bool,
+    /// Whether a window was told; else it begins with the first row.
+    told: bool,
     slots: BTreeMap<u64, Slot>,
-}
-
-impl Default for Slots {
-    fn default() -> Self {
-        Self { origin: 0, to: None, width: FIRST_WIDTH, slots: BTreeMap::new() }
-    }
+    /// First planned and last end of the rows.
+    seen: Option<(u64, u64)>,
 }
 
 impl Slots {
-    /// Sets the window; without effect once a sample is in.
+    pub fn new(open_loop: bool) -> Self {
+        Self { origin: 0, to: None, width: FIRST_WIDTH, open_loop, told: false, slots: BTreeMap::new(), seen: None }
+    }
+
+    /// Sets the window, or, once it is known, its end.
     pub fn window(&mut self, from: Nanos, to: Option<Nanos>) {
         if self.slots.is_empty() {
-            (self.origin, self.to) = (from.0, to.map(|to| to.0));
+            (self.origin, self.told) = (from.0, true);
+        }
+        self.to = to.map(|to| to.0);
+    }
+
+    /// Takes a measured request whatever became of it: the window of a run without a fixed end reaches to its last.
+    pub fn see(&mut self, planned: Nanos, end: Nanos) {
+        let (from, to) = self.seen.unwrap_or((planned.0, end.0));
+        self.seen = Some((from.min(planned.0), to.max(end.0)));
+        if !self.told && self.slots.is_empty() {
+            self.origin = from.min(planned.0);
         }
     }
 
-    /// Takes an answered request of the measured window. One that ended after the window counts in its last slot, for
-    /// its latency; for rates it doesn't count.
+    /// Takes an answered request.
     pub fn push(&mut self, sample: &Sample) {
         let Some(end) = sample.stamps.end else { return };
-        let inside = end.0 >= self.origin && self.to.is_none_or(|to| end.0 <= to);
-        // The instant a window closes belongs to it, and to its last slot.
-        let last = self.to.map_or(u64::MAX, |to| to.saturating_sub(1));
-        let at = end.0.min(last).saturating_sub(self.origin) / self.width;
-        self.slots.entry(at).or_default().push(sample, inside);
+        let planned = self.place(sample.stamps.planned);
+        let open_loop = self.open_loop;
+        self.slots.entry(planned).or_default().take_times(sample, open_loop);
+        if end.0 >= self.origin && self.to.is_none_or(|to| end.0 <= to) {
+            let at = self.place(end);
+            self.slots.entry(at).or_default().take_end(sample);
+        }
         while let (Some((first, _)), Some((last, _))) = (self.slots.first_key_value(), self.slots.last_key_value()) {
             if last - first < MOST_SLOTS {
                 break;
             }
             self.merge();
         }
+    }
+
+    /// What ended inside the window: answers, their output tokens, their prompt tokens.
+    pub fn ended(&self) -> [u64; 3] {
+        self.slots.values().fold([0; 3], |[n, output, prompt], slot| {
+            [n + slot.ended, output.saturating_add(slot.output_tokens), prompt.saturating_add(slot.prompt_tokens)]
+        })
+    }
+
+    /// The slot of an instant. The instant a window closes belongs to it, and to its last slot.
+    fn place(&self, at: Nanos) -> u64 {
+        let last = self.to.map_or(u64::MAX, |to| to.saturating_sub(1));
+        at.0.min(last).saturating_sub(self.origin) / self.width
     }
 
     fn merge(&mut self) {
@@ -160,41 +195,56 @@ impl Slots {
         }
     }
 
-    /// All of it as one block.
-    pub fn whole(&self, window: Window) -> Block {
-        let mut all = Block { slot: Slot::default(), seconds: window.seconds() };
+    /// The window as driven; where its end wasn't fixed, to the last answer.
+    pub fn span(&self) -> Option<Window> {
+        let (_, last) = self.seen?;
+        Some(Window { from: Nanos(self.origin), to: Nanos(self.to.unwrap_or(last).max(self.origin)) })
+    }
+
+    /// When it opened.
+    pub fn opened(&self) -> Nanos {
+        Nanos(self.origin)
+    }
+
+    /// Its length in seconds.
+    pub fn seconds(&self) -> f64 {
+        self.span().map_or(0.0, Window::seconds)
+    }
+
+    /// All of it as one unit.
+    pub fn whole(&self) -> Unit {
+        let mut all = Unit { slot: Slot::default(), seconds: self.seconds() };
         self.slots.values().for_each(|slot| all.slot.add(slot));
         all
     }
 
     /// Number of slots that the window spans.
-    pub fn spanned(&self, window: Window) -> u64 {
-        let (from, to) = self.relative(window);
-        if to <= from { 0 } else { (to - 1) / self.width - from / self.width + 1 }
+    pub fn spanned(&self) -> u64 {
+        let length = self.length();
+        if length == 0 { 0 } else { (length - 1) / self.width + 1 }
     }
 
-    /// The window cut into `k` blocks of about equal time: a slot goes to the block that its middle lies in.
-    pub fn blocks(&self, window: Window, k: usize) -> Vec<Block> {
-        let mut blocks = vec![Block::default(); k];
-        let (from, to) = self.relative(window);
-        let length = to.saturating_sub(from);
-        if length == 0 || self.spanned(window) > 4 * MOST_SLOTS {
-            return blocks;
+    fn length(&self) -> u64 {
+        self.span().map_or(0, |window| window.to.since(window.from).0)
+    }
+
+    /// The window cut into `k` stretches of about equal time: a slot goes to the stretch that its middle lies in.
+    pub fn stretches(&self, k: usize) -> Vec<Unit> {
+        let mut stretches = vec![Unit::default(); k];
+        let length = self.length();
+        if length == 0 || self.spanned() > 4 * MOST_SLOTS {
+            return stretches;
         }
-        for at in from / self.width..=(to - 1) / self.width {
-            let (begin, end) = (from.max(at * self.width), to.min((at + 1) * self.width));
-            let middle = (begin - from) as f64 + (end - begin) as f64 / 2.0;
-            let block = &mut blocks[((middle / length as f64 * k as f64) as usize).min(k - 1)];
-            block.seconds += (end - begin) as f64 / 1e9;
+        for at in 0..=(length - 1) / self.width {
+            let (begin, end) = (at * self.width, length.min((at + 1) * self.width));
+            let middle = begin as f64 + (end - begin) as f64 / 2.0;
+            let stretch = &mut stretches[((middle / length as f64 * k as f64) as usize).min(k - 1)];
+            stretch.seconds += (end - begin) as f64 / 1e9;
             if let Some(slot) = self.slots.get(&at) {
-                block.slot.add(slot);
+                stretch.slot.add(slot);
             }
         }
-        blocks
-    }
-
-    fn relative(&self, window: Window) -> (u64, u64) {
-        (window.from.0.saturating_sub(self.origin), window.to.0.saturating_sub(self.origin))
+        stretches
     }
 }
 
@@ -205,41 +255,80 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
+    fn row(planned: u64, end: u64) -> Sample {
+        let mut sample = fixture::sample(0, 0);
+        sample.stamps.planned = Nanos(planned);
+        sample.stamps.end = Some(Nanos(end));
+        sample.stamps.sent = Some(Nanos(end.saturating_sub(1000)));
+        sample.output_tokens = Some(3);
+        sample
+    }
+
     fn filled(ends: impl IntoIterator<Item = u64>, to: Option<u64>) -> Slots {
-        let mut slots = Slots::default();
+        let mut slots = Slots::new(false);
         slots.window(Nanos(S), to.map(Nanos));
         for end in ends {
-            let mut sample = fixture::sample(0, 0);
-            sample.stamps.end = Some(Nanos(end));
-            sample.stamps.sent = Some(Nanos(end.saturating_sub(1000)));
-            sample.output_tokens = Some(3);
-            slots.push(&sample);
+            slots.see(Nanos(end.saturating_sub(2000)), Nanos(end));
+            slots.push(&row(end.saturating_sub(2000), end));
         }
         slots
     }
 
+    fn latency(unit: &Unit) -> u64 {
+        unit.slot.times(Metric::Latency).unwrap().n
+    }
+
     #[test]
     fn slots_double_and_keep_their_totals() {
-        let slots = filled((0..1000).map(|i| S + i * S / 10), Some(101 * S));
-        assert_eq!(slots.width, 4 * S);
+        let slots = filled((0..1000).map(|i| S + 5000 + i * S / 10), Some(101 * S));
+        assert_eq!(slots.width, FIRST_WIDTH << 5);
         assert!(slots.slots.len() as u64 <= MOST_SLOTS);
-        let window = Window { from: Nanos(S), to: Nanos(101 * S) };
-        assert_eq!(slots.whole(window).slot.ended, 1000);
-        for k in 1..=10 {
-            let blocks = slots.blocks(window, k);
-            assert_eq!(blocks.iter().map(|b| b.slot.ended).sum::<u64>(), 1000);
-            assert_eq!(blocks.iter().map(|b| b.slot.latency.n).sum::<u64>(), 1000);
-            assert!((blocks.iter().map(|b| b.seconds).sum::<f64>() - 100.0).abs() < 1e-9);
-            assert!(blocks.iter().all(|b| b.seconds > 0.0));
+        assert_eq!(slots.whole().slot.ended, 1000);
+        for k in 1..=30 {
+            let units = slots.stretches(k);
+            assert_eq!(units.iter().map(|u| u.slot.ended).sum::<u64>(), 1000);
+            assert_eq!(units.iter().map(latency).sum::<u64>(), 1000);
+            assert!((units.iter().map(|u| u.seconds).sum::<f64>() - 100.0).abs() < 1e-9);
+            assert!(units.iter().all(|u| u.seconds > 0.0));
         }
+        assert_eq!(slots.spanned(), 63);
     }
 
     #[test]
     fn the_end_of_the_window_is_inside_and_later_is_not() {
         let slots = filled([2 * S, 3 * S, 3 * S + 1], Some(3 * S));
-        let window = Window { from: Nanos(S), to: Nanos(3 * S) };
-        let whole = slots.whole(window);
-        assert_eq!((whole.slot.ended, whole.slot.latency.n, whole.slot.output_tokens), (2, 3, 6));
-        assert_eq!(slots.blocks(window, 2)[1].slot.ended, 2);
+        let whole = slots.whole();
+        assert_eq!((whole.slot.ended, latency(&whole), whole.slot.output_tokens), (2, 3, 6));
+        assert_eq!(whole.seconds, 2.0);
+        assert_eq!(slots.stretches(2)[1].slot.ended, 2);
+    }
+
+    #[test]
+    fn times_belong_to_where_a_request_was_planned_and_rates_to_where_it_ended() {
+        let mut slots = Slots::new(true);
+        slots.window(Nanos(0), Some(Nanos(2 * S)));
+        slots.see(Nanos(S / 2), Nanos(3 * S / 2));
+        slots.push(&row(S / 2, 3 * S / 2));
+        let [first, second] = &slots.stretches(2)[..] else { panic!() };
+        assert_eq!((latency(first), latency(second)), (1, 0));
+        assert_eq!((first.slot.ended, second.slot.ended), (0, 1));
+        // The response is told in an open loop, and only there.
+        assert_eq!(first.slot.times(Metric::Response).unwrap().mean(), Some(1e9));
+        assert!(first.slot.times(Metric::Lag).is_none());
+        let closed = filled([2 * S], Some(3 * S));
+        assert_eq!(closed.whole().slot.times(Metric::Response).unwrap().n, 0);
+    }
+
+    #[test]
+    fn a_window_without_an_end_reaches_to_the_last_answer_until_it_is_told() {
+        let mut slots = filled([2 * S, 5 * S], None);
+        assert_eq!(slots.span(), Some(Window { from: Nanos(S), to: Nanos(5 * S) }));
+        slots.window(Nanos(9 * S), Some(Nanos(6 * S)));
+        assert_eq!(slots.span(), Some(Window { from: Nanos(S), to: Nanos(6 * S) }));
+        assert_eq!(Slots::new(false).span(), None);
+        assert_eq!((Slots::new(false).spanned(), Slots::new(false).whole().seconds), (0, 0.0));
+        let mut unset = Slots::new(false);
+        unset.see(Nanos(4 * S), Nanos(5 * S));
+        assert_eq!(unset.span().map(|w| w.from), Some(Nanos(4 * S)));
     }
 }

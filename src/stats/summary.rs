@@ -1,6 +1,6 @@
 //! What a target's samples come to: one row a metric, as `summary.csv` has them.
 
-use super::{Confusion, Estimate, Window};
+use super::{Confusion, Drift, Estimate, Steady, Window};
 use crate::record::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,17 @@ pub mod unit {
     pub const REQUESTS_PER_S: &str = "requests/s";
     /// A share or any other pure number.
     pub const ONE: &str = "1";
+}
+
+/// What a figure lacks: how many rows, and how many seconds at the run's own rate, there should have been in all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Needs {
+    /// The figure: `p99`.
+    pub figure: String,
+    /// Rows of each target in all.
+    pub rows: u64,
+    /// Seconds of the measured window in all; `None` where the rate isn't known.
+    pub seconds: Option<f64>,
 }
 
 /// One metric of one target. A blank is a thing that wasn't measured, or that the rows can't carry; never zero.
@@ -47,10 +58,37 @@ pub struct Row {
     pub p999: Option<f64>,
     /// Largest value.
     pub max: Option<f64>,
-    /// Lower end of the 95 % interval of `mean` (proportions only).
+    /// Lower end of the 95 % interval of `mean`.
     pub low: Option<f64>,
     /// Upper end of it.
     pub high: Option<f64>,
+    /// Effective number of rows: what they are worth as independent ones, by batch means.
+    #[serde(default)]
+    pub n_eff: Option<f64>,
+    /// Lower end of the median's 95 % interval, from order statistics at the effective number.
+    #[serde(default)]
+    pub p50_low: Option<f64>,
+    /// Upper end of it.
+    #[serde(default)]
+    pub p50_high: Option<f64>,
+    /// Lower end of the 95th percentile's.
+    #[serde(default)]
+    pub p95_low: Option<f64>,
+    /// Upper end of it.
+    #[serde(default)]
+    pub p95_high: Option<f64>,
+    /// Lower end of the 99th percentile's.
+    #[serde(default)]
+    pub p99_low: Option<f64>,
+    /// Upper end of it.
+    #[serde(default)]
+    pub p99_high: Option<f64>,
+    /// The quantile from which the percentiles are infinite (`…_or_failed` only): the failures' share lies beyond it.
+    #[serde(default)]
+    pub infinite_from: Option<f64>,
+    /// What the percentiles lack for intervals of their own.
+    #[serde(default)]
+    pub needs: Vec<Needs>,
     /// Values that the histogram behind the percentiles could not take as they were.
     #[serde(default)]
     pub clamped: u64,
@@ -77,6 +115,14 @@ impl Row {
             max: tidy(self.max),
             low: tidy(self.low),
             high: tidy(self.high),
+            n_eff: tidy(self.n_eff),
+            p50_low: tidy(self.p50_low),
+            p50_high: tidy(self.p50_high),
+            p95_low: tidy(self.p95_low),
+            p95_high: tidy(self.p95_high),
+            p99_low: tidy(self.p99_low),
+            p99_high: tidy(self.p99_high),
+            infinite_from: tidy(self.infinite_from),
             ..self
         }
     }
@@ -119,6 +165,17 @@ impl Row {
     }
 }
 
+/// One headline metric in each unit of a target's run, so that runs can be compared without their samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UnitSeries {
+    /// The metric: `latency.p50`.
+    pub metric: String,
+    /// Its value in each unit, in time order; the unit of measure is the summary's.
+    pub values: Vec<f64>,
+    /// Whether the units are blocks that were driven apart.
+    pub apart: bool,
+}
+
 /// Everything that one target's samples come to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TargetSummary {
@@ -126,8 +183,18 @@ pub struct TargetSummary {
     pub name: String,
     /// Whether an embedded engine stood in for a real one.
     pub stand_in: bool,
-    /// The measured window: as driven, or from the first request planned to the last end. `None` without samples.
+    /// The measured window: as driven, or from the first request planned to the last end; of blocks, from the first's
+    /// opening to the last's close. `None` without samples.
     pub window: Option<Window>,
+    /// Where the run became steady; `None` for blocks, which are warmed each, and for few rows.
+    #[serde(default)]
+    pub steady: Option<Steady>,
+    /// How the median latency changed over the window.
+    #[serde(default)]
+    pub drift: Option<Drift>,
+    /// The headline metrics in each unit: stretches of time, or blocks.
+    #[serde(default)]
+    pub units: Vec<UnitSeries>,
     /// One row a metric, then the totals.
     pub rows: Vec<Row>,
     /// Measured requests by outcome, in the order of [`Outcome::ALL`]; outcomes that did not happen are left out.

@@ -1,0 +1,194 @@
+//! Two runs beside each other: of two result directories (`loadcmp compare`), or the two of an interference measurement.
+
+use super::likeness::{Unlike, told_differences, unlike_targets, unlike_workloads};
+use super::{Report, SCHEMA_VERSION, Status};
+use crate::stats::{Comparison, compare_summaries};
+use serde::Serialize;
+
+/// What the second run is to the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Relation {
+    /// Any two runs of the same workload: usually a later one.
+    Compare,
+    /// The same targets driven one after another, and then at once.
+    Interference,
+}
+
+/// Two runs, told. Ratios are the second run ÷ the first.
+#[derive(Clone, Debug, Serialize)]
+pub struct Beside {
+    /// Version of this document's form.
+    pub schema_version: u32,
+    /// What wrote it, with its version.
+    pub tool: String,
+    /// What the second run is to the first.
+    pub relation: Relation,
+    /// The first run: what ratios are told against.
+    pub first: Side,
+    /// The second run.
+    pub second: Side,
+    /// The metric that was declared the main one.
+    pub primary: String,
+    /// The targets that both runs have.
+    pub pairs: Vec<Pair>,
+    /// Targets of either run that have none beside them.
+    pub unmatched: Vec<String>,
+    /// What else the two runs don't have in common.
+    pub unlike: Vec<Unlike>,
+    /// Reasons to read it with care, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// One of the two runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Side {
+    /// The name it goes by: its directory or file as it was given.
+    pub name: String,
+    /// When it began, UTC (RFC 3339).
+    pub started: String,
+    /// Whether its own audit found it invalid.
+    pub invalid: bool,
+}
+
+/// A target in both runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Pair {
+    /// Its name in the first run, a stand-in marked.
+    pub first: String,
+    /// Its name in the second run.
+    pub second: String,
+    /// Its metrics: `target_value` is the second run's, `reference_value` the first's.
+    pub comparisons: Vec<Comparison>,
+    /// What the engines differ in.
+    pub unlike: Vec<Unlike>,
+}
+
+impl Beside {
+    /// Puts two runs beside each other; of unlike workloads, what they differ in.
+    pub fn new(relation: Relation, first: (&str, &Report), second: (&str, &Report)) -> Result<Self, Vec<Unlike>> {
+        let (a, b) = (first.1, second.1);
+        let unlike = unlike_workloads(&a.plan, &b.plan);
+        if !unlike.is_empty() {
+            return Err(unlike);
+        }
+        let matched = matched(a, b);
+        let pair = |&(i, j): &(usize, usize)| Pair {
+            first: a.targets[i].label(),
+            second: b.targets[j].label(),
+            comparisons: compare_summaries(&b.targets[j], &a.targets[i], &b.comparing()),
+            unlike: unlike_targets((a, i), (b, j)),
+        };
+        let side = |(name, report): (&str, &Report)| Side {
+            name: name.to_owned(),
+            started: report.started.clone(),
+            invalid: report.invalid(),
+        };
+        let alone = |report: &Report, name: &str, used: Vec<usize>| {
+            let rest = (0..report.targets.len()).filter(move |at| !used.contains(at));
+            rest.map(|at| format!("{} of {name}", report.targets[at].label())).collect::<Vec<_>>()
+        };
+        let mut unmatched = alone(a, first.0, matched.iter().map(|m| m.0).collect());
+        unmatched.extend(alone(b, second.0, matched.iter().map(|m| m.1).collect()));
+        let mut unlike = told_differences(a, b);
+        if relation == Relation::Interference {
+            unlike.retain(|u| u.what != "order");
+        }
+        Ok(Self {
+            schema_version: SCHEMA_VERSION,
+            tool: concat!("loadcmp ", env!("CARGO_PKG_VERSION")).to_owned(),
+            relation,
+            first: side(first),
+            second: side(second),
+            primary: b.primary.clone(),
+            pairs: matched.iter().map(pair).collect(),
+            unmatched,
+            unlike,
+            notes: notes(relation, first, second),
+        })
+    }
+
+    /// Whether a run in it was found invalid by its own audit.
+    pub fn invalid(&self) -> bool {
+        self.first.invalid || self.second.invalid
+    }
+}
+
+/// Which targets stand beside which: by name; a lone target of each run, whatever their names.
+fn matched(a: &Report, b: &Report) -> Vec<(usize, usize)> {
+    if a.targets.len() == 1 && b.targets.len() == 1 {
+        return vec![(0, 0)];
+    }
+    let place = |name: &str| b.targets.iter().position(|target| target.name == name);
+    a.targets.iter().enumerate().filter_map(|(at, target)| Some((at, place(&target.name)?))).collect()
+}
+
+fn notes(relation: Relation, first: (&str, &Report), second: (&str, &Report)) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, report) in [first, second] {
+        if report.status != Status::Complete {
+            notes.push(format!("{name} was interrupted: it tells of what was done until then."));
+        }
+        if report.invalid() {
+            notes.push(format!("{name} is invalid by its own audit: nothing follows from it."));
+        }
+        if report.has_stand_in() {
+            notes.push(format!("{name} holds a stand-in's figures: they say nothing of a real engine."));
+        }
+    }
+    if relation == Relation::Compare {
+        notes.push(
+            "The two runs were made at different times: a machine that changed in between changes the ratio, too. One run of both, \
+             in alternating blocks, tells them apart."
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::report;
+    use crate::scenario::Task;
+    use crate::stats::Verdict;
+
+    #[test]
+    fn a_run_beside_itself_shows_nothing() {
+        let run = report(Task::Classify, false);
+        let beside = Beside::new(Relation::Compare, ("a", &run), ("b", &run)).unwrap();
+        assert_eq!(beside.pairs.iter().map(|p| p.first.as_str()).collect::<Vec<_>>(), ["native", "ollama"]);
+        assert!(beside.unmatched.is_empty() && beside.unlike.is_empty());
+        for c in beside.pairs.iter().flat_map(|p| &p.comparisons) {
+            assert_eq!(c.verdict, Verdict::NotShown, "{c:?}");
+        }
+        let main = beside.pairs[0].comparisons.iter().find(|c| c.metric == "latency.p50").unwrap();
+        assert_eq!(main.ratio, Some(1.0));
+    }
+
+    #[test]
+    fn ratios_are_the_second_run_over_the_first() {
+        let (a, mut b) = (report(Task::Classify, false), report(Task::Classify, false));
+        // The reference is 20 ms, the native runtime 12 ms: as lone targets they stand beside each other.
+        let mut lone = a.clone();
+        lone.targets.truncate(1);
+        b.targets.remove(0);
+        let beside = Beside::new(Relation::Compare, ("a", &lone), ("b", &b)).unwrap();
+        let main = beside.pairs[0].comparisons.iter().find(|c| c.metric == "latency.p50").unwrap();
+        assert!(main.ratio.unwrap() > 1.5, "{main:?}");
+        assert_eq!(main.verdict, Verdict::Worse);
+        assert_eq!((beside.pairs[0].first.as_str(), beside.pairs[0].second.as_str()), ("native", "ollama"));
+    }
+
+    #[test]
+    fn targets_without_a_like_are_listed_and_unlike_workloads_refused() {
+        let (a, mut b) = (report(Task::Classify, false), report(Task::Classify, false));
+        b.targets[0].name = "other".to_owned();
+        let beside = Beside::new(Relation::Interference, ("a", &a), ("b", &b)).unwrap();
+        assert_eq!(beside.unmatched, ["native of a", "other of b"]);
+        assert_eq!(beside.pairs.len(), 1);
+        b.plan.workload.hash = "x".to_owned();
+        let unlike = Beside::new(Relation::Compare, ("a", &a), ("b", &b)).unwrap_err();
+        assert_eq!(unlike[0].what, "prompts and sampling");
+    }
+}

@@ -1,0 +1,44 @@
+//! Two runs that were made before, beside each other: nothing is sent.
+
+use super::Failure;
+use crate::report::{Beside, Relation, Report, SCHEMA_VERSION};
+use std::path::Path;
+
+/// Compares two runs: directories of results, or their `report.json`. Ratios are `second` ÷ `first`.
+pub fn compare(first: &Path, second: &Path) -> Result<Beside, Failure> {
+    let (a, b) = (read(first)?, read(second)?);
+    let names = (first.display().to_string(), second.display().to_string());
+    Beside::new(Relation::Compare, (&names.0, &a), (&names.1, &b)).map_err(|unlike| {
+        let mut text = format!("error: {} and {} asked unlike things, so no ratio means anything:", names.0, names.1);
+        for unlike in unlike {
+            text += &format!("\n  {}: {} against {}", unlike.what, unlike.first, unlike.second);
+        }
+        Failure::Usage(text)
+    })
+}
+
+/// Reads a report: `report.json` of a directory, or a file.
+fn read(path: &Path) -> Result<Report, Failure> {
+    let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
+    let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
+    let bytes = std::fs::read(&file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound if path.is_dir() && path.join("manifest.json").is_file() => {
+            wrong("has no report.json; make it with: loadcmp report DIR".to_owned())
+        }
+        std::io::ErrorKind::NotFound if path.is_dir() => {
+            wrong("is no results directory: it has no report.json".to_owned())
+        }
+        _ => wrong(format!("can't be read: {error}")),
+    })?;
+    // The version first: a later form need not fit the types.
+    #[derive(serde::Deserialize)]
+    struct Version {
+        schema_version: u32,
+    }
+    let not_ours = |error: serde_json::Error| wrong(format!("is not a report of loadcmp's ({error})"));
+    let Version { schema_version } = serde_json::from_slice(&bytes).map_err(not_ours)?;
+    if schema_version > SCHEMA_VERSION {
+        return Err(wrong(format!("its form is version {schema_version}; this loadcmp knows {SCHEMA_VERSION}")));
+    }
+    serde_json::from_slice(&bytes).map_err(not_ours)
+}

@@ -1,0 +1,346 @@
+//! What a series of units says: stretches of time or blocks, each with the logarithm of a ratio. Rows wait in the same
+//! queue and are no evidence of their own; units far enough apart are.
+
+use super::interval::{chi_squared_quantile, t_above, t_quantile};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Fewest units an interval is taken over: below, the signed-rank test can show nothing either.
+pub const LEAST_UNITS: usize = 6;
+/// Units from which the bootstrap is used; a resample of fewer is too often of two or three different ones.
+const BOOTSTRAP_FROM: usize = 12;
+/// Resamples.
+const RESAMPLES: usize = 1999;
+/// One-sided point of the standard normal at which neighbouring units are taken to depend on each other (10 %).
+const DEPENDENT: f64 = 1.281_551_565_544_600_5;
+/// The true difference that a run should be long enough to show.
+pub const WORTH_SHOWING: f64 = 0.05;
+
+/// What a series of independent units comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// Lower end of the 95 % interval, on the log scale.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Units the interval rests on, once dependent neighbours were joined.
+    pub units: usize,
+    /// Standard error of the centre.
+    pub error: f64,
+    /// p of the signed-rank test.
+    pub rank_p: Option<f64>,
+    /// Factor by which the run would have to be longer to show a difference of `WORTH_SHOWING` nine times in ten.
+    pub longer: Option<f64>,
+}
+
+/// Neighbours depend on each other however many are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependent;
+
+/// The von Neumann ratio as a standard normal under independence: positive for neighbours that are alike (von Neumann,
+/// Annals of Mathematical Statistics 12(4), 1941; as Fishman and Yarberry use it, INFORMS J. on Computing 9(3), 1997).
+fn alike(values: &[f64]) -> f64 {
+    let k = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / k;
+    let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
+    if squares <= 0.0 || values.len() < 3 {
+        return 0.0;
+    }
+    let steps: f64 = values.windows(2).map(|pair| (pair[1] - pair[0]).powi(2)).sum();
+    (1.0 - steps / (2.0 * squares)) * ((k * k - 1.0) / (k - 2.0)).sqrt()
+}
+
+/// Joins neighbours by their means until they look independent, as LBATCH does; the remainder joins the last.
+fn independent(logs: &[f64]) -> Result<Vec<f64>, Dependent> {
+    let mut size = 1;
+    loop {
+        let count = logs.len() / size;
+        if count < LEAST_UNITS {
+            return Err(Dependent);
+        }
+        let joined: Vec<f64> = (0..count)
+            .map(|i| {
+                let to = if i + 1 == count { logs.len() } else { (i + 1) * size };
+                let part = &logs[i * size..to];
+                part.iter().sum::<f64>() / part.len() as f64
+            })
+            .collect();
+        if alike(&joined) <= DEPENDENT {
+            return Ok(joined);
+        }
+        size += 1;
+    }
+}
+
+/// The evidence of a series around its centre, the log ratio of the whole run. `apart` says that the units were driven
+/// apart, each drained and warmed: then they are independent by their making, and none are joined.
+///
+/// From twelve units on the interval is a studentised bootstrap over the paired units (bootstrap-t: Hall, Annals of
+/// Statistics 16(3), 1988; Davison and Hinkley, Bootstrap Methods, 1997, 5.2); below, Student's t with K - 1 degrees of
+/// freedom. The scatter is taken around the whole run's ratio (sectioning: Asmussen and Glynn, Stochastic Simulation,
+/// 2007, III.5a; Nakayama, ACM TOMACS 24(4), 2014), so that a run whose parts disagree with its whole has a wide one.
+pub fn evidence(
+    logs: &[f64],
+    centre: f64,
+    apart: bool,
+    smallest_effect: f64,
+    seed: u64,
+) -> Option<Result<Evidence, Dependent>> {
+    if logs.len() < LEAST_UNITS || logs.iter().any(|x| !x.is_finite()) || !centre.is_finite() {
+        return None;
+    }
+    let units = match if apart { Ok(logs.to_vec()) } else { independent(logs) } {
+        Ok(units) => units,
+        Err(dependent) => return Some(Err(dependent)),
+    };
+    let k = units.len() as f64;
+    let variance = units.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (k - 1.0);
+    let error = (variance / k).sqrt();
+    let t = t_quantile(0.975, k - 1.0)?;
+    let (below, above) =
+        if units.len() >= BOOTSTRAP_FROM { bootstrap_t(&units, seed).unwrap_or((-t, t)) } else { (-t, t) };
+    Some(Ok(Evidence {
+        low: centre - above * error,
+        high: centre - below * error,
+        units: units.len(),
+        error,
+        rank_p: super::rank::signed_rank(&units),
+        longer: longer(variance, units.len(), smallest_effect),
+    }))
+}
+
+/// The 2.5 % and 97.5 % points of the studentised mean over resampled units.
+fn bootstrap_t(units: &[f64], seed: u64) -> Option<(f64, f64)> {
+    let k = units.len();
+    let mean = units.iter().sum::<f64>() / k as f64;
+    let mut draw = ChaCha8Rng::seed_from_u64(seed);
+    let mut told: Vec<f64> = (0..RESAMPLES)
+        .filter_map(|_| {
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for _ in 0..k {
+                let x = units[draw.random_range(0..k)] - mean;
+                sum += x;
+                squares += x * x;
+            }
+            let off = sum / k as f64;
+            let variance = (squares - sum * off) / (k as f64 - 1.0);
+            (variance > 0.0).then(|| off / (variance / k as f64).sqrt())
+        })
+        .collect();
+    // Units that are all alike have no scatter to resample.
+    if told.len() < RESAMPLES / 2 {
+        return None;
+    }
+    told.sort_by(f64::total_cmp);
+    // Places (B + 1) q, as Davison and Hinkley number them.
+    let at = |q: f64| told[(((told.len() + 1) as f64 * q) as usize).clamp(1, told.len()) - 1];
+    Some((at(0.025), at(0.975)))
+}
+
+/// Two-sided p that a log ratio lies no further from zero than the smallest effect: Student's t, K - 1 degrees of freedom.
+pub fn p_beyond(centre: f64, error: f64, units: usize, smallest_effect: f64) -> Option<f64> {
+    let beyond = centre.abs() - bound(centre, smallest_effect);
+    if error <= 0.0 {
+        return Some(if beyond > 0.0 { 0.0 } else { 1.0 });
+    }
+    Some((2.0 * t_above(beyond / error, units as f64 - 1.0)?).min(1.0))
+}
+
+/// The smallest effect on the log scale, on the side of the estimate: a ratio of 1 + e, or of 1 - e.
+pub fn bound(centre: f64, smallest_effect: f64) -> f64 {
+    if centre < 0.0 { -(-smallest_effect).ln_1p() } else { smallest_effect.ln_1p() }
+}
+
+/// Times as long a run would have to be for a true difference of `WORTH_SHOWING` to be shown beyond the smallest effect
+/// in nine runs of ten, at as many units of more rows each.
+///
+/// A difference d is shown with power 0.9 if (ln(1 + d) - ln(1 + e)) / error is the sum of t's 97.5 % and 90 % points. The
+/// variance is itself an estimate: its upper 80 % bound, s² (K - 1) / chi²(20 %), is taken (Kieser and Wassmer, Biometrical
+/// Journal 38(8), 1996).
+fn longer(variance: f64, units: usize, smallest_effect: f64) -> Option<f64> {
+    // Below the smallest effect nothing is ever shown: then a difference half as large again is aimed at.
+    let shown = WORTH_SHOWING.max(smallest_effect * 1.5 + 0.01);
+    let room = shown.ln_1p() - smallest_effect.ln_1p();
+    let free = units as f64 - 1.0;
+    let points = t_quantile(0.975, free)? + t_quantile(0.9, free)?;
+    let upper = variance * free / chi_squared_quantile(0.2, free)?;
+    Some(upper / units as f64 / (room / points).powi(2))
+}
+
+/// The true difference that [`Evidence::longer`] is told for.
+pub fn worth_showing(smallest_effect: f64) -> f64 {
+    WORTH_SHOWING.max(smallest_effect * 1.5 + 0.01)
+}
+
+/// Stein's two-stage rule: units needed in all for a 95 % interval of half width `half` on the log scale, from the scatter
+/// of the first stage alone (Annals of Mathematical Statistics 16(3), 1945). Since nothing but that scatter decides, and it is
+/// independent of the mean, stopping there doesn't raise the error rate.
+pub fn stein(first: &[f64], half: f64) -> Option<usize> {
+    let k = first.len();
+    if k < LEAST_UNITS || half <= 0.0 || first.iter().any(|x| !x.is_finite()) {
+        return None;
+    }
+    let mean = first.iter().sum::<f64>() / k as f64;
+    let variance = first.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (k as f64 - 1.0);
+    let t = t_quantile(0.975, k as f64 - 1.0)?;
+    let needed = (variance * (t / half).powi(2)).ceil();
+    Some((needed.min(1e6) as usize).max(k))
+}
+
+/// Interval of the ratio of two runs made apart, from the logs of their units: Welch's t (Biometrika 34, 1947). Gives the
+/// standard error and the degrees of freedom.
+pub fn welch(a: &[f64], b: &[f64]) -> Option<(f64, f64)> {
+    let part = |units: &[f64]| {
+        let k = units.len() as f64;
+        let mean = units.iter().sum::<f64>() / k;
+        (units.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (k - 1.0) / k, k)
+    };
+    let (a, b) = (independent(a).ok()?, independent(b).ok()?);
+    let ((va, ka), (vb, kb)) = (part(&a), part(&b));
+    let all = va + vb;
+    let free = if all > 0.0 { all * all / (va * va / (ka - 1.0) + vb * vb / (kb - 1.0)) } else { ka + kb - 2.0 };
+    all.is_finite().then_some((all.sqrt(), free))
+}
+
+/// Holm's step-down correction: the adjusted p of each, in the order given (Scandinavian Journal of Statistics 6(2), 1979).
+pub fn holm(p: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p.len()).collect();
+    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
+    let mut adjusted = vec![1.0; p.len()];
+    let mut most: f64 = 0.0;
+    for (place, at) in order.into_iter().enumerate() {
+        most = most.max(p[at] * (p.len() - place) as f64).min(1.0);
+        adjusted[at] = most;
+    }
+    adjusted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-6
+    }
+
+    #[test]
+    fn neighbours_that_are_alike_are_told_from_those_that_are_not() {
+        // 1..6: squares 17.5, steps 5: (1 - 5/35) sqrt(35/4).
+        assert!(near(alike(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (1.0 - 5.0 / 35.0) * (35.0_f64 / 4.0).sqrt()));
+        assert!(alike(&[1.0, -1.0, 1.0, -1.0, 1.0, -1.0]) < -1.9);
+        assert_eq!(alike(&[1.0, 1.0, 1.0, 1.0]), 0.0);
+        assert_eq!(alike(&[1.0, 2.0]), 0.0);
+    }
+
+    #[test]
+    fn dependent_units_are_joined_until_they_are_not() {
+        // Four equals in a row are alike; of their halves it can't be said.
+        let fours: Vec<f64> = (0..32).map(|i| f64::from(1 - i / 4 % 2)).collect();
+        let twos: Vec<f64> = (0..16).map(|i| f64::from(1 - i / 2 % 2)).collect();
+        assert_eq!(independent(&fours), Ok(twos));
+        // The remainder joins the last.
+        let joined = independent(&[fours, vec![3.0]].concat()).unwrap();
+        assert_eq!((joined.len(), joined[15]), (16, 1.0));
+        let trend: Vec<f64> = (0..30).map(f64::from).collect();
+        assert_eq!(independent(&trend), Err(Dependent));
+        assert_eq!(independent(&[1.0, 0.0, 1.0, 0.0, 1.0]), Err(Dependent));
+        assert_eq!(independent(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]).unwrap().len(), 6);
+    }
+
+    #[test]
+    fn few_units_have_students_interval_around_the_whole() {
+        let logs = [0.1, -0.1, 0.1, -0.1, 0.1, -0.1];
+        let told = evidence(&logs, 0.0, true, 0.02, 1).unwrap().unwrap();
+        // s² = 6 x 0.01 / 5; error sqrt(0.012/6); t(5) = 2.570582.
+        assert!(near(told.error, 0.002_f64.sqrt()), "{told:?}");
+        assert!((told.high - 2.570_582 * 0.002_f64.sqrt()).abs() < 1e-6 && near(told.low, -told.high), "{told:?}");
+        assert_eq!((told.units, told.rank_p), (6, Some(1.0)));
+        // A whole that its parts disagree with widens it: s² grows by 6/5 of the square of the distance.
+        let off = evidence(&logs, 0.1, true, 0.02, 1).unwrap().unwrap();
+        assert!(near(off.error, (6.0 * (0.01 + 0.01) / 5.0 / 6.0_f64).sqrt()), "{off:?}");
+        assert!(evidence(&logs[..5], 0.0, true, 0.02, 1).is_none());
+        assert!(evidence(&[0.1, 0.2, f64::NAN, 0.1, 0.1, 0.1], 0.0, true, 0.02, 1).is_none());
+        assert!(evidence(&logs, f64::INFINITY, true, 0.02, 1).is_none());
+    }
+
+    #[test]
+    fn units_that_depend_are_refused_unless_they_were_driven_apart() {
+        let trend: Vec<f64> = (0..12).map(|i| f64::from(i) * 0.01).collect();
+        assert_eq!(evidence(&trend, 0.055, false, 0.02, 1), Some(Err(Dependent)));
+        assert!(evidence(&trend, 0.055, true, 0.02, 1).unwrap().is_ok());
+    }
+
+    #[test]
+    fn the_bootstrap_is_the_same_every_time_and_leans_with_the_skew() {
+        let skewed: Vec<f64> = (0..16).map(|i| if i % 8 == 7 { 1.0 } else { f64::from(i % 4) * 0.01 }).collect();
+        let mean = skewed.iter().sum::<f64>() / 16.0;
+        let one = evidence(&skewed, mean, true, 0.02, 7).unwrap().unwrap();
+        assert_eq!(Some(Ok(one.clone())), evidence(&skewed, mean, true, 0.02, 7));
+        assert_ne!(Some(Ok(one.clone())), evidence(&skewed, mean, true, 0.02, 8));
+        // A long tail upwards: more room above than below.
+        assert!(one.high - mean > 1.2 * (mean - one.low), "{one:?} around {mean}");
+        let (below, above) = bootstrap_t(&[1.0, -1.0].repeat(15), 3).unwrap();
+        assert!((below + 2.05).abs() < 0.25 && (above - 2.05).abs() < 0.25, "{below} {above}");
+        assert_eq!(bootstrap_t(&[1.0; 12], 3), None);
+    }
+
+    #[test]
+    fn p_is_of_lying_beyond_the_smallest_effect() {
+        // t(9) at 2.262157 leaves 2.5 % above.
+        let error = 0.01;
+        let centre = 0.02_f64.ln_1p() + 2.262_157 * error;
+        assert!((p_beyond(centre, error, 10, 0.02).unwrap() - 0.05).abs() < 1e-6);
+        let under = 0.98_f64.ln() - 2.262_157 * error;
+        assert!((p_beyond(under, error, 10, 0.02).unwrap() - 0.05).abs() < 1e-6);
+        assert_eq!(p_beyond(0.0, error, 10, 0.02), Some(1.0));
+        assert_eq!((p_beyond(0.5, 0.0, 10, 0.02), p_beyond(0.01, 0.0, 10, 0.02)), (Some(0.0), Some(1.0)));
+        assert!(near(bound(0.1, 0.02), 1.02_f64.ln()) && near(bound(-0.1, 0.02), -(0.98_f64.ln())));
+    }
+
+    #[test]
+    fn a_run_is_told_how_much_longer_it_should_be() {
+        // K = 10: t(9) 2.262157 + 1.383029; chi²(20 %, 9) = 5.380053.
+        let room = 1.05_f64.ln() - 1.02_f64.ln();
+        let want = 0.01 * 9.0 / 5.380_053 / 10.0 / (room / (2.262_157 + 1.383_029)).powi(2);
+        assert!((longer(0.01, 10, 0.02).unwrap() / want - 1.0).abs() < 1e-5);
+        assert!(near(worth_showing(0.02), 0.05) && near(worth_showing(0.1), 0.16));
+        let room = 1.16_f64.ln() - 1.1_f64.ln();
+        let want = 0.01 * 9.0 / 5.380_053 / 10.0 / (room / (2.262_157 + 1.383_029)).powi(2);
+        assert!((longer(0.01, 10, 0.1).unwrap() / want - 1.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn steins_rule_needs_the_first_stages_scatter_alone() {
+        let first = [0.1, -0.1, 0.1, -0.1, 0.1, -0.1, 0.1, -0.1, 0.1, -0.1];
+        // s² = 0.1/9, t(9)² = 5.117354: n = 0.0568595 / d².
+        assert_eq!(stein(&first, 0.05), Some(23));
+        assert_eq!(stein(&first, 0.5), Some(10));
+        assert_eq!(stein(&[0.3; 6], 0.01), Some(6));
+        assert_eq!((stein(&first[..5], 0.05), stein(&first, 0.0)), (None, None));
+        assert_eq!(stein(&[f64::NAN; 6], 0.1), None);
+        assert_eq!(stein(&[1e9, -1e9, 1e9, -1e9, 1e9, -1e9], 1e-9), Some(1_000_000));
+    }
+
+    #[test]
+    fn two_runs_made_apart_are_compared_by_welch() {
+        let (a, b) = ([1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [4.0, 0.0, 4.0, 0.0, 4.0, 0.0, 4.0, 0.0]);
+        let (error, free) = welch(&a, &b).unwrap();
+        let (va, vb) = (0.3 / 6.0, 32.0 / 7.0 / 8.0);
+        assert!(near(error, f64::sqrt(va + vb)), "{error}");
+        let want = (va + vb) * (va + vb) / (va * va / 5.0 + vb * vb / 7.0);
+        assert!(near(free, want), "{free} {want}");
+        assert_eq!(welch(&[1.0; 6], &[2.0; 6]), Some((0.0, 10.0)));
+        assert_eq!(welch(&a[..5], &b), None);
+    }
+
+    #[test]
+    fn holm_steps_down_and_keeps_the_order() {
+        // The textbook's example: 0.01, 0.04, 0.03, 0.005 become 0.03, 0.06, 0.06, 0.02.
+        let adjusted = holm(&[0.01, 0.04, 0.03, 0.005]);
+        for (got, want) in adjusted.iter().zip([0.03, 0.06, 0.06, 0.02]) {
+            assert!(near(*got, want), "{adjusted:?}");
+        }
+        assert_eq!(holm(&[0.9, 0.6]), [1.0, 1.0]);
+        assert_eq!(holm(&[]), Vec::<f64>::new());
+    }
+}

@@ -1,0 +1,198 @@
+//! What ratios are taken over: blocks that were driven apart, or stretches of one window.
+
+use super::headline::{HEADLINES, Headline};
+use super::series::LEAST_UNITS;
+use super::slots::{Slots, Unit};
+use super::summary::tidy;
+use super::{UnitSeries, unit};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+/// The numbers of stretches that a window is cut into, the most that the rows allow: the first.
+const CUTS: [usize; 8] = [30, 24, 20, 16, 12, 10, 8, LEAST_UNITS];
+
+/// The units of one target, cut when they are asked for.
+#[derive(Debug)]
+pub(super) struct Units<'a> {
+    blocks: &'a BTreeMap<u32, Slots>,
+    cuts: [OnceCell<BTreeMap<u32, Unit>>; CUTS.len()],
+}
+
+impl<'a> Units<'a> {
+    pub fn new(blocks: &'a BTreeMap<u32, Slots>) -> Self {
+        Self { blocks, cuts: Default::default() }
+    }
+
+    /// Whether the units are blocks that were each drained and warmed.
+    pub fn apart(&self) -> bool {
+        self.blocks.len() > 1
+    }
+
+    /// The ways to cut that there are, the most units first. Blocks can't be cut otherwise than they were driven.
+    pub fn ways(&self) -> std::ops::Range<usize> {
+        if self.apart() {
+            return 0..1;
+        }
+        let spanned = self.blocks.first_key_value().map_or(0, |(_, slots)| slots.spanned());
+        CUTS.iter().position(|k| *k as u64 <= spanned).unwrap_or(CUTS.len())..CUTS.len()
+    }
+
+    /// The units of one way to cut, by their number.
+    pub fn cut(&self, way: usize) -> &BTreeMap<u32, Unit> {
+        self.cuts[way].get_or_init(|| match self.blocks.first_key_value() {
+            Some((_, slots)) if !self.apart() => (0..).zip(slots.stretches(CUTS[way])).collect(),
+            _ => self.blocks.iter().map(|(block, slots)| (*block, slots.whole())).collect(),
+        })
+    }
+
+    /// A metric's values over as many units as all have the rows for it; in the metric's unit of measure.
+    pub fn values(&self, path: &str) -> Option<Vec<f64>> {
+        let headline = HEADLINES.iter().find(|headline| headline.path == path)?;
+        self.ways().find_map(|way| self.read(headline, way))
+    }
+
+    fn read(&self, headline: &Headline, way: usize) -> Option<Vec<f64>> {
+        let scale = if headline.unit == unit::MICROS { 1e-3 } else { 1.0 };
+        let values = self.cut(way).values().map(|unit| headline.value(unit).map(|v| v * scale));
+        values.collect::<Option<Vec<f64>>>().filter(|values| values.len() >= LEAST_UNITS)
+    }
+
+    /// Every headline metric that has the rows for it.
+    pub fn series(&self) -> Vec<UnitSeries> {
+        let of = |headline: &Headline| {
+            let values = self.values(headline.path)?.into_iter().map(tidy).collect();
+            Some(UnitSeries { metric: headline.path.to_owned(), values, apart: self.apart() })
+        };
+        HEADLINES.iter().filter_map(of).collect()
+    }
+}
+
+/// Why units carry no interval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Lacking {
+    /// Fewer than six units, of however few rows.
+    Units {
+        /// How many there are.
+        have: usize,
+        /// Whether they are blocks.
+        blocks: bool,
+    },
+    /// One of the fewest units has fewer rows than the metric needs.
+    Rows {
+        /// Rows that a unit needs.
+        least: u64,
+        /// Rows of the target with fewer, over all units.
+        have: u64,
+    },
+}
+
+/// The logs of a metric's ratio, target ÷ reference, unit by unit, over as many units as both have the rows for it.
+pub(super) fn logs(headline: &Headline, target: &Units, reference: &Units) -> Result<Vec<f64>, Lacking> {
+    let apart = target.apart() || reference.apart();
+    let ways = target.ways().start.max(reference.ways().start)..target.ways().end.min(reference.ways().end);
+    let mut lacking = Lacking::Units { have: 0, blocks: apart };
+    for way in ways {
+        let (a, b) = (target.cut(way), reference.cut(way));
+        // Blocks that only one side got to have nothing beside them.
+        let pairs: Vec<(&Unit, &Unit)> = a.iter().filter_map(|(number, unit)| Some((unit, b.get(number)?))).collect();
+        if pairs.len() < LEAST_UNITS {
+            lacking = Lacking::Units { have: pairs.len(), blocks: apart };
+            continue;
+        }
+        let told: Option<Vec<f64>> =
+            pairs.iter().map(|(a, b)| Some((headline.value(a)? / headline.value(b)?).ln())).collect();
+        match told {
+            Some(logs) => return Ok(logs),
+            None => {
+                let rows = |units: &BTreeMap<u32, Unit>| units.values().map(|unit| headline.rows(unit)).sum();
+                lacking = Lacking::Rows { least: headline.least_rows, have: u64::min(rows(a), rows(b)) };
+            }
+        }
+    }
+    Err(lacking)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Nanos;
+    use crate::stats::fixture::{MS, S, sample};
+
+    /// A window of `seconds` with `rows` answers of `ms` each, evenly.
+    fn window(seconds: u64, rows: u64, ms: u64) -> Slots {
+        let mut slots = Slots::new(false);
+        slots.window(Nanos(S), Some(Nanos(S + seconds * S)));
+        for n in 0..rows {
+            let mut row = sample(0, n);
+            let planned = S + n * seconds * S / rows;
+            row.stamps.planned = Nanos(planned);
+            row.stamps.sent = Some(Nanos(planned));
+            row.stamps.end = Some(Nanos(planned + ms * MS));
+            slots.see(Nanos(planned), Nanos(planned + ms * MS));
+            slots.push(&row);
+        }
+        slots
+    }
+
+    fn headline(path: &str) -> &'static Headline {
+        HEADLINES.iter().find(|headline| headline.path == path).unwrap()
+    }
+
+    #[test]
+    fn a_window_is_cut_into_as_many_stretches_as_the_rows_allow() {
+        let told = |rows, path: &str| {
+            let (a, b) = (BTreeMap::from([(0, window(30, rows, 20))]), BTreeMap::from([(0, window(30, rows, 10))]));
+            logs(headline(path), &Units::new(&a), &Units::new(&b))
+        };
+        let all = told(1200, "latency.p50").unwrap();
+        assert_eq!(all.len(), 30);
+        assert!(all.iter().all(|x| (x - 2.0_f64.ln()).abs() < 0.01), "{all:?}");
+        // 20 rows in each of 12 stretches, and not in 16.
+        assert_eq!(told(300, "latency.p95").unwrap().len(), 12);
+        assert_eq!(told(300, "latency.p50").unwrap().len(), 30);
+        assert_eq!(told(60, "latency.p95"), Err(Lacking::Rows { least: 20, have: 60 }));
+        assert_eq!(told(1200, "ttft.p50"), Err(Lacking::Rows { least: 3, have: 0 }));
+    }
+
+    #[test]
+    fn a_window_too_short_to_cut_has_no_units() {
+        let short = BTreeMap::from([(0, {
+            let mut slots = Slots::new(false);
+            slots.window(Nanos(0), Some(Nanos(200 * MS)));
+            slots.see(Nanos(0), Nanos(MS));
+            slots
+        })]);
+        let units = Units::new(&short);
+        assert!(units.ways().is_empty());
+        assert_eq!(units.values("latency.p50"), None);
+        assert_eq!(logs(headline("latency.p50"), &units, &units), Err(Lacking::Units { have: 0, blocks: false }));
+        assert!(Units::new(&BTreeMap::new()).ways().is_empty());
+    }
+
+    #[test]
+    fn blocks_stand_beside_those_of_the_same_number() {
+        let blocks = |numbers: &[u32], ms: u64| -> BTreeMap<u32, Slots> {
+            numbers.iter().map(|n| (*n, window(1, 10, ms * (1 + u64::from(*n))))).collect()
+        };
+        let (a, b) = (blocks(&[0, 1, 2, 3, 4, 5, 6], 20), blocks(&[1, 2, 3, 4, 5, 6], 10));
+        let (a, b) = (Units::new(&a), Units::new(&b));
+        assert!(a.apart());
+        let told = logs(headline("latency.p50"), &a, &b).unwrap();
+        assert_eq!(told.len(), 6);
+        assert!(told.iter().all(|x| (x - 2.0_f64.ln()).abs() < 0.01), "{told:?}");
+        let few = blocks(&[0, 1, 2], 10);
+        assert_eq!(logs(headline("latency.p50"), &a, &Units::new(&few)), Err(Lacking::Units { have: 3, blocks: true }));
+    }
+
+    #[test]
+    fn series_are_in_the_metrics_unit() {
+        let blocks = BTreeMap::from([(0, window(30, 1200, 20))]);
+        let series = Units::new(&blocks).series();
+        let p50 = series.iter().find(|s| s.metric == "latency.p50").unwrap();
+        assert_eq!((p50.values.len(), p50.apart), (30, false));
+        assert!((p50.values[0] / 20_000.0 - 1.0).abs() < 0.01, "{p50:?}");
+        let rate = series.iter().find(|s| s.metric == "requests_per_s").unwrap();
+        assert!((rate.values[1] / 40.0 - 1.0).abs() < 0.1, "{rate:?}");
+        assert!(series.iter().all(|s| s.metric != "ttft.p50"));
+    }
+}
