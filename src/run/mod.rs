@@ -3,6 +3,7 @@
 
 mod child;
 mod folder;
+mod load;
 mod prepare;
 mod progress;
 
@@ -93,6 +94,9 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let prepared = prepare(loaded, options).await?;
+    if prepared.arrivals.is_some() {
+        return Err(Failure::Usage("error: open loops are checked, and not driven yet".to_owned()));
+    }
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
     let dir = results_directory(&prepared, options)?;
