@@ -107,7 +107,7 @@ mod tests {
             told(&format!("{stages}, arrivals: gamma, burstiness: 0.5")),
             "stages 5/s, 5/s to 50/s, gamma (burstiness 0.5)"
         );
-        let many = vec!["{ rate: 5, duration: 1s }"; 5].join(", ");
+        let many = ["{ rate: 5, duration: 1s }"; 5].join(", ");
         assert_eq!(told(&format!("stages: [{many}]")), "stages 5/s, 5/s, 5/s, 5/s, … (5 in all), Poisson");
         let bursts = "rate: 2.5, duration: 5s, arrivals: bursts, burst: { size: 10";
         assert_eq!(told(&format!("{bursts} }}")), "bursts of 10, 2.5/s");
