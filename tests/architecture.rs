@@ -15,7 +15,7 @@ const DOORS: [(&str, &[&str]); 15] = [
     ("reqwest", &["src/target/discover/"]),
     ("serde_yaml", &["src/scenario/"]),
     ("schemars", &["src/scenario/"]),
-    ("csv", &["src/sink/", "src/record/", "src/workload/source.rs", "src/standin/labels.rs"]),
+    ("csv", &["src/sink/", "src/record/", "src/workload/source", "src/standin/labels.rs"]),
     ("hdrhistogram", &["src/stats/"]),
     ("statrs", &["src/stats/"]),
     ("indicatif", &["src/run/progress.rs"]),

@@ -204,7 +204,10 @@ fn shipped_scenarios_run_by_name_from_anywhere() {
     let args = ["check", "chat", "--target", &native, "--target", &ollama];
     assert!(told(&at(dir.path(), &args), 0).0.contains("40 prompts"), "its data are there, too");
     let (_, err) = told(&at(dir.path(), &["run", "clasify"]), 2);
-    assert!(err.contains("classify, embed, generate, chat") && err.contains("did you mean `classify`?"), "{err}");
+    assert!(
+        err.contains("classify, embed, generate, chat, open, alternate") && err.contains("did you mean `classify`?"),
+        "{err}"
+    );
     let (_, err) = told(&at(dir.path(), &["run", "./nosuch.yaml"]), 2);
     assert!(err.contains("no such file") && err.contains("short.yaml"), "{err}");
 }

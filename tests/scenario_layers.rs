@@ -202,3 +202,44 @@ fn paths_start_from_the_scenario() {
     );
     assert_eq!(items.unwrap().len(), 2);
 }
+
+#[test]
+fn the_loop_and_the_order_can_be_changed_from_the_command_line() {
+    let loaded = right(
+        &set(&[
+            "load.closed=",
+            "load.open.rate=50",
+            "load.open.duration=10s",
+            "load.open.arrivals=gamma",
+            "load.open.burstiness=0.5",
+            "load.open.in_flight=8",
+            "load.until.ci=5%",
+            "order=alternate",
+            "blocks.pairs=6",
+            "smallest_effect=1.5%",
+        ]),
+        &[],
+    );
+    let open = loaded.scenario.load.open.as_ref().expect("an open loop");
+    assert_eq!((open.rate, open.burstiness, open.in_flight), (Some(50.0), Some(0.5), 8));
+    assert_eq!(loaded.scenario.load.until.map(|until| until.ci.to_string()).as_deref(), Some("5%"));
+    let blocks = loaded.scenario.blocks.expect("blocks");
+    assert_eq!((blocks.pairs, blocks.settle.to_string()), (6, "500ms".to_owned()));
+    assert_eq!(loaded.scenario.smallest_effect.to_string(), "1.5%");
+    let stages = set(&[
+        "load.closed=",
+        "load.open.stages=[{ rate: 5, duration: 10s }]",
+        "load.open.stages.1.rate=50",
+        "load.open.stages.1.duration=5s",
+    ]);
+    let loaded = right(&stages, &[]);
+    let open = loaded.scenario.load.open.as_ref().expect("an open loop");
+    assert_eq!(open.stages.as_ref().map(|stages| stages[1].rate), Some(50.0));
+    // One target more or less changes what the others are asked in nothing.
+    let overrides = Overrides { targets: vec!["third=ollama:127.0.0.1:9".to_owned()], ..stages };
+    assert_eq!(right(&overrides, &[]).scenario.load.open.as_ref(), Some(open));
+    let error = read(&set(&["load.open.rate=50"]), &[]).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("`closed` and `open` are two ways") && error.contains("--set load.open.rate=50"), "{error}");
+    let error = read(&set(&["load.open.rate=0"]), &[]).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("--set load.open.rate=0"), "{error}");
+}

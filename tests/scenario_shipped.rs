@@ -42,6 +42,8 @@ fn each_shipped_scenario_names_the_two_engines_and_reads_its_data() {
         (Task::Embed, "embed.yaml", 200),
         (Task::Generate, "generate.yaml", 60),
         (Task::Chat, "chat.yaml", 40),
+        (Task::Generate, "open.yaml", 60),
+        (Task::Classify, "alternate.yaml", 270),
     ] {
         let scenario = load(file).scenario;
         assert_eq!(scenario.task, task);

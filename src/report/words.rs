@@ -2,7 +2,7 @@
 
 use super::{Report, human};
 use crate::scenario::Order;
-use crate::scenario::plan::{ClosedPlan, LoadPlan, Until};
+use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::stats::{Comparison, Verdict, unit};
 
 impl Report {
@@ -65,14 +65,16 @@ impl Report {
         let warmup =
             if load.warmup().0.is_zero() { String::new() } else { format!(" after {} of warm-up", load.warmup()) };
         let think = if load.think().0.is_zero() { String::new() } else { format!(", {} of thought", load.think()) };
+        let early = self.plan.until_ci.map(|ci| format!(" or until the main ratio is known within {ci}"));
         let order = match (self.plan.order, self.targets.len()) {
-            (_, 0 | 1) => "",
-            (Order::Concurrent, 2) => ", both at once",
-            (Order::Concurrent, _) => ", all at once",
-            (Order::Isolated, _) => ", one after another",
-            (Order::Alternate, _) => ", in alternating blocks",
+            (_, 0 | 1) => String::new(),
+            (Order::Concurrent, 2) => ", both at once".to_owned(),
+            (Order::Concurrent, _) => ", all at once".to_owned(),
+            (Order::Isolated, _) => ", one after another".to_owned(),
+            (Order::Alternate, _) => format!(", {}", blocks_words(&self.plan)),
         };
-        format!("{users}{each}, {until}{warmup}{think}{order}")
+        let twice = if self.plan.interference { ", one of two runs that tell interference" } else { "" };
+        format!("{users}{each}, {until}{warmup}{think}{}{order}{twice}", early.unwrap_or_default())
     }
 
     /// What was asked: `60 prompts from data/tickets.csv, seed 42`.
@@ -82,6 +84,13 @@ impl Report {
         let stream = if workload.stream { ", streamed" } else { "" };
         format!("{} {prompts} from {}, seed {}{stream}", workload.items, workload.source, self.plan.seed)
     }
+}
+
+/// The blocks of an alternating order: `10 blocks of each, A B B A`.
+pub fn blocks_words(plan: &Plan) -> String {
+    let letters: Vec<String> = ('A'..='Z').take(plan.targets.len()).map(String::from).collect();
+    let order: Vec<&str> = letters.iter().chain(letters.iter().rev()).map(String::as_str).collect();
+    format!("{} blocks of each, {}", plan.blocks.pairs, order.join(" "))
 }
 
 /// `0.61 (0.58–0.65)`; `None` without an interval: a ratio alone is no evidence.
@@ -96,5 +105,36 @@ pub fn metric_words(path: &str) -> String {
         "itl.mean" => "token gap mean".to_owned(),
         "tpot.mean" => "time per token".to_owned(),
         _ => path.replace('.', " ").replace("_per_s", " per second").replace('_', " ").replace("ttft", "first token"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::fixture::report;
+    use crate::scenario::plan::{LoadPlan, OpenPlan};
+    use crate::scenario::{Order, Pacing, Share, Span, Task};
+    use std::time::Duration;
+
+    #[test]
+    fn open_loops_blocks_early_ends_and_interference_in_words() {
+        let mut report = report(Task::Generate, false);
+        report.plan.load = LoadPlan::Open(Box::new(OpenPlan {
+            about: "Poisson, 20/s".to_owned(),
+            spec: serde_json::from_str("{}").unwrap(),
+            duration: Span(Duration::from_secs(30)),
+            warmup: Span(Duration::from_secs(5)),
+            in_flight: 64,
+            pacing: Pacing::Timer,
+            planned: 600,
+            hash: String::new(),
+        }));
+        assert_eq!(report.load_words(), "open loop, Poisson, 20/s each, 30s after 5s of warm-up, both at once");
+        report.plan.interference = true;
+        assert!(report.load_words().ends_with("both at once, one of two runs that tell interference"));
+        report.plan.interference = false;
+        report.plan.order = Order::Alternate;
+        report.plan.until_ci = Some(Share(0.05));
+        let told = "warm-up or until the main ratio is known within 5%, 10 blocks of each, A B B A";
+        assert!(report.load_words().ends_with(told), "{}", report.load_words());
     }
 }

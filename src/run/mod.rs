@@ -4,6 +4,7 @@
 mod child;
 mod compare;
 mod folder;
+mod load;
 mod prepare;
 mod progress;
 
@@ -16,7 +17,8 @@ use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Stopwatch};
 use crate::report::{Manifest, Report, Status};
-use crate::scenario::{Loaded, Overrides};
+use crate::scenario::plan::Plan;
+use crate::scenario::{Loaded, Order, Overrides};
 use crate::sink;
 use crate::target::Target;
 use anyhow::{Context, anyhow};
@@ -95,6 +97,12 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let prepared = prepare(loaded, options).await?;
+    // The drivers of these follow: a run that passed them over would be told as what it was not.
+    let Plan { order, interference, until_ci, .. } = &prepared.plan;
+    if prepared.arrivals.is_some() || *order == Order::Alternate || *interference || until_ci.is_some() {
+        let why = "error: open loops, alternating blocks, `interference` and `until` are checked, and not driven yet";
+        return Err(Failure::Usage(why.to_owned()));
+    }
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
     let dir = results_directory(&prepared, options)?;

@@ -2,13 +2,14 @@
 //! fills in every default.
 
 use super::child::StandIn;
+use super::load::load;
 use super::{Failure, Options, tell};
 use crate::record::Stopwatch;
-use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, TargetPlan, Until, WorkloadPlan};
-use crate::scenario::{ClosedSpec, Constrain, History, Loaded, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
+use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, WorkloadPlan};
+use crate::scenario::{Constrain, History, Loaded, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
 use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
-use crate::workload::{Item, Workload, read_items};
+use crate::workload::{Arrivals, Item, Workload, read_items};
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct Prepared {
     pub plan: Plan,
     /// What is asked.
     pub workload: Arc<Workload>,
+    /// When the requests of an open loop leave; `None` in a closed one.
+    pub arrivals: Option<Arc<Arrivals>>,
     /// Reasons to read the result with care, known before the run.
     pub notes: Vec<String>,
     /// The stand-ins that were started; they end with this.
@@ -52,6 +55,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         workload.history,
     );
     let items = read.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+    // Before any engine is looked for: what is wrong here is wrong whatever is there.
+    let (load, arrivals) = load(&scenario, &base)?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
     let mut targets = Vec::new();
     let mut stand_ins = Vec::new();
@@ -82,11 +87,10 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     let salt = std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
     let cache = scenario.workload.prompt_cache;
     let workload = Workload::new(items, scenario.seed, salt, system.as_deref(), sampling, cache);
-    let load = load(&scenario)?;
     let mut plan = plan(&scenario, targets, format, count, workload.hash(), load);
     plan.workload.nonce_salt = format!("{salt:016x}");
     tell_inequalities(&mut plan);
-    Ok(Prepared { notes: notes(&plan), plan, workload: Arc::new(workload), _stand_ins: stand_ins })
+    Ok(Prepared { notes: notes(&plan), plan, workload: Arc::new(workload), arrivals, _stand_ins: stand_ins })
 }
 
 /// Only the targets that the command line names, where it names two or more.
@@ -170,18 +174,6 @@ fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
         facts: found.facts,
         inequalities: Vec::new(),
     }
-}
-
-/// How the requests will be driven.
-fn load(scenario: &Scenario) -> Result<LoadPlan, Failure> {
-    let Some(ClosedSpec { users, duration, requests, think, warmup }) = &scenario.load.closed else {
-        return Err(Failure::Usage("error: open loops are not driven yet".to_owned()));
-    };
-    let until = match (duration, requests) {
-        (Some(duration), _) => Until::Duration(*duration),
-        (None, requests) => Until::Requests(requests.unwrap_or(1)),
-    };
-    Ok(LoadPlan::Closed(ClosedPlan { users: *users, until, think: *think, warmup: *warmup }))
 }
 
 fn plan(

@@ -110,11 +110,12 @@ pub struct OpenSpec {
     /// For `bursts`: what a burst is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<BurstSpec>,
-    /// Length of the measured window; for `stages` and `trace` it is their own.
+    /// Length of the measured window; for `stages` and `trace` it is their own, a trace's being a mean gap longer than its
+    /// last instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Span>,
-    /// Load sent before the measured window opens, at the rate the window begins with; kept in samples.csv, left out of
-    /// every summary.
+    /// Load sent before the measured window opens, at the rate the window begins with (a trace's mean rate); kept in
+    /// samples.csv, left out of every summary.
     #[serde(default)]
     pub warmup: Span,
     /// Most requests in flight on a target. One that is due while so many are is not sent and not delayed: it is a row
@@ -191,7 +192,7 @@ pub struct StageSpec {
 pub struct TraceSpec {
     /// CSV file with a header, beside the scenario or below it.
     pub path: PathBuf,
-    /// Column that holds seconds from the trace's start; they need not be in order.
+    /// Column that holds seconds, counted from anywhere and in any order: the earliest becomes the window's opening.
     #[serde(default = "defaults::offset")]
     pub column: String,
     /// Speed it is replayed at: 2 is twice as fast.

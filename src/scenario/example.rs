@@ -31,7 +31,13 @@ mod tests {
             None => line.replace("      # num_ctx", "      num_ctx").replace("    # think", "    think"),
         });
         let text = lines.collect::<Vec<_>>().join("\n");
+        // The open loop and the blocks, in place of the closed loop and the order.
+        let closed = text.find("  closed:").unwrap()..text.find("  # Or an open loop").unwrap();
+        let text = text.replace(&text[closed], "").replace("  # open:", "  open:").replace("  # until:", "  until:");
+        let text = text.replace("order: concurrent", "order: alternate").replace("# blocks:", "blocks:");
         let loaded = load_str("example.yaml", &text, &Overrides::default()).map_err(|e| e.to_string());
-        assert_eq!(loaded.map(|loaded| loaded.scenario.targets.len()), Ok(4));
+        let told =
+            |loaded: crate::scenario::Loaded| (loaded.scenario.targets.len(), loaded.scenario.load.open.is_some());
+        assert_eq!(loaded.map(told), Ok((4, true)));
     }
 }

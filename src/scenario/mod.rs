@@ -15,6 +15,7 @@ mod mistake;
 mod overlay;
 pub mod plan;
 mod prompts;
+mod schedule;
 mod schema;
 mod secret;
 mod sense;
@@ -37,6 +38,7 @@ pub use overlay::Overrides;
 pub use prompts::{
     CsvPrompts, InlinePrompt, JsonlPrompts, Lengths, PromptsSpec, SyntheticPrompts, TextPrompts, TextSplit, TurnSpec,
 };
+pub use schedule::MOST_ARRIVALS;
 pub use schema::schema;
 pub use secret::Secret;
 pub use sense::data_path;

@@ -1,8 +1,9 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
 use crate::report::human;
-use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, Until};
-use crate::scenario::{Order, Task};
+use crate::report::words::blocks_words;
+use crate::scenario::plan::{LoadPlan, OpenPlan, Plan, TargetPlan, Until};
+use crate::scenario::{Order, Pacing, Task};
 use comfy_table::{ContentArrangement, Table};
 
 /// The plan as people read it.
@@ -14,13 +15,16 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
     };
     let about = plan.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
     line(format!("{}{about}", plan.name));
-    line(format!("  asks      {}", asks(plan)));
-    line(format!("  load      {}", load(plan)));
-    line(format!(
-        "  workload  {} prompts from {}, hash {}",
-        plan.workload.items, plan.workload.source, plan.workload.hash
-    ));
-    line(format!("  seed      {}", plan.seed));
+    let mut field = |name: &str, text: String| line(entry(name, &text, usize::from(width)));
+    field("asks", asks(plan));
+    field("load", load(plan));
+    if let LoadPlan::Open(open) = &plan.load {
+        field("arrivals", arrivals(plan, open));
+    }
+    field("order", order(plan));
+    field("workload", format!("{} prompts from {}", plan.workload.items, plan.workload.source));
+    field("hash", plan.workload.hash.clone());
+    field("seed", plan.seed.to_string());
     line(String::new());
     line(targets(plan, width));
     for target in plan.targets.iter().filter(|target| target.stand_in) {
@@ -63,22 +67,67 @@ fn word(value: &impl serde::Serialize) -> String {
     told.as_str().unwrap_or_default().replace('_', " ")
 }
 
+/// A named fact in lines of at most `width` columns, the later ones set in.
+fn entry(name: &str, text: &str, width: usize) -> String {
+    let mut out = format!("  {name:<9}");
+    let mut column = out.len();
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let length = word.chars().count();
+        if column > INDENT && column + 1 + length > width {
+            out.push_str(&format!("\n{:INDENT$}", ""));
+            column = INDENT;
+        }
+        out.push(' ');
+        out.push_str(word);
+        column += 1 + length;
+    }
+    out
+}
+
+/// Columns before a fact's text, but for the blank.
+const INDENT: usize = 11;
+
+fn unit(plan: &Plan) -> &'static str {
+    if plan.task == Task::Chat { "conversations" } else { "requests" }
+}
+
 fn load(plan: &Plan) -> String {
-    let unit = if plan.task == Task::Chat { "conversations" } else { "requests" };
     let until = match plan.load.until() {
         Until::Duration(length) => format!("for {length}"),
-        Until::Requests(count) => format!("{count} {unit} each"),
-    };
-    let order = match plan.order {
-        Order::Concurrent => "all targets at once",
-        Order::Isolated => "one target after another",
-        Order::Alternate => "targets in alternating blocks",
+        Until::Requests(count) => format!("{count} {} each", unit(plan)),
     };
     let load = match &plan.load {
         LoadPlan::Closed(closed) => format!("closed loop, {} users each", closed.users),
         LoadPlan::Open(open) => format!("open loop, {} each", open.about),
     };
-    format!("{load}, {until} after {} of warm-up, {order}; a request may take {}", plan.load.warmup(), plan.timeout)
+    let early = plan.until_ci.map(|ci| format!(", or until the main ratio is known within {ci}")).unwrap_or_default();
+    format!("{load}, {until} after {} of warm-up{early}; a request may take {}", plan.load.warmup(), plan.timeout)
+}
+
+fn arrivals(plan: &Plan, open: &OpenPlan) -> String {
+    let pacing = match open.pacing {
+        Pacing::Timer => "",
+        Pacing::Precise => ", paced precisely",
+    };
+    let OpenPlan { planned, in_flight, hash, .. } = open;
+    format!("{planned} {} each, at most {in_flight} in flight{pacing}, hash {hash}", unit(plan))
+}
+
+fn order(plan: &Plan) -> String {
+    let blocks = &plan.blocks;
+    match plan.order {
+        _ if plan.interference => {
+            "all targets at once, then one after another: what sharing the machine costs each".to_owned()
+        }
+        Order::Concurrent => "all targets at once".to_owned(),
+        Order::Isolated => "one target after another".to_owned(),
+        Order::Alternate => format!(
+            "{}, {} between two blocks, {} of warm-up before each but a target's first",
+            blocks_words(plan),
+            blocks.settle,
+            blocks.warmup
+        ),
+    }
 }
 
 fn targets(plan: &Plan, width: u16) -> String {
@@ -113,4 +162,73 @@ fn targets(plan: &Plan, width: u16) -> String {
     }
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::plan::{ClosedPlan, TargetPlan};
+    use crate::scenario::{BlocksSpec, Share, Span};
+    use std::time::Duration;
+
+    fn shown(change: impl Fn(&mut Plan)) -> String {
+        let mut made = crate::stats::fixture::plan(Task::Generate, false);
+        change(&mut made);
+        let shown = plan(&made, &[], 80);
+        let longest = shown.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(80), "{longest:?}\n{shown}");
+        shown.split("\n\n").next().unwrap_or_default().to_owned()
+    }
+
+    fn open(plan: &mut Plan) {
+        let spec = r#"{"rate": 20, "duration": "1m", "warmup": "5s", "in_flight": 64, "pacing": "precise"}"#;
+        plan.load = LoadPlan::Open(Box::new(OpenPlan {
+            about: "Poisson, 20/s".to_owned(),
+            spec: serde_json::from_str(spec).unwrap(),
+            duration: Span(Duration::from_secs(60)),
+            warmup: Span(Duration::from_secs(5)),
+            in_flight: 64,
+            pacing: Pacing::Precise,
+            planned: 1213,
+            hash: "5e".repeat(32),
+        }));
+    }
+
+    #[test]
+    fn an_open_loop_in_80_columns() {
+        insta::assert_snapshot!(shown(open));
+    }
+
+    #[test]
+    fn blocks_that_may_end_early_in_80_columns() {
+        insta::assert_snapshot!(shown(|plan| {
+            plan.order = Order::Alternate;
+            plan.blocks = BlocksSpec::default();
+            plan.until_ci = Some(Share(0.05));
+            plan.load = LoadPlan::Closed(ClosedPlan {
+                users: 4,
+                until: Until::Requests(2000),
+                think: Span::default(),
+                warmup: Span(Duration::from_secs(3)),
+            });
+        }));
+    }
+
+    #[test]
+    fn the_other_orders() {
+        let order = |change: &dyn Fn(&mut Plan)| {
+            let text = shown(change);
+            let found = text.split("  order     ").nth(1).and_then(|rest| rest.split("\n  w").next());
+            found.unwrap_or_default().to_owned()
+        };
+        assert_eq!(order(&|_| {}), "all targets at once");
+        assert_eq!(order(&|plan| plan.order = Order::Isolated), "one target after another");
+        assert!(order(&|plan| plan.interference = true).starts_with("all targets at once, then one after another"));
+        let three = order(&|plan| {
+            plan.order = Order::Alternate;
+            let more: Vec<TargetPlan> = plan.targets.iter().take(1).cloned().collect();
+            plan.targets.extend(more);
+        });
+        assert!(three.starts_with("10 blocks of each, A B C C B A,"), "{three}");
+    }
 }

@@ -8,9 +8,9 @@ mod label;
 mod source;
 mod synthetic;
 
-pub use arrivals::Arrivals;
+pub use arrivals::{Arrivals, Trace};
 pub use label::read_label;
-pub use source::{SourceError, read_items};
+pub use source::{SourceError, read_items, read_trace};
 
 use crate::record::Phase;
 use crate::scenario::{PromptCache, Sampling};

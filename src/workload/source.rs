@@ -3,6 +3,10 @@
 //! The room's one place that reads files: once, before the run, within a limit, and every error with its line. The CSV
 //! reader's door on the way in.
 
+mod trace;
+
+pub use trace::read_trace;
+
 use super::synthetic;
 use super::{Item, Turn};
 use crate::scenario::{
@@ -179,6 +183,38 @@ impl Source {
     }
 }
 
+/// A data file as a sheet with a header.
+impl Source {
+    fn sheet(&self) -> Result<csv::Reader<impl Read + '_>, SourceError> {
+        if let Some((line, why)) = self.open_quote()? {
+            return Err(self.wrong(line, why));
+        }
+        Ok(csv::ReaderBuilder::new().from_reader(Unmarked::new((&self.file).take(MAX_BYTES))))
+    }
+
+    /// The CSV reader's error, with its line.
+    fn told(&self, error: &csv::Error) -> SourceError {
+        let line = error.position().map_or(0, csv::Position::line);
+        let message = match error.kind() {
+            csv::ErrorKind::Utf8 { .. } => "not valid UTF-8".to_owned(),
+            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+                format!("{len} columns here, and {expected_len} in the header; a comma in a text needs quotes")
+            }
+            _ => error.to_string(),
+        };
+        self.wrong(line, message)
+    }
+
+    /// Position of a column.
+    fn column(&self, header: &csv::StringRecord, name: &str) -> Result<usize, SourceError> {
+        header.iter().position(|column| column.trim() == name).ok_or_else(|| {
+            let near = nearest(name, header.iter());
+            let columns = header.iter().collect::<Vec<_>>().join(", ");
+            self.wrong(1, format!("there is no column `{name}`{near} (columns: {})", cut(&columns)))
+        })
+    }
+}
+
 /// Where in a CSV file a byte stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Quoting {
@@ -241,31 +277,10 @@ impl Maker<'_> {
     }
 
     fn csv(&self, spec: &CsvPrompts, source: Source) -> Result<Vec<Item>, SourceError> {
-        if let Some((line, why)) = source.open_quote()? {
-            return Err(source.wrong(line, why));
-        }
-        let mut reader = csv::ReaderBuilder::new().from_reader(Unmarked::new((&source.file).take(MAX_BYTES)));
-        let tell = |error: csv::Error| {
-            let line = error.position().map_or(0, csv::Position::line);
-            source.wrong(
-                line,
-                match error.kind() {
-                    csv::ErrorKind::Utf8 { .. } => "not valid UTF-8".to_owned(),
-                    csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                        format!("{len} columns here, and {expected_len} in the header; a comma in a text needs quotes")
-                    }
-                    _ => error.to_string(),
-                },
-            )
-        };
+        let mut reader = source.sheet()?;
+        let tell = |error: csv::Error| source.told(&error);
         let header = reader.headers().map_err(tell)?.clone();
-        let column = |name: &str| {
-            header.iter().position(|column| column.trim() == name).ok_or_else(|| {
-                let near = nearest(name, header.iter());
-                let columns = header.iter().collect::<Vec<_>>().join(", ");
-                source.wrong(1, format!("there is no column `{name}`{near} (columns: {})", cut(&columns)))
-            })
-        };
+        let column = |name: &str| source.column(&header, name);
         let text = column(&spec.text)?;
         let label = spec.label.as_deref().map(column).transpose()?;
         let id = header.iter().position(|column| column.trim() == "id");

@@ -1,5 +1,6 @@
 //! What the schema can't say: whether the parts of a scenario make sense together. Each mistake with its line.
 
+mod load;
 mod paths;
 mod targets;
 mod workload;
@@ -15,7 +16,7 @@ use std::path::Path;
 pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, mistakes: &mut Vec<Mistake>) {
     let mut sense = Sense { scenario, root, mistakes };
     sense.reference();
-    sense.load();
+    sense.load(base);
     sense.targets();
     sense.workload(base);
 }
@@ -60,39 +61,6 @@ impl Sense<'_> {
             let mistake = self.wrong(&["reference"], message);
             mistake.set_note(near.map(|near| format!("did you mean `{near}`?")));
             mistake.add_help(list);
-        }
-    }
-
-    fn load(&mut self) {
-        let Some(closed) = &self.scenario.load.closed else {
-            if self.scenario.load.open.is_none() {
-                self.wrong_key(&["load"], "`load` needs a loop: `closed` or `open`")
-                    .add_help("for example: load: { closed: { users: 4, duration: 30s } }");
-            }
-            return;
-        };
-        if self.scenario.load.open.is_some() {
-            self.wrong_key(&["load", "open"], "`closed` and `open` are two ways to drive the load; write one");
-        }
-        let path = ["load", "closed"];
-        match (closed.duration, closed.requests) {
-            (None, None) => {
-                self.wrong_key(&path, "`closed` needs an end: `duration` or `requests`")
-                    .add_help("for example: duration: 30s");
-            }
-            (Some(_), Some(_)) => {
-                self.wrong_key(
-                    &["load", "closed", "requests"],
-                    "`duration` and `requests` both end the run; write one",
-                );
-            }
-            (Some(duration), None) if duration.0.is_zero() => {
-                self.wrong(&["load", "closed", "duration"], "`duration` must be longer than nothing");
-            }
-            _ => {}
-        }
-        if self.scenario.timeout.0.is_zero() {
-            self.wrong(&["timeout"], "`timeout` must be longer than nothing: every request would fail");
         }
     }
 }

@@ -1,0 +1,200 @@
+//! Whether a load can be driven as it is written: one rate, one end, an order that its other settings go with.
+
+use super::{Sense, data_path};
+use crate::scenario::{Arrivals, ClosedSpec, MOST_ARRIVALS, OpenSpec, Order};
+use std::path::Path;
+
+const CLOSED: [&str; 2] = ["load", "closed"];
+const OPEN: [&str; 2] = ["load", "open"];
+
+fn open_field(name: &str) -> [&str; 3] {
+    ["load", "open", name]
+}
+
+impl Sense<'_> {
+    pub(super) fn load(&mut self, base: &Path) {
+        let load = &self.scenario.load;
+        if load.closed.is_none() && load.open.is_none() {
+            self.wrong_key(&["load"], "`load` needs a loop: `closed` or `open`")
+                .add_help("for example: load: { closed: { users: 4, duration: 30s } }");
+        }
+        if load.closed.is_some() && load.open.is_some() {
+            self.wrong_key(&OPEN, "`closed` and `open` are two ways to drive the load; write one");
+        } else if let Some(closed) = &load.closed {
+            self.closed(closed);
+        } else if let Some(open) = &load.open {
+            self.open(open, base);
+        }
+        self.order();
+        self.until();
+        if self.scenario.timeout.0.is_zero() {
+            self.wrong(&["timeout"], "`timeout` must be longer than nothing: every request would fail");
+        }
+    }
+
+    fn closed(&mut self, closed: &ClosedSpec) {
+        match (closed.duration, closed.requests) {
+            (None, None) => {
+                self.wrong_key(&CLOSED, "`closed` needs an end: `duration` or `requests`")
+                    .add_help("for example: duration: 30s");
+            }
+            (Some(_), Some(_)) => {
+                self.wrong_key(
+                    &["load", "closed", "requests"],
+                    "`duration` and `requests` both end the run; write one",
+                );
+            }
+            (Some(duration), None) if duration.0.is_zero() => {
+                self.wrong(&["load", "closed", "duration"], "`duration` must be longer than nothing");
+            }
+            (None, Some(requests)) if requests < self.blocks() => {
+                let message = format!("{requests} requests can't be divided among {} blocks", self.blocks());
+                self.wrong(&["load", "closed", "requests"], message).add_help(FEWER_BLOCKS);
+            }
+            _ => {}
+        }
+    }
+
+    /// Blocks of each target; 1 where the order has none.
+    fn blocks(&self) -> u64 {
+        match self.scenario.order {
+            Order::Alternate => u64::from(self.scenario.blocks.unwrap_or_default().pairs),
+            _ => 1,
+        }
+    }
+
+    fn open(&mut self, open: &OpenSpec, base: &Path) {
+        let given = ["rate", "ramp", "stages", "trace"];
+        let given: Vec<&str> = given.into_iter().filter(|name| self.has(&open_field(name))).collect();
+        match given[..] {
+            [] => {
+                self.wrong_key(&OPEN, "`open` needs a rate: `rate`, `ramp`, `stages` or `trace`")
+                    .add_help("for example: load: { open: { rate: 20, duration: 30s } }");
+            }
+            [one] => self.one_rate(one, open, base),
+            [one, other, ..] => {
+                let message = format!("`{one}` and `{other}` both say when requests leave; write one");
+                self.wrong_key(&open_field(other), message);
+            }
+        }
+        self.arrivals(open);
+    }
+
+    /// What goes with the one way the rate was given in.
+    fn one_rate(&mut self, given: &str, open: &OpenSpec, base: &Path) {
+        let own_length = matches!(given, "stages" | "trace");
+        match open.duration {
+            None if !own_length => {
+                self.wrong_key(&OPEN, format!("`{given}` needs an end: `duration`"))
+                    .add_help("for example: duration: 30s");
+                return;
+            }
+            Some(_) if own_length => {
+                let message = format!("`duration` is not for `{given}`, whose length is its own");
+                self.wrong_key(&open_field("duration"), message);
+            }
+            Some(duration) if duration.0.is_zero() => {
+                self.wrong(&open_field("duration"), "`duration` must be longer than nothing");
+                return;
+            }
+            _ => {}
+        }
+        if let Some(trace) = &open.trace {
+            if let Err(why) = data_path(base, &trace.path) {
+                self.wrong(&["load", "open", "trace", "path"], why);
+            }
+            for field in ["arrivals", "burstiness", "burst"] {
+                if self.has(&open_field(field)) {
+                    let message = format!("`{field}` is not for `trace`, whose instants are its own");
+                    self.wrong_key(&open_field(field), message);
+                }
+            }
+            return;
+        }
+        for (i, stage) in open.stages.iter().flatten().enumerate() {
+            if stage.duration.0.is_zero() {
+                let path = ["load", "open", "stages", &i.to_string(), "duration"];
+                self.wrong(&path, "`duration` of a stage must be longer than nothing");
+            }
+        }
+        self.number(given, open);
+    }
+
+    /// How many requests the rate comes to.
+    fn number(&mut self, given: &str, open: &OpenSpec) {
+        let warmup = open.first_rate() * open.warmup.0.as_secs_f64();
+        let (expected, blocks) = (open.expected(), self.blocks());
+        let path = open_field(given);
+        if open.as_stages().iter().all(|stage| stage.begin() == 0.0 && stage.rate == 0.0) {
+            self.wrong_key(&path, "the rate is 0 throughout: nothing would be sent");
+        } else if expected + warmup > MOST_ARRIVALS as f64 {
+            let message =
+                format!("about {:.0} requests would be planned, and the limit is {MOST_ARRIVALS}", expected + warmup);
+            self.wrong_key(&path, message).add_help("lower the rate, or shorten the duration");
+        } else if expected < blocks as f64 && blocks > 1 {
+            let message = format!("about {expected:.0} requests can't be divided among {blocks} blocks");
+            self.wrong_key(&path, message).add_help(FEWER_BLOCKS);
+        } else if warmup == 0.0
+            && !open.warmup.0.is_zero()
+            && open.stages.iter().flatten().all(|s| !s.duration.0.is_zero())
+        {
+            self.wrong(&open_field("warmup"), "`warmup` would send nothing: the rate begins at 0")
+                .add_help("begin above 0, or leave the warm-up out");
+        }
+    }
+
+    /// What goes with the way requests lie around the rate.
+    fn arrivals(&mut self, open: &OpenSpec) {
+        if open.trace.is_some() {
+            return;
+        }
+        for (kind, word, field, given, example) in [
+            (Arrivals::Gamma, "gamma", "burstiness", open.burstiness.is_some(), "burstiness: 0.5"),
+            (Arrivals::Bursts, "bursts", "burst", open.burst.is_some(), "burst: { size: 10, gap: 5ms }"),
+        ] {
+            if open.arrivals == kind && !given {
+                self.wrong(&open_field("arrivals"), format!("`{word}` needs `{field}`"))
+                    .add_help(format!("for example: {example}"));
+            } else if open.arrivals != kind && given {
+                self.wrong_key(&open_field(field), format!("`{field}` is for `arrivals: {word}`"));
+            }
+        }
+    }
+
+    fn order(&mut self) {
+        let scenario = self.scenario;
+        let lone = scenario.targets.len() < 2;
+        if scenario.blocks.is_some() && scenario.order != Order::Alternate {
+            self.wrong_key(&["blocks"], "`blocks` are for `order: alternate`");
+        }
+        if scenario.order == Order::Alternate && lone {
+            self.wrong(&["order"], "`alternate` needs two targets or more: there is nothing to alternate with");
+        }
+        if scenario.interference && scenario.order != Order::Concurrent {
+            self.wrong(&["order"], "`interference` drives the targets at once and then one after another by itself")
+                .add_help("leave `order` out, or write a scenario for each");
+        }
+        if scenario.interference && lone {
+            self.wrong_key(&["interference"], "`interference` needs two targets or more: one alone shares with nobody");
+        }
+    }
+
+    fn until(&mut self) {
+        let Some(until) = self.scenario.load.until else { return };
+        if until.ci.0 <= 0.0 {
+            self.wrong(&["load", "until", "ci"], "`ci` must be more than 0%: no interval gets that narrow")
+                .add_help("for example: until: { ci: 5% }");
+        }
+        if self.scenario.targets.len() < 2 {
+            self.wrong_key(&["load", "until"], "`until` waits for a ratio, and one target alone has none");
+        } else if self.scenario.order == Order::Isolated {
+            self.wrong_key(
+                &["load", "until"],
+                "`until` can't be told under `order: isolated`, which has no ratio before its end",
+            )
+            .add_help("`order: alternate` has one after every few blocks");
+        }
+    }
+}
+
+const FEWER_BLOCKS: &str = "more requests, or fewer: blocks: { pairs: 6 }";
