@@ -149,10 +149,9 @@ fn overrides(over: &Over) -> Overrides {
     Overrides { set: over.set.clone(), targets: over.targets.clone(), seed: over.seed }
 }
 
-/// Two threads drive the requests, where there are two cores: a token that arrives while another is being parsed is still
-/// stamped when it arrives. More would only take cores from engines on the same machine.
+/// The runtime that requests are driven on.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(2);
+    let threads = loadcmp::host::generator_threads();
     let mut builder = if threads > 1 {
         tokio::runtime::Builder::new_multi_thread()
     } else {
