@@ -1,11 +1,11 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
-use super::{CheckArgs, Cli, DriverArg, Format, Over, ReportArgs, RunArgs};
+use super::{CalibrateArgs, CalibrateFormat, CheckArgs, Cli, DriverArg, Format, Over, ReportArgs, RunArgs};
 use anyhow::Context;
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
 use loadcmp::report::{Report, Status};
-use loadcmp::run::{Failure, Finished, Options, tell};
+use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
 use std::io::{IsTerminal, Write};
@@ -131,6 +131,28 @@ pub(crate) fn report(args: ReportArgs) -> Told {
     print(&report, args.format, args.confusion)?;
     tell(format_args!("\nfiles: {}", dir.display()));
     Ok(if report.status == Status::Interrupted { 4 } else { 0 })
+}
+
+pub(crate) fn calibrate(args: &CalibrateArgs) -> Told {
+    let (calibration, path) = if args.show {
+        loadcmp::run::kept_calibration()?
+    } else {
+        let options = CalibrateOptions { quick: args.quick, quiet: args.quiet };
+        runtime()?.block_on(loadcmp::run::calibrate(options))?
+    };
+    let mut text = Vec::new();
+    match args.format {
+        CalibrateFormat::Table => sink::calibration(&calibration, &mut text).context("writing the calibration")?,
+        CalibrateFormat::Json => {
+            serde_json::to_writer_pretty(&mut text, &calibration).context("writing the calibration")?;
+            text.push(b'\n');
+        }
+    }
+    say(&String::from_utf8_lossy(&text))?;
+    if !args.quiet {
+        tell(format_args!("\nfile: {}", path.display()));
+    }
+    Ok(0)
 }
 
 pub(crate) fn completions(shell: clap_complete::Shell) -> Told {

@@ -146,8 +146,8 @@ fn wall_offset(clock: &dyn Fn() -> f64) -> Option<f64> {
     (0..3).filter_map(|_| pair()).min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, offset)| offset)
 }
 
-/// Processor time of this process, its ended threads included, in seconds.
-pub(super) fn own_processor_time() -> Option<f64> {
+/// Processor time of this process, its ended threads included, in seconds; `None` where the system doesn't keep it finely.
+pub fn own_processor_time() -> Option<f64> {
     #[cfg(unix)]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);

@@ -2,10 +2,12 @@
 //! /proc's door is this room.
 //!
 //! `machine` reads counters, `processes` finds who listens and reads the process table, `tree` sums the time of processes
-//! that come and go; `reading` puts them together, `watch` does it once a second, and `conditions` folds it.
+//! that come and go; `reading` puts them together, `watch` does it once a second, and `conditions` folds it. `calibration` is
+//! what is kept of the machine from run to run.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
+mod calibration;
 mod conditions;
 mod machine;
 mod processes;
@@ -13,8 +15,16 @@ mod reading;
 mod tree;
 mod watch;
 
+pub use calibration::{
+    Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Transport, Wire, calibration_path,
+    least_difference_us,
+};
 pub use conditions::{Conditions, Stretch};
+pub use machine::own_processor_time;
 pub use watch::{Edges, Usage, Watch, Watched};
+
+#[cfg(test)]
+pub(crate) mod fixture;
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};

@@ -1,11 +1,13 @@
 //! The table of contents of a run: from a scenario to a directory of results. Also what needs no load: `check`, and
 //! `retell`, which makes every file of a run again from its manifest and samples.
 
+mod calibrate;
 mod child;
 mod folder;
 mod prepare;
 mod progress;
 
+pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use prepare::{Prepared, prepare};
 
 use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
@@ -116,7 +118,9 @@ async fn measure(
 ) -> Result<Finished, Failure> {
     let plan = Arc::new(prepared.plan.clone());
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let manifest = Arc::new(Mutex::new(Manifest::begin((*plan).clone(), host::facts(), started)));
+    let begun = Manifest::begin((*plan).clone(), host::facts(), started);
+    let floors = calibrate::floors(&plan, options.quiet);
+    let manifest = Arc::new(Mutex::new(Manifest { floors, ..begun }));
     let keep = {
         let (manifest, path) = (manifest.clone(), dir.join("manifest.json"));
         move |change: &dyn Fn(&mut Manifest)| {

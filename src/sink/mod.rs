@@ -3,6 +3,7 @@
 //! Sinks read the report and nothing else. [`write_all`] is the one place where the files of a results directory are
 //! written, each whole or not at all.
 
+mod calibration;
 mod chart;
 mod comparison_csv;
 mod csv_text;
@@ -17,6 +18,7 @@ mod summary_csv;
 mod table;
 mod timeline_csv;
 
+pub use calibration::calibration;
 pub use comparison_csv::comparison_csv;
 pub use hlog::hlog;
 pub use html::html;

@@ -181,7 +181,7 @@ fn printable(text: &str) -> String {
 }
 
 /// Writes a text in lines of at most `width`, each but the first begun with `indent`.
-fn wrapped(out: &mut dyn Write, text: &str, width: usize, indent: &str) -> io::Result<()> {
+pub(super) fn wrapped(out: &mut dyn Write, text: &str, width: usize, indent: &str) -> io::Result<()> {
     let mut line = String::new();
     for word in printable(text).split_whitespace() {
         if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > width {
