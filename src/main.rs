@@ -124,7 +124,7 @@ struct InitArgs {
 
 #[derive(clap::Args)]
 struct CalibrateArgs {
-    /// About ten seconds instead of fifty, and rougher
+    /// Some ten seconds instead of fifty, and rougher
     #[arg(long)]
     quick: bool,
     /// Print the kept calibration; measure nothing

@@ -43,8 +43,10 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 fn sane(kept: &Value) {
     let wires = kept["wires"].as_array().expect("wires");
     let names: Vec<&str> = wires.iter().map(|wire| wire["floor"]["wire"].as_str().expect("a name")).collect();
-    for name in ["ollama", "openai", "json", "gg_core"] {
-        assert_eq!(names.iter().filter(|n| **n == name).count(), if name == "gg_core" && !cfg!(unix) { 0 } else { 2 });
+    // Each for whole answers and streams; JSON over both transports.
+    for (name, unix, tcp) in [("ollama", 0, 2), ("openai", 0, 2), ("json", 2, 2), ("gg_core", 2, 0)] {
+        let expected = tcp + if cfg!(unix) { unix } else { 0 };
+        assert_eq!(names.iter().filter(|n| **n == name).count(), expected, "{names:?}");
     }
     for wire in wires {
         let floor = &wire["floor"];

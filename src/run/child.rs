@@ -80,9 +80,14 @@ impl StandIn {
         command.env_remove("CORE_AUTH_TOKEN");
         let socket = cfg!(unix).then(|| files.path().join("null.sock"));
         if let Some(socket) = &socket {
-            command.arg("--socket").arg(socket);
+            command.arg("--socket").arg(socket).arg("--http-socket").arg(http_socket(socket));
         }
         Self::launch(command, files, socket).map_err(|why| words(&why))
+    }
+
+    /// Where a null server's HTTP wires answer on a Unix socket.
+    pub(super) fn http_socket(&self) -> Option<PathBuf> {
+        self.socket.as_deref().map(http_socket)
     }
 
     fn launch(mut command: Command, files: tempfile::TempDir, socket: Option<PathBuf>) -> Result<Self, String> {
@@ -139,6 +144,11 @@ impl Drop for StandIn {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The socket of HTTP beside that of GG-CORE's wire.
+fn http_socket(socket: &std::path::Path) -> PathBuf {
+    socket.with_file_name("http.sock")
 }
 
 /// Waits for the line that says where it listens, and keeps its standard error empty from then on.

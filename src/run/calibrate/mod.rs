@@ -18,6 +18,7 @@ use anyhow::{Context, anyhow};
 use probe::{Load, Seen, Wired, probe, quantile};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use wires::Way;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -37,21 +38,21 @@ const fn load(warmup: u64, length: u64) -> Load {
 /// About 50 s in all.
 const FULL: Effort = Effort {
     repeats: 5,
-    floor: load(50, 350),
-    rate: load(50, 350),
+    floor: load(50, 300),
+    rate: load(50, 300),
     rate_users: &[1, 2, 4, 8, 16, 32],
-    streams: load(300, 500),
-    streams_users: &[1, 2, 4, 8, 16, 32, 64, 128, 256, 512],
+    streams: load(250, 400),
+    streams_users: &[1, 4, 16, 64, 128, 256, 512],
 };
 
-/// About 10 s in all.
+/// About 12 s in all.
 const QUICK: Effort = Effort {
     repeats: 3,
     floor: load(20, 100),
     rate: load(20, 120),
     rate_users: &[1, 4, 16],
-    streams: load(150, 200),
-    streams_users: &[1, 8, 64, 512],
+    streams: load(100, 150),
+    streams_users: &[1, 8, 64],
 };
 
 /// A null server: nothing is declared, and nothing runs out.
@@ -184,37 +185,32 @@ async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
     let null = start(&NULL)?;
     let clock = Stopwatch::start();
     let mut wired = Vec::new();
-    for (wire, stream) in wires::all(&null) {
-        wired.push((wire, stream, wires::ready(&null, wire, stream, clock).await?));
+    for way in wires::all(&null) {
+        wired.push(wires::ready(&null, way, clock).await?);
     }
-    say(&format!("{} floors of response time, about {} s in all", wired.len(), if options.quick { 10 } else { 50 }));
-    let (mut floors, server) = floors_of(&wired, &effort, clock).await?;
+    say(&format!("{} floors of response time, about {} s in all", wired.len(), if options.quick { 12 } else { 50 }));
+    let floors = floors_of(&wired, &effort, clock).await?;
     let mut rates = Vec::new();
-    for (wire, _, ready) in wired.iter().filter(|(_, stream, _)| !stream) {
-        say(&format!("{wire}: highest rate"));
-        rates.push((*wire, highest(ready, &effort, clock).await?));
+    for ready in wired.iter().filter(|ready| !ready.way.stream) {
+        say(&format!("{}: highest rate", ready.way));
+        rates.push((ready.way, highest(ready, &effort, clock).await?));
     }
+    let ways: Vec<Way> = wired.iter().map(|ready| ready.way).collect();
     drop((wired, null));
     let paced = start(&[&NULL[..], &PACED[..]].concat())?;
     let mut streams = Vec::new();
-    for (wire, stream) in wires::all(&paced).into_iter().filter(|(_, stream)| *stream) {
-        say(&format!("{wire}: streams at once"));
-        let ready = wires::ready(&paced, wire, stream, clock).await?;
-        streams.push((wire, most_streams(&ready, &effort, clock).await?));
+    for way in ways.iter().filter(|way| way.stream) {
+        say(&format!("{way}: streams at once"));
+        let ready = wires::ready(&paced, *way, clock).await?;
+        streams.push((*way, most_streams(&ready, &effort, clock).await?));
     }
-    let of = |wire: &str, floor: &mut Floor| {
-        let highest = rates.iter().find(|(name, _)| *name == wire && !floor.stream).and_then(|(_, rate)| rate.clone());
-        let many = streams.iter().find(|(name, _)| *name == wire && floor.stream).map(|(_, many)| many.clone());
+    let wire = |(way, mut floor): (&Way, Floor)| {
+        let highest = rates.iter().find(|(of, _)| of == way).and_then(|(_, rate)| rate.clone());
+        let many = streams.iter().find(|(of, _)| of == way).map(|(_, many)| many.clone());
         floor.cpu_per_token_us = many.as_ref().and_then(|(_, cpu)| *cpu);
-        (highest, many.map(|(streams, _)| streams))
+        Wire { floor, highest, streams: many.map(|(streams, _)| streams) }
     };
-    let mut wires = Vec::new();
-    for (floor, server) in floors.iter_mut().zip(server) {
-        let name = floor.wire.clone();
-        let (highest, streams) = of(&name, floor);
-        floor.server_cpu_per_request_us = server;
-        wires.push(Wire { floor: floor.clone(), highest, streams });
-    }
+    let wires = ways.iter().zip(floors).map(wire).collect();
     Ok(Calibration {
         schema_version: CALIBRATION_VERSION,
         tool: INSTRUMENT.to_owned(),
@@ -234,41 +230,39 @@ const METHOD: [&str; 3] = [
      80 % of the generator's processor time is used.",
 ];
 
-/// The floors of every wire; and the null server's processor time for a request, in microseconds.
-async fn floors_of(
-    wired: &[(&'static str, bool, Wired)],
-    effort: &Effort,
-    clock: Stopwatch,
-) -> Result<(Vec<Floor>, Vec<Option<f64>>), Failure> {
-    let endpoints = wired.iter().flat_map(|(wire, _, ready)| {
-        ready.prepared.plan.targets.iter().map(|target| ((*wire).to_owned(), target.endpoint.clone()))
+/// The floors of every wire.
+async fn floors_of(wired: &[Wired], effort: &Effort, clock: Stopwatch) -> Result<Vec<Floor>, Failure> {
+    let endpoints = wired.iter().flat_map(|ready| {
+        let targets = ready.prepared.plan.targets.iter();
+        targets.map(|target| (ready.way.wire.to_owned(), target.endpoint.clone()))
     });
     let watch = Watch::start(move || clock.now().seconds(), endpoints.collect()).context("watching the null server")?;
     let edges = watch.edges();
     let mut seen: Vec<Vec<Seen>> = wired.iter().map(|_| Vec::new()).collect();
     // Turn by turn, so that what drifts meanwhile shows between the repeats and not between the wires.
     for _ in 0..effort.repeats {
-        for ((wire, _, ready), seen) in wired.iter().zip(&mut seen) {
+        for (ready, seen) in wired.iter().zip(&mut seen) {
             let begin = clock.now() + effort.floor.warmup.into();
             edges.at(begin.seconds());
             edges.at((begin + effort.floor.length.into()).seconds());
             let told = probe(ready, clock, effort.floor).await?;
             if let Some(why) = told.failed {
-                return Err(Failure::Other(anyhow!("the null server's {wire} wire failed: {why}")));
+                return Err(Failure::Other(anyhow!("the null server failed on {}: {why}", ready.way)));
             }
             seen.push(told);
         }
     }
     let watched = watch.stop();
-    let server = seen.iter().enumerate().map(|(at, seen)| {
+    let server = |at: usize, seen: &[Seen]| {
         let stretch = |seen: &Seen| Stretch { target: at, from_s: seen.window.0, to_s: seen.window.1 };
         let stretches: Vec<Stretch> = seen.iter().map(stretch).collect();
         let cores = watched.conditions(&stretches).target_cores.get(at).copied().flatten()?;
         per(cores * seen.iter().map(Seen::seconds).sum::<f64>(), seen.iter().map(|seen| seen.answered).sum())
+    };
+    let floors = wired.iter().zip(&seen).enumerate().map(|(at, (ready, seen))| {
+        Ok(Floor { server_cpu_per_request_us: server(at, seen), ..floor(ready.way, seen)? })
     });
-    let server = server.collect();
-    let floors = wired.iter().zip(&seen).map(|((wire, stream, ready), seen)| floor(wire, *stream, ready, seen));
-    Ok((floors.collect::<Result<_, _>>()?, server))
+    floors.collect()
 }
 
 /// Seconds spread over a number of things, in microseconds each.
@@ -276,25 +270,23 @@ fn per(seconds: f64, number: u64) -> Option<f64> {
     (number > 0).then(|| seconds * 1e6 / number as f64)
 }
 
-fn floor(wire: &str, stream: bool, ready: &Wired, seen: &[Seen]) -> Result<Floor, Failure> {
+fn floor(way: Way, seen: &[Seen]) -> Result<Floor, Failure> {
     let pooled = |of: fn(&Seen) -> &Vec<f64>| {
         let mut all: Vec<f64> = seen.iter().flat_map(of).copied().collect();
         all.sort_by(f64::total_cmp);
         all
     };
     let responses = pooled(|seen| &seen.responses);
-    let at = |q| {
-        quantile(&responses, q).ok_or_else(|| Failure::Other(anyhow!("the null server's {wire} wire never answered")))
-    };
+    let at =
+        |q| quantile(&responses, q).ok_or_else(|| Failure::Other(anyhow!("the null server never answered on {way}")));
     let (p50, p95, p99) = (at(0.5)?, at(0.95)?, at(0.99)?);
     let medians: Vec<f64> = seen.iter().filter_map(|seen| quantile(&seen.responses, 0.5)).collect();
     let (low, high) = medians.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), x| (low.min(*x), high.max(*x)));
     let own: Option<f64> = seen.iter().map(|seen| seen.own_s).sum();
-    let endpoint = ready.prepared.plan.targets.first().map(|target| crate::host::Transport::of(&target.endpoint));
     Ok(Floor {
-        wire: wire.to_owned(),
-        stream,
-        transport: endpoint.unwrap_or(crate::host::Transport::Tcp),
+        wire: way.wire.to_owned(),
+        stream: way.stream,
+        transport: way.transport,
         requests: responses.len() as u64,
         response_p50_us: p50,
         response_p95_us: p95,
@@ -310,7 +302,7 @@ fn floor(wire: &str, stream: bool, ready: &Wired, seen: &[Seen]) -> Result<Floor
 
 /// The highest rate of whole answers, over more and more users.
 async fn highest(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Result<Option<Rate>, Failure> {
-    let mut best: Option<Rate> = None;
+    let (mut best, mut without_rise): (Option<Rate>, u32) = (None, 0);
     for users in effort.rate_users {
         let seen = probe(ready, clock, Load { users: *users, ..effort.rate }).await?;
         let rate = seen.answered as f64 / seen.seconds().max(f64::MIN_POSITIVE);
@@ -318,7 +310,9 @@ async fn highest(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Result<Opt
         if rate > before {
             best = Some(Rate { requests_per_s: rate, users: *users });
         }
-        if rate < before * RISE {
+        without_rise = if rate < before * RISE { without_rise + 1 } else { 0 };
+        // One dip may be the machine's doing.
+        if without_rise == 2 {
             break;
         }
     }
@@ -370,27 +364,28 @@ fn too_many(seen: &Seen, one: &Seen) -> Option<Bound> {
 
 fn more(seen: &Seen, one: &Seen) -> Option<f64> {
     let seconds = seen.own_s? - one.own_s?;
-    per(seconds, seen.tokens.saturating_sub(one.tokens)).filter(|us| *us > 0.0)
+    let tokens = seen.tokens - one.tokens;
+    Some(seconds * 1e6 / tokens).filter(|us| us.is_finite() && *us > 0.0 && tokens >= 1.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn seen(ttft: f64, lag: f64, own_s: f64, tokens: u64) -> Seen {
+    fn seen(ttft: f64, lag: f64, own_s: f64, tokens: f64) -> Seen {
         Seen { ttfts: vec![ttft], lags: vec![lag], own_s: Some(own_s), tokens, window: (1.0, 2.0), ..Seen::default() }
     }
 
     #[test]
     fn streams_are_too_many_when_late_or_when_the_processor_is_used_up() {
-        let one = seen(20_500.0, 5.0, 0.01, 100);
+        let one = seen(20_500.0, 5.0, 0.01, 100.0);
         assert_eq!(too_many(&one, &one), None);
-        assert_eq!(too_many(&seen(21_400.0, 900.0, 0.5, 900), &one), None);
-        assert_eq!(too_many(&seen(21_600.0, 5.0, 0.5, 900), &one), Some(Bound::Late));
-        assert_eq!(too_many(&seen(20_500.0, 1_100.0, 0.5, 900), &one), Some(Bound::Late));
-        assert_eq!(too_many(&seen(20_500.0, 5.0, 5.0, 900), &one), Some(Bound::Cpu));
+        assert_eq!(too_many(&seen(21_400.0, 900.0, 0.5, 900.0), &one), None);
+        assert_eq!(too_many(&seen(21_600.0, 5.0, 0.5, 900.0), &one), Some(Bound::Late));
+        assert_eq!(too_many(&seen(20_500.0, 1_100.0, 0.5, 900.0), &one), Some(Bound::Late));
+        assert_eq!(too_many(&seen(20_500.0, 5.0, 5.0, 900.0), &one), Some(Bound::Cpu));
         assert_eq!(too_many(&Seen { window: (1.0, 2.0), ..Seen::default() }, &one), Some(Bound::Late), "none came");
-        assert_eq!(more(&seen(1.0, 1.0, 0.05, 1100), &one).map(f64::round), Some(40.0));
+        assert_eq!(more(&seen(1.0, 1.0, 0.05, 1100.0), &one).map(f64::round), Some(40.0));
         assert_eq!(more(&one, &one), None);
     }
 }

@@ -3,6 +3,7 @@
 
 use super::super::Failure;
 use super::super::prepare::Prepared;
+use super::wires::Way;
 use crate::drive::{Driver, LaneSetup, Stop, Window, drive};
 use crate::host::own_processor_time;
 use crate::record::columns::Names;
@@ -30,9 +31,10 @@ pub(super) struct Seen {
     pub(super) responses: Vec<f64>,
     pub(super) ttfts: Vec<f64>,
     pub(super) lags: Vec<f64>,
-    /// Requests answered inside the window, and the tokens of them.
+    /// Requests answered inside the window.
     pub(super) answered: u64,
-    pub(super) tokens: u64,
+    /// Tokens of streams that arrived inside it, those of streams from before it, too.
+    pub(super) tokens: f64,
     /// What went wrong with a request, if one did.
     pub(super) failed: Option<String>,
     /// The measured window, in seconds on the calibration's clock.
@@ -61,9 +63,7 @@ struct Keep {
 
 impl Folder for Keep {
     fn sample(&mut self, sample: &Sample) {
-        if sample.phase == Phase::Measure {
-            self.samples.push(sample.clone());
-        }
+        self.samples.push(sample.clone());
     }
 
     fn vector(&mut self, _: &Vector) {}
@@ -71,6 +71,7 @@ impl Folder for Keep {
 
 /// A wire that is ready to be probed.
 pub(super) struct Wired {
+    pub(super) way: Way,
     pub(super) prepared: Prepared,
     pub(super) targets: Vec<Arc<Target>>,
 }
@@ -159,13 +160,14 @@ impl Meter {
                 seen.failed.get_or_insert_with(what);
                 continue;
             }
+            seen.tokens += tokens_within(&sample, from, to);
+            if sample.phase != Phase::Measure {
+                continue;
+            }
             seen.responses.extend(sample.response().map(Nanos::micros));
             seen.ttfts.extend(sample.ttft().map(Nanos::micros));
             seen.lags.extend(sample.lag().map(Nanos::micros));
-            if sample.stamps.end.is_some_and(|end| end <= to) {
-                seen.answered += 1;
-                seen.tokens += sample.output_tokens.unwrap_or_else(|| u64::from(sample.chunks));
-            }
+            seen.answered += u64::from(sample.stamps.end.is_some_and(|end| end <= to));
         }
         for values in [&mut seen.responses, &mut seen.ttfts, &mut seen.lags] {
             values.sort_by(f64::total_cmp);
@@ -174,14 +176,39 @@ impl Meter {
     }
 }
 
+/// Tokens of a stream that arrived in a window, taken to come evenly from its first to its last.
+fn tokens_within(sample: &Sample, from: Nanos, to: Nanos) -> f64 {
+    let (Some(first), Some(last)) = (sample.stamps.first_token, sample.stamps.last_token) else { return 0.0 };
+    let tokens = sample.output_tokens.unwrap_or_else(|| u64::from(sample.chunks)) as f64;
+    let inside = last.min(to).since(first.max(from)).seconds();
+    let length = last.since(first).seconds();
+    if length > 0.0 { tokens * inside / length } else { f64::from(u8::from(from <= first && first <= to)) * tokens }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::quantile;
+    use super::*;
+    use crate::record::Stamps;
 
     #[test]
     fn quantiles_are_nearest_ranks() {
         let ten: Vec<f64> = (1..=10).map(f64::from).collect();
         assert_eq!([0.5, 0.95, 0.99, 0.0, 1.0].map(|q| quantile(&ten, q)), [5.0, 10.0, 10.0, 1.0, 10.0].map(Some));
         assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_streams_tokens_count_as_far_as_they_came_inside() {
+        let mut sample = crate::stats::fixture::sample(0, 0);
+        sample.output_tokens = Some(10);
+        let mut of = |first, last| {
+            sample.stamps = Stamps { first_token: first, last_token: last, ..Stamps::default() };
+            tokens_within(&sample, Nanos(100), Nanos(200))
+        };
+        let at = |n| Some(Nanos(n));
+        assert_eq!(of(at(110), at(190)), 10.0);
+        assert_eq!((of(at(50), at(150)), of(at(150), at(250)), of(at(0), at(1000))), (5.0, 5.0, 1.0));
+        assert_eq!((of(at(10), at(20)), of(at(210), at(220)), of(None, None)), (0.0, 0.0, 0.0));
+        assert_eq!((of(at(150), at(150)), of(at(250), at(250))), (10.0, 0.0), "all at once");
     }
 }

@@ -4,36 +4,63 @@ use super::super::child::StandIn;
 use super::super::prepare::prepare;
 use super::super::{Failure, Options};
 use super::probe::Wired;
+use crate::host::Transport;
 use crate::record::Stopwatch;
 use crate::scenario::{Overrides, load_str};
 use anyhow::anyhow;
+use std::path::PathBuf;
 
-/// Every wire that the server speaks, whole answers and streams.
-pub(super) fn all(server: &StandIn) -> Vec<(&'static str, bool)> {
-    let names = ["ollama", "openai", "json"].into_iter().chain(server.socket().map(|_| "gg_core"));
-    names.flat_map(|wire| [(wire, false), (wire, true)]).collect()
+/// A way to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) wire: &'static str,
+    pub(super) transport: Transport,
+    pub(super) stream: bool,
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} over {}", self.wire, self.transport.as_str())
+    }
+}
+
+/// Every way to ask the server: each wire over each transport that a target can have it over, whole answers and streams.
+pub(super) fn all(server: &StandIn) -> Vec<Way> {
+    let tcp = ["ollama", "openai", "json"].map(|wire| (wire, Transport::Tcp));
+    let unix = ["json", "gg_core"].map(|wire| (wire, Transport::Unix));
+    let unix = unix.into_iter().filter(|_| server.socket().is_some());
+    let both = |(wire, transport)| [false, true].map(|stream| Way { wire, transport, stream });
+    tcp.into_iter().chain(unix).flat_map(both).collect()
 }
 
 /// Makes a wire ready.
-pub(super) async fn ready(server: &StandIn, wire: &str, stream: bool, clock: Stopwatch) -> Result<Wired, Failure> {
-    let loaded = load_str("calibration", &scenario(server, wire, stream), &Overrides::default());
+pub(super) async fn ready(server: &StandIn, way: Way, clock: Stopwatch) -> Result<Wired, Failure> {
+    let loaded = load_str("calibration", &scenario(server, way), &Overrides::default());
     let loaded = loaded.map_err(|error| Failure::Other(anyhow!("the calibration's own scenario: {error}")))?;
     let prepared = prepare(loaded, &Options { quiet: true, ..Options::default() }).await?;
     let targets = prepared.targets(clock)?;
-    Ok(Wired { prepared, targets })
+    Ok(Wired { way, prepared, targets })
 }
 
-/// Short prompts and 8 tokens, as a classifier's; of paced streams, up to 24.
-fn scenario(server: &StandIn, wire: &str, stream: bool) -> String {
+/// Short prompts and 8 tokens, as a classifier's; of streams, up to 24.
+fn scenario(server: &StandIn, Way { wire, transport, stream }: Way) -> String {
     let url = server.url();
-    let target = match (wire, server.socket()) {
-        ("gg_core", Some(socket)) => {
-            format!("{{ gg_core: {{ socket: {:?}, max_connections: 4096 }} }}", socket.display().to_string())
+    let quoted = |path: Option<PathBuf>| format!("{:?}", path.unwrap_or_default().display().to_string());
+    let target = match (wire, transport) {
+        ("gg_core", _) => {
+            format!(
+                "{{ gg_core: {{ socket: {}, max_connections: 4096 }} }}",
+                quoted(server.socket().map(PathBuf::from))
+            )
         }
-        ("json", _) => format!(
-            "{{ json: {{ url: \"{url}\", path: /api/generate, stream: {}, body: {{ model: standin, prompt: \"{{{{prompt}}}}\", \
+        ("json", transport) => format!(
+            "{{ json: {{ {}, path: /api/generate, stream: {}, body: {{ model: standin, prompt: \"{{{{prompt}}}}\", \
              stream: {stream}, options: {{ num_predict: \"{{{{max_tokens}}}}\" }} }}, \
              answer: {{ text: /response, done: /done, output_tokens: /eval_count }} }} }}",
+            match transport {
+                Transport::Tcp => format!("url: \"{url}\""),
+                Transport::Unix => format!("socket: {}", quoted(server.http_socket())),
+            },
             if stream { "ndjson" } else { "none" }
         ),
         (wire, _) => format!("{{ {wire}: {{ url: \"{url}\" }} }}"),
