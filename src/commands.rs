@@ -1,11 +1,13 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
-use super::{CheckArgs, Cli, CompareArgs, DriverArg, Format, Over, ReportArgs, RunArgs};
+use super::{
+    CalibrateArgs, CalibrateFormat, CheckArgs, Cli, CompareArgs, DriverArg, Format, Over, ReportArgs, RunArgs,
+};
 use anyhow::Context;
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
 use loadcmp::report::{Report, Status};
-use loadcmp::run::{Failure, Finished, Options, tell};
+use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
 use std::io::{IsTerminal, Write};
@@ -149,6 +151,28 @@ pub(crate) fn compare(args: CompareArgs) -> Told {
     Ok(if beside.invalid() { 4 } else { 0 })
 }
 
+pub(crate) fn calibrate(args: &CalibrateArgs) -> Told {
+    let (calibration, path) = if args.show {
+        loadcmp::run::kept_calibration()?
+    } else {
+        let options = CalibrateOptions { quick: args.quick, quiet: args.quiet };
+        runtime()?.block_on(loadcmp::run::calibrate(options))?
+    };
+    let mut text = Vec::new();
+    match args.format {
+        CalibrateFormat::Table => sink::calibration(&calibration, &mut text).context("writing the calibration")?,
+        CalibrateFormat::Json => {
+            serde_json::to_writer_pretty(&mut text, &calibration).context("writing the calibration")?;
+            text.push(b'\n');
+        }
+    }
+    say(&String::from_utf8_lossy(&text))?;
+    if !args.quiet {
+        tell(format_args!("\nfile: {}", path.display()));
+    }
+    Ok(0)
+}
+
 pub(crate) fn completions(shell: clap_complete::Shell) -> Told {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "loadcmp", &mut text);
@@ -165,10 +189,9 @@ fn overrides(over: &Over) -> Overrides {
     Overrides { set: over.set.clone(), targets: over.targets.clone(), seed: over.seed }
 }
 
-/// Two threads drive the requests, where there are two cores: a token that arrives while another is being parsed is still
-/// stamped when it arrives. More would only take cores from engines on the same machine.
+/// The runtime that requests are driven on.
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(2);
+    let threads = loadcmp::host::generator_threads();
     let mut builder = if threads > 1 {
         tokio::runtime::Builder::new_multi_thread()
     } else {

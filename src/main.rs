@@ -45,6 +45,12 @@ enum Command {
     Schema,
     /// Run the stand-in: a small engine with declared timing, on loopback.
     Serve(loadcmp::standin::ServeArgs),
+    /// Measure what this machine can be measured to, once: loadcmp's own cost against a server that does nothing.
+    ///
+    /// Later runs read it, and keep the floor of each target's wire beside what they measure. It takes about a minute of a
+    /// quiet machine, and is kept in $XDG_STATE_HOME/loadcmp/calibration.json (~/.local/state/...), or in the file of
+    /// $LOADCMP_CALIBRATION.
+    Calibrate(CalibrateArgs),
     /// Make every file of a run again from its manifest and samples.
     Report(ReportArgs),
     /// Compare two runs of the same workload: ratios with intervals, the second run over the first.
@@ -119,6 +125,31 @@ struct InitArgs {
 }
 
 #[derive(clap::Args)]
+struct CalibrateArgs {
+    /// Some ten seconds instead of fifty, and rougher
+    #[arg(long)]
+    quick: bool,
+    /// Print the kept calibration; measure nothing
+    #[arg(long, conflicts_with = "quick")]
+    show: bool,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = CalibrateFormat::Table)]
+    format: CalibrateFormat,
+    /// Print nothing but the result
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What of a calibration is printed on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum CalibrateFormat {
+    /// For people.
+    Table,
+    /// The kept file.
+    Json,
+}
+
+#[derive(clap::Args)]
 struct ReportArgs {
     /// Directory of a run
     dir: PathBuf,
@@ -182,6 +213,7 @@ fn main() -> ExitCode {
         Command::Init(args) => commands::init(&args.name),
         Command::Schema => commands::schema(),
         Command::Serve(args) => loadcmp::standin::run(args).map(|()| 0).map_err(loadcmp::run::Failure::Other),
+        Command::Calibrate(args) => commands::calibrate(&args),
         Command::Report(args) => commands::report(args),
         Command::Compare(args) => commands::compare(args),
         Command::Completions { shell } => commands::completions(shell),

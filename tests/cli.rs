@@ -37,9 +37,12 @@ fn place() -> (tempfile::TempDir, StandIn) {
 
 #[test]
 fn the_help_is_as_it_was_read() {
-    for (name, args) in
-        [("help", &["--help"][..]), ("help-run", &["run", "--help"]), ("help-serve", &["serve", "--help"])]
-    {
+    for (name, args) in [
+        ("help", &["--help"][..]),
+        ("help-run", &["run", "--help"]),
+        ("help-serve", &["serve", "--help"]),
+        ("help-calibrate", &["calibrate", "--help"]),
+    ] {
         if name == "help-run" && cfg!(not(feature = "goose")) {
             continue;
         }

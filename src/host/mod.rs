@@ -1,12 +1,30 @@
-//! What the machine is, and what it and some processes did meanwhile. sysinfo's door is this room.
+//! What the machine is, what it and the targets' processes did meanwhile, and what it can be measured to. sysinfo's and
+//! /proc's door is this room.
+//!
+//! `machine` reads counters, `processes` finds who listens and reads the process table, `tree` sums the time of processes
+//! that come and go; `reading` puts them together, `watch` does it once a second, and `conditions` folds it. `calibration` is
+//! what is kept of the machine from run to run.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
+mod calibration;
 mod conditions;
+mod machine;
+mod processes;
+mod reading;
+mod tree;
 mod watch;
 
-pub use conditions::Conditions;
-pub use watch::{Usage, Watch};
+pub use calibration::{
+    Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Transport, Wire, calibration_path,
+    least_difference_us,
+};
+pub use conditions::{Conditions, Stretch};
+pub use machine::own_processor_time;
+pub use watch::{Edges, Usage, Watch, Watched};
+
+#[cfg(test)]
+pub(crate) mod fixture;
 
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
@@ -24,6 +42,12 @@ pub struct Facts {
     pub logical_cores: Option<usize>,
     /// Memory in bytes.
     pub memory_bytes: Option<u64>,
+}
+
+/// Threads that drive requests: two, where there are two cores. A token that arrives while another is being parsed is
+/// still stamped when it arrives; more would only take cores from engines on the same machine.
+pub fn generator_threads() -> usize {
+    machine::cores().min(2)
 }
 
 /// Reads the facts of this machine.

@@ -1,116 +1,150 @@
-//! A thread that reads once a second what the machine, loadcmp itself and known processes use.
+//! A thread that reads once a second, and at the edges of measured windows, what the machine, loadcmp itself and the
+//! targets' processes use.
 
+use super::reading::{Reader, Reading};
+use super::{Conditions, Stretch};
+use crate::scenario::plan::Endpoint;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use sysinfo::{CpuRefreshKind, MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
-/// Time between two readings.
-const PERIOD: Duration = Duration::from_secs(1);
+/// Seconds between two readings.
+const PERIOD: f64 = 1.0;
+
+/// Shortest stretch that a row is written for, in seconds: over less, the kernel's own accounting tells nothing.
+const SHORTEST: f64 = 0.1;
 
 /// What one of those used in the time before a reading.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// Seconds since the run's start, at the reading.
     pub t_s: f64,
-    /// `host`, `loadcmp`, or the name given for a process.
+    /// `host`, `loadcmp`, or a target's name.
     pub who: String,
     /// Cores kept busy, on average since the reading before; `None` if it can't be told.
     pub cpu_cores: Option<f64>,
-    /// Memory in use, in bytes.
+    /// Memory in use, in bytes; of several processes the sum, what they share counted for each.
     pub rss_bytes: Option<u64>,
 }
 
 /// The running thread. It ends when it is stopped or dropped.
 #[derive(Debug)]
 pub struct Watch {
-    stop: Sender<()>,
-    thread: JoinHandle<Vec<Usage>>,
+    edges: Sender<f64>,
+    thread: JoinHandle<Vec<Reading>>,
+    names: Vec<String>,
+}
+
+/// Tells the watch of windows; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Edges(Sender<f64>);
+
+impl Edges {
+    /// Asks for a reading at `t_s` seconds after the run's start, or at once if that is past.
+    pub fn at(&self, t_s: f64) {
+        // A watch that has ended needs none.
+        let _ = self.0.send(t_s);
+    }
+}
+
+/// Everything read.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    readings: Vec<Reading>,
+    names: Vec<String>,
 }
 
 impl Watch {
-    /// Starts reading. `clock` gives seconds since the run's start: this room has no clock of its own. `pids` are
-    /// processes beside our own, each with the name it goes by.
-    pub fn start(clock: impl Fn() -> f64 + Send + 'static, pids: Vec<(String, u32)>) -> std::io::Result<Self> {
-        let (stop, stopped) = channel();
+    /// Starts reading. `clock` gives seconds since the run's start: this room has no clock of its own. `targets` are names
+    /// and where they answer: the processes that listen there are looked for, and watched with all they start.
+    pub fn start(clock: impl Fn() -> f64 + Send + 'static, targets: Vec<(String, Endpoint)>) -> std::io::Result<Self> {
+        let (edges, asked) = channel();
+        let (names, endpoints) = targets.into_iter().unzip();
         let thread = std::thread::Builder::new()
             .name("host-watch".to_owned())
-            .spawn(move || Reader::new(pids).map(|reader| reader.run(&clock, &stopped)).unwrap_or_default())?;
-        Ok(Self { stop, thread })
+            .spawn(move || read_on(Reader::new(endpoints), &clock, &asked))?;
+        Ok(Self { edges, thread, names })
+    }
+
+    /// What tells it of windows' edges.
+    pub fn edges(&self) -> Edges {
+        Edges(self.edges.clone())
     }
 
     /// Stops reading, and gives everything read.
-    pub fn stop(self) -> Vec<Usage> {
-        // The thread may have ended by itself; what it read is still there.
-        drop(self.stop);
-        self.thread.join().unwrap_or_default()
+    pub fn stop(self) -> Watched {
+        // Not a number is no instant: it ends the thread, even while an `Edges` lives.
+        let _ = self.edges.send(f64::NAN);
+        // The thread may have broken; then nothing is known.
+        Watched { readings: self.thread.join().unwrap_or_default(), names: self.names }
     }
 }
 
-struct Reader {
-    system: System,
-    processes: Vec<(String, Pid)>,
-    pids: Vec<Pid>,
-    /// Milliseconds of processor time that a process had used at the last reading.
-    used: BTreeMap<Pid, u64>,
-}
-
-impl Reader {
-    fn new(pids: Vec<(String, u32)>) -> Option<Self> {
-        let own = ("loadcmp".to_owned(), std::process::id());
-        let processes: Vec<_> =
-            std::iter::once(own).chain(pids).map(|(name, pid)| (name, Pid::from_u32(pid))).collect();
-        let pids = processes.iter().map(|(_, pid)| *pid).collect();
-        let cpu = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing().with_usage());
-        let system = System::new_with_specifics(cpu).ok()?;
-        Some(Self { system, processes, pids, used: BTreeMap::new() })
-    }
-
-    fn run(mut self, clock: &dyn Fn() -> f64, stopped: &Receiver<()>) -> Vec<Usage> {
-        let mut rows = Vec::new();
-        let mut last = clock();
-        // Usage is a difference: the first reading only begins it.
-        self.read(last, 0.0);
-        loop {
-            let ended = stopped.recv_timeout(PERIOD) != Err(RecvTimeoutError::Timeout);
-            let now = clock();
-            // A stretch shorter than the kernel's own accounting tells nothing.
-            if now - last >= 0.1 {
-                rows.extend(self.read(now, now - last));
-                last = now;
-            }
-            if ended {
-                return rows;
+fn read_on(mut reader: Reader, clock: &dyn Fn() -> f64, asked: &Receiver<f64>) -> Vec<Reading> {
+    // Usage is a difference: the first reading only begins it.
+    let mut readings = vec![reader.read(clock, true)];
+    let mut next = clock() + PERIOD;
+    let mut edges: Vec<f64> = Vec::new();
+    loop {
+        let due = edges.iter().copied().fold(next, f64::min);
+        let wait = Duration::try_from_secs_f64(due - clock()).unwrap_or_default();
+        match asked.recv_timeout(wait) {
+            Ok(at) if at.is_nan() => break,
+            Ok(at) => edges.push(at),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                let now = clock();
+                if now < due {
+                    continue;
+                }
+                let regular = now >= next;
+                readings.push(reader.read(clock, regular));
+                edges.retain(|at| *at > now);
+                if regular {
+                    // After a stall, no readings are made up for.
+                    next = (next + PERIOD).max(now + PERIOD / 2.0);
+                }
             }
         }
     }
+    readings.push(reader.read(clock, true));
+    readings
+}
 
-    fn read(&mut self, t_s: f64, since: f64) -> Vec<Usage> {
-        self.system.refresh_cpu_usage();
-        self.system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        let what = ProcessRefreshKind::nothing().with_cpu().with_memory();
-        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&self.pids), true, what);
-        let cores = f64::from(self.system.global_cpu_usage()) / 100.0 * self.system.cpus().len() as f64;
-        let mut rows = vec![Usage {
-            t_s,
-            who: "host".to_owned(),
-            cpu_cores: Some(cores).filter(|c| c.is_finite()),
-            rss_bytes: Some(self.system.used_memory()),
-        }];
-        for (who, pid) in &self.processes {
-            // A process that has ended leaves no row.
-            let Some(process) = self.system.process(*pid) else { continue };
-            let used = process.accumulated_cpu_time();
-            let before = self.used.insert(*pid, used);
-            let busy = before.map(|before| used.saturating_sub(before) as f64 / 1e3 / since);
-            rows.push(Usage {
-                t_s,
-                who: who.clone(),
-                cpu_cores: busy.filter(|busy| busy.is_finite()),
-                rss_bytes: Some(process.memory()),
-            });
+impl Watched {
+    /// How the machine fared over the measured stretches.
+    pub fn conditions(&self, stretches: &[Stretch]) -> Conditions {
+        Conditions::of(&self.readings, stretches, self.names.len())
+    }
+
+    /// A row a second for the host, for loadcmp, and for each target whose processes are known.
+    pub fn usage(&self) -> Vec<Usage> {
+        let mut rows = Vec::new();
+        let mut regular = self.readings.iter().filter(|reading| reading.regular);
+        let Some(mut last) = regular.next() else { return rows };
+        for now in regular {
+            let since = now.t_s - last.t_s;
+            if since < SHORTEST {
+                continue;
+            }
+            let rate = |before: Option<f64>, after: Option<f64>| {
+                before.zip(after).map(|(before, after)| ((after - before) / since).max(0.0)).filter(|r| r.is_finite())
+            };
+            let mut row = |who: &str, cpu_cores, rss_bytes| {
+                rows.push(Usage { t_s: now.t_s, who: who.to_owned(), cpu_cores, rss_bytes });
+            };
+            let (before, after) = (&last.machine, &now.machine);
+            row("host", rate(before.busy_s, after.busy_s), after.used_bytes);
+            row("loadcmp", rate(before.own_s, after.own_s), after.own_bytes);
+            for (at, name) in self.names.iter().enumerate() {
+                let (busy, bytes) = (rate(last.targets[at], now.targets[at]), now.target_pages_bytes[at]);
+                // Processes that aren't known, or have ended, leave no row.
+                if busy.is_some() && bytes.is_some() {
+                    row(name, busy, bytes);
+                }
+            }
+            last = now;
         }
         rows
     }
@@ -128,16 +162,25 @@ mod tests {
     #[test]
     fn a_busy_second_is_seen() {
         let began = wall();
-        let watch = Watch::start(move || wall() - began, vec![("gone".to_owned(), u32::MAX - 1)]).unwrap();
+        let nowhere = Endpoint::Unix { path: "/nowhere/x.sock".into() };
+        let watch = Watch::start(move || wall() - began, vec![("gone".to_owned(), nowhere)]).unwrap();
+        watch.edges().at(0.2);
         while wall() - began < 1.3 {
             std::hint::black_box((0..1000_u64).sum::<u64>());
         }
-        let rows = watch.stop();
+        let watched = watch.stop();
+        let rows = watched.usage();
         let own: Vec<_> = rows.iter().filter(|row| row.who == "loadcmp").collect();
         assert!(own.iter().any(|row| row.cpu_cores.is_some_and(|c| c > 0.05)), "{rows:?}");
         assert!(own.iter().all(|row| row.rss_bytes.is_some_and(|b| b > 100_000)), "{rows:?}");
         assert!(rows.iter().any(|row| row.who == "host"));
         assert!(rows.iter().all(|row| row.who != "gone"));
         assert!(rows.windows(2).all(|pair| pair[0].t_s <= pair[1].t_s));
+        assert!(watched.readings.iter().any(|r| !r.regular && (0.2..1.0).contains(&r.t_s)), "a reading at the edge");
+
+        let told = watched.conditions(&[Stretch { target: 0, from_s: 0.2, to_s: 1.2 }]);
+        assert!(told.own_cores.is_some_and(|cores| cores > 0.05) && told.target_cores == [None], "{told:?}");
+        assert!(told.busy_cores >= told.own_cores.map(|own| own * 0.5), "{told:?}");
+        assert_eq!(told.other_cores, None, "who isn't found isn't other");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{SCHEMA_VERSION, replace};
 use crate::drive::Window;
-use crate::host::{Conditions, Facts};
+use crate::host::{Conditions, Facts, Floor};
 use crate::scenario::plan::Plan;
 use crate::stats::Fold;
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,10 @@ pub struct Manifest {
     /// How the machine fared while the load ran; `None` until it has ended.
     #[serde(default)]
     pub conditions: Option<Conditions>,
+    /// What a request costs each target's wire on this machine when the server does nothing, in the plan's order; `None`
+    /// where that wasn't calibrated.
+    #[serde(default)]
+    pub floors: Vec<Option<Floor>>,
     /// What will happen.
     pub plan: Plan,
 }
@@ -63,6 +67,7 @@ impl Manifest {
             windows: Vec::new(),
             machine,
             conditions: None,
+            floors: Vec::new(),
             plan,
         }
     }

@@ -161,6 +161,7 @@ pub(crate) mod fixture {
             workload_hash: plan.workload.hash.clone(),
             windows: (0..plan.targets.len()).map(measured).collect(),
             conditions: None,
+            floors: Vec::new(),
             machine: Facts {
                 os: Some("Debian GNU/Linux 12".to_owned()),
                 kernel: Some("6.18.5".to_owned()),

@@ -67,17 +67,51 @@ impl StandIn {
             // In its environment, as the real server's; the scenario's need not be what ours holds.
             command.env("CORE_AUTH_TOKEN", gg_core.token.expose());
         }
+        Self::launch(command, files, socket).map_err(|why| words(&why))
+    }
+
+    /// Starts one that is told everything here: a null server for a calibration. It serves every wire it can.
+    pub(super) fn null(args: &[&str]) -> Result<Self, String> {
+        let words = |what: &str| format!("no null server: {what}");
+        let files = tempfile::tempdir().map_err(|error| words(&error.to_string()))?;
+        let program = std::env::current_exe().map_err(|error| words(&error.to_string()))?;
+        let mut command = Command::new(program);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"]).args(args);
+        command.env_remove("CORE_AUTH_TOKEN");
+        let socket = cfg!(unix).then(|| files.path().join("null.sock"));
+        if let Some(socket) = &socket {
+            command.arg("--socket").arg(socket).arg("--http-socket").arg(http_socket(socket));
+        }
+        Self::launch(command, files, socket).map_err(|why| words(&why))
+    }
+
+    /// Where a null server's HTTP wires answer on a Unix socket.
+    pub(super) fn http_socket(&self) -> Option<PathBuf> {
+        self.socket.as_deref().map(http_socket)
+    }
+
+    fn launch(mut command: Command, files: tempfile::TempDir, socket: Option<PathBuf>) -> Result<Self, String> {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child = child.map_err(|error| words(&error.to_string()))?;
+        let mut child = child.map_err(|error| error.to_string())?;
         let heard = listen(&mut child);
         match heard {
             Some(url) => Ok(Self { child, url, socket, _files: files }),
             None => {
                 let _ = child.kill();
                 let _ = child.wait();
-                Err(words("it did not say where it listens"))
+                Err("it did not say where it listens".to_owned())
             }
         }
+    }
+
+    /// Where its HTTP wires answer.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its GG-CORE socket, where it has one.
+    pub(super) fn socket(&self) -> Option<&std::path::Path> {
+        self.socket.as_deref()
     }
 
     /// The target's settings, pointed at this stand-in.
@@ -110,6 +144,11 @@ impl Drop for StandIn {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The socket of HTTP beside that of GG-CORE's wire.
+fn http_socket(socket: &std::path::Path) -> PathBuf {
+    socket.with_file_name("http.sock")
 }
 
 /// Waits for the line that says where it listens, and keeps its standard error empty from then on.

@@ -1,6 +1,7 @@
 //! The table of contents of a run: from a scenario to a directory of results. Also what needs no load: `check`, and
 //! `retell`, which makes every file of a run again from its manifest and samples.
 
+mod calibrate;
 mod child;
 mod compare;
 mod folder;
@@ -8,14 +9,15 @@ mod load;
 mod prepare;
 mod progress;
 
+pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use compare::compare;
 pub use prepare::{Prepared, prepare};
 
-use crate::drive::{Driver, LaneSetup, Stop, cold_starts, drive};
+use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
 use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
-use crate::record::{Outcome, Stopwatch};
+use crate::record::{Nanos, Outcome, Stopwatch};
 use crate::report::{Manifest, Report, Status};
 use crate::scenario::plan::Plan;
 use crate::scenario::{Loaded, Order, Overrides};
@@ -126,7 +128,9 @@ async fn measure(
 ) -> Result<Finished, Failure> {
     let plan = Arc::new(prepared.plan.clone());
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let manifest = Arc::new(Mutex::new(Manifest::begin((*plan).clone(), host::facts(), started)));
+    let begun = Manifest::begin((*plan).clone(), host::facts(), started);
+    let floors = calibrate::floors(&plan, options.quiet);
+    let manifest = Arc::new(Mutex::new(Manifest { floors, ..begun }));
     let keep = {
         let (manifest, path) = (manifest.clone(), dir.join("manifest.json"));
         move |change: &dyn Fn(&mut Manifest)| {
@@ -141,7 +145,8 @@ async fn measure(
     let fold = manifest.lock().unwrap_or_else(PoisonError::into_inner).fold();
     let folder = RunFolder::new(fold, manifest.clone(), bars.view());
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
-    let watch = host::Watch::start(move || clock.now().seconds(), Vec::new()).context("watching the machine")?;
+    let who = plan.targets.iter().map(|target| (target.name.clone(), target.endpoint.clone())).collect();
+    let watch = host::Watch::start(move || clock.now().seconds(), who).context("watching the machine")?;
     let stop = Stop::default();
     let setup =
         LaneSetup { plan: plan.clone(), workload: prepared.workload.clone(), recorder, clock, stop: stop.clone() };
@@ -159,15 +164,21 @@ async fn measure(
     if refused.is_none() && !stop.interrupted() {
         bars.load();
         let opened = {
-            let keep = keep.clone();
-            move |window: crate::drive::Window| {
+            let (keep, edges) = (keep.clone(), watch.edges());
+            move |window: Window| {
+                edges.at(window.from.seconds());
+                if let Some(to) = window.to {
+                    edges.at(to.seconds());
+                }
                 // Kept again at the end; a failure now would show there, too.
                 let _ = keep(&|manifest: &mut Manifest| manifest.windows.push(window));
             }
         };
         drive(&setup, &targets, options.driver, opened).await?;
     }
-    let resources = watch.stop();
+    // Where no window told its end, the last answer was just now.
+    let end = clock.now();
+    let watched = watch.stop();
     drop(setup);
     let folder = log.finish()?;
     bars.finish();
@@ -176,14 +187,25 @@ async fn measure(
     keep(&|manifest| {
         manifest.status = status;
         manifest.ended = Some(ended.clone());
+        manifest.conditions = Some(watched.conditions(&stretches(&manifest.windows, end)));
     })?;
     let manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let report = Report::build(&manifest, folder.into_fold().finish(), prepared.notes.clone(), Some(resources));
+    let report = Report::build(&manifest, folder.into_fold().finish(), prepared.notes.clone(), Some(watched.usage()));
     sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
         None => Ok(Finished { report, dir }),
     }
+}
+
+/// The measured windows as stretches of time, each to its end or that of the run, whichever came first.
+fn stretches(windows: &[Window], end: Nanos) -> Vec<host::Stretch> {
+    let stretch = |window: &Window| host::Stretch {
+        target: window.target,
+        from_s: window.from.seconds(),
+        to_s: window.to.unwrap_or(end).min(end).seconds(),
+    };
+    windows.iter().map(stretch).collect()
 }
 
 /// Makes every file of a run again from its manifest and samples.

@@ -4,6 +4,7 @@
 //! written, each whole or not at all.
 
 mod beside;
+mod calibration;
 mod chart;
 mod comparison_csv;
 mod csv_text;
@@ -19,6 +20,7 @@ mod table;
 mod timeline_csv;
 
 pub use beside::{beside_csv, beside_json, beside_markdown, beside_table};
+pub use calibration::calibration;
 pub use comparison_csv::comparison_csv;
 pub use hlog::hlog;
 pub use html::html;

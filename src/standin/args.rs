@@ -1,6 +1,6 @@
 //! The command line of `loadcmp serve`, and the process around the engine: runtime, announcement, end.
 
-use super::{EngineSpec, bind, serve};
+use super::{EngineSpec, bind, bind_http_socket, serve};
 use anyhow::Context;
 use std::future::Future;
 use std::io::{Read, Write};
@@ -20,6 +20,9 @@ pub struct ServeArgs {
     /// Unix socket of the GG-CORE wire; its token is the variable CORE_AUTH_TOKEN.
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// Serve the Ollama and OpenAI wires on this Unix socket, too.
+    #[arg(long, value_name = "PATH")]
+    pub http_socket: Option<PathBuf>,
     /// Listen on an address that other machines can reach.
     #[arg(long)]
     pub allow_remote: bool,
@@ -51,14 +54,17 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     let runtime = runtime.enable_all().build().context("starting the stand-in's runtime")?;
     let served = runtime.block_on(async {
         let http = (!args.no_http).then_some(args.listen);
-        let listeners = bind(http, args.socket.as_deref(), args.allow_remote)?;
+        let mut listeners = bind(http, args.socket.as_deref(), args.allow_remote)?;
+        if let Some(path) = &args.http_socket {
+            bind_http_socket(&mut listeners, path)?;
+        }
         let end = end(args.until_stdin_closes)?;
         // A parent that has closed the other end wants no lines.
         let mut err = std::io::stderr();
         if let Some(address) = listeners.address() {
             let _ = writeln!(err, "stand-in listening on http://{address}");
         }
-        if let Some(path) = &args.socket {
+        for path in args.http_socket.iter().chain(&args.socket) {
             let _ = writeln!(err, "stand-in listening on unix:{}", path.display());
         }
         serve(args.engine, listeners, args.record, end).await

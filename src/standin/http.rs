@@ -1,4 +1,4 @@
-//! HTTP on a TCP listener: connections, the reading of requests, and which wire answers a path. Cheap on purpose: one
+//! HTTP on a TCP port or a Unix socket: connections, the reading of requests, and which wire answers a path. Cheap on purpose: one
 //! task a connection, one read buffer, one write an answer.
 
 use super::engine::{Ask, Engine, millis};
@@ -48,35 +48,71 @@ pub(super) enum Refusal {
     Fault,
 }
 
+/// Where connections come in.
+pub(super) enum Door {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixListener),
+}
+
+/// Who came in.
+enum Caller {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl Door {
+    async fn accept(&self) -> io::Result<Caller> {
+        match self {
+            Door::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
+                let _ = stream.set_nodelay(true);
+                Caller::Tcp(stream)
+            }),
+            #[cfg(unix)]
+            Door::Unix(listener) => listener.accept().await.map(|(stream, _)| Caller::Unix(stream)),
+        }
+    }
+}
+
 /// Accepts connections until `stop` turns true, then lets what is being answered end.
 pub(super) async fn serve(
     engine: Arc<Engine>,
-    listener: TcpListener,
+    door: Door,
     recorder: Option<Arc<Recorder>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = door.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok(caller) => {
                 let tape = recorder.as_ref().map(Recorder::tape);
-                connections.spawn(connection(engine.clone(), stream, tape, stop.clone()));
+                let (engine, stop) = (engine.clone(), stop.clone());
+                match caller {
+                    Caller::Tcp(stream) => connections.spawn(connection(engine, stream, tape, stop)),
+                    #[cfg(unix)]
+                    Caller::Unix(stream) => connections.spawn(connection(engine, stream, tape, stop)),
+                };
             }
             // No file handles left, or a peer that was gone already: others may still be served.
             Err(_) => engine.timer.until(engine.clock.now() + millis(10.0)).await,
         }
     }
-    drop(listener);
+    drop(door);
     engine.let_finish(connections).await;
 }
 
-async fn connection(engine: Arc<Engine>, stream: TcpStream, tape: Option<Arc<Tape>>, mut stop: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true);
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    engine: Arc<Engine>,
+    stream: S,
+    tape: Option<Arc<Tape>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let io = Io { stream, buffer: vec![0; 16 * 1024].into_boxed_slice(), tape: tape.clone() };
     let service = service_fn(|request| {
         let (engine, tape) = (engine.clone(), tape.clone());
@@ -210,14 +246,14 @@ pub(super) fn text(status: StatusCode, body: &'static str) -> Reply {
     reply(status, "text/plain; charset=utf-8", Answering::Whole(Bytes::from_static(body.as_bytes())))
 }
 
-/// A TCP stream as hyper wants it, with the record's eye on its writes.
-struct Io {
-    stream: TcpStream,
+/// A stream as hyper wants it, with the record's eye on its writes.
+struct Io<S> {
+    stream: S,
     buffer: Box<[u8]>,
     tape: Option<Arc<Tape>>,
 }
 
-impl hyper::rt::Read for Io {
+impl<S: AsyncRead + Unpin> hyper::rt::Read for Io<S> {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, mut into: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         let Self { stream, buffer, .. } = self.get_mut();
         let room = into.remaining().min(buffer.len());
@@ -228,7 +264,7 @@ impl hyper::rt::Read for Io {
     }
 }
 
-impl hyper::rt::Write for Io {
+impl<S: AsyncWrite + Unpin> hyper::rt::Write for Io<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut self.stream).poll_write(context, bytes));
         if let Some(tape) = &self.tape
@@ -240,7 +276,7 @@ impl hyper::rt::Write for Io {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A TCP stream buffers nothing of its own; hyper asks once it has written all it has.
+        // A socket buffers nothing of its own; hyper asks once it has written all it has.
         if let Some(tape) = &self.tape {
             tape.flushed();
         }

@@ -17,6 +17,10 @@ pub struct Listeners {
     #[cfg(unix)]
     pub gg_core: Option<tokio::net::UnixListener>,
     pub(super) socket: Option<SocketFile>,
+    /// The Ollama and OpenAI wires, on a Unix socket.
+    #[cfg(unix)]
+    pub http_socket: Option<tokio::net::UnixListener>,
+    pub(super) http_file: Option<SocketFile>,
 }
 
 /// A socket's file; gone when dropped.
@@ -60,8 +64,30 @@ pub fn bind(http: Option<SocketAddr>, socket: Option<&Path>, allow_remote: bool)
     Ok(listeners)
 }
 
+/// Opens a door of HTTP's on a Unix socket, too; as [`bind`], within a tokio runtime.
+pub fn bind_http_socket(listeners: &mut Listeners, path: &Path) -> anyhow::Result<()> {
+    #[cfg(unix)]
+    {
+        listeners.http_socket = Some(unix_listener(path)?);
+        listeners.http_file = Some(SocketFile(path.to_owned()));
+        Ok(())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = listeners;
+        anyhow::bail!("{}: this system has no Unix sockets", path.display())
+    }
+}
+
 #[cfg(unix)]
 fn open_socket(listeners: &mut Listeners, path: &Path) -> anyhow::Result<()> {
+    listeners.gg_core = Some(unix_listener(path)?);
+    listeners.socket = Some(SocketFile(path.to_owned()));
+    Ok(())
+}
+
+#[cfg(unix)]
+fn unix_listener(path: &Path) -> anyhow::Result<tokio::net::UnixListener> {
     use std::os::unix::fs::FileTypeExt;
     if let Ok(found) = std::fs::symlink_metadata(path) {
         anyhow::ensure!(found.file_type().is_socket(), "{} exists and is no socket", path.display());
@@ -69,10 +95,7 @@ fn open_socket(listeners: &mut Listeners, path: &Path) -> anyhow::Result<()> {
         anyhow::ensure!(!taken, "{} is served by another process", path.display());
         std::fs::remove_file(path).with_context(|| format!("removing the stale socket {}", path.display()))?;
     }
-    let listener = tokio::net::UnixListener::bind(path);
-    listeners.gg_core = Some(listener.with_context(|| format!("listening on {}", path.display()))?);
-    listeners.socket = Some(SocketFile(path.to_owned()));
-    Ok(())
+    tokio::net::UnixListener::bind(path).with_context(|| format!("listening on {}", path.display()))
 }
 
 #[cfg(not(unix))]

@@ -28,7 +28,7 @@ mod timer;
 mod vectors;
 
 pub use args::{ServeArgs, run};
-pub use listen::{Listeners, bind};
+pub use listen::{Listeners, bind, bind_http_socket};
 pub use ollama_models::VERSION;
 pub use record::COLUMNS;
 pub use spec::{EngineSpec, Faults, GgCoreSpec, Jitter, Kind};
@@ -57,7 +57,11 @@ pub async fn serve(
     let (stopping, stopped) = watch::channel(false);
     let mut wires = JoinSet::new();
     if let Some(listener) = listeners.http {
-        wires.spawn(http::serve(engine.clone(), listener, recorder.clone(), stopped.clone()));
+        wires.spawn(http::serve(engine.clone(), http::Door::Tcp(listener), recorder.clone(), stopped.clone()));
+    }
+    #[cfg(unix)]
+    if let Some(listener) = listeners.http_socket {
+        wires.spawn(http::serve(engine.clone(), http::Door::Unix(listener), recorder.clone(), stopped.clone()));
     }
     #[cfg(unix)]
     if let Some(listener) = listeners.gg_core {
@@ -71,7 +75,7 @@ pub async fn serve(
     while let Some(ended) = wires.join_next().await {
         ended.context("serving the stand-in")?;
     }
-    drop(listeners.socket);
+    drop((listeners.socket, listeners.http_file));
     if let (Some(writer), Some(path)) = (writer, record) {
         let written = tokio::task::spawn_blocking(move || writer.join()).await.context("ending the record")?;
         let written = written.map_err(|_| anyhow::anyhow!("the record's writer broke"))?;

@@ -1,0 +1,391 @@
+//! `loadcmp calibrate`: what this machine can be measured to. Every wire is driven against a null server, a stand-in
+//! without declared times in a process of its own, by the same path that a run takes; the result is kept, and each run
+//! reads the floor of its wires from it.
+
+mod probe;
+mod wires;
+
+use super::child::StandIn;
+use super::{Failure, tell};
+use crate::host::{
+    Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Stretch, Watch, Wire, calibration_path,
+    facts, generator_threads,
+};
+use crate::record::Stopwatch;
+use crate::report::replace;
+use crate::scenario::plan::Plan;
+use anyhow::{Context, anyhow};
+use probe::{Load, Seen, Wired, probe, quantile};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use wires::Way;
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Effort {
+    repeats: u32,
+    floor: Load,
+    rate: Load,
+    rate_users: &'static [u32],
+    streams: Load,
+    streams_users: &'static [u32],
+}
+
+const fn load(warmup: u64, length: u64) -> Load {
+    Load { users: 1, warmup: Duration::from_millis(warmup), length: Duration::from_millis(length) }
+}
+
+/// About 50 s in all.
+const FULL: Effort = Effort {
+    repeats: 5,
+    floor: load(50, 300),
+    rate: load(50, 300),
+    rate_users: &[1, 2, 4, 8, 16, 32],
+    streams: load(250, 400),
+    streams_users: &[1, 4, 16, 64, 128, 256, 512],
+};
+
+/// About 12 s in all.
+const QUICK: Effort = Effort {
+    repeats: 3,
+    floor: load(20, 100),
+    rate: load(20, 120),
+    rate_users: &[1, 4, 16],
+    streams: load(100, 150),
+    streams_users: &[1, 8, 64],
+};
+
+/// A null server: nothing is declared, and nothing runs out.
+const NULL: [&str; 8] =
+    ["--slots", "4096", "--queue", "65536", "--gg-connections", "4096", "--gg-session-limit", "1000000000"];
+
+/// A server of paced streams; their lengths are drawn, so that they don't stay in step.
+const PACED: [&str; 6] = ["--first-token-ms", "20", "--decode-rate", "100", "--early-stop", "0.9"];
+
+/// Most that a first token may come later than with one stream, and a request leave after it was due, in microseconds
+/// (99th percentile).
+const LATE_US: f64 = 1000.0;
+
+/// Share of the generator's processor time that may be used (measuring.md 9).
+const CPU_SHARE: f64 = 0.8;
+
+/// A rate that is not this much higher than the one before is the highest.
+const RISE: f64 = 1.03;
+
+/// What the command line asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CalibrateOptions {
+    /// The short form.
+    pub quick: bool,
+    /// Say nothing but the result.
+    pub quiet: bool,
+}
+
+/// Measures this machine, and keeps it. Gives the calibration and its file.
+pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBuf), Failure> {
+    let path = path()?;
+    // Before the minute that it takes: a place that can't be written to must not cost it.
+    writable(&path)?;
+    let calibration = tokio::select! {
+        measured = measure(options) => measured?,
+        _ = tokio::signal::ctrl_c() => return Err(interrupted()),
+    };
+    let keep = |out: &mut dyn std::io::Write| {
+        serde_json::to_writer_pretty(&mut *out, &calibration)?;
+        out.write_all(b"\n")
+    };
+    replace(&path, keep).with_context(|| format!("writing {}", path.display()))?;
+    Ok((calibration, path))
+}
+
+/// The kept calibration, for a look at it; said on standard error if it isn't this machine's.
+pub fn kept() -> Result<(Calibration, PathBuf), Failure> {
+    let path = path()?;
+    let read = Calibration::read(&path)
+        .map_err(|error| Failure::Other(anyhow!("{error}; make it anew: loadcmp calibrate")))?;
+    let Some(calibration) = read else {
+        return Err(Failure::Usage(format!(
+            "error: no calibration is kept in {}; make one: loadcmp calibrate",
+            path.display()
+        )));
+    };
+    if let Err(why) = calibration.suits(&facts()) {
+        tell(super::prepare::wrapped(&format!(
+            "loadcmp: runs here don't use this calibration: {why}; make one: loadcmp calibrate"
+        )));
+    }
+    Ok((calibration, path))
+}
+
+/// The floors of a plan's targets, from the kept calibration. Why there are none is said on standard error, unless quiet.
+pub(super) fn floors(plan: &Plan, quiet: bool) -> Vec<Option<Floor>> {
+    let say = |text: &str| {
+        // Once for all scenarios of a command.
+        static SAID: std::sync::Once = std::sync::Once::new();
+        if !quiet {
+            SAID.call_once(|| tell(super::prepare::wrapped(text)));
+        }
+    };
+    let none = vec![None; plan.targets.len()];
+    let Some(path) = calibration_path() else { return none };
+    let calibration = match Calibration::read(&path) {
+        Ok(Some(calibration)) => calibration,
+        Ok(None) => {
+            say("loadcmp: this machine isn't calibrated, so no floor is known below which a difference says nothing; \
+                 once: loadcmp calibrate");
+            return none;
+        }
+        Err(error) => {
+            say(&format!("loadcmp: {error}; make it anew: loadcmp calibrate"));
+            return none;
+        }
+    };
+    if let Err(why) = calibration.suits(&facts()) {
+        say(&format!("loadcmp: the kept calibration isn't used: {why}; make it anew: loadcmp calibrate"));
+        return none;
+    }
+    let stream = plan.workload.stream && plan.task != crate::scenario::Task::Embed;
+    plan.targets.iter().map(|target| calibration.floor(target, stream)).collect()
+}
+
+fn interrupted() -> Failure {
+    Failure::Invalid("loadcmp: interrupted: nothing was kept".to_owned())
+}
+
+fn path() -> Result<PathBuf, Failure> {
+    let none =
+        || Failure::Usage("error: there is no home to keep a calibration in; set LOADCMP_CALIBRATION=FILE".to_owned());
+    calibration_path().ok_or_else(none)
+}
+
+/// Whether a file can be put there; makes its folder.
+fn writable(path: &Path) -> Result<(), Failure> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let refused = |error: std::io::Error| {
+        Failure::Other(anyhow!(
+            "a calibration can't be kept in {}: {error}; LOADCMP_CALIBRATION=FILE names another place",
+            path.display()
+        ))
+    };
+    std::fs::create_dir_all(folder).map_err(refused)?;
+    if path.is_dir() {
+        return Err(refused(std::io::Error::other("it is a directory")));
+    }
+    tempfile::tempfile_in(folder).map(drop).map_err(refused)
+}
+
+async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
+    let effort = if options.quick { QUICK } else { FULL };
+    let say = |text: &str| {
+        if !options.quiet {
+            tell(format_args!("loadcmp: {text}"));
+        }
+    };
+    let start = |args: &[&str]| StandIn::null(args).map_err(|why| Failure::Other(anyhow!(why)));
+    let null = start(&NULL)?;
+    let clock = Stopwatch::start();
+    let mut wired = Vec::new();
+    for way in wires::all(&null) {
+        wired.push(wires::ready(&null, way, clock).await?);
+    }
+    say(&format!("{} floors of response time, about {} s in all", wired.len(), if options.quick { 12 } else { 50 }));
+    let floors = floors_of(&wired, &effort, clock).await?;
+    let mut rates = Vec::new();
+    for ready in wired.iter().filter(|ready| !ready.way.stream) {
+        say(&format!("{}: highest rate", ready.way));
+        rates.push((ready.way, highest(ready, &effort, clock).await?));
+    }
+    let ways: Vec<Way> = wired.iter().map(|ready| ready.way).collect();
+    drop((wired, null));
+    let paced = start(&[&NULL[..], &PACED[..]].concat())?;
+    let mut streams = Vec::new();
+    for way in ways.iter().filter(|way| way.stream) {
+        say(&format!("{way}: streams at once"));
+        let ready = wires::ready(&paced, *way, clock).await?;
+        streams.push((*way, most_streams(&ready, &effort, clock).await?));
+    }
+    let wire = |(way, mut floor): (&Way, Floor)| {
+        let highest = rates.iter().find(|(of, _)| of == way).and_then(|(_, rate)| rate.clone());
+        let many = streams.iter().find(|(of, _)| of == way).map(|(_, many)| many.clone());
+        floor.cpu_per_token_us = many.as_ref().and_then(|(_, cpu)| *cpu);
+        Wire { floor, highest, streams: many.map(|(streams, _)| streams) }
+    };
+    let wires = ways.iter().zip(floors).map(wire).collect();
+    Ok(Calibration {
+        schema_version: CALIBRATION_VERSION,
+        tool: INSTRUMENT.to_owned(),
+        made: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        quick: options.quick,
+        machine: facts(),
+        method: METHOD.map(str::to_owned).to_vec(),
+        wires,
+    })
+}
+
+const METHOD: [&str; 3] = [
+    "Floors: one user in a closed loop against a stand-in that answers at once, in repeats that take turns over the wires.",
+    "Highest rate: closed loops of more and more users, whole answers of 8 tokens.",
+    "Streams at once: closed loops of more and more users over streams of 100 tokens/s, until the 99th percentile of the \
+     first token is 1 ms later than with one stream (the stand-in's own lateness is in it), requests leave 1 ms late, or \
+     80 % of the generator's processor time is used.",
+];
+
+/// The floors of every wire.
+async fn floors_of(wired: &[Wired], effort: &Effort, clock: Stopwatch) -> Result<Vec<Floor>, Failure> {
+    let endpoints = wired.iter().flat_map(|ready| {
+        let targets = ready.prepared.plan.targets.iter();
+        targets.map(|target| (ready.way.wire.to_owned(), target.endpoint.clone()))
+    });
+    let watch = Watch::start(move || clock.now().seconds(), endpoints.collect()).context("watching the null server")?;
+    let edges = watch.edges();
+    let mut seen: Vec<Vec<Seen>> = wired.iter().map(|_| Vec::new()).collect();
+    // Turn by turn, so that what drifts meanwhile shows between the repeats and not between the wires.
+    for _ in 0..effort.repeats {
+        for (ready, seen) in wired.iter().zip(&mut seen) {
+            let begin = clock.now() + effort.floor.warmup.into();
+            edges.at(begin.seconds());
+            edges.at((begin + effort.floor.length.into()).seconds());
+            let told = probe(ready, clock, effort.floor).await?;
+            if let Some(why) = told.failed {
+                return Err(Failure::Other(anyhow!("the null server failed on {}: {why}", ready.way)));
+            }
+            seen.push(told);
+        }
+    }
+    let watched = watch.stop();
+    let server = |at: usize, seen: &[Seen]| {
+        let stretch = |seen: &Seen| Stretch { target: at, from_s: seen.window.0, to_s: seen.window.1 };
+        let stretches: Vec<Stretch> = seen.iter().map(stretch).collect();
+        let cores = watched.conditions(&stretches).target_cores.get(at).copied().flatten()?;
+        per(cores * seen.iter().map(Seen::seconds).sum::<f64>(), seen.iter().map(|seen| seen.answered).sum())
+    };
+    let floors = wired.iter().zip(&seen).enumerate().map(|(at, (ready, seen))| {
+        Ok(Floor { server_cpu_per_request_us: server(at, seen), ..floor(ready.way, seen)? })
+    });
+    floors.collect()
+}
+
+/// Seconds spread over a number of things, in microseconds each.
+fn per(seconds: f64, number: u64) -> Option<f64> {
+    (number > 0).then(|| seconds * 1e6 / number as f64)
+}
+
+fn floor(way: Way, seen: &[Seen]) -> Result<Floor, Failure> {
+    let pooled = |of: fn(&Seen) -> &Vec<f64>| {
+        let mut all: Vec<f64> = seen.iter().flat_map(of).copied().collect();
+        all.sort_by(f64::total_cmp);
+        all
+    };
+    let responses = pooled(|seen| &seen.responses);
+    let at =
+        |q| quantile(&responses, q).ok_or_else(|| Failure::Other(anyhow!("the null server never answered on {way}")));
+    let (p50, p95, p99) = (at(0.5)?, at(0.95)?, at(0.99)?);
+    let medians: Vec<f64> = seen.iter().filter_map(|seen| quantile(&seen.responses, 0.5)).collect();
+    let (low, high) = medians.iter().fold((f64::INFINITY, 0.0_f64), |(low, high), x| (low.min(*x), high.max(*x)));
+    let own: Option<f64> = seen.iter().map(|seen| seen.own_s).sum();
+    Ok(Floor {
+        wire: way.wire.to_owned(),
+        stream: way.stream,
+        transport: way.transport,
+        requests: responses.len() as u64,
+        response_p50_us: p50,
+        response_p95_us: p95,
+        response_p99_us: p99,
+        spread_us: p99 - p50,
+        between_us: high - low,
+        ttft_p50_us: quantile(&pooled(|seen| &seen.ttfts), 0.5),
+        cpu_per_request_us: own.and_then(|own| per(own, seen.iter().map(|seen| seen.answered).sum())),
+        cpu_per_token_us: None,
+        server_cpu_per_request_us: None,
+    })
+}
+
+/// The highest rate of whole answers, over more and more users.
+async fn highest(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Result<Option<Rate>, Failure> {
+    let (mut best, mut without_rise): (Option<Rate>, u32) = (None, 0);
+    for users in effort.rate_users {
+        let seen = probe(ready, clock, Load { users: *users, ..effort.rate }).await?;
+        let rate = seen.answered as f64 / seen.seconds().max(f64::MIN_POSITIVE);
+        let before = best.as_ref().map_or(0.0, |best| best.requests_per_s);
+        if rate > before {
+            best = Some(Rate { requests_per_s: rate, users: *users });
+        }
+        without_rise = if rate < before * RISE { without_rise + 1 } else { 0 };
+        // One dip may be the machine's doing.
+        if without_rise == 2 {
+            break;
+        }
+    }
+    Ok(best.filter(|best| best.requests_per_s > 0.0))
+}
+
+/// The most streams that were followed without lag; and what a token more cost of the processor, in microseconds: what so
+/// many streams took beyond one, for each token beyond its. A process that only waits takes some, too.
+async fn most_streams(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Result<(Streams, Option<f64>), Failure> {
+    let (mut best, mut bound, mut per_token) = (0, Bound::Tried, None);
+    let mut one: Option<Seen> = None;
+    'more: for users in effort.streams_users {
+        // Once more before it is given up: few first tokens stand behind a step, and one hiccup isn't a limit.
+        for last in [false, true] {
+            let seen = probe(ready, clock, Load { users: *users, ..effort.streams }).await?;
+            match too_many(&seen, one.as_ref().unwrap_or(&seen)) {
+                None => {
+                    best = *users;
+                    if let Some(one) = &one {
+                        per_token = more(&seen, one).or(per_token);
+                    }
+                    one.get_or_insert(seen);
+                    break;
+                }
+                Some(why) if last => {
+                    bound = why;
+                    break 'more;
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    Ok((Streams { at_once: best, bound }, per_token))
+}
+
+/// What is beyond its bounds, if anything is, measured by what one stream was like.
+fn too_many(seen: &Seen, one: &Seen) -> Option<Bound> {
+    let used = seen.own_s.map(|own| own / seen.seconds() / generator_threads() as f64);
+    let base = quantile(&one.ttfts, 0.5).unwrap_or(0.0);
+    // What failed to come is as late as can be.
+    let late = |us: Option<f64>| us.is_none_or(|us| us > LATE_US);
+    let lag = late(quantile(&seen.lags, 0.99)) || late(quantile(&seen.ttfts, 0.99).map(|us| us - base));
+    match used {
+        Some(used) if used > CPU_SHARE => Some(Bound::Cpu),
+        _ if lag || seen.failed.is_some() => Some(Bound::Late),
+        _ => None,
+    }
+}
+
+fn more(seen: &Seen, one: &Seen) -> Option<f64> {
+    let seconds = seen.own_s? - one.own_s?;
+    let tokens = seen.tokens - one.tokens;
+    Some(seconds * 1e6 / tokens).filter(|us| us.is_finite() && *us > 0.0 && tokens >= 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(ttft: f64, lag: f64, own_s: f64, tokens: f64) -> Seen {
+        Seen { ttfts: vec![ttft], lags: vec![lag], own_s: Some(own_s), tokens, window: (1.0, 2.0), ..Seen::default() }
+    }
+
+    #[test]
+    fn streams_are_too_many_when_late_or_when_the_processor_is_used_up() {
+        let one = seen(20_500.0, 5.0, 0.01, 100.0);
+        assert_eq!(too_many(&one, &one), None);
+        assert_eq!(too_many(&seen(21_400.0, 900.0, 0.5, 900.0), &one), None);
+        assert_eq!(too_many(&seen(21_600.0, 5.0, 0.5, 900.0), &one), Some(Bound::Late));
+        assert_eq!(too_many(&seen(20_500.0, 1_100.0, 0.5, 900.0), &one), Some(Bound::Late));
+        assert_eq!(too_many(&seen(20_500.0, 5.0, 5.0, 900.0), &one), Some(Bound::Cpu));
+        assert_eq!(too_many(&Seen { window: (1.0, 2.0), ..Seen::default() }, &one), Some(Bound::Late), "none came");
+        assert_eq!(more(&seen(1.0, 1.0, 0.05, 1100.0), &one).map(f64::round), Some(40.0));
+        assert_eq!(more(&one, &one), None);
+    }
+}

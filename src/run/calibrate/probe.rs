@@ -1,0 +1,214 @@
+//! One probe of a calibration: a closed loop of so many users for so long, by the same path that a run takes, and what
+//! came of it. What is written of its rows goes to a temporary directory: writing them is a part of what a run costs.
+
+use super::super::Failure;
+use super::super::prepare::Prepared;
+use super::wires::Way;
+use crate::drive::{Driver, LaneSetup, Stop, Window, drive};
+use crate::host::own_processor_time;
+use crate::record::columns::Names;
+use crate::record::log::{Folder, Log, Vector};
+use crate::record::{Nanos, Phase, Sample, Stopwatch};
+use crate::scenario::Span;
+use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
+use crate::target::Target;
+use anyhow::Context;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// How hard and how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Load {
+    pub(super) users: u32,
+    pub(super) warmup: Duration,
+    pub(super) length: Duration,
+}
+
+/// What came of a probe. Times in microseconds, sorted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) responses: Vec<f64>,
+    pub(super) ttfts: Vec<f64>,
+    pub(super) lags: Vec<f64>,
+    /// Requests answered inside the window.
+    pub(super) answered: u64,
+    /// Tokens of streams that arrived inside it, those of streams from before it, too.
+    pub(super) tokens: f64,
+    /// What went wrong with a request, if one did.
+    pub(super) failed: Option<String>,
+    /// The measured window, in seconds on the calibration's clock.
+    pub(super) window: (f64, f64),
+    /// Processor time of this process inside the window, in seconds.
+    pub(super) own_s: Option<f64>,
+}
+
+impl Seen {
+    pub(super) fn seconds(&self) -> f64 {
+        self.window.1 - self.window.0
+    }
+}
+
+/// Nearest-rank quantile of sorted values; `None` without values.
+pub(super) fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let rank = (q * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
+}
+
+/// Keeps what a probe is read for.
+#[derive(Default)]
+struct Keep {
+    samples: Vec<Sample>,
+}
+
+impl Folder for Keep {
+    fn sample(&mut self, sample: &Sample) {
+        self.samples.push(sample.clone());
+    }
+
+    fn vector(&mut self, _: &Vector) {}
+}
+
+/// A wire that is ready to be probed.
+pub(super) struct Wired {
+    pub(super) way: Way,
+    pub(super) prepared: Prepared,
+    pub(super) targets: Vec<Arc<Target>>,
+}
+
+/// Drives one closed loop.
+pub(super) async fn probe(wired: &Wired, clock: Stopwatch, load: Load) -> Result<Seen, Failure> {
+    let closed = ClosedPlan {
+        users: load.users,
+        until: Until::Duration(Span(load.length)),
+        think: Span::default(),
+        warmup: Span(load.warmup),
+    };
+    let plan = Arc::new(Plan { load: LoadPlan::Closed(closed), ..wired.prepared.plan.clone() });
+    let dir = tempfile::tempdir().context("a directory for the calibration's rows")?;
+    let (log, recorder) = Log::start(dir.path(), Names::of(&plan), Keep::default())?;
+    let setup = LaneSetup { plan, workload: wired.prepared.workload.clone(), recorder, clock, stop: Stop::default() };
+    let meter = Arc::new(Meter::default());
+    let opened = {
+        let meter = meter.clone();
+        move |window: Window| meter.clone().over(clock, window)
+    };
+    drive(&setup, &wired.targets, Driver::Native, opened).await?;
+    meter.done().await;
+    let interrupted = setup.stop.interrupted();
+    drop(setup);
+    let kept = log.finish()?;
+    if interrupted {
+        return Err(super::interrupted());
+    }
+    Ok(meter.read(kept))
+}
+
+/// Reads this process's processor time at a window's edges.
+#[derive(Default)]
+struct Meter {
+    read: Mutex<Metered>,
+}
+
+#[derive(Default)]
+struct Metered {
+    reader: Option<JoinHandle<()>>,
+    window: Option<(Nanos, Nanos)>,
+    first: Option<f64>,
+    last: Option<f64>,
+}
+
+impl Meter {
+    fn over(self: Arc<Self>, clock: Stopwatch, window: Window) {
+        let Some(to) = window.to else { return };
+        self.set(|read| read.window = Some((window.from, to)));
+        let meter = self.clone();
+        let reader = tokio::spawn(async move {
+            tokio::time::sleep_until(clock.instant(window.from).into()).await;
+            meter.set(|read| read.first = own_processor_time());
+            tokio::time::sleep_until(clock.instant(to).into()).await;
+            meter.set(|read| read.last = own_processor_time());
+        });
+        self.set(|read| read.reader = Some(reader));
+    }
+
+    /// Ends when both edges were read: the load may end a moment before its window does.
+    async fn done(&self) {
+        let mut reader = None;
+        self.set(|read| reader = read.reader.take());
+        if let Some(reader) = reader {
+            // It neither panics nor is aborted.
+            let _ = reader.await;
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut Metered)) {
+        change(&mut self.read.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn read(&self, kept: Keep) -> Seen {
+        let Metered { window, first, last, .. } = *self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let (from, to) = window.unwrap_or_default();
+        let mut seen = Seen {
+            window: (from.seconds(), to.seconds()),
+            own_s: first.zip(last).map(|(first, last)| last - first),
+            ..Seen::default()
+        };
+        for sample in kept.samples {
+            if !sample.outcome.answered() {
+                let what = || sample.error.unwrap_or_else(|| sample.outcome.as_str().to_owned());
+                seen.failed.get_or_insert_with(what);
+                continue;
+            }
+            seen.tokens += tokens_within(&sample, from, to);
+            if sample.phase != Phase::Measure {
+                continue;
+            }
+            seen.responses.extend(sample.response().map(Nanos::micros));
+            seen.ttfts.extend(sample.ttft().map(Nanos::micros));
+            seen.lags.extend(sample.lag().map(Nanos::micros));
+            seen.answered += u64::from(sample.stamps.end.is_some_and(|end| end <= to));
+        }
+        for values in [&mut seen.responses, &mut seen.ttfts, &mut seen.lags] {
+            values.sort_by(f64::total_cmp);
+        }
+        seen
+    }
+}
+
+/// Tokens of a stream that arrived in a window, taken to come evenly from its first to its last.
+fn tokens_within(sample: &Sample, from: Nanos, to: Nanos) -> f64 {
+    let (Some(first), Some(last)) = (sample.stamps.first_token, sample.stamps.last_token) else { return 0.0 };
+    let tokens = sample.output_tokens.unwrap_or_else(|| u64::from(sample.chunks)) as f64;
+    let inside = last.min(to).since(first.max(from)).seconds();
+    let length = last.since(first).seconds();
+    if length > 0.0 { tokens * inside / length } else { f64::from(u8::from(from <= first && first <= to)) * tokens }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Stamps;
+
+    #[test]
+    fn quantiles_are_nearest_ranks() {
+        let ten: Vec<f64> = (1..=10).map(f64::from).collect();
+        assert_eq!([0.5, 0.95, 0.99, 0.0, 1.0].map(|q| quantile(&ten, q)), [5.0, 10.0, 10.0, 1.0, 10.0].map(Some));
+        assert_eq!(quantile(&[], 0.5), None);
+    }
+
+    #[test]
+    fn a_streams_tokens_count_as_far_as_they_came_inside() {
+        let mut sample = crate::stats::fixture::sample(0, 0);
+        sample.output_tokens = Some(10);
+        let mut of = |first, last| {
+            sample.stamps = Stamps { first_token: first, last_token: last, ..Stamps::default() };
+            tokens_within(&sample, Nanos(100), Nanos(200))
+        };
+        let at = |n| Some(Nanos(n));
+        assert_eq!(of(at(110), at(190)), 10.0);
+        assert_eq!((of(at(50), at(150)), of(at(150), at(250)), of(at(0), at(1000))), (5.0, 5.0, 1.0));
+        assert_eq!((of(at(10), at(20)), of(at(210), at(220)), of(None, None)), (0.0, 0.0, 0.0));
+        assert_eq!((of(at(150), at(150)), of(at(250), at(250))), (10.0, 0.0), "all at once");
+    }
+}

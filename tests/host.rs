@@ -1,0 +1,146 @@
+//! What the machine and the engines' processes did during a run, as its manifest and resources.csv tell it.
+
+#[path = "common/cli.rs"]
+mod cli;
+
+use cli::{StandIn, loadcmp, number, rows, text, write};
+use serde_json::Value;
+use std::path::Path;
+
+/// Runs one target against each URL for a second and a half, and gives the manifest; `more` goes to the command line.
+fn run(dir: &Path, urls: &[&str], more: &[&str]) -> Value {
+    let target = |(at, url): (usize, &&str)| format!("  t{at}: {{ ollama: {{ url: \"{url}\" }} }}\n");
+    let targets: String = urls.iter().enumerate().map(target).collect();
+    let yaml = format!(
+        "name: t\ntask: generate\ntargets:\n{targets}workload: {{ prompts: {{ inline: [ {{ text: one }} ] }}, \
+         sampling: {{ max_tokens: 3 }} }}\nload: {{ closed: {{ users: 2, duration: 1500ms, warmup: 200ms }} }}\n"
+    );
+    let path = write(dir, "t.yaml", &yaml);
+    let output = loadcmp().arg("run").arg(path).arg("--out").arg(dir.join("out")).args(more).output().expect("a run");
+    assert!(output.status.success(), "{}", text(&output).1);
+    serde_json::from_slice(&std::fs::read(dir.join("out/manifest.json")).expect("a manifest")).expect("JSON")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_tells_what_each_side_took_of_the_machine() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (a, b) = (StandIn::start(&[]), StandIn::start(&["--first-token-ms", "200"]));
+    let manifest = run(dir.path(), &[&a.url, &b.url], &[]);
+    let told = &manifest["conditions"];
+    let cores = |name: &str| told[name].as_f64().unwrap_or_else(|| panic!("{name}: {told}"));
+    let side = |at: usize| told["target_cores"][at].as_f64().unwrap_or_else(|| panic!("side {at}: {told}"));
+    assert!(side(0) > 0.02, "it answers as fast as it can: {told}");
+    assert!(side(1) < side(0), "it waits most of the time: {told}");
+    assert!(cores("own_cores") > 0.02 && cores("own_cores_most") <= cores("cores") * 1.5, "{told}");
+    assert!((1.0..=2.0).contains(&cores("own_cores_allowed")), "{told}");
+    assert!(cores("busy_cores") <= cores("cores") && cores("busy_cores") > 0.0, "{told}");
+    assert!(cores("other_cores") >= 0.0 && cores("other_cores") <= cores("busy_cores"), "{told}");
+    assert!(cores("swap_bytes") >= 0.0 && cores("swapped_bytes") >= 0.0, "{told}");
+    assert!(told["clock_jump_s"].as_f64().is_some_and(|jump| (0.0..60.0).contains(&jump)), "{told}");
+
+    let resources = rows(&dir.path().join("out/resources.csv"));
+    for who in ["host", "loadcmp", "t0", "t1"] {
+        let of: Vec<_> = resources.iter().filter(|row| row["who"].starts_with(who)).collect();
+        assert!(!of.is_empty(), "{who}: {resources:?}");
+        assert!(of.iter().any(|row| number(row, "cpu_cores").is_some_and(|c| c >= 0.0)), "{who}: {of:?}");
+        assert!(of.iter().all(|row| number(row, "rss_bytes").is_some_and(|b| b > 100_000.0)), "{who}: {of:?}");
+    }
+
+    // A run told again keeps them: they can't be read again.
+    let before = std::fs::read(dir.path().join("out/manifest.json")).expect("a manifest");
+    assert!(loadcmp().arg("report").arg(dir.path().join("out")).output().expect("a report").status.success());
+    assert_eq!(std::fs::read(dir.path().join("out/manifest.json")).expect("a manifest"), before);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn one_engine_on_both_sides_is_not_counted_twice() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = StandIn::start(&[]);
+    let told = &run(dir.path(), &[&engine.url, &engine.url], &[])["conditions"];
+    let figure = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{told}"));
+    let (a, b) = (figure(&told["target_cores"][0]), figure(&told["target_cores"][1]));
+    assert!((a - b).abs() < 0.01 && a > 0.02, "{told}");
+    // Ticks and an uneven second may blur it, a second count of the engine may not hide in that.
+    let whole = figure(&told["own_cores"]) + a + figure(&told["other_cores"]);
+    assert!(whole >= figure(&told["busy_cores"]) - 0.05, "{told}");
+}
+
+#[cfg(target_os = "linux")]
+mod trees {
+    use super::cli::StandIn;
+    use loadcmp::host::{Stretch, Watch};
+    use loadcmp::record::Stopwatch;
+    use loadcmp::scenario::plan::Endpoint;
+    use std::os::fd::OwnedFd;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    /// Ticks that a process and its ended children have used, from its line in /proc.
+    fn ticks(pid: u32) -> f64 {
+        let line = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");
+        let fields: Vec<f64> = line
+            .rsplit(')')
+            .next()
+            .expect("its fields")
+            .split_whitespace()
+            .map(|field| field.parse().unwrap_or(0.0))
+            .collect();
+        fields[11..15].iter().sum()
+    }
+
+    #[test]
+    fn what_an_engines_children_used_is_not_lost_with_them() {
+        // A shell that listens, by way of its standard input, and lets children work, one after another.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let work = "while :; do (i=0; while [ $i -lt 40000 ]; do i=$((i+1)); done); done";
+        let mut shell = Command::new("sh");
+        shell.args(["-c", work]).stdin(Stdio::from(OwnedFd::from(listener)));
+        let mut child = shell.spawn().expect("a shell");
+        // Nothing but the shell holds the socket from here on.
+        drop(shell);
+        let clock = Stopwatch::start();
+        let endpoint = Endpoint::Tcp { host: "127.0.0.1".to_owned(), port, prefix: String::new() };
+        let watch = Watch::start(move || clock.now().seconds(), vec![("x".to_owned(), endpoint)]).expect("a watch");
+        std::thread::sleep(Duration::from_millis(500));
+        let (from_s, before) = (clock.now().seconds(), ticks(child.id()));
+        watch.edges().at(from_s);
+        std::thread::sleep(Duration::from_millis(2500));
+        let (to_s, after) = (clock.now().seconds(), ticks(child.id()));
+        let watched = watch.stop();
+        let told = watched.conditions(&[Stretch { target: 0, from_s, to_s }]);
+        child.kill().expect("an end");
+        child.wait().expect("an end");
+        // What has ended, for certain; what works just then comes on top: at most the length of one child's life.
+        let truth = (after - before) / 100.0 / (to_s - from_s);
+        let cores = told.target_cores[0].unwrap_or_else(|| panic!("not found: {told:?}"));
+        assert!(truth > 0.0 && cores > 0.6 * truth && cores < 1.4 * truth + 0.3, "{cores} of {truth}: {told:?}");
+        assert!(watched.usage().iter().any(|row| row.who == "x" && row.cpu_cores.is_some()));
+    }
+
+    #[test]
+    fn an_engine_on_a_unix_socket_is_found_and_one_that_ends_keeps_its_time() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("engine.sock");
+        let mut engine = StandIn::start(&["--socket", &path.display().to_string()]);
+        let clock = Stopwatch::start();
+        let port = engine.url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        let tcp = |port| Endpoint::Tcp { host: "127.0.0.1".to_owned(), port, prefix: String::new() };
+        let targets = [("unix", Endpoint::Unix { path }), ("tcp", tcp(port)), ("none", tcp(1))];
+        let targets = targets.map(|(name, endpoint)| (name.to_owned(), endpoint)).to_vec();
+        let watch = Watch::start(move || clock.now().seconds(), targets).expect("a watch");
+        std::thread::sleep(Duration::from_millis(700));
+        watch.edges().at(0.0);
+        std::thread::sleep(Duration::from_millis(100));
+        engine.kill();
+        std::thread::sleep(Duration::from_millis(600));
+        let to_s = clock.now().seconds();
+        let told = watch.stop().conditions(&[0, 1, 2].map(|target| Stretch { target, from_s: 0.1, to_s }));
+        assert!(told.target_cores[0].is_some() && told.target_cores[0] == told.target_cores[1], "{told:?}");
+        assert_eq!(told.target_cores[2], None, "nobody listens there: {told:?}");
+        assert_eq!(told.other_cores, None, "{told:?}");
+        assert!(told.busy_cores.is_some());
+    }
+}
