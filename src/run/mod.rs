@@ -133,8 +133,14 @@ async fn measure(
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
     let watch = host::Watch::start(move || clock.now().seconds(), Vec::new()).context("watching the machine")?;
     let stop = Stop::default();
-    let setup =
-        LaneSetup { plan: plan.clone(), workload: prepared.workload.clone(), recorder, clock, stop: stop.clone() };
+    let setup = LaneSetup {
+        plan: plan.clone(),
+        workload: prepared.workload.clone(),
+        arrivals: None,
+        recorder,
+        clock,
+        stop: stop.clone(),
+    };
 
     bars.say("first request to each target");
     let cold = tokio::select! {
@@ -152,10 +158,11 @@ async fn measure(
             let keep = keep.clone();
             move |window: crate::drive::Window| {
                 // Kept again at the end; a failure now would show there, too.
-                let _ = keep(&|manifest: &mut Manifest| manifest.windows.push(window));
+                let _ = keep(&|manifest: &mut Manifest| manifest.opened(window));
             }
         };
-        drive(&setup, &targets, options.driver, opened).await?;
+        // A judge belongs here, for a plan with `until_ci`.
+        drive(&setup, &targets, options.driver, None, opened).await?;
     }
     let resources = watch.stop();
     drop(setup);
