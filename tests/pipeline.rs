@@ -170,6 +170,130 @@ fn isolated_targets_never_overlap() {
 }
 
 #[test]
+fn alternate_blocks_go_there_and_back_with_the_same_requests_and_never_overlap() {
+    for driver in DRIVERS {
+        for load in ["{ users: 2, requests: 42, warmup: 100ms }", "{ users: 2, duration: 1200ms, warmup: 100ms }"] {
+            let (a, b) = (StandIn::start(&["--first-token-ms", "4"]), StandIn::start(&["--first-token-ms", "9"]));
+            let yaml = scenario("generate", SHORT, "sampling: { max_tokens: 2 }", load)
+                + "order: alternate\nblocks: { pairs: 4, settle: 60ms, warmup: 40ms }\n";
+            let run = run(&yaml, &a.url, &b.url, &["--driver", driver]);
+            assert_eq!(run.code, 0, "{}", run.err);
+            let samples = run.samples();
+            let stamp = |row: &Row, column: &str| number(row, column).unwrap();
+            // Each target's block as first planned, last end, and the numbers asked.
+            let mut blocks = Vec::new();
+            for target in ["a", "b"] {
+                for block in 0..4 {
+                    let of_block = |row: &&Row| row["target"] == target && row["block"] == block.to_string();
+                    let rows: Vec<&Row> =
+                        samples.iter().filter(of_block).filter(|row| row["phase"] != "cold").collect();
+                    let measured: Vec<&&Row> = rows.iter().filter(|row| row["phase"] == "measure").collect();
+                    assert!(!measured.is_empty());
+                    let from = rows.iter().map(|row| stamp(row, "planned_us")).fold(f64::MAX, f64::min);
+                    let to = rows.iter().map(|row| stamp(row, "end_us")).fold(0.0, f64::max);
+                    let asked: BTreeSet<u64> = measured.iter().map(|row| row["index"].parse().unwrap()).collect();
+                    assert_eq!(asked.len(), measured.len());
+                    let ended = measured.iter().map(|row| stamp(row, "end_us")).fold(0.0, f64::max);
+                    let window = window_of(&run, target == "b", block);
+                    assert!((window.1 - ended).abs() < 1.0, "{window:?} {ended}");
+                    assert!(measured.iter().all(|row| stamp(row, "planned_us") >= window.0));
+                    blocks.push((from, to, target, block, asked));
+                }
+            }
+            let asked = |target: &str, block: usize| {
+                blocks.iter().find(|b| b.2 == target && b.3 == block as u32).map(|b| b.4.clone()).unwrap()
+            };
+            for block in 0..4 {
+                assert_eq!(asked("a", block), asked("b", block), "the same requests");
+            }
+            let all: Vec<u64> = (0..4).flat_map(|block| asked("a", block)).collect();
+            assert!(all.iter().copied().eq(0..all.len() as u64), "all of them, in order: {all:?}");
+            assert!(load.contains("duration") || all.len() == 42);
+            assert!(!of(&samples, "a", "warmup").is_empty() && !of(&samples, "b", "warmup").is_empty());
+            blocks.sort_by(|x, y| x.0.total_cmp(&y.0));
+            let order: String = blocks.iter().map(|block| block.2).collect();
+            assert!(order == "abbaabba" || order == "baabbaab", "{driver}: {order}");
+            for pair in blocks.windows(2) {
+                assert!(pair[1].0 - pair[0].1 >= 60_000.0, "settled: {} us", pair[1].0 - pair[0].1);
+            }
+        }
+    }
+}
+
+/// A window of the manifest, in microseconds.
+fn window_of(run: &Run, second: bool, block: u32) -> (f64, f64) {
+    let text = std::fs::read(run.dir.path().join("out/manifest.json")).expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let all = manifest["windows"].as_array().expect("windows");
+    let mut own = all.iter().filter(|window| window["target"] == usize::from(second) && window["block"] == block);
+    let window = own.next().expect("a window");
+    assert!(own.next().is_none(), "a window is told once");
+    (window["from"].as_f64().unwrap() / 1e3, window["to"].as_f64().expect("an end") / 1e3)
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_alternating_blocks_between_and_within() {
+    // Within a block of slow answers; and in a pause between two blocks that is most of the run.
+    for (driver, slow, settle) in DRIVERS.iter().flat_map(|driver| [(*driver, "50", "1ms"), (*driver, "1", "20s")]) {
+        let (a, b) = (StandIn::start(&["--first-token-ms", slow]), StandIn::start(&["--first-token-ms", slow]));
+        let dir = tempfile::tempdir().expect("a directory");
+        let yaml = scenario("generate", SHORT, "sampling: { max_tokens: 2 }", "{ users: 2, requests: 800 }");
+        let blocks = format!("order: alternate\nblocks: {{ pairs: 4, settle: {settle}, warmup: 1ms }}\n");
+        let path = write(dir.path(), "t.yaml", &(yaml + &blocks));
+        let out = dir.path().join("out");
+        let mut child = loadcmp()
+            .arg("run")
+            .arg(path)
+            .args(["--driver", driver])
+            .arg("--out")
+            .arg(&out)
+            .env("A", &a.url)
+            .env("B", &b.url)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a run");
+        let enough = if slow == "1" { 200 } else { 30 };
+        wait_for(|| lines(&out.join("samples.csv")) > enough);
+        if slow == "1" {
+            // goose takes a second interrupt for one too many, and its own end of an attack for the first.
+            std::thread::sleep(Duration::from_millis(2500));
+        }
+        std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+        let at = Instant::now();
+        assert_eq!(child.wait().expect("an end").code(), Some(4), "{driver}, {settle}");
+        assert!(at.elapsed() < Duration::from_secs(10), "{driver}, {settle}: {:?}", at.elapsed());
+        assert!(rows(&out.join("samples.csv")).iter().all(|row| row["outcome"] == "ok"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_ends_the_run_at_once() {
+    let a = StandIn::start(&["--first-token-ms", "2"]);
+    for driver in DRIVERS {
+        let dir = tempfile::tempdir().expect("a directory");
+        let yaml = scenario("generate", SHORT, "sampling: { max_tokens: 2 }", "{ users: 4, duration: 60s }");
+        let path = write(dir.path(), "t.yaml", &yaml);
+        // A file may grow to some tens of kilobytes here; the signal that would say so is off, as on a full disk.
+        let at = Instant::now();
+        let output = std::process::Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_loadcmp"), "run"])
+            .arg(path)
+            .args(["--driver", driver, "--out"])
+            .arg(dir.path().join("out"))
+            .env("A", &a.url)
+            .env("B", &a.url)
+            .stdin(Stdio::null())
+            .output();
+        let (_, err) = text(&output.expect("a run"));
+        assert!(err.contains("samples.csv") && err.contains("error"), "{err}");
+        assert!(at.elapsed() < Duration::from_secs(30), "{:?}", at.elapsed());
+    }
+}
+
+#[test]
 fn conversations_carry_their_number_and_turn_and_grow() {
     let (a, b) = (StandIn::start(&[]), StandIn::start(&[]));
     let prompts = "{ synthetic: { count: 4, words: { fixed: 5 }, turns: 3 } }";

@@ -51,7 +51,7 @@ pub(super) async fn run(
         attack = attack.register_scenario(scenario);
     }
     // The switch is one for the process: it is left clear after each attack, so one that is set now is a Ctrl-C between two.
-    if goose::is_killswitch_triggered() {
+    if interrupted() {
         interrupt();
         return Ok(());
     }
@@ -62,6 +62,11 @@ pub(super) async fn run(
     // goose installs a logger and sets the process's level.
     log::set_max_level(level);
     told.map(|_| ()).map_err(|error| anyhow!("goose: {error}"))
+}
+
+/// Whether the kill switch is set. It is left clear after each attack: between two it tells of Ctrl-C.
+pub(super) fn interrupted() -> bool {
+    goose::is_killswitch_triggered()
 }
 
 /// Hears of Ctrl-C by goose's kill switch: goose takes the signal's handler for itself, and a listener that was there

@@ -1,26 +1,16 @@
-//! A lane is one target's stream of requests in a run; users take its next unit, ask, and record. The list is the same
+//! A lane is one target's stream of requests in a block; users take its next unit, ask, and record. The list is the same
 //! for every lane, and units leave in its order, so that two targets differ in how far they got and in nothing else.
 
 use super::stop::{Deadline, Stop};
-use crate::record::log::{Recorder, Vector};
-use crate::record::{Nanos, Outcome, Phase, Sample, Stamps, Stopwatch};
-use crate::scenario::plan::{Plan, Until};
-use crate::scenario::{History, PromptCache, Task};
-use crate::target::{Ask, Exchange, Link, Target};
-use crate::workload::{Unit, Workload, read_label, text_hash};
+use super::stretch::{End, Stretch};
+use crate::record::log::Recorder;
+use crate::record::{Nanos, Phase, Stopwatch};
+use crate::scenario::PromptCache;
+use crate::scenario::plan::Plan;
+use crate::target::{Link, Target};
+use crate::workload::{Arrivals, Workload};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
-
-/// Longest a connection may take to open.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-
-/// Pauses of a user after refusals in a row, of connections or by a full queue, doubling between the two: an engine that
-/// is dead or full must not be hammered, and a million rows of refusals tell no more than a thousand.
-const BACK_OFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
-
-/// Longest wait for the first answer of a model that may have to be loaded.
-const COLD_LIMIT: Duration = Duration::from_secs(600);
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// What lanes are made of.
 #[derive(Clone)]
@@ -29,6 +19,8 @@ pub struct LaneSetup {
     pub plan: Arc<Plan>,
     /// What is asked.
     pub workload: Arc<Workload>,
+    /// When it is asked, in an open loop.
+    pub arrivals: Option<Arc<Arrivals>>,
     /// Where finished requests go.
     pub recorder: Recorder,
     /// The run's clock.
@@ -50,118 +42,172 @@ pub struct Window {
     pub to: Option<Nanos>,
 }
 
-/// One target's stream of requests.
-pub struct Lane {
-    setup: LaneSetup,
-    target: Arc<Target>,
-    number: usize,
-    block: u32,
-    window: OnceLock<Window>,
+/// What of a target outlives its blocks.
+pub(super) struct Side {
+    pub target: Arc<Target>,
+    /// Position of the target in the plan.
+    pub number: usize,
+    /// Connections that nobody uses now; the one used last is at the end.
+    links: Mutex<Vec<Link>>,
+    /// Warm-up units begun in all blocks: none is asked twice.
     warmups: AtomicU64,
-    measures: AtomicU64,
-    users: AtomicU32,
-    seen: Vec<AtomicBool>,
+    /// Items whose vector has been kept.
+    pub seen: Vec<AtomicBool>,
 }
 
-/// One user of the closed loop: a connection, and a number.
-pub struct User {
-    number: u32,
-    link: Link,
-    failures: u32,
-    own: Vec<String>,
-    #[cfg(feature = "goose")]
-    left: bool,
-    deadline: Arc<Deadline>,
-}
-
-impl User {
-    fn new(number: u32, stop: &Stop) -> Self {
-        Self {
-            number,
-            link: Link::default(),
-            failures: 0,
-            own: Vec::new(),
-            #[cfg(feature = "goose")]
-            left: false,
-            deadline: stop.deadline(),
-        }
+impl Side {
+    pub fn new(workload: &Workload, target: Arc<Target>, number: usize) -> Arc<Self> {
+        let seen = workload.items().iter().map(|_| AtomicBool::new(false)).collect();
+        Arc::new(Self { target, number, links: Mutex::default(), warmups: AtomicU64::new(0), seen })
     }
 
-    /// Notes that this user has nothing left to do; whether it had said so before.
+    fn links(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One target's stream of requests in a block.
+pub(super) struct Lane {
+    pub setup: LaneSetup,
+    pub side: Arc<Side>,
+    pub stretch: Stretch,
+    window: OnceLock<Window>,
+    /// When no more units leave, on the run's clock; `u64::MAX` where nothing but their number ends it.
+    closes: AtomicU64,
+    measures: AtomicU64,
+    last_end: AtomicU64,
+    users: AtomicU32,
+}
+
+/// One user: a connection, and a number.
+pub(super) struct User {
+    pub number: u32,
+    pub link: Link,
+    pub failures: u32,
+    pub own: Vec<String>,
+    pub deadline: Arc<Deadline>,
+    side: Arc<Side>,
     #[cfg(feature = "goose")]
-    pub(super) fn leave(&mut self) -> bool {
+    left: bool,
+}
+
+#[cfg(feature = "goose")]
+impl User {
+    /// Notes that this user has nothing left to do; whether it had said so before.
+    pub fn leave(&mut self) -> bool {
         std::mem::replace(&mut self.left, true)
     }
 }
 
+impl Drop for User {
+    fn drop(&mut self) {
+        // For the target's next block.
+        if self.link.connected() {
+            self.side.links().push(std::mem::take(&mut self.link));
+        }
+    }
+}
+
 impl Lane {
-    /// The lane of target `number`, driven in block `block`.
-    pub fn new(setup: LaneSetup, target: Arc<Target>, number: usize, block: u32) -> Self {
-        let seen = setup.workload.items().iter().map(|_| AtomicBool::new(false)).collect();
+    pub fn new(setup: LaneSetup, side: Arc<Side>, stretch: Stretch) -> Self {
         Self {
             setup,
-            target,
-            number,
-            block,
+            side,
+            stretch,
             window: OnceLock::new(),
-            warmups: AtomicU64::new(0),
+            closes: AtomicU64::new(u64::MAX),
             measures: AtomicU64::new(0),
+            last_end: AtomicU64::new(0),
             users: AtomicU32::new(0),
-            seen,
         }
     }
 
     /// The time on the run's clock.
-    #[cfg(feature = "goose")]
-    pub(super) fn now(&self) -> Nanos {
+    pub fn now(&self) -> Nanos {
         self.setup.clock.now()
     }
 
-    /// Position of the target in the plan.
-    pub fn number(&self) -> usize {
-        self.number
-    }
-
-    /// The next user of this lane.
+    /// The next user of this lane, with a connection if one is left from an earlier block.
     pub fn user(&self) -> User {
-        User::new(self.users.fetch_add(1, Relaxed), &self.setup.stop)
+        User {
+            number: self.users.fetch_add(1, Relaxed),
+            link: self.side.links().pop().unwrap_or_default(),
+            failures: 0,
+            own: Vec::new(),
+            deadline: self.setup.stop.deadline(),
+            side: self.side.clone(),
+            #[cfg(feature = "goose")]
+            left: false,
+        }
     }
 
     /// Opens the lane's clock at `start`: the warm-up runs from here, and the measured window after it.
     pub fn open(&self, start: Nanos) {
-        let load = &self.setup.plan.load;
-        let from = start + load.warmup().0.into();
-        let to = match load.until() {
-            Until::Duration(length) => Some(from + length.0.into()),
-            Until::Requests(_) => None,
-        };
-        let _ = self.window.set(Window { target: self.number, block: self.block, from, to });
+        let from = start + self.stretch.warmup.into();
+        if let End::Clock(length) = self.stretch.end {
+            self.closes.store((from + length.into()).0, Relaxed);
+        }
+        let _ = self.window.set(self.stretch.window(self.side.number, from));
     }
 
     /// The measured window, once the lane is open.
     pub fn window(&self) -> Option<Window> {
-        self.window.get().copied()
+        let window = *self.window.get()?;
+        Some(Window { to: self.closes().filter(|_| self.stretch.timed), ..window })
     }
 
-    /// What leaves next; `None` when this lane is done.
+    /// The window of a lane that is over: where the clock didn't close it, the last answer did.
+    pub fn closed_window(&self) -> Option<Window> {
+        let window = self.window()?;
+        let last = Nanos(self.last_end.load(Relaxed)).max(window.from);
+        Some(Window { to: window.to.or(Some(last)), ..window })
+    }
+
+    /// When no more units leave, if the clock says it.
+    pub fn closes(&self) -> Option<Nanos> {
+        Some(Nanos(self.closes.load(Relaxed))).filter(|at| at.0 != u64::MAX)
+    }
+
+    /// Closes the window earlier than it would have.
+    pub fn close(&self, at: Nanos) {
+        self.closes.fetch_min(at.0, Relaxed);
+    }
+
+    /// Measured units begun.
+    pub fn begun(&self) -> u64 {
+        let begun = self.measures.load(Relaxed);
+        if let End::Units(limit) = self.stretch.end { begun.min(limit) } else { begun }
+    }
+
+    /// Notes that a measured request has ended.
+    pub fn ended(&self, at: Nanos) {
+        self.last_end.fetch_max(at.0, Relaxed);
+    }
+
+    /// Number of the next warm-up unit.
+    pub fn warm(&self) -> u64 {
+        self.side.warmups.fetch_add(1, Relaxed)
+    }
+
+    /// What leaves next in a closed loop; `None` when this lane is done.
     fn next(&self) -> Option<(Phase, u64)> {
-        let window = self.window.get()?;
+        let from = self.window.get()?.from;
         if self.setup.stop.stopped() {
             return None;
         }
         let now = self.setup.clock.now();
         let every = self.setup.plan.workload.prompt_cache == PromptCache::Warm;
         let owed = if every { self.setup.workload.items().len() as u64 } else { 0 };
-        if now < window.from || self.warmups.load(Relaxed) < owed {
-            return Some((Phase::Warmup, self.warmups.fetch_add(1, Relaxed)));
+        if now < from || self.side.warmups.load(Relaxed) < owed {
+            return Some((Phase::Warmup, self.warm()));
         }
-        if window.to.is_some_and(|to| now >= to) {
+        if now.0 >= self.closes.load(Relaxed) {
             return None;
         }
         let number = self.measures.fetch_add(1, Relaxed);
-        match self.setup.plan.load.until() {
-            Until::Requests(limit) if number >= limit => None,
-            _ => Some((Phase::Measure, number)),
+        match self.stretch.end {
+            End::Units(limit) if number >= limit => None,
+            _ => Some((Phase::Measure, self.stretch.first + number)),
         }
     }
 
@@ -169,218 +215,13 @@ impl Lane {
     pub async fn step(&self, user: &mut User) -> bool {
         let Some((phase, number)) = self.next() else { return false };
         let unit = self.setup.workload.unit(phase, number);
-        self.ask_unit(user, phase, &unit).await;
+        self.ask_unit(user, phase, &unit, None).await;
         true
     }
 
-    /// Asks every turn of a unit.
-    async fn ask_unit(&self, user: &mut User, phase: Phase, unit: &Unit) {
-        let turns = self.setup.workload.items()[unit.item].turns.len();
-        let own = self.setup.plan.workload.history == History::Own;
-        user.own.clear();
-        for turn in 0..turns {
-            if turn > 0 && self.over() {
-                return;
-            }
-            let (outcome, text) = self.ask(user, phase, unit, turn).await;
-            if own {
-                if !outcome.answered() {
-                    return;
-                }
-                user.own.push(text);
-            }
-            let think = self.setup.plan.load.think().0;
-            let pause = if user.failures > 0 { think.max(back_off(user.failures)) } else { think };
-            if !pause.is_zero() {
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = self.setup.stop.aborted() => {}
-                }
-            }
-        }
-    }
-
     /// Whether no more requests may leave, between the turns of a conversation.
-    fn over(&self) -> bool {
-        let past = self.window.get().and_then(|w| w.to).is_some_and(|to| self.setup.clock.now() >= to);
+    pub fn over(&self) -> bool {
+        let past = !self.stretch.whole && self.setup.clock.now().0 >= self.closes.load(Relaxed);
         past || self.setup.stop.stopped()
     }
-
-    /// The first request to this target: its model may have to be loaded. Kept apart from every distribution.
-    pub async fn ask_cold(&self, attempt: u64) -> (Outcome, Option<String>) {
-        let unit = self.setup.workload.unit(Phase::Cold, attempt);
-        let mut user = User::new(0, &self.setup.stop);
-        let sample = self.exchange(&mut user, Phase::Cold, &unit, 0).await.0;
-        let told = (sample.outcome, sample.error.clone());
-        self.setup.recorder.push(sample);
-        told
-    }
-
-    /// Asks one turn, and records it.
-    async fn ask(&self, user: &mut User, phase: Phase, unit: &Unit, turn: usize) -> (Outcome, String) {
-        let (sample, text, vector) = self.exchange(user, phase, unit, turn).await;
-        let outcome = sample.outcome;
-        let away = matches!(outcome, Outcome::Connect | Outcome::Rejected);
-        user.failures = if away { user.failures + 1 } else { 0 };
-        if let Some(numbers) = vector
-            && phase == Phase::Measure
-            && !self.seen[unit.item].swap(true, Relaxed)
-        {
-            let vector = Vector { target: self.number, item: unit.item, index: sample.index, numbers };
-            self.setup.recorder.push_vector(vector);
-        }
-        self.setup.recorder.push(sample);
-        (outcome, text)
-    }
-
-    /// One request's life, as a sample.
-    async fn exchange(
-        &self,
-        user: &mut User,
-        phase: Phase,
-        unit: &Unit,
-        turn: usize,
-    ) -> (Sample, String, Option<Vec<f32>>) {
-        let setup = &self.setup;
-        let history = (!user.own.is_empty()).then_some(user.own.as_slice());
-        let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history, max_tokens: None };
-        let body = self.target.body(&ask);
-        // The usual case has its connection: no timer is set for it.
-        let connected = if self.target.usable(&mut user.link).await {
-            Ok(None)
-        } else {
-            tokio::select! {
-                biased;
-                told = tokio::time::timeout(CONNECT_LIMIT, self.target.connect(&mut user.link)) => told
-                    .unwrap_or_else(|_| Err(format!("no connection within {} s", CONNECT_LIMIT.as_secs())))
-                    .map(Some),
-                () = setup.stop.aborted() => Err("the run ended before a connection was open".to_owned()),
-            }
-        };
-        let planned = setup.clock.now();
-        let (connect, told) = match connected {
-            Err(error) => (None, Err(error)),
-            Ok(connect) => {
-                let limit =
-                    if phase == Phase::Cold { setup.plan.timeout.0.max(COLD_LIMIT) } else { setup.plan.timeout.0 };
-                user.deadline.set(planned + limit.into());
-                let told = self.target.exchange(&mut user.link, body, user.deadline.passed()).await;
-                user.deadline.clear();
-                (connect, Ok(told))
-            }
-        };
-        self.sample(user.number, phase, unit, turn, planned, connect, told)
-    }
-
-    /// Puts together what is known of a request.
-    #[allow(clippy::too_many_arguments)] // Each is a column of the row, and nothing else holds them together.
-    fn sample(
-        &self,
-        user: u32,
-        phase: Phase,
-        unit: &Unit,
-        turn: usize,
-        planned: Nanos,
-        connect: Option<Nanos>,
-        told: Result<Exchange, String>,
-    ) -> (Sample, String, Option<Vec<f32>>) {
-        let plan = &self.setup.plan;
-        let chat = plan.task == Task::Chat;
-        let mut sample = Sample {
-            target: self.number,
-            phase,
-            block: self.block,
-            lane: self.number as u32,
-            user,
-            index: unit.first_index + turn as u64,
-            conversation: chat.then_some(unit.number),
-            turn: chat.then_some(turn as u32 + 1),
-            stamps: Stamps { planned, end: Some(planned), ..Stamps::default() },
-            outcome: Outcome::Connect,
-            http_status: None,
-            finish: None,
-            prompt_tokens: None,
-            cached_tokens: None,
-            output_tokens: None,
-            chunks: 0,
-            expected_label: self.setup.workload.items()[unit.item].label,
-            label: None,
-            server_total: None,
-            server_load: None,
-            server_prompt: None,
-            server_output: None,
-            request_hash: self.setup.workload.request_hash(unit, turn),
-            text_hash: None,
-            error: None,
-            item: unit.item,
-            gap_max: None,
-            dimensions: None,
-            connect,
-            retries: 0,
-        };
-        let Exchange { sent, first_byte, end, outcome, answer, retries } = match told {
-            Ok(told) => told,
-            Err(error) => {
-                sample.error = Some(error);
-                return (sample, String::new(), None);
-            }
-        };
-        sample.stamps = Stamps {
-            planned,
-            dispatched: Some(planned),
-            sent,
-            first_byte,
-            first_token: answer.first_token,
-            last_token: answer.last_token,
-            end: Some(end),
-        };
-        sample.outcome = outcome;
-        sample.http_status = answer.status;
-        sample.finish = answer.finish;
-        sample.prompt_tokens = answer.prompt_tokens;
-        sample.cached_tokens = answer.cached_tokens;
-        sample.output_tokens = answer.output_tokens;
-        sample.chunks = answer.chunks;
-        sample.server_total = answer.server_total;
-        sample.server_load = answer.server_load;
-        sample.server_prompt = answer.server_prompt;
-        sample.server_output = answer.server_output;
-        sample.gap_max = answer.gap_max;
-        sample.error = answer.error;
-        sample.retries = retries;
-        if let Some(vector) = &answer.vector {
-            sample.dimensions = u32::try_from(vector.len()).ok();
-            sample.text_hash = Some(text_hash(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
-        } else if !answer.text.is_empty() {
-            sample.text_hash = Some(text_hash(answer.text.as_bytes()));
-        }
-        self.judge(&mut sample, &answer.text, answer.vector.is_some());
-        (sample, answer.text, answer.vector)
-    }
-
-    /// What an answer that came through is worth to the task.
-    fn judge(&self, sample: &mut Sample, text: &str, vector: bool) {
-        if sample.outcome != Outcome::Ok {
-            return;
-        }
-        match self.setup.plan.task {
-            Task::Classify => {
-                sample.label = read_label(text, &self.setup.plan.workload.labels);
-                if sample.label.is_none() {
-                    sample.outcome = Outcome::Unparsed;
-                    let shown: String = text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
-                    sample.error = Some(format!("no label in the answer: {shown}"));
-                }
-            }
-            Task::Embed if !vector => {
-                sample.outcome = Outcome::Unparsed;
-                sample.error = Some("no vector in the answer".to_owned());
-            }
-            _ => {}
-        }
-    }
-}
-
-fn back_off(failures: u32) -> Duration {
-    BACK_OFF[0].saturating_mul(1 << failures.saturating_sub(1).min(10)).min(BACK_OFF[1])
 }

@@ -1,13 +1,23 @@
-//! When a request leaves. [`Lane`] is one target's stream of requests and what one user does with it; `closed` (goose)
-//! and `native` let users loop over lanes, `order` says which lanes run at the same time.
+//! When a request leaves. A `lane` is one target's stream of requests, and `ask` is what a user does with its next unit;
+//! `closed` (goose) and `native` let users loop over lanes, `open` lets requests go at planned instants, by a `pacer` and
+//! over a `pool` of connections. `order` says which lanes run when, a `stretch` is a block's work, a `group` runs together.
 
+mod ask;
 #[cfg(feature = "goose")]
 mod closed;
+mod group;
+mod judge;
 mod lane;
 mod native;
+mod open;
 mod order;
+mod pacer;
+mod pool;
+mod row;
 mod stop;
+mod stretch;
 
-pub use lane::{Lane, LaneSetup, User, Window};
+pub use judge::Judge;
+pub use lane::{LaneSetup, Window};
 pub use order::{ColdStart, Driver, cold_starts, drive};
 pub use stop::Stop;

@@ -1,12 +1,20 @@
 //! Which lanes run at the same time, and what comes before: the first request to each target, told apart.
 
-use super::lane::{Lane, LaneSetup, Window};
-use super::{Stop, native};
+use super::group::Group;
+use super::judge::{Judge, ask, first_pairs};
+use super::lane::{Lane, LaneSetup, Side, Window};
+use super::stretch::{Cutter, Stretch};
 use crate::record::Outcome;
 use crate::scenario::Order;
 use crate::target::Target;
-use std::sync::{Arc, Mutex, PoisonError};
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// Keeps the draw of the order apart from the workload's draws from the same seed.
+const ORDER_STREAM: u64 = 0x006f_7264_6572;
 
 /// Times a first request is tried: an engine may refuse one while it loads.
 const COLD_TRIES: u64 = 3;
@@ -45,7 +53,8 @@ pub async fn cold_starts(setup: &LaneSetup, targets: &[Arc<Target>]) -> Vec<Cold
     let deadlines = tokio::spawn(async move { stop.watch_deadlines(clock).await });
     let mut told = Vec::new();
     for (number, target) in targets.iter().enumerate() {
-        let lane = Lane::new(setup.clone(), target.clone(), number, 0);
+        let side = Side::new(&setup.workload, target.clone(), number);
+        let lane = Lane::new(setup.clone(), side, Stretch::whole(&setup.plan, None));
         let mut last = (Outcome::Unsent, None);
         for attempt in 0..COLD_TRIES {
             last = lane.ask_cold(attempt).await;
@@ -60,106 +69,102 @@ pub async fn cold_starts(setup: &LaneSetup, targets: &[Arc<Target>]) -> Vec<Cold
     told
 }
 
-/// Drives every lane in the plan's order. `opened` hears of each target's measured window as soon as it is known.
+/// Drives every lane in the plan's order. `opened` hears of each target's measured window as soon as it is known, and
+/// again when its end is known better. `judge` may end the run early; in isolated order it isn't asked, for there is
+/// nothing to compare before the last target's turn.
 pub async fn drive(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
     driver: Driver,
+    judge: Option<Arc<dyn Judge>>,
     opened: impl Fn(Window) + Send + Sync + 'static,
 ) -> anyhow::Result<()> {
-    let groups: Vec<Vec<usize>> = match setup.plan.order {
-        Order::Concurrent => vec![(0..targets.len()).collect()],
-        Order::Isolated | Order::Alternate => (0..targets.len()).map(|number| vec![number]).collect(),
-    };
-    let opened = Arc::new(opened);
-    for numbers in groups {
-        if setup.stop.stopped() {
+    let side = |(number, target): (usize, &Arc<Target>)| Side::new(&setup.workload, target.clone(), number);
+    let sides: Vec<Arc<Side>> = targets.iter().enumerate().map(side).collect();
+    let group = Group { run: setup.clone(), driver, opened: Arc::new(opened) };
+    let whole = Stretch::whole(&setup.plan, setup.arrivals.as_ref());
+    match setup.plan.order {
+        Order::Concurrent => drop(group.drive(&sides, &whole, judge).await?),
+        Order::Isolated => {
+            for side in &sides {
+                if setup.stop.stopped() {
+                    break;
+                }
+                group.drive(std::slice::from_ref(side), &whole, None).await?;
+            }
+        }
+        Order::Alternate => alternate(&group, &sides, judge).await?,
+    }
+    Ok(())
+}
+
+/// Drives blocks of equal work, one target at a time: A B B A.
+async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Judge>>) -> anyhow::Result<()> {
+    let (plan, stop) = (&group.run.plan, &group.run.stop);
+    let mut cutter = Cutter::new(plan, group.run.arrivals.as_ref());
+    let mut pairs = plan.blocks.pairs;
+    let (stage, mut judge) = (first_pairs(pairs), judge);
+    let mut first = true;
+    for round in 0..plan.blocks.pairs {
+        if round == stage
+            && let Some(judge) = judge.take()
+            && let Some(needed) = ask(judge, round).await
+        {
+            pairs = needed.clamp(stage, pairs);
+        }
+        if round >= pairs {
             break;
         }
-        // A group ends by itself: what stops it must not stop the next one.
-        let own = LaneSetup { stop: Stop::default(), ..setup.clone() };
-        let lane = |number: usize| Arc::new(Lane::new(own.clone(), targets[number].clone(), number, 0));
-        drive_group(setup, &own, numbers.into_iter().map(lane).collect(), driver, opened.clone()).await?;
-    }
-    Ok(())
-}
-
-/// Drives some lanes at the same time.
-async fn drive_group(
-    run: &LaneSetup,
-    setup: &LaneSetup,
-    lanes: Vec<Arc<Lane>>,
-    driver: Driver,
-    opened: Arc<impl Fn(Window) + Send + Sync + 'static>,
-) -> anyhow::Result<()> {
-    let watch = Arc::new(Mutex::new(None));
-    let start = {
-        let (run, setup, lanes, watch) = (run.stop.clone(), setup.clone(), lanes.clone(), watch.clone());
-        move || {
-            let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
-            if watch.is_some() {
-                return;
+        for number in turns(sides.len(), plan.seed, round) {
+            if !std::mem::take(&mut first) {
+                group.settle(plan.blocks.settle.0).await;
             }
-            // One start for all lanes of the group: their windows are the same.
-            let now = setup.clock.now();
-            for lane in &lanes {
-                lane.open(now);
-                if let Some(window) = lane.window() {
-                    opened(window);
+            if stop.stopped() {
+                return Ok(());
+            }
+            let (Some(stretch), Some(side)) = (cutter.block(round), sides.get(number)) else { continue };
+            for lane in group.drive(std::slice::from_ref(side), &stretch, None).await? {
+                cutter.done(lane.begun());
+                if let Some(window) = lane.closed_window() {
+                    (group.opened)(window);
                 }
             }
-            let close = lanes.first().and_then(|lane| lane.window()).and_then(|window| window.to);
-            *watch =
-                Some(tokio::spawn(watch_over(run.clone(), setup.clone(), close.map(|to| setup.clock.instant(to)))));
         }
-    };
-    let users = setup.plan.load.concurrency();
-    let (stop, clock) = (setup.stop.clone(), setup.clock);
-    let deadlines = tokio::spawn(async move { stop.watch_deadlines(clock).await });
-    match driver {
-        #[cfg(feature = "goose")]
-        Driver::Goose => {
-            let stop = run.stop.clone();
-            super::closed::run(&lanes, users, start, move || stop.interrupt()).await?;
-        }
-        Driver::Native => native::run(&lanes, users, start).await,
-    }
-    deadlines.abort();
-    if let Some(watch) = watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        watch.abort();
     }
     Ok(())
 }
 
-/// Waits for the end of sending, by the clock or by Ctrl-C, and then for the time to drain; then gives up waiting.
-///
-/// Under goose, which takes the signal's handler, the interruption comes by way of its kill switch.
-async fn watch_over(run: Stop, setup: LaneSetup, close: Option<std::time::Instant>) {
-    let closed = async {
-        match close {
-            Some(at) => tokio::time::sleep_until(at.into()).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = closed => {}
-        _ = tokio::signal::ctrl_c() => run.interrupt(),
-        () = interrupted(&run) => {}
+/// The order of the targets in round `round`: drawn from the seed, and reversed in every second round, so that a drift
+/// of the machine that is even over time falls on all alike.
+fn turns(targets: usize, seed: u64, round: u32) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..targets).collect();
+    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed ^ ORDER_STREAM));
+    if round % 2 == 1 {
+        order.reverse();
     }
-    if run.interrupted() {
-        setup.stop.interrupt();
-    }
-    let drain = tokio::time::sleep(setup.plan.drain.0);
-    tokio::select! {
-        () = drain => {}
-        _ = tokio::signal::ctrl_c() => run.interrupt(),
-    }
-    setup.stop.abort();
+    order
 }
 
-/// Ends when the run was interrupted from elsewhere.
-async fn interrupted(run: &Stop) {
-    while !run.interrupted() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_take_turns_there_and_back_and_the_seed_draws_who_is_first() {
+        for seed in 0..20 {
+            for targets in 1..5 {
+                let all: Vec<usize> = (0..6).flat_map(|round| turns(targets, seed, round)).collect();
+                let (two, rest) = all.split_at(2 * targets);
+                let mut back = two.to_vec();
+                back.reverse();
+                assert_eq!(back, two, "there and back");
+                assert_eq!(&rest[..2 * targets], two, "and again");
+                let mut sorted = two[..targets].to_vec();
+                sorted.sort_unstable();
+                assert!(sorted.into_iter().eq(0..targets));
+            }
+        }
+        let first: std::collections::BTreeSet<usize> = (0..20).map(|seed| turns(2, seed, 0)[0]).collect();
+        assert_eq!(first.len(), 2, "either may be first");
     }
 }

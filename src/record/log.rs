@@ -54,12 +54,18 @@ struct Pending {
 #[derive(Clone, Default)]
 pub struct Recorder {
     pending: Arc<Mutex<Pending>>,
+    broken: Arc<AtomicBool>,
 }
 
 impl Recorder {
     /// Hands over one finished request.
     pub fn push(&self, sample: Sample) {
         lock(&self.pending).samples.push(sample);
+    }
+
+    /// Whether rows can't be kept any more (a full disk, say): the load is to end, and [`Log::finish`] tells why.
+    pub fn broken(&self) -> bool {
+        self.broken.load(Relaxed)
     }
 
     /// Hands over an embedding; the first of each target and item.
@@ -82,7 +88,8 @@ impl<F: Folder + 'static> Log<F> {
         let written = move || format!("writing {}", path.display());
         file.write_all((COLUMNS.join(",") + "\n").as_bytes()).with_context(&written)?;
         let recorder = Recorder::default();
-        let (pending, stop) = (recorder.pending.clone(), Arc::new(AtomicBool::new(false)));
+        let (pending, broken) = (recorder.pending.clone(), recorder.broken.clone());
+        let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let mut vectors = Vectors { path: dir.join("vectors.csv"), file: None };
         let work = move || {
@@ -113,7 +120,11 @@ impl<F: Folder + 'static> Log<F> {
                 std::thread::park_timeout(TICK);
             }
         };
-        let thread = std::thread::Builder::new().name("recorder".into()).spawn(work)?;
+        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || {
+            let told = work();
+            broken.store(told.is_err(), Relaxed);
+            told
+        })?;
         Ok((Self { stop, thread }, recorder))
     }
 

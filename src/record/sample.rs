@@ -98,9 +98,10 @@ impl Outcome {
 /// The instants of one request, all on the run's one clock; `None` where a thing did not happen or is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stamps {
-    /// When the request was due: in a closed loop, when its user was ready for it.
+    /// When the request was due: in an open loop, its place in the schedule; in a closed one, when its user was ready for
+    /// it.
     pub planned: Nanos,
-    /// When the driver let it go (the connection stood by then).
+    /// When the driver let it go (in a closed loop, the connection stood by then).
     pub dispatched: Option<Nanos>,
     /// Last byte of the request handed to the socket: read just before the call that took it, since the engine may be at
     /// work before that call returns.
@@ -126,7 +127,7 @@ pub struct Sample {
     pub block: u32,
     /// Number of the stream of requests: one a target.
     pub lane: u32,
-    /// The user of the closed loop, from 0.
+    /// The user of the closed loop, or the connection of the open one, from 0.
     pub user: u32,
     /// Number of the request within its phase, the same for every target.
     pub index: u64,
@@ -174,7 +175,8 @@ pub struct Sample {
     pub gap_max: Option<Nanos>,
     /// Numbers in the embedding (embed only).
     pub dimensions: Option<u32>,
-    /// Time to open a connection for this request, if one was opened; before `planned`, outside every latency.
+    /// Time to open a connection for this request, if one was opened: before `planned`, outside every latency. In an open
+    /// loop a connection that was not open ahead of time delays its request, and is then a part of the lag.
     pub connect: Option<Nanos>,
     /// Times the request was sent again because a kept-alive connection had died before any byte of the answer.
     pub retries: u32,

@@ -72,6 +72,14 @@ impl Manifest {
         }
     }
 
+    /// Takes a window, in the place of what was known of it before.
+    pub fn opened(&mut self, window: Window) {
+        match self.windows.iter_mut().find(|known| (known.target, known.block) == (window.target, window.block)) {
+            Some(known) => *known = window,
+            None => self.windows.push(window),
+        }
+    }
+
     /// A fold over the plan's targets with their windows set, ready for samples.
     pub fn fold(&self) -> Fold {
         let mut fold = Fold::new(&self.plan, self.plan.workload.items);

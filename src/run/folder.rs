@@ -2,55 +2,95 @@
 //! that the bars are drawn from.
 
 use super::progress::View;
+use crate::drive::{Judge, Window};
 use crate::record::log::{Folder, Vector};
 use crate::record::{Phase, Sample};
 use crate::report::Manifest;
 use crate::stats::Fold;
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The folder of a run.
 pub(super) struct RunFolder {
-    fold: Fold,
+    fold: Arc<Mutex<Fold>>,
     manifest: Arc<Mutex<Manifest>>,
-    /// The windows that the fold knows, as target and block.
-    known: BTreeSet<(usize, u32)>,
+    /// The windows that the fold knows.
+    known: BTreeMap<(usize, u32), Window>,
     view: Arc<View>,
 }
 
 impl RunFolder {
     pub(super) fn new(fold: Fold, manifest: Arc<Mutex<Manifest>>, view: Arc<View>) -> Self {
-        Self { fold, manifest, known: BTreeSet::new(), view }
+        Self { fold: Arc::new(Mutex::new(fold)), manifest, known: BTreeMap::new(), view }
     }
 
-    pub(super) fn into_fold(self) -> Fold {
-        self.fold
-    }
-
-    /// Learns of a target's measured window: it is known before the first sample inside it ends.
-    fn learn(&mut self, target: usize, block: u32) {
-        if self.known.contains(&(target, block)) {
-            return;
+    /// The fold, once the run is over: windows whose end was told late are right by now.
+    pub(super) fn into_fold(mut self) -> Fold {
+        self.learn();
+        match Arc::try_unwrap(self.fold) {
+            Ok(fold) => fold.into_inner().unwrap_or_else(PoisonError::into_inner),
+            // A judge is still at it.
+            Err(shared) => lock(&shared).clone(),
         }
+    }
+
+    /// Says, when it is asked, how long the run has to be for the main ratio's interval to have a half width of `half`.
+    pub(super) fn judge(&self, half: f64) -> Arc<dyn Judge> {
+        Arc::new(Precision { fold: self.fold.clone(), half })
+    }
+
+    /// Learns what the manifest knows of windows.
+    fn learn(&mut self) {
         let manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
         for window in &manifest.windows {
-            if self.known.insert((window.target, window.block)) {
-                self.fold.window(window.target, window.block, window.from, window.to);
+            if self.known.insert((window.target, window.block), *window) != Some(*window) {
+                lock(&self.fold).window(window.target, window.block, window.from, window.to);
             }
         }
     }
 }
 
+/// Time in which rows that have ended reach the fold.
+const ON_THEIR_WAY: Duration = Duration::from_millis(150);
+
+/// Ends a run by the width of the main ratio's interval.
+struct Precision {
+    fold: Arc<Mutex<Fold>>,
+    half: f64,
+}
+
+impl Judge for Precision {
+    fn blocks(&self, done: u32) -> Option<u32> {
+        std::thread::sleep(ON_THEIR_WAY);
+        // Copied: the reckoning must not hold up the recorder.
+        let fold = lock(&self.fold).clone();
+        let times = fold.times_as_long(self.half)?;
+        Some((f64::from(done) * times).ceil().min(f64::from(u32::MAX)) as u32)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Folder for RunFolder {
     fn sample(&mut self, sample: &Sample) {
         if sample.phase != Phase::Cold {
-            self.learn(sample.target, sample.block);
+            // A window is known before the first sample inside it ends.
+            if !self.known.contains_key(&(sample.target, sample.block)) {
+                self.learn();
+            }
         }
         self.view.take(sample);
-        self.fold.push(sample);
+        lock(&self.fold).push(sample);
+    }
+
+    fn tick(&mut self) {
+        self.learn();
     }
 
     fn vector(&mut self, vector: &Vector) {
-        self.fold.vector(vector.target, vector.item, &vector.numbers);
+        lock(&self.fold).vector(vector.target, vector.item, &vector.numbers);
     }
 }

@@ -19,8 +19,7 @@ use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Nanos, Outcome, Stopwatch};
 use crate::report::{Manifest, Report, Status};
-use crate::scenario::plan::Plan;
-use crate::scenario::{Loaded, Order, Overrides};
+use crate::scenario::{Loaded, Overrides};
 use crate::sink;
 use crate::target::Target;
 use anyhow::{Context, anyhow};
@@ -99,12 +98,6 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let prepared = prepare(loaded, options).await?;
-    // The drivers of these follow: a run that passed them over would be told as what it was not.
-    let Plan { order, interference, until_ci, .. } = &prepared.plan;
-    if prepared.arrivals.is_some() || *order == Order::Alternate || *interference || until_ci.is_some() {
-        let why = "error: open loops, alternating blocks, `interference` and `until` are checked, and not driven yet";
-        return Err(Failure::Usage(why.to_owned()));
-    }
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
     let dir = results_directory(&prepared, options)?;
@@ -144,12 +137,19 @@ async fn measure(
     let bars = progress::Progress::start(&plan, options.quiet);
     let fold = manifest.lock().unwrap_or_else(PoisonError::into_inner).fold();
     let folder = RunFolder::new(fold, manifest.clone(), bars.view());
+    let judge = plan.until_ci.map(|half| folder.judge(half.0));
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
     let who = plan.targets.iter().map(|target| (target.name.clone(), target.endpoint.clone())).collect();
     let watch = host::Watch::start(move || clock.now().seconds(), who).context("watching the machine")?;
     let stop = Stop::default();
-    let setup =
-        LaneSetup { plan: plan.clone(), workload: prepared.workload.clone(), recorder, clock, stop: stop.clone() };
+    let setup = LaneSetup {
+        plan: plan.clone(),
+        workload: prepared.workload.clone(),
+        arrivals: prepared.arrivals.clone(),
+        recorder,
+        clock,
+        stop: stop.clone(),
+    };
 
     bars.say("first request to each target");
     let cold = tokio::select! {
@@ -171,10 +171,10 @@ async fn measure(
                     edges.at(to.seconds());
                 }
                 // Kept again at the end; a failure now would show there, too.
-                let _ = keep(&|manifest: &mut Manifest| manifest.windows.push(window));
+                let _ = keep(&|manifest: &mut Manifest| manifest.opened(window));
             }
         };
-        drive(&setup, &targets, options.driver, opened).await?;
+        drive(&setup, &targets, options.driver, judge, opened).await?;
     }
     // Where no window told its end, the last answer was just now.
     let end = clock.now();

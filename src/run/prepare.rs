@@ -6,7 +6,7 @@ use super::load::load;
 use super::{Failure, Options, tell};
 use crate::record::Stopwatch;
 use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, WorkloadPlan};
-use crate::scenario::{Constrain, History, Loaded, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
+use crate::scenario::{Constrain, History, Loaded, Pacing, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
 use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
 use crate::workload::{Arrivals, Item, Workload, read_items};
@@ -142,6 +142,9 @@ async fn find(
     stand_ins.push(stand_in);
     Ok(Found { stand_in: true, ..found })
 }
+
+/// Cores up to which a thread that spins is one too many.
+const FEW_CORES: usize = 2;
 
 /// Columns of a line on standard error.
 const COLUMNS: usize = 78;
@@ -299,6 +302,16 @@ pub(super) fn notes(plan: &Plan) -> Vec<String> {
             "one target is asked over a Unix socket and another over TCP: a part of the difference is theirs"
                 .to_owned(),
         );
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if let LoadPlan::Open(open) = &plan.load
+        && open.pacing == Pacing::Precise
+        && cores <= FEW_CORES
+    {
+        notes.push(format!(
+            "precise pacing spins on up to a core, and this machine lets us have {cores}: it takes time from engines \
+             and from the reading of answers"
+        ));
     }
     notes
 }

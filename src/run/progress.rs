@@ -7,7 +7,7 @@ use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::stats::Distribution;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,6 +21,8 @@ const TICK: Duration = Duration::from_millis(200);
 /// What there is to see of each target so far.
 pub(super) struct View {
     targets: Vec<Mutex<Seen>>,
+    /// The target that the last row was of.
+    turn: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -30,6 +32,8 @@ struct Seen {
     units: u64,
     errors: u64,
     warmed: bool,
+    /// Number of the block that the last row was of.
+    block: u32,
     first_us: f64,
     last_us: f64,
     latency: Distribution,
@@ -37,7 +41,7 @@ struct Seen {
 
 impl View {
     fn new(targets: usize) -> Self {
-        Self { targets: (0..targets).map(|_| Mutex::default()).collect() }
+        Self { targets: (0..targets).map(|_| Mutex::default()).collect(), turn: AtomicUsize::new(0) }
     }
 
     /// Takes one row.
@@ -45,6 +49,8 @@ impl View {
         let Some(seen) = self.targets.get(sample.target) else { return };
         let mut seen = lock(seen);
         seen.warmed |= sample.phase != Phase::Cold;
+        seen.block = sample.block;
+        self.turn.store(sample.target, Relaxed);
         if sample.phase != Phase::Measure {
             return;
         }
@@ -81,6 +87,8 @@ struct Shape {
     until: Until,
     warmup: Duration,
     isolated: bool,
+    /// Blocks of each target, in alternating order.
+    blocks: Option<u32>,
 }
 
 impl Progress {
@@ -107,8 +115,12 @@ impl Progress {
             bar
         };
         let lines = plan.targets.iter().map(|target| line(target.label())).collect();
-        let plan_shape =
-            Shape { until: plan.load.until(), warmup: plan.load.warmup().0, isolated: plan.order != Order::Concurrent };
+        let plan_shape = Shape {
+            until: plan.load.until(),
+            warmup: plan.load.warmup().0,
+            isolated: plan.order != Order::Concurrent,
+            blocks: (plan.order == Order::Alternate).then_some(plan.blocks.pairs),
+        };
         let view = Arc::new(View::new(plan.targets.len()));
         if !quiet && !shown {
             super::tell(super::prepare::wrapped(&format!("loadcmp: {}", headline(plan))));
@@ -139,9 +151,10 @@ impl Progress {
         let draw = move || {
             let mut elapsed = Duration::ZERO;
             while !told.load(Relaxed) {
-                for (seen, line) in view.targets.iter().zip(&lines) {
+                let turn = view.turn.load(Relaxed);
+                for (number, (seen, line)) in view.targets.iter().zip(&lines).enumerate() {
                     let seen = lock(seen);
-                    let (share, text) = told_of(&seen, shape, elapsed);
+                    let (share, text) = told_of(&seen, shape, elapsed, number == turn);
                     line.set_position((share * 1000.0) as u64);
                     line.set_message(text);
                 }
@@ -167,8 +180,8 @@ impl Progress {
     }
 }
 
-/// How full a bar is, and what stands beside it.
-fn told_of(seen: &Seen, shape: Shape, elapsed: Duration) -> (f64, String) {
+/// How full a bar is, and what stands beside it; `turn` = the last row was this target's.
+fn told_of(seen: &Seen, shape: Shape, elapsed: Duration, turn: bool) -> (f64, String) {
     if seen.measured == 0 {
         let text = match (seen.warmed, shape.isolated) {
             (true, _) => "warming up",
@@ -176,6 +189,12 @@ fn told_of(seen: &Seen, shape: Shape, elapsed: Duration) -> (f64, String) {
             (false, false) => "starting",
         };
         return (0.0, text.to_owned());
+    }
+    if let Some(blocks) = shape.blocks {
+        let share = f64::from(seen.block + u32::from(!turn)) / f64::from(blocks.max(1));
+        let now = if turn { "" } else { " done, waiting for its turn" };
+        let errors = told_errors(seen.errors);
+        return (share.min(1.0), format!("block {} of {blocks}{now}  {errors}", seen.block + 1));
     }
     let seconds = ((seen.last_us - seen.first_us) / 1e6).max(1e-3);
     let (share, ahead) = match shape.until {
@@ -189,8 +208,12 @@ fn told_of(seen: &Seen, shape: Shape, elapsed: Duration) -> (f64, String) {
     };
     let rate = seen.measured as f64 / seconds;
     let p50 = seen.latency.quantile(0.5).map_or_else(|| "-".to_owned(), |nanos| format!("{:.1} ms", nanos / 1e6));
-    let errors = if seen.errors == 1 { "1 error".to_owned() } else { format!("{} errors", seen.errors) };
+    let errors = told_errors(seen.errors);
     (share.min(1.0), format!("{ahead:>9}  {rate:>7.1}/s  p50 {p50:>9}  {errors}"))
+}
+
+fn told_errors(errors: u64) -> String {
+    if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
 }
 
 /// One line on what is about to happen.
@@ -206,4 +229,20 @@ fn headline(plan: &Plan) -> String {
         LoadPlan::Open(open) => format!("{} each", open.about),
     };
     format!("{}: {}, {load}, {length}", plan.name, names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alternating_bars_tell_the_block_and_whose_turn_it_is() {
+        let shape = Shape { until: Until::Requests(100), warmup: Duration::ZERO, isolated: true, blocks: Some(10) };
+        let seen = Seen { measured: 30, block: 2, warmed: true, ..Seen::default() };
+        assert_eq!(told_of(&seen, shape, Duration::ZERO, true), (0.2, "block 3 of 10  0 errors".to_owned()));
+        let (share, text) = told_of(&seen, shape, Duration::ZERO, false);
+        assert_eq!((share, text.as_str()), (0.3, "block 3 of 10 done, waiting for its turn  0 errors"));
+        let (_, text) = told_of(&Seen::default(), shape, Duration::ZERO, false);
+        assert_eq!(text, "waiting for its turn");
+    }
 }

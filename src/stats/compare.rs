@@ -1,7 +1,7 @@
 //! Two summaries and what the difference between them is worth: a ratio, its interval, and a verdict in one word.
 
 use super::headline::{HEADLINES, Headline, primary};
-use super::series::{Evidence, LEAST_UNITS, bound, evidence, holm, p_beyond, stein, welch};
+use super::series::{Evidence, LEAST_UNITS, bound, evidence, holm, p_beyond, times_as_long, welch};
 use super::summary::tidy;
 use super::units::{Lacking, Units, logs};
 use super::{Estimate, Needs, TargetSummary, newcombe, proportion_ratio, unit};
@@ -310,10 +310,10 @@ fn judge(
     }
 }
 
-/// Units needed in all for a main ratio of half width `half` (relative), by Stein's rule, from the first stage's.
-pub(super) fn units_needed(target: &Units, reference: &Units, path: &str, half: f64) -> Option<usize> {
+/// How many times as long as so far a run has to be for a metric's ratio to have a half width of `half` (relative).
+pub(super) fn longer_by(target: &Units, reference: &Units, path: &str, half: f64) -> Option<f64> {
     let headline = HEADLINES.iter().find(|headline| headline.path == path)?;
-    stein(&logs(headline, target, reference).ok()?, half.ln_1p())
+    times_as_long(&logs(headline, target, reference).ok()?, target.apart(), half.ln_1p())
 }
 
 fn estimate(summary: &TargetSummary, path: &str) -> Option<Estimate> {

@@ -1,7 +1,7 @@
 //! The fold itself: samples go in one at a time, and everything a report says of them comes out.
 
 use super::answers::Answers;
-use super::compare::{Settings, Side, compare, units_needed};
+use super::compare::{Settings, Side, compare, longer_by};
 use super::headline::per_second;
 use super::slots::Slots;
 use super::steady::{Transient, drift};
@@ -136,16 +136,21 @@ impl Fold {
         self.vectors.add(target, item, target == self.reference, vector);
     }
 
-    /// Units of the first stage that are needed in all for the main ratio's 95 % interval to have a half width of `half`
-    /// (relative), by Stein's rule; the most over the targets. In alternating order the units are the blocks so far, else
-    /// stretches of the window so far; `None` while they can't tell.
-    pub fn units_needed(&self, half: f64) -> Option<usize> {
+    /// How many times as long as so far the run has to be for the main ratio's 95 % interval to have a half width of `half`
+    /// (relative), by Stein's rule; the most over the targets. `None` while that can't be told.
+    pub fn times_as_long(&self, half: f64) -> Option<f64> {
         let counted = self.targets.iter().all(|lane| lane.counted.without_output == 0);
         let primary = self.settings.primary(counted);
-        let reference = self.targets.get(self.reference)?;
-        let others = (0..self.targets.len()).filter(|at| *at != self.reference);
-        let needed = others.map(|at| units_needed(&self.targets[at].units(), &reference.units(), primary, half));
-        needed.collect::<Option<Vec<_>>>()?.into_iter().max()
+        // The windows' ends are still to come: what there is so far is told.
+        let so_far: Vec<BTreeMap<u32, Slots>> = self
+            .targets
+            .iter()
+            .map(|lane| lane.blocks.iter().map(|(n, slots)| (*n, slots.so_far())).collect())
+            .collect();
+        let units: Vec<Units> = so_far.iter().map(Units::new).collect();
+        let others = (0..units.len()).filter(|at| *at != self.reference);
+        let reference = units.get(self.reference)?;
+        others.map(|at| longer_by(&units[at], reference, primary, half)).reduce(|a, b| Some(a?.max(b?)))?
     }
 
     /// The results.

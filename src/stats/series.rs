@@ -172,10 +172,17 @@ pub fn worth_showing(smallest_effect: f64) -> f64 {
     WORTH_SHOWING.max(smallest_effect * 1.5 + 0.01)
 }
 
+/// How many times as long as its first stage a run has to be, by [`stein`]; units that weren't driven `apart` are joined
+/// until they look independent. `None` where they don't, or are too few.
+pub fn times_as_long(first: &[f64], apart: bool, half: f64) -> Option<f64> {
+    let units = if apart { first.to_vec() } else { independent(first).ok()? };
+    Some(stein(&units, half)? as f64 / units.len() as f64)
+}
+
 /// Stein's two-stage rule: units needed in all for a 95 % interval of half width `half` on the log scale, from the scatter
 /// of the first stage alone (Annals of Mathematical Statistics 16(3), 1945). Since nothing but that scatter decides, and it is
 /// independent of the mean, stopping there doesn't raise the error rate.
-pub fn stein(first: &[f64], half: f64) -> Option<usize> {
+fn stein(first: &[f64], half: f64) -> Option<usize> {
     let k = first.len();
     if k < LEAST_UNITS || half <= 0.0 || first.iter().any(|x| !x.is_finite()) {
         return None;
@@ -318,6 +325,9 @@ mod tests {
         assert_eq!(stein(&[0.3; 6], 0.01), Some(6));
         assert_eq!((stein(&first[..5], 0.05), stein(&first, 0.0)), (None, None));
         assert_eq!(stein(&[f64::NAN; 6], 0.1), None);
+        assert_eq!((times_as_long(&first, true, 0.05), times_as_long(&first, false, 0.5)), (Some(2.3), Some(1.0)));
+        let trend: Vec<f64> = (0..10).map(|i| f64::from(i) * 0.01).collect();
+        assert!(times_as_long(&trend, true, 0.05).is_some() && times_as_long(&trend, false, 0.05).is_none());
         assert_eq!(stein(&[1e9, -1e9, 1e9, -1e9, 1e9, -1e9], 1e-9), Some(1_000_000));
     }
 

@@ -206,6 +206,12 @@ impl Slots {
         Nanos(self.origin)
     }
 
+    /// The same, with the last answer as its end if that is before the window's.
+    pub fn so_far(&self) -> Self {
+        let last = self.seen.map(|(_, last)| last);
+        Self { to: self.to.map_or(last, |to| last.map(|last| last.min(to))), ..self.clone() }
+    }
+
     /// Its length in seconds.
     pub fn seconds(&self) -> f64 {
         self.span().map_or(0.0, Window::seconds)

@@ -363,6 +363,11 @@ impl Target {
 }
 
 impl Link {
+    /// Whether it holds a connection, be it still alive or not.
+    pub fn connected(&self) -> bool {
+        self.connected.is_some()
+    }
+
     fn marks(&self) -> Option<&Marks> {
         match self.connected.as_ref()? {
             Connected::Http(connection) => Some(connection.marks()),

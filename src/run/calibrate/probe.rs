@@ -87,13 +87,14 @@ pub(super) async fn probe(wired: &Wired, clock: Stopwatch, load: Load) -> Result
     let plan = Arc::new(Plan { load: LoadPlan::Closed(closed), ..wired.prepared.plan.clone() });
     let dir = tempfile::tempdir().context("a directory for the calibration's rows")?;
     let (log, recorder) = Log::start(dir.path(), Names::of(&plan), Keep::default())?;
-    let setup = LaneSetup { plan, workload: wired.prepared.workload.clone(), recorder, clock, stop: Stop::default() };
+    let workload = wired.prepared.workload.clone();
+    let setup = LaneSetup { plan, workload, arrivals: None, recorder, clock, stop: Stop::default() };
     let meter = Arc::new(Meter::default());
     let opened = {
         let meter = meter.clone();
         move |window: Window| meter.clone().over(clock, window)
     };
-    drive(&setup, &wired.targets, Driver::Native, opened).await?;
+    drive(&setup, &wired.targets, Driver::Native, None, opened).await?;
     meter.done().await;
     let interrupted = setup.stop.interrupted();
     drop(setup);

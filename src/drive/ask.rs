@@ -1,0 +1,177 @@
+//! What a user does with a unit: connects, asks each turn, and records what came of it.
+
+use super::lane::{Lane, User};
+use crate::record::log::Vector;
+use crate::record::{Nanos, Outcome, Phase, Sample};
+use crate::scenario::History;
+use crate::scenario::plan::LoadPlan;
+use crate::target::{Ask, Exchange};
+use crate::workload::Unit;
+use bytes::Bytes;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// Longest a connection may take to open.
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Pauses of a user after refusals in a row, of connections or by a full queue, doubling between the two: an engine that
+/// is dead or full must not be hammered, and a million rows of refusals tell no more than a thousand.
+const BACK_OFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+
+/// Longest wait for the first answer of a model that may have to be loaded.
+const COLD_LIMIT: Duration = Duration::from_secs(600);
+
+/// One turn of a unit in a phase.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub phase: Phase,
+    pub unit: &'a Unit,
+    pub turn: usize,
+}
+
+/// A request that could leave at once: its body is written, and its connection stands or is known not to.
+pub(super) struct Ready {
+    pub body: Bytes,
+    /// The time that a new connection took, if one was opened, or why there is none.
+    pub connected: Result<Option<Nanos>, String>,
+}
+
+/// A request, and when it was due. What isn't given is the instant of sending.
+pub(super) struct Due {
+    pub ready: Ready,
+    pub planned: Option<Nanos>,
+    pub dispatched: Option<Nanos>,
+}
+
+/// How an exchange went: its instants by the driver, and its story, or why there was none.
+pub(super) struct Told {
+    pub planned: Nanos,
+    pub dispatched: Nanos,
+    pub connect: Option<Nanos>,
+    pub story: Result<Exchange, (Nanos, String)>,
+}
+
+impl Lane {
+    /// Asks every turn of a unit. The first may be due already, in an open loop.
+    pub async fn ask_unit(&self, user: &mut User, phase: Phase, unit: &Unit, mut first: Option<Due>) {
+        let turns = self.setup.workload.items()[unit.item].turns.len();
+        let own = self.setup.plan.workload.history == History::Own;
+        let open = matches!(self.setup.plan.load, LoadPlan::Open(_));
+        // In an open loop the user of a conversation is ready for its next turn when the answer has come.
+        let mut ready_at = None;
+        user.own.clear();
+        for turn in 0..turns {
+            if turn > 0 && self.over() {
+                return;
+            }
+            let request = Request { phase, unit, turn };
+            let due = match first.take() {
+                Some(due) => due,
+                None => Due { ready: self.ready(user, request).await, planned: ready_at, dispatched: None },
+            };
+            let (outcome, text) = self.ask(user, request, due).await;
+            if own {
+                if !outcome.answered() {
+                    return;
+                }
+                user.own.push(text);
+            }
+            if open && turn + 1 == turns {
+                return;
+            }
+            let think = self.setup.plan.load.think().0;
+            let pause = if user.failures > 0 { think.max(back_off(user.failures)) } else { think };
+            if !pause.is_zero() {
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    () = self.setup.stop.aborted() => {}
+                }
+            }
+            ready_at = open.then(|| self.now());
+        }
+    }
+
+    /// The first request to this target: its model may have to be loaded. Kept apart from every distribution.
+    pub async fn ask_cold(&self, attempt: u64) -> (Outcome, Option<String>) {
+        let unit = self.setup.workload.unit(Phase::Cold, attempt);
+        let mut user = self.user();
+        let request = Request { phase: Phase::Cold, unit: &unit, turn: 0 };
+        let due = Due { ready: self.ready(&mut user, request).await, planned: None, dispatched: None };
+        let sample = self.exchange(&mut user, request, due).await.0;
+        let told = (sample.outcome, sample.error.clone());
+        self.setup.recorder.push(sample);
+        told
+    }
+
+    /// Asks one turn, and records it.
+    async fn ask(&self, user: &mut User, request: Request<'_>, due: Due) -> (Outcome, String) {
+        let (sample, text, vector) = self.exchange(user, request, due).await;
+        let outcome = sample.outcome;
+        let away = matches!(outcome, Outcome::Connect | Outcome::Rejected);
+        user.failures = if away { user.failures + 1 } else { 0 };
+        let measured = request.phase == Phase::Measure;
+        if let Some(numbers) = vector
+            && measured
+            && !self.side.seen[request.unit.item].swap(true, Relaxed)
+        {
+            let vector = Vector { target: self.side.number, item: request.unit.item, index: sample.index, numbers };
+            self.setup.recorder.push_vector(vector);
+        }
+        if let Some(end) = sample.stamps.end.filter(|_| measured) {
+            self.ended(end);
+        }
+        self.setup.recorder.push(sample);
+        (outcome, text)
+    }
+
+    /// Writes a request's body, and sees to its connection.
+    pub async fn ready(&self, user: &mut User, request: Request<'_>) -> Ready {
+        let history = (!user.own.is_empty()).then_some(user.own.as_slice());
+        let Request { unit, turn, .. } = request;
+        let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history, max_tokens: None };
+        let body = self.side.target.body(&ask);
+        // The usual case has its connection: no timer is set for it.
+        let connected = if self.side.target.usable(&mut user.link).await {
+            Ok(None)
+        } else {
+            tokio::select! {
+                biased;
+                told = self.connect(user) => told.map(Some),
+                () = self.setup.stop.aborted() => Err("the run ended before a connection was open".to_owned()),
+            }
+        };
+        Ready { body, connected }
+    }
+
+    /// Opens a user's connection, in time.
+    pub async fn connect(&self, user: &mut User) -> Result<Nanos, String> {
+        tokio::time::timeout(CONNECT_LIMIT, self.side.target.connect(&mut user.link))
+            .await
+            .unwrap_or_else(|_| Err(format!("no connection within {} s", CONNECT_LIMIT.as_secs())))
+    }
+
+    /// One request's life, as a sample.
+    async fn exchange(&self, user: &mut User, request: Request<'_>, due: Due) -> (Sample, String, Option<Vec<f32>>) {
+        let setup = &self.setup;
+        let Due { ready: Ready { body, connected }, planned, dispatched } = due;
+        let now = setup.clock.now();
+        let (connect, story) = match connected {
+            Err(error) => (None, Err((now, error))),
+            Ok(connect) => {
+                let timeout = setup.plan.timeout.0;
+                let limit = if request.phase == Phase::Cold { timeout.max(COLD_LIMIT) } else { timeout };
+                user.deadline.set(now + limit.into());
+                let told = self.side.target.exchange(&mut user.link, body, user.deadline.passed()).await;
+                user.deadline.clear();
+                (connect, Ok(told))
+            }
+        };
+        let (planned, dispatched) = (planned.unwrap_or(now), dispatched.unwrap_or(now));
+        self.sample(user.number, request, Told { planned, dispatched, connect, story })
+    }
+}
+
+/// How long to wait after so many refusals in a row.
+pub(super) fn back_off(failures: u32) -> Duration {
+    BACK_OFF[0].saturating_mul(1 << failures.saturating_sub(1).min(10)).min(BACK_OFF[1])
+}

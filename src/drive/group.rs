@@ -1,0 +1,154 @@
+//! Lanes that are driven at the same time: one start, one end, one watch over both.
+
+use super::judge::{Judge, midway};
+use super::lane::{Lane, LaneSetup, Side, Window};
+use super::stretch::Stretch;
+use super::{Driver, Stop, native, open};
+use crate::record::Nanos;
+use crate::scenario::plan::LoadPlan;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How often the watch looks at what nobody tells it.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Hears of windows.
+pub(super) type Opened = Arc<dyn Fn(Window) + Send + Sync>;
+
+/// What a group needs beside its lanes.
+#[derive(Clone)]
+pub(super) struct Group {
+    /// The run's setup; its stop is the run's.
+    pub run: LaneSetup,
+    /// What schedules the users of a closed loop.
+    pub driver: Driver,
+    /// Hears of windows.
+    pub opened: Opened,
+}
+
+impl Group {
+    /// Drives some targets at the same time, each over the same stretch. Gives the lanes back, for what they got done.
+    pub async fn drive(
+        &self,
+        sides: &[Arc<Side>],
+        stretch: &Stretch,
+        judge: Option<Arc<dyn Judge>>,
+    ) -> anyhow::Result<Vec<Arc<Lane>>> {
+        // A group ends by itself: what stops it must not stop the next one.
+        let setup = LaneSetup { stop: Stop::default(), ..self.run.clone() };
+        let lane = |side: &Arc<Side>| Arc::new(Lane::new(setup.clone(), side.clone(), stretch.clone()));
+        let lanes: Vec<Arc<Lane>> = sides.iter().map(lane).collect();
+        let watch = Arc::new(Mutex::new(None));
+        let start = {
+            let (group, setup, lanes, watch) = (self.clone(), setup.clone(), lanes.clone(), watch.clone());
+            let lead = if matches!(setup.plan.load, LoadPlan::Open(_)) { open::LEAD } else { Nanos(0) };
+            move || {
+                let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+                if watch.is_some() {
+                    return;
+                }
+                // One start for all lanes of the group: their windows are the same.
+                let now = setup.clock.now() + lead;
+                for lane in &lanes {
+                    lane.open(now);
+                    if let Some(window) = lane.window() {
+                        (group.opened)(window);
+                    }
+                }
+                let judged = judge.clone().map(|judge| midway(lanes.clone(), judge, group.opened.clone()));
+                let over = watch_over(group.run.clone(), lanes.clone());
+                *watch = Some(tokio::spawn(async move {
+                    match judged {
+                        Some(judged) => drop(tokio::join!(judged, over)),
+                        None => over.await,
+                    }
+                }));
+            }
+        };
+        let (stop, clock) = (setup.stop.clone(), setup.clock);
+        let deadlines = tokio::spawn(async move { stop.watch_deadlines(clock).await });
+        let users = setup.plan.load.concurrency();
+        let told = match (&setup.plan.load, self.driver) {
+            (LoadPlan::Open(load), _) => open::run(&lanes, load.pacing, start).await,
+            #[cfg(feature = "goose")]
+            (LoadPlan::Closed(_), Driver::Goose) => {
+                let stop = self.run.stop.clone();
+                super::closed::run(&lanes, users, start, move || stop.interrupt()).await
+            }
+            (LoadPlan::Closed(_), Driver::Native) => {
+                native::run(&lanes, users, start).await;
+                Ok(())
+            }
+        };
+        deadlines.abort();
+        if let Some(watch) = watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            watch.abort();
+        }
+        told.map(|()| lanes)
+    }
+
+    /// Waits between two blocks; ends at once if the run does.
+    pub async fn settle(&self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = ended(&self.run, &[]) => {}
+        }
+    }
+}
+
+/// Waits for the end of sending, by the clock or by Ctrl-C, and then for the time to drain; then gives up waiting.
+///
+/// Under goose, which takes the signal's handler, the interruption comes by way of its kill switch.
+async fn watch_over(run: LaneSetup, lanes: Vec<Arc<Lane>>) {
+    let Some(own) = lanes.first().map(|lane| lane.setup.stop.clone()) else { return };
+    ended(&run, &lanes).await;
+    if run.stop.interrupted() {
+        own.interrupt();
+    }
+    if run.recorder.broken() {
+        own.abort();
+        return;
+    }
+    let drain = tokio::time::sleep(run.plan.drain.0);
+    tokio::select! {
+        () = drain => {}
+        _ = tokio::signal::ctrl_c() => run.stop.interrupt(),
+    }
+    own.abort();
+}
+
+/// Ends when the lanes' windows have closed by the clock (with no lanes: never), or when the run is interrupted: by a
+/// person, from elsewhere, or because its rows can't be kept.
+async fn ended(run: &LaneSetup, lanes: &[Arc<Lane>]) {
+    let attack = !lanes.is_empty() && matches!(run.plan.load, LoadPlan::Closed(_));
+    let watched = async {
+        loop {
+            let now = run.clock.now();
+            let close = lanes.iter().filter_map(|lane| lane.closes()).max();
+            if run.recorder.broken() || interrupted_by_goose(attack) {
+                run.stop.interrupt();
+            }
+            if run.stop.interrupted() || close.is_some_and(|at| now >= at) {
+                return;
+            }
+            let left = close.map_or(LOOK, |at| Duration::from_nanos(at.since(now).0));
+            tokio::time::sleep(left.min(LOOK)).await;
+        }
+    };
+    tokio::select! {
+        () = watched => {}
+        _ = tokio::signal::ctrl_c() => run.stop.interrupt(),
+    }
+}
+
+/// Whether Ctrl-C came by goose's kill switch while none of its attacks was under way: once goose has run, nobody else
+/// hears of the signal. An attack that is under way watches the switch itself, for it ends by it, too.
+fn interrupted_by_goose(attack: bool) -> bool {
+    #[cfg(feature = "goose")]
+    return !attack && super::closed::interrupted();
+    #[cfg(not(feature = "goose"))]
+    {
+        let _ = attack;
+        false
+    }
+}

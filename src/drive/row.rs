@@ -1,0 +1,123 @@
+//! How a request becomes a row.
+
+use super::ask::{Request, Told};
+use super::lane::Lane;
+use crate::record::{Nanos, Outcome, Sample, Stamps};
+use crate::scenario::Task;
+use crate::target::Exchange;
+use crate::workload::{read_label, text_hash};
+
+impl Lane {
+    /// A request that was planned and never sent, and why.
+    pub fn unsent(&self, request: Request<'_>, planned: Nanos, why: String) -> Sample {
+        Sample { error: Some(why), ..self.row(0, request, planned) }
+    }
+
+    /// What is known of a request before it leaves.
+    fn row(&self, user: u32, request: Request<'_>, planned: Nanos) -> Sample {
+        let Request { phase, unit, turn } = request;
+        let plan = &self.setup.plan;
+        let chat = plan.task == Task::Chat;
+        Sample {
+            target: self.side.number,
+            phase,
+            block: self.stretch.block,
+            lane: self.side.number as u32,
+            user,
+            index: unit.first_index + turn as u64,
+            conversation: chat.then_some(unit.number),
+            turn: chat.then_some(turn as u32 + 1),
+            stamps: Stamps { planned, ..Stamps::default() },
+            outcome: Outcome::Unsent,
+            http_status: None,
+            finish: None,
+            prompt_tokens: None,
+            cached_tokens: None,
+            output_tokens: None,
+            chunks: 0,
+            expected_label: self.setup.workload.items()[unit.item].label,
+            label: None,
+            server_total: None,
+            server_load: None,
+            server_prompt: None,
+            server_output: None,
+            request_hash: self.setup.workload.request_hash(unit, turn),
+            text_hash: None,
+            error: None,
+            item: unit.item,
+            gap_max: None,
+            dimensions: None,
+            connect: None,
+            retries: 0,
+        }
+    }
+
+    /// Puts together what is known of a request.
+    pub fn sample(&self, user: u32, request: Request<'_>, told: Told) -> (Sample, String, Option<Vec<f32>>) {
+        let Told { planned, dispatched, connect, story } = told;
+        let mut sample = self.row(user, request, planned);
+        sample.connect = connect;
+        let Exchange { sent, first_byte, end, outcome, answer, retries } = match story {
+            Ok(told) => told,
+            Err((end, error)) => {
+                sample.outcome = Outcome::Connect;
+                sample.stamps.end = Some(end);
+                sample.error = Some(error);
+                return (sample, String::new(), None);
+            }
+        };
+        sample.stamps = Stamps {
+            planned,
+            dispatched: Some(dispatched),
+            sent,
+            first_byte,
+            first_token: answer.first_token,
+            last_token: answer.last_token,
+            end: Some(end),
+        };
+        sample.outcome = outcome;
+        sample.http_status = answer.status;
+        sample.finish = answer.finish;
+        sample.prompt_tokens = answer.prompt_tokens;
+        sample.cached_tokens = answer.cached_tokens;
+        sample.output_tokens = answer.output_tokens;
+        sample.chunks = answer.chunks;
+        sample.server_total = answer.server_total;
+        sample.server_load = answer.server_load;
+        sample.server_prompt = answer.server_prompt;
+        sample.server_output = answer.server_output;
+        sample.gap_max = answer.gap_max;
+        sample.error = answer.error;
+        sample.retries = retries;
+        if let Some(vector) = &answer.vector {
+            sample.dimensions = u32::try_from(vector.len()).ok();
+            sample.text_hash = Some(text_hash(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
+        } else if !answer.text.is_empty() {
+            sample.text_hash = Some(text_hash(answer.text.as_bytes()));
+        }
+        self.judge(&mut sample, &answer.text, answer.vector.is_some());
+        (sample, answer.text, answer.vector)
+    }
+
+    /// What an answer that came through is worth to the task.
+    fn judge(&self, sample: &mut Sample, text: &str, vector: bool) {
+        if sample.outcome != Outcome::Ok {
+            return;
+        }
+        match self.setup.plan.task {
+            Task::Classify => {
+                sample.label = read_label(text, &self.setup.plan.workload.labels);
+                if sample.label.is_none() {
+                    sample.outcome = Outcome::Unparsed;
+                    let shown: String = text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+                    sample.error = Some(format!("no label in the answer: {shown}"));
+                }
+            }
+            Task::Embed if !vector => {
+                sample.outcome = Outcome::Unparsed;
+                sample.error = Some("no vector in the answer".to_owned());
+            }
+            _ => {}
+        }
+    }
+}
