@@ -24,7 +24,7 @@ const DOORS: [(&str, &[&str]); 16] = [
     ("askama", &["src/sink/html.rs"]),
     ("sysinfo", &["src/host/"]),
     ("mimalloc", &["src/main.rs"]),
-    ("rustix", &["src/drive/pacer.rs"]),
+    ("rustix", &["src/drive/pacer.rs", "src/host/"]),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

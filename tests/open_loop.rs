@@ -89,7 +89,7 @@ impl Open {
         };
         let yaml = format!(
             "name: t\ntask: {}\nseed: 5\ntargets:\n{}reference: t0\nworkload: {{ prompts: {prompts}, sampling: \
-             {{ max_tokens: 2 }} }}\nload: {{ closed: {{ users: 1, requests: 1 }} }}\ndrain: 2s\n{}",
+             {{ max_tokens: 2 }} }}\nload: {{ closed: {{ users: 1, requests: 100 }} }}\ndrain: 2s\n{}",
             self.task,
             targets.concat(),
             self.more
