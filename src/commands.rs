@@ -6,7 +6,7 @@ use super::{
 use anyhow::Context;
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
-use loadcmp::report::{Report, Status};
+use loadcmp::report::{Beside, Report, Status};
 use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
@@ -71,8 +71,9 @@ pub(crate) fn run(args: RunArgs) -> Told {
                 DriverArg::Native => Driver::Native,
             },
         };
-        let Finished { report, dir } = runtime.block_on(loadcmp::run::run(loaded, &options))?;
-        print(&report, args.format, args.confusion)?;
+        let finished = runtime.block_on(loadcmp::run::run(loaded, &options))?;
+        print(&finished, args.format, args.confusion)?;
+        let Finished { report, dir, .. } = finished;
         if !args.quiet {
             tell(format_args!("\nfiles: {}", dir.display()));
         }
@@ -131,23 +132,16 @@ fn schema_text() -> anyhow::Result<String> {
 }
 
 pub(crate) fn report(args: ReportArgs) -> Told {
-    let Finished { report, dir } = loadcmp::run::retell(&args.dir)?;
-    print(&report, args.format, args.confusion)?;
+    let finished = loadcmp::run::retell(&args.dir)?;
+    print(&finished, args.format, args.confusion)?;
+    let Finished { report, dir, .. } = finished;
     tell(format_args!("\nfiles: {}", dir.display()));
     Ok(if report.status == Status::Interrupted { 4 } else { 0 })
 }
 
 pub(crate) fn compare(args: CompareArgs) -> Told {
     let beside = loadcmp::run::compare(&args.first, &args.second)?;
-    let mut text = Vec::new();
-    let written = match args.format {
-        Format::Table => sink::beside_table(&beside, look(false), &mut text),
-        Format::Json => sink::beside_json(&beside, &mut text),
-        Format::Csv => sink::beside_csv(&beside, &mut text),
-        Format::Markdown => sink::beside_markdown(&beside, &mut text),
-    };
-    written.context("writing the result")?;
-    say(&String::from_utf8_lossy(&text))?;
+    print_beside(&beside, args.format)?;
     Ok(if beside.invalid() { 4 } else { 0 })
 }
 
@@ -201,8 +195,34 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     Ok(built.context("starting the runtime")?)
 }
 
-/// Prints a result.
-fn print(report: &Report, format: Format, confusion: bool) -> Result<(), Failure> {
+/// Prints a result. Of an interference measurement a terminal gets all, a program what it was made for.
+fn print(finished: &Finished, format: Format, confusion: bool) -> Result<(), Failure> {
+    let report = &finished.report;
+    let Some((isolated, beside)) = finished.alone.as_deref() else { return print_one(report, format, confusion) };
+    if format == Format::Table {
+        print_one(report, format, confusion)?;
+        say("\n")?;
+        print_one(isolated, format, confusion)?;
+        say("\n")?;
+    }
+    print_beside(beside, format)
+}
+
+/// Prints two runs beside each other.
+fn print_beside(beside: &Beside, format: Format) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    let written = match format {
+        Format::Table => sink::beside_table(beside, look(false), &mut text),
+        Format::Json => sink::beside_json(beside, &mut text),
+        Format::Csv => sink::beside_csv(beside, &mut text),
+        Format::Markdown => sink::beside_markdown(beside, &mut text),
+    };
+    written.context("writing the result")?;
+    say(&String::from_utf8_lossy(&text)).map(|_| ())
+}
+
+/// Prints one run.
+fn print_one(report: &Report, format: Format, confusion: bool) -> Result<(), Failure> {
     let mut text = Vec::new();
     let written = match format {
         Format::Table => sink::table(report, look(confusion), &mut text),

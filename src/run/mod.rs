@@ -5,6 +5,7 @@ mod calibrate;
 mod child;
 mod compare;
 mod folder;
+mod interference;
 mod load;
 mod prepare;
 mod progress;
@@ -18,7 +19,7 @@ use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Nanos, Outcome, Stopwatch};
-use crate::report::{Manifest, Report, Status};
+use crate::report::{Beside, Manifest, Report, Status};
 use crate::scenario::{Loaded, Overrides};
 use crate::sink;
 use crate::target::Target;
@@ -90,6 +91,9 @@ pub struct Finished {
     pub report: Report,
     /// Where it lies.
     pub dir: PathBuf,
+    /// Of an interference measurement, whose `report` is the run of all targets at once: the run of one after another, and
+    /// the two beside each other.
+    pub alone: Option<Box<(Report, Beside)>>,
 }
 
 /// Runs a scenario. Everything that isn't the result goes to standard error.
@@ -101,7 +105,10 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
     let dir = results_directory(&prepared, options)?;
-    measure(prepared, targets, clock, dir, options).await
+    if prepared.plan.interference {
+        return interference::run(prepared, clock, &dir, options).await;
+    }
+    measure(&prepared, targets, clock, dir, options).await
 }
 
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
@@ -113,7 +120,7 @@ pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failur
 
 /// Drives the load, and writes every file.
 async fn measure(
-    prepared: Prepared,
+    prepared: &Prepared,
     targets: Vec<Arc<Target>>,
     clock: Stopwatch,
     dir: PathBuf,
@@ -194,7 +201,7 @@ async fn measure(
     sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
-        None => Ok(Finished { report, dir }),
+        None => Ok(Finished { report, dir, alone: None }),
     }
 }
 
@@ -210,6 +217,11 @@ fn stretches(windows: &[Window], end: Nanos) -> Vec<host::Stretch> {
 
 /// Makes every file of a run again from its manifest and samples.
 pub fn retell(dir: &Path) -> Result<Finished, Failure> {
+    if interference::is_of_two(dir) { interference::retell(dir) } else { retell_one(dir) }
+}
+
+/// Makes every file of one run again.
+fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     let no_run = |why: String| Failure::Usage(format!("error: {} is no results directory: {why}", dir.display()));
     for name in ["manifest.json", "samples.csv"] {
         if !dir.join(name).is_file() {
@@ -224,7 +236,7 @@ pub fn retell(dir: &Path) -> Result<Finished, Failure> {
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
     let report = Report::build(&manifest, fold.finish(), prepare::notes(&manifest.plan), None);
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
-    Ok(Finished { report, dir: dir.to_owned() })
+    Ok(Finished { report, dir: dir.to_owned(), alone: None })
 }
 
 /// What a first request that failed says of its target.

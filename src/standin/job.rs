@@ -60,6 +60,12 @@ pub(super) struct Pace {
     lognormal: Option<(f64, ChaCha8Rng)>,
 }
 
+/// Time from the slot to the first and to the last of `tokens` tokens of an answer, as an engine of this spec draws it:
+/// for simulations, which ask no engine. Faults are left out.
+pub fn token_times(spec: &EngineSpec, prompt_tokens: u32, tokens: u32, random: ChaCha8Rng) -> (Nanos, Nanos) {
+    Pace::new(spec, Nanos(0), prompt_tokens, tokens, (None, Some(random))).ends(tokens)
+}
+
 impl Pace {
     /// The pace of an answer whose prompt is taken up at `start`.
     pub(super) fn new(
@@ -95,6 +101,15 @@ impl Pace {
             pace.due = pace.due + silence;
         }
         pace
+    }
+
+    /// When the first and the last of `tokens` tokens are due.
+    fn ends(mut self, tokens: u32) -> (Nanos, Nanos) {
+        let first = self.due;
+        for made in 1..tokens {
+            self.step(made);
+        }
+        (first, self.due)
     }
 
     /// Token number `made` has been made; the next is due a gap later.

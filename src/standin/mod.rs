@@ -28,6 +28,7 @@ mod timer;
 mod vectors;
 
 pub use args::{ServeArgs, run};
+pub use job::token_times;
 pub use listen::{Listeners, bind, bind_http_socket};
 pub use ollama_models::VERSION;
 pub use record::COLUMNS;

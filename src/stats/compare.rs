@@ -52,7 +52,7 @@ pub struct Comparison {
     pub target_value: Option<f64>,
     /// The reference's value; `None` if not measured.
     pub reference_value: Option<f64>,
-    /// Target ÷ reference.
+    /// Target ÷ reference: where there is an interval, the geometric mean of the units' ratios; else of the two values.
     pub ratio: Option<f64>,
     /// Lower end of the ratio's 95 % interval.
     pub low: Option<f64>,
@@ -125,10 +125,10 @@ pub(super) struct Side<'a> {
 
 /// Every comparison of a target with the reference; what neither side measured is left out.
 pub(super) fn compare(target: &Side, reference: &Side, settings: &Settings) -> Vec<Comparison> {
-    let interval = |headline: &Headline, centre: f64| {
+    let interval = |headline: &Headline| {
         let logs = logs(headline, target.units, reference.units).map_err(|why| lacking(&why))?;
         let apart = target.units.apart() && reference.units.apart();
-        let told = evidence(&logs, centre, apart, settings.smallest_effect, settings.seed);
+        let told = evidence(&logs, apart, settings.smallest_effect, settings.seed);
         told.ok_or("a ratio needs two values above zero")?.map_err(|_| DEPENDENT.to_owned())
     };
     let items = |metric: &str, n: (u64, u64)| match metric {
@@ -141,20 +141,24 @@ pub(super) fn compare(target: &Side, reference: &Side, settings: &Settings) -> V
 /// The same for summaries of two runs that were made apart, from their units: positions are those given. Welch's t stands
 /// in the place of pairs.
 pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, settings: &Settings) -> Vec<Comparison> {
-    let interval = |headline: &Headline, centre: f64| {
+    let interval = |headline: &Headline| {
         let series = |summary: &TargetSummary| {
             let series = summary.units.iter().find(|series| series.metric == headline.path)?;
-            Some(series.values.iter().map(|v| v.ln()).collect::<Vec<_>>())
+            Some((series.values.iter().map(|v| v.ln()).collect::<Vec<_>>(), series.apart))
         };
         let (Some(a), Some(b)) = (series(target), series(reference)) else {
             return Err(format!("fewer than {LEAST_UNITS} units in a run"));
         };
-        let (error, free) = welch(&a, &b).ok_or_else(|| DEPENDENT.to_owned())?;
+        let told = welch((&a.0, a.1), (&b.0, b.1));
+        let (error, free) = told.ok_or_else(|| DEPENDENT.to_owned())?;
         let half = super::interval::t_quantile(0.975, free).ok_or("no interval")? * error;
+        let mean = |logs: &[f64]| logs.iter().sum::<f64>() / logs.len() as f64;
+        let centre = mean(&a.0) - mean(&b.0);
         Ok(Evidence {
+            centre,
             low: centre - half,
             high: centre + half,
-            units: a.len().min(b.len()),
+            units: a.0.len().min(b.0.len()),
             error,
             rank_p: None,
             longer: None,
@@ -167,7 +171,7 @@ pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, sett
 const DEPENDENT: &str = "neighbouring stretches of the run depend on each other, as in a queue that is never empty: \
     `order: alternate` drives blocks apart, or a longer run holds more of them";
 
-type Interval<'a> = &'a dyn Fn(&Headline, f64) -> Result<Evidence, String>;
+type Interval<'a> = &'a dyn Fn(&Headline) -> Result<Evidence, String>;
 type Trusted<'a> = &'a dyn Fn(&str, (u64, u64)) -> (u64, u64);
 
 fn all(
@@ -273,11 +277,10 @@ fn judge(
     if row.reason.is_some() {
         return row;
     }
-    let Some(ratio) = row.ratio.filter(|ratio| *ratio > 0.0) else {
+    if row.ratio.is_none_or(|ratio| ratio <= 0.0) {
         return not_shown(row, "a ratio needs two values above zero");
-    };
-    let centre = ratio.ln();
-    let told = match interval(headline, centre) {
+    }
+    let told = match interval(headline) {
         Err(reason) => return not_shown(row, &reason),
         Ok(told) => told,
     };
@@ -287,10 +290,12 @@ fn judge(
         seconds: Some(tidy(seconds * times)).filter(|s| *s > 0.0),
     });
     let row = Comparison {
+        // The mean over units, which the interval is of; the values beside it are the whole run's.
+        ratio: Some(tidy(told.centre.exp())).filter(|x| x.is_finite()),
         low: Some(tidy(told.low.exp())).filter(|x| x.is_finite()),
         high: Some(tidy(told.high.exp())).filter(|x| x.is_finite()),
         blocks: Some(told.units),
-        p: p_beyond(centre, told.error, told.units, settings.smallest_effect).map(tidy),
+        p: p_beyond(told.centre, told.error, told.units, settings.smallest_effect).map(tidy),
         rank_p: told.rank_p.map(tidy),
         needs,
         ..row

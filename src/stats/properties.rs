@@ -198,7 +198,7 @@ fn ratio_intervals_cover_the_truth() {
                     entry.3 += 1;
                     continue;
                 };
-                assert!(c.blocks.is_some_and(|units| (6..=30).contains(&units)), "{c:?}");
+                assert!(c.blocks.is_some_and(|units| (6..=12).contains(&units)), "{c:?}");
                 entry.0 += u32::from((low..=high).contains(&truth));
                 entry.1 += u32::from(c.verdict == Verdict::Better);
                 entry.2 += u32::from(c.verdict == Verdict::Worse);

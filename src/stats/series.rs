@@ -11,14 +11,18 @@ pub const LEAST_UNITS: usize = 6;
 const BOOTSTRAP_FROM: usize = 12;
 /// Resamples.
 const RESAMPLES: usize = 1999;
-/// One-sided point of the standard normal at which neighbouring units are taken to depend on each other (10 %).
-const DEPENDENT: f64 = 1.281_551_565_544_600_5;
+/// One-sided point of the standard normal at which neighbouring units are joined (10 %): joining costs little.
+const ALIKE: f64 = 1.281_551_565_544_600_5;
+/// The point at which units that can't be joined any further are refused (1 %): a refusal costs the run.
+const DEPENDENT: f64 = 2.326_347_874_040_841;
 /// The true difference that a run should be long enough to show.
 pub const WORTH_SHOWING: f64 = 0.05;
 
 /// What a series of independent units comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
+    /// The log ratio: the mean of the units'.
+    pub centre: f64,
     /// Lower end of the 95 % interval, on the log scale.
     pub low: f64,
     /// Upper end.
@@ -54,39 +58,36 @@ fn alike(values: &[f64]) -> f64 {
 fn independent(logs: &[f64]) -> Result<Vec<f64>, Dependent> {
     let mut size = 1;
     loop {
-        let count = logs.len() / size;
-        if count < LEAST_UNITS {
+        let joined = joined(logs, size);
+        let last = logs.len() / (size + 1) < LEAST_UNITS;
+        if joined.len() < LEAST_UNITS || last && alike(&joined) > DEPENDENT {
             return Err(Dependent);
         }
-        let joined: Vec<f64> = (0..count)
-            .map(|i| {
-                let to = if i + 1 == count { logs.len() } else { (i + 1) * size };
-                let part = &logs[i * size..to];
-                part.iter().sum::<f64>() / part.len() as f64
-            })
-            .collect();
-        if alike(&joined) <= DEPENDENT {
+        if last || alike(&joined) <= ALIKE {
             return Ok(joined);
         }
         size += 1;
     }
 }
 
-/// The evidence of a series around its centre, the log ratio of the whole run. `apart` says that the units were driven
-/// apart, each drained and warmed: then they are independent by their making, and none are joined.
+/// The means of `size` neighbours each; the remainder joins the last.
+fn joined(logs: &[f64], size: usize) -> Vec<f64> {
+    let count = logs.len() / size;
+    let part = |i: usize| &logs[i * size..if i + 1 == count { logs.len() } else { (i + 1) * size }];
+    (0..count).map(|i| part(i).iter().sum::<f64>() / part(i).len() as f64).collect()
+}
+
+/// The evidence of a series of log ratios. `apart` says that the units were driven apart, each drained and warmed: then
+/// they are independent by their making. Else dependent neighbours are joined, and what dependence is left widens the error
+/// by sqrt((1 + r) / (1 - r)), r the units' correlation with their neighbours (first-order autoregression, as in ASAP3:
+/// Steiger and others, ACM TOMACS 15(1), 2005).
 ///
 /// From twelve units on the interval is a studentised bootstrap over the paired units (bootstrap-t: Hall, Annals of
 /// Statistics 16(3), 1988; Davison and Hinkley, Bootstrap Methods, 1997, 5.2); below, Student's t with K - 1 degrees of
-/// freedom. The scatter is taken around the whole run's ratio (sectioning: Asmussen and Glynn, Stochastic Simulation,
-/// 2007, III.5a; Nakayama, ACM TOMACS 24(4), 2014), so that a run whose parts disagree with its whole has a wide one.
-pub fn evidence(
-    logs: &[f64],
-    centre: f64,
-    apart: bool,
-    smallest_effect: f64,
-    seed: u64,
-) -> Option<Result<Evidence, Dependent>> {
-    if logs.len() < LEAST_UNITS || logs.iter().any(|x| !x.is_finite()) || !centre.is_finite() {
+/// freedom, K - 2 where a correlation was looked for. Its centre is the units' mean and not the whole run's ratio: that one is ruled by the units with the longest
+/// queues, which scatters more than the units tell (with bursts 14 % of equal engines' p95 were called different).
+pub fn evidence(logs: &[f64], apart: bool, smallest_effect: f64, seed: u64) -> Option<Result<Evidence, Dependent>> {
+    if logs.len() < LEAST_UNITS || logs.iter().any(|x| !x.is_finite()) {
         return None;
     }
     let units = match if apart { Ok(logs.to_vec()) } else { independent(logs) } {
@@ -94,12 +95,16 @@ pub fn evidence(
         Err(dependent) => return Some(Err(dependent)),
     };
     let k = units.len() as f64;
-    let variance = units.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (k - 1.0);
+    let centre = units.iter().sum::<f64>() / k;
+    let left = if apart { 1.0 } else { inflation(&units) };
+    let variance = units.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (k - 1.0) * left;
     let error = (variance / k).sqrt();
-    let t = t_quantile(0.975, k - 1.0)?;
+    // One more degree of freedom is spent on the correlation.
+    let t = t_quantile(0.975, if apart { k - 1.0 } else { k - 2.0 })?;
     let (below, above) =
         if units.len() >= BOOTSTRAP_FROM { bootstrap_t(&units, seed).unwrap_or((-t, t)) } else { (-t, t) };
     Some(Ok(Evidence {
+        centre,
         low: centre - above * error,
         high: centre - below * error,
         units: units.len(),
@@ -107,6 +112,20 @@ pub fn evidence(
         rank_p: super::rank::signed_rank(&units),
         longer: longer(variance, units.len(), smallest_effect),
     }))
+}
+
+/// Factor of the variance of a mean of units that resemble their neighbours; 1 where they don't.
+fn inflation(units: &[f64]) -> f64 {
+    let k = units.len() as f64;
+    let mean = units.iter().sum::<f64>() / k;
+    let squares: f64 = units.iter().map(|x| (x - mean).powi(2)).sum();
+    if squares <= 0.0 {
+        return 1.0;
+    }
+    let products: f64 = units.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum();
+    // The estimate lies 1 / K too low (Kendall and Stuart, The Advanced Theory of Statistics 3, 48.4).
+    let r = (products / squares + 1.0 / k).clamp(0.0, 0.9);
+    (1.0 + r) / (1.0 - r)
 }
 
 /// The 2.5 % and 97.5 % points of the studentised mean over resampled units.
@@ -196,13 +215,25 @@ fn stein(first: &[f64], half: f64) -> Option<usize> {
 
 /// Interval of the ratio of two runs made apart, from the logs of their units: Welch's t (Biometrika 34, 1947). Gives the
 /// standard error and the degrees of freedom.
-pub fn welch(a: &[f64], b: &[f64]) -> Option<(f64, f64)> {
+///
+/// Each side's units are its logs, and whether they were driven apart.
+pub fn welch(a: (&[f64], bool), b: (&[f64], bool)) -> Option<(f64, f64)> {
     let part = |units: &[f64]| {
         let k = units.len() as f64;
         let mean = units.iter().sum::<f64>() / k;
         (units.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (k - 1.0) / k, k)
     };
-    let (a, b) = (independent(a).ok()?, independent(b).ok()?);
+    let units = |(logs, apart): (&[f64], bool)| {
+        let few = logs.len() < LEAST_UNITS || logs.iter().any(|x| !x.is_finite());
+        if few {
+            None
+        } else if apart {
+            Some(logs.to_vec())
+        } else {
+            independent(logs).ok()
+        }
+    };
+    let (a, b) = (units(a)?, units(b)?);
     let ((va, ka), (vb, kb)) = (part(&a), part(&b));
     let all = va + vb;
     let free = if all > 0.0 { all * all / (va * va / (ka - 1.0) + vb * vb / (kb - 1.0)) } else { ka + kb - 2.0 };
@@ -251,41 +282,65 @@ mod tests {
         let trend: Vec<f64> = (0..30).map(f64::from).collect();
         assert_eq!(independent(&trend), Err(Dependent));
         assert_eq!(independent(&[1.0, 0.0, 1.0, 0.0, 1.0]), Err(Dependent));
+        // Units that can't be joined are refused at 1 %, not at 10 %: 1.5 and 2.5 of a standard normal.
+        let some = [0.0, 1.0, 2.0, 2.0, 1.0, 1.0, 3.0, 3.0];
+        assert!((ALIKE..DEPENDENT).contains(&alike(&some)), "{}", alike(&some));
+        assert_eq!(independent(&some).map(|units| units.len()), Ok(8));
+        assert!(alike(&trend[..8]) > DEPENDENT);
+        assert_eq!(independent(&trend[..8]), Err(Dependent));
         assert_eq!(independent(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]).unwrap().len(), 6);
     }
 
     #[test]
-    fn few_units_have_students_interval_around_the_whole() {
-        let logs = [0.1, -0.1, 0.1, -0.1, 0.1, -0.1];
-        let told = evidence(&logs, 0.0, true, 0.02, 1).unwrap().unwrap();
+    fn few_units_have_students_interval_around_their_mean() {
+        let logs = [0.3, 0.1, 0.3, 0.1, 0.3, 0.1];
+        let told = evidence(&logs, true, 0.02, 1).unwrap().unwrap();
         // s² = 6 x 0.01 / 5; error sqrt(0.012/6); t(5) = 2.570582.
-        assert!(near(told.error, 0.002_f64.sqrt()), "{told:?}");
-        assert!((told.high - 2.570_582 * 0.002_f64.sqrt()).abs() < 1e-6 && near(told.low, -told.high), "{told:?}");
-        assert_eq!((told.units, told.rank_p), (6, Some(1.0)));
-        // A whole that its parts disagree with widens it: s² grows by 6/5 of the square of the distance.
-        let off = evidence(&logs, 0.1, true, 0.02, 1).unwrap().unwrap();
-        assert!(near(off.error, (6.0 * (0.01 + 0.01) / 5.0 / 6.0_f64).sqrt()), "{off:?}");
-        assert!(evidence(&logs[..5], 0.0, true, 0.02, 1).is_none());
-        assert!(evidence(&[0.1, 0.2, f64::NAN, 0.1, 0.1, 0.1], 0.0, true, 0.02, 1).is_none());
-        assert!(evidence(&logs, f64::INFINITY, true, 0.02, 1).is_none());
+        assert!(near(told.centre, 0.2) && near(told.error, 0.002_f64.sqrt()), "{told:?}");
+        assert!(
+            near(told.high - 0.2, 2.570_582 * 0.002_f64.sqrt()) && near(0.2 - told.low, told.high - 0.2),
+            "{told:?}"
+        );
+        assert_eq!((told.units, told.rank_p), (6, Some(0.03125)));
+        assert!(evidence(&logs[..5], true, 0.02, 1).is_none());
+        assert!(evidence(&[0.1, 0.2, f64::NAN, 0.1, 0.1, 0.1], true, 0.02, 1).is_none());
+    }
+
+    #[test]
+    fn what_dependence_is_left_widens_the_error() {
+        // Squares 10.875, products 3.578125: r = 0.329023 + 1/8.
+        let some = [0.0, 1.0, 2.0, 2.0, 1.0, 1.0, 3.0, 3.0];
+        let mean = 13.0 / 8.0;
+        let squares: f64 = some.iter().map(|x: &f64| (x - mean).powi(2)).sum();
+        let products: f64 = some.windows(2).map(|p| (p[0] - mean) * (p[1] - mean)).sum();
+        let r = products / squares + 0.125;
+        assert!(near(squares, 7.875) && near(inflation(&some), (1.0 + r) / (1.0 - r)), "{squares} {products}");
+        let (dependent, apart) =
+            (evidence(&some, false, 0.02, 1).unwrap().unwrap(), evidence(&some, true, 0.02, 1).unwrap().unwrap());
+        assert!(near(dependent.error / apart.error, inflation(&some).sqrt()));
+        assert_eq!(inflation(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]), 1.0);
+        assert_eq!(inflation(&[1.0; 6]), 1.0);
+        assert!(near(inflation(&(0..400).map(f64::from).collect::<Vec<_>>()), 19.0));
     }
 
     #[test]
     fn units_that_depend_are_refused_unless_they_were_driven_apart() {
         let trend: Vec<f64> = (0..12).map(|i| f64::from(i) * 0.01).collect();
-        assert_eq!(evidence(&trend, 0.055, false, 0.02, 1), Some(Err(Dependent)));
-        assert!(evidence(&trend, 0.055, true, 0.02, 1).unwrap().is_ok());
+        assert_eq!(evidence(&trend, false, 0.02, 1), Some(Err(Dependent)));
+        assert!(evidence(&trend, true, 0.02, 1).unwrap().is_ok());
     }
 
     #[test]
     fn the_bootstrap_is_the_same_every_time_and_leans_with_the_skew() {
         let skewed: Vec<f64> = (0..16).map(|i| if i % 8 == 7 { 1.0 } else { f64::from(i % 4) * 0.01 }).collect();
-        let mean = skewed.iter().sum::<f64>() / 16.0;
-        let one = evidence(&skewed, mean, true, 0.02, 7).unwrap().unwrap();
-        assert_eq!(Some(Ok(one.clone())), evidence(&skewed, mean, true, 0.02, 7));
-        assert_ne!(Some(Ok(one.clone())), evidence(&skewed, mean, true, 0.02, 8));
+        let one = evidence(&skewed, true, 0.02, 7).unwrap().unwrap();
+        assert_eq!(Some(Ok(one.clone())), evidence(&skewed, true, 0.02, 7));
+        assert_ne!(Some(Ok(one.clone())), evidence(&skewed, true, 0.02, 8));
         // A long tail upwards: more room above than below.
-        assert!(one.high - mean > 1.2 * (mean - one.low), "{one:?} around {mean}");
+        assert!(one.high - one.centre > 1.2 * (one.centre - one.low), "{one:?}");
+        // Eleven units have Student's interval, which doesn't lean.
+        let few = evidence(&skewed[5..], true, 0.02, 7).unwrap().unwrap();
+        assert!(near(few.high - few.centre, few.centre - few.low), "{few:?}");
         let (below, above) = bootstrap_t(&[1.0, -1.0].repeat(15), 3).unwrap();
         assert!((below + 2.05).abs() < 0.25 && (above - 2.05).abs() < 0.25, "{below} {above}");
         assert_eq!(bootstrap_t(&[1.0; 12], 3), None);
@@ -334,13 +389,16 @@ mod tests {
     #[test]
     fn two_runs_made_apart_are_compared_by_welch() {
         let (a, b) = ([1.0, 0.0, 1.0, 0.0, 1.0, 0.0], [4.0, 0.0, 4.0, 0.0, 4.0, 0.0, 4.0, 0.0]);
-        let (error, free) = welch(&a, &b).unwrap();
+        let (error, free) = welch((&a, false), (&b, true)).unwrap();
         let (va, vb) = (0.3 / 6.0, 32.0 / 7.0 / 8.0);
         assert!(near(error, f64::sqrt(va + vb)), "{error}");
         let want = (va + vb) * (va + vb) / (va * va / 5.0 + vb * vb / 7.0);
         assert!(near(free, want), "{free} {want}");
-        assert_eq!(welch(&[1.0; 6], &[2.0; 6]), Some((0.0, 10.0)));
-        assert_eq!(welch(&a[..5], &b), None);
+        assert_eq!(welch((&[1.0; 6], true), (&[2.0; 6], true)), Some((0.0, 10.0)));
+        assert_eq!(welch((&a[..5], true), (&b, true)), None);
+        assert_eq!(welch((&[f64::NAN; 6], true), (&b, true)), None);
+        let trend: Vec<f64> = (0..30).map(f64::from).collect();
+        assert!(welch((&trend, true), (&b, true)).is_some() && welch((&trend, false), (&b, true)).is_none());
     }
 
     #[test]

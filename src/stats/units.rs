@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// The numbers of stretches that a window is cut into, the most that the rows allow: the first.
-const CUTS: [usize; 8] = [30, 24, 20, 16, 12, 10, 8, LEAST_UNITS];
+const CUTS: [usize; 4] = [12, 10, 8, LEAST_UNITS];
 
 /// The units of one target, cut when they are asked for.
 #[derive(Debug)]
@@ -145,11 +145,11 @@ mod tests {
             logs(headline(path), &Units::new(&a), &Units::new(&b))
         };
         let all = told(1200, "latency.p50").unwrap();
-        assert_eq!(all.len(), 30);
+        assert_eq!(all.len(), 12);
         assert!(all.iter().all(|x| (x - 2.0_f64.ln()).abs() < 0.01), "{all:?}");
         // 20 rows in each of 12 stretches, and not in 16.
         assert_eq!(told(300, "latency.p95").unwrap().len(), 12);
-        assert_eq!(told(300, "latency.p50").unwrap().len(), 30);
+        assert_eq!(told(300, "latency.p50").unwrap().len(), 12);
         assert_eq!(told(60, "latency.p95"), Err(Lacking::Rows { least: 20, have: 60 }));
         assert_eq!(told(1200, "ttft.p50"), Err(Lacking::Rows { least: 3, have: 0 }));
     }
@@ -189,7 +189,7 @@ mod tests {
         let blocks = BTreeMap::from([(0, window(30, 1200, 20))]);
         let series = Units::new(&blocks).series();
         let p50 = series.iter().find(|s| s.metric == "latency.p50").unwrap();
-        assert_eq!((p50.values.len(), p50.apart), (30, false));
+        assert_eq!((p50.values.len(), p50.apart), (12, false));
         assert!((p50.values[0] / 20_000.0 - 1.0).abs() < 0.01, "{p50:?}");
         let rate = series.iter().find(|s| s.metric == "requests_per_s").unwrap();
         assert!((rate.values[1] / 40.0 - 1.0).abs() < 0.1, "{rate:?}");

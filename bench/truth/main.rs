@@ -1,0 +1,118 @@
+//! `make truth`: whether the statistics say what is true. Runs whose truth is known go through the very fold that users
+//! get, some thousands of them a way of driving, and three figures come out for p50, p95 and the mean:
+//!
+//! - how often two equal engines are called different (an interval of the ratio that leaves out 1, and verdicts over all
+//!   metrics of a run),
+//! - how often the 95 % interval holds the true ratio, which is 1 or 1.05,
+//! - how often a true difference of 5 % is found at the size that the tool itself recommends after a run of usual size.
+//!
+//! Every draw comes from fixed seeds: the same figures each time. With `--real`, 40 short runs of the real program over
+//! real sockets come after them.
+
+mod model;
+mod real;
+mod simulate;
+mod tally;
+
+use model::{MODELS, Model};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tally::{Figures, Tally};
+
+/// Runs of each kind and way of driving, and the pilots a size is recommended after.
+#[derive(Clone, Copy)]
+struct Size {
+    equal: u64,
+    different: u64,
+    pilots: u64,
+}
+
+fn main() {
+    let options: Vec<String> = std::env::args().collect();
+    let has = |word: &str| options.iter().any(|option| option == word);
+    let after = |word: &str| options.iter().position(|o| o == word).and_then(|at| options.get(at + 1)).cloned();
+    let size = if has("--quick") {
+        Size { equal: 400, different: 0, pilots: 0 }
+    } else {
+        Size { equal: 2000, different: 600, pilots: 60 }
+    };
+    println!("{}", tally::HEADER);
+    let mut all = Vec::new();
+    for (number, model) in (0..).zip(&MODELS) {
+        if after("--only").is_some_and(|only| !model.name.contains(&only)) {
+            continue;
+        }
+        let figures = measure(model, number, size);
+        print!("{}", figures.table());
+        all.push(figures);
+    }
+    let real = has("--real").then(real::measure);
+    if let Some(real) = &real {
+        print!("{}", real.words());
+    }
+    if let Some(path) = after("--json") {
+        let text = tally::json(&all, real.as_ref());
+        if let Err(error) = std::fs::write(&path, text) {
+            eprintln!("writing {path}: {error}");
+            std::process::exit(2);
+        }
+    }
+    let wrong: Vec<String> = all.iter().flat_map(Figures::wrong).collect();
+    if !wrong.is_empty() {
+        println!("\nOutside:\n  {}", wrong.join("\n  "));
+        std::process::exit(1);
+    }
+    println!("\nAll inside.");
+}
+
+/// The figures of one way of driving.
+fn measure(model: &Model, number: u64, size: Size) -> Figures {
+    let seed = |kind: u64, run: u64| (number * 16 + kind) * 1_000_000 + run;
+    let equal =
+        over(size.equal, |run, tally: &mut Tally| tally.equal(model, &model.run(model.units, 1.0, seed(1, run))));
+    let different = over(size.different, |run, tally: &mut Tally| {
+        tally.different(model, &model.run(model.units, 1.05, seed(2, run)));
+    });
+    let power = over(size.pilots, |run, tally: &mut Tally| {
+        let pilot = model.run(model.units, 1.0, seed(3, run));
+        for (at, figure) in tally::FIGURES.iter().enumerate() {
+            let path = format!("{}.{figure}", model.metric());
+            let needs = pilot.comparisons.iter().find(|c| c.metric == path).and_then(|c| c.needs.as_ref());
+            let Some(needs) = needs else {
+                tally.no_advice[at] += 1;
+                continue;
+            };
+            // In an order without blocks a recommended unit is as long as one of the pilot's own.
+            let units = (needs.seconds.unwrap_or(0.0) / model.seconds).ceil() as u64;
+            let whole = Model { until: None, ..*model };
+            tally.sized(at, units, &path, &whole.run(units.max(6), 1.05, seed(4 + at as u64, run)));
+        }
+    });
+    Figures { name: model.name, equal, different, power }
+}
+
+/// Runs `n` times, on every core; what is counted doesn't depend on their order.
+fn over(n: u64, work: impl Fn(u64, &mut Tally) + Sync) -> Tally {
+    let next = AtomicU64::new(0);
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let (next, work) = (&next, &work);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores)
+            .map(|_| {
+                scope.spawn(move || {
+                    let mut tally = Tally::default();
+                    loop {
+                        let run = next.fetch_add(1, Relaxed);
+                        if run >= n {
+                            return tally;
+                        }
+                        work(run, &mut tally);
+                    }
+                })
+            })
+            .collect();
+        workers.into_iter().fold(Tally::default(), |all, worker| match worker.join() {
+            Ok(tally) => all.plus(&tally),
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })
+}
