@@ -1,17 +1,19 @@
-//! What the recorder's thread does with each row: it goes into the fold that the report is made of, and into the view
+//! What the recorder's thread does with each row: it goes into the folds that the report is made of, and into the view
 //! that the bars are drawn from.
 
 use super::progress::View;
+use crate::audit::{Gather, Gathered};
 use crate::record::log::{Folder, Vector};
 use crate::record::{Phase, Sample};
 use crate::report::Manifest;
-use crate::stats::Fold;
+use crate::stats::{Fold, Folded};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The folder of a run.
 pub(super) struct RunFolder {
     fold: Fold,
+    gather: Gather,
     manifest: Arc<Mutex<Manifest>>,
     /// The windows that the fold knows, as target and block.
     known: BTreeSet<(usize, u32)>,
@@ -19,12 +21,13 @@ pub(super) struct RunFolder {
 }
 
 impl RunFolder {
-    pub(super) fn new(fold: Fold, manifest: Arc<Mutex<Manifest>>, view: Arc<View>) -> Self {
-        Self { fold, manifest, known: BTreeSet::new(), view }
+    pub(super) fn new(fold: Fold, gather: Gather, manifest: Arc<Mutex<Manifest>>, view: Arc<View>) -> Self {
+        Self { fold, gather, manifest, known: BTreeSet::new(), view }
     }
 
-    pub(super) fn into_fold(self) -> Fold {
-        self.fold
+    /// What the rows came to: the figures, and what the audit looks at beside them.
+    pub(super) fn finish(self) -> (Folded, Vec<Gathered>) {
+        (self.fold.finish(), self.gather.finish())
     }
 
     /// Learns of a target's measured window: it is known before the first sample inside it ends.
@@ -48,6 +51,7 @@ impl Folder for RunFolder {
         }
         self.view.take(sample);
         self.fold.push(sample);
+        self.gather.push(sample);
     }
 
     fn vector(&mut self, vector: &Vector) {

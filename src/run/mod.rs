@@ -8,11 +8,12 @@ mod progress;
 
 pub use prepare::{Prepared, prepare};
 
+use crate::audit::Gather;
 use crate::drive::{Driver, LaneSetup, Stop, cold_starts, drive};
 use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
-use crate::record::{Outcome, Stopwatch};
+use crate::record::{Outcome, Sample, Stopwatch};
 use crate::report::{Manifest, Report, Status};
 use crate::scenario::{Loaded, Overrides};
 use crate::sink;
@@ -129,7 +130,7 @@ async fn measure(
     keep(&|_| {})?;
     let bars = progress::Progress::start(&plan, options.quiet);
     let fold = manifest.lock().unwrap_or_else(PoisonError::into_inner).fold();
-    let folder = RunFolder::new(fold, manifest.clone(), bars.view());
+    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
     let watch = host::Watch::start(move || clock.now().seconds(), Vec::new()).context("watching the machine")?;
     let stop = Stop::default();
@@ -168,7 +169,8 @@ async fn measure(
         manifest.ended = Some(ended.clone());
     })?;
     let manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let report = Report::build(&manifest, folder.into_fold().finish(), prepared.notes.clone(), Some(resources));
+    let (folded, gathered) = folder.finish();
+    let report = Report::build(&manifest, folded, &gathered, Some(resources));
     sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
@@ -187,10 +189,14 @@ pub fn retell(dir: &Path) -> Result<Finished, Failure> {
     let manifest = Manifest::read(&dir.join("manifest.json"))
         .map_err(|error| no_run(format!("its manifest.json is not one of loadcmp's ({error:#})")))?;
     let names = Names::of(&manifest.plan);
-    let mut fold = manifest.fold();
-    read_rows(dir, &names, |sample| fold.push(sample)).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
+    let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan));
+    let take = |sample: &Sample| {
+        fold.push(sample);
+        gather.push(sample);
+    };
+    read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
-    let report = Report::build(&manifest, fold.finish(), prepare::notes(&manifest.plan), None);
+    let report = Report::build(&manifest, fold.finish(), &gather.finish(), None);
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(Finished { report, dir: dir.to_owned() })
 }

@@ -320,6 +320,7 @@ impl<'a> Walk<'a> {
     fn wrong_type(&mut self, node: &Node, schema: &Json, types: &[&str], owner: &Owner) {
         let wanted = match types {
             ["string", "integer"] => schema["title"].as_str().unwrap_or("a text"),
+            ["string", ..] if pattern::of_audit(schema).is_some() => pattern::of_audit(schema).unwrap_or_default(),
             ["string", ..] => "a text",
             ["integer", ..] => "a whole number",
             ["number", ..] => "a number",
