@@ -40,8 +40,8 @@ pub struct Gathered {
     pub(super) connects: u64,
     /// Requests that were sent again.
     pub(super) resent: u64,
-    /// Hash of what was asked, by block and number, of the first requests.
-    pub(super) asked: HashMap<(u32, u64), u64>,
+    /// By block and number, of the first requests: hash of what was asked, and latency in nanoseconds where answered.
+    pub(super) asked: HashMap<(u32, u64), (u64, Option<u64>)>,
     pub(super) answered: u64,
     /// Answers with a count of tokens: of none at all, of one.
     pub(super) counted: u64,
@@ -129,7 +129,8 @@ impl Gathered {
         self.connects += u64::from(sample.connect.is_some());
         self.resent += u64::from(sample.retries > 0);
         if self.asked.len() < MOST && sample.index < MOST as u64 {
-            self.asked.insert((sample.block, sample.index), sample.request_hash);
+            let latency = sample.latency().filter(|_| sample.outcome.answered()).map(|latency| latency.0);
+            self.asked.insert((sample.block, sample.index), (sample.request_hash, latency));
         }
         if let Some(end) = sample.stamps.end {
             let planned = sample.stamps.planned;

@@ -72,7 +72,7 @@ mod tests {
         let mut last = 0;
         for tokens in 0..100_000_u64 {
             let at = bucket(tokens);
-            assert!(at == last || at > last, "{tokens}");
+            assert!(at >= last, "{tokens}");
             last = at;
         }
         assert_eq!((bucket(63), bucket(64), bucket(67), bucket(68)), (63, 96, 96, 97));

@@ -141,3 +141,8 @@ pub fn rules_table() -> String {
     }
     table
 }
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

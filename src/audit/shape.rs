@@ -137,8 +137,35 @@ fn multiples(row: &Row) -> Option<[f64; 2]> {
     Some([row.p50? / mean, row.p95? / mean])
 }
 
+/// Requests of two sides whose latencies are compared one by one, at least.
+const BESIDE: usize = 10;
+/// The same, for latencies that are kept to the nanosecond: of 100 us and more.
+const SAME_LATENCY: f64 = 1e-5;
+
+/// By how much a side's latencies are those of the reference, request by request, if it is by the same for each; and how
+/// many were looked at. Latencies that are all the same are `equal-samples`.
+fn fixed_multiple(side: &Side<'_>, reference: &Side<'_>) -> Option<(f64, usize)> {
+    let other = &reference.gathered.asked;
+    let both = |(number, (_, latency)): (&(u32, u64), &(u64, Option<u64>))| Some((*latency, other.get(number)?.1));
+    let pairs = side.gathered.asked.iter().filter_map(both).filter_map(|(a, b)| Some((a?, b.filter(|b| *b > 0)?)));
+    let pairs: Vec<(f64, f64)> = pairs.map(|(a, b)| (a as f64, b as f64)).collect();
+    let (a, b) = *pairs.first().filter(|_| pairs.len() >= BESIDE)?;
+    let fixed = pairs.iter().all(|(x, y)| (x / y - a / b).abs() <= SAME_LATENCY * a / b);
+    let moving = pairs.iter().any(|(x, _)| !same(*x, a));
+    (fixed && moving).then_some((a / b, pairs.len()))
+}
+
 fn fixed_percentiles(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
+        if let Some((times, of)) = fixed_multiple(&side, &reference) {
+            let sentence = format!(
+                "{of} latencies of {} are each {times:.4} times those of {}: one side is made of the other, and with it all \
+                 percentiles.",
+                side.name(),
+                reference.name()
+            );
+            judge.find(Some(side.at), sentence, &[("times", format!("{times:.6}")), ("of requests", of.to_string())]);
+        }
         for metric in ["latency", "ttft"] {
             let of = |side: &Side<'_>| multiples(side.summary.row(metric)?);
             let (Some(a), Some(b)) = (of(&side), of(&reference)) else { continue };

@@ -76,7 +76,7 @@ fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let other = &reference.gathered.asked;
         let both: Vec<bool> =
-            side.gathered.asked.iter().filter_map(|(number, hash)| Some(other.get(number)? != hash)).collect();
+            side.gathered.asked.iter().filter_map(|(number, (hash, _))| Some(other.get(number)?.0 != *hash)).collect();
         let unlike = both.iter().filter(|unlike| **unlike).count();
         if unlike > 0 {
             let sentence = format!(
@@ -126,7 +126,7 @@ fn error_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 fn one_sided_failures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let ((n, a), (m, b)) = (side.counts(), reference.counts());
-        let (p, q) = (1.0 - a / n, 1.0 - b / m);
+        let (p, q) = ((n - a) / n, (m - b) / m);
         if n * m > 0.0 && (p - q).abs() > judge.limit && proportions_differ(n - a, n, m - b, m) {
             let (worse, other) = if p > q { (side, reference) } else { (reference, side) };
             let sentence = format!(

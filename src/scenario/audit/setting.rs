@@ -119,8 +119,11 @@ impl<'de> Deserialize<'de> for AuditSpec {
     }
 }
 
+/// A pattern, what matches it, and what it asks for.
+type Written = (&'static str, fn(&str) -> bool, &'static str);
+
 /// What may be written, by unit: the schema's patterns, and what [`Setting::parse`] takes.
-pub(in crate::scenario) const PATTERNS: [(&str, fn(&str) -> bool, &str); 4] = [
+pub(in crate::scenario) const PATTERNS: [Written; 4] = [
     (r"^(off|note|doubt|invalid)$", |text| Setting::parse(text, None).is_some(), "off, note, doubt or invalid"),
     (
         r"^(off|((note|doubt|invalid) )?[0-9]+(\.[0-9]+)?%|note|doubt|invalid)$",
