@@ -77,9 +77,8 @@ pub(crate) fn run(args: RunArgs) -> Told {
         if !args.quiet {
             tell(format_args!("\nfiles: {}", dir.display()));
         }
+        worst = worst.max(standing(&report));
         if report.status == Status::Interrupted {
-            tell("loadcmp: interrupted: what had ended by then is in the files");
-            worst = 4;
             break;
         }
     }
@@ -136,7 +135,23 @@ pub(crate) fn report(args: ReportArgs) -> Told {
     print(&finished, args.format, args.confusion)?;
     let Finished { report, dir, .. } = finished;
     tell(format_args!("\nfiles: {}", dir.display()));
-    Ok(if report.status == Status::Interrupted { 4 } else { 0 })
+    Ok(standing(&report))
+}
+
+/// The exit code of a result, and a line that says why it isn't 0.
+fn standing(report: &Report) -> u8 {
+    if report.status == Status::Interrupted {
+        tell("loadcmp: interrupted: what had ended by then is in the files");
+        return 4;
+    }
+    let invalid = report.invalid();
+    let Some(first) = invalid.first() else { return 0 };
+    let more = match invalid.len() {
+        1 => String::new(),
+        n => format!(" (and {} more)", n - 1),
+    };
+    tell(format_args!("loadcmp: invalid: {}{more}", loadcmp::report::human::printable(&first.sentence)));
+    4
 }
 
 pub(crate) fn compare(args: CompareArgs) -> Told {

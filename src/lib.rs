@@ -15,6 +15,9 @@ pub mod sink;
 // The one serialisable document that everything people read is made from.
 pub mod report;
 
+// The rules that doubt a comparison.
+pub mod audit;
+
 // Folds over samples, and intervals: no input or output, no clock, no async.
 pub mod stats;
 

@@ -33,7 +33,7 @@ fn main() {
     let size = if has("--quick") {
         Size { equal: 400, different: 0, pilots: 0 }
     } else {
-        Size { equal: 2000, different: 600, pilots: 60 }
+        Size { equal: 1000, different: 600, pilots: 60 }
     };
     println!("{}", tally::HEADER);
     let mut all = Vec::new();

@@ -82,7 +82,7 @@ impl Beside {
         let side = |(name, report): (&str, &Report)| Side {
             name: name.to_owned(),
             started: report.started.clone(),
-            invalid: report.invalid(),
+            invalid: !report.invalid().is_empty(),
         };
         let alone = |report: &Report, name: &str, used: Vec<usize>| {
             let rest = (0..report.targets.len()).filter(move |at| !used.contains(at));
@@ -129,7 +129,7 @@ fn notes(relation: Relation, first: (&str, &Report), second: (&str, &Report)) ->
         if report.status != Status::Complete {
             notes.push(format!("{name} was interrupted: it tells of what was done until then."));
         }
-        if report.invalid() {
+        if !report.invalid().is_empty() {
             notes.push(format!("{name} is invalid by its own audit: nothing follows from it."));
         }
         if report.has_stand_in() {

@@ -5,17 +5,17 @@
 
 mod beside;
 mod file;
-pub mod human;
 mod likeness;
 mod manifest;
-mod notes;
 pub mod words;
 
+pub use crate::audit::human;
 pub use beside::{Beside, Pair, Relation, Side};
 pub use file::replace;
 pub use likeness::{Unlike, unlike_workloads};
 pub use manifest::{Manifest, Status};
 
+use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
 use crate::host::{Facts, Usage};
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, Folded, Packed, Second, Settings, TargetSummary};
@@ -25,11 +25,12 @@ use serde::{Deserialize, Serialize};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The files of a results directory, each with what it is.
-pub const FILES: [(&str, &str); 10] = [
+pub const FILES: [(&str, &str); 11] = [
     ("manifest.json", "the plan, the machine, versions"),
     ("samples.csv", "a row a request"),
     ("summary.csv", "a row a target and metric"),
     ("comparison.csv", "ratios with intervals and verdicts"),
+    ("findings.csv", "reasons to doubt the comparison"),
     ("timeline.csv", "a row a target and second"),
     ("resources.csv", "what processes used, a row a second"),
     ("report.json", "all of it but the timeline, for machines"),
@@ -53,8 +54,9 @@ pub struct Report {
     pub status: Status,
     /// The metric that was declared the main one beforehand: the others are to be read beside it.
     pub primary: String,
-    /// Reasons to read it with care, in sentences.
-    pub notes: Vec<String>,
+    /// Reasons to read it with care, or not at all: the gravest first.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
     /// The targets, in the plan's order.
     pub targets: Vec<TargetSummary>,
     /// Each target but the reference, beside the reference.
@@ -76,8 +78,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Makes the document. `found` are reasons for care that the run itself came upon, in sentences.
-    pub fn build(manifest: &Manifest, folded: Folded, found: Vec<String>, resources: Option<Vec<Usage>>) -> Self {
+    /// Makes the document of what was folded and gathered of the samples.
+    pub fn build(manifest: &Manifest, folded: Folded, gathered: &[Gathered], resources: Option<Vec<Usage>>) -> Self {
         let mut report = Self {
             schema_version: SCHEMA_VERSION,
             tool: manifest.tool.clone(),
@@ -89,7 +91,7 @@ impl Report {
                 status => status,
             },
             primary: String::new(),
-            notes: Vec::new(),
+            findings: Vec::new(),
             targets: folded.targets,
             comparisons: folded.comparisons,
             machine: manifest.machine.clone(),
@@ -100,8 +102,27 @@ impl Report {
             resources,
         };
         report.primary = report.main_metric().to_owned();
-        report.notes = notes::notes(&report).into_iter().chain(found).collect();
+        report.findings = audit(&Evidence {
+            plan: &report.plan,
+            complete: report.status == Status::Complete,
+            targets: &report.targets,
+            comparisons: &report.comparisons,
+            gathered,
+            timeline: &report.timeline,
+            primary: &report.primary,
+            conditions: manifest.conditions.as_ref(),
+        });
         report
+    }
+
+    /// The findings of a severity.
+    pub fn found(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.severity == severity)
+    }
+
+    /// Why the comparison is worthless, if it is.
+    pub fn invalid(&self) -> Vec<&Finding> {
+        self.found(Severity::Invalid).collect()
     }
 
     /// The metric that was declared the main one (`stats::Settings::primary`).
@@ -113,11 +134,6 @@ impl Report {
     /// What its comparisons are made by.
     pub fn comparing(&self) -> Settings {
         Settings::of(&self.plan)
-    }
-
-    /// Whether the audit found it worthless.
-    pub fn invalid(&self) -> bool {
-        false
     }
 
     /// Whether any target was a stand-in.
@@ -173,6 +189,17 @@ pub(crate) mod fixture {
         }
     }
 
+    /// What is gathered of the samples that [`fixture::folded`] folds.
+    fn gathered(plan: &Plan) -> Vec<Gathered> {
+        let mut gather = crate::audit::Gather::new(plan);
+        let rows = fixture::closed_loop(plan, 0, 12.0, 0.25, 1);
+        for mut row in rows.into_iter().chain(fixture::closed_loop(plan, 1, 20.0, 0.35, 2)) {
+            row.text_hash = Some(row.item as u64);
+            gather.push(&row);
+        }
+        gather.finish()
+    }
+
     /// A report of two targets, the reference a stand-in if asked.
     pub fn report(task: Task, stand_in: bool) -> Report {
         let plan = fixture::plan(task, stand_in);
@@ -184,7 +211,8 @@ pub(crate) mod fixture {
             rss_bytes: Some(12_345_678),
         };
         let resources = vec![usage(1.0, "host"), usage(1.0, "loadcmp")];
-        Report::build(&manifest(plan), folded, Vec::new(), Some(resources))
+        let gathered = gathered(&plan);
+        Report::build(&manifest(plan), folded, &gathered, Some(resources))
     }
 }
 
@@ -205,13 +233,23 @@ mod tests {
     }
 
     #[test]
+    fn a_report_from_before_there_were_findings_reads() {
+        let mut old = serde_json::to_value(fixture::report(Task::Classify, true)).unwrap();
+        let fields = old.as_object_mut().unwrap();
+        fields.remove("findings");
+        fields.insert("notes".into(), serde_json::json!(["a sentence"]));
+        fields["plan"].as_object_mut().unwrap().remove("audit");
+        let read: Report = serde_json::from_value(old).unwrap();
+        assert!(read.findings.is_empty() && read.invalid().is_empty());
+    }
+
+    #[test]
     fn a_run_that_never_said_it_ended_is_interrupted() {
         let plan = crate::stats::fixture::plan(Task::Chat, false);
         let manifest = Manifest { status: Status::Running, ended: None, ..fixture::manifest(plan.clone()) };
-        let report = Report::build(&manifest, manifest.fold().finish(), vec!["found".to_owned()], None);
+        let report = Report::build(&manifest, manifest.fold().finish(), &[], None);
         assert_eq!(report.status, Status::Interrupted);
-        assert!(report.notes.iter().any(|note| note.contains("interrupted")), "{:?}", report.notes);
-        assert_eq!(report.notes.last().map(String::as_str), Some("found"));
+        assert!(report.invalid().iter().any(|finding| finding.id == "interrupted"), "{:?}", report.findings);
     }
 
     #[test]

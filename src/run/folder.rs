@@ -1,12 +1,13 @@
-//! What the recorder's thread does with each row: it goes into the fold that the report is made of, and into the view
+//! What the recorder's thread does with each row: it goes into the folds that the report is made of, and into the view
 //! that the bars are drawn from.
 
 use super::progress::View;
+use crate::audit::{Gather, Gathered};
 use crate::drive::{Judge, Window};
 use crate::record::log::{Folder, Vector};
 use crate::record::{Phase, Sample};
 use crate::report::Manifest;
-use crate::stats::Fold;
+use crate::stats::{Fold, Folded};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 /// The folder of a run.
 pub(super) struct RunFolder {
     fold: Arc<Mutex<Fold>>,
+    gather: Gather,
     manifest: Arc<Mutex<Manifest>>,
     /// The windows that the fold knows.
     known: BTreeMap<(usize, u32), Window>,
@@ -21,18 +23,20 @@ pub(super) struct RunFolder {
 }
 
 impl RunFolder {
-    pub(super) fn new(fold: Fold, manifest: Arc<Mutex<Manifest>>, view: Arc<View>) -> Self {
-        Self { fold: Arc::new(Mutex::new(fold)), manifest, known: BTreeMap::new(), view }
+    pub(super) fn new(fold: Fold, gather: Gather, manifest: Arc<Mutex<Manifest>>, view: Arc<View>) -> Self {
+        Self { fold: Arc::new(Mutex::new(fold)), gather, manifest, known: BTreeMap::new(), view }
     }
 
-    /// The fold, once the run is over: windows whose end was told late are right by now.
-    pub(super) fn into_fold(mut self) -> Fold {
+    /// What the rows came to, once the run is over: the figures, and what the audit looks at beside them. Windows whose end
+    /// was told late are right by now.
+    pub(super) fn finish(mut self) -> (Folded, Vec<Gathered>) {
         self.learn();
-        match Arc::try_unwrap(self.fold) {
+        let fold = match Arc::try_unwrap(self.fold) {
             Ok(fold) => fold.into_inner().unwrap_or_else(PoisonError::into_inner),
             // A judge is still at it.
             Err(shared) => lock(&shared).clone(),
-        }
+        };
+        (fold.finish(), self.gather.finish())
     }
 
     /// Says, when it is asked, how long the run has to be for the main ratio's interval to have a half width of `half`.
@@ -84,6 +88,7 @@ impl Folder for RunFolder {
         }
         self.view.take(sample);
         lock(&self.fold).push(sample);
+        self.gather.push(sample);
     }
 
     fn tick(&mut self) {

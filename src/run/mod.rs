@@ -14,11 +14,12 @@ pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use compare::compare;
 pub use prepare::{Prepared, prepare};
 
+use crate::audit::Gather;
 use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
 use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
-use crate::record::{Nanos, Outcome, Stopwatch};
+use crate::record::{Nanos, Outcome, Sample, Stopwatch};
 use crate::report::{Beside, Manifest, Report, Status};
 use crate::scenario::{Loaded, Overrides};
 use crate::sink;
@@ -143,7 +144,7 @@ async fn measure(
     keep(&|_| {})?;
     let bars = progress::Progress::start(&plan, options.quiet);
     let fold = manifest.lock().unwrap_or_else(PoisonError::into_inner).fold();
-    let folder = RunFolder::new(fold, manifest.clone(), bars.view());
+    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
     let who = plan.targets.iter().map(|target| (target.name.clone(), target.endpoint.clone())).collect();
@@ -197,7 +198,8 @@ async fn measure(
         manifest.conditions = Some(watched.conditions(&stretches(&manifest.windows, end)));
     })?;
     let manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let report = Report::build(&manifest, folder.into_fold().finish(), prepared.notes.clone(), Some(watched.usage()));
+    let (folded, gathered) = folder.finish();
+    let report = Report::build(&manifest, folded, &gathered, Some(watched.usage()));
     sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
@@ -231,10 +233,14 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     let manifest = Manifest::read(&dir.join("manifest.json"))
         .map_err(|error| no_run(format!("its manifest.json is not one of loadcmp's ({error:#})")))?;
     let names = Names::of(&manifest.plan);
-    let mut fold = manifest.fold();
-    read_rows(dir, &names, |sample| fold.push(sample)).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
+    let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan));
+    let take = |sample: &Sample| {
+        fold.push(sample);
+        gather.push(sample);
+    };
+    read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
-    let report = Report::build(&manifest, fold.finish(), prepare::notes(&manifest.plan), None);
+    let report = Report::build(&manifest, fold.finish(), &gather.finish(), None);
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
 }

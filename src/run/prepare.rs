@@ -4,9 +4,10 @@
 use super::child::StandIn;
 use super::load::load;
 use super::{Failure, Options, tell};
+use crate::audit::{Finding, of_plan};
 use crate::record::Stopwatch;
 use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, WorkloadPlan};
-use crate::scenario::{Constrain, History, Loaded, Pacing, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
+use crate::scenario::{Constrain, Loaded, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
 use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
 use crate::workload::{Arrivals, Item, Workload, read_items};
@@ -143,9 +144,6 @@ async fn find(
     Ok(Found { stand_in: true, ..found })
 }
 
-/// Cores up to which a thread that spins is one too many.
-const FEW_CORES: usize = 2;
-
 /// Columns of a line on standard error.
 const COLUMNS: usize = 78;
 
@@ -222,6 +220,7 @@ fn plan(
         load,
         timeout: scenario.timeout,
         drain: scenario.drain,
+        audit: scenario.audit.clone(),
     }
 }
 
@@ -283,35 +282,8 @@ fn is_ollama_v1(engine: &str) -> bool {
     engine.to_lowercase().contains("ollama")
 }
 
-/// Reasons to read a result of this plan with care, beyond what each target can't honour.
-pub(super) fn notes(plan: &Plan) -> Vec<String> {
-    let mut notes = Vec::new();
-    if plan.workload.history == History::Own {
-        notes.push(
-            "each engine's own answers stand in the history of a conversation: later turns are not identical work"
-                .to_owned(),
-        );
-    }
-    let transports: std::collections::BTreeSet<bool> = plan
-        .targets
-        .iter()
-        .map(|target| matches!(target.endpoint, crate::scenario::plan::Endpoint::Unix { .. }))
-        .collect();
-    if transports.len() > 1 {
-        notes.push(
-            "one target is asked over a Unix socket and another over TCP: a part of the difference is theirs"
-                .to_owned(),
-        );
-    }
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    if let LoadPlan::Open(open) = &plan.load
-        && open.pacing == Pacing::Precise
-        && cores <= FEW_CORES
-    {
-        notes.push(format!(
-            "precise pacing spins on up to a core, and this machine lets us have {cores}: it takes time from engines \
-             and from the reading of answers"
-        ));
-    }
-    notes
+/// What the audit finds in a plan, but for what is told beside each target anyway.
+fn notes(plan: &Plan) -> Vec<String> {
+    let told = |finding: &Finding| !matches!(finding.id.as_str(), "stand-in" | "cannot-honour");
+    of_plan(plan).into_iter().filter(told).map(|finding| finding.sentence).collect()
 }

@@ -6,6 +6,7 @@
 
 mod address;
 mod asked;
+pub mod audit;
 mod check;
 mod driving;
 mod environment;
@@ -26,6 +27,7 @@ mod tree;
 
 pub use address::Address;
 pub use asked::{Constrain, History, PromptCache, PromptFormat, Sampling, WorkloadSpec};
+pub use audit::{AuditSpec, Severity};
 pub use driving::{
     Arrivals, BlocksSpec, BurstSpec, ClosedSpec, LoadSpec, OpenSpec, Order, Pacing, RampSpec, StageSpec, TraceSpec,
     UntilSpec,
@@ -97,6 +99,9 @@ pub struct Scenario {
     /// How long requests in flight may take to finish once sending has stopped.
     #[serde(default = "defaults::drain")]
     pub drain: Span,
+    /// How the rules that doubt a comparison are set.
+    #[serde(default, skip_serializing_if = "AuditSpec::is_empty")]
+    pub audit: AuditSpec,
 }
 
 /// What is asked of the engines.

@@ -3,8 +3,8 @@
 //! A plan is a pure value; it is kept in `manifest.json`, so a run can be told again from its directory.
 
 use super::{
-    BlocksSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat, Sampling, Share, Span,
-    TargetSpec, Task,
+    AuditSpec, BlocksSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat, Sampling, Share,
+    Span, TargetSpec, Task,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -42,6 +42,9 @@ pub struct Plan {
     pub timeout: Span,
     /// Time for requests in flight once sending has stopped.
     pub drain: Span,
+    /// How the rules that doubt a comparison are set.
+    #[serde(default)]
+    pub audit: AuditSpec,
 }
 
 /// One engine, found and known.

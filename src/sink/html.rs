@@ -2,6 +2,7 @@
 
 use super::chart::{self, Chart};
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
+use crate::audit::{Finding, Severity};
 use crate::report::words::ratio_words;
 use crate::report::{FILES, Report, Status, human};
 use crate::stats::Confusion;
@@ -26,7 +27,9 @@ struct Page<'a> {
     outcomes: Vec<(String, String)>,
     charts: Vec<Chart>,
     reasons: Vec<String>,
-    notes: &'a [String],
+    invalid: Vec<&'a Finding>,
+    doubts: Vec<&'a Finding>,
+    notes: Vec<&'a Finding>,
     confusions: Vec<(String, &'a Confusion)>,
     facts: Vec<(&'static str, String)>,
     files: &'static [(&'static str, &'static str)],
@@ -87,7 +90,9 @@ fn page(report: &Report) -> Page<'_> {
         outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),
         charts: [chart::distribution(report), chart::over_time(report)].into_iter().flatten().collect(),
         reasons: reasons(report, &compared),
-        notes: &report.notes,
+        invalid: report.invalid(),
+        doubts: report.found(Severity::Doubt).collect(),
+        notes: report.found(Severity::Note).collect(),
         confusions: report.targets.iter().filter_map(|t| Some((t.label(), t.confusion.as_ref()?))).collect(),
         facts: facts(report),
         files: &FILES,

@@ -1,6 +1,7 @@
 //! `report.md`: short enough for a comment on a pull request.
 
 use super::lines::{MARK, compared, engine_words, lines, marked, outcome_words, reasons};
+use crate::audit::Severity;
 use crate::report::words::ratio_words;
 use crate::report::{Report, Status, human};
 use std::io::{self, Write};
@@ -9,8 +10,17 @@ use std::io::{self, Write};
 pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "### {}", plain(&report.plan.name))?;
     writeln!(out)?;
+    for finding in report.found(Severity::Invalid) {
+        writeln!(out, "**INVALID: {}**\n", plain(&finding.sentence))?;
+    }
     for headline in report.headlines() {
         writeln!(out, "**{}**\n", plain(&headline))?;
+    }
+    for finding in report.found(Severity::Doubt) {
+        writeln!(out, "- doubt: {}", plain(&finding.sentence))?;
+    }
+    if report.found(Severity::Doubt).next().is_some() {
+        writeln!(out)?;
     }
     if report.status != Status::Complete {
         writeln!(out, "**Interrupted.**\n")?;
@@ -21,9 +31,9 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for target in &report.targets {
         writeln!(out, "- {}: {}", plain(&target.label()), plain(&outcome_words(target)))?;
     }
-    if !report.notes.is_empty() {
+    if report.found(Severity::Note).next().is_some() {
         writeln!(out, "\n**Read with care**\n")?;
-        report.notes.iter().try_for_each(|note| writeln!(out, "- {}", plain(note)))?;
+        report.found(Severity::Note).try_for_each(|finding| writeln!(out, "- {}", plain(&finding.sentence)))?;
     }
     details(report, out)
 }

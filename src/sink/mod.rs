@@ -8,6 +8,7 @@ mod calibration;
 mod chart;
 mod comparison_csv;
 mod csv_text;
+mod findings_csv;
 mod hlog;
 mod html;
 mod json;
@@ -22,6 +23,7 @@ mod timeline_csv;
 pub use beside::{beside_csv, beside_json, beside_markdown, beside_table};
 pub use calibration::calibration;
 pub use comparison_csv::comparison_csv;
+pub use findings_csv::findings_csv;
 pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
@@ -40,9 +42,10 @@ use std::path::Path;
 pub type Sink = fn(&Report, &mut dyn Write) -> io::Result<()>;
 
 /// Every file that is made from a report alone, and by what.
-const SINKS: [(&str, Sink); 7] = [
+const SINKS: [(&str, Sink); 8] = [
     ("summary.csv", summary_csv),
     ("comparison.csv", comparison_csv),
+    ("findings.csv", findings_csv),
     ("timeline.csv", timeline_csv),
     ("report.json", json),
     ("report.md", markdown),

@@ -1,6 +1,8 @@
 //! The terminal: side by side, the main metric first, made for 80 columns and better with more.
 
 use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
+use crate::audit::Severity;
+use crate::report::human::printable;
 use crate::report::words::{metric_words, ratio_words};
 use crate::report::{Report, Status};
 use crate::stats::Comparison;
@@ -35,8 +37,14 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
         writeln!(out, "INTERRUPTED")?;
     }
     writeln!(out)?;
+    for finding in report.found(Severity::Invalid) {
+        wrapped(out, &format!("INVALID: {}", finding.sentence), width, "  ")?;
+    }
     for headline in report.headlines() {
         wrapped(out, &headline, width, "")?;
+    }
+    for finding in report.found(Severity::Doubt) {
+        wrapped(out, &format!("doubt: {}", finding.sentence), width, "  ")?;
     }
     writeln!(out)?;
     let lines = lines(report);
@@ -172,18 +180,13 @@ fn legend(report: &Report, lines: &[Line], compared: &[usize], width: usize, out
     for reason in reasons(report, compared) {
         wrapped(out, &format!("not shown: {reason}"), width, "  ")?;
     }
-    if !report.notes.is_empty() {
-        writeln!(out)?;
-    }
-    for note in &report.notes {
-        wrapped(out, &format!("! {note}"), width, "  ")?;
+    for (number, finding) in report.found(Severity::Note).enumerate() {
+        if number == 0 {
+            writeln!(out)?;
+        }
+        wrapped(out, &format!("note: {}", finding.sentence), width, "  ")?;
     }
     Ok(())
-}
-
-/// Text that engines and people wrote, without what would move the cursor.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Writes a text in lines of at most `width`, each but the first begun with `indent`.

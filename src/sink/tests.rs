@@ -62,12 +62,16 @@ fn one_target_and_three() {
 fn a_short_run_shows_nothing_and_says_why() {
     let plan = crate::stats::fixture::plan(Task::Classify, false);
     let manifest = crate::report::fixture::manifest(plan.clone());
-    let mut fold = manifest.fold();
+    let (mut fold, mut gather) = (manifest.fold(), crate::audit::Gather::new(&plan));
     for (target, ms) in [(0, 12.0), (1, 20.0)] {
         let rows = crate::stats::fixture::closed_loop(&plan, target, ms, 0.2, 7);
-        rows.iter().filter(|row| row.phase == crate::record::Phase::Measure).take(50).for_each(|row| fold.push(row));
+        for mut row in rows.into_iter().filter(|row| row.phase == crate::record::Phase::Measure).take(50) {
+            row.text_hash = Some(row.item as u64);
+            fold.push(&row);
+            gather.push(&row);
+        }
     }
-    let report = Report::build(&manifest, fold.finish(), Vec::new(), None);
+    let report = Report::build(&manifest, fold.finish(), &gather.finish(), None);
     insta::assert_snapshot!("table_short_run", shown(&report, Look::default()));
 }
 
@@ -87,6 +91,7 @@ fn csv_headers_are_the_contract() {
             "t_s,target,sent,ended,ok,errors,latency_p50_us,latency_p95_us,latency_max_us,ttft_p50_us,output_tokens",
         ),
         (resources_csv, "t_s,who,cpu_cores,rss_bytes"),
+        (findings_csv, "id,severity,target,sentence,evidence,threshold"),
     ] {
         let text = text(sink, &report);
         assert_eq!(text.lines().next(), Some(header));
@@ -121,15 +126,26 @@ fn nothing_that_others_wrote_is_markup_or_a_formula() {
     report.plan.targets[0].facts.engine = Some(evil.to_owned());
     report.plan.workload.labels[0] = evil.to_owned();
     report.targets[0].confusion.as_mut().unwrap().labels[0] = evil.to_owned();
-    report.notes.push(evil.to_owned());
+    for severity in crate::audit::Severity::ALL {
+        report.findings.push(crate::audit::Finding {
+            id: evil.to_owned(),
+            severity,
+            target: Some(0),
+            sentence: evil.to_owned(),
+            evidence: vec![(evil.to_owned(), evil.to_owned())],
+            threshold: Some(evil.to_owned()),
+        });
+    }
     let page = text(html, &report);
     assert!(!page.contains("<script") && page.contains("&#60;script"), "{page:.2000}");
     let comment = text(markdown, &report);
     assert!(!comment.contains("<script") && !comment.contains("@all") && !comment.contains("\n# x"), "{comment}");
     let look = Look { confusion: true, ..Look::default() };
     assert!(!shown(&report, look).contains('\x1b'));
-    let csv = text(summary_csv, &report);
-    assert!(csv.lines().skip(1).all(|line| !line.starts_with('=') && !line.starts_with("\"=")), "{csv:.300}");
+    for csv in [text(summary_csv, &report), text(findings_csv, &report)] {
+        let formula = |cell: &str| cell.trim_start_matches('"').starts_with('=');
+        assert!(!csv.lines().skip(1).any(|line| formula(line) || line.split(",\"").any(formula)), "{csv:.300}");
+    }
     assert!(!text(hlog, &report).lines().any(|line| line.starts_with("x")));
 }
 
@@ -168,7 +184,7 @@ fn writing_again_gives_the_same_bytes_and_keeps_the_readings() {
     let report = report(Task::Embed, true);
     write_all(directory.path(), &report).unwrap();
     let first = read();
-    assert_eq!(first.len(), 8);
+    assert_eq!(first.len(), 9);
     write_all(directory.path(), &Report { resources: None, ..report }).unwrap();
     assert!(first == read());
 }

@@ -61,6 +61,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         }),
         timeout: Span(Duration::from_secs(5)),
         drain: Span(Duration::from_secs(1)),
+        audit: AuditSpec::default(),
     }
 }
 

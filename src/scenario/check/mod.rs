@@ -22,6 +22,9 @@ pub(super) fn check(root: &mut Node, schema: &Json, mistakes: &mut Vec<Mistake>)
     Walk { schema, mistakes }.node(root, schema, &owner);
 }
 
+/// Most fields that are listed to whoever wrote one that isn't there.
+const LISTED: usize = 24;
+
 /// The key a value belongs to, for messages about the value as a whole.
 struct Owner {
     name: String,
@@ -290,7 +293,14 @@ impl<'a> Walk<'a> {
         } else {
             mistake.note(near)
         };
-        mistake.help(format!("fields: {}", names.join(", ")))
+        if names.len() <= LISTED {
+            return mistake.help(format!("fields: {}", names.join(", ")));
+        }
+        // Of a long list, those that share a part of the name.
+        let shares = |name: &&&str| key.split(['-', '_']).any(|part| part.len() > 2 && name.contains(part));
+        let alike: Vec<&str> = names.iter().filter(shares).copied().collect();
+        let mistake = if alike.is_empty() { mistake } else { mistake.help(format!("alike: {}", alike.join(", "))) };
+        mistake.help(format!("`loadcmp schema` has all {} with what each is", names.len()))
     }
 
     /// Where a field of this name would be right.
@@ -320,6 +330,7 @@ impl<'a> Walk<'a> {
     fn wrong_type(&mut self, node: &Node, schema: &Json, types: &[&str], owner: &Owner) {
         let wanted = match types {
             ["string", "integer"] => schema["title"].as_str().unwrap_or("a text"),
+            ["string", ..] if pattern::of_audit(schema).is_some() => pattern::of_audit(schema).unwrap_or_default(),
             ["string", ..] => "a text",
             ["integer", ..] => "a whole number",
             ["number", ..] => "a number",

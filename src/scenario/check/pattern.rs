@@ -1,5 +1,6 @@
 //! The patterns the schema uses. They are matched by hand: there are few, and each has words that say more than it does.
 
+use crate::scenario::audit::PATTERNS as AUDIT;
 use crate::scenario::share::PATTERN as SHARE;
 use crate::scenario::span::PATTERN as SPAN;
 use crate::scenario::{Share, Span};
@@ -7,7 +8,7 @@ use serde_json::Value as Json;
 
 /// A pattern, what matches it, and what it asks for.
 pub(super) type Pattern = (&'static str, fn(&str) -> bool, &'static str);
-pub(super) const PATTERNS: [Pattern; 5] = [
+pub(super) const PATTERNS: [Pattern; 9] = [
     (
         r"^[A-Za-z0-9_-]+$",
         |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
@@ -17,6 +18,10 @@ pub(super) const PATTERNS: [Pattern; 5] = [
     ("^(/|$)", |text| text.is_empty() || text.starts_with('/'), "a JSON pointer, which begins with `/`"),
     (SPAN, |text| Span::parse(text).is_some(), LENGTH_OF_TIME),
     (SHARE, |text| Share::parse(text).is_some(), "a share such as 2% or 0.5%"),
+    AUDIT[0],
+    AUDIT[1],
+    AUDIT[2],
+    AUDIT[3],
 ];
 
 /// What a span looks like, in words.
@@ -25,6 +30,11 @@ pub(super) const LENGTH_OF_TIME: &str = "a length of time such as 500ms, 30s, 5m
 /// Whether a text must be a length of time.
 pub(super) fn is_span(schema: &Json) -> bool {
     schema["pattern"] == SPAN
+}
+
+/// What may be written for a rule of the audit, if the schema is of one.
+pub(super) fn of_audit(schema: &Json) -> Option<&'static str> {
+    AUDIT.iter().find(|(known, _, _)| schema["pattern"] == *known).map(|(_, _, words)| *words)
 }
 
 /// What the schema's pattern asks for, if a text isn't that.

@@ -43,6 +43,11 @@ pub fn bytes(n: u64) -> String {
     if gib >= 1.0 { format!("{gib:.1} GiB") } else { format!("{:.0} MiB", n as f64 / f64::from(1 << 20)) }
 }
 
+/// A text that engines or people wrote, without what would move a cursor.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// A value in its unit.
 pub fn value(x: f64, of: &str) -> String {
     match of {

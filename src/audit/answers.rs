@@ -1,0 +1,238 @@
+//! Whether the answers are answers, and of a like.
+
+use super::human::{percent, three};
+use super::judge::{CHANCE, Check, Judge, proportions_differ};
+use super::{Evidence, Side};
+use crate::scenario::{TargetSpec, Task};
+
+pub(super) const CHECKS: [(&str, Check); 12] = [
+    ("zero-tokens", zero_tokens),
+    ("missing-tokens", missing_tokens),
+    ("empty-answers", empty_answers),
+    ("unequal-output", unequal_output),
+    ("output-lengths", output_lengths),
+    ("one-token-answers", one_token_answers),
+    ("finish-reasons", finish_reasons),
+    ("claimed-limit", claimed_limit),
+    ("tokens-per-chunk", tokens_per_chunk),
+    ("same-answers", same_answers),
+    ("thinking", thinking),
+    ("no-stream", no_stream),
+];
+
+/// Whether rates of tokens are told: of labels and vectors they would mean nothing.
+fn makes_text(evidence: &Evidence<'_>) -> bool {
+    matches!(evidence.plan.task, Task::Generate | Task::Chat)
+}
+
+/// Speaks of each target of whose answers more than the limit are `count`ed.
+fn share_of_answers(
+    evidence: &Evidence<'_>,
+    judge: &mut Judge<'_>,
+    count: impl Fn(&Side<'_>) -> u64,
+    what: &str,
+    so: &str,
+) {
+    for side in evidence.sides() {
+        let (count, answered) = (count(&side), side.gathered.answered);
+        if count as f64 > answered as f64 * judge.limit {
+            let share = percent(count as f64 / answered as f64);
+            let sentence = format!("{}: {count} of {answered} answers ({share}) {what}{so}", side.name());
+            judge.find(Some(side.at), sentence, &[(what, count.to_string()), ("answers", answered.to_string())]);
+        }
+    }
+}
+
+fn zero_tokens(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    if makes_text(evidence) {
+        let so = ": it made nothing, fast.";
+        share_of_answers(evidence, judge, |side| side.gathered.no_tokens, "count no tokens", so);
+    }
+}
+
+fn missing_tokens(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    if makes_text(evidence) {
+        let so = ": its rate of tokens is not told, and its times are of texts of unknown length.";
+        let missing = |side: &Side<'_>| side.gathered.answered - side.gathered.counted;
+        share_of_answers(evidence, judge, missing, "have no count of tokens", so);
+    }
+}
+
+fn empty_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    share_of_answers(evidence, judge, |side| side.gathered.without_text, "have nothing in them", ".");
+}
+
+fn one_token_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    if makes_text(evidence) {
+        let so = ", from which no rate can be told: engines that tell one divide by a time that is none.";
+        share_of_answers(evidence, judge, |side| side.gathered.one_token, "are a single token", so);
+    }
+}
+
+fn unequal_output(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (side, reference) in evidence.pairs() {
+        let row = |side: &Side<'_>| {
+            let row = side.summary.row("output_tokens")?;
+            Some((row.mean?, row.sd.unwrap_or(0.0), row.n? as f64))
+        };
+        let (Some((a, sd_a, n)), Some((b, sd_b, m))) = (row(&side), row(&reference)) else { continue };
+        let error = (sd_a * sd_a / n + sd_b * sd_b / m).sqrt();
+        if a.max(b) > a.min(b) * (1.0 + judge.limit) && (a - b).abs() > CHANCE * error {
+            let sentence = format!(
+                "{} answered in {} tokens on average, {} in {}: the work was not the same.",
+                side.name(),
+                three(a),
+                reference.name(),
+                three(b)
+            );
+            let figures =
+                [("mean", three(a)), ("reference", three(b)), ("standard error of the difference", three(error))];
+            judge.find(Some(side.at), sentence, &figures);
+        }
+    }
+}
+
+fn output_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (side, reference) in evidence.pairs() {
+        let (a, b) = (&side.gathered.lengths, &reference.gathered.lengths);
+        let Some(distance) = a.distance(b) else { continue };
+        let chance = a.by_chance(b);
+        if distance > judge.limit && distance > chance {
+            let sentence = format!(
+                "The lengths of answers are distributed unlike: those of {} and {} lie {} apart.",
+                side.name(),
+                reference.name(),
+                percent(distance)
+            );
+            let figures = [("distance", percent(distance)), ("by chance at most", percent(chance))];
+            judge.find(Some(side.at), sentence, &figures);
+        }
+    }
+}
+
+fn finish_reasons(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (side, reference) in evidence.pairs() {
+        let (mine, other) = (&side.gathered.finishes, &reference.gathered.finishes);
+        let (n, m) = (mine.values().sum::<u64>() as f64, other.values().sum::<u64>() as f64);
+        if n == 0.0 || m == 0.0 {
+            continue;
+        }
+        let of = |all: &std::collections::BTreeMap<&str, u64>, word| all.get(word).copied().unwrap_or(0) as f64;
+        let furthest = mine
+            .keys()
+            .chain(other.keys())
+            .map(|word| (*word, of(mine, word), of(other, word)))
+            .max_by(|(_, a, b), (_, c, d)| (a / n - b / m).abs().total_cmp(&(c / n - d / m).abs()));
+        let Some((word, a, b)) = furthest else { continue };
+        if (a / n - b / m).abs() > judge.limit && proportions_differ(a, n, b, m) {
+            let (mine, other) = (percent(a / n), percent(b / m));
+            let sentence = format!(
+                "Answers ended for different reasons: `{word}` for {mine} of those of {}, {other} of those of {}.",
+                side.name(),
+                reference.name()
+            );
+            judge.find(Some(side.at), sentence, &[(word, mine), ("reference", other)]);
+        }
+    }
+}
+
+/// Fewest answers that ended by themselves for the rule to speak: a few may well be as long as the limit.
+const STOPPED: u64 = 10;
+
+fn claimed_limit(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    // A label or two tokens of text may well be all there is to say.
+    let long_enough = evidence.plan.workload.sampling.max_tokens >= 16;
+    for side in evidence.sides().filter(|_| makes_text(evidence) && long_enough) {
+        let (stopped, at_limit) = (side.gathered.stopped, side.gathered.stopped_at_limit);
+        if stopped >= STOPPED && at_limit as f64 > stopped as f64 * judge.limit {
+            let share = percent(at_limit as f64 / stopped as f64);
+            let sentence = format!(
+                "{}: {at_limit} of {stopped} answers that ended by themselves ({share}) count exactly the limit of {} \
+                 tokens: what was asked for seems to be told, not what was made.",
+                side.name(),
+                evidence.plan.workload.sampling.max_tokens
+            );
+            judge.find(
+                Some(side.at),
+                sentence,
+                &[("at the limit", at_limit.to_string()), ("ended", stopped.to_string())],
+            );
+        }
+    }
+}
+
+fn tokens_per_chunk(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides().filter(|_| makes_text(evidence)) {
+        let (tokens, chunks) = (side.gathered.streamed_tokens as f64, side.gathered.chunks as f64);
+        if chunks > 0.0 && tokens > chunks * judge.limit {
+            let each = three(tokens / chunks);
+            let sentence = format!(
+                "{} counts {each} tokens to each piece of text that it streamed: tokens are counted that were not sent, \
+                 or held back and sent together.",
+                side.name()
+            );
+            judge.find(Some(side.at), sentence, &[("tokens", tokens.to_string()), ("pieces", chunks.to_string())]);
+        }
+    }
+}
+
+/// Fewest prompts for their answers to be looked at together.
+const PROMPTS: usize = 10;
+
+fn same_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let (prompts, texts) = side.gathered.prompts_and_texts();
+        let few = match evidence.plan.task {
+            // A few labels are all there can be; a single one to all is none that was read from the prompt.
+            Task::Classify => texts == 1 && side.gathered.labels() > 1,
+            _ => (texts as f64) < prompts as f64 * judge.limit,
+        };
+        if prompts >= PROMPTS && texts > 0 && few {
+            let answers = if texts == 1 { "answer" } else { "answers" };
+            let sentence =
+                format!("{} gave {texts} {answers} to {prompts} different prompts: does it read them?", side.name());
+            judge.find(
+                Some(side.at),
+                sentence,
+                &[("different answers", texts.to_string()), ("prompts", prompts.to_string())],
+            );
+        }
+    }
+}
+
+/// Whether a target is told to let its model think; `None` where the wire has no word for it.
+fn thinks(spec: &TargetSpec) -> bool {
+    match spec {
+        TargetSpec::Ollama(spec) => spec.think,
+        TargetSpec::OpenAi(spec) => {
+            let template = spec.extra.get("chat_template_kwargs").and_then(|kwargs| kwargs.get("enable_thinking"));
+            template.and_then(serde_json::Value::as_bool) == Some(true)
+                || spec.extra.get("reasoning_effort").is_some_and(|effort| effort != "none")
+        }
+        TargetSpec::GgCore(_) | TargetSpec::Json(_) => false,
+    }
+}
+
+fn thinking(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let targets = &evidence.plan.targets;
+    let think = targets.iter().filter(|target| thinks(&target.spec)).count();
+    if think == targets.len() {
+        // All alike: tokens of thought are counted for all.
+        judge.at_most(super::Severity::Note);
+    }
+    for (at, target) in targets.iter().enumerate().filter(|(_, target)| thinks(&target.spec)) {
+        let sentence =
+            format!("{} lets its model think: first tokens and token counts are of thoughts, too.", target.label());
+        judge.find(Some(at), sentence, &[("targets that think", format!("{think} of {}", targets.len()))]);
+    }
+}
+
+fn no_stream(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides().filter(|_| evidence.plan.workload.stream) {
+        if side.summary.answered() > 0 && side.summary.row("ttft").is_none() {
+            let sentence =
+                format!("{} was asked for a stream, and sent none: it has no first-token times.", side.name());
+            judge.find(Some(side.at), sentence, &[("answers", side.summary.answered().to_string())]);
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! What the rules need of the samples and summaries don't hold: a streaming fold, pure and in bounded memory.
+
+use super::lengths::Lengths;
+use super::line::Line;
+use crate::record::{Nanos, Outcome, Phase, Sample};
+use crate::scenario::plan::Plan;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// Different things that are counted exactly; of more, these many are known to be there.
+const MOST: usize = 4096;
+/// First answers whose latencies are looked at for repeats: among many more, nanoseconds repeat by themselves.
+const LOOKED_AT: usize = 1000;
+/// Folds samples, target by target. Feed it the rows in the order of `samples.csv`.
+#[derive(Clone, Debug)]
+pub struct Gather {
+    targets: Vec<Gathered>,
+}
+
+/// What was gathered of one target. Counts are of measured requests, or of the answered ones among them.
+#[derive(Clone, Debug, Default)]
+pub struct Gathered {
+    /// Time from which a load counts as one, as the rules `cold-load` and `model-reload` are set, in nanoseconds.
+    load_limits: [u64; 2],
+    /// Context of the engine, in tokens.
+    context: Option<u64>,
+    /// Most tokens of an answer.
+    max_tokens: u64,
+    /// Requests, whatever became of them.
+    pub(super) rows: u64,
+    /// Requests, or conversations where there are turns, that were begun.
+    pub(super) begun: u64,
+    /// Those of them that were sent.
+    pub(super) begun_sent: u64,
+    /// By block: the first planned instant, and the last end.
+    blocks: BTreeMap<u32, (Nanos, Nanos)>,
+    /// Time in flight, summed over requests: from sent to the end, and from planned to the end; in seconds.
+    pub(super) in_flight_s: f64,
+    pub(super) occupied_s: f64,
+    /// Requests that opened a connection.
+    pub(super) connects: u64,
+    /// Requests that were sent again.
+    pub(super) resent: u64,
+    /// By block and number, of the first requests: hash of what was asked, and latency in nanoseconds where answered.
+    pub(super) asked: HashMap<(u32, u64), (u64, Option<u64>)>,
+    pub(super) answered: u64,
+    /// Answers with a count of tokens: of none at all, of one.
+    pub(super) counted: u64,
+    pub(super) no_tokens: u64,
+    pub(super) one_token: u64,
+    pub(super) lengths: Lengths,
+    /// Tokens and pieces of the streams with a count.
+    pub(super) streamed_tokens: u64,
+    pub(super) chunks: u64,
+    /// Answers without a text (or vector).
+    pub(super) without_text: u64,
+    /// Answers by why they ended.
+    pub(super) finishes: BTreeMap<&'static str, u64>,
+    /// Answers that ended by themselves, and those of them that count exactly the limit.
+    pub(super) stopped: u64,
+    pub(super) stopped_at_limit: u64,
+    /// Different prompts, different answers; at most [`MOST`] of each are told apart.
+    prompts: HashSet<(usize, u32)>,
+    texts: HashSet<u64>,
+    labels: BTreeSet<usize>,
+    /// Latencies of the first answers.
+    first: HashSet<u64>,
+    first_n: usize,
+    /// Sum of a mix of every latency: equal for the same latencies in whatever order.
+    pub(super) fingerprint: u64,
+    pub(super) fastest: Option<Nanos>,
+    /// Latency (µs) by tokens of the answer and of the prompt.
+    pub(super) by_output: Line,
+    pub(super) by_prompt: Line,
+    /// Answers of which the engine told its own total time; those where that is more than the client waited.
+    pub(super) server_told: u64,
+    pub(super) server_more: u64,
+    pub(super) server_most_over: Nanos,
+    /// When the first answer ended that waited for no load: from then on the model was there.
+    warm_from: Option<Nanos>,
+    /// Answers that waited for a load, before the model had answered and after; with the longest load.
+    pub(super) cold: (u64, Nanos),
+    pub(super) reloaded: (u64, Nanos),
+    /// Prompts as long as the context.
+    pub(super) full_prompts: u64,
+    /// Prompt tokens of first turns whose cached part is told, and that part.
+    pub(super) first_turns: (u64, u64),
+}
+
+impl Gather {
+    /// A fold over the plan's targets.
+    pub fn new(plan: &Plan) -> Self {
+        let limit = |id: &str| (plan.audit.limit(id) * 1e3) as u64;
+        let target = |target: &crate::scenario::plan::TargetPlan| Gathered {
+            load_limits: [limit("cold-load"), limit("model-reload")],
+            context: target.facts.context,
+            max_tokens: u64::from(plan.workload.sampling.max_tokens),
+            ..Gathered::default()
+        };
+        Self { targets: plan.targets.iter().map(target).collect() }
+    }
+
+    /// Takes one sample; of a target that isn't in the plan, it is left out.
+    pub fn push(&mut self, sample: &Sample) {
+        if let Some(target) = self.targets.get_mut(sample.target) {
+            target.push(sample);
+        }
+    }
+
+    /// What came together, in the plan's order.
+    pub fn finish(self) -> Vec<Gathered> {
+        self.targets
+    }
+}
+
+impl Gathered {
+    fn push(&mut self, sample: &Sample) {
+        if sample.phase == Phase::Measure {
+            self.measured(sample);
+        }
+        self.load(sample);
+    }
+
+    fn measured(&mut self, sample: &Sample) {
+        self.rows += 1;
+        if sample.turn.is_none_or(|turn| turn == 1) {
+            self.begun += 1;
+            self.begun_sent += u64::from(sample.outcome != Outcome::Unsent);
+        }
+        self.connects += u64::from(sample.connect.is_some());
+        self.resent += u64::from(sample.retries > 0);
+        if self.asked.len() < MOST && sample.index < MOST as u64 {
+            let latency = sample.latency().filter(|_| sample.outcome.answered()).map(|latency| latency.0);
+            self.asked.insert((sample.block, sample.index), (sample.request_hash, latency));
+        }
+        if let Some(end) = sample.stamps.end {
+            let planned = sample.stamps.planned;
+            let (first, last) = self.blocks.entry(sample.block).or_insert((planned, end));
+            (*first, *last) = ((*first).min(planned), (*last).max(end));
+            self.occupied_s += end.since(planned).seconds();
+            self.in_flight_s += sample.stamps.sent.map_or(0.0, |sent| end.since(sent).seconds());
+        }
+        if sample.outcome.answered() {
+            self.answer(sample);
+        }
+    }
+
+    fn answer(&mut self, sample: &Sample) {
+        self.answered += 1;
+        self.without_text += u64::from(sample.text_hash.is_none());
+        remember(&mut self.prompts, (sample.item, sample.turn.unwrap_or(0)));
+        if let Some(text) = sample.text_hash {
+            remember(&mut self.texts, text);
+        }
+        self.labels.extend(sample.expected_label);
+        if let Some(tokens) = sample.output_tokens {
+            self.output(sample, tokens);
+        }
+        if let Some(finish) = &sample.finish {
+            self.finish(finish);
+        }
+        if let Some(latency) = sample.latency() {
+            self.latency(sample, latency);
+        }
+        if let Some(prompt) = sample.prompt_tokens {
+            // The last place may be kept for the first token of the answer.
+            self.full_prompts += u64::from(self.context.is_some_and(|context| prompt + 1 >= context));
+            if let Some(cached) = sample.cached_tokens.filter(|_| sample.turn.is_none_or(|turn| turn == 1)) {
+                self.first_turns =
+                    (self.first_turns.0.saturating_add(prompt), self.first_turns.1.saturating_add(cached));
+            }
+        }
+    }
+
+    fn output(&mut self, sample: &Sample, tokens: u64) {
+        self.counted += 1;
+        self.no_tokens += u64::from(tokens == 0);
+        self.one_token += u64::from(tokens == 1);
+        self.lengths.push(tokens);
+        if sample.stamps.first_token.is_some() {
+            self.streamed_tokens = self.streamed_tokens.saturating_add(tokens);
+            self.chunks += u64::from(sample.chunks);
+        }
+        if sample.finish.as_deref().is_some_and(|word| reason(word) == Some("stop")) {
+            self.stopped += 1;
+            self.stopped_at_limit += u64::from(tokens == self.max_tokens);
+        }
+    }
+
+    fn finish(&mut self, word: &str) {
+        *self.finishes.entry(reason(word).unwrap_or("another reason")).or_default() += 1;
+    }
+
+    fn latency(&mut self, sample: &Sample, latency: Nanos) {
+        self.fastest = Some(self.fastest.map_or(latency, |fastest| fastest.min(latency)));
+        self.fingerprint = self.fingerprint.wrapping_add(mix(latency.0));
+        if self.first_n < LOOKED_AT {
+            self.first_n += 1;
+            self.first.insert(latency.0);
+        }
+        if let Some(tokens) = sample.output_tokens {
+            self.by_output.push(tokens as f64, latency.micros());
+        }
+        if let Some(tokens) = sample.prompt_tokens {
+            self.by_prompt.push(tokens as f64, latency.micros());
+        }
+        if let Some(total) = sample.server_total {
+            self.server_told += 1;
+            // Two clocks may run apart by a little; the engine's is read inside the client's.
+            let slack = Nanos(100_000 + latency.0 / 100);
+            if total.0 > latency.0.saturating_add(slack.0) {
+                self.server_more += 1;
+                self.server_most_over = self.server_most_over.max(total.since(latency));
+            }
+        }
+    }
+
+    /// Of all phases: a model that answered the warm-up and is loaded in the measured window was loaded again.
+    fn load(&mut self, sample: &Sample) {
+        let (Some(load), Some(end)) = (sample.server_load.filter(|_| sample.outcome.answered()), sample.stamps.end)
+        else {
+            return;
+        };
+        let again = self.warm_from.is_some_and(|warm| warm <= sample.stamps.planned);
+        let [cold, reload] = self.load_limits;
+        if load.0 < cold.min(reload) {
+            self.warm_from.get_or_insert(end);
+        } else if sample.phase == Phase::Measure {
+            let (count, most) = if again { &mut self.reloaded } else { &mut self.cold };
+            if load.0 >= if again { reload } else { cold } {
+                (*count, *most) = (*count + 1, (*most).max(load));
+            }
+        }
+    }
+
+    /// Time in which the target was asked, in seconds: its blocks, from the first planned instant to the last end.
+    pub(super) fn span_s(&self) -> f64 {
+        self.blocks.values().map(|(from, to)| to.since(*from).seconds()).sum()
+    }
+
+    /// Share of different latencies among the first answers, and their number.
+    pub(super) fn different_latencies(&self) -> Option<(f64, usize)> {
+        (self.first_n > 0).then(|| (self.first.len() as f64 / self.first_n as f64, self.first_n))
+    }
+
+    /// Different prompts that were answered, and different answers.
+    pub(super) fn prompts_and_texts(&self) -> (usize, usize) {
+        (self.prompts.len(), self.texts.len())
+    }
+
+    /// Different labels that were expected.
+    pub(super) fn labels(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Share of first turns' prompt tokens that came from a cache; `None` where that isn't told.
+    pub(super) fn cached_share(&self) -> Option<f64> {
+        let (prompt, cached) = self.first_turns;
+        (prompt > 0).then(|| cached as f64 / prompt as f64)
+    }
+}
+
+fn remember<T: std::hash::Hash + Eq>(set: &mut HashSet<T>, value: T) {
+    if set.len() < MOST {
+        set.insert(value);
+    }
+}
+
+/// Engines' words for why an answer ended, as one: `length` at the limit, `stop` by itself. `None` for any other word.
+fn reason(word: &str) -> Option<&'static str> {
+    match word.to_ascii_lowercase().as_str() {
+        "length" | "limit" | "max_tokens" => Some("length"),
+        "stop" | "eos" | "end_turn" | "stop_sequence" | "complete" => Some("stop"),
+        _ => None,
+    }
+}
+
+/// A number's bits well mixed (splitmix64's finaliser), so that sums of different numbers differ.
+fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}

@@ -1,0 +1,133 @@
+//! Whether loadcmp itself kept up.
+
+use super::human::{percent, three, time};
+use super::judge::{Check, Judge};
+use super::{Evidence, Severity};
+use crate::record::Outcome;
+use crate::scenario::plan::LoadPlan;
+use crate::stats::{Comparison, Verdict, unit};
+
+pub(super) const CHECKS: [(&str, Check); 6] = [
+    ("generator-lag", generator_lag),
+    ("lag-of-difference", lag_of_difference),
+    ("unsent-requests", unsent_requests),
+    ("missed-rate", missed_rate),
+    ("generator-cpu", generator_cpu),
+    ("low-concurrency", low_concurrency),
+];
+
+/// Share of the median latency that a lag may have beside the limit (measuring.md 9).
+const OF_LATENCY: f64 = 0.01;
+
+fn generator_lag(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    if evidence.is_closed() {
+        // A user who comes late makes the load a little less; latency begins when the request is sent.
+        judge.at_most(Severity::Doubt);
+    }
+    for side in evidence.sides() {
+        let (Some(lag), Some(median)) = (side.summary.value("lag.p99"), side.summary.value("latency.p50")) else {
+            continue;
+        };
+        if lag > judge.limit.max(median * OF_LATENCY) {
+            let sentence = format!(
+                "{}: loadcmp itself sent late, {} at the 99th percentile: it was short of processor time.",
+                side.name(),
+                time(lag)
+            );
+            judge.find(Some(side.at), sentence, &[("lag p99", time(lag)), ("median latency", time(median))]);
+        }
+    }
+}
+
+/// The difference that a headline rests on: of the main metric where that is a time, else of the median latency.
+fn told_difference<'a>(evidence: &Evidence<'a>, target: usize) -> Option<&'a Comparison> {
+    let comparison = |metric: &str| evidence.comparisons.iter().find(move |c| c.target == target && c.metric == metric);
+    comparison(evidence.primary).filter(|c| c.unit == unit::MICROS).or_else(|| comparison("latency.p50"))
+}
+
+fn lag_of_difference(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (side, reference) in evidence.pairs() {
+        let Some(c) = told_difference(evidence, side.at).filter(|c| c.verdict != Verdict::NotShown) else { continue };
+        let (Some(a), Some(b)) = (c.target_value, c.reference_value) else { continue };
+        let lag = [side, reference].iter().filter_map(|side| side.summary.value("lag.p50")).fold(0.0, f64::max);
+        if lag > (a - b).abs() * judge.limit {
+            let difference = time((a - b).abs());
+            let sentence = format!(
+                "{} and {} differ by {difference} in {}, and loadcmp's own lag is {}: the difference is as small as the \
+                 instrument's.",
+                side.name(),
+                reference.name(),
+                c.metric.replace('.', " "),
+                time(lag)
+            );
+            judge.find(Some(side.at), sentence, &[("lag p50", time(lag)), ("difference", difference)]);
+        }
+    }
+}
+
+fn unsent_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let outcomes = side.summary.outcomes.iter();
+        let unsent = outcomes.filter(|(outcome, _)| *outcome == Outcome::Unsent).map(|(_, n)| *n).sum::<u64>();
+        let planned = side.summary.requests();
+        if unsent as f64 > planned as f64 * judge.limit {
+            let sentence = format!(
+                "{}: {unsent} of {planned} planned requests were never sent, since as many were in flight as may be.",
+                side.name()
+            );
+            judge.find(Some(side.at), sentence, &[("unsent", unsent.to_string()), ("planned", planned.to_string())]);
+        }
+    }
+}
+
+fn missed_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let LoadPlan::Open(open) = &evidence.plan.load else { return };
+    if !evidence.complete || evidence.plan.until_ci.is_some() {
+        return;
+    }
+    for side in evidence.sides() {
+        let (sent, planned) = (side.gathered.begun_sent, open.planned);
+        if (sent as f64) < planned as f64 * (1.0 - judge.limit) {
+            let share = percent(sent as f64 / planned as f64);
+            let sentence = format!(
+                "{}: {sent} of {planned} requests of the schedule were sent ({share}): the rate that was asked for was \
+                 not reached.",
+                side.name()
+            );
+            judge.find(Some(side.at), sentence, &[("sent", sent.to_string()), ("planned", planned.to_string())]);
+        }
+    }
+}
+
+fn generator_cpu(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let Some(conditions) = evidence.conditions else { return };
+    let (Some(own), Some(allowed)) = (conditions.own_cores, conditions.own_cores_allowed) else { return };
+    if allowed > 0.0 && own > allowed * judge.limit {
+        let sentence = format!(
+            "loadcmp itself used {} of the {} cores that it may: it may have been what was measured.",
+            three(own),
+            three(allowed)
+        );
+        judge.find(None, sentence, &[("cores used", three(own)), ("cores allowed", three(allowed))]);
+    }
+}
+
+/// Requests a user must have made for the rule to speak: a few end unevenly by themselves.
+const EACH: u64 = 10;
+
+fn low_concurrency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let LoadPlan::Closed(closed) = &evidence.plan.load else { return };
+    for side in evidence.sides().filter(|side| side.gathered.rows >= EACH * u64::from(closed.users)) {
+        let span = side.gathered.span_s();
+        let thought = closed.think.0.as_secs_f64() * side.gathered.rows as f64;
+        let (users, reached) = (f64::from(closed.users), (side.gathered.occupied_s + thought) / span);
+        if span > 0.0 && reached < users * (1.0 - judge.limit) {
+            let sentence = format!(
+                "{}: {users} users were to be at work, and {} were on average: the load was less than its label says.",
+                side.name(),
+                three(reached)
+            );
+            judge.find(Some(side.at), sentence, &[("reached", three(reached)), ("users", users.to_string())]);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The rules that doubt a comparison. Each is a pure function over [`Evidence`], and finds with a sentence, what it rests
+//! on, and the threshold it was held against; its id, default and line stand in [`RULES`].
+//!
+//! [`Gather`] folds the samples for what summaries don't hold. It is fed the same rows, live and told again from a
+//! directory, so both find the same.
+
+mod answers;
+mod caches;
+mod enough;
+mod finding;
+mod gather;
+mod generator;
+pub mod human;
+mod judge;
+mod lengths;
+mod line;
+mod machine;
+mod settings;
+mod shape;
+mod work;
+
+pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit};
+pub use finding::{Finding, threshold_words};
+pub use gather::{Gather, Gathered};
+
+use crate::host::Conditions;
+use crate::scenario::plan::{LoadPlan, Plan};
+use crate::stats::{Comparison, Second, TargetSummary};
+use judge::{Check, Judge};
+
+/// All that is known of a run: what the rules look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// What was to happen.
+    pub plan: &'a Plan,
+    /// Whether the run reached its end.
+    pub complete: bool,
+    /// The targets, in the plan's order.
+    pub targets: &'a [TargetSummary],
+    /// Each target but the reference, beside the reference.
+    pub comparisons: &'a [Comparison],
+    /// What was gathered of each target's samples, in the plan's order.
+    pub gathered: &'a [Gathered],
+    /// A row a target and second.
+    pub timeline: &'a [Second],
+    /// The metric that was declared the main one.
+    pub primary: &'a str,
+    /// How the machine fared; `None` where that wasn't kept.
+    pub conditions: Option<&'a Conditions>,
+}
+
+impl<'a> Evidence<'a> {
+    /// Each target with what was gathered of it.
+    fn sides(&self) -> impl Iterator<Item = Side<'a>> + use<'a> {
+        let both = self.targets.iter().zip(self.gathered).enumerate();
+        both.map(|(at, (summary, gathered))| Side { at, summary, gathered })
+    }
+
+    /// Each target but the reference, beside the reference.
+    fn pairs(&self) -> impl Iterator<Item = (Side<'a>, Side<'a>)> + use<'a> {
+        let at = self.plan.reference;
+        let reference = self.sides().find(|side| side.at == at);
+        self.sides().filter(move |side| side.at != at).filter_map(move |side| Some((side, reference?)))
+    }
+
+    /// Whether the load is a closed loop.
+    fn is_closed(&self) -> bool {
+        matches!(self.plan.load, LoadPlan::Closed(_))
+    }
+}
+
+/// One target.
+#[derive(Clone, Copy, Debug)]
+struct Side<'a> {
+    /// Position in the plan's targets.
+    at: usize,
+    summary: &'a TargetSummary,
+    gathered: &'a Gathered,
+}
+
+impl Side<'_> {
+    fn name(&self) -> String {
+        self.summary.label()
+    }
+
+    /// Measured requests, those of them with an answer.
+    fn counts(&self) -> (f64, f64) {
+        (self.summary.requests() as f64, self.summary.answered() as f64)
+    }
+}
+
+/// The rules' functions, by family.
+const FAMILIES: [&[(&str, Check)]; 8] = [
+    &work::CHECKS,
+    &answers::CHECKS,
+    &settings::CHECKS,
+    &caches::CHECKS,
+    &generator::CHECKS,
+    &machine::CHECKS,
+    &shape::CHECKS,
+    &enough::CHECKS,
+];
+
+/// Everything the rules find, the gravest first, then in the order of [`RULES`].
+pub fn audit(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for rule in &RULES {
+        let check = FAMILIES.iter().flat_map(|family| family.iter()).find(|(id, _)| *id == rule.id);
+        if let Some((_, check)) = check
+            && let Some(mut judge) = Judge::new(rule, &evidence.plan.audit, &mut found)
+        {
+            check(evidence, &mut judge);
+        }
+    }
+    // Stable: findings of one severity stay in the table's order.
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    found
+}
+
+/// What the rules find in a plan before any load is sent.
+pub fn of_plan(plan: &Plan) -> Vec<Finding> {
+    let evidence = Evidence {
+        plan,
+        complete: true,
+        targets: &[],
+        comparisons: &[],
+        gathered: &[],
+        timeline: &[],
+        primary: "",
+        conditions: None,
+    };
+    audit(&evidence)
+}
+
+/// The rules as a table in Markdown: id, severity, threshold, what it finds.
+pub fn rules_table() -> String {
+    let mut table = String::from("| id | severity | threshold | finds that |\n|:--|:--|:--|:--|\n");
+    for rule in &RULES {
+        let threshold = rule.threshold.map(|t| threshold_words(t.default, t.unit)).unwrap_or_default();
+        table.push_str(&format!("| `{}` | {} | {threshold} | {} |\n", rule.id, rule.severity.as_str(), rule.about));
+    }
+    table
+}
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

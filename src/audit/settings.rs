@@ -1,0 +1,165 @@
+//! Whether the engines and their models are of a like, as far as they tell: all of it is known before the run.
+
+use super::Severity;
+use super::judge::{Check, Judge};
+use super::{Evidence, human};
+use crate::scenario::plan::{Endpoint, TargetPlan};
+use crate::scenario::{History, Task};
+
+pub(super) const CHECKS: [(&str, Check); 9] = [
+    ("stand-in", stand_in),
+    ("quantisation", quantisation),
+    ("parameters", parameters),
+    ("context-length", context_length),
+    ("slots", slots),
+    ("cannot-honour", cannot_honour),
+    ("own-history", own_history),
+    ("unlike-transports", unlike_transports),
+    ("same-endpoint", same_endpoint),
+];
+
+fn stand_in(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let targets = &evidence.plan.targets;
+    if targets.iter().all(|target| target.stand_in) {
+        // Nobody takes a run of nothing but stand-ins for one of engines: a trial, a demonstration, a test.
+        judge.at_most(Severity::Note);
+    }
+    for (at, target) in targets.iter().enumerate().filter(|(_, target)| target.stand_in) {
+        let spoken = target.wire();
+        let sentence = format!(
+            "{} is loadcmp's embedded engine speaking the {spoken} wire, not a real {spoken} engine: its figures say \
+             nothing of one.",
+            target.label()
+        );
+        judge.find(Some(at), sentence, &[]);
+    }
+}
+
+/// What targets tell of a thing, with their names; where fewer than two do, there is nothing to compare.
+fn told<T>(targets: &[TargetPlan], of: impl Fn(&TargetPlan) -> Option<T>) -> Vec<(String, T)> {
+    let told: Vec<_> = targets.iter().filter_map(|target| Some((target.label(), of(target)?))).collect();
+    if told.len() < 2 { Vec::new() } else { told }
+}
+
+fn listed<T: std::fmt::Display>(told: &[(String, T)]) -> String {
+    told.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+}
+
+fn unlike<T: PartialEq>(told: &[(String, T)]) -> bool {
+    told.windows(2).any(|pair| pair[0].1 != pair[1].1)
+}
+
+fn quantisation(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let told = told(&evidence.plan.targets, |target| Some(target.facts.quantization.as_deref()?.to_uppercase()));
+    if unlike(&told) {
+        let sentence = format!("The models are quantised unlike: {}.", listed(&told));
+        judge.find(None, sentence, &[("quantisation", listed(&told))]);
+    }
+}
+
+/// A number of parameters as engines write it: `7B`, `494.03M`, `1.1e9`.
+fn count(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let (number, times) = match text.char_indices().last()? {
+        (at, 'K' | 'k') => (&text[..at], 1e3),
+        (at, 'M' | 'm') => (&text[..at], 1e6),
+        (at, 'B' | 'b' | 'G') => (&text[..at], 1e9),
+        (at, 'T') => (&text[..at], 1e12),
+        _ => (text, 1.0),
+    };
+    number.trim().parse::<f64>().ok().map(|n| n * times).filter(|n| n.is_finite() && *n > 0.0)
+}
+
+fn parameters(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let targets = &evidence.plan.targets;
+    let counts = told(targets, |target| count(target.facts.parameters.as_deref()?));
+    let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), (_, n)| (low.min(*n), high.max(*n)));
+    if most > least * (1.0 + judge.limit) {
+        let words = told(targets, |target| target.facts.parameters.clone());
+        let sentence = format!("The models are of unlike size: {} parameters.", listed(&words));
+        judge.find(None, sentence, &[("parameters", listed(&words))]);
+    }
+}
+
+fn context_length(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let told = told(&evidence.plan.targets, |target| target.facts.context);
+    if unlike(&told) {
+        let sentence = format!("The engines have unlike context lengths: {} tokens.", listed(&told));
+        judge.find(None, sentence, &[("context", listed(&told))]);
+    }
+}
+
+fn slots(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let told = told(&evidence.plan.targets, |target| target.facts.slots);
+    let asked = u64::from(evidence.plan.load.concurrency());
+    let short = told.iter().any(|(_, slots)| *slots < asked);
+    if unlike(&told) && short {
+        let sentence = format!(
+            "The engines serve unlike numbers of requests at once: {}. With up to {asked} in flight, one queues where \
+             another works.",
+            listed(&told)
+        );
+        judge.find(None, sentence, &[("slots", listed(&told)), ("in flight at most", asked.to_string())]);
+    }
+}
+
+fn cannot_honour(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (at, target) in evidence.plan.targets.iter().enumerate() {
+        for what in &target.inequalities {
+            judge.find(Some(at), format!("{}: {what}", target.label()), &[]);
+        }
+    }
+}
+
+fn own_history(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    if evidence.plan.task == Task::Chat && evidence.plan.workload.history == History::Own {
+        let sentence = "Each engine's own answers stand in the history of a conversation: later turns are not identical \
+                        work.";
+        judge.find(None, sentence, &[]);
+    }
+}
+
+fn unlike_transports(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let word = |target: &TargetPlan| match target.endpoint {
+        Endpoint::Unix { .. } => "Unix socket",
+        Endpoint::Tcp { .. } => "TCP",
+    };
+    let told = told(&evidence.plan.targets, |target| Some(word(target)));
+    if unlike(&told) {
+        let sentence =
+            "One target is asked over a Unix socket and another over TCP: a part of the difference is theirs.";
+        judge.find(None, sentence, &[("transports", listed(&told))]);
+    }
+}
+
+fn same_endpoint(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let targets = &evidence.plan.targets;
+    for (at, target) in targets.iter().enumerate() {
+        let same = |other: &&TargetPlan| other.endpoint == target.endpoint && other.model == target.model;
+        if let Some(other) = targets[..at].iter().find(same) {
+            let sentence = format!(
+                "{} and {} are the same model at the same address: an engine beside itself.",
+                other.label(),
+                target.label()
+            );
+            judge.find(Some(at), sentence, &[("address", human::printable(&target.endpoint.to_string()))]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn numbers_of_parameters_are_read_as_engines_write_them() {
+        for (text, n) in
+            [("7B", 7e9), ("494.03M", 494.03e6), ("0.5b", 5e8), ("1.1e9", 1.1e9), ("10 K", 1e4), ("2T", 2e12)]
+        {
+            assert!(count(text).is_some_and(|got| (got / n - 1.0).abs() < 1e-12), "{text}");
+        }
+        for text in ["", "big", "B", "-7B", "0B", "nanB", "8x7B"] {
+            assert_eq!(count(text), None, "{text}");
+        }
+    }
+}

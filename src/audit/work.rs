@@ -1,0 +1,172 @@
+//! Whether the work was done, and the same work by all.
+
+use super::human::percent;
+use super::judge::{Check, Judge, proportions_differ};
+use super::{Evidence, Side};
+use crate::scenario::plan::{LoadPlan, Until};
+use crate::scenario::{History, Task};
+
+pub(super) const CHECKS: [(&str, Check); 9] = [
+    ("interrupted", interrupted),
+    ("no-answers", no_answers),
+    ("unequal-requests", unequal_requests),
+    ("unlike-requests", unlike_requests),
+    ("planned-requests", planned_requests),
+    ("error-rate", error_rate),
+    ("one-sided-failures", one_sided_failures),
+    ("retries", retries),
+    ("reconnects", reconnects),
+];
+
+fn interrupted(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    if !evidence.complete {
+        judge.find(None, "The run was interrupted: it tells of what was done until then.", &[]);
+    }
+}
+
+fn no_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let (requests, answered) = side.counts();
+        if answered < judge.limit {
+            let sentence = if requests == 0.0 {
+                format!("{} has no measured requests.", side.name())
+            } else {
+                format!("{} gave {answered} answers to {requests} requests: nothing was measured of it.", side.name())
+            };
+            let counts = [("requests", requests.to_string()), ("answers", answered.to_string())];
+            judge.find(Some(side.at), sentence, &counts);
+        }
+    }
+}
+
+/// Requests that were asked for, where the load is a number of them.
+fn asked_for(evidence: &Evidence<'_>) -> Option<u64> {
+    match &evidence.plan.load {
+        LoadPlan::Closed(closed) => match closed.until {
+            Until::Requests(n) => Some(n),
+            Until::Duration(_) => None,
+        },
+        LoadPlan::Open(open) => Some(open.planned),
+    }
+}
+
+/// Answers completed by all, named: `a 90, b 100`.
+fn listed(evidence: &Evidence<'_>, count: impl Fn(&Side<'_>) -> f64) -> String {
+    evidence.sides().map(|side| format!("{} {}", side.name(), count(&side))).collect::<Vec<_>>().join(", ")
+}
+
+fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let done = |side: &Side<'_>| side.counts().1;
+    let counts: Vec<f64> = evidence.sides().map(|side| done(&side)).collect();
+    let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), n| (low.min(*n), high.max(*n)));
+    if asked_for(evidence).is_some() && counts.len() > 1 && least < most * (1.0 - judge.limit) {
+        let sentence = format!(
+            "The targets completed unequal work: {} answers. A target that does less is no faster for it.",
+            listed(evidence, done)
+        );
+        judge.find(None, sentence, &[("answers", listed(evidence, done))]);
+    }
+}
+
+fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    // With each engine's own answers in the history, later turns are unlike by design: `own-history` says so.
+    if evidence.plan.task == Task::Chat && evidence.plan.workload.history == History::Own {
+        return;
+    }
+    for (side, reference) in evidence.pairs() {
+        let other = &reference.gathered.asked;
+        let both: Vec<bool> =
+            side.gathered.asked.iter().filter_map(|(number, (hash, _))| Some(other.get(number)?.0 != *hash)).collect();
+        let unlike = both.iter().filter(|unlike| **unlike).count();
+        if unlike > 0 {
+            let sentence = format!(
+                "{} and {} were asked different things under the same number: {unlike} of {} requests.",
+                side.name(),
+                reference.name(),
+                both.len()
+            );
+            judge.find(
+                Some(side.at),
+                sentence,
+                &[("unlike", unlike.to_string()), ("looked at", both.len().to_string())],
+            );
+        }
+    }
+}
+
+fn planned_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    // A run may end early because it was stopped, or because it knew enough.
+    let Some(planned) = asked_for(evidence).filter(|_| evidence.complete && evidence.plan.until_ci.is_none()) else {
+        return;
+    };
+    for side in evidence.sides() {
+        let begun = side.gathered.begun;
+        if (begun as f64) < planned as f64 * (1.0 - judge.limit) {
+            let sentence = format!("{}: {planned} requests were planned, and {begun} were begun.", side.name());
+            judge.find(Some(side.at), sentence, &[("planned", planned.to_string()), ("begun", begun.to_string())]);
+        }
+    }
+}
+
+fn error_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let (requests, answered) = side.counts();
+        let failed = requests - answered;
+        if failed > requests * judge.limit {
+            let share = percent(failed / requests);
+            let sentence = format!(
+                "{}: {failed} of {requests} requests ({share}) have no complete answer; times are of the others.",
+                side.name()
+            );
+            judge.find(Some(side.at), sentence, &[("failed", failed.to_string()), ("requests", requests.to_string())]);
+        }
+    }
+}
+
+fn one_sided_failures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (side, reference) in evidence.pairs() {
+        let ((n, a), (m, b)) = (side.counts(), reference.counts());
+        let (p, q) = ((n - a) / n, (m - b) / m);
+        if n * m > 0.0 && (p - q).abs() > judge.limit && proportions_differ(n - a, n, m - b, m) {
+            let (worse, other) = if p > q { (side, reference) } else { (reference, side) };
+            let sentence = format!(
+                "{} failed more often than {}: {} against {} of the requests. Its slow requests may be among those left out.",
+                worse.name(),
+                other.name(),
+                percent(p.max(q)),
+                percent(p.min(q))
+            );
+            let figures =
+                [(side, p), (reference, q)].map(|(side, share)| format!("{} {}", side.name(), percent(share)));
+            judge.find(Some(worse.at), sentence, &[("failed:", figures.join(", "))]);
+        }
+    }
+}
+
+fn retries(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let (resent, rows) = (side.gathered.resent, side.gathered.rows);
+        if resent as f64 > rows as f64 * judge.limit {
+            let were = if resent == 1 { "request was" } else { "requests were" };
+            let sentence = format!("{}: {resent} {were} sent again over a new connection.", side.name());
+            judge.find(Some(side.at), sentence, &[("sent again", resent.to_string()), ("requests", rows.to_string())]);
+        }
+    }
+}
+
+fn reconnects(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let users = u64::from(evidence.plan.load.concurrency());
+    // An open loop opens connections as it needs them: only a closed one has a user to each.
+    for side in evidence.sides().filter(|_| evidence.is_closed()) {
+        let (more, rows) = (side.gathered.connects.saturating_sub(users), side.gathered.rows);
+        if more as f64 > rows as f64 * judge.limit {
+            let sentence = format!(
+                "{}: {} measured requests opened a new connection, {users} users have one each: connections are not kept.",
+                side.name(),
+                side.gathered.connects
+            );
+            let counts = [("connections", side.gathered.connects.to_string()), ("requests", rows.to_string())];
+            judge.find(Some(side.at), sentence, &counts);
+        }
+    }
+}

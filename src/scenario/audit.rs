@@ -1,0 +1,117 @@
+//! The rules that doubt a comparison, as a scenario may set them: every id with its unit, default and one line about it.
+//!
+//! The rules themselves are in `audit`, which binds a function to each id here. The schema, the docs and the README are
+//! made from this one table.
+
+mod rules;
+mod setting;
+
+pub use rules::RULES;
+pub(super) use setting::PATTERNS;
+pub use setting::{AuditSpec, Setting};
+
+use serde::{Deserialize, Serialize};
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// To be known; it takes nothing from the verdict.
+    Note,
+    /// A reason not to trust the verdict; printed with it.
+    Doubt,
+    /// The comparison is worthless: exit code 4.
+    Invalid,
+}
+
+impl Severity {
+    /// Every severity, the mildest first.
+    pub const ALL: [Severity; 3] = [Severity::Note, Severity::Doubt, Severity::Invalid];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Doubt => "doubt",
+            Severity::Invalid => "invalid",
+        }
+    }
+
+    /// The severity of a word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.as_str() == word)
+    }
+}
+
+/// What a rule's threshold is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A share, written `20%`; held as a fraction.
+    Share,
+    /// A length of time, written `1ms`; held in microseconds.
+    Time,
+    /// A number of these things.
+    Number(&'static str),
+}
+
+/// A value from which a rule speaks.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Threshold {
+    /// What it is counted in.
+    pub unit: Unit,
+    /// Its value where the scenario sets none.
+    pub default: f64,
+}
+
+/// A rule, as people meet it.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleSpec {
+    /// Its name in scenarios and reports.
+    pub id: &'static str,
+    /// How grave it is where the scenario says nothing else.
+    pub severity: Severity,
+    /// From where it speaks; `None` for a rule that only knows yes and no.
+    pub threshold: Option<Threshold>,
+    /// What it finds, in one line.
+    pub about: &'static str,
+}
+
+/// The rule of an id.
+pub fn rule(id: &str) -> Option<&'static RuleSpec> {
+    RULES.iter().find(|rule| rule.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_kebab_case_and_each_stands_once() {
+        let mut ids: Vec<&str> = RULES.iter().map(|rule| rule.id).collect();
+        for id in &ids {
+            assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{id}");
+            assert_eq!(rule(id).map(|rule| rule.id), Some(*id));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), RULES.len());
+        assert!(rule("no-such-rule").is_none());
+    }
+
+    #[test]
+    fn each_rule_says_what_it_finds() {
+        for rule in &RULES {
+            assert!(rule.about.len() > 20 && !rule.about.ends_with('.'), "{}", rule.id);
+            assert!(rule.threshold.is_none_or(|t| t.default.is_finite() && t.default >= 0.0), "{}", rule.id);
+        }
+    }
+
+    #[test]
+    fn severities_are_ordered_and_read_as_they_are_written() {
+        assert!(Severity::Note < Severity::Doubt && Severity::Doubt < Severity::Invalid);
+        for severity in Severity::ALL {
+            assert_eq!(Severity::parse(severity.as_str()), Some(severity));
+        }
+        assert_eq!(Severity::parse("off"), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! The table.
+
+use super::Severity::{self, Doubt, Invalid, Note};
+use super::{RuleSpec, Threshold, Unit};
+
+const fn plain(id: &'static str, severity: Severity, about: &'static str) -> RuleSpec {
+    RuleSpec { id, severity, threshold: None, about }
+}
+
+const fn share(id: &'static str, severity: Severity, default: f64, about: &'static str) -> RuleSpec {
+    RuleSpec { id, severity, threshold: Some(Threshold { unit: Unit::Share, default }), about }
+}
+
+/// `default` in microseconds.
+const fn time(id: &'static str, severity: Severity, default: f64, about: &'static str) -> RuleSpec {
+    RuleSpec { id, severity, threshold: Some(Threshold { unit: Unit::Time, default }), about }
+}
+
+const fn number(id: &'static str, severity: Severity, default: f64, of: &'static str, about: &'static str) -> RuleSpec {
+    RuleSpec { id, severity, threshold: Some(Threshold { unit: Unit::Number(of), default }), about }
+}
+
+/// Every rule, by family.
+pub const RULES: [RuleSpec; 62] = [
+    // The work that was done.
+    plain("interrupted", Invalid, "the run was stopped before its end"),
+    number(
+        "no-answers",
+        Invalid,
+        2.0,
+        "answers",
+        "a target has fewer answers than this, so nothing was measured of it",
+    ),
+    share(
+        "unequal-requests",
+        Invalid,
+        0.01,
+        "targets that were given a number of requests completed unlike numbers of them (a closed loop by duration is not judged: there it is throughput)",
+    ),
+    plain("unlike-requests", Invalid, "targets were asked different things under the same number"),
+    share("planned-requests", Doubt, 0.0, "fewer requests were begun than were planned"),
+    share("error-rate", Doubt, 0.01, "requests without a complete answer: times are of the others"),
+    share("one-sided-failures", Doubt, 0.01, "a target failed more often than the reference, by more than chance"),
+    share("retries", Note, 0.0, "requests were sent again after a kept-alive connection had died"),
+    share("reconnects", Doubt, 0.01, "measured requests needed a new connection, beyond one a user"),
+    // The answers.
+    share("zero-tokens", Invalid, 0.01, "generated answers count no tokens at all"),
+    share(
+        "missing-tokens",
+        Doubt,
+        0.0,
+        "generated answers without a count of tokens: rates of tokens are not told (invalid only where they'd be compared, which is then not done)",
+    ),
+    share("empty-answers", Doubt, 0.01, "answers came without any text or vector"),
+    share(
+        "unequal-output",
+        Doubt,
+        0.2,
+        "answers of a target are longer than the reference's, in tokens on average, by more than chance",
+    ),
+    share(
+        "output-lengths",
+        Doubt,
+        0.2,
+        "the distributions of answers' lengths in tokens lie this far apart (Kolmogorov-Smirnov), by more than chance",
+    ),
+    share("one-token-answers", Doubt, 0.05, "generated answers of a single token, which have no rate"),
+    share(
+        "finish-reasons",
+        Doubt,
+        0.2,
+        "targets stopped for different reasons (limit reached, end of text), by more than chance",
+    ),
+    share(
+        "claimed-limit",
+        Doubt,
+        0.2,
+        "answers that ended by themselves count exactly the limit of tokens, as if it had been reported instead of counted",
+    ),
+    number(
+        "tokens-per-chunk",
+        Doubt,
+        4.0,
+        "tokens",
+        "a stream counts many more tokens than pieces of text that arrived",
+    ),
+    share(
+        "same-answers",
+        Doubt,
+        0.1,
+        "different prompts got the same answers: fewer different ones than this share of the prompts",
+    ),
+    plain("thinking", Doubt, "a target was told to let its model think, which the others don't"),
+    plain("no-stream", Doubt, "a target was asked for streams and sent none, so it has no first-token times"),
+    // Models and settings.
+    plain("stand-in", Doubt, "an embedded engine stands in for a real one (a note where all targets are stand-ins)"),
+    plain("quantisation", Doubt, "engines tell of models that are quantised unlike"),
+    share("parameters", Doubt, 0.1, "engines tell of models of unlike size"),
+    plain("context-length", Note, "engines tell of unlike context lengths"),
+    plain("slots", Doubt, "engines serve unlike numbers of requests at once, and one fewer than the load has"),
+    plain("cannot-honour", Note, "a target can't honour a part of the scenario: sampling, template, schema"),
+    plain("own-history", Note, "each engine's own answers stand in the history of a conversation"),
+    plain("unlike-transports", Note, "one target is asked over a Unix socket and another over TCP"),
+    plain("same-endpoint", Note, "two targets are the same model at the same address"),
+    // Prompts, caches and loads.
+    share(
+        "unequal-prompts",
+        Doubt,
+        0.25,
+        "the same prompts count unlike numbers of tokens: templates differ, or an engine cuts them",
+    ),
+    share("truncated-prompts", Doubt, 0.01, "prompts fill the whole context, so they were cut"),
+    time("cold-load", Doubt, 100_000.0, "a measured request waited this long for its model to load"),
+    time("model-reload", Doubt, 100_000.0, "a model that had answered was loaded again in the measured window"),
+    share("cache-when-busting", Doubt, 0.3, "prompt tokens came from a prefix cache although the scenario busts it"),
+    share("one-sided-cache", Doubt, 0.2, "a target served more of its prompt tokens from a cache than the reference"),
+    // The generator.
+    time(
+        "generator-lag",
+        Invalid,
+        1_000.0,
+        "loadcmp sent late: the 99th percentile is above this and above 1 % of the median latency (a doubt in a closed loop, whose latencies hold no lag)",
+    ),
+    share(
+        "lag-of-difference",
+        Doubt,
+        0.5,
+        "the generator's median lag is a large part of the difference that was found",
+    ),
+    share("unsent-requests", Invalid, 0.001, "planned requests were never sent: too many were in flight"),
+    share("missed-rate", Invalid, 0.01, "fewer requests were sent than the open loop's schedule holds"),
+    share("generator-cpu", Invalid, 0.8, "loadcmp used nearly all of the processor time it is allowed"),
+    share("low-concurrency", Doubt, 0.2, "fewer requests were in flight than the closed loop has users"),
+    // The machine.
+    plain("same-host", Note, "targets ran at once on the machine that sent the load, and contend for it"),
+    time("clock-jump", Doubt, 50_000.0, "the machine's clock jumped: it was set, or the machine slept"),
+    share("cpu-frequency", Doubt, 0.3, "the processor's frequency changed in mid-run"),
+    number("swapping", Doubt, 1.0, "MiB", "memory was swapped in or out in mid-run"),
+    number("swap-in-use", Note, 64.0, "MiB", "swap is in use: memory is short, or was"),
+    share("other-load", Doubt, 0.1, "other processes took a part of the machine's processor time"),
+    share("stolen-time", Doubt, 0.02, "the hypervisor gave a part of the machine's processor time to others"),
+    plain("precise-pacing", Note, "precise pacing spins on a machine of two cores or fewer"),
+    share(
+        "not-steady",
+        Doubt,
+        0.5,
+        "the measured window begins before the run is steady: its beginning is this unlike the rest",
+    ),
+    share("drift", Doubt, 0.1, "the median latency changed over the measured window"),
+    share("server-time", Doubt, 0.01, "answers for which the engine tells of more time than the client waited"),
+    // The shape of what was measured.
+    share("equal-samples", Invalid, 0.1, "latencies repeat: fewer different ones than this share of the answers"),
+    plain("identical-samples", Invalid, "two targets have the very same latencies"),
+    time("impossible-times", Invalid, 1.0, "an answer came faster than any socket carries one"),
+    share(
+        "too-much-throughput",
+        Invalid,
+        0.05,
+        "more requests were in flight, by latencies and time, than the load allows (Little's law)",
+    ),
+    share("flat-latency", Doubt, 0.1, "latency does not change with the length of answers or prompts"),
+    plain(
+        "fixed-percentiles",
+        Invalid,
+        "percentiles are the same multiple of the mean, or of each other, for all targets or seconds",
+    ),
+    plain(
+        "impossible-figures",
+        Invalid,
+        "figures contradict each other: a mean below the minimum, a p95 below the median",
+    ),
+    plain("clamped-values", Note, "values lie outside of what a histogram holds"),
+    // Samples enough.
+    number(
+        "few-samples",
+        Doubt,
+        20.0,
+        "answers",
+        "too few answers for the percentiles that are asked for: a 95th needs 20",
+    ),
+];

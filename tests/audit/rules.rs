@@ -1,0 +1,262 @@
+//! Each rule once through the real path: a run's directory in which one thing is wrong, told again; and the same run, in
+//! which nothing is, and no rule speaks.
+
+use crate::cli::number;
+use crate::directory::{Directory, REQUESTS, ids};
+use loadcmp::audit::{RULES, Severity};
+use serde_json::json;
+
+/// A rule, and how it is brought about.
+type Case = (&'static str, fn(&mut Directory));
+
+const CASES: &[Case] = &[
+    ("interrupted", |d| d.manifest["status"] = json!("interrupted")),
+    ("no-answers", |d| {
+        d.set("a", "outcome", REQUESTS - 1, "timeout");
+    }),
+    ("unequal-requests", |d| {
+        d.keep("a", 110);
+    }),
+    ("unlike-requests", |d| {
+        d.set("a", "request_hash", 1, "00000000000000aa");
+    }),
+    ("planned-requests", |d| d.manifest["plan"]["load"]["closed"]["until"]["requests"] = json!(121)),
+    ("error-rate", |d| {
+        d.set("a", "outcome", 3, "error_frame").set("b", "outcome", 3, "error_frame");
+    }),
+    ("one-sided-failures", |d| {
+        d.set("a", "outcome", 20, "truncated");
+    }),
+    ("retries", |d| {
+        d.set("a", "retries", 1, "1");
+    }),
+    ("reconnects", |d| {
+        d.set("a", "connect_us", 20, "150.000");
+    }),
+    ("zero-tokens", |d| {
+        d.set("a", "output_tokens", 5, "0");
+    }),
+    ("missing-tokens", |d| {
+        d.set("a", "output_tokens", 1, "");
+    }),
+    ("empty-answers", |d| {
+        d.set("a", "text_hash", 5, "");
+    }),
+    ("unequal-output", |d| {
+        d.each("a", |_, row| times(row, "output_tokens", 2.0));
+    }),
+    // The same mean, and none of the scatter.
+    ("output-lengths", |d| {
+        let sum: f64 = (0..REQUESTS).map(|index| d.number("a", index, "output_tokens")).sum();
+        d.set("a", "output_tokens", REQUESTS, &format!("{:.0}", sum / REQUESTS as f64));
+    }),
+    ("one-token-answers", |d| {
+        d.set("a", "output_tokens", 10, "1");
+    }),
+    ("finish-reasons", |d| {
+        d.set("a", "finish", REQUESTS, "length");
+    }),
+    ("claimed-limit", |d| {
+        d.set("a", "finish", 90, "stop").set("a", "output_tokens", 90, "32");
+    }),
+    ("tokens-per-chunk", |d| {
+        d.set("a", "chunks", REQUESTS, "2");
+    }),
+    ("same-answers", |d| {
+        d.set("a", "text_hash", REQUESTS, "00000000000000aa");
+    }),
+    ("thinking", |d| d.target(0)["spec"]["ollama"]["think"] = json!(true)),
+    ("no-stream", |d| {
+        d.set("a", "first_token_us", REQUESTS, "").set("a", "last_token_us", REQUESTS, "");
+    }),
+    ("quantisation", |d| {
+        fact(d, 0, "quantization", json!("Q4_0"));
+        fact(d, 1, "quantization", json!("F16"));
+    }),
+    ("parameters", |d| {
+        fact(d, 0, "parameters", json!("7B"));
+        fact(d, 1, "parameters", json!("494M"));
+    }),
+    ("context-length", |d| {
+        fact(d, 0, "context", json!(4096));
+        fact(d, 1, "context", json!(8192));
+    }),
+    ("slots", |d| {
+        fact(d, 0, "slots", json!(1));
+        fact(d, 1, "slots", json!(8));
+    }),
+    ("cannot-honour", |d| d.target(0)["inequalities"] = json!(["it knows no top_k"])),
+    ("own-history", |d| {
+        d.manifest["plan"]["task"] = json!("chat");
+        d.manifest["plan"]["workload"]["history"] = json!("own");
+    }),
+    ("unlike-transports", |d| d.target(0)["endpoint"] = json!({ "unix": { "path": "/tmp/x.sock" } })),
+    ("same-endpoint", |d| d.target(0)["endpoint"] = d.target(1)["endpoint"].clone()),
+    ("unequal-prompts", |d| {
+        d.each("a", |_, row| times(row, "prompt_tokens", 3.0));
+    }),
+    ("truncated-prompts", |d| {
+        fact(d, 0, "context", json!(64));
+        d.set("a", "prompt_tokens", 5, "64");
+    }),
+    ("cold-load", |d| {
+        d.forget_before("server_load_us").set("a", "server_load_us", REQUESTS, "").set(
+            "a",
+            "server_load_us",
+            1,
+            "900000.000",
+        );
+    }),
+    ("model-reload", |d| {
+        d.each("a", |at, row| {
+            if at == 60 {
+                set(row, "server_load_us", "900000.000")
+            }
+        });
+    }),
+    ("cache-when-busting", |d| {
+        d.manifest["plan"]["workload"]["prompt_cache"] = json!("bust");
+        d.both(|_, row| set(row, "cached_tokens", &row["prompt_tokens"].clone()));
+    }),
+    ("one-sided-cache", |d| {
+        d.each("a", |_, row| set(row, "cached_tokens", &row["prompt_tokens"].clone()));
+    }),
+    ("generator-lag", |d| {
+        d.both(|_, row| later(row, "planned_us", -3_000.0));
+    }),
+    ("lag-of-difference", |d| {
+        // Six seconds of it, or there are too few stretches of time for a verdict.
+        let stamps = ["planned_us", "sent_us", "first_byte_us", "first_token_us", "last_token_us", "end_us"];
+        d.both(|at, row| stamps.iter().for_each(|name| later(row, name, at as f64 * 50_000.0)));
+        d.latencies("b", |_, us| us + 5_000.0).both(|_, row| later(row, "planned_us", -6_000.0));
+    }),
+    ("unsent-requests", |d| {
+        d.set("a", "outcome", 1, "unsent");
+    }),
+    ("missed-rate", |d| {
+        d.manifest["plan"]["load"] = json!({ "open": {
+            "about": "constant, 1000/s", "spec": { "rate": 1000.0 }, "duration": "1s", "warmup": "0s", "in_flight": 64,
+            "pacing": "timer", "planned": 140, "hash": "00"
+        } });
+    }),
+    ("generator-cpu", |d| d.manifest["conditions"]["own_cores"] = json!(1.9)),
+    ("low-concurrency", |d| d.manifest["plan"]["load"]["closed"]["users"] = json!(8)),
+    ("clock-jump", |d| d.manifest["conditions"]["clock_jump_s"] = json!(3.0)),
+    ("cpu-frequency", |d| d.manifest["conditions"]["frequency_mhz"] = json!([800.0, 3200.0])),
+    ("swapping", |d| d.manifest["conditions"]["swapped_bytes"] = json!(50_000_000)),
+    ("swap-in-use", |d| d.manifest["conditions"]["swap_bytes"] = json!(500_000_000)),
+    ("other-load", |d| d.manifest["conditions"]["other_cores"] = json!(3.0)),
+    ("stolen-time", |d| d.manifest["conditions"]["stolen_cores"] = json!(3.0)),
+    ("precise-pacing", |d| {
+        d.manifest["plan"]["load"] = json!({ "open": {
+            "about": "constant, 10/s", "spec": { "rate": 10.0 }, "duration": "1s", "warmup": "0s", "in_flight": 64,
+            "pacing": "precise", "planned": 120, "hash": "00"
+        } });
+        d.manifest["conditions"]["cores"] = json!(2.0);
+    }),
+    // A tenth of the requests at the beginning take five times as long.
+    ("not-steady", |d| {
+        d.latencies("a", |at, us| if at < 24 { us * 5.0 } else { us });
+    }),
+    ("drift", |d| {
+        let stamps = ["planned_us", "sent_us", "first_byte_us", "first_token_us", "last_token_us", "end_us"];
+        d.both(|at, row| stamps.iter().for_each(|name| later(row, name, at as f64 * 50_000.0)));
+        d.latencies("a", |at, us| us * (1.0 + at as f64 / 60.0));
+    }),
+    ("server-time", |d| {
+        d.set("a", "server_total_us", 10, "60000000.000");
+    }),
+    ("equal-samples", |d| {
+        d.latencies("a", |_, _| 10_500.0);
+    }),
+    ("identical-samples", |d| {
+        let other = d.clone();
+        d.latencies("a", |at, _| other.number("b", at, "end_us") - other.number("b", at, "sent_us"));
+    }),
+    ("impossible-times", |d| {
+        d.latencies("a", |at, us| if at == 7 { 0.19 } else { us });
+    }),
+    ("too-much-throughput", |d| {
+        d.latencies("a", |_, us| us * 3.0);
+    }),
+    ("flat-latency", |d| {
+        d.latencies("a", |at, _| 9_000.0 + (at * 7919 % 97) as f64)
+            .each("a", |at, row| set(row, "output_tokens", &(4 + at % 10 * 3).to_string()));
+    }),
+    ("fixed-percentiles", |d| {
+        let other = d.clone();
+        d.latencies("a", |at, _| 1.5 * (other.number("b", at, "end_us") - other.number("b", at, "sent_us")));
+    }),
+    ("clamped-values", |d| {
+        d.latencies("a", |at, us| if at == 7 { 1e11 } else { us });
+    }),
+    ("few-samples", |d| {
+        d.keep("a", 12).keep("b", 12).manifest["plan"]["load"]["closed"]["until"]["requests"] = json!(12);
+    }),
+];
+
+fn set(row: &mut crate::cli::Row, column: &str, value: &str) {
+    row.insert(column.to_owned(), value.to_owned());
+}
+
+fn times(row: &mut crate::cli::Row, column: &str, factor: f64) {
+    let value = number(row, column).expect("a number") * factor;
+    set(row, column, &value.to_string());
+}
+
+fn later(row: &mut crate::cli::Row, column: &str, us: f64) {
+    let value = number(row, column).expect("a number") + us;
+    set(row, column, &format!("{value:.3}"));
+}
+
+fn fact(directory: &mut Directory, target: usize, name: &str, value: serde_json::Value) {
+    directory.target(target)["facts"][name] = value;
+}
+
+/// What is true of two stand-ins on one machine however well they do.
+const OF_ANY: [&str; 3] = ["stand-in", "same-host", "slots"];
+
+#[test]
+fn a_healthy_run_is_not_doubted() {
+    let found = Directory::healthy().found();
+    assert_eq!(ids(&found, Severity::Doubt), [""; 0], "{found:#?}");
+    assert_eq!(ids(&found, Severity::Note), ["stand-in", "stand-in", "same-host"], "{found:#?}");
+}
+
+#[test]
+fn each_rule_speaks_of_its_fault() {
+    let mut wrong = Vec::new();
+    for (id, fault) in CASES {
+        let mut directory = Directory::healthy();
+        fault(&mut directory);
+        let report = directory.told();
+        let finding = report.findings.iter().find(|finding| finding.id == *id);
+        match finding {
+            None => wrong.push(format!("{id} is silent; found: {:?}", ids(&report.findings, Severity::Note))),
+            Some(finding) if finding.severity == Severity::Invalid && report.invalid().is_empty() => {
+                wrong.push(format!("{id} does not make the report invalid"));
+            }
+            Some(_) => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What any run of stand-ins has is quiet where it isn't so; what samples can't bring about is tested beside its rule.
+#[test]
+fn every_rule_is_here_or_says_why_not() {
+    let mut directory = Directory::healthy();
+    directory.manifest["plan"]["order"] = json!("isolated");
+    directory.target(0)["stand_in"] = json!(false);
+    let found = directory.found();
+    assert!(!ids(&found, Severity::Note).contains(&"same-host"), "{found:?}");
+    let stand_ins: Vec<_> = found.iter().filter(|finding| finding.id == "stand-in").collect();
+    assert_eq!(stand_ins.len(), 1);
+    // Beside a real engine a stand-in is no trifle.
+    assert_eq!((stand_ins[0].severity, stand_ins[0].target), (Severity::Doubt, Some(1)));
+    for rule in &RULES {
+        let here = CASES.iter().any(|(id, _)| *id == rule.id) || OF_ANY.contains(&rule.id);
+        // Figures are folded from samples, and can't contradict each other.
+        assert!(here || rule.id == "impossible-figures", "{} has no case", rule.id);
+    }
+}
