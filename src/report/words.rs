@@ -3,7 +3,7 @@
 use super::{Report, human};
 use crate::scenario::Order;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
-use crate::stats::{Comparison, Verdict, unit};
+use crate::stats::{Comparison, Verdict, unit, worth_showing};
 
 impl Report {
     /// What came of the main metric, a sentence for each target beside the reference; of a lone target, its figure.
@@ -43,9 +43,27 @@ impl Report {
             (Verdict::Better, _) => format!("{target} is better than {reference} in {metric}: {values}{ratio}."),
             (Verdict::Worse, _) => format!("{target} is worse than {reference} in {metric}: {values}{ratio}."),
             (Verdict::NotShown, reason) => format!(
-                "Whether {target} or {reference} is better in {metric} is not shown: {values}{ratio}; {}.",
-                reason.as_deref().unwrap_or("no reason is known")
+                "Whether {target} or {reference} is better in {metric} is not shown: {values}{ratio}; {}.{}",
+                reason.as_deref().unwrap_or("no reason is known"),
+                self.longer_words(c)
             ),
+        }
+    }
+
+    /// How long the run should have been to show what is worth showing; nothing if it was that long.
+    fn longer_words(&self, c: &Comparison) -> String {
+        let asked = self.targets.get(c.target).map_or(0, |target| target.requests());
+        let Some(needs) = c.needs.as_ref().filter(|needs| needs.rows > asked) else { return String::new() };
+        let shown = human::percent(worth_showing(self.plan.smallest_effect.0));
+        let time = needs.seconds.map(|s| format!(", {} of measuring", human::time(s * 1e6))).unwrap_or_default();
+        format!(" A difference of {shown} would have needed about {} requests each{time}.", needs.rows)
+    }
+
+    /// What intervals rest on.
+    pub fn units_words(&self) -> &'static str {
+        match self.plan.order {
+            Order::Alternate => "blocks driven apart",
+            _ => "stretches of time",
         }
     }
 

@@ -44,7 +44,13 @@ impl Section {
     }
 }
 
-const LINES: [(Section, &str, &str); 26] = [
+const LINES: [(Section, &str, &str); 32] = [
+    (Section::Wait, "response p50", "response.p50"),
+    (Section::Wait, "response p95", "response.p95"),
+    (Section::Wait, "response p99", "response.p99"),
+    (Section::Wait, "response mean", "response.mean"),
+    (Section::Wait, "to token p50", "response_ttft.p50"),
+    (Section::Wait, "to token p95", "response_ttft.p95"),
     (Section::Wait, "latency p50", "latency.p50"),
     (Section::Wait, "latency p95", "latency.p95"),
     (Section::Wait, "latency p99", "latency.p99"),
@@ -75,7 +81,12 @@ const LINES: [(Section, &str, &str); 26] = [
 
 /// The lines of a report; what no target measured is left out.
 pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
+    let open = report.comparing().open_loop;
     let line = |&(section, name, path): &(Section, &'static str, &'static str)| {
+        // In a closed loop a request is planned when its user is ready: the two times are one.
+        if path.starts_with("response") && !open {
+            return None;
+        }
         let values: Vec<_> = report.targets.iter().map(|target| value(target, path)).collect();
         values.iter().any(Option::is_some).then(|| Line {
             section,

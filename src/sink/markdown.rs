@@ -73,7 +73,9 @@ fn details(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n<details><summary>Why, and what it was run on</summary>\n")?;
     writeln!(
         out,
-        "Ratios are target / reference, with a 95 % interval over blocks of time. Better or worse is said from 2 % on.\n"
+        "Ratios are target / reference, with a 95 % interval over {}. Better or worse is said from {} on.\n",
+        report.units_words(),
+        human::percent(report.plan.smallest_effect.0)
     )?;
     for reason in reasons(report, &compared(report, &lines(report))) {
         writeln!(out, "- not shown: {}", plain(&reason))?;
