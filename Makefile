@@ -3,7 +3,7 @@
 CARGO ?= cargo
 OUT ?=
 
-.PHONY: run test lint test-real engines clients bench help
+.PHONY: run test lint test-real engines clients bench truth help
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ test-real: ## The tests on real engines; `make engines` first.
 clients: ## The official clients against the stand-in.
 	$(CARGO) build
 	tests/clients/run.sh
+
+truth: ## The statistics proved: runs whose truth is known through the fold that users get.
+	$(CARGO) bench --quiet --bench truth
 
 bench: ## Speed beside oha, interleaved: a benchmark, not a test.
 	bench/run.sh

@@ -1,13 +1,29 @@
 //! `comparison.csv`: targets beside the reference, with ratios, intervals and verdicts.
 
-use super::csv_text::{number, rows, text};
+use super::csv_text::{count, number, rows, text};
 use crate::report::Report;
 use std::io::{self, Write};
 
 /// Writes it. A stand-in is marked in its name.
 pub fn comparison_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let header =
-        ["metric", "unit", "target", "reference", "target_value", "reference_value", "ratio", "low", "high", "verdict"];
+    let header = [
+        "metric",
+        "unit",
+        "target",
+        "reference",
+        "target_value",
+        "reference_value",
+        "ratio",
+        "low",
+        "high",
+        "verdict",
+        "units",
+        "p",
+        "rank_p",
+        "needs_requests",
+        "needs_s",
+        "reason",
+    ];
     let label = |at: usize| report.targets.get(at).map(|target| text(&target.label()).into_owned()).unwrap_or_default();
     let cells = report.comparisons.iter().map(|c| {
         [
@@ -21,6 +37,12 @@ pub fn comparison_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             number(c.low),
             number(c.high),
             c.verdict.as_str().to_owned(),
+            count(c.blocks.map(|units| units as u64)),
+            number(c.p),
+            number(c.rank_p),
+            count(c.needs.as_ref().map(|needs| needs.rows)),
+            number(c.needs.as_ref().and_then(|needs| needs.seconds)),
+            text(c.reason.as_deref().unwrap_or_default()).into_owned(),
         ]
     });
     rows(out, header, cells)

@@ -6,10 +6,38 @@ use std::io::{self, Write};
 
 /// Writes it.
 pub fn summary_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let header =
-        ["target", "stand_in", "metric", "unit", "n", "mean", "sd", "min", "p50", "p90", "p95", "p99", "p999", "max"];
+    let header = [
+        "target",
+        "stand_in",
+        "metric",
+        "unit",
+        "n",
+        "mean",
+        "sd",
+        "min",
+        "p50",
+        "p90",
+        "p95",
+        "p99",
+        "p999",
+        "max",
+        "n_eff",
+        "mean_low",
+        "mean_high",
+        "p50_low",
+        "p50_high",
+        "p95_low",
+        "p95_high",
+        "p99_low",
+        "p99_high",
+    ];
     let all = report.targets.iter().flat_map(|target| target.rows.iter().map(move |row| (target, row)));
     let cells = all.map(|(target, row)| {
+        // A percentile beyond the answered requests is infinite where failures count as infinitely slow.
+        let told = |x: Option<f64>, q: f64| match row.infinite_from {
+            Some(from) if x.is_none() && q > from => "inf".to_owned(),
+            _ => number(x),
+        };
         [
             text(&target.name).into_owned(),
             target.stand_in.to_string(),
@@ -19,12 +47,21 @@ pub fn summary_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             number(row.mean),
             number(row.sd),
             number(row.min),
-            number(row.p50),
-            number(row.p90),
-            number(row.p95),
-            number(row.p99),
-            number(row.p999),
-            number(row.max),
+            told(row.p50, 0.5),
+            told(row.p90, 0.9),
+            told(row.p95, 0.95),
+            told(row.p99, 0.99),
+            told(row.p999, 0.999),
+            told(row.max, 1.0),
+            number(row.n_eff),
+            number(row.low),
+            number(row.high),
+            number(row.p50_low),
+            number(row.p50_high),
+            number(row.p95_low),
+            number(row.p95_high),
+            number(row.p99_low),
+            number(row.p99_high),
         ]
     });
     rows(out, header, cells)

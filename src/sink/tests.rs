@@ -84,8 +84,16 @@ fn the_markdown() {
 fn csv_headers_are_the_contract() {
     let report = report(Task::Classify, true);
     for (sink, header) in [
-        (summary_csv as Sink, "target,stand_in,metric,unit,n,mean,sd,min,p50,p90,p95,p99,p999,max"),
-        (comparison_csv, "metric,unit,target,reference,target_value,reference_value,ratio,low,high,verdict"),
+        (
+            summary_csv as Sink,
+            "target,stand_in,metric,unit,n,mean,sd,min,p50,p90,p95,p99,p999,max,n_eff,mean_low,mean_high,p50_low,p50_high,\
+             p95_low,p95_high,p99_low,p99_high",
+        ),
+        (
+            comparison_csv,
+            "metric,unit,target,reference,target_value,reference_value,ratio,low,high,verdict,units,p,rank_p,needs_requests,\
+             needs_s,reason",
+        ),
         (
             timeline_csv,
             "t_s,target,sent,ended,ok,errors,latency_p50_us,latency_p95_us,latency_max_us,ttft_p50_us,output_tokens",

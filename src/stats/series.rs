@@ -186,7 +186,7 @@ fn longer(variance: f64, units: usize, smallest_effect: f64) -> Option<f64> {
     Some(upper / units as f64 / (room / points).powi(2))
 }
 
-/// The true difference that [`Evidence::longer`] is told for.
+/// The true difference that a run should be long enough to show, as a share: `Comparison::needs` is told for it.
 pub fn worth_showing(smallest_effect: f64) -> f64 {
     WORTH_SHOWING.max(smallest_effect * 1.5 + 0.01)
 }
