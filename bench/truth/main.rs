@@ -6,11 +6,9 @@
 //! - how often the 95 % interval holds the true ratio, which is 1 or 1.05,
 //! - how often a true difference of 5 % is found at the size that the tool itself recommends after a run of usual size.
 //!
-//! Every draw comes from fixed seeds: the same figures each time. With `--real`, 40 short runs of the real program over
-//! real sockets come after them.
+//! Every draw comes from fixed seeds: the same figures each time.
 
 mod model;
-mod real;
 mod simulate;
 mod tally;
 
@@ -45,12 +43,8 @@ fn main() {
         print!("{}", figures.table());
         all.push(figures);
     }
-    let real = has("--real").then(real::measure);
-    if let Some(real) = &real {
-        print!("{}", real.words());
-    }
     if let Some(path) = after("--json") {
-        let text = tally::json(&all, real.as_ref());
+        let text = tally::json(&all);
         if let Err(error) = std::fs::write(&path, text) {
             eprintln!("writing {path}: {error}");
             std::process::exit(2);

@@ -1,7 +1,6 @@
 //! What is counted, what it has to be, and how it is told.
 
 use crate::model::Model;
-use crate::real::Real;
 use loadcmp::stats::{Folded, Verdict};
 
 /// The figures of a metric that are looked at.
@@ -177,8 +176,8 @@ impl Figures {
 }
 
 /// All of it for machines.
-pub fn json(all: &[Figures], real: Option<&Real>) -> String {
+pub fn json(all: &[Figures]) -> String {
     let all: Vec<_> = all.iter().map(Figures::json).collect();
-    let text = serde_json::to_string_pretty(&serde_json::json!({ "simulated": all, "real": real.map(Real::json) }));
+    let text = serde_json::to_string_pretty(&serde_json::json!({ "simulated": all }));
     text.unwrap_or_default() + "\n"
 }
