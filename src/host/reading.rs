@@ -30,6 +30,17 @@ const LOOK_AGAIN: u32 = 5;
 /// processes it is read less often.
 const BUDGET: f64 = 0.005;
 
+/// What a reading is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// One of those a period apart.
+    Regular,
+    /// A measured window begins or ends.
+    Edge,
+    /// The run is over.
+    Last,
+}
+
 /// Makes readings.
 pub(super) struct Reader {
     machine: Machine,
@@ -75,10 +86,10 @@ impl Reader {
     }
 
     /// Reads everything.
-    pub(super) fn read(&mut self, clock: &dyn Fn() -> f64, regular: bool) -> Reading {
+    pub(super) fn read(&mut self, clock: &dyn Fn() -> f64, when: When) -> Reading {
         let t_s = clock();
         let machine = self.machine.read(clock);
-        let fresh = self.read_processes(clock, regular);
+        let fresh = self.read_processes(clock, when);
         let seconds = |tree: &Tree| tree.used() as f64 / self.ticks;
         let known =
             |watched: &&Watched| fresh && matches!(watched.state, State::Found | State::Lost { ever: true, .. });
@@ -86,7 +97,7 @@ impl Reader {
         Reading {
             t_s,
             cores: cores(),
-            regular,
+            regular: when != When::Edge,
             machine,
             targets: self.targets.iter().map(|w| Some(w).filter(known).map(|w| seconds(&w.tree))).collect(),
             target_pages_bytes: self
@@ -100,15 +111,15 @@ impl Reader {
 
     /// Reads the process table, if there is somebody to look for and its time has come, and takes it into the trees.
     /// Whether it was read.
-    fn read_processes(&mut self, clock: &dyn Fn() -> f64, regular: bool) -> bool {
+    fn read_processes(&mut self, clock: &dyn Fn() -> f64, when: When) -> bool {
         if self.targets.is_empty() {
             return true;
         }
         let began = clock();
         let since = self.last_t.replace(began).map_or(1.0, |last| began - last);
         self.credit = (self.credit + since * BUDGET).min(BUDGET);
-        // A window's edge is worth it always: its figures begin and end there.
-        if regular && self.credit < 0.0 {
+        // A window's edge is worth it always: its figures begin and end there. So is the last: nothing is measured any more.
+        if when == When::Regular && self.credit < 0.0 {
             return false;
         }
         let Some(now) = snapshot() else { return false };

@@ -1,7 +1,7 @@
 //! A thread that reads once a second, and at the edges of measured windows, what the machine, loadcmp itself and the
 //! targets' processes use.
 
-use super::reading::{Reader, Reading};
+use super::reading::{Reader, Reading, When};
 use super::{Conditions, Stretch};
 use crate::scenario::plan::Endpoint;
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,7 @@ impl Watch {
 
 fn read_on(mut reader: Reader, clock: &dyn Fn() -> f64, asked: &Receiver<f64>) -> Vec<Reading> {
     // Usage is a difference: the first reading only begins it.
-    let mut readings = vec![reader.read(clock, true)];
+    let mut readings = vec![reader.read(clock, When::Regular)];
     let mut next = clock() + PERIOD;
     let mut edges: Vec<f64> = Vec::new();
     loop {
@@ -99,7 +99,7 @@ fn read_on(mut reader: Reader, clock: &dyn Fn() -> f64, asked: &Receiver<f64>) -
                     continue;
                 }
                 let regular = now >= next;
-                readings.push(reader.read(clock, regular));
+                readings.push(reader.read(clock, if regular { When::Regular } else { When::Edge }));
                 edges.retain(|at| *at > now);
                 if regular {
                     // After a stall, no readings are made up for.
@@ -108,7 +108,7 @@ fn read_on(mut reader: Reader, clock: &dyn Fn() -> f64, asked: &Receiver<f64>) -
             }
         }
     }
-    readings.push(reader.read(clock, true));
+    readings.push(reader.read(clock, When::Last));
     readings
 }
 
@@ -123,6 +123,9 @@ impl Watched {
         let mut rows = Vec::new();
         let mut regular = self.readings.iter().filter(|reading| reading.regular);
         let Some(mut last) = regular.next() else { return rows };
+        // The process table isn't read each time: a target's row reaches back to when it was read last.
+        let known = |reading: &Reading, at: usize| reading.targets[at].map(|busy| (reading.t_s, busy));
+        let mut targets: Vec<_> = (0..self.names.len()).map(|at| known(last, at)).collect();
         for now in regular {
             let since = now.t_s - last.t_s;
             if since < SHORTEST {
@@ -138,10 +141,11 @@ impl Watched {
             row("host", rate(before.busy_s, after.busy_s), after.used_bytes);
             row("loadcmp", rate(before.own_s, after.own_s), after.own_bytes);
             for (at, name) in self.names.iter().enumerate() {
-                let (busy, bytes) = (rate(last.targets[at], now.targets[at]), now.target_pages_bytes[at]);
+                let Some((t_s, busy)) = known(now, at) else { continue };
+                let before = targets[at].replace((t_s, busy));
                 // Processes that aren't known, or have ended, leave no row.
-                if busy.is_some() && bytes.is_some() {
-                    row(name, busy, bytes);
+                if let (Some((since, before)), Some(bytes)) = (before, now.target_pages_bytes[at]) {
+                    row(name, Some(((busy - before) / (t_s - since)).max(0.0)), Some(bytes));
                 }
             }
             last = now;
@@ -153,7 +157,33 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::machine::Counters;
     use std::time::SystemTime;
+
+    #[test]
+    fn a_reading_without_the_process_table_costs_a_target_no_row() {
+        let reading = |t_s: f64, busy: Option<f64>, bytes| Reading {
+            t_s,
+            cores: 2,
+            regular: true,
+            machine: Counters::default(),
+            targets: vec![busy],
+            target_pages_bytes: vec![bytes],
+            all_targets: busy,
+        };
+        let of = |readings: Vec<Reading>| {
+            let rows = Watched { readings, names: vec!["t".to_owned()] }.usage();
+            let told = rows.into_iter().filter(|row| row.who == "t");
+            told.map(|row| (row.t_s, row.cpu_cores, row.rss_bytes)).collect::<Vec<_>>()
+        };
+        let known = [(0.0, Some(0.0)), (1.0, None), (2.0, Some(1.0)), (3.0, None), (4.0, None), (5.0, Some(1.5))];
+        let readings = known.map(|(t_s, busy)| reading(t_s, busy, Some(8192)));
+        assert_eq!(of(readings.to_vec()), [(2.0, Some(0.5), Some(8192)), (5.0, Some(0.5 / 3.0), Some(8192))]);
+        let late = known[1..].iter().map(|(t_s, busy)| reading(*t_s, *busy, Some(4096))).collect();
+        assert_eq!(of(late), [(5.0, Some(0.5 / 3.0), Some(4096))]);
+        let ended = vec![reading(0.0, Some(0.0), Some(1)), reading(1.0, Some(1.0), None)];
+        assert_eq!(of(ended), []);
+    }
 
     fn wall() -> f64 {
         SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |time| time.as_secs_f64())
