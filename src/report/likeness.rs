@@ -1,6 +1,7 @@
 //! Whether two runs asked the same, and what else was unlike: what stands between two reports and a comparison of them.
 
 use super::Report;
+use super::words::yaml_word as word;
 use crate::scenario::Task;
 use crate::scenario::plan::{LoadPlan, Plan, Until};
 use serde::Serialize;
@@ -108,12 +109,6 @@ fn length(load: &LoadPlan) -> String {
         Until::Duration(span) => span.to_string(),
         Until::Requests(n) => format!("{n} requests"),
     }
-}
-
-/// The word a value has in the YAML.
-fn word(value: &impl Serialize) -> String {
-    let told = serde_json::to_value(value).unwrap_or_default();
-    told.as_str().unwrap_or_default().replace('_', " ")
 }
 
 #[cfg(test)]

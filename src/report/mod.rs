@@ -12,7 +12,7 @@ pub mod words;
 pub use crate::audit::human;
 pub use beside::{Beside, Pair, Relation, Side};
 pub use file::replace;
-pub use likeness::{Unlike, unlike_workloads};
+pub use likeness::Unlike;
 pub use manifest::{Manifest, Status};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};

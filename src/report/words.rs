@@ -37,8 +37,7 @@ impl Report {
             return format!("{metric} can't be compared: {}.", c.reason.as_deref().unwrap_or("not measured"));
         };
         let values = format!("{} against {}", human::value(a, &c.unit), human::value(b, &c.unit));
-        let ratio =
-            ratio_words(c).map(|r| format!(", ratio {}", r.replace('(', "(95 % interval "))).unwrap_or_default();
+        let ratio = ratio_clause(c);
         match (c.verdict, &c.reason) {
             (Verdict::Better, _) => format!("{target} is better than {reference} in {metric}: {values}{ratio}."),
             (Verdict::Worse, _) => format!("{target} is worse than {reference} in {metric}: {values}{ratio}."),
@@ -124,6 +123,17 @@ pub fn metric_words(path: &str) -> String {
         "tpot.mean" => "time per token".to_owned(),
         _ => path.replace('.', " ").replace("_per_s", " per second").replace('_', " ").replace("ttft", "first token"),
     }
+}
+
+/// The word a value has in the YAML.
+pub fn yaml_word(value: &impl serde::Serialize) -> String {
+    let told = serde_json::to_value(value).unwrap_or_default();
+    told.as_str().unwrap_or_default().replace('_', " ")
+}
+
+/// The ratio within a sentence: `, ratio 0.61 (95 % interval 0.58–0.65)`; nothing without an interval.
+pub fn ratio_clause(c: &Comparison) -> String {
+    ratio_words(c).map(|r| format!(", ratio {}", r.replace('(', "(95 % interval "))).unwrap_or_default()
 }
 
 #[cfg(test)]

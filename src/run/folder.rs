@@ -1,6 +1,7 @@
 //! What the recorder's thread does with each row: it goes into the folds that the report is made of, and into the view
 //! that the bars are drawn from.
 
+use super::lock;
 use super::progress::View;
 use crate::audit::{Gather, Gathered};
 use crate::drive::{Judge, Window};
@@ -9,7 +10,7 @@ use crate::record::{Phase, Sample};
 use crate::report::Manifest;
 use crate::stats::{Fold, Folded};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The folder of a run.
@@ -46,7 +47,7 @@ impl RunFolder {
 
     /// Learns what the manifest knows of windows.
     fn learn(&mut self) {
-        let manifest = self.manifest.lock().unwrap_or_else(PoisonError::into_inner);
+        let manifest = lock(&self.manifest);
         for window in &manifest.windows {
             if self.known.insert((window.target, window.block), *window) != Some(*window) {
                 lock(&self.fold).window(window.target, window.block, window.from, window.to);
@@ -72,10 +73,6 @@ impl Judge for Precision {
         let times = fold.times_as_long(self.half)?;
         Some((f64::from(done) * times).ceil().min(f64::from(u32::MAX)) as u32)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Folder for RunFolder {

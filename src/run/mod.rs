@@ -27,7 +27,7 @@ use crate::target::Target;
 use anyhow::{Context, anyhow};
 use folder::RunFolder;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How a command went wrong, as its exit code.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ async fn measure(
     let keep = {
         let (manifest, path) = (manifest.clone(), dir.join("manifest.json"));
         move |change: &dyn Fn(&mut Manifest)| {
-            let mut manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut manifest = lock(&manifest);
             change(&mut manifest);
             manifest.write(&path).with_context(|| format!("writing {}", path.display()))
         }
@@ -143,7 +143,7 @@ async fn measure(
     // Before the first request: a run that is killed can be told from here on.
     keep(&|_| {})?;
     let bars = progress::Progress::start(&plan, options.quiet);
-    let fold = manifest.lock().unwrap_or_else(PoisonError::into_inner).fold();
+    let fold = lock(&manifest).fold();
     let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
@@ -197,7 +197,7 @@ async fn measure(
         manifest.ended = Some(ended.clone());
         manifest.conditions = Some(watched.conditions(&stretches(&manifest.windows, end)));
     })?;
-    let manifest = manifest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let manifest = lock(&manifest).clone();
     let (folded, gathered) = folder.finish();
     let report = Report::build(&manifest, folded, &gathered, Some(watched.usage()));
     sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
@@ -253,6 +253,11 @@ fn refusal(name: &str, outcome: Outcome, error: Option<&str>) -> String {
         _ => "could not answer the first request",
     };
     format!("`{name}` {words} ({}): {}", outcome.as_str(), error.unwrap_or("it said no more"))
+}
+
+/// Locks it; a thread that panicked while it held the lock left nothing half-done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says something on standard error; a reader that went away is no error.

@@ -1,6 +1,7 @@
 //! The bars: one a target, on standard error, drawn by a thread of their own from a view that the recorder fills. They
 //! are off when nobody looks: quiet, a pipe, CI.
 
+use super::lock;
 use crate::record::{Phase, Sample};
 use crate::scenario::Order;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
@@ -8,7 +9,7 @@ use crate::stats::Distribution;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -65,10 +66,6 @@ impl View {
             _ => seen.errors += 1,
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The bars of a run.

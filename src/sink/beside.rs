@@ -1,10 +1,10 @@
 //! Two runs beside each other: for the terminal, a pull request, and programs.
 
 use super::csv_text::{number, rows, text};
-use super::lines::in_order;
+use super::lines::{in_order, reasons_of};
 use super::markdown::plain;
 use super::table::{Look, print, verdict, wrapped};
-use crate::report::words::{metric_words, ratio_words};
+use crate::report::words::{metric_words, ratio_clause, ratio_words};
 use crate::report::{Beside, Pair, Relation, human};
 use crate::stats::Comparison;
 use std::io::{self, Write};
@@ -20,13 +20,13 @@ pub fn beside_table(beside: &Beside, look: Look, out: &mut dyn Write) -> io::Res
         let header = [pair_name(pair), columns(beside).0, columns(beside).1, "ratio (95 %)".into(), "verdict".into()];
         let lines = in_order(&pair.comparisons);
         let row = |(name, c): &(String, &Comparison)| {
-            let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| human::value(x, &c.unit));
-            let mut row = vec![name.clone(), value(c.reference_value), value(c.target_value)];
+            let (first, second) = values(c);
+            let mut row = vec![name.clone(), first, second];
             row.extend(verdict(Some(c)));
             row
         };
         print(header.to_vec(), lines.iter().map(row).collect(), 3, look, out)?;
-        for (reason, metrics) in reasons(&pair.comparisons) {
+        for (reason, metrics) in reasons_of(&pair.comparisons) {
             wrapped(out, &format!("not shown: {} ({reason})", metrics.join(", ")), width, "  ")?;
         }
     }
@@ -52,9 +52,7 @@ pub fn beside_markdown(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
         )?;
         writeln!(out, "|:--|--:|--:|--:|:--|")?;
         for (name, c) in in_order(&pair.comparisons) {
-            let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| human::value(x, &c.unit));
-            let ratio = ratio_words(c).unwrap_or_default();
-            let (first, second) = (value(c.reference_value), value(c.target_value));
+            let (ratio, (first, second)) = (ratio_words(c).unwrap_or_default(), values(c));
             writeln!(out, "| {} | {first} | {second} | {ratio} | {} |", plain(&name), c.verdict.as_str())?;
         }
         writeln!(out)?;
@@ -128,6 +126,12 @@ fn pair_name(pair: &Pair) -> String {
     if pair.first == pair.second { pair.first.clone() } else { format!("{} / {}", pair.second, pair.first) }
 }
 
+/// The first run's value and the second's; a dash where one wasn't measured.
+fn values(c: &Comparison) -> (String, String) {
+    let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| human::value(x, &c.unit));
+    (value(c.reference_value), value(c.target_value))
+}
+
 /// What came of the main metric.
 fn sentence(beside: &Beside, pair: &Pair) -> String {
     let metric = metric_words(&beside.primary);
@@ -137,29 +141,14 @@ fn sentence(beside: &Beside, pair: &Pair) -> String {
     let (Some(first), Some(second)) = (c.reference_value, c.target_value) else {
         return format!("{}: {metric} was not measured in both.", pair_name(pair));
     };
-    let values = format!("{} before, {} now", human::value(first, &c.unit), human::value(second, &c.unit));
+    let (first, second) = (human::value(first, &c.unit), human::value(second, &c.unit));
     let values = match beside.relation {
-        Relation::Compare => values,
-        Relation::Interference => {
-            format!("{} alone, {} beside the others", human::value(first, &c.unit), human::value(second, &c.unit))
-        }
+        Relation::Compare => format!("{first} before, {second} now"),
+        Relation::Interference => format!("{first} alone, {second} beside the others"),
     };
-    let ratio = ratio_words(c).map(|r| format!(", ratio {}", r.replace('(', "(95 % interval "))).unwrap_or_default();
+    let ratio = ratio_clause(c);
     let why = c.reason.as_deref().map(|why| format!("; {why}")).unwrap_or_default();
     format!("{}: {metric} {}: {values}{ratio}{why}.", pair_name(pair), c.verdict.as_str())
-}
-
-/// Why verdicts aren't shown: each reason once, with its metrics.
-fn reasons(comparisons: &[Comparison]) -> Vec<(&str, Vec<String>)> {
-    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
-    for c in comparisons {
-        let Some(reason) = c.reason.as_deref() else { continue };
-        match reasons.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, metrics)) => metrics.push(metric_words(&c.metric)),
-            None => reasons.push((reason, vec![metric_words(&c.metric)])),
-        }
-    }
-    reasons
 }
 
 /// What to be careful about.

@@ -158,14 +158,15 @@ pub(super) fn outcome_words(target: &TargetSummary) -> String {
 /// Why verdicts are not shown, in sentences: each reason once, with the metrics it holds for.
 pub(super) fn reasons(report: &Report, compared: &[usize]) -> Vec<String> {
     let several = compared.len() > 1;
-    let words = |at: usize, (reason, metrics): (String, Vec<&str>)| {
-        let metrics = metrics.into_iter().map(metric_words).collect::<Vec<_>>().join(", ");
+    let words = |at: usize, (reason, metrics): (&str, Vec<String>)| {
+        let metrics = metrics.join(", ");
         match report.targets.get(at).filter(|_| several) {
             Some(target) => format!("{}: {metrics} ({reason})", target.label()),
             None => format!("{metrics} ({reason})"),
         }
     };
-    compared.iter().flat_map(|at| reasons_of(report, *at).into_iter().map(move |all| words(*at, all))).collect()
+    let of = |at: usize| reasons_of(report.comparisons.iter().filter(move |c| c.target == at));
+    compared.iter().flat_map(|at| of(*at).into_iter().map(move |all| words(*at, all))).collect()
 }
 
 /// The targets that are compared in any of these lines.
@@ -173,13 +174,14 @@ pub(super) fn compared(report: &Report, lines: &[Line]) -> Vec<usize> {
     (0..report.targets.len()).filter(|at| lines.iter().any(|line| line.comparisons[*at].is_some())).collect()
 }
 
-fn reasons_of(report: &Report, target: usize) -> Vec<(String, Vec<&str>)> {
-    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
-    for c in report.comparisons.iter().filter(|c| c.target == target) {
-        let Some(reason) = &c.reason else { continue };
-        match reasons.iter_mut().find(|(known, _)| known == reason) {
-            Some((_, metrics)) => metrics.push(&c.metric),
-            None => reasons.push((reason.clone(), vec![&c.metric])),
+/// Why verdicts of some comparisons are not shown: each reason once, with its metrics in words.
+pub(super) fn reasons_of<'a>(comparisons: impl IntoIterator<Item = &'a Comparison>) -> Vec<(&'a str, Vec<String>)> {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for c in comparisons {
+        let Some(reason) = c.reason.as_deref() else { continue };
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, metrics)) => metrics.push(metric_words(&c.metric)),
+            None => reasons.push((reason, vec![metric_words(&c.metric)])),
         }
     }
     reasons

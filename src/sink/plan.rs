@@ -2,6 +2,7 @@
 
 use crate::report::human;
 use crate::report::words::blocks_words;
+use crate::report::words::yaml_word as word;
 use crate::scenario::plan::{LoadPlan, OpenPlan, Plan, TargetPlan, Until};
 use crate::scenario::{Order, Pacing, Task};
 use comfy_table::{ContentArrangement, Table};
@@ -59,12 +60,6 @@ fn asks(plan: &Plan) -> String {
         sampling.temperature,
         word(&workload.prompt_cache)
     )
-}
-
-/// The word a value has in the YAML.
-fn word(value: &impl serde::Serialize) -> String {
-    let told = serde_json::to_value(value).unwrap_or_default();
-    told.as_str().unwrap_or_default().replace('_', " ")
 }
 
 /// A named fact in lines of at most `width` columns, the later ones set in.

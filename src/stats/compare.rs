@@ -1,6 +1,7 @@
 //! Two summaries and what the difference between them is worth: a ratio, its interval, and a verdict in one word.
 
 use super::headline::{HEADLINES, Headline, primary};
+use super::interval::{Z, normal_above, t_quantile};
 use super::series::{Evidence, LEAST_UNITS, bound, evidence, holm, p_beyond, times_as_long, welch};
 use super::summary::tidy;
 use super::units::{Lacking, Units, logs};
@@ -78,7 +79,7 @@ pub struct Comparison {
 
 impl Comparison {
     /// Takes a verdict back, and says why.
-    pub fn doubt(&mut self, reason: String) {
+    fn doubt(&mut self, reason: String) {
         self.verdict = Verdict::NotShown;
         self.reason = Some(reason);
     }
@@ -151,7 +152,7 @@ pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, sett
         };
         let told = welch((&a.0, a.1), (&b.0, b.1));
         let (error, free) = told.ok_or_else(|| DEPENDENT.to_owned())?;
-        let half = super::interval::t_quantile(0.975, free).ok_or("no interval")? * error;
+        let half = t_quantile(0.975, free).ok_or("no interval")? * error;
         let mean = |logs: &[f64]| logs.iter().sum::<f64>() / logs.len() as f64;
         let centre = mean(&a.0) - mean(&b.0);
         Ok(Evidence {
@@ -360,13 +361,14 @@ fn p_of_difference(difference: f64, (low, high): (f64, f64), smallest: f64) -> f
     if half <= 0.0 {
         return if beyond > 0.0 { 0.0 } else { 1.0 };
     }
-    (2.0 * super::interval::normal_above(beyond / half * 1.959_963_984_540_054)).min(1.0)
+    (2.0 * normal_above(beyond / half * Z)).min(1.0)
 }
 
 fn worded(better: bool) -> Verdict {
     if better { Verdict::Better } else { Verdict::Worse }
 }
 
-fn not_shown(row: Comparison, reason: &str) -> Comparison {
-    Comparison { verdict: Verdict::NotShown, reason: Some(reason.to_owned()), ..row }
+fn not_shown(mut row: Comparison, reason: &str) -> Comparison {
+    row.doubt(reason.to_owned());
+    row
 }

@@ -13,7 +13,7 @@ pub const LEAST_N: [(f64, u64); 5] = [(0.5, 2), (0.9, 10), (0.95, 20), (0.99, 10
 pub const FIRM_N: [(f64, u64); 5] = [(0.5, 6), (0.9, 36), (0.95, 72), (0.99, 368), (0.999, 3688)];
 
 /// The quantiles' names, in the order of those lists.
-pub const FIGURES: [&str; 5] = ["p50", "p90", "p95", "p99", "p999"];
+const FIGURES: [&str; 5] = ["p50", "p90", "p95", "p99", "p999"];
 
 /// Largest value a histogram takes, in ticks: a day in nanoseconds. Larger values are clamped, and counted.
 const MOST_TICKS: f64 = 86_400e9;

@@ -24,7 +24,7 @@ mod vectors;
 
 pub use answers::Confusion;
 pub use compare::{Comparison, Settings, Verdict, compare_summaries};
-pub use distribution::{Distribution, FIGURES, FIRM_N, LEAST_N};
+pub use distribution::{Distribution, FIRM_N, LEAST_N};
 pub use fold::{Fold, Folded, Window};
 pub use interval::{Estimate, newcombe, proportion_ratio, wilson};
 pub use metric::Metric;

@@ -16,7 +16,7 @@ const ALIKE: f64 = 1.281_551_565_544_600_5;
 /// The point at which units that can't be joined any further are refused (1 %): a refusal costs the run.
 const DEPENDENT: f64 = 2.326_347_874_040_841;
 /// The true difference that a run should be long enough to show.
-pub const WORTH_SHOWING: f64 = 0.05;
+const WORTH_SHOWING: f64 = 0.05;
 
 /// What a series of independent units comes to.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Evidence {
     pub error: f64,
     /// p of the signed-rank test.
     pub rank_p: Option<f64>,
-    /// Factor by which the run would have to be longer to show a difference of `WORTH_SHOWING` nine times in ten.
+    /// Factor by which the run would have to be longer to show a difference of [`worth_showing`] nine times in ten.
     pub longer: Option<f64>,
 }
 
@@ -177,16 +177,15 @@ pub fn bound(centre: f64, smallest_effect: f64) -> f64 {
 /// variance is itself an estimate: its upper 90 % bound, s² (K - 1) / chi²(10 %), is taken (Kieser and Wassmer, Biometrical
 /// Journal 38(8), 1996). With 0.9 and 80 % only 78 to 85 % of runs of that length found it.
 fn longer(variance: f64, units: usize, smallest_effect: f64) -> Option<f64> {
-    // Below the smallest effect nothing is ever shown: then a difference half as large again is aimed at.
-    let shown = WORTH_SHOWING.max(smallest_effect * 1.5 + 0.01);
-    let room = shown.ln_1p() - smallest_effect.ln_1p();
+    let room = worth_showing(smallest_effect).ln_1p() - smallest_effect.ln_1p();
     let free = units as f64 - 1.0;
     let points = t_quantile(0.975, free)? + t_quantile(0.95, free)?;
     let upper = variance * free / chi_squared_quantile(0.1, free)?;
     Some(upper / units as f64 / (room / points).powi(2))
 }
 
-/// The true difference that a run should be long enough to show, as a share: `Comparison::needs` is told for it.
+/// The true difference that a run should be long enough to show, as a share: `Comparison::needs` is told for it. Below the
+/// smallest effect nothing is ever shown: then one half as large again is aimed at.
 pub fn worth_showing(smallest_effect: f64) -> f64 {
     WORTH_SHOWING.max(smallest_effect * 1.5 + 0.01)
 }
