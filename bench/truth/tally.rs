@@ -1,6 +1,7 @@
 //! What is counted, what it has to be, and how it is told.
 
 use crate::model::Model;
+use crate::real::Real;
 use loadcmp::stats::{Folded, Verdict};
 
 /// The figures of a metric that are looked at.
@@ -176,8 +177,9 @@ impl Figures {
 }
 
 /// All of it for machines.
-pub fn json(all: &[Figures]) -> String {
+pub fn json(all: &[Figures], real: Option<&Real>) -> String {
     let all: Vec<_> = all.iter().map(Figures::json).collect();
-    let text = serde_json::to_string_pretty(&serde_json::json!({ "simulated": all }));
+    let told = serde_json::json!({ "simulated": all, "real_sockets": real.map(Real::json) });
+    let text = serde_json::to_string_pretty(&told);
     text.unwrap_or_default() + "\n"
 }

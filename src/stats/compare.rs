@@ -2,7 +2,7 @@
 
 use super::headline::{HEADLINES, Headline, primary};
 use super::interval::{Z, normal_above, t_quantile};
-use super::series::{Evidence, LEAST_UNITS, bound, evidence, holm, p_beyond, times_as_long, welch};
+use super::series::{Evidence, LEAST_UNITS, bound, evidence, holm, longer, p_beyond, times_as_long, welch};
 use super::summary::tidy;
 use super::units::{Lacking, Units, logs};
 use super::{Estimate, Needs, TargetSummary, newcombe, proportion_ratio, unit};
@@ -129,7 +129,7 @@ pub(super) fn compare(target: &Side, reference: &Side, settings: &Settings) -> V
     let interval = |headline: &Headline| {
         let logs = logs(headline, target.units, reference.units).map_err(|why| lacking(&why))?;
         let apart = target.units.apart() && reference.units.apart();
-        let told = evidence(&logs, apart, settings.smallest_effect, settings.seed);
+        let told = evidence(&logs, apart, settings.seed);
         told.ok_or("a ratio needs two values above zero")?.map_err(|_| DEPENDENT.to_owned())
     };
     let items = |metric: &str, n: (u64, u64)| match metric {
@@ -162,7 +162,7 @@ pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, sett
             units: a.0.len().min(b.0.len()),
             error,
             rank_p: None,
-            longer: None,
+            variance: None,
         })
     };
     all((0, target), (0, reference), settings, &interval, &|_, n| n)
@@ -183,11 +183,12 @@ fn all(
     trusted: Trusted,
 ) -> Vec<Comparison> {
     let mut rows = Vec::new();
+    let mut evidences = Vec::new();
     for headline in HEADLINES.iter().filter(|headline| settings.open_loop || !headline.from_plan) {
         rows.extend(begin(headline.path, headline.unit, target, reference).map(|row| {
-            let rows = target.1.requests().max(reference.1.requests());
-            let seconds = target.1.value("window").unwrap_or(0.0).max(reference.1.value("window").unwrap_or(0.0)) / 1e6;
-            judge(headline, row, (target.1, reference.1), settings, interval, (rows, seconds))
+            let (row, evidence) = judge(headline, row, (target.1, reference.1), settings, interval);
+            evidences.push(evidence);
+            row
         }));
     }
     for (path, more_is_better) in [("accuracy", true), ("error_rate", false)] {
@@ -201,21 +202,37 @@ fn all(
         }));
     }
     let counted = rows.iter().any(|row| row.metric == "output_tokens_per_s" && row.ratio.is_some());
-    correct(&mut rows, settings.primary(counted));
+    let primary = settings.primary(counted);
+    let family = correct(&mut rows, primary);
+    let requests = target.1.requests().max(reference.1.requests());
+    let window = |side: &TargetSummary| side.value("window").unwrap_or(0.0);
+    let seconds = window(target.1).max(window(reference.1)) / 1e6;
+    for (row, evidence) in rows.iter_mut().zip(evidences) {
+        let family = if row.metric == primary { 1 } else { family };
+        let times = evidence.and_then(|evidence| longer(&evidence, settings.smallest_effect, family));
+        row.needs = times.map(|times| Needs {
+            figure: row.metric.clone(),
+            rows: (requests as f64 * times).ceil() as u64,
+            seconds: Some(tidy(seconds * times)).filter(|s| *s > 0.0),
+        });
+    }
     rows
 }
 
-/// Corrects the p of all but the main metric for their number, and takes back the verdicts that it doesn't carry.
-fn correct(rows: &mut [Comparison], primary: &str) {
+/// Corrects the p of all but the main metric for their number, and takes back the verdicts that it doesn't carry. Gives
+/// their number.
+fn correct(rows: &mut [Comparison], primary: &str) -> usize {
     let others: Vec<usize> =
         (0..rows.len()).filter(|at| rows[*at].metric != primary && rows[*at].p.is_some()).collect();
     let adjusted = holm(&others.iter().filter_map(|at| rows[*at].p).collect::<Vec<_>>());
+    let family = others.len();
     for (at, p) in others.into_iter().zip(adjusted) {
         rows[at].p = Some(tidy(p));
         if p >= 0.05 && rows[at].verdict != Verdict::NotShown {
             rows[at].doubt("one of many metrics: corrected for their number (Holm) it is not shown".to_owned());
         }
     }
+    family
 }
 
 /// The two values and their ratio; `None` if neither was measured.
@@ -266,30 +283,24 @@ fn lacking(why: &Lacking) -> String {
     }
 }
 
-/// The ratio of a headline metric.
+/// The ratio of a headline metric, and the evidence it rests on.
 fn judge(
     headline: &Headline,
     row: Comparison,
     sides: (&TargetSummary, &TargetSummary),
     settings: &Settings,
     interval: Interval,
-    (rows, seconds): (u64, f64),
-) -> Comparison {
+) -> (Comparison, Option<Evidence>) {
     if row.reason.is_some() {
-        return row;
+        return (row, None);
     }
     if row.ratio.is_none_or(|ratio| ratio <= 0.0) {
-        return not_shown(row, "a ratio needs two values above zero");
+        return (not_shown(row, "a ratio needs two values above zero"), None);
     }
     let told = match interval(headline) {
-        Err(reason) => return not_shown(row, &reason),
+        Err(reason) => return (not_shown(row, &reason), None),
         Ok(told) => told,
     };
-    let needs = told.longer.filter(|times| times.is_finite()).map(|times| Needs {
-        figure: headline.path.to_owned(),
-        rows: (rows as f64 * times).ceil() as u64,
-        seconds: Some(tidy(seconds * times)).filter(|s| *s > 0.0),
-    });
     let row = Comparison {
         // The mean over units, which the interval is of; the values beside it are the whole run's.
         ratio: Some(tidy(told.centre.exp())).filter(|x| x.is_finite()),
@@ -298,7 +309,6 @@ fn judge(
         blocks: Some(told.units),
         p: p_beyond(told.centre, told.error, told.units, settings.smallest_effect).map(tidy),
         rank_p: told.rank_p.map(tidy),
-        needs,
         ..row
     };
     let failed = [sides.0, sides.1].into_iter().find_map(|side| {
@@ -307,13 +317,14 @@ fn judge(
     });
     let effect = settings.smallest_effect;
     let (below, above) = (told.high < -bound(-1.0, effect), told.low > bound(1.0, effect));
-    if let Some(failed) = failed.filter(|_| headline.of_answers) {
+    let judged = if let Some(failed) = failed.filter(|_| headline.of_answers) {
         not_shown(row, &failed)
     } else if below || above {
         Comparison { verdict: worded(above == headline.more_is_better), ..row }
     } else {
         not_shown(row, &format!("the interval comes within {} % of equal", tidy(effect * 100.0)))
-    }
+    };
+    (judged, Some(told))
 }
 
 /// How many times as long as so far a run has to be for a metric's ratio to have a half width of `half` (relative).
