@@ -34,5 +34,5 @@ clients: ## The official clients against the stand-in.
 truth: ## The statistics proved: runs whose truth is known through the fold that users get.
 	$(CARGO) bench --quiet --bench truth
 
-bench: ## Speed beside oha, interleaved: a benchmark, not a test.
-	bench/run.sh
+bench: ## Speed beside oha, interleaved: a benchmark, not a test. ARGS="--only pacing" runs one part.
+	bench/run.sh $(ARGS)
