@@ -116,7 +116,7 @@ pub enum Bound {
 /// How many streams were followed at once without lag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Streams {
-    /// The most that kept within the bounds; 0 if one was too many.
+    /// The most that kept within the bounds; 0 if not even one was answered.
     pub at_once: u32,
     /// What kept it from more.
     pub bound: Bound,
