@@ -87,6 +87,11 @@ pub fn least_difference_us(a: &Floor, b: &Floor) -> f64 {
     a.between_us.max(b.between_us) + (a.response_p50_us - b.response_p50_us).abs()
 }
 
+/// The same of times to first token; `None` where no stream was calibrated. Repeats are taken to differ as whole answers' do.
+pub fn least_first_token_difference_us(a: &Floor, b: &Floor) -> Option<f64> {
+    Some(a.between_us.max(b.between_us) + (a.ttft_p50_us? - b.ttft_p50_us?).abs())
+}
+
 /// The highest rate that a closed loop reached over a wire.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
@@ -111,7 +116,7 @@ pub enum Bound {
 /// How many streams were followed at once without lag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Streams {
-    /// The most that kept within the bounds; 0 if one was too many.
+    /// The most that kept within the bounds; 0 if not even one was answered.
     pub at_once: u32,
     /// What kept it from more.
     pub bound: Bound,
@@ -171,18 +176,12 @@ impl Calibration {
 
     /// Whether it was made on this machine by this instrument; the error says what differs.
     pub fn suits(&self, machine: &Facts) -> Result<(), String> {
-        let major = |facts: &Facts| facts.kernel.as_deref().and_then(|k| k.split('.').next()).map(str::to_owned);
-        let cores = |facts: &Facts| facts.logical_cores.map(|n| n.to_string());
-        let pairs = [
-            ("of another loadcmp", Some(self.tool.clone()), Some(INSTRUMENT.to_owned())),
-            ("of another processor", self.machine.cpu.clone(), machine.cpu.clone()),
-            ("of another number of cores", cores(&self.machine), cores(machine)),
-            ("of another kernel", major(&self.machine), major(machine)),
-        ];
-        let shown = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
-        match pairs.into_iter().find(|(_, kept, here)| kept != here) {
+        if self.tool != INSTRUMENT {
+            return Err(format!("it is of another loadcmp ({}, here {INSTRUMENT})", self.tool));
+        }
+        match self.machine.unlike(machine) {
             None => Ok(()),
-            Some((what, kept, here)) => Err(format!("it is {what} ({}, here {})", shown(kept), shown(here))),
+            Some((what, kept, here)) => Err(format!("it is of another {what} ({kept}, here {here})")),
         }
     }
 
@@ -230,6 +229,9 @@ mod tests {
         assert_eq!(least_difference_us(&a, &a), 3.0);
         assert_eq!(least_difference_us(&a, &b), 23.0);
         assert_eq!(least_difference_us(&a, &b), least_difference_us(&b, &a));
+        assert_eq!(least_first_token_difference_us(&a, &b), None, "whole answers have no first token");
+        let (a, b) = (floor("ollama", true, 45.0, 3.0), floor("gg_core", true, 25.0, 1.0));
+        assert_eq!(least_first_token_difference_us(&a, &b), Some(23.0));
     }
 
     #[test]

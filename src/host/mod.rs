@@ -17,7 +17,7 @@ mod watch;
 
 pub use calibration::{
     Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Transport, Wire, calibration_path,
-    least_difference_us,
+    least_difference_us, least_first_token_difference_us,
 };
 pub use conditions::{Conditions, Stretch};
 pub use machine::own_processor_time;
@@ -42,6 +42,23 @@ pub struct Facts {
     pub logical_cores: Option<usize>,
     /// Memory in bytes.
     pub memory_bytes: Option<u64>,
+}
+
+impl Facts {
+    /// What tells two machines apart, if anything does: what it is, of this one, and of the other. Patch levels of a kernel,
+    /// and memory, are no other machine.
+    pub fn unlike(&self, other: &Facts) -> Option<(&'static str, String, String)> {
+        let major = |facts: &Facts| facts.kernel.as_deref().and_then(|k| k.split('.').next()).map(str::to_owned);
+        let cores = |facts: &Facts| facts.logical_cores.map(|n| n.to_string());
+        let pairs = [
+            ("processor", self.cpu.clone(), other.cpu.clone()),
+            ("number of cores", cores(self), cores(other)),
+            ("kernel", major(self), major(other)),
+        ];
+        let shown = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
+        let found = pairs.into_iter().find(|(_, a, b)| a != b);
+        found.map(|(what, a, b)| (what, shown(a), shown(b)))
+    }
 }
 
 /// Threads that drive requests: two, where there are two cores. A token that arrives while another is being parsed is

@@ -1,7 +1,9 @@
 //! Two runs beside each other: of two result directories (`loadcmp compare`), or the two of an interference measurement.
 
+use super::floors::{apart_words, resolve, words};
 use super::likeness::{Unlike, told_differences, unlike_targets, unlike_workloads};
 use super::{Report, SCHEMA_VERSION, Status};
+use crate::host::{Floor, least_difference_us};
 use crate::stats::{Comparison, compare_summaries};
 use serde::Serialize;
 
@@ -60,8 +62,24 @@ pub struct Pair {
     pub second: String,
     /// Its metrics: `target_value` is the second run's, `reference_value` the first's.
     pub comparisons: Vec<Comparison>,
+    /// What a request costs its wire in the first run when the server does nothing; `None` if that wasn't calibrated.
+    pub first_floor: Option<Floor>,
+    /// The same in the second run.
+    pub second_floor: Option<Floor>,
+    /// The least difference of two response times that shows anything, in microseconds; `None` where it wasn't measured, or
+    /// the runs are of two machines.
+    pub least_difference_us: Option<f64>,
     /// What the engines differ in.
     pub unlike: Vec<Unlike>,
+}
+
+impl Pair {
+    /// The two floors in a sentence; `None` where they were no measure.
+    pub fn floor_words(&self) -> Option<String> {
+        let (least, a, b) = (self.least_difference_us?, self.first_floor.as_ref()?, self.second_floor.as_ref()?);
+        let told = if a == b { format!("{} in both", words(a)) } else { format!("{}; then {}", words(a), words(b)) };
+        Some(format!("Floor: {told}.{}", apart_words(least)))
+    }
 }
 
 impl Beside {
@@ -73,11 +91,24 @@ impl Beside {
             return Err(unlike);
         }
         let matched = matched(a, b);
-        let pair = |&(i, j): &(usize, usize)| Pair {
-            first: a.targets[i].label(),
-            second: b.targets[j].label(),
-            comparisons: compare_summaries(&b.targets[j], &a.targets[i], &b.comparing()),
-            unlike: unlike_targets((a, i), (b, j)),
+        let elsewhere = a.machine.unlike(&b.machine).is_some();
+        let pair = |&(i, j): &(usize, usize)| {
+            let floor = |report: &Report, at: usize| report.floors.get(at).cloned().flatten();
+            let (first_floor, second_floor) = (floor(a, i), floor(b, j));
+            let mut comparisons = compare_summaries(&b.targets[j], &a.targets[i], &b.comparing());
+            // Of two machines, neither floor says what the other can't tell apart.
+            let floors = first_floor.as_ref().zip(second_floor.as_ref()).filter(|_| !elsewhere);
+            resolve(&mut comparisons, |_| floors);
+            let least_difference_us = floors.map(|(a, b)| least_difference_us(a, b));
+            Pair {
+                first: a.targets[i].label(),
+                second: b.targets[j].label(),
+                comparisons,
+                first_floor,
+                second_floor,
+                least_difference_us,
+                unlike: unlike_targets((a, i), (b, j)),
+            }
         };
         let side = |(name, report): (&str, &Report)| Side {
             name: name.to_owned(),
@@ -94,6 +125,11 @@ impl Beside {
         if relation == Relation::Interference {
             unlike.retain(|u| u.what != "order");
         }
+        let pairs: Vec<Pair> = matched.iter().map(pair).collect();
+        let mut notes = notes(relation, first, second);
+        if relation == Relation::Compare && pairs.iter().any(|pair| pair.least_difference_us.is_none()) {
+            notes.push(unmeasured(first, second));
+        }
         Ok(Self {
             schema_version: SCHEMA_VERSION,
             tool: concat!("loadcmp ", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -101,10 +137,10 @@ impl Beside {
             first: side(first),
             second: side(second),
             primary: b.primary.clone(),
-            pairs: matched.iter().map(pair).collect(),
+            pairs,
             unmatched,
             unlike,
-            notes: notes(relation, first, second),
+            notes,
         })
     }
 
@@ -146,9 +182,25 @@ fn notes(relation: Relation, first: (&str, &Report), second: (&str, &Report)) ->
     notes
 }
 
+/// Why it isn't known which differences are below what can be told apart.
+fn unmeasured(first: (&str, &Report), second: (&str, &Report)) -> String {
+    let lacks = |(_, report): &(&str, &Report)| report.floors.iter().all(Option::is_none);
+    let why = match (lacks(&first), lacks(&second)) {
+        (true, true) => "neither run was calibrated (loadcmp calibrate)".to_owned(),
+        (true, false) => format!("{} was not calibrated (loadcmp calibrate)", first.0),
+        (false, true) => format!("{} was not calibrated (loadcmp calibrate)", second.0),
+        (false, false) if first.1.machine.unlike(&second.1.machine).is_some() => {
+            "the runs are of two machines".to_owned()
+        }
+        (false, false) => "a target's wire was not calibrated (loadcmp calibrate)".to_owned(),
+    };
+    format!("How small a difference can be told apart was not measured: {why}.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::fixture::floor;
     use crate::report::fixture::report;
     use crate::scenario::Task;
     use crate::stats::Verdict;
@@ -178,6 +230,33 @@ mod tests {
         assert!(main.ratio.unwrap() > 1.5, "{main:?}");
         assert_eq!(main.verdict, Verdict::Worse);
         assert_eq!((beside.pairs[0].first.as_str(), beside.pairs[0].second.as_str()), ("native", "ollama"));
+    }
+
+    #[test]
+    fn the_floors_of_both_runs_say_what_is_told_apart() {
+        let (mut a, mut b) = (report(Task::Classify, false), report(Task::Classify, false));
+        // 20 ms beside 12 ms.
+        a.targets.truncate(1);
+        b.targets.remove(0);
+        let verdict = |a: &Report, b: &Report| {
+            let beside = Beside::new(Relation::Compare, ("a", a), ("b", b)).unwrap();
+            let main = beside.pairs[0].comparisons.iter().find(|c| c.metric == "latency.p50").unwrap().verdict;
+            let told = beside.notes.iter().find(|note| note.contains("told apart")).cloned().unwrap_or_default();
+            (main, told, beside.pairs[0].floor_words())
+        };
+        let (main, told, words) = verdict(&a, &b);
+        assert!(main == Verdict::Worse && told.contains("neither run") && words.is_none(), "{told}");
+        b.floors = vec![Some(floor("ollama", false, 70.0, 1.0))];
+        assert!(verdict(&a, &b).1.contains("a was not calibrated"));
+        a.floors = vec![Some(floor("gg_core", false, 50.0, 2.0))];
+        let (main, told, words) = verdict(&a, &b);
+        assert!(main == Verdict::Worse && told.is_empty() && words.unwrap().contains("less than 22.0 µs"));
+        // The machine became slow: between the two floors lies as much as between the targets.
+        b.floors = vec![Some(floor("ollama", false, 9e3, 1.0))];
+        assert_eq!(verdict(&a, &b).0, Verdict::NotShown);
+        b.machine.cpu = Some("Other".to_owned());
+        let (main, told, words) = verdict(&a, &b);
+        assert!(main == Verdict::Worse && told.contains("two machines") && words.is_none(), "{told}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod beside;
 mod file;
+mod floors;
 mod likeness;
 mod manifest;
 pub mod words;
@@ -16,7 +17,7 @@ pub use likeness::Unlike;
 pub use manifest::{Manifest, Status};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
-use crate::host::{Facts, Usage};
+use crate::host::{Facts, Floor, Usage};
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, Folded, Packed, Second, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
@@ -63,6 +64,10 @@ pub struct Report {
     pub comparisons: Vec<Comparison>,
     /// The machine that sent the load.
     pub machine: Facts,
+    /// What a request costs each target's wire on this machine when the server does nothing, in the plan's order; `None`
+    /// where that wasn't calibrated.
+    #[serde(default)]
+    pub floors: Vec<Option<Floor>>,
     /// What was to happen.
     pub plan: Plan,
     /// Names of the files beside this one.
@@ -95,12 +100,18 @@ impl Report {
             targets: folded.targets,
             comparisons: folded.comparisons,
             machine: manifest.machine.clone(),
+            floors: manifest.floors.clone(),
             plan: manifest.plan.clone(),
             files: FILES.iter().map(|(name, _)| (*name).to_owned()).collect(),
             histograms: folded.histograms,
             timeline: folded.timeline,
             resources,
         };
+        // Before the audit: what this machine can't tell apart needs no finding of its own.
+        floors::resolve(&mut report.comparisons, |c| {
+            let floor = |at: usize| report.floors.get(at)?.as_ref();
+            floor(c.target).zip(floor(c.reference))
+        });
         report.primary = report.main_metric().to_owned();
         report.findings = audit(&Evidence {
             plan: &report.plan,

@@ -29,6 +29,9 @@ pub fn beside_table(beside: &Beside, look: Look, out: &mut dyn Write) -> io::Res
         for (reason, metrics) in reasons_of(&pair.comparisons) {
             wrapped(out, &format!("not shown: {} ({reason})", metrics.join(", ")), width, "  ")?;
         }
+        if let Some(words) = pair.floor_words() {
+            wrapped(out, &words, width, "  ")?;
+        }
     }
     writeln!(out)?;
     for note in told(beside) {
@@ -56,6 +59,9 @@ pub fn beside_markdown(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "| {} | {first} | {second} | {ratio} | {} |", plain(&name), c.verdict.as_str())?;
         }
         writeln!(out)?;
+        if let Some(words) = pair.floor_words() {
+            writeln!(out, "{}\n", plain(&words))?;
+        }
     }
     told(beside).iter().try_for_each(|note| writeln!(out, "- {}", plain(note)))
 }

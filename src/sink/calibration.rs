@@ -18,7 +18,7 @@ pub fn calibration(calibration: &Calibration, out: &mut dyn Write) -> io::Result
     let mut table = Table::new();
     let style = comfy_table::presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─'));
     table.load_style(style);
-    table.set_header(["wire", "p50", "p95", "p99", "repeats", "first", "CPU", "most"]);
+    table.set_header(["wire", "p50", "p99", "repeats", "first", "CPU", "server", "most"]);
     table.add_rows(calibration.wires.iter().map(row));
     let last = 7;
     for (at, column) in table.column_iter_mut().enumerate() {
@@ -41,9 +41,10 @@ pub fn calibration(calibration: &Calibration, out: &mut dyn Write) -> io::Result
 }
 
 const LEGEND: [&str; 4] = [
-    "p50 to p99: response time against a server that does nothing, the floor of every figure here; repeats: what its median \
+    "p50, p99: response time against a server that does nothing, the floor of every figure here; repeats: what its median \
      differed by from repeat to repeat; first: median time to first token.",
-    "CPU: loadcmp's own for a request; +: for a token more of many paced streams.",
+    "CPU: loadcmp's own for a request; +: for a token more of many paced streams; server: that of the server for a request, \
+     which is in the floor, too.",
     "most: the highest rate, and the users that reached it; of streams, how many at once were followed, and what kept it from more.",
     "A difference between two targets below their repeats and the difference of their floors is not shown.",
 ];
@@ -65,11 +66,11 @@ fn row(wire: &Wire) -> [String; 8] {
     [
         format!("{}\n{form}, {}", floor.wire, floor.transport.as_str()),
         time(floor.response_p50_us),
-        time(floor.response_p95_us),
         time(floor.response_p99_us),
         time(floor.between_us),
         floor.ttft_p50_us.map(time).unwrap_or_default(),
         format!("{cpu}{token}"),
+        floor.server_cpu_per_request_us.map(time).unwrap_or_default(),
         most,
     ]
 }

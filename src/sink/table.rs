@@ -61,6 +61,7 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     for target in &report.targets {
         wrapped(out, &format!("{}: {}", target.label(), outcome_words(target)), width, "  ")?;
     }
+    wrapped(out, &report.floor_words(), width, "  ")?;
     if look.confusion {
         confusion(report, look, out)?;
     }

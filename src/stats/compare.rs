@@ -78,8 +78,13 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Whether the two values differ by less than `least`, in their unit; false where one wasn't measured.
+    pub fn closer_than(&self, least: f64) -> bool {
+        self.target_value.zip(self.reference_value).is_some_and(|(a, b)| (a - b).abs() < least)
+    }
+
     /// Takes a verdict back, and says why.
-    fn doubt(&mut self, reason: String) {
+    pub fn doubt(&mut self, reason: String) {
         self.verdict = Verdict::NotShown;
         self.reason = Some(reason);
     }

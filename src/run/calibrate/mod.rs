@@ -2,21 +2,26 @@
 //! without declared times in a process of its own, by the same path that a run takes; the result is kept, and each run
 //! reads the floor of its wires from it.
 
+mod keep;
 mod probe;
 mod wires;
+
+pub(super) use keep::floors;
+pub use keep::kept;
 
 use super::child::StandIn;
 use super::{Failure, tell};
 use crate::host::{
-    Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Stretch, Watch, Wire, calibration_path,
-    facts, generator_threads,
+    Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Stretch, Watch, Wire, facts,
+    generator_threads,
 };
 use crate::record::Stopwatch;
+use crate::report::human::time;
 use crate::report::replace;
-use crate::scenario::plan::Plan;
 use anyhow::{Context, anyhow};
+use keep::{path, writable};
 use probe::{Load, Seen, Wired, probe, quantile};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use wires::Way;
 
@@ -35,7 +40,7 @@ const fn load(warmup: u64, length: u64) -> Load {
     Load { users: 1, warmup: Duration::from_millis(warmup), length: Duration::from_millis(length) }
 }
 
-/// About 50 s in all.
+/// About a minute in all.
 const FULL: Effort = Effort {
     repeats: 5,
     floor: load(50, 300),
@@ -66,11 +71,14 @@ const PACED: [&str; 6] = ["--first-token-ms", "20", "--decode-rate", "100", "--e
 /// (99th percentile).
 const LATE_US: f64 = 1000.0;
 
+/// How many times as long one stream is followed as more are.
+const BASE: u32 = 4;
+
+/// Share of the median by which repeats differ on a machine that does something else.
+const RESTLESS: f64 = 0.25;
+
 /// Share of the generator's processor time that may be used (measuring.md 9).
 const CPU_SHARE: f64 = 0.8;
-
-/// A rate that is not this much higher than the one before is the highest.
-const RISE: f64 = 1.03;
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -95,83 +103,14 @@ pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBu
         out.write_all(b"\n")
     };
     replace(&path, keep).with_context(|| format!("writing {}", path.display()))?;
-    Ok((calibration, path))
-}
-
-/// The kept calibration, for a look at it; said on standard error if it isn't this machine's.
-pub fn kept() -> Result<(Calibration, PathBuf), Failure> {
-    let path = path()?;
-    let read = Calibration::read(&path)
-        .map_err(|error| Failure::Other(anyhow!("{error}; make it anew: loadcmp calibrate")))?;
-    let Some(calibration) = read else {
-        return Err(Failure::Usage(format!(
-            "error: no calibration is kept in {}; make one: loadcmp calibrate",
-            path.display()
-        )));
-    };
-    if let Err(why) = calibration.suits(&facts()) {
-        tell(super::prepare::wrapped(&format!(
-            "loadcmp: runs here don't use this calibration: {why}; make one: loadcmp calibrate"
-        )));
+    if let Some(restless) = restless(&calibration).filter(|_| !options.quiet) {
+        tell(super::prepare::wrapped(&format!("loadcmp: {restless}")));
     }
     Ok((calibration, path))
-}
-
-/// The floors of a plan's targets, from the kept calibration. Why there are none is said on standard error, unless quiet.
-pub(super) fn floors(plan: &Plan, quiet: bool) -> Vec<Option<Floor>> {
-    let say = |text: &str| {
-        // Once for all scenarios of a command.
-        static SAID: std::sync::Once = std::sync::Once::new();
-        if !quiet {
-            SAID.call_once(|| tell(super::prepare::wrapped(text)));
-        }
-    };
-    let none = vec![None; plan.targets.len()];
-    let Some(path) = calibration_path() else { return none };
-    let calibration = match Calibration::read(&path) {
-        Ok(Some(calibration)) => calibration,
-        Ok(None) => {
-            say("loadcmp: this machine isn't calibrated, so no floor is known below which a difference says nothing; \
-                 once: loadcmp calibrate");
-            return none;
-        }
-        Err(error) => {
-            say(&format!("loadcmp: {error}; make it anew: loadcmp calibrate"));
-            return none;
-        }
-    };
-    if let Err(why) = calibration.suits(&facts()) {
-        say(&format!("loadcmp: the kept calibration isn't used: {why}; make it anew: loadcmp calibrate"));
-        return none;
-    }
-    let stream = plan.workload.stream && plan.task != crate::scenario::Task::Embed;
-    plan.targets.iter().map(|target| calibration.floor(target, stream)).collect()
 }
 
 fn interrupted() -> Failure {
     Failure::Invalid("loadcmp: interrupted: nothing was kept".to_owned())
-}
-
-fn path() -> Result<PathBuf, Failure> {
-    let none =
-        || Failure::Usage("error: there is no home to keep a calibration in; set LOADCMP_CALIBRATION=FILE".to_owned());
-    calibration_path().ok_or_else(none)
-}
-
-/// Whether a file can be put there; makes its folder.
-fn writable(path: &Path) -> Result<(), Failure> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let refused = |error: std::io::Error| {
-        Failure::Other(anyhow!(
-            "a calibration can't be kept in {}: {error}; LOADCMP_CALIBRATION=FILE names another place",
-            path.display()
-        ))
-    };
-    std::fs::create_dir_all(folder).map_err(refused)?;
-    if path.is_dir() {
-        return Err(refused(std::io::Error::other("it is a directory")));
-    }
-    tempfile::tempfile_in(folder).map(drop).map_err(refused)
 }
 
 async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
@@ -188,7 +127,8 @@ async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
     for way in wires::all(&null) {
         wired.push(wires::ready(&null, way, clock).await?);
     }
-    say(&format!("{} floors of response time, about {} s in all", wired.len(), if options.quick { 12 } else { 50 }));
+    let length = if options.quick { "12 s" } else { "a minute" };
+    say(&format!("{} floors of response time, about {length} in all", wired.len()));
     let floors = floors_of(&wired, &effort, clock).await?;
     let mut rates = Vec::new();
     for ready in wired.iter().filter(|ready| !ready.way.stream) {
@@ -300,23 +240,36 @@ fn floor(way: Way, seen: &[Seen]) -> Result<Floor, Failure> {
     })
 }
 
-/// The highest rate of whole answers, over more and more users.
+/// Says so if the repeats over a wire differ much: every difference below that will not be shown.
+fn restless(calibration: &Calibration) -> Option<String> {
+    let share = |floor: &Floor| floor.between_us / floor.response_p50_us;
+    let floors = calibration.wires.iter().map(|wire| &wire.floor);
+    let worst = floors.max_by(|a, b| share(a).total_cmp(&share(b)))?;
+    let form = if worst.stream { "streams" } else { "whole answers" };
+    (share(worst) > RESTLESS).then(|| {
+        format!(
+            "the machine was busy: {form} over {} ({}) took {} in the median, and {} more or less from repeat to repeat; made again \
+             when it is quiet, a calibration tells smaller differences apart",
+            worst.wire,
+            worst.transport.as_str(),
+            time(worst.response_p50_us),
+            time(worst.between_us)
+        )
+    })
+}
+
+/// The highest rate of whole answers, over more and more users. All are tried: a rate that doesn't rise for a while may be
+/// another process's doing.
 async fn highest(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Result<Option<Rate>, Failure> {
-    let (mut best, mut without_rise): (Option<Rate>, u32) = (None, 0);
+    let mut best: Option<Rate> = None;
     for users in effort.rate_users {
         let seen = probe(ready, clock, Load { users: *users, ..effort.rate }).await?;
         let rate = seen.answered as f64 / seen.seconds().max(f64::MIN_POSITIVE);
-        let before = best.as_ref().map_or(0.0, |best| best.requests_per_s);
-        if rate > before {
+        if rate > best.as_ref().map_or(0.0, |best| best.requests_per_s) {
             best = Some(Rate { requests_per_s: rate, users: *users });
         }
-        without_rise = if rate < before * RISE { without_rise + 1 } else { 0 };
-        // One dip may be the machine's doing.
-        if without_rise == 2 {
-            break;
-        }
     }
-    Ok(best.filter(|best| best.requests_per_s > 0.0))
+    Ok(best)
 }
 
 /// The most streams that were followed without lag; and what a token more cost of the processor, in microseconds: what so
@@ -327,8 +280,10 @@ async fn most_streams(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Resul
     'more: for users in effort.streams_users {
         // Once more before it is given up: few first tokens stand behind a step, and one hiccup isn't a limit.
         for last in [false, true] {
-            let seen = probe(ready, clock, Load { users: *users, ..effort.streams }).await?;
-            match too_many(&seen, one.as_ref().unwrap_or(&seen)) {
+            // One stream is what the others are measured by, and few begin in a moment.
+            let length = effort.streams.length * if one.is_none() { BASE } else { 1 };
+            let seen = probe(ready, clock, Load { users: *users, length, ..effort.streams }).await?;
+            match too_many(&seen, one.as_ref()) {
                 None => {
                     best = *users;
                     if let Some(one) = &one {
@@ -348,9 +303,13 @@ async fn most_streams(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Resul
     Ok((Streams { at_once: best, bound }, per_token))
 }
 
-/// What is beyond its bounds, if anything is, measured by what one stream was like.
-fn too_many(seen: &Seen, one: &Seen) -> Option<Bound> {
+/// What is beyond its bounds, if anything is, measured by what one stream was like. That one itself need only be answered:
+/// a first token can't be later than with one stream.
+fn too_many(seen: &Seen, one: Option<&Seen>) -> Option<Bound> {
     let used = seen.own_s.map(|own| own / seen.seconds() / generator_threads() as f64);
+    let Some(one) = one else {
+        return (seen.failed.is_some() || seen.ttfts.is_empty()).then_some(Bound::Late);
+    };
     let base = quantile(&one.ttfts, 0.5).unwrap_or(0.0);
     // What failed to come is as late as can be.
     let late = |us: Option<f64>| us.is_none_or(|us| us > LATE_US);
@@ -362,15 +321,26 @@ fn too_many(seen: &Seen, one: &Seen) -> Option<Bound> {
     }
 }
 
+/// Processor time for a token more, in microseconds: both as rates, for the windows differ in length.
 fn more(seen: &Seen, one: &Seen) -> Option<f64> {
-    let seconds = seen.own_s? - one.own_s?;
-    let tokens = seen.tokens - one.tokens;
-    Some(seconds * 1e6 / tokens).filter(|us| us.is_finite() && *us > 0.0 && tokens >= 1.0)
+    let cores = seen.own_s? / seen.seconds() - one.own_s? / one.seconds();
+    let tokens = seen.tokens / seen.seconds() - one.tokens / one.seconds();
+    Some(cores * 1e6 / tokens).filter(|us| us.is_finite() && *us > 0.0 && tokens >= 1.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_busy_machine_is_told() {
+        use crate::host::fixture::{calibration, floor};
+        let mut kept = calibration();
+        assert_eq!(restless(&kept), None);
+        kept.wires[1].floor = floor("ollama", true, 60.0, 16.0);
+        let told = restless(&kept).unwrap();
+        assert!(told.contains("streams over ollama") && told.contains("16.0 µs"), "{told}");
+    }
 
     fn seen(ttft: f64, lag: f64, own_s: f64, tokens: f64) -> Seen {
         Seen { ttfts: vec![ttft], lags: vec![lag], own_s: Some(own_s), tokens, window: (1.0, 2.0), ..Seen::default() }
@@ -379,13 +349,22 @@ mod tests {
     #[test]
     fn streams_are_too_many_when_late_or_when_the_processor_is_used_up() {
         let one = seen(20_500.0, 5.0, 0.01, 100.0);
-        assert_eq!(too_many(&one, &one), None);
-        assert_eq!(too_many(&seen(21_400.0, 900.0, 0.5, 900.0), &one), None);
-        assert_eq!(too_many(&seen(21_600.0, 5.0, 0.5, 900.0), &one), Some(Bound::Late));
-        assert_eq!(too_many(&seen(20_500.0, 1_100.0, 0.5, 900.0), &one), Some(Bound::Late));
-        assert_eq!(too_many(&seen(20_500.0, 5.0, 5.0, 900.0), &one), Some(Bound::Cpu));
-        assert_eq!(too_many(&Seen { window: (1.0, 2.0), ..Seen::default() }, &one), Some(Bound::Late), "none came");
+        assert_eq!(too_many(&one, Some(&one)), None);
+        let jittery = Seen { ttfts: vec![20_500.0, 23_000.0], ..one.clone() };
+        assert_eq!(too_many(&jittery, None), None, "one stream is the measure");
+        assert_eq!(too_many(&Seen { ttfts: Vec::new(), ..one.clone() }, None), Some(Bound::Late), "none came");
+        assert_eq!(too_many(&seen(21_400.0, 900.0, 0.5, 900.0), Some(&one)), None);
+        assert_eq!(too_many(&seen(21_600.0, 5.0, 0.5, 900.0), Some(&one)), Some(Bound::Late));
+        assert_eq!(too_many(&seen(20_500.0, 1_100.0, 0.5, 900.0), Some(&one)), Some(Bound::Late));
+        assert_eq!(too_many(&seen(20_500.0, 5.0, 5.0, 900.0), Some(&one)), Some(Bound::Cpu));
+        assert_eq!(
+            too_many(&Seen { window: (1.0, 2.0), ..Seen::default() }, Some(&one)),
+            Some(Bound::Late),
+            "none came"
+        );
         assert_eq!(more(&seen(1.0, 1.0, 0.05, 1100.0), &one).map(f64::round), Some(40.0));
         assert_eq!(more(&one, &one), None);
+        let longer = Seen { window: (1.0, 5.0), own_s: Some(0.04), tokens: 400.0, ..one.clone() };
+        assert_eq!(more(&seen(1.0, 1.0, 0.05, 1100.0), &longer).map(f64::round), Some(40.0), "by rates");
     }
 }

@@ -1,0 +1,160 @@
+//! The floor beside what was measured: two times that differ by less than this machine can tell apart show nothing of the
+//! engines, however sure the interval is.
+
+use super::{Report, human};
+use crate::host::{Floor, least_difference_us, least_first_token_difference_us};
+use crate::stats::{Comparison, Verdict};
+
+/// The least difference of a metric that two floors let one see, in microseconds; `None` for what a floor says nothing of,
+/// such as rates and the gaps between tokens.
+fn least_us(metric: &str, a: &Floor, b: &Floor) -> Option<f64> {
+    match metric.split('.').next()? {
+        "response" | "latency" => Some(least_difference_us(a, b)),
+        "response_ttft" | "ttft" => least_first_token_difference_us(a, b),
+        _ => None,
+    }
+}
+
+/// Takes back the verdicts on differences that are below what the machine can tell apart. Ratio, interval and p stay:
+/// the numbers did differ, only not by the engines' doing.
+pub(super) fn resolve<'a>(
+    comparisons: &mut [Comparison],
+    floors: impl Fn(&Comparison) -> Option<(&'a Floor, &'a Floor)>,
+) {
+    for c in comparisons.iter_mut().filter(|c| c.verdict != Verdict::NotShown) {
+        let least = floors(c).and_then(|(a, b)| least_us(&c.metric, a, b));
+        if let Some(least) = least.filter(|least| c.closer_than(*least)) {
+            // The same words for each metric: a table tells them once.
+            let least = human::time(least);
+            c.doubt(format!("the difference is below what this machine can tell apart, {least} by its calibration"));
+        }
+    }
+}
+
+impl Report {
+    /// The floor of each target in one sentence; says so where there is none.
+    pub fn floor_words(&self) -> String {
+        let of = |at: usize| self.floors.get(at).and_then(Option::as_ref);
+        let floors: Vec<Option<&Floor>> = (0..self.targets.len()).map(of).collect();
+        let told = match floors.first() {
+            Some(Some(first)) if floors.iter().all(|floor| floor.is_some_and(|floor| floor == *first)) => {
+                let each = if floors.len() > 1 { " for each" } else { "" };
+                format!("{}{each}", words(first))
+            }
+            _ if floors.iter().all(Option::is_none) => {
+                return "Floor on this machine: not calibrated (loadcmp calibrate).".to_owned();
+            }
+            _ => {
+                let one = |(at, floor): (usize, &Option<&Floor>)| {
+                    let told = floor.map_or_else(|| "not calibrated".to_owned(), words);
+                    format!("{} {told}", self.targets[at].label())
+                };
+                floors.iter().enumerate().map(one).collect::<Vec<_>>().join("; ")
+            }
+        };
+        let apart = match floors[..] {
+            [Some(a), Some(b)] => apart_words(least_difference_us(a, b)),
+            _ => String::new(),
+        };
+        format!("Floor on this machine: {told}.{apart}")
+    }
+}
+
+/// `61.2 µs (9.10 µs between repeats), first token 40.0 µs`.
+pub(super) fn words(floor: &Floor) -> String {
+    let first = floor.ttft_p50_us.map(|us| format!(", first token {}", human::time(us))).unwrap_or_default();
+    format!("{} ({} between repeats){first}", human::time(floor.response_p50_us), human::time(floor.between_us))
+}
+
+/// What that lets one see.
+pub(super) fn apart_words(least_us: f64) -> String {
+    format!(" Times that differ by less than {} are not told apart.", human::time(least_us))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fixture::floor;
+    use crate::report::Manifest;
+    use crate::report::fixture::{manifest, report};
+    use crate::scenario::Task;
+    use crate::stats::fixture;
+
+    fn with_floors(floors: Vec<Option<Floor>>) -> Report {
+        let plan = fixture::plan(Task::Classify, false);
+        let folded = fixture::folded(&plan);
+        Report::build(&Manifest { floors, ..manifest(plan) }, folded, &[], None)
+    }
+
+    /// 12 ms against 20 ms in the median.
+    #[test]
+    fn a_difference_below_the_floors_is_not_shown_and_one_above_is() {
+        let plain = report(Task::Classify, false);
+        let of = |report: &Report, metric: &str| report.comparison(0, metric).unwrap().clone();
+        let times = ["latency.p50", "latency.p95", "latency.mean"];
+        assert!(times.iter().all(|metric| of(&plain, metric).verdict == Verdict::Better));
+
+        let coarse =
+            with_floors(vec![Some(floor("gg_core", false, 50.0, 10.0)), Some(floor("ollama", false, 60.0, 9e3))]);
+        let told = of(&coarse, "latency.p50");
+        assert_eq!(told.verdict, Verdict::NotShown);
+        assert!(
+            told.reason.as_deref().unwrap().contains("below what this machine can tell apart, 9.01 ms"),
+            "{told:?}"
+        );
+        let before = of(&plain, "latency.p50");
+        assert_eq!((told.ratio, told.low, told.p), (before.ratio, before.low, before.p), "the numbers stay");
+        // 18 against 35 ms is more than 9; a rate has no floor.
+        assert_eq!(of(&coarse, "latency.p95").verdict, Verdict::Better);
+        assert_eq!(of(&coarse, "requests_per_s").verdict, Verdict::Better);
+
+        let (fine, rough) = (floor("gg_core", false, 50.0, 1.0), floor("ollama", false, 60.0, 9e3));
+        for floors in [vec![Some(fine.clone()), Some(fine)], vec![None, Some(rough.clone())], vec![Some(rough)]] {
+            let report = with_floors(floors);
+            assert!(times.iter().all(|metric| of(&report, metric).verdict == Verdict::Better), "{:?}", report.floors);
+        }
+    }
+
+    #[test]
+    fn a_reason_that_was_there_stays_and_what_was_not_measured_is_not_judged() {
+        let mut c = report(Task::Classify, false).comparison(0, "latency.p50").unwrap().clone();
+        let (a, b) = (floor("ollama", true, 50.0, 9e9), floor("ollama", true, 50.0, 1.0));
+        let resolved = |c: &Comparison| {
+            let mut one = [c.clone()];
+            resolve(&mut one, |_| Some((&a, &b)));
+            one[0].clone()
+        };
+        c.doubt("another".to_owned());
+        assert_eq!(resolved(&c).reason.as_deref(), Some("another"));
+        for (metric, shown) in
+            [("ttft.p95", false), ("response_ttft.p50", false), ("response.mean", false), ("itl.mean", true)]
+        {
+            let c = Comparison { metric: metric.to_owned(), verdict: Verdict::Worse, reason: None, ..c.clone() };
+            assert_eq!(resolved(&c).verdict == Verdict::Worse, shown, "{metric}");
+        }
+        let lone = Comparison { verdict: Verdict::Better, target_value: None, ..c };
+        assert_eq!(resolved(&lone).verdict, Verdict::Better);
+    }
+
+    #[test]
+    fn the_floor_is_told_once_where_it_is_alike() {
+        let (a, b) = (floor("ollama", false, 60.0, 9.0), floor("gg_core", true, 50.0, 2.0));
+        let said = |floors| with_floors(floors).floor_words();
+        assert_eq!(said(vec![]), "Floor on this machine: not calibrated (loadcmp calibrate).");
+        assert_eq!(said(vec![None, None]), said(vec![]));
+        assert_eq!(
+            said(vec![Some(a.clone()), Some(a.clone())]),
+            "Floor on this machine: 60.0 µs (9.00 µs between repeats) for each. Times that differ by less than 9.00 µs are \
+             not told apart."
+        );
+        assert_eq!(
+            said(vec![Some(b.clone()), Some(a)]),
+            "Floor on this machine: native 50.0 µs (2.00 µs between repeats), first token 40.0 µs; ollama 60.0 µs (9.00 µs \
+             between repeats). Times that differ by less than 19.0 µs are not told apart."
+        );
+        assert_eq!(
+            said(vec![Some(b), None]),
+            "Floor on this machine: native 50.0 µs (2.00 µs between repeats), first token 40.0 µs; ollama not calibrated."
+        );
+    }
+}
