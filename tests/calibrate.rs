@@ -139,6 +139,13 @@ fn what_is_broken_or_unwritable_is_told() {
     assert!(err.contains("can't be used") && err.contains("broken.json"), "{err}");
     let (_, err) = told(&calibrate(&broken, &["--show"]), 70);
     assert!(err.contains("broken.json") && err.contains("loadcmp calibrate"), "{err}");
+    for (at, bytes) in
+        ["", "[]", "\0\u{1}", "{\"schema_version\": 2}", "{\"schema_version\": 1, \"wires\": 3}"].iter().enumerate()
+    {
+        let (manifest, err) = run(dir.path(), &format!("out{at}"), &write(dir.path(), "odd.json", bytes), &[]);
+        assert_eq!(manifest["floors"], json!([null, null]), "{bytes:?}");
+        assert!(err.contains("can't be used") && err.contains("odd.json"), "{bytes:?}: {err}");
+    }
 
     // A file where a folder should be: told before the measuring, not after.
     let began = std::time::Instant::now();

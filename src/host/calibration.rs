@@ -78,6 +78,15 @@ pub struct Floor {
     pub server_cpu_per_request_us: Option<f64>,
 }
 
+impl Floor {
+    /// Whether a machine could have it: times that pass, and an hour at most.
+    fn possible(&self) -> bool {
+        let hour = 0.0..=3.6e9;
+        let times = [Some(self.response_p50_us), Some(self.between_us), self.ttft_p50_us];
+        times.into_iter().flatten().all(|us| hour.contains(&us))
+    }
+}
+
 /// The least difference of two targets' times, in microseconds, that this machine can tell from its own doing.
 ///
 /// It is the larger of the two spreads between repeats (the same null server, measured again, came out that much
@@ -169,9 +178,12 @@ impl Calibration {
                 return Err(words(format!("its form is version {other}; this loadcmp knows {CALIBRATION_VERSION}")));
             }
         }
-        let read =
-            serde_json::from_slice(&bytes).map_err(|error| words(format!("it is not one of loadcmp's ({error})")));
-        read.map(Some)
+        let read: Self =
+            serde_json::from_slice(&bytes).map_err(|error| words(format!("it is not one of loadcmp's ({error})")))?;
+        match read.wires.iter().find(|wire| !wire.floor.possible()) {
+            Some(wire) => Err(words(format!("no machine has the floor that it tells of {}", wire.floor.wire))),
+            None => Ok(Some(read)),
+        }
     }
 
     /// Whether it was made on this machine by this instrument; the error says what differs.
@@ -260,9 +272,12 @@ mod tests {
         assert_eq!(Calibration::read(&path).unwrap(), None);
         std::fs::write(&path, serde_json::to_vec(&calibration()).unwrap()).unwrap();
         assert_eq!(Calibration::read(&path).unwrap(), Some(calibration()));
+        let mut absurd = calibration();
+        absurd.wires[1].floor.between_us = -1e300;
         let later = Calibration { schema_version: 9, ..calibration() };
         for (bytes, part) in [
             (serde_json::to_vec(&later).unwrap(), "version 9"),
+            (serde_json::to_vec(&absurd).unwrap(), "no machine has the floor that it tells of ollama"),
             (b"{".to_vec(), "not one of loadcmp's"),
             (b"{\"schema_version\":1}".to_vec(), "not one of loadcmp's"),
         ] {
