@@ -7,6 +7,7 @@ period. loadcmp's samples tell besides how late a request was released, and how 
 the planned instant itself.
 """
 import csv
+import ctypes
 import json
 import os
 import selectors
@@ -50,7 +51,9 @@ def self_check():
 def rounded_timers(host, port, request, seconds):
     """A client that follows wrk2's rule (its src/wrk.c): every connection has an even schedule of its own, a request whose
     instant has come leaves at once, and for one that is ahead a timer of whole milliseconds is set,
-    round(microseconds / 1000 + 0.5). Single-threaded, as one wrk2 thread."""
+    round(microseconds / 1000 + 0.5). Its event loop (src/ae.c) reads the clock in whole milliseconds, rounded down, to
+    set a timer, to see whether it is over, and for how long to poll. Single-threaded, as one wrk2 thread."""
+    tick = lambda: int(time.time() * 1e3)
     poll = selectors.EpollSelector()
     begin = time.monotonic() + 0.05
     links = []
@@ -59,38 +62,42 @@ def rounded_timers(host, port, request, seconds):
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link.setblocking(False)
         poll.register(link, selectors.EVENT_READ, number)
-        links.append({"link": link, "start": begin + number / RATE, "sent": 0, "timer": begin, "got": b""})
+        links.append({"link": link, "start": begin + number / RATE, "sent": 0, "timer": tick(), "got": b""})
 
     def go(state):
         ahead = state["start"] + state["sent"] * CONNECTIONS / RATE - time.monotonic()
         if ahead > 0:
-            state["timer"] = time.monotonic() + round(ahead * 1e3 + 0.5) / 1e3
+            state["timer"] = tick() + round(ahead * 1e3 + 0.5)
         else:
             state["link"].send(request)
             state.update(sent=state["sent"] + 1, timer=None, got=b"")
     while time.monotonic() < begin + seconds:
-        due = min((state["timer"] for state in links if state["timer"] is not None), default=begin + seconds)
-        for key, _ in poll.select(max(0.0, due - time.monotonic())):
+        due = min((state["timer"] for state in links if state["timer"] is not None), default=tick() + 100)
+        for key, _ in poll.select(max(0, due - tick()) / 1e3):
             state = links[key.data]
             state["got"] += state["link"].recv(65536)
             head, found, body = state["got"].partition(b"\r\n\r\n")
             if found and len(body) >= int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0]):
                 go(state)
         for state in links:
-            if state["timer"] is not None and state["timer"] <= time.monotonic():
+            if state["timer"] is not None and state["timer"] <= tick():
                 go(state)
     for state in links:
         state["link"].close()
 
 
 def bare_sleep(seconds):
-    """Lateness of a thread that sleeps to absolute instants, in microseconds: the machine's own, without any request."""
+    """Lateness of a thread that sleeps to absolute instants, in microseconds: the machine's own, without any request.
+    The kernel may add 50 us to every sleep of a thread; off here, as it is no property of the machine."""
+    slack = lambda nanoseconds: ctypes.CDLL(None).prctl(29, ctypes.c_ulong(nanoseconds), 0, 0, 0)
+    slack(1)
     begin, late = time.monotonic() + 0.05, []
     for number in range(int(seconds * RATE)):
         due = begin + number / RATE
         while (left := due - time.monotonic()) > 0:
             time.sleep(left)
         late.append((time.monotonic() - due) * 1e6)
+    slack(0)
     return late
 
 
@@ -101,26 +108,46 @@ def measure(bench, folder, args):
     (folder / "body.json").write_bytes(body)
     plan = json.loads(closed.read_text())
 
+    def a_request(long, short):
+        """CPU of a request in microseconds: what the longer of two runs took beyond the shorter, without start and end."""
+        return max(0.0, (long[0] - short[0]) / (long[1] - short[1]) * 1e6)
+
     def loadcmp(server, pacing, arrivals):
-        open_load = {"rate": RATE, "arrivals": arrivals, "duration": f"{args.seconds}s", "warmup": "500ms",
-                     "in_flight": 64, "pacing": pacing}
-        path = folder / "open.yaml"
-        path.write_text(json.dumps({**plan, "load": {"open": open_load}}))
-        rows, cpu, _ = bench.run(path, folder, "open", server.url)
+        def drive(seconds):
+            open_load = {"rate": RATE, "arrivals": arrivals, "duration": f"{seconds}s", "warmup": "500ms", "in_flight": 64,
+                         "pacing": pacing}
+            path = folder / "open.yaml"
+            path.write_text(json.dumps({**plan, "load": {"open": open_load}}))
+            rows, cpu, _ = bench.run(path, folder, "open", server.url)
+            return rows, (cpu, len(rows))
+        _, short = drive(1)
+        warm_ups.append(short[1])
+        rows, long = drive(args.seconds)
         rows_measured = [row for row in rows if row["phase"] == "measure"]
+        # What found no free connection never left and has no lateness: counted, lest a bad second look like none.
+        with open(folder / "open/samples.csv", newline="") as file:
+            unsent = sum(row["outcome"] == "unsent" for row in csv.DictReader(file))
         late = lambda column: [float(row[column]) - float(row["planned_us"]) for row in rows_measured]
-        return {"release": figures(late("dispatched_us")), "send": figures(late("sent_us")), "cpu_us": cpu / len(rows) * 1e6}
+        return {"release": figures(late("dispatched_us")), "send": figures(late("sent_us")), "unsent": unsent,
+                "cpu_us": a_request(long, short)}
 
     def closed_loop(server):
-        rows, cpu, _ = bench.run(closed, folder, "closed", server.url)
-        return {"cpu_us": cpu / len(rows) * 1e6}
+        def drive(seconds):
+            rows, cpu, _ = bench.run(closed, folder, "closed", server.url, ["--set", f"load.closed.duration={seconds}s"])
+            return cpu, len(rows)
+        short, long = drive(1), drive(args.seconds)
+        return {"cpu_us": a_request(long, short)}
 
     def oha(server):
-        count = str(RATE * args.seconds)
-        _, cpu, _ = bench.measured([bench.oha_program(), "-c", str(CONNECTIONS), "-n", count, "-q", str(RATE), "-m", "POST", "-D",
-                                    str(folder / "body.json"), "-T", "application/json", "--no-tui", "--output-format", "json",
-                                    server.url + "/api/generate"])
-        return {"cpu_us": cpu / int(count) * 1e6}
+        def drive(seconds):
+            count = RATE * seconds
+            _, cpu, _ = bench.measured([bench.oha_program(), "-c", str(CONNECTIONS), "-n", str(count), "-q", str(RATE), "-m",
+                                        "POST", "-D", str(folder / "body.json"), "-T", "application/json", "--no-tui",
+                                        "--output-format", "json", server.url + "/api/generate"])
+            return cpu, count
+        short = drive(1)
+        warm_ups.append(short[1])
+        return {"cpu_us": a_request(drive(args.seconds), short)}
 
     def wrk2_rule(server):
         host, port = server.url.removeprefix("http://").split(":")
@@ -138,7 +165,7 @@ def measure(bench, folder, args):
         "wrk2's rule": wrk2_rule,
         "loadcmp closed": closed_loop,
     }
-    rounds = []
+    rounds, warm_ups = [], []
     for number in range(args.rounds):
         told = {}
         names = list(tools)
@@ -149,14 +176,16 @@ def measure(bench, folder, args):
                 continue
             record = folder / "record.csv"
             record.unlink(missing_ok=True)
+            warm_ups.clear()
             with bench.Server("--record", str(record)) as server:
                 told[name] = tools[name](server)
             if name in ("loadcmp Poisson", "loadcmp closed"):
                 continue
             with open(record, newline="") as file:
                 arrived = sorted(float(row["arrived_us"]) for row in csv.DictReader(file) if row["route"] == "/api/generate")
-            # The first second warms up, in every tool.
-            told[name]["arrival"] = figures(late_arrivals(arrived[RATE:], RATE))
+            # A short run before, and the first second, which warms up, in every tool.
+            arrived = arrived[sum(warm_ups) + RATE:]
+            told[name]["arrival"] = figures(late_arrivals(arrived, RATE))
             told[name]["rate"] = (len(arrived) - 1) / (arrived[-1] - arrived[0]) * 1e6
         rounds.append(told)
         print(f"  round {number + 1} of {args.rounds}: released late p99 " + ", ".join(
@@ -171,6 +200,8 @@ def measure(bench, folder, args):
         for figure in ("rate", "cpu_us"):
             if figure in rounds[0][name]:
                 line[figure] = middle(r[name][figure] for r in rounds)
+        if "unsent" in rounds[0][name]:
+            line["unsent"] = sum(r[name]["unsent"] for r in rounds)
         lines.append(line)
     show(lines, args)
     return {"rate": RATE, "rounds": args.rounds, "seconds": args.seconds, "cores": os.cpu_count(), "tools": lines}
@@ -179,13 +210,14 @@ def measure(bench, folder, args):
 def show(lines, args):
     """The table."""
     print(f"  medians of {args.rounds} rounds of {args.seconds} s at {RATE}/s, microseconds late: p50 / p99 / largest")
-    print(f"  {'':<17}{'released':>22}{'written':>22}{'arrived':>22}{'rate':>8}{'CPU us':>8}")
+    print(f"  {'':<17}{'released':>22}{'written':>22}{'arrived':>22}{'rate':>8}{'CPU us':>8}{'unsent':>8}")
     number = lambda value: f"{value:.0f}" if value >= 100 else f"{value:.1f}"
     for line in lines:
         cells = [" / ".join(number(line[kind][q]) for q in QUANTILES) if kind in line else "–"
                  for kind in ("release", "send", "arrival")]
         rate, cpu = (number(line[figure]) if figure in line else "–" for figure in ("rate", "cpu_us"))
-        print(f"  {line['tool']:<17}{cells[0]:>22}{cells[1]:>22}{cells[2]:>22}{rate:>8}{cpu:>8}")
+        print(f"  {line['tool']:<17}{cells[0]:>22}{cells[1]:>22}{cells[2]:>22}{rate:>8}{cpu:>8}"
+              f"{line.get('unsent', '–'):>8}")
 
 
 if __name__ == "__main__":
