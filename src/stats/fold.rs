@@ -218,6 +218,9 @@ impl Lane {
     fn measure(&mut self, sample: &Sample) {
         let end = sample.stamps.end.or(sample.stamps.sent).unwrap_or(sample.stamps.planned);
         if sample.block != self.block {
+            if let Some(over) = self.blocks.get_mut(&self.block) {
+                over.close();
+            }
             self.block = sample.block;
             self.distributions.iter_mut().for_each(Distribution::cut);
         }

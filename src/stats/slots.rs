@@ -130,6 +130,8 @@ pub(super) struct Slots {
     open_loop: bool,
     /// Whether a window was told; else it begins with the first row.
     told: bool,
+    /// Slots it may have.
+    most: u64,
     slots: BTreeMap<u64, Slot>,
     /// First planned and last end of the rows.
     seen: Option<(u64, u64)>,
@@ -137,7 +139,16 @@ pub(super) struct Slots {
 
 impl Slots {
     pub fn new(open_loop: bool) -> Self {
-        Self { origin: 0, to: None, width: FIRST_WIDTH, open_loop, told: false, slots: BTreeMap::new(), seen: None }
+        Self {
+            origin: 0,
+            to: None,
+            width: FIRST_WIDTH,
+            open_loop,
+            told: false,
+            most: MOST_SLOTS,
+            slots: BTreeMap::new(),
+            seen: None,
+        }
     }
 
     /// Sets the window, or, once it is known, its end.
@@ -167,8 +178,19 @@ impl Slots {
             let at = self.place(end);
             self.slots.entry(at).or_default().take_end(sample);
         }
+        self.fit();
+    }
+
+    /// The block is over: as one of many it is a unit of its own, and is never cut. Four hundred blocks of 64 slots would
+    /// hold gigabytes.
+    pub fn close(&mut self) {
+        self.most = 1;
+        self.fit();
+    }
+
+    fn fit(&mut self) {
         while let (Some((first, _)), Some((last, _))) = (self.slots.first_key_value(), self.slots.last_key_value()) {
-            if last - first < MOST_SLOTS {
+            if last - first < self.most {
                 break;
             }
             self.merge();
@@ -298,6 +320,23 @@ mod tests {
             assert!(units.iter().all(|u| u.seconds > 0.0));
         }
         assert_eq!(slots.spanned(), 63);
+    }
+
+    #[test]
+    fn a_block_that_is_over_is_one_slot_and_still_takes_a_late_row() {
+        let ends = (0..1000).map(|i| S + 5000 + i * S / 10);
+        let (open, mut closed) = (filled(ends.clone(), Some(101 * S)), filled(ends.take(999), Some(101 * S)));
+        closed.close();
+        assert_eq!(closed.slots.len(), 1);
+        let last = S + 5000 + 999 * S / 10;
+        closed.see(Nanos(last - 2000), Nanos(last));
+        closed.push(&row(last - 2000, last));
+        let told = |slots: &Slots| {
+            let whole = slots.whole();
+            let times = whole.slot.times(Metric::Latency).unwrap();
+            (whole.slot.ended, times.n, times.mean(), times.quantile(0.5), whole.seconds)
+        };
+        assert_eq!((told(&closed), closed.slots.len()), (told(&open), 1));
     }
 
     #[test]
