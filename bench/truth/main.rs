@@ -26,14 +26,18 @@ struct Size {
     pilots: u64,
 }
 
+/// Pairs of blocks that a scenario may have at most.
+const MOST_PAIRS: f64 = 200.0;
+
 fn main() {
     let options: Vec<String> = std::env::args().collect();
     let has = |word: &str| options.iter().any(|option| option == word);
     let after = |word: &str| options.iter().position(|o| o == word).and_then(|at| options.get(at + 1)).cloned();
+    let number = |word: &str, usual: u64| after(word).and_then(|n| n.parse().ok()).unwrap_or(usual);
     let size = if has("--quick") {
         Size { equal: 400, different: 0, pilots: 0 }
     } else {
-        Size { equal: 1000, different: 600, pilots: 200 }
+        Size { equal: number("--runs", 1000), different: number("--runs", 600), pilots: number("--pilots", 100) }
     };
     println!("{}", tally::HEADER);
     let mut all = Vec::new();
@@ -80,7 +84,9 @@ fn measure(model: &Model, number: u64, size: Size) -> Figures {
     let different = over(size.different, |run, tally: &mut Tally| {
         tally.different(model, &model.run(model.units, 1.05, seed(2, run)));
     });
-    let power = over(size.pilots, |run, tally: &mut Tally| {
+    // A size advised in blocks is some times as long.
+    let pilots = if model.alternate { size.pilots.div_ceil(4) } else { size.pilots };
+    let power = over(pilots, |run, tally: &mut Tally| {
         let pilot = model.run(model.units, 1.0, seed(3, run));
         for (at, figure) in tally::FIGURES.iter().enumerate() {
             let path = format!("{}.{figure}", model.metric());
@@ -89,10 +95,13 @@ fn measure(model: &Model, number: u64, size: Size) -> Figures {
                 tally.no_advice[at] += 1;
                 continue;
             };
-            // In an order without blocks a recommended unit is as long as one of the pilot's own.
-            let units = (needs.seconds.unwrap_or(0.0) / model.seconds).ceil() as u64;
-            let whole = Model { until: None, ..*model };
-            tally.sized(at, units, &path, &whole.run(units.max(6), 1.05, seed(4 + at as u64, run)));
+            // What is recommended is a length. It is told in units as long as the pilot's own, and driven in at most as many
+            // blocks as a scenario may have, each as much longer.
+            let length = needs.seconds.unwrap_or(0.0);
+            let units = (length / model.seconds).ceil().max(6.0);
+            let blocks = if model.alternate { units.min(MOST_PAIRS) } else { units };
+            let whole = Model { until: None, seconds: model.seconds.max(length / blocks), ..*model };
+            tally.sized(at, units as u64, &path, &whole.run(blocks as u64, 1.05, seed(4 + at as u64, run)));
         }
     });
     Figures { name: model.name, equal, different, power }
