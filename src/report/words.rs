@@ -58,6 +58,36 @@ impl Report {
         format!(" A difference of {shown} would have needed about {} requests each{time}.", needs.rows)
     }
 
+    /// What the tails of the time people wait for lack for intervals of their own, of each target: `latency p99 lacks
+    /// requests for an interval of its own: native 296 more, 24.7 s`.
+    pub fn lacks_words(&self) -> Vec<String> {
+        let metric = if self.comparing().open_loop { "response" } else { "latency" };
+        let of = |figure: &'static str| {
+            let lacking = self.targets.iter().filter_map(|target| {
+                let row = target.row(metric)?;
+                let needs = row.needs.iter().find(|needs| needs.figure == figure)?;
+                let more = needs.rows.saturating_sub(row.n?);
+                let share = more as f64 / needs.rows.max(1) as f64;
+                let time = needs.seconds.map(|s| format!(", {}", human::time(s * share * 1e6))).unwrap_or_default();
+                Some(format!("{} {more} more{time}", target.label()))
+            });
+            let lacking = lacking.collect::<Vec<_>>().join("; ");
+            let metric = metric_words(&format!("{metric}.{figure}"));
+            (!lacking.is_empty()).then(|| format!("{metric} lacks requests for an interval of its own: {lacking}"))
+        };
+        ["p95", "p99"].into_iter().filter_map(of).collect()
+    }
+
+    /// How ratios and verdicts are to be read.
+    pub fn ratios_words(&self) -> String {
+        let (units, effect) = (self.units_words(), human::percent(self.plan.smallest_effect.0));
+        let main = metric_words(&self.primary);
+        format!(
+            "Ratios are target / reference, with a 95 % interval over {units}; better or worse is said from {effect} on. \
+             {main} was declared the main metric; the others are to be read beside it."
+        )
+    }
+
     /// What intervals rest on.
     pub fn units_words(&self) -> &'static str {
         match self.plan.order {

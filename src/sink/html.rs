@@ -24,6 +24,10 @@ struct Page<'a> {
     compared: Vec<String>,
     sections: Vec<(Section, Vec<PageLine>)>,
     mark: Option<&'static str>,
+    /// How ratios are to be read.
+    ratios: String,
+    /// What the tails lack for intervals of their own.
+    lacks: Vec<String>,
     outcomes: Vec<(String, String)>,
     floor: String,
     charts: Vec<Chart>,
@@ -88,6 +92,8 @@ fn page(report: &Report) -> Page<'_> {
         compared: compared.iter().map(label).collect(),
         sections,
         mark,
+        ratios: report.ratios_words(),
+        lacks: report.lacks_words(),
         outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),
         floor: report.floor_words(),
         charts: [chart::distribution(report), chart::over_time(report)].into_iter().flatten().collect(),

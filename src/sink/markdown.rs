@@ -66,18 +66,16 @@ fn side_by_side(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if marked(&lines) {
         writeln!(out, "\n{}", plain(MARK))?;
     }
+    for lacks in report.lacks_words() {
+        writeln!(out, "\n{}", plain(&lacks))?;
+    }
     Ok(())
 }
 
 /// Folded away: reasons, and what it takes to do it again.
 fn details(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n<details><summary>Why, and what it was run on</summary>\n")?;
-    writeln!(
-        out,
-        "Ratios are target / reference, with a 95 % interval over {}. Better or worse is said from {} on.\n",
-        report.units_words(),
-        human::percent(report.plan.smallest_effect.0)
-    )?;
+    writeln!(out, "{}\n", plain(&report.ratios_words()))?;
     for reason in reasons(report, &compared(report, &lines(report))) {
         writeln!(out, "- not shown: {}", plain(&reason))?;
     }

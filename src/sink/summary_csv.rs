@@ -2,6 +2,7 @@
 
 use super::csv_text::{count, number, rows, text};
 use crate::report::Report;
+use crate::stats::Row;
 use std::io::{self, Write};
 
 /// Writes it.
@@ -30,6 +31,8 @@ pub fn summary_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "p95_high",
         "p99_low",
         "p99_high",
+        "p95_needs",
+        "p99_needs",
     ];
     let all = report.targets.iter().flat_map(|target| target.rows.iter().map(move |row| (target, row)));
     let cells = all.map(|(target, row)| {
@@ -62,7 +65,14 @@ pub fn summary_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             number(row.p95_high),
             number(row.p99_low),
             number(row.p99_high),
+            needs(row, "p95"),
+            needs(row, "p99"),
         ]
     });
     rows(out, header, cells)
+}
+
+/// Requests in all that a figure would need for an interval of its own; blank if it has them.
+fn needs(row: &Row, figure: &str) -> String {
+    count(row.needs.iter().find(|needs| needs.figure == figure).map(|needs| needs.rows))
 }

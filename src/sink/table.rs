@@ -3,8 +3,8 @@
 use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
 use crate::audit::Severity;
 use crate::report::human::printable;
-use crate::report::words::{metric_words, ratio_words};
-use crate::report::{Report, Status, human};
+use crate::report::words::ratio_words;
+use crate::report::{Report, Status};
 use crate::stats::Comparison;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use std::io::{self, Write};
@@ -167,17 +167,14 @@ pub fn confusion(report: &Report, look: Look, out: &mut dyn Write) -> io::Result
 /// What marks mean, why verdicts aren't shown, and what to be careful about.
 fn legend(report: &Report, lines: &[Line], compared: &[usize], width: usize, out: &mut dyn Write) -> io::Result<()> {
     if !compared.is_empty() {
-        let main = metric_words(&report.primary);
-        let (units, effect) = (report.units_words(), human::percent(report.plan.smallest_effect.0));
-        let said = format!(
-            "Ratios are target / reference, with a 95 % interval over {units}; better or worse is said from {effect} on. \
-             {main} was declared the main metric; the others are to be read beside it."
-        );
         writeln!(out)?;
-        wrapped(out, &said, width, "")?;
+        wrapped(out, &report.ratios_words(), width, "")?;
     }
     if marked(lines) {
         wrapped(out, MARK, width, "")?;
+    }
+    for lacks in report.lacks_words() {
+        wrapped(out, &lacks, width, "  ")?;
     }
     for reason in reasons(report, compared) {
         wrapped(out, &format!("not shown: {reason}"), width, "  ")?;

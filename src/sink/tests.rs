@@ -87,7 +87,7 @@ fn csv_headers_are_the_contract() {
         (
             summary_csv as Sink,
             "target,stand_in,metric,unit,n,mean,sd,min,p50,p90,p95,p99,p999,max,n_eff,mean_low,mean_high,p50_low,p50_high,\
-             p95_low,p95_high,p99_low,p99_high",
+             p95_low,p95_high,p99_low,p99_high,p95_needs,p99_needs",
         ),
         (
             comparison_csv,
