@@ -4,5 +4,7 @@
 mod cli;
 mod directory;
 mod faults;
+mod live;
+mod quiet;
 mod rules;
 mod suites;
