@@ -1,114 +1,32 @@
 //! Rules that a run over real sockets brings about by itself: stand-ins that behave so, targets that are set up so, a
 //! generator that is held up. Nothing is edited afterwards.
 
-use crate::cli::{Row, StandIn, loadcmp, rows, text, write};
-use std::collections::BTreeSet;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use crate::cli::{StandIn, rows};
+use crate::run::{Live, OLLAMA, OPENAI, STEADY};
+#[cfg(unix)]
+use std::process::Command;
+#[cfg(unix)]
 use std::time::{Duration, Instant};
 
-/// A finished run.
-pub struct Told {
-    dir: tempfile::TempDir,
-    pub code: i32,
-    pub err: String,
-    pub found: Vec<Row>,
-}
-
-impl Told {
-    /// Ids with the targets they speak of.
-    pub fn ids(&self) -> BTreeSet<(&str, &str)> {
-        self.found.iter().map(|row| (row["id"].as_str(), row["target"].as_str())).collect()
-    }
-
-    pub fn out(&self) -> PathBuf {
-        self.dir.path().join("out")
-    }
-
-    /// A finding of `target`, or of no single one.
-    pub fn finding(&self, id: &str, target: &str) -> &Row {
-        let label = if target.is_empty() { String::new() } else { format!("{target} (stand-in)") };
-        let found = self.found.iter().find(|row| row["id"] == id && row["target"] == label);
-        found.unwrap_or_else(|| panic!("{id} of {target:?} is not in {:?}\n{}", self.ids(), self.err))
-    }
-
-    /// That these rules speak of `a`, and of `b` not.
-    pub fn only_a(&self, ids: &[&str]) {
-        for id in ids {
-            self.finding(id, "a");
-            let b = self.found.iter().find(|row| row["id"] == *id && row["target"] == "b (stand-in)");
-            assert!(b.is_none(), "{b:?}");
-        }
-    }
-}
-
-/// Engines that take long enough for a few users to be at work at once.
-pub const STEADY: [&str; 6] = ["--first-token-ms", "3", "--decode-rate", "4000", "--slots", "8"];
-
-/// A scenario: targets as YAML with `{a}` and `{b}` for the addresses, and what is laid over.
-pub struct Live<'a> {
-    pub targets: &'a str,
-    pub load: &'a str,
-    pub set: &'a [&'a str],
-    pub more: &'a str,
-    /// Instants of arrivals, for `trace.csv` beside the scenario.
-    pub trace: &'a str,
-}
-
-/// Engines that tell their context and slots.
-pub const OPENAI: &str = "  a: { openai: { url: \"{a}\" } }\n  b: { openai: { url: \"{b}\" } }\n";
-
-pub const OLLAMA: &str = "  a: { ollama: { url: \"{a}\" } }\n  b: { ollama: { url: \"{b}\" } }\n";
-
-impl Default for Live<'_> {
-    fn default() -> Self {
-        Self { targets: OLLAMA, load: "{ closed: { users: 2, requests: 40 } }", set: &[], more: "", trace: "" }
-    }
-}
-
-impl Live<'_> {
-    pub fn yaml(&self, a: &str, b: &str) -> String {
-        let targets = self.targets.replace("{a}", a).replace("{b}", b);
-        format!(
-            "name: t\ntask: generate\nseed: 5\ntargets:\n{targets}reference: b\nworkload: {{ prompts: {{ synthetic: \
-             {{ count: 40, words: {{ uniform: {{ min: 3, max: 12 }} }} }} }}, sampling: {{ max_tokens: 16 }} }}\n\
-             load: {}\n{}",
-            self.load, self.more
-        )
-    }
-
-    /// Runs it against two engines.
-    pub fn run(&self, a: &[&str], b: &[&str]) -> Told {
-        let (a, b) = (StandIn::start(a), StandIn::start(b));
-        self.run_at(&a.url, &b.url)
-    }
-
-    pub fn run_at(&self, a: &str, b: &str) -> Told {
-        self.run_while(a, b, |_, _| {})
-    }
-
-    /// Does something to the process once it measures.
-    pub fn run_while(&self, a: &str, b: &str, meanwhile: impl FnOnce(u32, &dyn Fn() -> bool)) -> Told {
-        let dir = tempfile::tempdir().expect("a directory");
-        let path = write(dir.path(), "t.yaml", &self.yaml(a, b));
-        write(dir.path(), "trace.csv", self.trace);
-        let out = dir.path().join("out");
-        let mut command = loadcmp();
-        command.arg("run").arg(path).arg("--out").arg(&out).args(["--driver", "native"]);
-        for set in self.set {
-            command.args(["--set", set]);
-        }
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a run");
-        let samples = out.join("samples.csv");
-        let measures = || std::fs::read_to_string(&samples).is_ok_and(|text| text.matches(",measure,").count() > 2);
-        meanwhile(child.id(), &measures);
-        let output = child.wait_with_output().expect("a run");
-        let (code, err) = (output.status.code().unwrap_or(-1), text(&output).1);
-        assert!(out.join("findings.csv").exists(), "{code}: {err}");
-        let found = rows(&out.join("findings.csv"));
-        Told { dir, code, err, found }
-    }
-}
+/// Rules that no run of stand-ins on a machine like others shows; a directory that was edited does, or the rule's own
+/// test.
+const EDITED: [(&str, &str); 15] = [
+    ("unlike-requests", "all targets get the one list of the seed"),
+    ("planned-requests", "users ask until the list is empty, whatever the answers"),
+    ("lag-of-difference", "a difference must be shown whose size is a lag's"),
+    ("clock-jump", "setting the clock takes the right to"),
+    ("cpu-frequency", "the machine's"),
+    ("swapping", "the machine's"),
+    ("swap-in-use", "the machine's"),
+    ("stolen-time", "the machine's"),
+    ("equal-samples", "loadcmp reads the times itself: no engine can make them equal"),
+    ("identical-samples", "the same"),
+    ("impossible-times", "the same"),
+    ("too-much-throughput", "the same"),
+    ("fixed-percentiles", "the same"),
+    ("impossible-figures", "figures are folded from samples, and can't contradict each other"),
+    ("clamped-values", "a latency of more than a day"),
+];
 
 #[test]
 fn answers_that_are_short_or_all_alike() {
@@ -130,8 +48,10 @@ fn answers_that_are_short_or_all_alike() {
 #[test]
 fn lengths_that_do_not_show_in_latency() {
     let flat = ["--first-token-ms", "30", "--early-stop", "1"];
-    let told = Live { load: "{ closed: { users: 2, requests: 80 } }", ..Live::default() }
-        .run(&flat, &["--decode-rate", "800", "--early-stop", "1"]);
+    // The noise of a busy machine must not pass for growth; tokens at an even rate grow by all of it.
+    let live =
+        Live { load: "{ closed: { users: 2, requests: 80 } }", set: &["audit.flat-latency=50%"], ..Live::default() };
+    let told = live.run(&flat, &["--decode-rate", "800", "--early-stop", "1"]);
     told.only_a(&["flat-latency"]);
 }
 
@@ -208,6 +128,11 @@ fn engines_that_are_set_up_unlike() {
         told.finding(id, "");
     }
 
+    let other = ["--quantization", "Q4_0", "--parameters", "7B"];
+    let told = Live::default().run(&[&STEADY[..], &other].concat(), &STEADY);
+    told.finding("quantisation", "");
+    told.finding("parameters", "");
+
     let one = StandIn::start(&STEADY);
     let chat = ["task=chat", "workload.history=own", "workload.prompts.synthetic.turns=2"];
     let told = Live { set: &chat, ..Live::default() }.run_at(&one.url, &one.url);
@@ -218,6 +143,42 @@ fn engines_that_are_set_up_unlike() {
     let whole = whole.replace("raw: true", "raw: true, stream: false");
     let told = Live { targets: &whole, ..Live::default() }.run(&STEADY, &STEADY);
     told.only_a(&["no-stream", "cannot-honour"]);
+}
+
+/// Nobody was told to think, and one does: seen in the answers, on either wire, streamed or whole.
+#[test]
+fn thoughts_in_the_answers() {
+    let thinker = [&STEADY[..], &["--think-tokens", "6"]].concat();
+    for (targets, task, stream) in [(OLLAMA, "generate", "true"), (OLLAMA, "chat", "false"), (OPENAI, "chat", "true")] {
+        let set = [format!("task={task}"), format!("workload.stream={stream}")];
+        let set = [set[0].as_str(), set[1].as_str()];
+        let told = Live { targets, set: &set, ..Live::default() }.run(&thinker, &STEADY);
+        told.only_a(&["thinking"]);
+        let finding = told.finding("thinking", "a");
+        assert!(finding["sentence"].contains("though it was not told to, in 40 of 40 answers"), "{finding:?}");
+        assert_eq!(finding["severity"], "doubt");
+        let samples = rows(&told.out().join("samples.csv"));
+        for row in samples.iter().filter(|row| row["phase"] == "measure") {
+            let thoughts = match (row["target"].as_str(), stream) {
+                ("b", _) => "0",
+                (_, "true") => "6",
+                _ => "1",
+            };
+            assert_eq!((row["thoughts"].as_str(), row["output_tokens"].as_str()), (thoughts, "16"), "{row:?}");
+        }
+    }
+    // All alike: a note.
+    let told = Live::default().run(&thinker, &thinker);
+    assert_eq!(told.finding("thinking", "a")["severity"], "note");
+}
+
+/// An engine that closes kept-alive connections: asked again over a new one, and told.
+#[test]
+fn connections_that_are_hung_up() {
+    let load = "{ closed: { users: 2, requests: 60 } }";
+    let told = Live { load, ..Live::default() }
+        .run(&[&STEADY[..], &["--fault-hang-up", "0.1", "--seed", "3"]].concat(), &STEADY);
+    told.only_a(&["retries", "reconnects"]);
 }
 
 #[cfg(unix)]
@@ -337,4 +298,16 @@ fn processor_time_of_the_run_and_of_others() {
     assert!(cores.is_some() || !few);
     let spins = told.found.iter().any(|row| row["id"] == "precise-pacing");
     assert_eq!(spins, cores.is_some_and(|cores| cores <= 2.0), "{cores:?}");
+}
+
+/// Every rule is brought about here or in the files beside it, or [`EDITED`] says why not.
+#[test]
+fn every_rule_is_seen_live_or_says_why_not() {
+    let list = include_str!("live.rs").split_once("];").expect("the tests").1;
+    let quiet = include_str!("quiet.rs").split_once("const BOTH").expect("what they find").1;
+    let live = [list, include_str!("faults.rs"), quiet].concat();
+    for rule in &loadcmp::audit::RULES {
+        let edited = EDITED.iter().any(|(id, why)| *id == rule.id && !why.is_empty());
+        assert_ne!(edited, live.contains(&format!("\"{}\"", rule.id)), "{}", rule.id);
+    }
 }

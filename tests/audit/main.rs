@@ -7,4 +7,5 @@ mod faults;
 mod live;
 mod quiet;
 mod rules;
+mod run;
 mod suites;
