@@ -33,7 +33,8 @@ pub(crate) fn run(args: RunArgs) -> Told {
     let shipped = Shipped::default();
     let (scenarios, bare) =
         if args.scenarios.is_empty() { (vec![PathBuf::from("classify")], true) } else { (args.scenarios, false) };
-    let overrides = overrides(&args.over);
+    let mut overrides = overrides(&args.over);
+    overrides.goose = args.driver.is_some_and(|driver| driver != DriverArg::Native);
     // All are read before any is run: a mistake in the last must not come after an hour of the first.
     let mut loaded = Vec::new();
     for path in &scenarios {
@@ -67,8 +68,9 @@ pub(crate) fn run(args: RunArgs) -> Told {
             quiet: args.quiet,
             driver: match args.driver {
                 #[cfg(feature = "goose")]
-                DriverArg::Goose => Driver::Goose,
-                DriverArg::Native => Driver::Native,
+                Some(DriverArg::Goose) => Driver::Goose,
+                Some(DriverArg::Native) => Driver::Native,
+                None => Driver::default(),
             },
         };
         let finished = runtime.block_on(loadcmp::run::run(loaded, &options))?;
@@ -195,7 +197,7 @@ pub(crate) fn man() -> Told {
 }
 
 fn overrides(over: &Over) -> Overrides {
-    Overrides { set: over.set.clone(), targets: over.targets.clone(), seed: over.seed }
+    Overrides { set: over.set.clone(), targets: over.targets.clone(), seed: over.seed, ..Overrides::default() }
 }
 
 /// The runtime that requests are driven on.

@@ -18,7 +18,8 @@ Exit codes:
    1  a gate failed
    2  the scenario or the command line is wrong
    3  a target can't be reached, or is not what the scenario says
-   4  the run is invalid: the generator was the bottleneck, or it was interrupted
+   4  the run is invalid: its audit found unequal work, a generator that was the bottleneck or
+      figures that can't be, or it was interrupted
    5  inconclusive: a gate could be neither passed nor failed on this evidence
   70  something else went wrong: a disk, a broken install";
 
@@ -52,8 +53,10 @@ enum Command {
     /// $LOADCMP_CALIBRATION.
     Calibrate(CalibrateArgs),
     /// Make every file of a run again from its manifest and samples.
+    #[command(after_help = EXIT_CODES)]
     Report(ReportArgs),
     /// Compare two runs of the same workload: ratios with intervals, the second run over the first.
+    #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
     /// Print completions for a shell.
     Completions {
@@ -103,9 +106,10 @@ struct RunArgs {
     /// Print nothing but the result
     #[arg(long, short)]
     quiet: bool,
-    /// What schedules the users of a closed loop
-    #[arg(long, value_enum, default_value_t = DriverArg::default())]
-    driver: DriverArg,
+    /// What schedules the users of a closed loop. Default: goose where it is built in; `order: alternate` is always
+    /// driven by native
+    #[arg(long, value_enum)]
+    driver: Option<DriverArg>,
 }
 
 #[derive(clap::Args)]
@@ -186,14 +190,12 @@ enum Format {
 }
 
 /// What schedules the users of a closed loop.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum DriverArg {
     /// goose's scheduler.
     #[cfg(feature = "goose")]
-    #[default]
     Goose,
     /// A small one of our own.
-    #[cfg_attr(not(feature = "goose"), default)]
     Native,
 }
 

@@ -52,6 +52,24 @@ fn the_help_is_as_it_was_read() {
 }
 
 #[test]
+fn exit_codes_are_listed_where_they_are_looked_for() {
+    let codes = |text: &str| -> BTreeSet<u32> {
+        let list = text.split_once("Exit codes:").expect("a list").1.split("\n\n").next().unwrap_or_default();
+        let words = list.split(['\n', '·']).map(str::trim);
+        words.filter_map(|entry| entry.split_whitespace().next()?.parse().ok()).collect()
+    };
+    let all = BTreeSet::from([0, 1, 2, 3, 4, 5, 70]);
+    for args in [&["--help"][..], &["run", "--help"], &["report", "--help"], &["compare", "--help"]] {
+        let (help, _) = told(&loadcmp().args(args).output().expect("help"), 0);
+        assert_eq!(codes(&help), all, "{args:?}: {help}");
+        assert!(help.contains("  4  the run is invalid: its audit found"), "{help}");
+    }
+    let readme = std::fs::read_to_string("README.md").expect("the README");
+    assert_eq!(codes(&readme.replace(['\n'], " \n").replace(" \nwhat", " what")), all);
+    assert!(readme.contains("4 the run is invalid"), "it tells what 4 is");
+}
+
+#[test]
 fn init_writes_what_can_be_checked_and_nothing_twice() {
     let dir = tempfile::tempdir().expect("a directory");
     let kept = std::fs::read_to_string("scenarios/schema.json").expect("the schema");

@@ -147,7 +147,7 @@ proptest! {
 
     #[test]
     fn no_argument_makes_it_panic(set in "[a-z.0-9=\\[{\"':,]{0,30}", target in "[a-z=:.,/$\\{}0-9]{0,40}") {
-        let overrides = Overrides { set: vec![set], targets: vec![target], seed: Some(1) };
+        let overrides = Overrides { set: vec![set], targets: vec![target], seed: Some(1), ..Overrides::default() };
         let text = std::fs::read_to_string("scenarios/generate.yaml").unwrap();
         if let Err(error) = load_str("scenarios/any.yaml", &text, &overrides) {
             let _ = error.to_string();

@@ -155,6 +155,7 @@ fn set_reaches_what_target_has_added_and_seed_wins() {
         set: vec!["targets.new.openai.model=x".to_owned(), "seed=1".to_owned()],
         targets: vec!["new=openai:box:80".to_owned()],
         seed: Some(u64::MAX),
+        ..Overrides::default()
     };
     let loaded = right(&overrides, &[]);
     assert_eq!(loaded.scenario.seed, u64::MAX);

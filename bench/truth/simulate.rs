@@ -208,5 +208,6 @@ fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sample
         dimensions: None,
         connect: None,
         retries: 0,
+        thoughts: 0,
     }
 }

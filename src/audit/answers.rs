@@ -215,15 +215,27 @@ fn thinks(spec: &TargetSpec) -> bool {
 
 fn thinking(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
-    let think = targets.iter().filter(|target| thinks(&target.spec)).count();
-    if think == targets.len() {
+    // What the answers say weighs as much as what was asked for: a template may think unasked.
+    let answers = |at: usize| evidence.gathered.get(at).map_or((0, 0), |side| (side.thought, side.answered));
+    let thinking: Vec<usize> =
+        (0..targets.len()).filter(|at| thinks(&targets[*at].spec) || answers(*at).0 > 0).collect();
+    if thinking.len() == targets.len() {
         // All alike: tokens of thought are counted for all.
         judge.at_most(super::Severity::Note);
     }
-    for (at, target) in targets.iter().enumerate().filter(|(_, target)| thinks(&target.spec)) {
-        let sentence =
-            format!("{} lets its model think: first tokens and token counts are of thoughts, too.", target.label());
-        judge.find(Some(at), sentence, &[("targets that think", format!("{think} of {}", targets.len()))]);
+    for at in &thinking {
+        let ((thought, answered), label) = (answers(*at), targets[*at].label());
+        let sentence = if thinks(&targets[*at].spec) {
+            format!("{label} lets its model think: first tokens and token counts are of thoughts, too.")
+        } else {
+            format!(
+                "{label} thinks though it was not told to, in {thought} of {answered} answers: first tokens and token \
+                 counts are of thoughts, too."
+            )
+        };
+        let count = format!("{} of {}", thinking.len(), targets.len());
+        let seen = ("answers with thoughts", format!("{thought} of {answered}"));
+        judge.find(Some(*at), sentence, &[("targets that think", count), seen]);
     }
 }
 

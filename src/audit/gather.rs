@@ -51,6 +51,8 @@ pub struct Gathered {
     /// Tokens and pieces of the streams with a count.
     pub(super) streamed_tokens: u64,
     pub(super) chunks: u64,
+    /// Answers with pieces of reasoning.
+    pub(super) thought: u64,
     /// Answers without a text (or vector).
     pub(super) without_text: u64,
     /// Answers by why they ended.
@@ -146,6 +148,7 @@ impl Gathered {
 
     fn answer(&mut self, sample: &Sample) {
         self.answered += 1;
+        self.thought += u64::from(sample.thoughts > 0);
         self.without_text += u64::from(sample.text_hash.is_none());
         remember(&mut self.prompts, (sample.item, sample.turn.unwrap_or(0)));
         if let Some(text) = sample.text_hash {

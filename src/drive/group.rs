@@ -56,7 +56,7 @@ impl Group {
                     }
                 }
                 let judged = judge.clone().map(|judge| midway(lanes.clone(), judge, group.opened.clone()));
-                let over = watch_over(group.run.clone(), lanes.clone());
+                let over = watch_over(group.run.clone(), lanes.clone(), group.attacks());
                 *watch = Some(tokio::spawn(async move {
                     match judged {
                         Some(judged) => drop(tokio::join!(judged, over)),
@@ -87,11 +87,16 @@ impl Group {
         told.map(|()| lanes)
     }
 
+    /// Whether lanes are driven by an attack of goose's.
+    fn attacks(&self) -> bool {
+        matches!(self.run.plan.load, LoadPlan::Closed(_)) && self.driver != Driver::Native
+    }
+
     /// Waits between two blocks; ends at once if the run does.
     pub async fn settle(&self, pause: Duration) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = ended(&self.run, &[]) => {}
+            () = ended(&self.run, &[], false) => {}
         }
     }
 }
@@ -99,9 +104,9 @@ impl Group {
 /// Waits for the end of sending, by the clock or by Ctrl-C, and then for the time to drain; then gives up waiting.
 ///
 /// Under goose, which takes the signal's handler, the interruption comes by way of its kill switch.
-async fn watch_over(run: LaneSetup, lanes: Vec<Arc<Lane>>) {
+async fn watch_over(run: LaneSetup, lanes: Vec<Arc<Lane>>, attack: bool) {
     let Some(own) = lanes.first().map(|lane| lane.setup.stop.clone()) else { return };
-    ended(&run, &lanes).await;
+    ended(&run, &lanes, attack).await;
     if run.stop.interrupted() {
         own.interrupt();
     }
@@ -118,9 +123,8 @@ async fn watch_over(run: LaneSetup, lanes: Vec<Arc<Lane>>) {
 }
 
 /// Ends when the lanes' windows have closed by the clock (with no lanes: never), or when the run is interrupted: by a
-/// person, from elsewhere, or because its rows can't be kept.
-async fn ended(run: &LaneSetup, lanes: &[Arc<Lane>]) {
-    let attack = !lanes.is_empty() && matches!(run.plan.load, LoadPlan::Closed(_));
+/// person, from elsewhere, or because its rows can't be kept. `attack`: goose drives the lanes.
+async fn ended(run: &LaneSetup, lanes: &[Arc<Lane>], attack: bool) {
     let watched = async {
         loop {
             let now = run.clock.now();

@@ -69,8 +69,8 @@ pub async fn cold_starts(setup: &LaneSetup, targets: &[Arc<Target>]) -> Vec<Cold
     told
 }
 
-/// Drives every lane in the plan's order. `opened` hears of each target's measured window as soon as it is known, and
-/// again when its end is known better. `judge` may end the run early; in isolated order it isn't asked, for there is
+/// Drives every lane in the plan's order; blocks in turns by [`Driver::Native`], whatever `driver` is. `opened` hears of
+/// each target's measured window as soon as it is known, and again when its end is known better. `judge` may end the run early; in isolated order it isn't asked, for there is
 /// nothing to compare before the last target's turn.
 pub async fn drive(
     setup: &LaneSetup,
@@ -81,6 +81,8 @@ pub async fn drive(
 ) -> anyhow::Result<()> {
     let side = |(number, target): (usize, &Arc<Target>)| Side::new(&setup.workload, target.clone(), number);
     let sides: Vec<Arc<Side>> = targets.iter().enumerate().map(side).collect();
+    // Each block would be an attack of goose's own: half a second of start and end, in which it takes Ctrl-C for a second.
+    let driver = if setup.plan.order == Order::Alternate { Driver::Native } else { driver };
     let group = Group { run: setup.clone(), driver, opened: Arc::new(opened) };
     let whole = Stretch::whole(&setup.plan, setup.arrivals.as_ref());
     match setup.plan.order {

@@ -49,6 +49,7 @@ impl Lane {
             dimensions: None,
             connect: None,
             retries: 0,
+            thoughts: 0,
         }
     }
 
@@ -89,6 +90,7 @@ impl Lane {
         sample.gap_max = answer.gap_max;
         sample.error = answer.error;
         sample.retries = retries;
+        sample.thoughts = answer.thoughts;
         if let Some(vector) = &answer.vector {
             sample.dimensions = u32::try_from(vector.len()).ok();
             sample.text_hash = Some(text_hash(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));

@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 40] = [
+pub const COLUMNS: [&str; 41] = [
     "target",
     "wire",
     "phase",
@@ -50,6 +50,7 @@ pub const COLUMNS: [&str; 40] = [
     "retries",
     "latency_us",
     "response_us",
+    "thoughts",
 ];
 
 /// The names that rows hold and samples hold the positions of.
@@ -143,6 +144,7 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.whole(Some(sample.retries));
     row.micros(sample.latency());
     row.micros(sample.response());
+    row.whole(Some(sample.thoughts));
     // The last comma becomes the line's end.
     if let Some(last) = row.out.last_mut() {
         *last = b'\n';
@@ -289,6 +291,7 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
         gap_max: nanos(row.get(35)?)?,
         dimensions: maybe(row.get(36)?)?,
         retries: row.get(37)?.parse().ok()?,
+        thoughts: row.get(40)?.parse().ok()?,
     })
 }
 
@@ -346,7 +349,7 @@ mod tests {
                 cached_tokens: counts[1], output_tokens: counts[2], chunks: small, expected_label: label, label,
                 server_total: times[6], server_load: times[7], server_prompt: times[8], server_output: times[9],
                 request_hash: hash, text_hash: counts[0], error, item, gap_max: times[10], dimensions: turn,
-                connect: times[2], retries: 1,
+                connect: times[2], retries: 1, thoughts: small / 2,
             }
         }
     }

@@ -180,6 +180,8 @@ pub struct Sample {
     pub connect: Option<Nanos>,
     /// Times the request was sent again because a kept-alive connection had died before any byte of the answer.
     pub retries: u32,
+    /// Those of the pieces that are reasoning, and no part of the answer.
+    pub thoughts: u32,
 }
 
 impl Sample {

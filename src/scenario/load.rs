@@ -66,7 +66,7 @@ pub fn load_with(
         // The walk lets through only what the types take; were it not so, this says it without a line.
         Err(error) => return failed(&text, vec![Mistake::new(error.to_string(), Place::Whole)]),
     };
-    sense::check(&scenario, &root, base, &mut mistakes);
+    sense::check(&scenario, &root, base, overrides.goose, &mut mistakes);
     match mistakes.is_empty() {
         true => Ok(Loaded { scenario, path: path.to_owned(), base: base.to_owned(), text }),
         false => failed(&text, mistakes),

@@ -22,6 +22,8 @@ pub struct Overrides {
     pub targets: Vec<String>,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// `--driver goose`, asked for by name: not every load can be driven so.
+    pub goose: bool,
 }
 
 /// Lays all of it over the tree: targets first, so that `--set` can change them.

@@ -55,6 +55,8 @@ pub(super) struct Ask<'a> {
     pub(super) json: bool,
     /// The JSON Schema of the answer.
     pub(super) schema: Option<&'a serde_json::Value>,
+    /// The wire has a place for thoughts.
+    pub(super) thinks: bool,
     /// No text is wanted: vectors.
     pub(super) embed: bool,
 }
@@ -187,6 +189,7 @@ impl Engine {
             Fault::SlowFirstByte,
             Fault::Split,
             Fault::WrongId,
+            Fault::HangUp,
         ];
         let fault = faults.into_iter().zip(self.spec.faults.shares()).find_map(|(fault, share)| {
             place -= share;
@@ -238,10 +241,16 @@ impl Engine {
     }
 
     fn answer(&self, ask: &Ask<'_>, hash: u64, random: Option<&mut ChaCha8Rng>) -> Answer {
-        let limit = ask.limit.unwrap_or(self.spec.output_tokens);
         if ask.embed {
             return Answer::words(hash, 0, Finish::Stop);
         }
+        // Thoughts count towards the limit, as in real engines; one token of answer is left.
+        let limit = ask.limit.unwrap_or(self.spec.output_tokens);
+        let thoughts = if ask.thinks { self.spec.think_tokens.min(limit.saturating_sub(1)) } else { 0 };
+        self.said(ask, limit - thoughts, hash, random).after(thoughts)
+    }
+
+    fn said(&self, ask: &Ask<'_>, limit: u32, hash: u64, random: Option<&mut ChaCha8Rng>) -> Answer {
         if let Some(choice) = Choice::asked(ask.prompt, ask.schema) {
             let text = choice.answer(ask.prompt, &self.labels, self.spec.accuracy, self.spec.seed);
             return Answer::text(&text, limit).stopped_at(ask.stops);

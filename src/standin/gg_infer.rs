@@ -140,6 +140,9 @@ pub(super) async fn infer(
         });
     }
     let id = asked.request_id.wrapping_add(u64::from(draw.fault == Some(Fault::WrongId)));
+    if draw.fault == Some(Fault::HangUp) {
+        return Ok(Next::Close);
+    }
     let allowed = check(server, asked).and_then(|()| match draw.fault {
         Some(Fault::Status) => Err(failed("a declared fault of the stand-in")),
         _ => Ok(()),

@@ -15,7 +15,6 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, SERVER};
 use hyper::rt::ReadBufCursor;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use std::convert::Infallible;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -46,7 +45,13 @@ pub(super) enum Refusal {
     Busy,
     /// It is to fail, as declared.
     Fault,
+    /// Its connection is to be closed, as declared.
+    HangUp,
 }
+
+/// Marks a reply that is never written: its connection is closed in its stead.
+#[derive(Clone)]
+struct HangUp;
 
 /// Where connections come in.
 pub(super) enum Door {
@@ -116,7 +121,11 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
     let io = Io { stream, buffer: vec![0; 16 * 1024].into_boxed_slice(), tape: tape.clone() };
     let service = service_fn(|request| {
         let (engine, tape) = (engine.clone(), tape.clone());
-        async move { Ok::<_, Infallible>(answer(engine, tape, request).await) }
+        async move {
+            let reply = answer(engine, tape, request).await;
+            let hangs_up = reply.extensions().get::<HangUp>().is_some();
+            if hangs_up { Err(io::Error::other("a declared fault")) } else { Ok(reply) }
+        }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
     http.auto_date_header(false).writev(false);
@@ -204,8 +213,10 @@ impl Call {
                 row.fault = draw.fault.filter(|fault| *fault != Fault::WrongId).map_or("", Fault::name);
             });
         }
-        if draw.fault == Some(Fault::Status) {
-            return Err(Refusal::Fault);
+        match draw.fault {
+            Some(Fault::Status) => return Err(Refusal::Fault),
+            Some(Fault::HangUp) => return Err(Refusal::HangUp),
+            _ => {}
         }
         let job = self.engine.admit(ask, draw).await.map_err(|_| Refusal::Busy)?;
         if let Some(tape) = &self.tape {
@@ -233,6 +244,13 @@ pub(super) fn reply(status: StatusCode, content_type: &'static str, body: Answer
     *reply.status_mut() = status;
     reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     reply.headers_mut().insert(SERVER, HeaderValue::from_static("loadcmp-standin"));
+    reply
+}
+
+/// No answer: the connection is closed.
+pub(super) fn hang_up() -> Reply {
+    let mut reply = Response::new(Answering::Whole(Bytes::new()));
+    reply.extensions_mut().insert(HangUp);
     reply
 }
 

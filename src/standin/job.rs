@@ -23,6 +23,7 @@ pub(super) enum Fault {
     SlowFirstByte,
     Split,
     WrongId,
+    HangUp,
 }
 
 /// A request that has its slot.
@@ -210,6 +211,7 @@ impl Fault {
             Fault::SlowFirstByte => "slow_first_byte",
             Fault::Split => "split",
             Fault::WrongId => "wrong_id",
+            Fault::HangUp => "hang_up",
         }
     }
 }

@@ -2,7 +2,7 @@
 //! that are zero are left out, as Ollama does. Its other routes are in `ollama_models.rs`.
 
 use super::engine::Ask;
-use super::http::{Call, Refusal, Reply, json, reply, text};
+use super::http::{Call, Refusal, Reply, hang_up, json, reply, text};
 use super::job::{Fault, Job};
 use super::ollama_fields::{Embed, Talk, keep_alive, options};
 use super::ollama_models as models;
@@ -76,6 +76,7 @@ fn refused(refusal: &Refusal) -> Reply {
         Refusal::Busy => {
             error(StatusCode::SERVICE_UNAVAILABLE, "server busy, please try again.  maximum pending requests exceeded")
         }
+        Refusal::HangUp => hang_up(),
         Refusal::Fault => error(StatusCode::INTERNAL_SERVER_ERROR, "a declared fault of the stand-in"),
     }
 }
@@ -119,6 +120,7 @@ async fn talk(call: Call, chat: bool) -> Reply {
         stops: options.stop.as_deref().unwrap_or_default(),
         json: talk.format.as_ref().is_some_and(|format| *format != Value::Null && *format != ""),
         schema: talk.format.as_ref().filter(|format| format.is_object()),
+        thinks: true,
         embed: false,
     };
     let mut job = match call.admit(ask).await {
@@ -143,10 +145,10 @@ async fn whole(call: &Call, mut job: Job, voice: &Voice) -> Reply {
     match job.fault {
         Some(Fault::ErrorFrame) => Voice::error(&mut out),
         Some(Fault::Truncate) => {
-            voice.head(&job, &job.answer.first(job.made), &mut out);
+            voice.head(&job, &job.answer.first(job.made), "", &mut out);
             out.extend_from_slice(b",\"done\":false}");
         }
-        _ => voice.last(&job, &job.answer.whole(), &mut out),
+        _ => voice.last(&job, &job.answer.whole(), &job.answer.thought(), &mut out),
     }
     let body = Answering::whole(out.freeze(), job.fault);
     reply(StatusCode::OK, "application/json; charset=utf-8", body)
@@ -199,7 +201,7 @@ async fn load_only(call: &Call, model: &str, chat: bool, keep: Option<Nanos>, un
         "load"
     };
     let mut out = BytesMut::with_capacity(256);
-    Voice::new(model, chat, false).head_at(engine.wall(engine.clock.now()), "", &mut out);
+    Voice::new(model, chat, false).head_at(engine.wall(engine.clock.now()), "", "", &mut out);
     let _ = write!(out, ",\"done\":true,\"done_reason\":\"{reason}\"}}");
     json(StatusCode::OK, out.freeze())
 }
@@ -275,11 +277,11 @@ impl Voice {
         Self { model: String::from_utf8_lossy(&name).into_owned(), chat, context }
     }
 
-    fn head(&self, job: &Job, said: &str, out: &mut BytesMut) {
-        self.head_at(job.engine.wall(job.engine.clock.now()), said, out);
+    fn head(&self, job: &Job, said: &str, thought: &str, out: &mut BytesMut) {
+        self.head_at(job.engine.wall(job.engine.clock.now()), said, thought, out);
     }
 
-    fn head_at(&self, at: jiff::Timestamp, said: &str, out: &mut BytesMut) {
+    fn head_at(&self, at: jiff::Timestamp, said: &str, thought: &str, out: &mut BytesMut) {
         out.extend_from_slice(b"{\"model\":\"");
         out.extend_from_slice(self.model.as_bytes());
         let _ = write!(out, "\",\"created_at\":\"{at:.9}\",");
@@ -287,11 +289,17 @@ impl Voice {
             if self.chat { b"\"message\":{\"role\":\"assistant\",\"content\":\"" } else { b"\"response\":\"" };
         out.extend_from_slice(field);
         push_escaped(out, said);
+        if !thought.is_empty() {
+            out.extend_from_slice(b"\",\"thinking\":\"");
+            push_escaped(out, thought);
+        }
         out.extend_from_slice(if self.chat { b"\"}" } else { b"\"" });
     }
 
     pub(super) fn token(&self, job: &Job, index: u32, out: &mut BytesMut) {
-        self.head(job, job.answer.piece(index), out);
+        let piece = job.answer.piece(index);
+        let (said, thought) = if index < job.answer.thoughts { ("", piece) } else { (piece, "") };
+        self.head(job, said, thought, out);
         out.extend_from_slice(b",\"done\":false}\n");
     }
 
@@ -300,13 +308,13 @@ impl Voice {
     }
 
     pub(super) fn end(&self, job: &Job, out: &mut BytesMut) {
-        self.last(job, "", out);
+        self.last(job, "", "", out);
         out.extend_from_slice(b"\n");
     }
 
     /// The object with `done:true`.
-    fn last(&self, job: &Job, said: &str, out: &mut BytesMut) {
-        self.head(job, said, out);
+    fn last(&self, job: &Job, said: &str, thought: &str, out: &mut BytesMut) {
+        self.head(job, said, thought, out);
         let reason = if job.answer.finish == Finish::Stop { "stop" } else { "length" };
         let _ = write!(out, ",\"done\":true,\"done_reason\":\"{reason}\"");
         if self.context {

@@ -78,7 +78,7 @@ pub(super) fn version() -> Reply {
 fn details(engine: &Engine) -> Value {
     object!({
         "parent_model": "", "format": "gguf", "family": "standin", "families": ["standin"],
-        "parameter_size": "1", "quantization_level": "F16",
+        "parameter_size": engine.spec.parameters, "quantization_level": engine.spec.quantization,
         "context_length": engine.spec.context, "embedding_length": engine.spec.dimensions,
     })
 }

@@ -2,7 +2,7 @@
 //! milliseconds, `[DONE]` at the end. As there, the `model` of a request is not checked.
 
 use super::engine::Ask;
-use super::http::{Call, Refusal, Reply, json, reply};
+use super::http::{Call, Refusal, Reply, hang_up, json, reply};
 use super::job::{Fault, Job};
 use super::parse::{Message, Text, Texts, conversation};
 use super::stream::{Answering, Voice as AnyVoice};
@@ -96,6 +96,7 @@ fn invalid(message: &str) -> Reply {
 fn refused(refusal: &Refusal) -> Reply {
     match refusal {
         Refusal::Busy => error(StatusCode::SERVICE_UNAVAILABLE, "unavailable_error", "the queue is full"),
+        Refusal::HangUp => hang_up(),
         Refusal::Fault => error(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "a declared fault of the stand-in"),
     }
 }
@@ -178,6 +179,8 @@ async fn talk(call: Call, chat: bool) -> Reply {
         stops: &stops,
         json: is_json,
         schema,
+        // Plain completions have no place for them.
+        thinks: chat,
         embed: false,
     };
     let mut job = match call.admit(ask).await {
@@ -313,7 +316,12 @@ impl Voice {
 
     pub(super) fn token(&self, job: &Job, index: u32, out: &mut BytesMut) {
         let said = |out: &mut BytesMut| {
-            out.extend_from_slice(if self.chat { b"\"delta\":{\"content\":\"" } else { b"\"text\":\"" });
+            let thought = index < job.answer.thoughts;
+            out.extend_from_slice(match (self.chat, thought) {
+                (true, false) => b"\"delta\":{\"content\":\"",
+                (true, true) => b"\"delta\":{\"reasoning_content\":\"",
+                (false, _) => b"\"text\":\"",
+            });
             push_escaped(out, job.answer.piece(index));
             out.extend_from_slice(if self.chat { b"\"}" } else { b"\"" });
         };
@@ -360,6 +368,10 @@ impl Voice {
             b"\"text\":\""
         });
         push_escaped(out, &said);
+        if job.answer.thoughts > 0 {
+            out.extend_from_slice(b"\",\"reasoning_content\":\"");
+            push_escaped(out, &job.answer.thought());
+        }
         out.extend_from_slice(if self.chat { b"\"}}]," } else { b"\"}]," });
         self.common(false, out);
         usage(job, out);

@@ -23,6 +23,12 @@ pub struct EngineSpec {
     /// Tokens that fit into the model's context.
     #[arg(long, default_value_t = 4096, value_name = "TOKENS")]
     pub context: u32,
+    /// Quantisation that it tells of its model (Ollama wire only).
+    #[arg(long, default_value = "F16", value_name = "NAME")]
+    pub quantization: String,
+    /// Number of parameters that it tells of its model, such as 7B (Ollama wire only).
+    #[arg(long, default_value = "1", value_name = "NUMBER")]
+    pub parameters: String,
     /// Time that loading the model takes: the first request waits for it.
     #[arg(long, default_value_t = 0.0, value_name = "MS", value_parser = amount)]
     pub load_ms: f64,
@@ -44,6 +50,9 @@ pub struct EngineSpec {
     /// Output tokens of a request that names no limit.
     #[arg(long, default_value_t = 64, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub output_tokens: u32,
+    /// Tokens of thought before each answer on the Ollama and OpenAI chat wires, though nobody asked; they count.
+    #[arg(long, default_value_t = 0, value_name = "TOKENS")]
+    pub think_tokens: u32,
     /// Share of generations that end by themselves before their limit.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub early_stop: f64,
@@ -107,6 +116,9 @@ pub struct Faults {
     /// Share answered with another request's id (GG-CORE wire only).
     #[arg(long = "fault-wrong-id", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub wrong_id: f64,
+    /// Share whose connection is closed before any byte of an answer.
+    #[arg(long = "fault-hang-up", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
+    pub hang_up: f64,
 }
 
 /// Limits and habits of the GG-CORE wire.
@@ -167,6 +179,8 @@ impl Default for EngineSpec {
             slots: 4,
             queue: 512,
             context: 4096,
+            quantization: "F16".into(),
+            parameters: "1".into(),
             load_ms: 0.0,
             prefill_rate: 0.0,
             decode_rate: 0.0,
@@ -174,6 +188,7 @@ impl Default for EngineSpec {
             jitter: Jitter::None,
             jitter_scale: 0.0,
             output_tokens: 64,
+            think_tokens: 0,
             early_stop: 0.0,
             accuracy: 1.0,
             labels: None,
@@ -200,6 +215,7 @@ impl Default for Faults {
             slow_first_byte_ms: 1_000.0,
             split: 0.0,
             wrong_id: 0.0,
+            hang_up: 0.0,
         }
     }
 }
@@ -254,7 +270,7 @@ impl EngineSpec {
 
 impl Faults {
     /// The shares, in the order in which one is drawn.
-    pub(super) fn shares(&self) -> [f64; 8] {
+    pub(super) fn shares(&self) -> [f64; 9] {
         [
             self.status,
             self.error_frame,
@@ -264,6 +280,7 @@ impl Faults {
             self.slow_first_byte,
             self.split,
             self.wrong_id,
+            self.hang_up,
         ]
     }
 }

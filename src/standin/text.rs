@@ -86,6 +86,8 @@ pub(super) struct Answer {
     words: Words,
     /// Tokens generated, those of a stop string included.
     pub(super) tokens: u32,
+    /// Those of them, at the beginning, that are thoughts and no part of the text.
+    pub(super) thoughts: u32,
     pub(super) finish: Finish,
 }
 
@@ -100,7 +102,7 @@ enum Words {
 impl Answer {
     /// `count` words of the ring; the prompt's hash decides where they start.
     pub(super) fn words(hash: u64, count: u32, finish: Finish) -> Self {
-        Self { words: Words::Ring { start: (hash >> 32) as usize, count }, tokens: count, finish }
+        Self { words: Words::Ring { start: (hash >> 32) as usize, count }, tokens: count, thoughts: 0, finish }
     }
 
     /// A text of its own: one piece a word, `limit` of them at most.
@@ -108,7 +110,13 @@ impl Answer {
         let mut pieces = pieces(text);
         let finish = if pieces.len() > limit as usize { Finish::Length } else { Finish::Stop };
         pieces.truncate(limit as usize);
-        Self { tokens: u32::try_from(pieces.len()).unwrap_or(u32::MAX), words: Words::Pieces(pieces), finish }
+        let tokens = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
+        Self { words: Words::Pieces(pieces), tokens, thoughts: 0, finish }
+    }
+
+    /// The answer with so many tokens of thought before it.
+    pub(super) fn after(self, thoughts: u32) -> Self {
+        Self { tokens: self.tokens.saturating_add(thoughts), thoughts, ..self }
     }
 
     /// The answer up to the first of the stop strings, whose tokens are counted but not said.
@@ -122,29 +130,36 @@ impl Answer {
             return self;
         };
         let tokens = u32::try_from(pieces(&whole[..end]).len()).unwrap_or(u32::MAX);
-        Self { words: Words::Pieces(pieces(&whole[..at])), tokens, finish: Finish::Stop }
+        Self { words: Words::Pieces(pieces(&whole[..at])), tokens, thoughts: 0, finish: Finish::Stop }
     }
 
-    /// Pieces that are said; one token each.
+    /// Pieces that are thought or said; one token each.
     pub(super) fn len(&self) -> u32 {
-        match &self.words {
+        let said = match &self.words {
             Words::Ring { count, .. } => *count,
             Words::Pieces(pieces) => u32::try_from(pieces.len()).unwrap_or(u32::MAX),
-        }
+        };
+        said.saturating_add(self.thoughts)
     }
 
     /// Piece number `index`; empty beyond the last.
     pub(super) fn piece(&self, index: u32) -> &str {
+        let Some(index) = index.checked_sub(self.thoughts) else { return RING[index as usize % RING.len()] };
         match &self.words {
             Words::Ring { start, .. } => RING[(start.wrapping_add(index as usize)) % RING.len()],
             Words::Pieces(pieces) => pieces.get(index as usize).map_or("", String::as_str),
         }
     }
 
-    /// The first `count` pieces as one text.
+    /// What is thought, as one text.
+    pub(super) fn thought(&self) -> String {
+        (0..self.thoughts).map(|index| self.piece(index)).collect()
+    }
+
+    /// The first `count` pieces as one text, without the thoughts among them.
     pub(super) fn first(&self, count: u32) -> String {
         let mut text = String::with_capacity(count as usize * 8);
-        (0..count).for_each(|index| text.push_str(self.piece(index)));
+        (self.thoughts..count).for_each(|index| text.push_str(self.piece(index)));
         text
     }
 

@@ -52,6 +52,7 @@ pub fn sample(target: usize, index: u64) -> Sample {
         dimensions: None,
         connect: None,
         retries: 0,
+        thoughts: 0,
     }
 }
 

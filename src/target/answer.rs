@@ -12,6 +12,8 @@ pub struct Answer {
     pub vector: Option<Vec<f32>>,
     /// Pieces with text.
     pub chunks: u32,
+    /// Those of them that are reasoning, and no part of the text.
+    pub thoughts: u32,
     /// Stamp of the first piece with text; streams only.
     pub first_token: Option<Nanos>,
     /// Stamp of the last piece with text; streams only.
@@ -50,18 +52,29 @@ impl Answer {
         if text.is_empty() {
             return;
         }
-        self.thought(stamp);
+        self.stamped(stamp);
         self.text.push_str(text);
     }
 
     /// Takes a piece of reasoning: a token like any other for the clock, but no part of the answer's text.
     pub(super) fn thought(&mut self, stamp: Nanos) {
+        self.thoughts += 1;
+        self.stamped(stamp);
+    }
+
+    fn stamped(&mut self, stamp: Nanos) {
         self.chunks += 1;
         match self.last_token {
             None => self.first_token = Some(stamp),
             Some(last) => self.gap_max = self.gap_max.max(Some(stamp.since(last))),
         }
         self.last_token = Some(stamp);
+    }
+
+    /// Takes the reasoning of an answer that came whole.
+    pub(super) fn whole_thought(&mut self) {
+        self.chunks += 1;
+        self.thoughts += 1;
     }
 
     /// Takes the text of an answer that came whole: it has no first token.

@@ -134,7 +134,12 @@ pub(super) fn take(answer: &mut Answer, line: &[u8], stamp: Nanos, streamed: boo
     match (streamed, text.is_empty(), thought.is_empty()) {
         (true, false, _) => answer.piece(text, stamp),
         (true, true, false) => answer.thought(stamp),
-        (false, _, _) => answer.whole(text),
+        (false, _, unthought) => {
+            if !unthought {
+                answer.whole_thought();
+            }
+            answer.whole(text);
+        }
         _ => {}
     }
     let embedded = line.embeddings.is_some();

@@ -150,7 +150,12 @@ pub(super) fn take(answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: boo
             (true, false) => answer.piece(text, stamp),
             (true, true) if thought => answer.thought(stamp),
             (true, true) => {}
-            (false, _) => answer.whole(text),
+            (false, _) => {
+                if thought {
+                    answer.whole_thought();
+                }
+                answer.whole(text);
+            }
         }
         if let Some(finish) = &choice.finish_reason {
             answer.finish = Some(finish.clone());

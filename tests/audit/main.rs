@@ -4,5 +4,8 @@
 mod cli;
 mod directory;
 mod faults;
+mod live;
+mod quiet;
 mod rules;
+mod run;
 mod suites;

@@ -52,6 +52,39 @@ async fn an_error_frame_stands_in_a_200() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_hung_up_gives_no_byte() {
+    let stage = faulty(Faults { hang_up: 1.0, ..Faults::default() });
+    for (path, body) in [(OLLAMA, ollama(true)), (OPENAI, openai(true))] {
+        let body = body.to_string();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let mut stream = TcpStream::connect(stage.host()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[tokio::test]
+async fn thoughts_have_a_field_of_their_own_and_count() {
+    let stage = raise(EngineSpec { think_tokens: 3, ..EngineSpec::default() });
+    let lines = stage.lines(OLLAMA, ollama(true)).await;
+    assert!(lines[..3].iter().all(|line| line["response"] == "" && line["thinking"].is_string()), "{lines:?}");
+    assert!(lines[3]["thinking"].is_null() && lines[3]["response"] != "" && lines[4]["eval_count"] == 4);
+    let (_, whole) = stage.ask(OLLAMA, ollama(false)).await;
+    assert_eq!(whole["response"], lines[3]["response"]);
+    assert_eq!(whole["thinking"].as_str().map(|text| text.split_whitespace().count()), Some(3));
+    let events = stage.events(OPENAI, openai(true)).await;
+    let thought = |event: &&Value| event["choices"][0]["delta"]["reasoning_content"].is_string();
+    assert_eq!(events.iter().filter(thought).count(), 3);
+    let (_, whole) = stage.ask(OPENAI, openai(false)).await;
+    let message = &whole["choices"][0]["message"];
+    assert!(
+        message["content"].as_str().is_some_and(|text| !text.is_empty()) && message["reasoning_content"].is_string()
+    );
+}
+
+#[tokio::test]
 async fn a_truncated_answer_ends_in_order_without_its_mark() {
     let stage = faulty(Faults { truncate: 1.0, ..Faults::default() });
     let lines = stage.lines(OLLAMA, ollama(true)).await;

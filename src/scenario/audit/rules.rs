@@ -90,7 +90,11 @@ pub const RULES: [RuleSpec; 62] = [
         0.1,
         "different prompts got the same answers: fewer different ones than this share of the prompts",
     ),
-    plain("thinking", Doubt, "a target was told to let its model think, which the others don't"),
+    plain(
+        "thinking",
+        Doubt,
+        "a target lets its model think, as it was told or as its answers show, which the others don't",
+    ),
     plain("no-stream", Doubt, "a target was asked for streams and sent none, so it has no first-token times"),
     // Models and settings.
     plain("stand-in", Doubt, "an embedded engine stands in for a real one (a note where all targets are stand-ins)"),

@@ -170,6 +170,13 @@ impl Sense<'_> {
         if scenario.order == Order::Alternate && lone {
             self.wrong(&["order"], "`alternate` needs two targets or more: there is nothing to alternate with");
         }
+        if scenario.order == Order::Alternate && self.goose {
+            self.wrong(
+                &["order"],
+                "`--driver goose` can't drive `alternate`: each block would be an attack of goose's own",
+            )
+            .add_help("leave `--driver` out: blocks are driven by `native`");
+        }
         if scenario.interference && scenario.order != Order::Concurrent {
             self.wrong(&["order"], "`interference` drives the targets at once and then one after another by itself")
                 .add_help("leave `order` out, or write a scenario for each");

@@ -13,8 +13,8 @@ use super::{Scenario, environment};
 use std::path::Path;
 
 /// Finds what doesn't make sense in a scenario that its schema lets pass.
-pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, mistakes: &mut Vec<Mistake>) {
-    let mut sense = Sense { scenario, root, mistakes };
+pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, goose: bool, mistakes: &mut Vec<Mistake>) {
+    let mut sense = Sense { scenario, root, goose, mistakes };
     sense.reference();
     sense.load(base);
     sense.targets();
@@ -24,6 +24,8 @@ pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, mistakes: &mu
 struct Sense<'a> {
     scenario: &'a Scenario,
     root: &'a Node,
+    /// Whether goose was asked for by name.
+    goose: bool,
     mistakes: &'a mut Vec<Mistake>,
 }
 
