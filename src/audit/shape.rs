@@ -232,9 +232,10 @@ fn clamped_values(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let clamped: u64 = side.summary.rows.iter().map(|row| row.clamped).sum();
         if clamped > 0 {
+            let lie = if clamped == 1 { "value lies" } else { "values lie" };
             let sentence = format!(
-                "{}: {clamped} values lie outside what a histogram holds (below zero, or above a day); percentiles take \
-                 its nearest value for them.",
+                "{}: {clamped} {lie} outside what a histogram holds (below zero, or above a day); percentiles take its \
+                 nearest value instead.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("values", clamped.to_string())]);

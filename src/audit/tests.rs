@@ -678,6 +678,39 @@ fn a_finding_is_a_sentence_with_what_it_rests_on() {
     }
 }
 
+/// What people read, of every case: and what other rules say of it, so that a change of one rule is seen wherever it shows.
+#[test]
+fn the_words_of_every_rule_are_kept() {
+    let mut told = String::new();
+    for (number, Case(id, quiet, speaks)) in CASES.iter().enumerate() {
+        let found = |change: &Change| {
+            let mut bench = Bench::healthy();
+            change(&mut bench);
+            bench.found()
+        };
+        let others = |found: &[Finding]| {
+            let ids = found.iter().filter(|finding| finding.id != *id).map(|finding| finding.id.as_str());
+            ids.collect::<Vec<_>>().join(", ")
+        };
+        let (calm, loud) = (found(quiet), found(speaks));
+        told.push_str(&format!("{number} {id}\n"));
+        for Finding { severity, target, sentence, threshold, .. } in loud.iter().filter(|finding| finding.id == *id) {
+            let target = target.map_or("all".to_owned(), |target| format!("target {target}"));
+            let limit = threshold.as_deref().map(|limit| format!(", limit {limit}")).unwrap_or_default();
+            told.push_str(&format!("  {}, {target}{limit}: {sentence}\n", severity.as_str()));
+        }
+        for finding in loud.iter().filter(|finding| finding.id == *id && !finding.evidence.is_empty()) {
+            told.push_str(&format!("  evidence: {}\n", finding.evidence_words()));
+        }
+        for (when, others) in [("quiet", others(&calm)), ("speaking", others(&loud))] {
+            if !others.is_empty() {
+                told.push_str(&format!("  beside it when {when}: {others}\n"));
+            }
+        }
+    }
+    insta::assert_snapshot!("findings", told);
+}
+
 #[test]
 fn the_gravest_come_first() {
     let mut bench = Bench::healthy();

@@ -28,10 +28,15 @@ fn no_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let (requests, answered) = side.counts();
         if answered < judge.limit {
+            let name = side.name();
             let sentence = if requests == 0.0 {
-                format!("{} has no measured requests.", side.name())
+                format!("{name} has no measured requests.")
+            } else if answered == 0.0 {
+                format!("{name} gave no answer to {requests} requests: nothing was measured of it.")
             } else {
-                format!("{} gave {answered} answers to {requests} requests: nothing was measured of it.", side.name())
+                let answers =
+                    if answered == 1.0 { "a single answer".to_owned() } else { format!("{answered} answers") };
+                format!("{name} gave {answers} to {requests} requests: too little to tell anything of it.")
             };
             let counts = [("requests", requests.to_string()), ("answers", answered.to_string())];
             judge.find(Some(side.at), sentence, &counts);
