@@ -2,6 +2,7 @@
 
 CARGO ?= cargo
 OUT ?=
+ARGS ?=
 
 .PHONY: run test lint test-real engines clients bench truth help
 
@@ -32,7 +33,7 @@ clients: ## The official clients against the stand-in.
 	tests/clients/run.sh
 
 truth: ## The statistics proved: runs whose truth is known through the fold that users get.
-	$(CARGO) bench --quiet --bench truth
+	$(CARGO) bench --quiet --bench truth -- $(ARGS)
 
 bench: ## Speed beside oha, interleaved: a benchmark, not a test. ARGS="--only pacing" runs one part.
 	bench/run.sh $(ARGS)

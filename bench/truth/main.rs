@@ -37,7 +37,7 @@ fn main() {
     let size = if has("--quick") {
         Size { equal: 400, different: 0, pilots: 0 }
     } else {
-        Size { equal: number("--runs", 1000), different: number("--runs", 600), pilots: number("--pilots", 100) }
+        Size { equal: number("--runs", 2500), different: number("--runs", 600), pilots: number("--pilots", 100) }
     };
     println!("{}", tally::HEADER);
     let mut all = Vec::new();

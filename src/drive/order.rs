@@ -70,8 +70,8 @@ pub async fn cold_starts(setup: &LaneSetup, targets: &[Arc<Target>]) -> Vec<Cold
 }
 
 /// Drives every lane in the plan's order; blocks in turns by [`Driver::Native`], whatever `driver` is. `opened` hears of
-/// each target's measured window as soon as it is known, and again when its end is known better. `judge` may end the run early; in isolated order it isn't asked, for there is
-/// nothing to compare before the last target's turn.
+/// each target's measured window as soon as it is known, and again when its end is known better. `judge` may end the run
+/// early; in isolated order it isn't asked, for there is nothing to compare before the last target's turn.
 pub async fn drive(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
