@@ -113,10 +113,8 @@ fn output_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 fn finish_reasons(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let (mine, other) = (&side.gathered.finishes, &reference.gathered.finishes);
+        // Of no answers at all, shares are no numbers, and no rule speaks of those.
         let (n, m) = (mine.values().sum::<u64>() as f64, other.values().sum::<u64>() as f64);
-        if n == 0.0 || m == 0.0 {
-            continue;
-        }
         let of = |all: &std::collections::BTreeMap<&str, u64>, word| all.get(word).copied().unwrap_or(0) as f64;
         let furthest = mine
             .keys()

@@ -22,7 +22,7 @@ fn unequal_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let told: Vec<(String, f64)> =
         evidence.sides().filter_map(|side| Some((side.name(), side.summary.row("prompt_tokens")?.mean?))).collect();
     let (least, most) = told.iter().fold((f64::INFINITY, 0_f64), |(low, high), (_, n)| (low.min(*n), high.max(*n)));
-    if told.len() > 1 && most > least * (1.0 + judge.limit) + TEMPLATE {
+    if most > least * (1.0 + judge.limit) + TEMPLATE {
         let list = told.iter().map(|(name, n)| format!("{name} {n:.0}")).collect::<Vec<_>>().join(", ");
         let sentence = format!(
             "The same prompts are unlike numbers of tokens, on average {list}: templates or tokenisers differ, or one \

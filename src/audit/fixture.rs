@@ -17,6 +17,7 @@ pub struct Bench {
     pub gathered: Vec<Gathered>,
     pub timeline: Vec<Second>,
     pub conditions: Conditions,
+    pub primary: &'static str,
 }
 
 /// Answers of each target.
@@ -41,7 +42,16 @@ impl Bench {
         let conditions = Conditions { own_cores_allowed: Some(2.0), other_cores: Some(0.0), ..conditions };
         let targets = ["native", "ollama"].map(summary).to_vec();
         let (complete, timeline, gathered) = (true, Vec::new(), gather.finish());
-        Self { plan, complete, targets, comparisons: Vec::new(), gathered, timeline, conditions }
+        Self {
+            plan,
+            complete,
+            targets,
+            comparisons: Vec::new(),
+            gathered,
+            timeline,
+            conditions,
+            primary: "latency.p50",
+        }
     }
 
     /// What the rules find.
@@ -53,7 +63,7 @@ impl Bench {
             comparisons: &self.comparisons,
             gathered: &self.gathered,
             timeline: &self.timeline,
-            primary: "latency.p50",
+            primary: self.primary,
             conditions: Some(&self.conditions),
         })
     }

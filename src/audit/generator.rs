@@ -120,8 +120,9 @@ fn low_concurrency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides().filter(|side| side.gathered.rows >= EACH * u64::from(closed.users)) {
         let span = side.gathered.span_s();
         let thought = closed.think.0.as_secs_f64() * side.gathered.rows as f64;
+        // In no time at all, nobody is found missing: the share is no number then.
         let (users, reached) = (f64::from(closed.users), (side.gathered.occupied_s + thought) / span);
-        if span > 0.0 && reached < users * (1.0 - judge.limit) {
+        if reached < users * (1.0 - judge.limit) {
             let sentence = format!(
                 "{}: {users} users were to be at work, and {} were on average: the load was less than its label says.",
                 side.name(),

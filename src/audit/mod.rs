@@ -143,6 +143,8 @@ pub fn rules_table() -> String {
 }
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod tests;

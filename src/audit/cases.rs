@@ -1,0 +1,752 @@
+//! For each rule, a run that it is quiet of and one that it speaks of, mostly with one step between them.
+
+use super::fixture::{ANSWERS, Bench, answer, row, verdict};
+use crate::record::{Nanos, Outcome, Sample};
+use crate::scenario::audit::{Setting, rule};
+use crate::scenario::plan::Endpoint;
+use crate::scenario::{History, Order, PromptCache, Task};
+use crate::stats::Second;
+
+pub(super) type Change = fn(&mut Bench);
+
+/// Where a rule is quiet, and where it speaks.
+pub(super) struct Case(pub &'static str, pub Change, pub Change);
+
+fn nothing(_: &mut Bench) {}
+
+/// Every sample of the first target, changed by its number.
+pub(super) fn each(bench: &mut Bench, change: fn(u64, &mut Sample)) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        change(index, &mut sample);
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+pub(super) fn both_spec(bench: &mut Bench, specs: [serde_json::Value; 2]) {
+    for (target, spec) in bench.plan.targets.iter_mut().zip(specs) {
+        target.spec = serde_json::from_value(spec).unwrap();
+    }
+}
+
+fn set_load(bench: &mut Bench, load: serde_json::Value) {
+    bench.plan.load = serde_json::from_value(load).unwrap();
+}
+
+pub(super) fn open(bench: &mut Bench, planned: u64) {
+    set_load(
+        bench,
+        serde_json::json!({ "open": {
+            "about": "x", "spec": { "rate": 1.0 }, "duration": "5s", "warmup": "0s", "in_flight": 8, "pacing": "timer",
+            "planned": planned, "hash": ""
+        } }),
+    );
+}
+
+fn closed(bench: &mut Bench, users: u32, until: serde_json::Value, think: &str) {
+    set_load(
+        bench,
+        serde_json::json!({ "closed": { "users": users, "until": until, "think": think, "warmup": "0s" } }),
+    );
+}
+
+pub(super) fn at(bench: &mut Bench, number: usize, host: &str) {
+    bench.plan.targets[number].endpoint = Endpoint::Tcp { host: host.to_owned(), port: 80, prefix: String::new() };
+}
+fn seconds(bench: &mut Bench, count: u64, ratio: fn(u64) -> f64) {
+    bench.timeline = (0..count)
+        .map(|t_s| {
+            let p50 = 1000.0 + t_s as f64;
+            Second { t_s, latency_p50_us: Some(p50), latency_p95_us: Some(p50 * ratio(t_s)), ..Second::default() }
+        })
+        .collect();
+}
+
+pub(super) const CASES: &[Case] = &[
+    Case("interrupted", nothing, |b| b.complete = false),
+    Case("no-answers", |b| b.outcomes(0, 2, 0), |b| b.outcomes(0, 1, 5)),
+    Case("no-answers", nothing, |b| b.outcomes(1, 0, 0)),
+    Case("unequal-requests", |b| b.outcomes(0, 198, 0), |b| b.outcomes(0, 197, 0)),
+    // By duration, unequal numbers are throughput.
+    Case(
+        "unequal-requests",
+        |b| {
+            b.outcomes(1, 100, 0);
+            closed(b, 2, serde_json::json!({ "duration": "5s" }), "0s");
+        },
+        |b| {
+            b.outcomes(1, 100, 0);
+            open(b, 200);
+        },
+    ),
+    Case(
+        "unlike-requests",
+        |b| {
+            b.plan.task = Task::Chat;
+            b.plan.workload.history = History::Own;
+            each(b, |i, s| s.request_hash = i + u64::from(i == 7));
+        },
+        |b| each(b, |i, s| s.request_hash = i + u64::from(i == 7)),
+    ),
+    Case("planned-requests", nothing, |b| closed(b, 2, serde_json::json!({ "requests": 201 }), "0s")),
+    Case(
+        "planned-requests",
+        |b| {
+            closed(b, 2, serde_json::json!({ "requests": 300 }), "0s");
+            b.complete = false;
+        },
+        |b| each(b, |i, s| s.turn = Some(1 + u32::from(i == 5))),
+    ),
+    Case(
+        "planned-requests",
+        |b| {
+            closed(b, 2, serde_json::json!({ "requests": 300 }), "0s");
+            b.plan.until_ci = Some(crate::scenario::Share(0.05));
+        },
+        |b| open(b, 201),
+    ),
+    Case("error-rate", |b| b.outcomes(0, 198, 2), |b| b.outcomes(0, 197, 3)),
+    // Beyond 1 % and beyond chance: 7 of 200 against none may be luck, 8 may not.
+    Case("one-sided-failures", |b| b.outcomes(0, 193, 7), |b| b.outcomes(0, 192, 8)),
+    Case(
+        "one-sided-failures",
+        |b| {
+            b.outcomes(0, 150, 50);
+            b.outcomes(1, 150, 50);
+        },
+        |b| b.outcomes(1, 150, 50),
+    ),
+    // Many rows: beyond chance, and not beyond the limit.
+    Case(
+        "one-sided-failures",
+        |b| (b.outcomes(0, 9900, 100), b.outcomes(1, 10_000, 0)).0,
+        |b| {
+            b.outcomes(0, 9890, 110);
+            b.outcomes(1, 10_000, 0);
+        },
+    ),
+    Case("retries", nothing, |b| each(b, |i, s| s.retries = u32::from(i == 3))),
+    Case(
+        "reconnects",
+        |b| each(b, |i, s| s.connect = (i < 4).then_some(Nanos(1))),
+        |b| each(b, |i, s| s.connect = (i < 5).then_some(Nanos(1))),
+    ),
+    Case(
+        "reconnects",
+        |b| (open(b, 200), each(b, |_, s| s.connect = Some(Nanos(1)))).0,
+        |b| {
+            each(b, |_, s| s.connect = Some(Nanos(1)));
+        },
+    ),
+    Case(
+        "zero-tokens",
+        |b| each(b, |i, s| s.output_tokens = Some(if i < 2 { 0 } else { 20 })),
+        |b| each(b, |i, s| s.output_tokens = Some(if i < 3 { 0 } else { 20 })),
+    ),
+    Case(
+        "zero-tokens",
+        |b| (b.plan.task = Task::Embed, each(b, |_, s| s.output_tokens = Some(0))).0,
+        |b| {
+            b.plan.task = Task::Chat;
+            each(b, |_, s| s.output_tokens = Some(0));
+        },
+    ),
+    Case("missing-tokens", nothing, |b| each(b, |i, s| s.output_tokens = (i > 0).then_some(20))),
+    Case(
+        "missing-tokens",
+        |b| (b.plan.task = Task::Classify, each(b, |_, s| s.output_tokens = None)).0,
+        |b| {
+            each(b, |_, s| s.output_tokens = None);
+        },
+    ),
+    Case(
+        "empty-answers",
+        |b| each(b, |i, s| s.text_hash = (i > 1).then_some(i)),
+        |b| each(b, |i, s| s.text_hash = (i > 2).then_some(i)),
+    ),
+    Case("unequal-output", |b| b.row("output_tokens").mean = Some(32.7), |b| b.row("output_tokens").mean = Some(32.8)),
+    // Three answers of wildly unlike lengths tell nothing.
+    Case(
+        "unequal-output",
+        |b| {
+            let row = b.row("output_tokens");
+            (row.mean, row.sd, row.n) = (Some(60.0), Some(40.0), Some(3));
+        },
+        |b| b.row("output_tokens").mean = Some(10.0),
+    ),
+    // Just the limit is not beyond it; nor are 2.576 standard errors, for chance.
+    Case(
+        "unequal-output",
+        |b| output(b, (24.0, 5.0, 200), (20.0, 5.0, 200)),
+        |b| output(b, (24.1, 5.0, 200), (20.0, 5.0, 200)),
+    ),
+    Case(
+        "unequal-output",
+        |b| output(b, (2.576, 0.0, 1), (0.0, 1.0, 1)),
+        |b| output(b, (2.577, 0.0, 1), (0.0, 1.0, 1)),
+    ),
+    // 19 % and 21 % of the answers moved from below all others to above them.
+    Case(
+        "output-lengths",
+        |b| each(b, |i, s| s.output_tokens = Some(if i < 40 { 60 } else { 8 + i * 7 % 40 })),
+        |b| each(b, |i, s| s.output_tokens = Some(if i < 42 { 60 } else { 8 + i * 7 % 40 })),
+    ),
+    Case("output-lengths", |b| moved(b, 50), |b| moved(b, 51)),
+    Case(
+        "one-token-answers",
+        |b| each(b, |i, s| s.output_tokens = Some(if i < 10 { 1 } else { 20 })),
+        |b| each(b, |i, s| s.output_tokens = Some(if i < 11 { 1 } else { 20 })),
+    ),
+    Case(
+        "one-token-answers",
+        |b| (b.plan.task = Task::Classify, each(b, |_, s| s.output_tokens = Some(1))).0,
+        |b| {
+            each(b, |_, s| s.output_tokens = Some(1));
+        },
+    ),
+    Case(
+        "finish-reasons",
+        |b| each(b, |i, s| s.finish = Some(if i < 40 { "length" } else { "eos" }.into())),
+        |b| each(b, |i, s| s.finish = Some(if i < 41 { "length" } else { "eos" }.into())),
+    ),
+    Case("finish-reasons", |b| each(b, |_, s| s.finish = None), |b| each(b, |_, s| s.finish = Some("other".into()))),
+    // A handful of answers may have ended as they did by chance.
+    Case(
+        "finish-reasons",
+        |b| each(b, |i, s| s.finish = (i < 2).then(|| if i == 0 { "length" } else { "stop" }.into())),
+        |b| each(b, |i, s| s.finish = (i < 20).then(|| if i < 10 { "MAX_TOKENS" } else { "stop" }.into())),
+    ),
+    // Of several words the one that is furthest apart is told; many of both is no difference.
+    Case("finish-reasons", |b| ended(b, [10, 190, 0], [1, 199, 0]), |b| ended(b, [100, 100, 0], [0, 40, 10])),
+    Case("finish-reasons", |b| ended(b, [9, 191, 0], [0, 200, 0]), |b| ended(b, [20, 100, 80], [0, 50, 0])),
+    Case("finish-reasons", |b| ended(b, [50, 150, 0], [20, 140, 0]), |b| ended(b, [10, 20, 170], [1, 49, 0])),
+    Case("claimed-limit", |b| claim(b, 40, ANSWERS, 64), |b| claim(b, 41, ANSWERS, 64)),
+    Case("claimed-limit", |b| claim(b, 9, 9, 64), |b| claim(b, 10, 10, 64)),
+    Case("claimed-limit", |b| claim(b, 200, ANSWERS, 15), |b| claim(b, 200, ANSWERS, 16)),
+    Case(
+        "tokens-per-chunk",
+        |b| each(b, |_, s| (s.output_tokens, s.chunks) = (Some(20), 5)),
+        |b| each(b, |i, s| (s.output_tokens, s.chunks) = (Some(20 + u64::from(i == 0)), 5)),
+    ),
+    Case(
+        "tokens-per-chunk",
+        |b| each(b, |_, s| (s.stamps.first_token, s.chunks) = (None, 1)),
+        |b| {
+            each(b, |_, s| s.chunks = 1);
+        },
+    ),
+    Case("tokens-per-chunk", |b| each(b, |_, s| s.chunks = 0), |b| each(b, |_, s| s.chunks = 4)),
+    // Sixty items in the fixture: a tenth of them is six.
+    Case("same-answers", |b| each(b, |i, s| s.text_hash = Some(i % 6)), |b| each(b, |i, s| s.text_hash = Some(i % 5))),
+    Case(
+        "same-answers",
+        |b| each(b, |i, s| (s.item, s.text_hash) = (i as usize % 9, Some(1))),
+        |b| each(b, |i, s| (s.item, s.text_hash) = (i as usize % 11, Some(1))),
+    ),
+    Case("same-answers", |b| labels(b, 2, 2), |b| labels(b, 2, 1)),
+    Case("same-answers", |b| labels(b, 1, 1), |b| labels(b, 3, 1)),
+    Case("same-answers", |b| each(b, |_, s| s.text_hash = None), |b| each(b, |_, s| s.text_hash = Some(1))),
+    Case(
+        "thinking",
+        |b| both_spec(b, [serde_json::json!({ "ollama": { "think": false } }), serde_json::json!({ "openai": {} })]),
+        |b| both_spec(b, [serde_json::json!({ "ollama": { "think": true } }), serde_json::json!({ "openai": {} })]),
+    ),
+    Case(
+        "thinking",
+        |b| both_spec(b, [openai(serde_json::json!({ "reasoning_effort": "none" })), openai(serde_json::json!({}))]),
+        |b| both_spec(b, [openai(serde_json::json!({ "reasoning_effort": "low" })), openai(serde_json::json!({}))]),
+    ),
+    Case("thinking", |b| both_spec(b, [kwargs(false), kwargs(false)]), |b| both_spec(b, [kwargs(false), kwargs(true)])),
+    Case("thinking", nothing, |b| each(b, |i, s| s.thoughts = u32::from(i < 3) * 40)),
+    Case(
+        "no-stream",
+        |b| (b.plan.workload.stream = false, b.targets[0].rows.retain(|r| r.metric != "ttft")).0,
+        |b| {
+            b.targets[0].rows.retain(|r| r.metric != "ttft");
+        },
+    ),
+    Case(
+        "no-stream",
+        |b| (b.targets[0].rows.retain(|r| r.metric != "ttft"), b.outcomes(0, 0, 9)).1,
+        |b| (b.targets[0].rows.retain(|r| r.metric != "ttft"), b.outcomes(0, 1, 9)).1,
+    ),
+    Case("stand-in", nothing, |b| b.plan.targets[1].stand_in = true),
+    Case(
+        "quantisation",
+        |b| b.plan.targets[0].facts.quantization = Some("q4_k_m".into()),
+        |b| b.plan.targets[0].facts.quantization = Some("Q8_0".into()),
+    ),
+    Case(
+        "quantisation",
+        |b| b.plan.targets[0].facts.quantization = None,
+        |b| {
+            b.plan.targets[0].facts.quantization = Some("F16".into());
+        },
+    ),
+    Case("parameters", |b| sizes(b, "1B", "1.1B"), |b| sizes(b, "1B", "1.11B")),
+    Case("parameters", |b| sizes(b, "8x7B", "1B"), |b| sizes(b, "7B", "500M")),
+    Case("context-length", |b| contexts(b, Some(4096), Some(4096)), |b| contexts(b, Some(4096), Some(8192))),
+    Case("context-length", |b| contexts(b, None, Some(8192)), |b| contexts(b, Some(1), Some(2))),
+    Case("slots", |b| slots(b, 2, 4), |b| slots(b, 1, 4)),
+    Case("slots", |b| slots(b, 1, 1), |b| slots(b, 4, 1)),
+    Case("cannot-honour", nothing, |b| b.plan.targets[0].inequalities.push("it knows no top_k".into())),
+    Case(
+        "own-history",
+        |b| b.plan.workload.history = History::Own,
+        |b| {
+            b.plan.task = Task::Chat;
+            b.plan.workload.history = History::Own;
+        },
+    ),
+    Case("unlike-transports", nothing, |b| b.plan.targets[0].endpoint = Endpoint::Unix { path: "/x".into() }),
+    Case(
+        "same-endpoint",
+        |b| b.plan.targets[1].endpoint = b.plan.targets[0].endpoint.clone(),
+        |b| {
+            b.plan.targets[1].endpoint = b.plan.targets[0].endpoint.clone();
+            b.plan.targets[1].model = b.plan.targets[0].model.clone();
+        },
+    ),
+    // 44 tokens: a quarter more and eight are 63.
+    Case("unequal-prompts", |b| prompts(b, 63.0), |b| prompts(b, 63.1)),
+    // Of one target that tells, there is nothing to be unlike.
+    Case("unequal-prompts", |b| (prompts(b, 99.0), b.targets[1].rows.clear()).1, |b| prompts(b, 24.0)),
+    Case("truncated-prompts", |b| full(b, 2), |b| full(b, 3)),
+    Case("truncated-prompts", |b| cut_at(b, 50), |b| cut_at(b, 49)),
+    Case("cold-load", |b| loads(b, &[99_999]), |b| loads(b, &[100_000])),
+    // The same load after an answer without one is another finding.
+    Case("cold-load", |b| loads(b, &[1, 100_000]), |b| loads(b, &[500_000, 1])),
+    Case("model-reload", |b| loads(b, &[1, 99_999]), |b| loads(b, &[1, 100_000])),
+    Case("model-reload", |b| loads(b, &[500_000, 1]), |b| loads(b, &[500_000, 1, 500_000])),
+    Case("cache-when-busting", |b| cached(b, &[0, 1], 3, 10), |b| cached(b, &[0, 1], 4, 10)),
+    Case(
+        "cache-when-busting",
+        |b| (b.plan.workload.prompt_cache = PromptCache::AsIs, cached(b, &[0, 1], 9, 10)).1,
+        |b| cached(b, &[1], 9, 10),
+    ),
+    Case("one-sided-cache", |b| cached(b, &[0], 2, 10), |b| cached(b, &[0], 21, 100)),
+    Case("one-sided-cache", |b| cached(b, &[0, 1], 9, 10), |b| cached(b, &[1], 9, 10)),
+    // Much on both sides, and no more than the limit apart, though not by chance; or by chance.
+    Case("one-sided-cache", |b| caches(b, ANSWERS, [60, 45]), |b| caches(b, ANSWERS, [60, 39])),
+    Case("one-sided-cache", |b| caches(b, 5, [50, 0]), |b| caches(b, 20, [50, 0])),
+    Case("one-sided-cache", |b| caches(b, 5, [0, 50]), |b| caches(b, 20, [0, 50])),
+    Case("generator-lag", |b| b.row("lag").p99 = Some(1000.0), |b| b.row("lag").p99 = Some(1000.1)),
+    Case(
+        "generator-lag",
+        |b| (b.row("latency").p50 = Some(200_000.0), b.row("lag").p99 = Some(2000.0)).0,
+        |b| {
+            b.row("latency").p50 = Some(200_000.0);
+            b.row("lag").p99 = Some(2000.1);
+        },
+    ),
+    Case(
+        "lag-of-difference",
+        |b| b.comparisons = vec![verdict(1040.0, 1000.0)],
+        |b| b.comparisons = vec![verdict(1039.0, 1000.0)],
+    ),
+    Case(
+        "lag-of-difference",
+        |b| {
+            let mut told = verdict(1000.0, 1001.0);
+            told.verdict = crate::stats::Verdict::NotShown;
+            b.comparisons = vec![told];
+        },
+        |b| b.comparisons = vec![verdict(1000.0, 1039.0)],
+    ),
+    // The main metric's difference is looked at where that is a time, else the median latency's: of this target.
+    Case("lag-of-difference", |b| differ(b, "ttft.p50", "us", 1040.0), |b| differ(b, "ttft.p50", "us", 1039.0)),
+    Case(
+        "lag-of-difference",
+        |b| differ(b, "tokens", "1", 1001.0),
+        |b| {
+            differ(b, "tokens", "1", 9000.0);
+            b.comparisons[1] = verdict(1001.0, 1000.0);
+        },
+    ),
+    Case(
+        "unsent-requests",
+        |b| b.targets[0].outcomes = vec![(Outcome::Ok, 999), (Outcome::Unsent, 1)],
+        |b| b.targets[0].outcomes = vec![(Outcome::Ok, 998), (Outcome::Unsent, 1)],
+    ),
+    Case("missed-rate", |b| open(b, 202), |b| open(b, 203)),
+    Case("missed-rate", |b| unsent(b, 2), |b| unsent(b, 3)),
+    Case(
+        "missed-rate",
+        |b| (open(b, 400), b.complete = false).0,
+        |b| {
+            open(b, 200);
+            each(b, |i, s| s.outcome = if i < 3 { Outcome::Unsent } else { Outcome::Ok });
+        },
+    ),
+    Case("missed-rate", |b| (open(b, 400), b.plan.until_ci = Some(crate::scenario::Share(0.05))).0, |b| open(b, 400)),
+    Case("generator-cpu", |b| b.conditions.own_cores = Some(1.6), |b| b.conditions.own_cores = Some(1.61)),
+    Case(
+        "generator-cpu",
+        |b| b.conditions.own_cores_allowed = Some(0.0),
+        |b| b.conditions.own_cores_allowed = Some(0.5),
+    ),
+    // Two users are at work nearly all the time: 1.98 of 2.4 is enough, of 2.5 would not be; users come whole.
+    Case("low-concurrency", nothing, |b| closed(b, 3, serde_json::json!({ "requests": 200 }), "0s")),
+    Case(
+        "low-concurrency",
+        |b| closed(b, 3, serde_json::json!({ "requests": 200 }), "9ms"),
+        |b| {
+            closed(b, 3, serde_json::json!({ "requests": 200 }), "1ms");
+        },
+    ),
+    Case(
+        "low-concurrency",
+        |b| closed(b, 21, serde_json::json!({ "requests": 200 }), "0s"),
+        |b| {
+            closed(b, 20, serde_json::json!({ "requests": 200 }), "0s");
+        },
+    ),
+    Case("low-concurrency", |b| at_work(b, 2.0), |b| at_work(b, 1.99)),
+    Case("same-host", |b| at(b, 0, "127.0.0.1"), |b| (at(b, 0, "127.0.0.1"), at(b, 1, "LocalHost")).0),
+    Case(
+        "same-host",
+        |b| (at(b, 0, "::1"), at(b, 1, "::1"), b.plan.order = Order::Isolated).0,
+        |b| {
+            at(b, 0, "::1");
+            b.plan.targets[1].endpoint = Endpoint::Unix { path: "/x".into() };
+        },
+    ),
+    Case("clock-jump", |b| b.conditions.clock_jump_s = Some(0.05), |b| b.conditions.clock_jump_s = Some(-0.051)),
+    Case(
+        "cpu-frequency",
+        |b| b.conditions.frequency_mhz = Some((2100.0, 3000.0)),
+        |b| b.conditions.frequency_mhz = Some((2099.0, 3000.0)),
+    ),
+    Case(
+        "swapping",
+        |b| b.conditions.swapped_bytes = Some(1 << 20),
+        |b| b.conditions.swapped_bytes = Some((1 << 20) + 1),
+    ),
+    Case(
+        "swap-in-use",
+        |b| b.conditions.swap_bytes = Some(64 << 20),
+        |b| b.conditions.swap_bytes = Some((64 << 20) + 1),
+    ),
+    Case("other-load", |b| b.conditions.other_cores = Some(0.8), |b| b.conditions.other_cores = Some(0.81)),
+    Case("stolen-time", |b| b.conditions.stolen_cores = Some(0.16), |b| b.conditions.stolen_cores = Some(0.161)),
+    Case("precise-pacing", |b| precise(b, 3.0), |b| precise(b, 2.0)),
+    Case("precise-pacing", |b| (open(b, 200), b.conditions.cores = Some(2.0)).1, |b| precise(b, 1.0)),
+    Case("not-steady", |b| steady(b, 1.052), |b| steady(b, 1.053)),
+    Case("not-steady", |b| steady(b, 0.953), |b| steady(b, 0.952)),
+    Case("drift", |b| drifts(b, 0.1, 0.3), |b| drifts(b, 0.101, 0.3)),
+    Case("drift", |b| drifts(b, -0.3, -0.1), |b| drifts(b, -0.3, -0.101)),
+    Case("drift", |b| drifts(b, -0.3, 0.3), |b| drifts(b, 0.2, 0.3)),
+    Case("server-time", |b| server_over(b, 2, 110_000), |b| server_over(b, 3, 110_000)),
+    // The slack is 0.1 ms and 1 % of the latency, which is 10 ms here.
+    Case("server-time", |b| server_over(b, 9, 200_000), |b| server_over(b, 9, 200_001)),
+    Case("equal-samples", |b| repeat(b, 200, 20), |b| repeat(b, 200, 19)),
+    Case("equal-samples", |b| repeat(b, 4, 1), |b| repeat(b, 5, 1)),
+    Case("equal-samples", |b| repeat(b, 5, 2), |b| repeat(b, 9, 1)),
+    Case("identical-samples", nothing, |b| b.gathered[1] = b.gathered[0].clone()),
+    Case(
+        "identical-samples",
+        |b| (b.gather(0, (0..4).map(|i| answer(0, i))), b.gathered[1] = b.gathered[0].clone()).0,
+        |b| (b.gather(0, (0..5).map(|i| answer(0, i))), b.gathered[1] = b.gathered[0].clone()).0,
+    ),
+    Case(
+        "impossible-times",
+        |b| b.gathered[0].fastest = Some(Nanos(1000)),
+        |b| b.gathered[0].fastest = Some(Nanos(999)),
+    ),
+    Case(
+        "impossible-times",
+        |b| b.gathered[0].fastest = None,
+        |b| each(b, |i, s| s.stamps.end = if i == 9 { s.stamps.sent } else { s.stamps.end }),
+    ),
+    Case("too-much-throughput", |b| in_flight(b, 2.099), |b| in_flight(b, 2.101)),
+    Case("flat-latency", |b| flat(b, 30, 9_000), |b| flat(b, 30, 0)),
+    Case("flat-latency", |b| flat(b, 29, 0), |b| flat(b, 31, 0)),
+    // Latency that grows is not flat, however little of it is noise.
+    Case("flat-latency", nothing, |b| flat(b, 200, 100)),
+    Case("flat-latency", |b| long_prompts(b, 300, 0), |b| long_prompts(b, 700, 0)),
+    Case("flat-latency", |b| long_prompts(b, 700, 60), |b| long_prompts(b, 700, 40)),
+    Case("fixed-percentiles", |b| multiple(b, 9, 2), |b| multiple(b, 10, 2)),
+    Case("fixed-percentiles", |b| multiple(b, 200, 0), |b| multiple(b, 200, 3)),
+    Case(
+        "fixed-percentiles",
+        |b| row(&mut b.targets[1], "latency").mean = Some(20_000.1),
+        |b| {
+            row(&mut b.targets[1], "latency").mean = Some(20_000.0);
+        },
+    ),
+    Case(
+        "fixed-percentiles",
+        |b| {
+            for target in &mut b.targets {
+                let row = row(target, "latency");
+                (row.mean, row.sd) = (Some(20_000.0), Some(200.0));
+            }
+        },
+        |b| {
+            for target in &mut b.targets {
+                let row = row(target, "ttft");
+                (row.mean, row.sd) = (Some(20_000.0), Some(201.0));
+            }
+        },
+    ),
+    Case("fixed-percentiles", |b| seconds(b, 4, |_| 1.2), |b| seconds(b, 5, |_| 1.2)),
+    Case("fixed-percentiles", |b| seconds(b, 9, |t| 1.2 + t as f64 / 1e4), |b| seconds(b, 9, |_| 1.5)),
+    Case("impossible-figures", |b| b.row("latency").p95 = Some(19_980.0), |b| b.row("latency").p95 = Some(19_950.0)),
+    Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").min, |b| b.row("ttft").mean = Some(1000.0)),
+    Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").max, |b| b.row("ttft").mean = Some(9001.0)),
+    Case("clamped-values", nothing, |b| b.row("latency").clamped = 1),
+    Case("few-samples", |b| b.outcomes(0, 20, 0), |b| b.outcomes(0, 19, 0)),
+    Case("few-samples", |b| b.outcomes(0, 1, 0), |b| b.outcomes(0, 2, 0)),
+];
+
+fn claim(bench: &mut Bench, at_limit: u64, answers: u64, limit: u32) {
+    bench.plan.workload.sampling.max_tokens = limit;
+    let samples = (0..answers).map(|index| {
+        let mut sample = answer(0, index);
+        sample.output_tokens = Some(if index < at_limit { u64::from(limit) } else { 7 });
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+/// Sets from where a rule speaks.
+fn limit(bench: &mut Bench, id: &str, text: &str) {
+    let spec = rule(id).unwrap();
+    bench.plan.audit.set(spec, Setting::parse(text, spec.threshold.map(|t| t.unit)).unwrap());
+}
+
+/// Mean, standard deviation and number of the answers' tokens, on both sides.
+fn output(bench: &mut Bench, a: (f64, f64, u64), b: (f64, f64, u64)) {
+    for (target, (mean, sd, n)) in bench.targets.iter_mut().zip([a, b]) {
+        let row = row(target, "output_tokens");
+        (row.mean, row.sd, row.n) = (Some(mean), Some(sd), Some(n));
+    }
+}
+
+/// So many of two hundred answers longer than all others of either side; a limit of a quarter.
+fn moved(bench: &mut Bench, count: u64) {
+    limit(bench, "output-lengths", "25%");
+    let tokens = |target: usize, long: u64| {
+        (0..ANSWERS).map(move |index| {
+            let mut sample = answer(target, index);
+            sample.output_tokens = Some(if index < long { 60 } else { 8 });
+            sample
+        })
+    };
+    bench.gather(0, tokens(0, count));
+    bench.gather(1, tokens(1, 0));
+}
+
+/// How many answers ended at the limit, by themselves, and otherwise; on both sides.
+fn ended(bench: &mut Bench, a: [u64; 3], b: [u64; 3]) {
+    for (target, counts) in [a, b].into_iter().enumerate() {
+        let words = ["length", "stop", "abort"].into_iter().zip(counts);
+        let words = words.flat_map(|(word, count)| (0..count).map(move |_| word));
+        let samples = words.zip(0..).map(|(word, index)| {
+            let mut sample = answer(target, index);
+            sample.finish = Some(word.to_owned());
+            sample
+        });
+        bench.gather(target, samples);
+    }
+}
+
+/// Shares of prompts from a cache on both sides, in per cent, over so many answers.
+fn caches(bench: &mut Bench, answers: u64, shares: [u64; 2]) {
+    for (target, share) in shares.into_iter().enumerate() {
+        let samples = (0..answers).map(|index| {
+            let mut sample = answer(target, index);
+            (sample.prompt_tokens, sample.cached_tokens) = (Some(100), Some(share));
+            sample
+        });
+        bench.gather(target, samples);
+    }
+}
+
+/// A main metric of this unit, 1000 on the other side, beside a median latency that is far apart; and another target's.
+fn differ(bench: &mut Bench, metric: &'static str, unit: &str, value: f64) {
+    bench.primary = metric;
+    let main = crate::stats::Comparison { metric: metric.to_owned(), unit: unit.to_owned(), ..verdict(value, 1000.0) };
+    let others = crate::stats::Comparison { target: 1, ..main.clone() };
+    let others = crate::stats::Comparison { target_value: Some(1001.0), ..others };
+    bench.comparisons = vec![main, verdict(9000.0, 1000.0), others];
+}
+
+/// Four users in a closed loop, so many of them at work on average; a limit of a half.
+fn at_work(bench: &mut Bench, users: f64) {
+    limit(bench, "low-concurrency", "50%");
+    closed(bench, 4, serde_json::json!({ "requests": 200 }), "0s");
+    bench.gathered.iter_mut().for_each(|side| side.occupied_s = users * side.span_s());
+}
+
+/// An open loop of two hundred requests, so many of them unsent.
+fn unsent(bench: &mut Bench, count: u64) {
+    open(bench, 200);
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        sample.outcome = if index < count { Outcome::Unsent } else { Outcome::Ok };
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+fn labels(bench: &mut Bench, expected: usize, answers: u64) {
+    bench.plan.task = Task::Classify;
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        (sample.expected_label, sample.text_hash) = (Some(index as usize % expected), Some(index % answers));
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+fn openai(extra: serde_json::Value) -> serde_json::Value {
+    serde_json::json!({ "openai": { "extra": extra } })
+}
+
+pub(super) fn kwargs(thinks: bool) -> serde_json::Value {
+    openai(serde_json::json!({ "chat_template_kwargs": { "enable_thinking": thinks } }))
+}
+
+fn sizes(bench: &mut Bench, a: &str, b: &str) {
+    for (target, size) in bench.plan.targets.iter_mut().zip([a, b]) {
+        target.facts.parameters = Some(size.to_owned());
+    }
+}
+
+fn contexts(bench: &mut Bench, a: Option<u64>, b: Option<u64>) {
+    (bench.plan.targets[0].facts.context, bench.plan.targets[1].facts.context) = (a, b);
+}
+
+fn slots(bench: &mut Bench, a: u64, b: u64) {
+    (bench.plan.targets[0].facts.slots, bench.plan.targets[1].facts.slots) = (Some(a), Some(b));
+}
+
+fn prompts(bench: &mut Bench, mean: f64) {
+    bench.row("prompt_tokens").mean = Some(mean);
+    row(&mut bench.targets[1], "prompt_tokens").mean = Some(44.0);
+}
+
+fn full(bench: &mut Bench, count: u64) {
+    contexts(bench, Some(512), Some(512));
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        sample.prompt_tokens = Some(if index < count { 511 } else { 510 });
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+fn cut_at(bench: &mut Bench, context: u64) {
+    contexts(bench, Some(context), Some(context));
+    bench.gather(0, (0..ANSWERS).map(|index| answer(0, index)));
+}
+
+/// Answers one after another, with these loads in microseconds.
+fn loads(bench: &mut Bench, loads: &[u64]) {
+    let samples = (0..).step_by(20).zip(loads).map(|(index, us)| {
+        let mut sample = answer(0, index);
+        sample.server_load = Some(Nanos(us * 1000));
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+fn cached(bench: &mut Bench, targets: &[usize], part: u64, whole: u64) {
+    for target in targets {
+        let samples = (0..ANSWERS).map(|index| {
+            let mut sample = answer(*target, index);
+            (sample.prompt_tokens, sample.cached_tokens) = (Some(whole), Some(part));
+            sample
+        });
+        bench.gather(*target, samples);
+    }
+}
+
+fn steady(bench: &mut Bench, mean_ratio: f64) {
+    bench.targets[0].steady = Some(crate::stats::Steady { from_s: 3.0, cut_share: 0.1, mean_ratio });
+}
+
+fn drifts(bench: &mut Bench, low: f64, high: f64) {
+    bench.targets[0].drift = Some(crate::stats::Drift { change: f64::midpoint(low, high), low, high });
+}
+
+/// An open loop whose arrivals are waited for precisely, on a machine of so many cores.
+fn precise(bench: &mut Bench, cores: f64) {
+    open(bench, 200);
+    bench.conditions.cores = Some(cores);
+    if let crate::scenario::plan::LoadPlan::Open(open) = &mut bench.plan.load {
+        open.pacing = crate::scenario::Pacing::Precise;
+    }
+}
+
+fn server_over(bench: &mut Bench, count: u64, over: u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        let sent = sample.stamps.sent.unwrap();
+        sample.stamps.end = Some(Nanos(sent.0 + 10_000_000));
+        sample.server_total = Some(Nanos(if index < count { 10_000_000 + over } else { 9_000_000 }));
+        sample
+    });
+    // 110 us are within the slack of a latency of 10 ms; of one of 1 ms they would not be.
+    let short = over == 110_000;
+    let samples = samples.map(|mut sample| {
+        if short && sample.index < count {
+            sample.stamps.end = Some(Nanos(sample.stamps.sent.unwrap().0 + 900_000));
+            sample.server_total = Some(Nanos(900_000 + over));
+        }
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+/// So many answers with so many different latencies.
+fn repeat(bench: &mut Bench, answers: u64, different: u64) {
+    let samples = (0..answers).map(|index| {
+        let mut sample = answer(0, index);
+        sample.stamps.end = Some(Nanos(sample.stamps.sent.unwrap().0 + 5_000_000 + index % different));
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+fn in_flight(bench: &mut Bench, requests: f64) {
+    bench.gathered[0].in_flight_s = requests * bench.gathered[0].span_s();
+}
+
+/// Answers of 5 to 95 tokens that take 10 ms each, and so many microseconds of it by chance.
+fn flat(bench: &mut Bench, answers: u64, noise_us: u64) {
+    let samples = (0..answers).map(|index| {
+        let mut sample = answer(0, index);
+        sample.output_tokens = Some(5 + index % 10 * 10);
+        let noise = noise_us * 1000 * (index * 7919 % 13) / 12;
+        sample.stamps.end = Some(Nanos(sample.stamps.sent.unwrap().0 + 10_000_000 + noise + index));
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+/// Prompts of 10 and of `most` tokens, whose answers take as long; `cached` of a hundred tokens come from a cache.
+fn long_prompts(bench: &mut Bench, most: u64, cached: u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        let prompt = if index % 2 == 0 { 100 } else { most };
+        (sample.prompt_tokens, sample.cached_tokens) = (Some(prompt), Some(prompt * cached / 100));
+        sample.output_tokens = Some(20);
+        sample.stamps.end = Some(Nanos(sample.stamps.sent.unwrap().0 + 10_000_000 + index * 7919 % 1000));
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+/// Latencies that are the other side's times a number, but for one of them where the number is 0.
+fn multiple(bench: &mut Bench, answers: u64, times: u64) {
+    let samples = (0..answers).map(|index| {
+        let (mut sample, other) = (answer(0, index), answer(1, index).latency().unwrap());
+        let factor = if times == 0 { 2 + u64::from(index == 100) } else { times };
+        sample.stamps.end = Some(Nanos(sample.stamps.sent.unwrap().0 + other.0 * factor));
+        sample
+    });
+    bench.gather(0, samples);
+}
