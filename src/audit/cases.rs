@@ -89,6 +89,19 @@ pub(super) const CASES: &[Case] = &[
         },
         |b| each(b, |i, s| s.request_hash = i + u64::from(i == 7)),
     ),
+    Case(
+        "unlike-requests",
+        |b| each(b, |i, s| (s.index, s.request_hash) = (i + ANSWERS, 7)),
+        |b| {
+            b.plan.workload.history = History::Own;
+            each(b, |_, s| s.request_hash = 7);
+        },
+    ),
+    Case("unlike-requests", nothing, |b| {
+        b.plan.task = Task::Chat;
+        each(b, |_, s| s.request_hash = 7);
+    }),
+    Case("planned-requests", |b| planned(b, 266), |b| planned(b, 267)),
     Case("planned-requests", nothing, |b| closed(b, 2, serde_json::json!({ "requests": 201 }), "0s")),
     Case(
         "planned-requests",
@@ -117,6 +130,12 @@ pub(super) const CASES: &[Case] = &[
         },
         |b| b.outcomes(1, 150, 50),
     ),
+    Case(
+        "one-sided-failures",
+        |b| (b.outcomes(0, 90_000, 10_000), b.outcomes(1, 90_900, 9_100)).1,
+        |b| (b.outcomes(0, 90_000, 10_000), b.outcomes(1, 91_100, 8_900)).1,
+    ),
+    Case("one-sided-failures", |b| b.outcomes(1, 0, 0), |b| b.outcomes(1, 0, 200)),
     // Many rows: beyond chance, and not beyond the limit.
     Case(
         "one-sided-failures",
@@ -434,6 +453,9 @@ pub(super) const CASES: &[Case] = &[
     Case("precise-pacing", |b| (open(b, 200), b.conditions.cores = Some(2.0)).1, |b| precise(b, 1.0)),
     Case("not-steady", |b| steady(b, 1.052), |b| steady(b, 1.053)),
     Case("not-steady", |b| steady(b, 0.953), |b| steady(b, 0.952)),
+    // The first half one and a half times the mean of the rest, exactly; and too few rows to be more than chance.
+    Case("not-steady", |b| cut(b, 0.5, 0.8), |b| cut(b, 0.5, 0.79)),
+    Case("not-steady", |b| cut(b, 0.049, 0.9), |b| cut(b, 0.05, 0.9)),
     Case("drift", |b| drifts(b, 0.1, 0.3), |b| drifts(b, 0.101, 0.3)),
     Case("drift", |b| drifts(b, -0.3, -0.1), |b| drifts(b, -0.3, -0.101)),
     Case("drift", |b| drifts(b, -0.3, 0.3), |b| drifts(b, 0.2, 0.3)),
@@ -460,14 +482,31 @@ pub(super) const CASES: &[Case] = &[
         |b| each(b, |i, s| s.stamps.end = if i == 9 { s.stamps.sent } else { s.stamps.end }),
     ),
     Case("too-much-throughput", |b| in_flight(b, 2.099), |b| in_flight(b, 2.101)),
+    Case(
+        "too-much-throughput",
+        |b| (limit(b, "too-much-throughput", "50%"), in_flight(b, 3.0)).1,
+        |b| (limit(b, "too-much-throughput", "50%"), in_flight(b, 3.01)).1,
+    ),
     Case("flat-latency", |b| flat(b, 30, 9_000), |b| flat(b, 30, 0)),
     Case("flat-latency", |b| flat(b, 29, 0), |b| flat(b, 31, 0)),
     // Latency that grows is not flat, however little of it is noise.
     Case("flat-latency", nothing, |b| flat(b, 200, 100)),
     Case("flat-latency", |b| long_prompts(b, 300, 0), |b| long_prompts(b, 700, 0)),
     Case("flat-latency", |b| long_prompts(b, 700, 60), |b| long_prompts(b, 700, 40)),
-    Case("fixed-percentiles", |b| multiple(b, 9, 2), |b| multiple(b, 10, 2)),
-    Case("fixed-percentiles", |b| multiple(b, 200, 0), |b| multiple(b, 200, 3)),
+    Case("flat-latency", |b| long_prompts(b, 700, 50), |b| long_prompts(b, 700, 49)),
+    Case("flat-latency", |b| constant(b, "0%"), |b| constant(b, "0.1%")),
+    Case("fixed-percentiles", |b| multiple(b, 9, 2.0), |b| multiple(b, 10, 2.0)),
+    Case("fixed-percentiles", |b| multiple(b, 200, 0.0), |b| multiple(b, 200, 3.0)),
+    // A latency of nothing is no multiple, and the others' still are. All the same on both sides is another rule's.
+    Case(
+        "fixed-percentiles",
+        |b| (constant(b, "0%"), b.gathered[1] = b.gathered[0].clone()).1,
+        |b| {
+            multiple(b, 200, 1.37);
+            none_of(b, 150);
+        },
+    ),
+    Case("fixed-percentiles", |b| shape(b, 20_000.0, 26_000.0), |b| shape(b, 20_000.0, 25_000.0)),
     Case(
         "fixed-percentiles",
         |b| row(&mut b.targets[1], "latency").mean = Some(20_000.1),
@@ -491,8 +530,19 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case("fixed-percentiles", |b| seconds(b, 4, |_| 1.2), |b| seconds(b, 5, |_| 1.2)),
+    // Seconds without a distribution are left out; a median that stays is no multiple that holds.
+    Case(
+        "fixed-percentiles",
+        |b| told(b, &[(1.0, 2.0); 6]),
+        |b| {
+            told(b, &[(0.0, 1.0), (1.0, 2.0), (2.0, 4.0), (5.0, 5.0), (3.0, 6.0), (4.0, 8.0), (5.0, 10.0)]);
+        },
+    ),
     Case("fixed-percentiles", |b| seconds(b, 9, |t| 1.2 + t as f64 / 1e4), |b| seconds(b, 9, |_| 1.5)),
     Case("impossible-figures", |b| b.row("latency").p95 = Some(19_980.0), |b| b.row("latency").p95 = Some(19_950.0)),
+    Case("impossible-figures", |b| b.row("latency").p95 = Some(19_960.0), |b| b.row("latency").p95 = Some(19_959.9)),
+    Case("impossible-figures", |b| bounded(b, Some(0.0), -1e-6, None), |b| bounded(b, Some(0.0), -1.1e-6, None)),
+    Case("impossible-figures", |b| bounded(b, None, 1e-6, Some(0.0)), |b| bounded(b, None, 1.1e-6, Some(0.0))),
     Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").min, |b| b.row("ttft").mean = Some(1000.0)),
     Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").max, |b| b.row("ttft").mean = Some(9001.0)),
     Case("clamped-values", nothing, |b| b.row("latency").clamped = 1),
@@ -522,6 +572,12 @@ fn output(bench: &mut Bench, a: (f64, f64, u64), b: (f64, f64, u64)) {
         let row = row(target, "output_tokens");
         (row.mean, row.sd, row.n) = (Some(mean), Some(sd), Some(n));
     }
+}
+
+/// So many requests were to be made, of which a quarter may be missing.
+fn planned(bench: &mut Bench, requests: u64) {
+    limit(bench, "planned-requests", "25%");
+    closed(bench, 2, serde_json::json!({ "requests": requests }), "0s");
 }
 
 /// So many of two hundred answers longer than all others of either side; a limit of a quarter.
@@ -668,6 +724,10 @@ fn steady(bench: &mut Bench, mean_ratio: f64) {
     bench.targets[0].steady = Some(crate::stats::Steady { from_s: 3.0, cut_share: 0.1, mean_ratio });
 }
 
+fn cut(bench: &mut Bench, cut_share: f64, mean_ratio: f64) {
+    bench.targets[0].steady = Some(crate::stats::Steady { from_s: 3.0, cut_share, mean_ratio });
+}
+
 fn drifts(bench: &mut Bench, low: f64, high: f64) {
     bench.targets[0].drift = Some(crate::stats::Drift { change: f64::midpoint(low, high), low, high });
 }
@@ -701,6 +761,18 @@ fn server_over(bench: &mut Bench, count: u64, over: u64) {
     bench.gather(0, samples);
 }
 
+/// The other side's latency: mean and 95th percentile, about a median of 20 ms.
+fn shape(bench: &mut Bench, mean: f64, p95: f64) {
+    let row = row(&mut bench.targets[1], "latency");
+    (row.mean, row.p95) = (Some(mean), Some(p95));
+}
+
+/// A mean beside a smallest or a largest value.
+fn bounded(bench: &mut Bench, min: Option<f64>, mean: f64, max: Option<f64>) {
+    let row = bench.row("gap");
+    (row.min, row.mean, row.max) = (min, Some(mean), max);
+}
+
 /// So many answers with so many different latencies.
 fn repeat(bench: &mut Bench, answers: u64, different: u64) {
     let samples = (0..answers).map(|index| {
@@ -727,6 +799,15 @@ fn flat(bench: &mut Bench, answers: u64, noise_us: u64) {
     bench.gather(0, samples);
 }
 
+/// Latencies that are all one, whatever the length; the most that latency may grow by to be flat.
+fn constant(bench: &mut Bench, growth: &str) {
+    limit(bench, "flat-latency", growth);
+    each(bench, |i, s| {
+        s.output_tokens = Some(5 + i % 10 * 10);
+        s.stamps.end = s.stamps.sent.map(|sent| Nanos(sent.0 + 10_000_000));
+    });
+}
+
 /// Prompts of 10 and of `most` tokens, whose answers take as long; `cached` of a hundred tokens come from a cache.
 fn long_prompts(bench: &mut Bench, most: u64, cached: u64) {
     let samples = (0..ANSWERS).map(|index| {
@@ -740,13 +821,34 @@ fn long_prompts(bench: &mut Bench, most: u64, cached: u64) {
     bench.gather(0, samples);
 }
 
-/// Latencies that are the other side's times a number, but for one of them where the number is 0.
-fn multiple(bench: &mut Bench, answers: u64, times: u64) {
+/// Latencies that are the other side's times a number, to the nanosecond, but for one of them where the number is 0.
+fn multiple(bench: &mut Bench, answers: u64, times: f64) {
     let samples = (0..answers).map(|index| {
         let (mut sample, other) = (answer(0, index), answer(1, index).latency().unwrap());
-        let factor = if times == 0 { 2 + u64::from(index == 100) } else { times };
-        sample.stamps.end = Some(Nanos(sample.stamps.sent.unwrap().0 + other.0 * factor));
+        let factor = if times == 0.0 { 2.0 + f64::from(u32::from(index == 100)) } else { times };
+        sample.stamps.end = Some(Nanos(sample.stamps.sent.unwrap().0 + (other.0 as f64 * factor) as u64));
         sample
     });
     bench.gather(0, samples);
+}
+
+/// The other side's answer of this number took no time at all.
+fn none_of(bench: &mut Bench, number: u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(1, index);
+        sample.stamps.end = if index == number { sample.stamps.sent } else { sample.stamps.end };
+        sample
+    });
+    bench.gather(1, samples);
+}
+
+/// Seconds of the first target by their median and 95th percentile, in microseconds.
+fn told(bench: &mut Bench, seconds: &[(f64, f64)]) {
+    let second = |(t_s, (p50, p95)): (u64, &(f64, f64))| Second {
+        t_s,
+        latency_p50_us: Some(*p50),
+        latency_p95_us: Some(*p95),
+        ..Second::default()
+    };
+    bench.timeline = (0..).zip(seconds).map(second).collect();
 }

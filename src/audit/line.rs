@@ -87,5 +87,6 @@ mod tests {
         assert_eq!(of(&[(1.0, 0.0), (2.0, 0.0), (3.0, 0.0)]).most_growth(), None);
         assert!(of(&[(1.0, 1.0), (2.0, 1.0), (3.0, 1.0)]).most_growth().is_some());
         assert_eq!((Line::default().sd_x(), of(&[(3.0, 1.0)]).sd_x()), (0.0, 0.0));
+        assert_eq!(of(&[(1.0, 1.0), (3.0, 1.0)]).sd_x(), 2.0_f64.sqrt());
     }
 }

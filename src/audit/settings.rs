@@ -35,10 +35,9 @@ fn stand_in(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-/// What targets tell of a thing, with their names; where fewer than two do, there is nothing to compare.
+/// What targets tell of a thing, with their names. One alone is unlike nothing.
 fn told<T>(targets: &[TargetPlan], of: impl Fn(&TargetPlan) -> Option<T>) -> Vec<(String, T)> {
-    let told: Vec<_> = targets.iter().filter_map(|target| Some((target.label(), of(target)?))).collect();
-    if told.len() < 2 { Vec::new() } else { told }
+    targets.iter().filter_map(|target| Some((target.label(), of(target)?))).collect()
 }
 
 fn listed<T: std::fmt::Display>(told: &[(String, T)]) -> String {

@@ -71,7 +71,7 @@ fn too_much_throughput(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let span = side.gathered.span_s();
         let in_flight = side.gathered.in_flight_s / span;
-        if span > 0.0 && in_flight > most * (1.0 + judge.limit) {
+        if in_flight > most * (1.0 + judge.limit) {
             let sentence = format!(
                 "{}: by their latencies, {} requests were in flight on average, and {most} at most may be (Little's law): \
                  latencies or the time they took are wrong.",
@@ -132,7 +132,7 @@ fn same(a: f64, b: f64) -> bool {
 
 /// A row's percentiles as multiples of its mean, where there is a distribution to speak of.
 fn multiples(row: &Row) -> Option<[f64; 2]> {
-    let (mean, sd) = (row.mean.filter(|mean| *mean > 0.0)?, row.sd?);
+    let (mean, sd) = (row.mean?, row.sd?);
     (sd > mean * 0.01).then_some(())?;
     Some([row.p50? / mean, row.p95? / mean])
 }
@@ -240,5 +240,19 @@ fn clamped_values(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             );
             judge.find(Some(side.at), sentence, &[("values", clamped.to_string())]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same;
+
+    #[test]
+    fn the_same_is_within_a_millionth() {
+        for x in [1e-6, 1.0, 1e6] {
+            assert!(same(x, x * 1.000_000_9) && same(x * 1.000_000_9, x), "{x}");
+            assert!(!same(x, x * 1.000_001_1) && !same(x * 1.000_001_1, x), "{x}");
+        }
+        assert!(same(0.0, 0.0) && same(-3.0, -3.0) && !same(3.0, -3.0));
     }
 }

@@ -64,7 +64,7 @@ fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let done = |side: &Side<'_>| side.counts().1;
     let counts: Vec<f64> = evidence.sides().map(|side| done(&side)).collect();
     let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), n| (low.min(*n), high.max(*n)));
-    if asked_for(evidence).is_some() && counts.len() > 1 && least < most * (1.0 - judge.limit) {
+    if asked_for(evidence).is_some() && least < most * (1.0 - judge.limit) {
         let sentence = format!(
             "The targets completed unequal work: {} answers. A target that does less is no faster for it.",
             listed(evidence, done)
@@ -131,8 +131,9 @@ fn error_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 fn one_sided_failures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let ((n, a), (m, b)) = (side.counts(), reference.counts());
+        // Of no requests, shares are no numbers, and nothing is said.
         let (p, q) = ((n - a) / n, (m - b) / m);
-        if n * m > 0.0 && (p - q).abs() > judge.limit && proportions_differ(n - a, n, m - b, m) {
+        if (p - q).abs() > judge.limit && proportions_differ(n - a, n, m - b, m) {
             let (worse, other) = if p > q { (side, reference) } else { (reference, side) };
             let sentence = format!(
                 "{} failed more often than {}: {} against {} of the requests. Its slow requests may be among those left out.",
