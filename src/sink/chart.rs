@@ -1,6 +1,8 @@
 //! Lines drawn as SVG: what the page shows of distributions and of time. Numbers in, shapes out; no drawing crate.
 
 use crate::report::{Report, human};
+use crate::scenario::Order;
+use std::collections::HashSet;
 
 /// Size of the drawing's plane, in its own units; the page scales it.
 const WIDTH: f64 = 720.0;
@@ -31,13 +33,14 @@ pub(super) struct Drawn {
     /// Number of its colour.
     pub colour: usize,
     pub name: String,
-    pub points: String,
+    /// An SVG path, with a new beginning after each gap.
+    pub path: String,
 }
 
 /// Colours that the page has.
 const COLOURS: usize = 4;
 
-/// A target's points, in the axes' own units.
+/// A target's points, in the axes' own units; a y that is no number leaves a gap.
 type Points = Vec<(f64, f64)>;
 
 /// Latency by percentile, the axis stretched toward 100 %: where tails differ is where it matters.
@@ -63,9 +66,15 @@ pub(super) fn distribution(report: &Report) -> Option<Chart> {
 /// Answers in each second of the run.
 pub(super) fn over_time(report: &Report) -> Option<Chart> {
     let mut all: Vec<Points> = vec![Vec::new(); report.targets.len()];
+    let asked: HashSet<(u64, usize)> =
+        report.timeline.iter().filter(|second| second.sent > 0).map(|second| (second.t_s, second.target)).collect();
+    let alone = report.plan.order != Order::Concurrent;
     for second in &report.timeline {
+        // Not asked while another was: no stall, but that one's turn.
+        let others = || (0..report.targets.len()).any(|at| at != second.target && asked.contains(&(second.t_s, at)));
+        let waits = alone && second.sent == 0 && second.ok == 0 && others();
         if let Some(points) = all.get_mut(second.target) {
-            points.push((second.t_s as f64, second.ok as f64));
+            points.push((second.t_s as f64, if waits { f64::NAN } else { second.ok as f64 }));
         }
     }
     // The last second is cut short by the run's end, and would look like a fall.
@@ -76,7 +85,12 @@ pub(super) fn over_time(report: &Report) -> Option<Chart> {
     let step = nice(last / 6.0).max(1.0);
     let x_ticks: Vec<_> = (0..).map(|i| f64::from(i) * step).take_while(|x| *x <= last).collect();
     let x_ticks: Vec<_> = x_ticks.into_iter().map(|x| (x, format!("{x:.0} s"))).collect();
-    let about = "Complete answers in each second since the start, warm-up included. A stall is a dip.";
+    let about = if alone {
+        "Complete answers in each second since the start, warm-up included. A stall is a dip; where a line is broken, it was \
+         another target's turn."
+    } else {
+        "Complete answers in each second since the start, warm-up included. A stall is a dip."
+    };
     draw(report, "Answers per second", about, &all, &x_ticks, |y| format!("{y:.0}"))
 }
 
@@ -103,7 +117,7 @@ fn draw(
     let lines = lines.map(|(at, (points, target))| Drawn {
         colour: at % COLOURS,
         name: target.label(),
-        points: points.iter().map(|p| format!("{:.1},{:.1}", x(p.0), y(p.1))).collect::<Vec<_>>().join(" "),
+        path: path(points.iter().map(|point| point.1.is_finite().then(|| (x(point.0), y(point.1))))),
     });
     let ticks = (0..=20).map(|i| f64::from(i) * step).take_while(|tick| *tick <= top * 1.0001);
     Some(Chart {
@@ -124,6 +138,18 @@ fn draw(
     })
 }
 
+/// Straight lines from point to point; none over a gap.
+fn path(points: impl Iterator<Item = Option<(f64, f64)>>) -> String {
+    let (mut words, mut pen_down) = (Vec::new(), false);
+    for point in points {
+        if let Some((x, y)) = point {
+            words.push(format!("{}{x:.1},{y:.1}", if pen_down { "L" } else { "M" }));
+        }
+        pen_down = point.is_some();
+    }
+    words.join(" ")
+}
+
 /// The next of 1, 2 and 5 times a power of ten.
 fn nice(x: f64) -> f64 {
     if x <= 0.0 || !x.is_finite() {
@@ -139,6 +165,7 @@ mod tests {
     use super::*;
     use crate::report::fixture;
     use crate::scenario::Task;
+    use crate::stats::Second;
 
     #[test]
     fn steps_are_round() {
@@ -154,11 +181,28 @@ mod tests {
             let chart = chart.unwrap();
             assert_eq!(chart.lines.len(), 2);
             assert!(chart.x_ticks.len() >= 3 && chart.y_ticks.len() >= 3, "{}", chart.title);
-            for point in chart.lines.iter().flat_map(|line| line.points.split(' ')) {
+            for point in chart.lines.iter().flat_map(|line| line.path.split(' ')) {
+                let point = point.trim_start_matches(['M', 'L']);
                 let (x, y) = point.split_once(',').unwrap();
                 let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
                 assert!((0.0..=WIDTH).contains(&x) && (0.0..=HEIGHT).contains(&y), "{}: {point}", chart.title);
             }
         }
+    }
+    #[test]
+    fn a_target_that_waits_for_its_turn_has_a_gap_and_one_that_stalls_has_none() {
+        let mut report = fixture::report(Task::Generate, true);
+        let second = |t_s, target, sent| Second { t_s, target, sent, ok: sent, ..Second::default() };
+        // The first: asked, silent, asked, then the other's turn, then asked again.
+        report.timeline = [4, 0, 4, 0, 4, 4, 4].into_iter().zip(0..).map(|(sent, t_s)| second(t_s, 0, sent)).collect();
+        report.timeline.extend([0, 0, 0, 4, 0, 0, 0].into_iter().zip(0..).map(|(sent, t_s)| second(t_s, 1, sent)));
+        let lines = |report: &Report| -> Vec<(usize, usize)> {
+            let chart = over_time(report).unwrap();
+            let count = |line: &Drawn, letter| line.path.matches(letter).count();
+            chart.lines.iter().map(|line| (count(line, 'M'), count(line, 'L'))).collect()
+        };
+        assert_eq!(lines(&report), [(1, 5), (1, 5)]);
+        report.plan.order = Order::Alternate;
+        assert_eq!(lines(&report), [(2, 3), (2, 0)]);
     }
 }

@@ -83,7 +83,12 @@ fn page(report: &Report) -> Page<'_> {
     Page {
         name: &report.plan.name,
         about: report.plan.about.as_deref(),
-        headlines: report.headlines().into_iter().zip(main.chain(std::iter::repeat(""))).collect(),
+        headlines: report
+            .headlines()
+            .iter()
+            .map(|words| unbroken(words))
+            .zip(main.chain(std::iter::repeat("")))
+            .collect(),
         has_stand_in: report.has_stand_in(),
         interrupted: report.status != Status::Complete,
         load: report.load_words(),
@@ -107,6 +112,22 @@ fn page(report: &Report) -> Page<'_> {
         tool: &report.tool,
         started: &report.started,
     }
+}
+
+/// The same words with their numbers and units held together: `5.0 %` is read as one, and not torn at a line's end.
+fn unbroken(words: &str) -> String {
+    let is_unit = |word: &str| {
+        let word = word.trim_end_matches(['.', ',', ';', ':', ')']);
+        ["%", "µs", "ms", "s", "tok/s", "/s"].contains(&word)
+    };
+    let mut held = String::with_capacity(words.len());
+    for (at, word) in words.split(' ').enumerate() {
+        if at > 0 {
+            held.push(if is_unit(word) && held.ends_with(|c: char| c.is_ascii_digit()) { '\u{a0}' } else { ' ' });
+        }
+        held.push_str(word);
+    }
+    held
 }
 
 fn class(verdict: &str) -> &'static str {
