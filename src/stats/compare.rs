@@ -388,3 +388,7 @@ fn not_shown(mut row: Comparison, reason: &str) -> Comparison {
     row.doubt(reason.to_owned());
     row
 }
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

@@ -38,4 +38,6 @@ pub use vectors::cosine;
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
 mod properties;
