@@ -309,6 +309,40 @@ pub(super) const CASES: &[Case] = &[
     Case("context-length", |b| contexts(b, None, Some(8192)), |b| contexts(b, Some(1), Some(2))),
     Case("slots", |b| slots(b, 2, 4), |b| slots(b, 1, 4)),
     Case("slots", |b| slots(b, 1, 1), |b| slots(b, 4, 1)),
+    Case(
+        "own-sampling",
+        |b| both_spec(b, [ollama(serde_json::json!({ "num_thread": 1 })), ollama(serde_json::json!({}))]),
+        |b| {
+            both_spec(
+                b,
+                [ollama(serde_json::json!({ "num_predict": 5, "stop": ["\n"] })), ollama(serde_json::json!({}))],
+            )
+        },
+    ),
+    // The same for all, in each wire's own words; and a field that is only left out.
+    Case(
+        "own-sampling",
+        |b| {
+            both_spec(
+                b,
+                [openai(serde_json::json!({ "max_tokens": 5 })), ollama(serde_json::json!({ "num_predict": 5 }))],
+            )
+        },
+        |b| {
+            both_spec(
+                b,
+                [openai(serde_json::json!({ "max_tokens": 6 })), ollama(serde_json::json!({ "num_predict": 5 }))],
+            )
+        },
+    ),
+    Case(
+        "own-sampling",
+        |b| {
+            b.plan.task = Task::Embed;
+            both_spec(b, [openai(serde_json::json!({ "seed": 5 })), openai(serde_json::json!({}))]);
+        },
+        |b| both_spec(b, [openai(serde_json::json!({ "top_k": null })), openai(serde_json::json!({}))]),
+    ),
     Case("cannot-honour", nothing, |b| b.plan.targets[0].inequalities.push("it knows no top_k".into())),
     Case(
         "own-history",
@@ -659,6 +693,10 @@ fn labels(bench: &mut Bench, expected: usize, answers: u64) {
 
 fn openai(extra: serde_json::Value) -> serde_json::Value {
     serde_json::json!({ "openai": { "extra": extra } })
+}
+
+fn ollama(options: serde_json::Value) -> serde_json::Value {
+    serde_json::json!({ "ollama": { "options": options } })
 }
 
 pub(super) fn kwargs(thinks: bool) -> serde_json::Value {

@@ -4,14 +4,17 @@ use super::Severity;
 use super::judge::{Check, Judge};
 use super::{Evidence, human};
 use crate::scenario::plan::{Endpoint, TargetPlan};
-use crate::scenario::{History, Task};
+use crate::scenario::{History, TargetSpec, Task};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-pub(super) const CHECKS: [(&str, Check); 9] = [
+pub(super) const CHECKS: [(&str, Check); 10] = [
     ("stand-in", stand_in),
     ("quantisation", quantisation),
     ("parameters", parameters),
     ("context-length", context_length),
     ("slots", slots),
+    ("own-sampling", own_sampling),
     ("cannot-honour", cannot_honour),
     ("own-history", own_history),
     ("unlike-transports", unlike_transports),
@@ -99,6 +102,58 @@ fn slots(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             listed(&told)
         );
         judge.find(None, sentence, &[("slots", listed(&told)), ("in flight at most", asked.to_string())]);
+    }
+}
+
+/// What wires call the sampling and the length that a scenario sets for all targets, and what they have in common.
+const SAMPLING: [(&str, &str); 16] = [
+    ("temperature", "temperature"),
+    ("top_k", "top_k"),
+    ("top_p", "top_p"),
+    ("min_p", "min_p"),
+    ("repeat_penalty", "repeat_penalty"),
+    ("repetition_penalty", "repeat_penalty"),
+    ("repeat_last_n", "repeat_last_n"),
+    ("presence_penalty", "presence_penalty"),
+    ("frequency_penalty", "frequency_penalty"),
+    ("seed", "seed"),
+    ("stop", "stop"),
+    ("max_tokens", "max_tokens"),
+    ("max_completion_tokens", "max_tokens"),
+    ("num_predict", "max_tokens"),
+    ("n_predict", "max_tokens"),
+    ("ignore_eos", "ignore_eos"),
+];
+
+fn own_sampling(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let targets = &evidence.plan.targets;
+    let own = |target: &TargetPlan| -> BTreeMap<&'static str, Value> {
+        let fields = match &target.spec {
+            TargetSpec::Ollama(spec) => &spec.options,
+            TargetSpec::OpenAi(spec) => &spec.extra,
+            TargetSpec::GgCore(_) | TargetSpec::Json(_) => return BTreeMap::new(),
+        };
+        SAMPLING.iter().filter_map(|(name, common)| Some((*common, fields.get(*name)?.clone()))).collect()
+    };
+    let all: Vec<_> = targets.iter().map(own).collect();
+    // The same for all is a scenario's right; vectors aren't sampled.
+    if evidence.plan.task == Task::Embed || all.windows(2).all(|pair| pair[0] == pair[1]) {
+        return;
+    }
+    if all.iter().flat_map(BTreeMap::values).all(Value::is_null) {
+        judge.at_most(Severity::Note);
+    }
+    for (at, fields) in all.iter().enumerate().filter(|(_, fields)| !fields.is_empty()) {
+        let word = |(name, value): (&&str, &Value)| match value {
+            Value::Null => format!("{name} left out"),
+            value => format!("{name} {}", human::printable(&value.to_string())),
+        };
+        let words = fields.iter().map(word).collect::<Vec<_>>().join(", ");
+        let sentence = format!(
+            "{} gets sampling of its own and not the scenario's: {words}. Its answers may be others, and of another length.",
+            targets[at].label()
+        );
+        judge.find(Some(at), sentence, &[("its own:", words)]);
     }
 }
 

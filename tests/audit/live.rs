@@ -133,6 +133,13 @@ fn engines_that_are_set_up_unlike() {
     told.finding("quantisation", "");
     told.finding("parameters", "");
 
+    let own = "  a: { ollama: { url: \"{a}\", options: { num_predict: 2, num_ctx: 2048 } } }\n  b: { ollama: { url: \"{b}\", \
+               num_ctx: 4096 } }\n";
+    let told = Live { targets: own, ..Live::default() }.run(&STEADY, &STEADY);
+    assert!(told.finding("own-sampling", "a")["sentence"].contains("max_tokens 2"));
+    told.finding("context-length", "");
+    told.finding("unequal-output", "a");
+
     let one = StandIn::start(&STEADY);
     let chat = ["task=chat", "workload.history=own", "workload.prompts.synthetic.turns=2"];
     let told = Live { set: &chat, ..Live::default() }.run_at(&one.url, &one.url);

@@ -85,6 +85,7 @@ const CASES: &[Case] = &[
         fact(d, 0, "slots", json!(1));
         fact(d, 1, "slots", json!(8));
     }),
+    ("own-sampling", |d| d.target(0)["spec"]["ollama"]["options"] = json!({ "temperature": 1.5 })),
     ("cannot-honour", |d| d.target(0)["inequalities"] = json!(["it knows no top_k"])),
     ("own-history", |d| {
         d.manifest["plan"]["task"] = json!("chat");

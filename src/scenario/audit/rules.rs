@@ -21,7 +21,7 @@ const fn number(id: &'static str, severity: Severity, default: f64, of: &'static
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 62] = [
+pub const RULES: [RuleSpec; 63] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -102,6 +102,12 @@ pub const RULES: [RuleSpec; 62] = [
     share("parameters", Doubt, 0.1, "engines tell of models of unlike size"),
     plain("context-length", Note, "engines tell of unlike context lengths"),
     plain("slots", Doubt, "engines serve unlike numbers of requests at once, and one fewer than the load has"),
+    plain(
+        "own-sampling",
+        Doubt,
+        "a target's own `options` or `extra` change the sampling or the length that the scenario sets for all (a note where \
+         fields are only left out)",
+    ),
     plain("cannot-honour", Note, "a target can't honour a part of the scenario: sampling, template, schema"),
     plain("own-history", Note, "each engine's own answers stand in the history of a conversation"),
     plain("unlike-transports", Note, "one target is asked over a Unix socket and another over TCP"),

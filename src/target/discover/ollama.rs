@@ -61,9 +61,9 @@ pub(super) async fn find(spec: &OllamaSpec, task: Task) -> Result<Found, Missing
         // Ollama up to 0.11 says `unknown` of what is not quantised at all.
         facts.quantization = text(entry, "/details/quantization_level").filter(|told| told != "unknown");
     }
-    if spec.num_ctx.is_some() {
-        facts.context = spec.num_ctx.map(u64::from);
-    }
+    // What is asked for is what the model is loaded with, whatever it is loaded with now; `options` has the last word.
+    let asked = spec.options.get("num_ctx").and_then(Value::as_u64).or(spec.num_ctx.map(u64::from));
+    facts.context = asked.or(facts.context);
     Ok(Found { endpoint: endpoint(&base), model, facts, stand_in })
 }
 
