@@ -98,10 +98,9 @@ impl Answers {
             rows.extend(accuracy.map(|estimate| Row::proportion("accuracy", estimate)));
             rows.push(Row::total("macro_f1", unit::ONE, n, matrix.macro_f1()));
         }
-        if self.answered > 0 {
-            let rate = self.unparsed as f64 / self.answered as f64;
-            rows.extend(wilson(rate, self.answered, self.items()).map(|e| Row::proportion("unparsed_rate", e)));
-        }
+        // Of no answers there is no rate, and no interval of one.
+        let unparsed = wilson(self.unparsed as f64 / self.answered as f64, self.answered, self.items());
+        rows.extend(unparsed.map(|estimate| Row::proportion("unparsed_rate", estimate)));
         rows.extend(reference.and_then(|other| self.agreement(other)).map(|e| Row::proportion("agreement", e)));
         rows
     }
@@ -148,6 +147,11 @@ mod tests {
         // l0: 2*1/(2+1) = 2/3; l1: 2*1/(2+2) = 1/2; l2 neither expected nor read.
         assert!((value("macro_f1").unwrap() - (2.0 / 3.0 + 0.5) / 2.0).abs() < 1e-12);
         assert_eq!(got.confusion(&labels(3)).unwrap().counts[1], [0, 1, 0, 1]);
+        // A label that is never read, and one that is never right, count as nothing found.
+        let never = answers(&[(0, 0, Some(0)), (1, 1, None)]).confusion(&labels(3)).unwrap();
+        assert_eq!((never.macro_f1(), never.n(), never.right()), (Some(0.5), 2, 1));
+        let wrong = answers(&[(0, 0, Some(1))]).confusion(&labels(3)).unwrap();
+        assert_eq!((wrong.macro_f1(), wrong.right()), (Some(0.0), 0));
     }
 
     #[test]

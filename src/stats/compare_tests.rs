@@ -203,6 +203,33 @@ fn all_but_the_main_metric_pay_for_their_number() {
     assert_eq!((correct(&mut edge, "main"), edge[0].verdict), (1, Verdict::NotShown));
 }
 
+/// Without a rate of tokens, the time of an answer is the main metric of generated text, and pays for nothing.
+#[test]
+fn the_main_metric_is_one_that_both_have() {
+    let side = |name: &str, tokens: Option<f64>| {
+        let mut side = summary(name, &[("latency", 100.0), ("ttft", 10.0)]);
+        let row = Row { mean: tokens, ..Row::new("output_tokens_per_s", unit::TOKENS_PER_S) };
+        side.rows.extend(tokens.map(|_| row));
+        side
+    };
+    let settings = Settings { task: Task::Generate, ..SETTINGS };
+    let verdicts = |a: Option<f64>, b: Option<f64>| {
+        let evidence = known(-0.1, -0.021);
+        let rows = all((0, &side("a", a)), (1, &side("b", b)), &settings, &|_| Ok(evidence.clone()), &|_, n| n);
+        rows.into_iter().map(|row| (row.metric, row.verdict)).collect::<Vec<_>>()
+    };
+    let told = |list: &[(&str, Verdict)]| list.iter().map(|(m, v)| ((*m).to_owned(), *v)).collect::<Vec<_>>();
+    use Verdict::{Better, NotShown, Worse};
+    assert_eq!(
+        verdicts(Some(9.0), Some(9.0)),
+        told(&[("latency.p50", NotShown), ("ttft.p50", NotShown), ("output_tokens_per_s", Worse)])
+    );
+    // One side alone has it: its line has no ratio.
+    let lone = [("latency.p50", Better), ("ttft.p50", Better), ("output_tokens_per_s", NotShown)];
+    assert_eq!(verdicts(Some(9.0), None), told(&lone));
+    assert_eq!(verdicts(None, None), told(&lone[..2]));
+}
+
 #[test]
 fn what_is_lacking_is_told() {
     let told = [
