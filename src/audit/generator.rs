@@ -4,16 +4,18 @@ use super::human::{percent, three, time};
 use super::judge::{Check, Judge};
 use super::{Evidence, Severity};
 use crate::record::Outcome;
+use crate::scenario::Pacing;
 use crate::scenario::plan::LoadPlan;
 use crate::stats::{Comparison, Verdict, unit};
 
-pub(super) const CHECKS: [(&str, Check); 6] = [
+pub(super) const CHECKS: [(&str, Check); 7] = [
     ("generator-lag", generator_lag),
     ("lag-of-difference", lag_of_difference),
     ("unsent-requests", unsent_requests),
     ("missed-rate", missed_rate),
     ("generator-cpu", generator_cpu),
     ("low-concurrency", low_concurrency),
+    ("precise-pacing", precise_pacing),
 ];
 
 /// Share of the median latency that a lag may have beside the limit (measuring.md 9).
@@ -130,5 +132,20 @@ fn low_concurrency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             );
             judge.find(Some(side.at), sentence, &[("reached", three(reached)), ("users", users.to_string())]);
         }
+    }
+}
+
+/// Cores from which a thread that spins leaves enough to the others.
+const FEW_CORES: f64 = 2.0;
+
+fn precise_pacing(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let LoadPlan::Open(open) = &evidence.plan.load else { return };
+    let cores = evidence.conditions.and_then(|conditions| conditions.cores);
+    if let Some(cores) = cores.filter(|cores| open.pacing == Pacing::Precise && *cores <= FEW_CORES) {
+        let sentence = format!(
+            "Precise pacing spins on up to a core, and this machine has {cores:.0}: it takes time from engines and from the \
+             reading of answers."
+        );
+        judge.find(None, sentence, &[("cores", format!("{cores:.0}"))]);
     }
 }

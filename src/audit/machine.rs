@@ -3,10 +3,10 @@
 use super::human::{percent, three, time};
 use super::judge::{Check, Judge};
 use super::{Evidence, human};
-use crate::scenario::plan::{Endpoint, LoadPlan, TargetPlan};
-use crate::scenario::{Order, Pacing};
+use crate::scenario::Order;
+use crate::scenario::plan::{Endpoint, TargetPlan};
 
-pub(super) const CHECKS: [(&str, Check); 11] = [
+pub(super) const CHECKS: [(&str, Check); 7] = [
     ("same-host", same_host),
     ("clock-jump", clock_jump),
     ("cpu-frequency", cpu_frequency),
@@ -14,10 +14,6 @@ pub(super) const CHECKS: [(&str, Check); 11] = [
     ("swap-in-use", swap_in_use),
     ("other-load", other_load),
     ("stolen-time", stolen_time),
-    ("precise-pacing", precise_pacing),
-    ("not-steady", not_steady),
-    ("drift", drift),
-    ("server-time", server_time),
 ];
 
 /// Whether a target answers on this machine.
@@ -101,59 +97,6 @@ fn stolen_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-/// Cores from which a thread that spins leaves enough to the others.
-const FEW_CORES: f64 = 2.0;
-
-fn precise_pacing(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let LoadPlan::Open(open) = &evidence.plan.load else { return };
-    let cores = evidence.conditions.and_then(|conditions| conditions.cores);
-    if let Some(cores) = cores.filter(|cores| open.pacing == Pacing::Precise && *cores <= FEW_CORES) {
-        let sentence = format!(
-            "Precise pacing spins on up to a core, and this machine has {cores:.0}: it takes time from engines and from the \
-             reading of answers."
-        );
-        judge.find(None, sentence, &[("cores", format!("{cores:.0}"))]);
-    }
-}
-
-fn not_steady(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    for side in evidence.sides() {
-        let Some(steady) = side.summary.steady else { continue };
-        // The mean of the rows that MSER-5 would cut, against the rest's; of a few rows it is chance.
-        let cut = steady.cut_share;
-        let before = (1.0 / steady.mean_ratio - (1.0 - cut)) / cut;
-        if cut >= 0.05 && (before - 1.0).abs() > judge.limit {
-            let sentence = format!(
-                "{} became steady {} into the measured window only (MSER-5): a longer `warmup` would leave the beginning out; \
-                 without it the mean is {} of what is told.",
-                side.name(),
-                time(steady.from_s * 1e6),
-                percent(steady.mean_ratio)
-            );
-            let evidence = [("steady from", time(steady.from_s * 1e6)), ("rows before it", percent(steady.cut_share))];
-            judge.find(Some(side.at), sentence, &evidence);
-        }
-    }
-}
-
-fn drift(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    for side in evidence.sides() {
-        let Some(drift) = side.summary.drift else { continue };
-        // The near end of the interval decides: what may be chance is not told.
-        if drift.low > judge.limit || drift.high < -judge.limit {
-            let words = |x: f64| format!("{:+.1} %", x * 100.0);
-            let sentence = format!(
-                "The median latency of {} changed by {} from the window's beginning to its end (95 % interval {} to {}).",
-                side.name(),
-                words(drift.change),
-                words(drift.low),
-                words(drift.high)
-            );
-            judge.find(Some(side.at), sentence, &[("change", words(drift.change))]);
-        }
-    }
-}
-
 fn other_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let Some(conditions) = evidence.conditions else { return };
     let (Some(other), Some(cores)) = (conditions.other_cores, conditions.cores) else { return };
@@ -165,20 +108,5 @@ fn other_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             percent(other / cores)
         );
         judge.find(None, sentence, &[("cores of others", three(other)), ("cores", three(cores))]);
-    }
-}
-
-fn server_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    for side in evidence.sides() {
-        let (more, told) = (side.gathered.server_more, side.gathered.server_told);
-        if more as f64 > told as f64 * judge.limit {
-            let over = time(side.gathered.server_most_over.micros());
-            let sentence = format!(
-                "{}: for {more} of {told} answers the engine tells of more time than the client waited, up to {over} \
-                 more: one of the two clocks is wrong.",
-                side.name()
-            );
-            judge.find(Some(side.at), sentence, &[("answers", more.to_string()), ("most", over)]);
-        }
     }
 }

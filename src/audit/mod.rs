@@ -17,6 +17,7 @@ mod line;
 mod machine;
 mod settings;
 mod shape;
+mod steady;
 mod work;
 
 pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit};
@@ -90,13 +91,14 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 8] = [
+const FAMILIES: [&[(&str, Check)]; 9] = [
     &work::CHECKS,
     &answers::CHECKS,
     &settings::CHECKS,
     &caches::CHECKS,
     &generator::CHECKS,
     &machine::CHECKS,
+    &steady::CHECKS,
     &shape::CHECKS,
     &enough::CHECKS,
 ];

@@ -1,0 +1,61 @@
+//! Whether the times of a run are all of one kind: steady, without a drift, and by clocks that agree.
+
+use super::Evidence;
+use super::human::{percent, time};
+use super::judge::{Check, Judge};
+
+pub(super) const CHECKS: [(&str, Check); 3] =
+    [("not-steady", not_steady), ("drift", drift), ("server-time", server_time)];
+
+fn not_steady(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let Some(steady) = side.summary.steady else { continue };
+        // The mean of the rows that MSER-5 would cut, against the rest's; of a few rows it is chance.
+        let cut = steady.cut_share;
+        let before = (1.0 / steady.mean_ratio - (1.0 - cut)) / cut;
+        if cut >= 0.05 && (before - 1.0).abs() > judge.limit {
+            let sentence = format!(
+                "{} became steady {} into the measured window only (MSER-5): a longer `warmup` would leave the beginning out; \
+                 without it the mean is {} of what is told.",
+                side.name(),
+                time(steady.from_s * 1e6),
+                percent(steady.mean_ratio)
+            );
+            let evidence = [("steady from", time(steady.from_s * 1e6)), ("rows before it", percent(steady.cut_share))];
+            judge.find(Some(side.at), sentence, &evidence);
+        }
+    }
+}
+
+fn drift(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let Some(drift) = side.summary.drift else { continue };
+        // The near end of the interval decides: what may be chance is not told.
+        if drift.low > judge.limit || drift.high < -judge.limit {
+            let words = |x: f64| format!("{:+.1} %", x * 100.0);
+            let sentence = format!(
+                "The median latency of {} changed by {} from the window's beginning to its end (95 % interval {} to {}).",
+                side.name(),
+                words(drift.change),
+                words(drift.low),
+                words(drift.high)
+            );
+            judge.find(Some(side.at), sentence, &[("change", words(drift.change))]);
+        }
+    }
+}
+
+fn server_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let (more, told) = (side.gathered.server_more, side.gathered.server_told);
+        if more as f64 > told as f64 * judge.limit {
+            let over = time(side.gathered.server_most_over.micros());
+            let sentence = format!(
+                "{}: for {more} of {told} answers the engine tells of more time than the client waited, up to {over} \
+                 more: one of the two clocks is wrong.",
+                side.name()
+            );
+            judge.find(Some(side.at), sentence, &[("answers", more.to_string()), ("most", over)]);
+        }
+    }
+}
