@@ -161,3 +161,17 @@ impl Metric {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Metric;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn each_metric_has_a_name_and_words_of_its_own() {
+        let names: BTreeSet<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+        let words: BTreeSet<_> = Metric::ALL.iter().map(|metric| metric.about()).collect();
+        assert_eq!((names.len(), words.len()), (Metric::ALL.len(), Metric::ALL.len()));
+        assert!(names.iter().all(|name| !name.is_empty()) && words.iter().all(|words| words.len() > 10));
+    }
+}

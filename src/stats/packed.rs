@@ -93,6 +93,19 @@ mod tests {
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
     #[test]
+    fn what_holds_nothing_tells_nothing() {
+        let mut latency = Distribution::default();
+        latency.record(1e6);
+        let packed = Packed::new(0, Metric::Latency, &latency).unwrap();
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new().serialize(&Histogram::<u64>::new(3).unwrap(), &mut bytes).unwrap();
+        for text in [STANDARD.encode(bytes), "no histogram".to_owned(), String::new()] {
+            let other = Packed { v2_deflate: text, ..packed.clone() };
+            assert_eq!((other.n(), other.values_at(&[0.5])), (0, Vec::new()));
+        }
+    }
+
+    #[test]
     fn a_log_reads_back() {
         let mut latency = Distribution::default();
         (1..=1000).for_each(|i| latency.record(f64::from(i) * 1e6));

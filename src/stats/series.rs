@@ -268,6 +268,8 @@ mod tests {
         assert!(alike(&[1.0, -1.0, 1.0, -1.0, 1.0, -1.0]) < -1.9);
         assert_eq!(alike(&[1.0, 1.0, 1.0, 1.0]), 0.0);
         assert_eq!(alike(&[1.0, 2.0]), 0.0);
+        // Three are enough: squares 42/9, steps 5.
+        assert!(near(alike(&[1.0, 2.0, 4.0]), (1.0 - 5.0 / (2.0 * 42.0 / 9.0)) * 8.0_f64.sqrt()));
     }
 
     #[test]
@@ -318,6 +320,9 @@ mod tests {
         let (dependent, apart) =
             (evidence(&some, false, 1).unwrap().unwrap(), evidence(&some, true, 1).unwrap().unwrap());
         assert!(near(dependent.error / apart.error, inflation(&some).sqrt()));
+        // Eight units: t(7), and t(6) where one degree of freedom is spent on the correlation.
+        assert!(near((apart.high - apart.centre) / apart.error, 2.364_624), "{apart:?}");
+        assert!(near((dependent.high - dependent.centre) / dependent.error, 2.446_912), "{dependent:?}");
         assert_eq!(inflation(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]), 1.0);
         assert_eq!(inflation(&[1.0; 6]), 1.0);
         assert!(near(inflation(&(0..400).map(f64::from).collect::<Vec<_>>()), 19.0));
@@ -344,6 +349,8 @@ mod tests {
         let (below, above) = bootstrap_t(&[1.0, -1.0].repeat(15), 3).unwrap();
         assert!((below + 2.05).abs() < 0.25 && (above - 2.05).abs() < 0.25, "{below} {above}");
         assert_eq!(bootstrap_t(&[1.0; 12], 3), None);
+        // The same draws give the same points; the 2.5 % of a sample with one far above all others lies far below.
+        insta::assert_compact_debug_snapshot!(bootstrap_t(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 40.0], 3), @"Some((-5.005809598739984, 1.4865182986170808))");
     }
 
     #[test]

@@ -323,6 +323,17 @@ mod tests {
     }
 
     #[test]
+    fn slots_are_counted_from_the_windows_opening_to_its_end() {
+        // 64 slots to the nanosecond; a nanosecond more is another.
+        let spans = |length: u64| filled([S + length / 2], Some(S + length)).spanned();
+        let most = MOST_SLOTS * FIRST_WIDTH;
+        assert_eq!([spans(most - 1), spans(most), spans(most + 1), spans(1)], [64, 64, 65, 1]);
+        // Rows that all lie late in a long window are near to each other: they keep their width.
+        let late = filled((0..40).map(|i| 90 * S + i * FIRST_WIDTH), Some(101 * S));
+        assert_eq!((late.width, late.slots.len()), (FIRST_WIDTH, 41));
+    }
+
+    #[test]
     fn a_block_that_is_over_is_one_slot_and_still_takes_a_late_row() {
         let ends = (0..1000).map(|i| S + 5000 + i * S / 10);
         let (open, mut closed) = (filled(ends.clone(), Some(101 * S)), filled(ends.take(999), Some(101 * S)));
