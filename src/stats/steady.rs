@@ -108,7 +108,7 @@ pub(super) fn drift(values: &[f64]) -> Option<Drift> {
     let logs: Vec<f64> = values.iter().map(|v| v.ln()).collect();
     let mean = logs.iter().sum::<f64>() / k as f64;
     let spread: f64 = (0..k).map(|i| (i as f64 - middle).powi(2)).sum();
-    let slope = logs.iter().enumerate().map(|(i, y)| (i as f64 - middle) * (y - mean)).sum::<f64>() / spread;
+    let slope = logs.iter().enumerate().map(|(i, y)| (i as f64 - middle) * y).sum::<f64>() / spread;
     let rest: f64 = logs.iter().enumerate().map(|(i, y)| (y - mean - slope * (i as f64 - middle)).powi(2)).sum();
     let error = (rest / (k as f64 - 2.0) / spread).sqrt();
     let half = t_quantile(0.975, k as f64 - 2.0)? * error;

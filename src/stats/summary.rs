@@ -232,3 +232,42 @@ impl TargetSummary {
         self.outcomes.iter().filter(|(outcome, _)| outcome.answered()).map(|(_, n)| n).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Map, Value, json};
+
+    /// A row whose every number is another, with more digits than are kept.
+    fn full() -> (Row, Map<String, Value>) {
+        let Value::Object(mut fields) = json!(Row::new("latency", unit::MICROS)) else { panic!() };
+        let names: Vec<String> =
+            fields.iter().filter(|(_, value)| value.is_null()).map(|(name, _)| name.clone()).collect();
+        for (at, name) in names.iter().filter(|name| *name != "n").enumerate() {
+            fields.insert(name.clone(), json!((at + 1) as f64 / 3.0));
+        }
+        (serde_json::from_value(Value::Object(fields.clone())).unwrap(), fields)
+    }
+
+    #[test]
+    fn every_number_of_a_row_is_tidied() {
+        let (row, fields) = full();
+        let tidied = json!(row.tidied());
+        let floats: Vec<_> = fields.iter().filter_map(|(name, value)| Some((name, value.as_f64()?))).collect();
+        assert!(floats.len() > 18, "{fields:?}");
+        for (name, x) in floats {
+            assert_eq!(tidied[name].as_f64(), Some(tidy(x)), "{name}");
+        }
+        // Of numbers of ten digits millionths are noise in themselves.
+        assert_eq!([tidy(1e9 / 3.0), tidy(1e9), tidy(1e9 + 1.0 / 3.0)], [333_333_333.333_333, 1e9, 1e9 + 1.0 / 3.0]);
+    }
+
+    #[test]
+    fn a_figure_is_called_by_its_word() {
+        let (row, fields) = full();
+        for word in ["mean", "sd", "min", "p50", "p90", "p95", "p99", "p999", "max"] {
+            assert_eq!(row.figure(word), fields[word].as_f64(), "{word}");
+        }
+        assert_eq!((row.figure("low"), row.figure("p42")), (None, None));
+    }
+}

@@ -177,8 +177,11 @@ mod tests {
             timeline.push(&ended(i * 100, 20, Outcome::Ok));
             assert!(timeline.open.len() as u64 <= OPEN_SECONDS);
         }
+        // After a long silence, too.
+        timeline.push(&ended(500_000, 20, Outcome::Ok));
+        assert_eq!(timeline.open.len(), 1);
         let rows = timeline.finish(0);
-        assert_eq!(rows.len(), 200);
-        assert!(rows.iter().all(|r| r.latency_p50_us == Some(20_000.0)));
+        assert_eq!(rows.len(), 501);
+        assert!(rows.iter().filter(|r| r.ok > 0).all(|r| r.latency_p50_us == Some(20_000.0)));
     }
 }
