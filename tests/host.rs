@@ -55,6 +55,44 @@ fn a_run_tells_what_each_side_took_of_the_machine() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn what_the_work_cost_each_engine_is_told_by_request_and_token() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (a, b) = (StandIn::start(&[]), StandIn::start(&["--first-token-ms", "200"]));
+    let manifest = run(dir.path(), &[&a.url, &b.url], &[]);
+    let summary = || rows(&dir.path().join("out/summary.csv"));
+    let sheet = summary();
+    let row = |target: &str, metric: &str| {
+        let found = sheet.iter().find(|row| row["target"].starts_with(target) && row["metric"] == metric);
+        found.unwrap_or_else(|| panic!("{metric} of {target}"))
+    };
+    let mean = |target: &str, metric: &str| number(row(target, metric), "mean").expect("a figure");
+    for (at, target) in ["t0", "t1"].into_iter().enumerate() {
+        let used = &manifest["conditions"]["targets"][at];
+        let cpu_us = used["cpu_s"].as_f64().expect("processor time") * 1e6;
+        let (n, seconds) = (number(row(target, "requests_per_s"), "n").expect("answers"), mean(target, "window") / 1e6);
+        let near = |a: f64, b: f64| (a - b).abs() <= b.abs() * 1e-4 + 1e-3;
+        assert!(near(mean(target, "cpu_per_request") * n, cpu_us), "{target}: {used}");
+        assert!(near(mean(target, "cpu_cores") * seconds * 1e6, cpu_us), "{target}: {used}");
+        // Three tokens an answer.
+        assert!(near(mean(target, "cpu_per_1000_tokens") * n * 3.0 / 1000.0, cpu_us), "{target}: {used}");
+        let cores = manifest["conditions"]["target_cores"][at].as_f64().expect("cores");
+        assert!((mean(target, "cpu_cores") - cores).abs() < 0.01, "{target}: {used}");
+        // What it is made of is read a moment after the sum.
+        let (peak, parts) =
+            (mean(target, "memory_peak"), mean(target, "memory_anonymous") + mean(target, "memory_file"));
+        assert!((parts / peak - 1.0).abs() < 0.1 && peak > 1e6, "{target}: {used}");
+        assert!(mean(target, "memory_rest") > 1e6 && mean(target, "threads") >= 1.0, "{target}: {used}");
+    }
+    assert!(mean("t0", "cpu_cores") > mean("t1", "cpu_cores"), "the second waits most of the time");
+    let page = std::fs::read_to_string(dir.path().join("out/report.md")).expect("a report");
+    assert!(page.contains("processor") && page.contains("memory at most"), "{page}");
+    // Told again, they are the same: they stand in the manifest.
+    assert!(loadcmp().arg("report").arg(dir.path().join("out")).output().expect("a report").status.success());
+    assert_eq!(summary(), sheet);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn one_engine_on_both_sides_is_not_counted_twice() {
     let dir = tempfile::tempdir().expect("a directory");
     let engine = StandIn::start(&[]);

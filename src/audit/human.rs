@@ -55,6 +55,10 @@ pub fn value(x: f64, of: &str) -> String {
         unit::ONE => percent(x),
         unit::REQUESTS_PER_S => format!("{} /s", three(x)),
         unit::TOKENS_PER_S => format!("{} tok/s", three(x)),
+        unit::BYTES => bytes(x.max(0.0) as u64),
+        unit::CORES => format!("{} cores", three(x)),
+        unit::THREADS => format!("{x:.0}"),
+        unit::TOKENS_PER_S_PER_GIB => format!("{} tok/s/GiB", three(x)),
         _ => three(x),
     }
 }
@@ -108,6 +112,10 @@ mod tests {
             (12.0, unit::REQUESTS_PER_S, "12.0 /s"),
             (1234.0, unit::TOKENS_PER_S, "1234 tok/s"),
             (7.0, "tokens", "7.00"),
+            (1.5 * 1024.0 * 1024.0 * 1024.0, unit::BYTES, "1.5 GiB"),
+            (1.25, unit::CORES, "1.25 cores"),
+            (12.0, unit::THREADS, "12"),
+            (310.0, unit::TOKENS_PER_S_PER_GIB, "310 tok/s/GiB"),
         ] {
             assert_eq!(value(x, of), text);
         }

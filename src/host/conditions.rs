@@ -20,6 +20,9 @@ pub struct Conditions {
     /// this machine, or couldn't be found.
     #[serde(default)]
     pub target_cores: Vec<Option<f64>>,
+    /// What each target's processes used and held, in the plan's order.
+    #[serde(default)]
+    pub targets: Vec<Used>,
     /// Cores kept busy by everything else: other processes on the machine. `None`, too, where a target is on this machine
     /// and its processes couldn't be found: they'd count as others.
     pub other_cores: Option<f64>,
@@ -36,6 +39,24 @@ pub struct Conditions {
     pub clock_jump_s: Option<f64>,
 }
 
+/// What a target's processes, with all they started, used and held; `None` where it isn't known. Memory is resident
+/// memory in bytes; what several processes share counts for each of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Used {
+    /// Processor time while it was measured, in seconds, of all its cores together.
+    pub cpu_s: Option<f64>,
+    /// Memory when the run began, before anything was asked of it by loadcmp.
+    pub rest_bytes: Option<u64>,
+    /// The most memory while it was measured.
+    pub peak_bytes: Option<u64>,
+    /// The part of that peak which is of no file: heap, caches of keys and values, weights that were read and not mapped.
+    pub peak_anonymous_bytes: Option<u64>,
+    /// The part of that peak which is pages of files, such as weights that are mapped.
+    pub peak_file_bytes: Option<u64>,
+    /// The most threads while it was measured.
+    pub threads: Option<u64>,
+}
+
 /// A stretch of the run in which a target was measured, in seconds since the run's start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stretch {
@@ -49,6 +70,9 @@ pub struct Stretch {
 
 /// A second is one if two readings are this far apart at least: over less, the kernel's ticks tell little.
 const A_SECOND: f64 = 0.5;
+
+/// How long after a stretch's end a reading is still of it, in seconds.
+const LATE: f64 = 0.1;
 
 /// Share of a stretch that readings must cover: a reading at its edge may come late, a target found in its midst tells
 /// nothing of its beginning.
@@ -79,6 +103,7 @@ impl Conditions {
             own_cores_most: most(readings, &all, &|r| r.machine.own_s).or(own),
             own_cores_allowed: Some(super::generator_threads() as f64),
             target_cores: (0..targets).map(target).collect(),
+            targets: (0..targets).map(|number| used(readings, stretches, number)).collect(),
             // The kernel's ticks make it a little less than nothing now and then.
             other_cores: busy.zip(own).zip(served).map(|((busy, own), served)| (busy - own - served).max(0.0)),
             stolen_cores: rate(&|r| r.machine.stolen_s),
@@ -87,6 +112,26 @@ impl Conditions {
             frequency_mhz: range(within.iter().filter_map(|r| r.machine.frequency_mhz)),
             clock_jump_s: jump(readings, &all),
         }
+    }
+}
+
+/// What one target's processes used over its stretches, and held.
+fn used(readings: &[Reading], stretches: &[Stretch], number: usize) -> Used {
+    let own = joined(stretches.iter().filter(|s| s.target == number).map(|s| (s.from_s, s.to_s)));
+    let cpu = own.iter().map(|(from, to)| growth(readings, *from, *to, &|r| r.targets.get(number).copied().flatten()));
+    let held = |r: &Reading| r.held.get(number).copied().flatten();
+    // A reading at a window's edge may come a little after it.
+    let inside = |t_s: f64| own.iter().any(|(from, to)| (*from..=*to + LATE).contains(&t_s));
+    let within: Vec<_> = readings.iter().filter(|r| inside(r.t_s)).filter_map(held).collect();
+    let peak = within.iter().max_by_key(|held| held.bytes);
+    let made_of = peak.and_then(|held| held.memory);
+    Used {
+        cpu_s: sum(cpu).map(|seconds| seconds.max(0.0)),
+        rest_bytes: readings.first().and_then(held).map(|held| held.bytes),
+        peak_bytes: peak.map(|held| held.bytes),
+        peak_anonymous_bytes: made_of.map(|memory| memory.anonymous),
+        peak_file_bytes: made_of.map(|memory| memory.file),
+        threads: within.iter().map(|held| held.threads).max(),
     }
 }
 
@@ -179,7 +224,7 @@ mod tests {
                 ..Counters::default()
             },
             targets: vec![Some(0.75 * t), None],
-            target_pages_bytes: vec![None; 2],
+            held: vec![None; 2],
             all_targets: Some(0.75 * t),
         };
         at.iter().map(reading).collect()

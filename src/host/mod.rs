@@ -19,7 +19,7 @@ pub use calibration::{
     Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Transport, Wire, calibration_path,
     least_difference_us, least_first_token_difference_us,
 };
-pub use conditions::{Conditions, Stretch};
+pub use conditions::{Conditions, Stretch, Used};
 pub use machine::own_processor_time;
 pub use watch::{Edges, Usage, Watch, Watched};
 

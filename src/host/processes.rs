@@ -1,6 +1,7 @@
 //! The process table, and which processes serve an endpoint: read from Linux's /proc. Elsewhere nothing is found there,
 //! and nothing is claimed.
 
+use super::reading::Memory;
 use super::tree::{Process, Snapshot};
 use crate::scenario::plan::Endpoint;
 use std::collections::BTreeSet;
@@ -175,9 +176,26 @@ fn stat(line: &str) -> Option<Process> {
         parent: u32::try_from(parent).ok()?,
         own: time[0] + time[1],
         reaped: time[2] + time[3],
+        threads: u64::try_from(field(20)?).unwrap_or(0),
         started: u64::try_from(field(22)?).ok()?,
         pages: u64::try_from(field(24)?).unwrap_or(0),
     })
+}
+
+/// What a process's memory is made of, from its /proc/PID/status (proc_pid_status(5)); `None` for one that is gone, or of
+/// the kernel's own.
+pub(super) fn memory(pid: u32) -> Option<Memory> {
+    made_of(&text(&format!("/proc/{pid}/status"))?)
+}
+
+fn made_of(status: &str) -> Option<Memory> {
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.saturating_mul(1024))
+    };
+    // Shared memory is nobody's file: it stays when the cache is dropped.
+    let anonymous = bytes("RssAnon")?.saturating_add(bytes("RssShmem")?);
+    Some(Memory { anonymous, file: bytes("RssFile")? })
 }
 
 /// The text of a file of the kernel's; `None` where it isn't there or may not be read.
@@ -233,9 +251,19 @@ mod tests {
     fn a_name_may_hold_anything() {
         let line = "12 (a) b (c) S 7 1 1 0 -1 4194560 1 2 3 4 100 20 30 4 20 0 9 0 555 1000 42 1844 1 1";
         let told = stat(line).unwrap();
-        assert_eq!(told, Process { parent: 7, started: 555, own: 120, reaped: 34, pages: 42 });
+        assert_eq!(told, Process { parent: 7, started: 555, own: 120, reaped: 34, pages: 42, threads: 9 });
         for broken in ["", "12 (a", "12 (a) S", "12 (a) S x y"] {
             assert_eq!(stat(broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn memory_is_the_processes_own_or_a_files() {
+        let status =
+            "Name:\tx\nVmRSS:\t    99 kB\nRssAnon:\t      40 kB\nRssFile:\t      50 kB\nRssShmem:\t       9 kB\n";
+        assert_eq!(made_of(status), Some(Memory { anonymous: 49 * 1024, file: 50 * 1024 }));
+        for broken in ["", "RssAnon:\t1 kB\n", "RssAnon:\tx kB\nRssFile:\t1 kB\nRssShmem:\t1 kB\n"] {
+            assert_eq!(made_of(broken), None, "{broken}");
         }
     }
 

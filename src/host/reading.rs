@@ -1,7 +1,7 @@
 //! One reading of the machine and of each target's processes, and what makes them.
 
 use super::machine::{Counters, Machine, cores, page_bytes, ticks_per_second};
-use super::processes::{Place, listeners, snapshot};
+use super::processes::{Place, listeners, memory, snapshot};
 use super::tree::{Snapshot, Tree};
 use crate::scenario::plan::Endpoint;
 
@@ -17,10 +17,30 @@ pub struct Reading {
     pub(super) machine: Counters,
     /// Processor time of each target's processes; `None` for those not found, or not read this time.
     pub(super) targets: Vec<Option<f64>>,
-    /// Memory of each target's processes, in bytes; what several share counts for each.
-    pub(super) target_pages_bytes: Vec<Option<u64>>,
+    /// What each target's processes hold; `None` for those not found.
+    pub(super) held: Vec<Option<Held>>,
     /// Processor time of the targets' processes together, each once; `None` if one is on this machine and wasn't found.
     pub(super) all_targets: Option<f64>,
+}
+
+/// What a process's resident memory is made of, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Memory {
+    /// Its own, that of no file: heap, stacks, shared memory.
+    pub(super) anonymous: u64,
+    /// Pages of files: programs, libraries, models that are mapped. They are the cache's, too.
+    pub(super) file: u64,
+}
+
+/// What the processes of a target hold at one moment. What several share counts for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Resident memory, in bytes.
+    pub(super) bytes: u64,
+    /// What it is made of; `None` where that isn't told of all of them.
+    pub(super) memory: Option<Memory>,
+    /// Threads.
+    pub(super) threads: u64,
 }
 
 /// Readings between two looks for a target's processes that weren't found, or that ended.
@@ -100,11 +120,7 @@ impl Reader {
             regular: when != When::Edge,
             machine,
             targets: self.targets.iter().map(|w| Some(w).filter(known).map(|w| seconds(&w.tree))).collect(),
-            target_pages_bytes: self
-                .targets
-                .iter()
-                .map(|w| Some(w).filter(|w| matches!(w.state, State::Found)).map(|w| w.tree.pages() * self.page))
-                .collect(),
+            held: self.targets.iter().map(|w| w.held(self.page)).collect(),
             all_targets: (fresh && !hidden).then(|| seconds(&self.together)),
         }
     }
@@ -134,6 +150,19 @@ impl Reader {
 }
 
 impl Watched {
+    /// What its processes hold, if they are known.
+    fn held(&self, page: u64) -> Option<Held> {
+        if !matches!(self.state, State::Found) {
+            return None;
+        }
+        let add = |sum: Memory, one: Memory| Memory {
+            anonymous: sum.anonymous.saturating_add(one.anonymous),
+            file: sum.file.saturating_add(one.file),
+        };
+        let memory = self.tree.pids().map(memory).try_fold(Memory::default(), |sum, one| Some(add(sum, one?)));
+        Some(Held { bytes: self.tree.pages() * page, memory, threads: self.tree.threads() })
+    }
+
     /// Looks for the processes, if they aren't known and it is time.
     fn look(&mut self, now: &Snapshot, together: &mut Tree) {
         let ever = match &mut self.state {

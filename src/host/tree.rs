@@ -18,6 +18,8 @@ pub(super) struct Process {
     pub(super) reaped: u64,
     /// Memory it holds, in pages.
     pub(super) pages: u64,
+    /// Its threads.
+    pub(super) threads: u64,
 }
 
 /// The processes at one moment.
@@ -139,9 +141,19 @@ impl Tree {
         !self.members.is_empty()
     }
 
+    /// The processes, as they were at the last reading.
+    pub(super) fn pids(&self) -> impl Iterator<Item = u32> + '_ {
+        self.members.keys().copied()
+    }
+
     /// Pages of memory that they hold. What several share counts for each.
     pub(super) fn pages(&self) -> u64 {
         self.members.values().map(|process| process.pages).sum()
+    }
+
+    /// Threads that they have.
+    pub(super) fn threads(&self) -> u64 {
+        self.members.values().map(|process| process.threads).sum()
     }
 
     /// These and all their descendants.
@@ -181,7 +193,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn process(parent: u32, own: u64, reaped: u64) -> Process {
-        Process { parent, started: 1, own, reaped, pages: 3 }
+        Process { parent, started: 1, own, reaped, pages: 3, threads: 2 }
     }
 
     fn table(all: &[(u32, Process)]) -> Snapshot {
@@ -204,7 +216,8 @@ mod tests {
                 &[(5, process(1, 103, 40)), (6, process(5, 75, 0)), (7, process(1, 50, 0)), (8, process(6, 4, 2))],
             ],
         );
-        assert_eq!((tree.used(), tree.pages(), tree.alive()), (3 + 5 + 6, 9, true));
+        assert_eq!((tree.used(), tree.pages(), tree.threads(), tree.alive()), (3 + 5 + 6, 9, 6, true));
+        assert_eq!(tree.pids().collect::<Vec<_>>(), [5, 6, 8]);
     }
 
     #[test]

@@ -144,8 +144,8 @@ impl Watched {
                 let Some((t_s, busy)) = known(now, at) else { continue };
                 let before = targets[at].replace((t_s, busy));
                 // Processes that aren't known, or have ended, leave no row.
-                if let (Some((since, before)), Some(bytes)) = (before, now.target_pages_bytes[at]) {
-                    row(name, Some(((busy - before) / (t_s - since)).max(0.0)), Some(bytes));
+                if let (Some((since, before)), Some(held)) = (before, now.held[at]) {
+                    row(name, Some(((busy - before) / (t_s - since)).max(0.0)), Some(held.bytes));
                 }
             }
             last = now;
@@ -158,17 +158,18 @@ impl Watched {
 mod tests {
     use super::*;
     use crate::host::machine::Counters;
+    use crate::host::reading::Held;
     use std::time::SystemTime;
 
     #[test]
     fn a_reading_without_the_process_table_costs_a_target_no_row() {
-        let reading = |t_s: f64, busy: Option<f64>, bytes| Reading {
+        let reading = |t_s: f64, busy: Option<f64>, bytes: Option<u64>| Reading {
             t_s,
             cores: 2,
             regular: true,
             machine: Counters::default(),
             targets: vec![busy],
-            target_pages_bytes: vec![bytes],
+            held: vec![bytes.map(|bytes| Held { bytes, ..Held::default() })],
             all_targets: busy,
         };
         let of = |readings: Vec<Reading>| {

@@ -4,6 +4,7 @@
 //! [`Report`]. Every float in it is finite or `None`, and `None` means not measured.
 
 mod beside;
+mod cost;
 mod file;
 mod floors;
 mod likeness;
@@ -19,7 +20,7 @@ pub use manifest::{Manifest, Status};
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
 use crate::host::{Facts, Floor, Usage};
 use crate::scenario::plan::Plan;
-use crate::stats::{Comparison, Folded, Packed, Second, Settings, TargetSummary};
+use crate::stats::{Comparison, Folded, Packed, Row, Second, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
 
 /// Version of the form of `report.json` and `manifest.json`.
@@ -107,6 +108,13 @@ impl Report {
             timeline: folded.timeline,
             resources,
         };
+        if let Some(conditions) = &manifest.conditions {
+            let sides = report.targets.iter_mut().zip(&conditions.targets).zip(&report.plan.targets);
+            for ((target, used), plan) in sides {
+                let rows = cost::rows(target, used, plan.facts.size_bytes).into_iter().map(Row::tidied);
+                target.rows.extend(rows);
+            }
+        }
         // Before the audit: what this machine can't tell apart needs no finding of its own.
         floors::resolve(&mut report.comparisons, |c| {
             let floor = |at: usize| report.floors.get(at)?.as_ref();

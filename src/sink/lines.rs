@@ -28,6 +28,8 @@ pub(super) enum Section {
     Rate,
     /// What the answers are worth.
     Answers,
+    /// What it cost the engines' processes.
+    Cost,
     /// What the engines say themselves, and what went before.
     Engine,
 }
@@ -39,12 +41,13 @@ impl Section {
             Section::Wait => "Time",
             Section::Rate => "Rate",
             Section::Answers => "Answers",
+            Section::Cost => "Cost to the engine's processes",
             Section::Engine => "By the engine's own clock, and around it",
         }
     }
 }
 
-const LINES: [(Section, &str, &str); 32] = [
+const LINES: [(Section, &str, &str); 39] = [
     (Section::Wait, "response p50", "response.p50"),
     (Section::Wait, "response p95", "response.p95"),
     (Section::Wait, "response p99", "response.p99"),
@@ -72,6 +75,13 @@ const LINES: [(Section, &str, &str); 32] = [
     (Section::Answers, "cosine p50", "cosine.p50"),
     (Section::Answers, "cosine lowest", "cosine.min"),
     (Section::Answers, "tokens, mean", "output_tokens.mean"),
+    (Section::Cost, "processor", "cpu_cores"),
+    (Section::Cost, "  a request", "cpu_per_request"),
+    (Section::Cost, "  1,000 tokens", "cpu_per_1000_tokens"),
+    (Section::Cost, "memory at most", "memory_peak"),
+    (Section::Cost, "  of no file", "memory_anonymous"),
+    (Section::Cost, "  ÷ model's file", "memory_ratio"),
+    (Section::Cost, "tokens by memory", "tokens_per_s_per_gib"),
     (Section::Engine, "engine total p50", "server_total.p50"),
     (Section::Engine, "outside it p50", "outside_server.p50"),
     (Section::Engine, "cold request", "cold_latency"),
@@ -133,6 +143,7 @@ fn value(target: &TargetSummary, path: &str) -> Option<String> {
     let x = row.figure(figure)?;
     let text = match (metric, row.unit.as_str()) {
         ("macro_f1" | "cosine", _) => format!("{x:.3}"),
+        ("memory_ratio", _) => human::ratio(x),
         (_, unit::TOKENS) => human::three(x),
         (_, unit) => human::value(x, unit),
     };

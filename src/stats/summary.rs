@@ -16,6 +16,14 @@ pub mod unit {
     pub const REQUESTS: &str = "requests";
     /// Requests per second.
     pub const REQUESTS_PER_S: &str = "requests/s";
+    /// Bytes.
+    pub const BYTES: &str = "bytes";
+    /// Cores kept busy.
+    pub const CORES: &str = "cores";
+    /// Threads.
+    pub const THREADS: &str = "threads";
+    /// Tokens per second for each gibibyte.
+    pub const TOKENS_PER_S_PER_GIB: &str = "tokens/s/GiB";
     /// A share or any other pure number.
     pub const ONE: &str = "1";
 }
@@ -101,7 +109,7 @@ pub(super) fn tidy(x: f64) -> f64 {
 
 impl Row {
     /// The row without binary noise in its numbers.
-    pub(super) fn tidied(self) -> Self {
+    pub(crate) fn tidied(self) -> Self {
         let tidy = |x: Option<f64>| x.map(tidy);
         Self {
             mean: tidy(self.mean),
