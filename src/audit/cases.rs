@@ -239,6 +239,7 @@ pub(super) const CASES: &[Case] = &[
     // Of several words the one that is furthest apart is told; many of both is no difference.
     Case("finish-reasons", |b| ended(b, [10, 190, 0], [1, 199, 0]), |b| ended(b, [100, 100, 0], [0, 40, 10])),
     Case("finish-reasons", |b| ended(b, [9, 191, 0], [0, 200, 0]), |b| ended(b, [20, 100, 80], [0, 50, 0])),
+    Case("finish-reasons", nothing, |b| ended(b, [60, 60, 80], [0, 80, 20])),
     Case("finish-reasons", |b| ended(b, [50, 150, 0], [20, 140, 0]), |b| ended(b, [10, 20, 170], [1, 49, 0])),
     Case("claimed-limit", |b| claim(b, 40, ANSWERS, 64), |b| claim(b, 41, ANSWERS, 64)),
     Case("claimed-limit", |b| claim(b, 9, 9, 64), |b| claim(b, 10, 10, 64)),

@@ -263,6 +263,8 @@ mod tests {
     fn what_does_not_fit_is_clamped_counted_and_exact_in_the_extremes() {
         let all = of(&[-5.0, 1.0, 1e18, f64::NAN, f64::INFINITY]);
         assert_eq!((all.n(), all.clamped()), (3, 2));
+        let rows = [all.row("x", "u", 1.0), all.row_with_failures("x", "u", 1.0, 1)];
+        assert_eq!(rows.map(|row| row.unwrap().clamped), [2, 2]);
         let row = all.row("x", "u", 1.0).unwrap();
         assert_eq!((row.min, row.max), (Some(-5.0), Some(1e18)));
     }
