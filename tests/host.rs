@@ -70,22 +70,28 @@ fn what_the_work_cost_each_engine_is_told_by_request_and_token() {
         let used = &manifest["conditions"]["targets"][at];
         let cpu_us = used["cpu_s"].as_f64().expect("processor time") * 1e6;
         let (n, seconds) = (number(row(target, "requests_per_s"), "n").expect("answers"), mean(target, "window") / 1e6);
-        let near = |a: f64, b: f64| (a - b).abs() <= b.abs() * 1e-4 + 1e-3;
-        assert!(near(mean(target, "cpu_per_request") * n, cpu_us), "{target}: {used}");
-        assert!(near(mean(target, "cpu_cores") * seconds * 1e6, cpu_us), "{target}: {used}");
-        // Three tokens an answer.
-        assert!(near(mean(target, "cpu_per_1000_tokens") * n * 3.0 / 1000.0, cpu_us), "{target}: {used}");
-        let cores = manifest["conditions"]["target_cores"][at].as_f64().expect("cores");
-        assert!((mean(target, "cpu_cores") - cores).abs() < 0.01, "{target}: {used}");
+        if cpu_us < 1e5 {
+            // Ten ticks of the kernel's are too few to be divided by anything.
+            assert!(sheet.iter().all(|row| !(row["target"].starts_with(target) && row["metric"].starts_with("cpu_"))));
+        } else {
+            let near = |a: f64, b: f64| (a / b - 1.0).abs() <= 1e-4;
+            assert!(near(mean(target, "cpu_per_request") * n, cpu_us), "{target}: {used}");
+            assert!(near(mean(target, "cpu_cores") * seconds * 1e6, cpu_us), "{target}: {used}");
+            // Three tokens an answer.
+            assert!(near(mean(target, "cpu_per_1000_tokens") * n * 3.0 / 1000.0, cpu_us), "{target}: {used}");
+            let cores = manifest["conditions"]["target_cores"][at].as_f64().expect("cores");
+            assert!((mean(target, "cpu_cores") - cores).abs() < 0.01, "{target}: {used}");
+        }
         // What it is made of is read a moment after the sum.
         let (peak, parts) =
             (mean(target, "memory_peak"), mean(target, "memory_anonymous") + mean(target, "memory_file"));
         assert!((parts / peak - 1.0).abs() < 0.1 && peak > 1e6, "{target}: {used}");
         assert!(mean(target, "memory_rest") > 1e6 && mean(target, "threads") >= 1.0, "{target}: {used}");
     }
-    assert!(mean("t0", "cpu_cores") > mean("t1", "cpu_cores"), "the second waits most of the time");
+    let cpu = |at: usize| manifest["conditions"]["targets"][at]["cpu_s"].as_f64();
+    assert!(cpu(0) > cpu(1), "the second waits most of the time");
     let page = std::fs::read_to_string(dir.path().join("out/report.md")).expect("a report");
-    assert!(page.contains("processor") && page.contains("memory at most"), "{page}");
+    assert!(page.contains("memory at most"), "{page}");
     // Told again, they are the same: they stand in the manifest.
     assert!(loadcmp().arg("report").arg(dir.path().join("out")).output().expect("a report").status.success());
     assert_eq!(summary(), sheet);

@@ -6,26 +6,32 @@
 use crate::host::Used;
 use crate::stats::{Row, TargetSummary, unit};
 
+/// Least processor time that is divided by anything, in seconds: the kernel tells it in ticks of 10 ms, cut off in user and
+/// kernel mode each, so that of less than ten ticks it may be a third off.
+const LEAST_CPU_S: f64 = 0.1;
+
 const GIB: f64 = (1_u64 << 30) as f64;
 
 /// The rows of one target's costs; those that can't be told are left out. `model_bytes` is the size of its model's file.
 ///
-/// - `cpu_cores`: processor time while measured / the measured time.
+/// - `cpu_cores`: processor time while measured / the measured time. Less than a tenth of a second isn't told: the kernel
+///   counts in hundredths.
 /// - `cpu_per_request`, `cpu_per_1000_tokens` (microseconds): the same time / answers that ended in the window; / their
 ///   output tokens, times a thousand.
 /// - `memory_rest`, `memory_peak`, and of that peak `memory_anonymous` and `memory_file` (bytes); `threads`.
 /// - `memory_ratio`: peak / size of the model's file.
 /// - `tokens_per_s_per_gib`: output tokens a second / GiB of the peak.
 pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>) -> Vec<Row> {
+    let cpu_s = used.cpu_s.filter(|seconds| *seconds >= LEAST_CPU_S);
     let seconds = target.value("window").map(|us| us / 1e6).filter(|seconds| *seconds > 0.0);
     let n = target.row("requests_per_s").and_then(|row| row.n).unwrap_or(0);
     let rate = target.value("output_tokens_per_s");
     let tokens = rate.zip(seconds).map(|(rate, seconds)| rate * seconds);
-    let each = |of: Option<f64>| used.cpu_s.zip(of.filter(|of| *of > 0.0)).map(|(cpu, of)| cpu * 1e6 / of);
+    let each = |of: Option<f64>| cpu_s.zip(of.filter(|of| *of > 0.0)).map(|(cpu, of)| cpu * 1e6 / of);
     let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
     let peak = bytes(used.peak_bytes).filter(|peak| *peak > 0.0);
     let told = [
-        ("cpu_cores", unit::CORES, used.cpu_s.zip(seconds).map(|(cpu, seconds)| cpu / seconds)),
+        ("cpu_cores", unit::CORES, cpu_s.zip(seconds).map(|(cpu, seconds)| cpu / seconds)),
         ("cpu_per_request", unit::MICROS, each(Some(n as f64))),
         ("cpu_per_1000_tokens", unit::MICROS, each(tokens.map(|tokens| tokens / 1000.0))),
         ("memory_rest", unit::BYTES, bytes(used.rest_bytes)),
@@ -97,6 +103,8 @@ mod tests {
         let names = |all: Vec<(String, f64)>| all.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
         let cpu = Used { cpu_s: Some(1.0), ..Used::default() };
         assert_eq!(names(told(&target(None), &cpu, None)), ["cpu_cores", "cpu_per_request"]);
+        let ticks = Used { cpu_s: Some(0.099), ..Used::default() };
+        assert_eq!(told(&target(Some(400.0)), &ticks, None), []);
         let mut nothing = target(None);
         nothing.rows.clear();
         assert_eq!(told(&nothing, &cpu, None), []);
