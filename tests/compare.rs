@@ -49,8 +49,10 @@ fn runs() -> &'static Runs {
             let (code, _, err) = ask(runs.dir.path(), &args);
             assert_eq!(code, 0, "{err}");
         };
-        run("before", &yaml(&runs.a.url, &runs.b.url, ""), &[]);
-        run("now", &yaml(&slower.url, &runs.b.url, ""), &[]);
+        // In blocks: stretches of one long run may depend on each other on a busy machine, and then carry no interval.
+        let blocks = "order: alternate\nblocks: { pairs: 8, settle: 10ms, warmup: 10ms }\n";
+        run("before", &yaml(&runs.a.url, &runs.b.url, blocks), &[]);
+        run("now", &yaml(&slower.url, &runs.b.url, blocks), &[]);
         run("other", &yaml(&runs.a.url, &runs.b.url, ""), &["workload.sampling.max_tokens=3", "load.closed.users=1"]);
         runs
     })
@@ -190,7 +192,9 @@ fn interference_is_two_runs_and_what_lies_between_them() {
         let row = row(&sheet, "first_target", target, "latency.p50");
         let cell = |name: &str| row[name].parse::<f64>().unwrap();
         assert_eq!((cell("first_value"), cell("second_value")), (of("isolated"), of("concurrent")));
-        assert!(row["verdict"] == "worse" && cell("ratio") > 1.3, "{row:?}");
+        // A busy machine may make neighbouring stretches alike: then nothing is shown, and that is said.
+        let shown = row["verdict"] == "worse" || row["reason"].starts_with("neighbouring stretches");
+        assert!(shown && cell("ratio") > 1.3, "{row:?}");
     }
     assert!(std::fs::read_to_string(out.join("interference.md")).unwrap().contains("| latency p50 |"));
     // Told again, it is the same.
