@@ -1,44 +1,9 @@
-//! Lines drawn as SVG: what the page shows of distributions and of time. Numbers in, shapes out; no drawing crate.
+//! What the page of a run draws: distributions, and time.
 
+use super::plot::{Axis, Chart, Scale, Series, nice, plot};
 use crate::report::{Report, human};
 use crate::scenario::Order;
 use std::collections::HashSet;
-
-/// Size of the drawing's plane, in its own units; the page scales it.
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 260.0;
-/// Room for the words at the left, the right, above and below.
-const LEFT: f64 = 64.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 12.0;
-const BELOW: f64 = 30.0;
-
-/// A drawing: lines on two axes.
-pub(super) struct Chart {
-    pub title: &'static str,
-    pub about: &'static str,
-    pub x_ticks: Vec<Tick>,
-    pub y_ticks: Vec<Tick>,
-    pub lines: Vec<Drawn>,
-}
-
-/// A word at an axis, and where.
-pub(super) struct Tick {
-    pub at: String,
-    pub word: String,
-}
-
-/// A line, and whose it is.
-pub(super) struct Drawn {
-    /// Number of its colour.
-    pub colour: usize,
-    pub name: String,
-    /// An SVG path, with a new beginning after each gap.
-    pub path: String,
-}
-
-/// Colours that the page has.
-const COLOURS: usize = 4;
 
 /// A target's points, in the axes' own units; a y that is no number leaves a gap.
 type Points = Vec<(f64, f64)>;
@@ -60,7 +25,7 @@ pub(super) fn distribution(report: &Report) -> Option<Chart> {
     let x_ticks = words.map(|(q, word)| (-f64::log10(1.0 - q), word.to_owned()));
     let title = "Latency by percentile";
     let about = "Of 100 requests, how many were answered within this time. The axis stretches toward the slowest.";
-    draw(report, title, about, &curves, &x_ticks, human::time)
+    draw(report, title, about, curves, &x_ticks, human::time)
 }
 
 /// Answers in each second of the run.
@@ -91,88 +56,38 @@ pub(super) fn over_time(report: &Report) -> Option<Chart> {
     } else {
         "Complete answers in each second since the start, warm-up included. A stall is a dip."
     };
-    draw(report, "Answers per second", about, &all, &x_ticks, |y| format!("{y:.0}"))
+    draw(report, "Answers per second", about, all, &x_ticks, |y| format!("{y:.0}"))
 }
 
-/// Lays points of all targets onto one plane; `None` if there is no line to draw.
+/// Points of all targets on one plane; `None` if there is no line to draw.
 fn draw(
     report: &Report,
-    title: &'static str,
-    about: &'static str,
-    all: &[Points],
+    title: &str,
+    about: &str,
+    all: Vec<Points>,
     x_ticks: &[(f64, String)],
     y_word: impl Fn(f64) -> String,
 ) -> Option<Chart> {
-    let flat = || all.iter().flatten();
-    let (right, top) = flat().fold((0.0, 0.0), |(x, y): (f64, f64), point| (x.max(point.0), y.max(point.1)));
-    if all.iter().all(|points| points.len() < 2) || !(right > 0.0 && top > 0.0 && right.is_finite() && top.is_finite())
-    {
-        return None;
-    }
-    let step = nice(top / 4.0);
-    let top = (top / step).ceil() * step;
-    let x = |x: f64| LEFT + x / right * (WIDTH - LEFT - RIGHT);
-    let y = |y: f64| HEIGHT - BELOW - y / top * (HEIGHT - TOP - BELOW);
-    let lines = all.iter().zip(&report.targets).enumerate().filter(|(_, (points, _))| points.len() > 1);
-    let lines = lines.map(|(at, (points, target))| Drawn {
-        colour: at % COLOURS,
+    let lines = all.into_iter().zip(&report.targets).enumerate().filter(|(_, (points, _))| points.len() > 1);
+    let lines = lines.map(|(colour, (points, target))| Series {
         name: target.label(),
-        path: path(points.iter().map(|point| point.1.is_finite().then(|| (x(point.0), y(point.1))))),
+        colour,
+        points,
+        joined: true,
+        ..Series::default()
     });
-    let ticks = (0..=20).map(|i| f64::from(i) * step).take_while(|tick| *tick <= top * 1.0001);
-    Some(Chart {
-        title,
-        about,
-        lines: lines.collect(),
-        x_ticks: x_ticks
-            .iter()
-            .filter(|(at, _)| *at <= right)
-            .map(|(at, word)| Tick { at: format!("{:.1}", x(*at)), word: word.clone() })
-            .collect(),
-        y_ticks: ticks
-            .map(|tick| Tick {
-                at: format!("{:.1}", y(tick)),
-                word: if tick == 0.0 { "0".to_owned() } else { y_word(tick) },
-            })
-            .collect(),
-    })
-}
-
-/// Straight lines from point to point; none over a gap.
-fn path(points: impl Iterator<Item = Option<(f64, f64)>>) -> String {
-    let (mut words, mut pen_down) = (Vec::new(), false);
-    for point in points {
-        if let Some((x, y)) = point {
-            words.push(format!("{}{x:.1},{y:.1}", if pen_down { "L" } else { "M" }));
-        }
-        pen_down = point.is_some();
-    }
-    words.join(" ")
-}
-
-/// The next of 1, 2 and 5 times a power of ten.
-fn nice(x: f64) -> f64 {
-    if x <= 0.0 || !x.is_finite() {
-        return 1.0;
-    }
-    let power = 10_f64.powf(x.log10().floor());
-    let steps = [1.0, 2.0, 5.0, 10.0];
-    steps.into_iter().map(|step| step * power).find(|step| *step >= x * 0.9999).unwrap_or(10.0 * power)
+    let x = Axis { scale: Scale::Linear, ticks: Some(x_ticks.to_vec()), word: &|x| x.to_string() };
+    let y = Axis { scale: Scale::Linear, ticks: None, word: &y_word };
+    plot(title, about, &x, &y, lines.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::plot::{Drawn, HEIGHT, WIDTH};
     use super::*;
     use crate::report::fixture;
     use crate::scenario::Task;
     use crate::stats::Second;
-
-    #[test]
-    fn steps_are_round() {
-        for (x, want) in [(0.9, 1.0), (1.1, 2.0), (2.0, 2.0), (3.0, 5.0), (7.0, 10.0), (1234.0, 2000.0), (0.0, 1.0)] {
-            assert!((nice(x) - want).abs() < 1e-9, "{x}: {}", nice(x));
-        }
-    }
 
     #[test]
     fn lines_stay_on_the_plane() {

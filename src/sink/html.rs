@@ -1,7 +1,8 @@
 //! `report.html`: one page on its own. No script, nothing fetched; light or dark as its reader's system is.
 
-use super::chart::{self, Chart};
+use super::chart;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
+use super::plot::Chart;
 use crate::audit::{Finding, Severity};
 use crate::report::words::ratio_words;
 use crate::report::{FILES, Report, Status, human};

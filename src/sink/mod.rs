@@ -15,6 +15,7 @@ mod json;
 mod lines;
 mod markdown;
 mod plan;
+mod plot;
 mod resources_csv;
 mod summary_csv;
 mod table;
