@@ -1,5 +1,6 @@
 //! `report.html`: one page on its own. No script, nothing fetched; light or dark as its reader's system is.
 
+use super::bars::{self, Bars, bars};
 use super::chart;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
 use super::plot::Chart;
@@ -31,6 +32,7 @@ struct Page<'a> {
     lacks: Vec<String>,
     outcomes: Vec<(String, String)>,
     floor: String,
+    spent: Option<Bars>,
     charts: Vec<Chart>,
     reasons: Vec<String>,
     invalid: Vec<&'a Finding>,
@@ -102,6 +104,7 @@ fn page(report: &Report) -> Page<'_> {
         lacks: report.lacks_words(),
         outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),
         floor: report.floor_words(),
+        spent: bars(report),
         charts: [chart::distribution(report), chart::over_time(report)].into_iter().flatten().collect(),
         reasons: reasons(report, &compared),
         invalid: report.invalid(),

@@ -28,6 +28,8 @@ pub(super) enum Section {
     Rate,
     /// What the answers are worth.
     Answers,
+    /// Where the time of a request goes, on average.
+    Spent,
     /// What it cost the engines' processes.
     Cost,
     /// What the engines say themselves, and what went before.
@@ -41,13 +43,14 @@ impl Section {
             Section::Wait => "Time",
             Section::Rate => "Rate",
             Section::Answers => "Answers",
+            Section::Spent => "Where a request's time goes (means)",
             Section::Cost => "Cost to the engine's processes",
             Section::Engine => "By the engine's own clock, and around it",
         }
     }
 }
 
-const LINES: [(Section, &str, &str); 39] = [
+const LINES: [(Section, &str, &str); 48] = [
     (Section::Wait, "response p50", "response.p50"),
     (Section::Wait, "response p95", "response.p95"),
     (Section::Wait, "response p99", "response.p99"),
@@ -75,6 +78,15 @@ const LINES: [(Section, &str, &str); 39] = [
     (Section::Answers, "cosine p50", "cosine.p50"),
     (Section::Answers, "cosine lowest", "cosine.min"),
     (Section::Answers, "tokens, mean", "output_tokens.mean"),
+    (Section::Spent, "a request, mean", "time_whole"),
+    (Section::Spent, "  connection", "time_connection"),
+    (Section::Spent, "  client", "time_client"),
+    (Section::Spent, "  queue (derived)", "time_queue"),
+    (Section::Spent, "  model load", "time_load"),
+    (Section::Spent, "  prompt", "time_prompt"),
+    (Section::Spent, "  decode", "time_decode"),
+    (Section::Spent, "  tail", "time_tail"),
+    (Section::Spent, "  unexplained", "time_unexplained"),
     (Section::Cost, "processor", "cpu_cores"),
     (Section::Cost, "  a request", "cpu_per_request"),
     (Section::Cost, "  1,000 tokens", "cpu_per_1000_tokens"),
@@ -98,7 +110,9 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
             return None;
         }
         let values: Vec<_> = report.targets.iter().map(|target| value(target, path)).collect();
-        values.iter().any(Option::is_some).then(|| Line {
+        // A part that takes no time at all on any side is no line's worth.
+        let spends = || report.targets.iter().any(|target| target.value(path).is_some_and(|us| us > 0.0));
+        (values.iter().any(Option::is_some) && (section != Section::Spent || spends())).then(|| Line {
             section,
             name,
             path,

@@ -4,6 +4,7 @@ use super::answers::Answers;
 use super::compare::{Settings, Side, compare, longer_by};
 use super::headline::per_second;
 use super::slots::Slots;
+use super::spent::Spent;
 use super::steady::{Transient, drift};
 use super::summary::tidy;
 use super::timeline::Timeline;
@@ -74,6 +75,7 @@ struct Lane {
     /// The first request: when it was planned, its latency, the engine's time to load.
     cold: Option<(Nanos, Option<Nanos>, Option<Nanos>)>,
     counted: Counted,
+    spent: Spent,
 }
 
 /// Tokens of answered requests, by the engine's count.
@@ -105,6 +107,7 @@ impl Fold {
             retries: 0,
             cold: None,
             counted: Counted::default(),
+            spent: Spent::default(),
         };
         Self {
             targets: plan.targets.iter().map(lane).collect(),
@@ -245,6 +248,7 @@ impl Lane {
             self.transient.push(ticks, sample.stamps.planned.since(opened).seconds());
         }
         self.answers.push(sample);
+        self.spent.push(sample, self.open_loop);
         let counted = &mut self.counted;
         counted.without_output += u64::from(sample.output_tokens.is_none());
         counted.without_prompt += u64::from(sample.prompt_tokens.is_none());
@@ -263,6 +267,7 @@ impl Lane {
             .collect();
         rows.extend(self.or_failed());
         let seconds = self.blocks.values().map(Slots::seconds).sum::<f64>();
+        rows.extend(self.spent.rows());
         rows.extend(self.totals(seconds));
         let per_row = seconds / self.outcomes.iter().sum::<u64>().max(1) as f64;
         for needs in rows.iter_mut().flat_map(|row| &mut row.needs) {
