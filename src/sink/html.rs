@@ -49,6 +49,8 @@ struct Page<'a> {
 struct PageLine {
     name: &'static str,
     main: bool,
+    /// It tells a part of the line before it.
+    part: bool,
     values: Vec<String>,
     /// Ratio, verdict and the verdict's class; one a compared target.
     verdicts: Vec<(String, &'static str, &'static str)>,
@@ -72,7 +74,8 @@ fn page(report: &Report) -> Page<'_> {
             None => (String::new(), "", ""),
         };
         let row = PageLine {
-            name: line.name,
+            name: line.name.trim_start(),
+            part: line.name.starts_with(' '),
             main: line.path == report.primary,
             values: line.values.clone(),
             verdicts: compared.iter().map(verdict).collect(),

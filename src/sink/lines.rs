@@ -110,8 +110,8 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
             return None;
         }
         let values: Vec<_> = report.targets.iter().map(|target| value(target, path)).collect();
-        // A part that takes no time at all on any side is no line's worth.
-        let spends = || report.targets.iter().any(|target| target.value(path).is_some_and(|us| us > 0.0));
+        // A part that takes less than a microsecond on every side is no line's worth.
+        let spends = || report.targets.iter().any(|target| target.value(path).is_some_and(|us| us >= 1.0));
         (values.iter().any(Option::is_some) && (section != Section::Spent || spends())).then(|| Line {
             section,
             name,

@@ -281,6 +281,11 @@ fn lacking(why: &Lacking) -> String {
         Lacking::Units { .. } => format!("the measured window is too short to be cut into {LEAST_UNITS} stretches"),
         Lacking::Rows { least, have } => {
             let needed = least * LEAST_UNITS as u64;
+            if *have >= needed {
+                return format!(
+                    "{have} answers on one side, unevenly in time: an interval needs {least} in each of {LEAST_UNITS} stretches"
+                );
+            }
             format!(
                 "{have} answers on one side: an interval needs {least} in each of {LEAST_UNITS} stretches, {needed} in all"
             )

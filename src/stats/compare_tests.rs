@@ -236,6 +236,7 @@ fn what_is_lacking_is_told() {
         lacking(&Lacking::Units { have: 3, blocks: true }),
         lacking(&Lacking::Units { have: 3, blocks: false }),
         lacking(&Lacking::Rows { least: 20, have: 60 }),
+        lacking(&Lacking::Rows { least: 20, have: 120 }),
     ];
     assert_eq!(
         told,
@@ -243,6 +244,7 @@ fn what_is_lacking_is_told() {
             "3 blocks have another beside them, and an interval needs 6",
             "the measured window is too short to be cut into 6 stretches",
             "60 answers on one side: an interval needs 20 in each of 6 stretches, 120 in all",
+            "120 answers on one side, unevenly in time: an interval needs 20 in each of 6 stretches",
         ]
     );
 }
