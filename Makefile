@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?=
 ARGS ?=
 
-.PHONY: run test lint test-real engines clients bench truth help
+.PHONY: run test lint test-real engines clients bench truth soak help
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ test-real: ## The tests on real engines; `make engines` first.
 clients: ## The official clients against the stand-in.
 	$(CARGO) build
 	tests/clients/run.sh
+
+soak: ## Minutes of load on stand-ins that leak, slow down and stay well; loadcmp's own memory stays flat.
+	$(CARGO) test --release --quiet --test soak -- --include-ignored --nocapture
 
 truth: ## The statistics proved: runs whose truth is known through the fold that users get.
 	$(CARGO) bench --quiet --bench truth -- $(ARGS)

@@ -227,7 +227,8 @@ fn shipped_scenarios_run_by_name_from_anywhere() {
     assert!(told(&at(dir.path(), &args), 0).0.contains("40 prompts"), "its data are there, too");
     let (_, err) = told(&at(dir.path(), &["run", "clasify"]), 2);
     assert!(
-        err.contains("classify, embed, generate, chat, open, alternate") && err.contains("did you mean `classify`?"),
+        err.contains("classify, embed, generate, chat, open, alternate, soak")
+            && err.contains("did you mean `classify`?"),
         "{err}"
     );
     let (_, err) = told(&at(dir.path(), &["run", "./nosuch.yaml"]), 2);

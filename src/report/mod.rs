@@ -9,6 +9,7 @@ mod file;
 mod floors;
 mod likeness;
 mod manifest;
+mod soak;
 pub mod words;
 
 pub use crate::audit::human;
@@ -16,6 +17,7 @@ pub use beside::{Beside, Pair, Relation, Side};
 pub use file::replace;
 pub use likeness::Unlike;
 pub use manifest::{Manifest, Status};
+pub use soak::{Drifted, Soak, SoakedTarget};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
 use crate::host::{Facts, Floor, Usage};
@@ -63,6 +65,9 @@ pub struct Report {
     pub targets: Vec<TargetSummary>,
     /// Each target but the reference, beside the reference.
     pub comparisons: Vec<Comparison>,
+    /// What a soak showed; `None` if this was none.
+    #[serde(default)]
+    pub soak: Option<Soak>,
     /// The machine that sent the load.
     pub machine: Facts,
     /// What a request costs each target's wire on this machine when the server does nothing, in the plan's order; `None`
@@ -100,6 +105,7 @@ impl Report {
             findings: Vec::new(),
             targets: folded.targets,
             comparisons: folded.comparisons,
+            soak: None,
             machine: manifest.machine.clone(),
             floors: manifest.floors.clone(),
             plan: manifest.plan.clone(),
@@ -114,6 +120,13 @@ impl Report {
                 let rows = cost::rows(target, used, plan.facts.size_bytes).into_iter().map(Row::tidied);
                 target.rows.extend(rows);
             }
+        }
+        if report.plan.soak {
+            let soak = Soak::of(&report.targets, &report.timeline, report.resources.as_deref());
+            for (target, soaked) in report.targets.iter_mut().zip(&soak.targets) {
+                target.rows.extend(soaked.row().map(Row::tidied));
+            }
+            report.soak = Some(soak);
         }
         // Before the audit: what this machine can't tell apart needs no finding of its own.
         floors::resolve(&mut report.comparisons, |c| {

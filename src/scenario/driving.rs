@@ -52,9 +52,57 @@ pub struct LoadSpec {
     /// Requests leave at instants drawn beforehand, whether answers have come or not: latency at that rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenSpec>,
+    /// One long stretch, in which memory that grows, answers that slow down and bursts of failures are looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<SoakSpec>,
     /// Ends the run early, once the main ratio is known well enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<UntilSpec>,
+}
+
+impl LoadSpec {
+    /// A soak is a loop like others, driven for long: which one, unless the scenario writes one beside it.
+    pub(super) fn resolve(&mut self) {
+        let Some(soak) = self.soak.filter(|_| self.closed.is_none() && self.open.is_none()) else { return };
+        let SoakSpec { duration, users, rate, think, warmup } = soak;
+        self.closed = users.map(|users| ClosedSpec { users, duration: Some(duration), requests: None, think, warmup });
+        self.open = rate.filter(|_| users.is_none()).map(|rate| OpenSpec {
+            rate: Some(rate),
+            duration: Some(duration),
+            warmup,
+            ramp: None,
+            stages: None,
+            trace: None,
+            arrivals: Arrivals::default(),
+            burstiness: None,
+            burst: None,
+            in_flight: defaults::in_flight(),
+            pacing: Pacing::default(),
+        });
+    }
+}
+
+/// A soak. One of `users` and `rate` must be given.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "`soak`")]
+pub struct SoakSpec {
+    /// Length of the measured window: hours, for what is slow.
+    pub duration: Span,
+    /// Users on each target, each of whom sends the next request after the last answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub users: Option<u32>,
+    /// Requests a second, on each target, at instants drawn beforehand (Poisson).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.001, max = 1_000_000))]
+    pub rate: Option<f64>,
+    /// Pause of a user between an answer and the next request.
+    #[serde(default)]
+    pub think: Span,
+    /// Load sent before the measured window opens: caches that fill are no leak.
+    #[serde(default)]
+    pub warmup: Span,
 }
 
 /// A closed loop. One of `duration` and `requests` must be given.

@@ -61,11 +61,12 @@ pub fn load_with(
     if !mistakes.is_empty() {
         return failed(&text, mistakes);
     }
-    let scenario: Scenario = match serde_json::from_value(root.clone().into_json()) {
+    let mut scenario: Scenario = match serde_json::from_value(root.clone().into_json()) {
         Ok(scenario) => scenario,
         // The walk lets through only what the types take; were it not so, this says it without a line.
         Err(error) => return failed(&text, vec![Mistake::new(error.to_string(), Place::Whole)]),
     };
+    scenario.load.resolve();
     sense::check(&scenario, &root, base, overrides.goose, &mut mistakes);
     match mistakes.is_empty() {
         true => Ok(Loaded { scenario, path: path.to_owned(), base: base.to_owned(), text }),

@@ -29,8 +29,8 @@ pub use address::Address;
 pub use asked::{Constrain, History, PromptCache, PromptFormat, Sampling, WorkloadSpec};
 pub use audit::{AuditSpec, Severity};
 pub use driving::{
-    Arrivals, BlocksSpec, BurstSpec, ClosedSpec, LoadSpec, OpenSpec, Order, Pacing, RampSpec, StageSpec, TraceSpec,
-    UntilSpec,
+    Arrivals, BlocksSpec, BurstSpec, ClosedSpec, LoadSpec, OpenSpec, Order, Pacing, RampSpec, SoakSpec, StageSpec,
+    TraceSpec, UntilSpec,
 };
 pub use example::example;
 pub use load::{Loaded, load, load_str, load_with};

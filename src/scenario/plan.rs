@@ -32,6 +32,9 @@ pub struct Plan {
     pub blocks: BlocksSpec,
     /// Whether this run is one of the two of an interference measurement.
     pub interference: bool,
+    /// Whether this run is a soak: growth, drift and bursts are looked for in it.
+    #[serde(default)]
+    pub soak: bool,
     /// The smallest difference that matters.
     pub smallest_effect: Share,
     /// Half the relative width of the main ratio's interval at which the run may end early.

@@ -3,7 +3,7 @@
 use super::plot::{Axis, Chart, Scale, Series, nice, plot};
 use crate::report::{Report, human};
 use crate::scenario::Order;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// A target's points, in the axes' own units; a y that is no number leaves a gap.
 type Points = Vec<(f64, f64)>;
@@ -46,10 +46,7 @@ pub(super) fn over_time(report: &Report) -> Option<Chart> {
     for points in &mut all {
         points.pop();
     }
-    let last = all.iter().flatten().map(|(x, _)| *x).fold(0.0, f64::max);
-    let step = nice(last / 6.0).max(1.0);
-    let x_ticks: Vec<_> = (0..).map(|i| f64::from(i) * step).take_while(|x| *x <= last).collect();
-    let x_ticks: Vec<_> = x_ticks.into_iter().map(|x| (x, format!("{x:.0} s"))).collect();
+    let x_ticks = time_ticks(&all);
     let about = if alone {
         "Complete answers in each second since the start, warm-up included. A stall is a dip; where a line is broken, it was \
          another target's turn."
@@ -57,6 +54,64 @@ pub(super) fn over_time(report: &Report) -> Option<Chart> {
         "Complete answers in each second since the start, warm-up included. A stall is a dip."
     };
     draw(report, "Answers per second", about, all, &x_ticks, |y| format!("{y:.0}"))
+}
+
+/// Most points of a line: more are no more to be seen.
+const MOST_POINTS: u64 = 240;
+
+/// Median latency over a soak: of each of 240 stretches the median of its seconds'. Nothing, where it was no soak.
+pub(super) fn latency_over_time(report: &Report) -> Option<Chart> {
+    report.soak.as_ref()?;
+    let of = |at: usize| {
+        let seconds = report.timeline.iter().filter(|second| second.target == at);
+        thinned(seconds.filter_map(|second| Some((second.t_s as f64, second.latency_p50_us?))).collect())
+    };
+    let all: Vec<Points> = (0..report.targets.len()).map(of).collect();
+    let about = "Medians of the answers' latency, of each second's or, in a long run, of a few seconds' medians.";
+    draw(report, "Latency over time", about, all.clone(), &time_ticks(&all), human::time)
+}
+
+/// Memory of each target's processes over the run.
+pub(super) fn memory(report: &Report) -> Option<Chart> {
+    let resources = report.resources.as_deref()?;
+    let of = |name: &str| {
+        let readings = resources.iter().filter(|usage| usage.who == name);
+        thinned(readings.filter_map(|usage| Some((usage.t_s, usage.rss_bytes? as f64))).collect())
+    };
+    let all: Vec<Points> = report.targets.iter().map(|target| of(&target.name)).collect();
+    let about = "Resident memory of each engine's processes; what several of them share counts for each.";
+    draw(report, "Memory", about, all.clone(), &time_ticks(&all), |bytes| human::bytes(bytes as u64))
+}
+
+/// Few enough points to be drawn, each the median of its stretch of time.
+fn thinned(points: Points) -> Points {
+    let last = points.iter().map(|(x, _)| *x).fold(0.0, f64::max);
+    let step = last / MOST_POINTS as f64;
+    if points.len() as u64 <= MOST_POINTS || step <= 0.0 {
+        return points;
+    }
+    let mut stretches: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for (x, y) in points.into_iter().filter(|(x, y)| x.is_finite() && y.is_finite()) {
+        stretches.entry((x / step) as u64).or_default().push(y);
+    }
+    let median = |mut ys: Vec<f64>| {
+        ys.sort_unstable_by(f64::total_cmp);
+        ys[ys.len() / 2]
+    };
+    stretches.into_iter().map(|(at, ys)| ((at as f64 + 0.5) * step, median(ys))).collect()
+}
+
+/// Round times along an axis of seconds.
+fn time_ticks(all: &[Points]) -> Vec<(f64, String)> {
+    let last = all.iter().flatten().map(|(x, _)| *x).fold(0.0, f64::max);
+    let (unit, word) = match last {
+        last if last > 3.0 * 3600.0 => (3600.0, "h"),
+        last if last > 300.0 => (60.0, "min"),
+        _ => (1.0, "s"),
+    };
+    let step = nice(last / unit / 6.0).max(1.0);
+    let ticks = (0..).map(|i| f64::from(i) * step).take_while(|x| x * unit <= last);
+    ticks.map(|x| (x * unit, format!("{x:.0} {word}"))).collect()
 }
 
 /// Points of all targets on one plane; `None` if there is no line to draw.

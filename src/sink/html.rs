@@ -32,6 +32,7 @@ struct Page<'a> {
     lacks: Vec<String>,
     outcomes: Vec<(String, String)>,
     floor: String,
+    soak: Vec<String>,
     spent: Option<Bars>,
     charts: Vec<Chart>,
     reasons: Vec<String>,
@@ -107,8 +108,17 @@ fn page(report: &Report) -> Page<'_> {
         lacks: report.lacks_words(),
         outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),
         floor: report.floor_words(),
+        soak: report.soak_words(),
         spent: bars(report),
-        charts: [chart::distribution(report), chart::over_time(report)].into_iter().flatten().collect(),
+        charts: [
+            chart::distribution(report),
+            chart::over_time(report),
+            chart::latency_over_time(report),
+            chart::memory(report),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         reasons: reasons(report, &compared),
         invalid: report.invalid(),
         doubts: report.found(Severity::Doubt).collect(),

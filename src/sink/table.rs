@@ -62,6 +62,13 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
         wrapped(out, &format!("{}: {}", target.label(), outcome_words(target)), width, "  ")?;
     }
     wrapped(out, &report.floor_words(), width, "  ")?;
+    let soak = report.soak_words();
+    if !soak.is_empty() {
+        writeln!(out)?;
+    }
+    for words in soak {
+        wrapped(out, &words, width, "  ")?;
+    }
     if look.confusion {
         confusion(report, look, out)?;
     }

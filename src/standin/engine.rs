@@ -38,6 +38,8 @@ pub(super) struct Engine {
     /// Whether nothing is drawn for a request.
     plain: bool,
     asked: Mutex<HashMap<u64, u32>>,
+    /// What a leaking engine never gives back.
+    leaked: Mutex<Vec<Vec<u8>>>,
     ids: AtomicU64,
 }
 
@@ -100,6 +102,7 @@ impl Engine {
             expires_at: AtomicU64::new(u64::MAX),
             plain: !faulty && !jitters && spec.early_stop == 0.0,
             asked: Mutex::default(),
+            leaked: Mutex::default(),
             ids: AtomicU64::new(1),
             clock,
             spec,
@@ -164,9 +167,18 @@ impl Engine {
         Nanos(self.ready_at.compare_exchange(0, ready, Relaxed, Relaxed).err().unwrap_or(ready))
     }
 
+    /// Takes the memory of one request for good, and writes to all of it: pages that nobody touched aren't there.
+    fn leak(&self) {
+        if self.spec.leak_kib_per_request > 0 {
+            let taken = vec![1; self.spec.leak_kib_per_request as usize * 1024];
+            self.leaked.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
+        }
+    }
+
     /// Draws what is random about a request.
     pub(super) fn draw(&self, prompt: &str) -> Draw {
         let hash = quick_hash(prompt.as_bytes());
+        self.leak();
         if self.plain {
             return Draw { hash, ..Draw::default() };
         }

@@ -81,6 +81,7 @@ impl Pace {
             None if spec.prefill_rate > 0.0 => f64::from(prompt) / spec.prefill_rate * 1e9,
             None => 0.0,
         };
+        first += start.seconds() * spec.slower_ms_per_s * 1e6;
         let mut lognormal = None;
         match (spec.jitter, random) {
             (Jitter::Constant, _) => first += spec.jitter_scale * 1e6,

@@ -41,6 +41,12 @@ pub struct EngineSpec {
     /// Time from slot to first token, whatever the prompt's length; takes the place of --prefill-rate.
     #[arg(long, value_name = "MS", value_parser = amount)]
     pub first_token_ms: Option<f64>,
+    /// How much later the first token comes for each second that the engine has been up: an engine that slows down.
+    #[arg(long, default_value_t = 0.0, value_name = "MS", value_parser = amount)]
+    pub slower_ms_per_s: f64,
+    /// Memory that it takes for each request and never gives back: an engine that leaks.
+    #[arg(long, default_value_t = 0, value_name = "KIB")]
+    pub leak_kib_per_request: u32,
     /// How the declared times vary.
     #[arg(long, value_enum, default_value_t = Jitter::None)]
     pub jitter: Jitter,
@@ -185,6 +191,8 @@ impl Default for EngineSpec {
             prefill_rate: 0.0,
             decode_rate: 0.0,
             first_token_ms: None,
+            slower_ms_per_s: 0.0,
+            leak_kib_per_request: 0,
             jitter: Jitter::None,
             jitter_scale: 0.0,
             output_tokens: 64,
@@ -250,6 +258,7 @@ impl EngineSpec {
             ("prefill_rate", self.prefill_rate),
             ("decode_rate", self.decode_rate),
             ("first_token_ms", self.first_token_ms.unwrap_or(0.0)),
+            ("slower_ms_per_s", self.slower_ms_per_s),
             ("jitter_scale", self.jitter_scale),
             ("embed_noise", self.embed_noise),
             ("stall_for_ms", faults.stall_for_ms),

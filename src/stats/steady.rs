@@ -99,7 +99,7 @@ pub struct Drift {
 
 /// The drift of values in equal stretches of time: least squares of their logarithms on time, t interval of the slope with
 /// K - 2 degrees of freedom. `None` for fewer than six, or values that aren't above zero.
-pub(super) fn drift(values: &[f64]) -> Option<Drift> {
+pub fn drift(values: &[f64]) -> Option<Drift> {
     let k = values.len();
     if k < 6 || values.iter().any(|v| *v <= 0.0) {
         return None;

@@ -18,6 +18,8 @@ pub mod unit {
     pub const REQUESTS_PER_S: &str = "requests/s";
     /// Bytes.
     pub const BYTES: &str = "bytes";
+    /// Bytes an hour.
+    pub const BYTES_PER_H: &str = "bytes/h";
     /// Cores kept busy.
     pub const CORES: &str = "cores";
     /// Threads.

@@ -51,6 +51,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         order: Order::Concurrent,
         blocks: BlocksSpec::default(),
         interference: false,
+        soak: false,
         smallest_effect: Share(0.02),
         until_ci: None,
         load: LoadPlan::Closed(ClosedPlan {

@@ -1,11 +1,12 @@
 //! Whether a load can be driven as it is written: one rate, one end, an order that its other settings go with.
 
 use super::{Sense, data_path};
-use crate::scenario::{Arrivals, ClosedSpec, MOST_ARRIVALS, OpenSpec, Order};
+use crate::scenario::{Arrivals, ClosedSpec, MOST_ARRIVALS, OpenSpec, Order, SoakSpec};
 use std::path::Path;
 
 const CLOSED: [&str; 2] = ["load", "closed"];
 const OPEN: [&str; 2] = ["load", "open"];
+const SOAK: [&str; 2] = ["load", "soak"];
 
 fn open_field(name: &str) -> [&str; 3] {
     ["load", "open", name]
@@ -14,8 +15,14 @@ fn open_field(name: &str) -> [&str; 3] {
 impl Sense<'_> {
     pub(super) fn load(&mut self, base: &Path) {
         let load = &self.scenario.load;
+        if let Some(soak) = &load.soak {
+            self.soak(soak);
+            self.order();
+            self.timeout();
+            return;
+        }
         if load.closed.is_none() && load.open.is_none() {
-            self.wrong_key(&["load"], "`load` needs a loop: `closed` or `open`")
+            self.wrong_key(&["load"], "`load` needs a loop: `closed`, `open` or `soak`")
                 .add_help("for example: load: { closed: { users: 4, duration: 30s } }");
         }
         if load.closed.is_some() && load.open.is_some() {
@@ -27,8 +34,54 @@ impl Sense<'_> {
         }
         self.order();
         self.until();
+        self.timeout();
+    }
+
+    fn timeout(&mut self) {
         if self.scenario.timeout.0.is_zero() {
             self.wrong(&["timeout"], "`timeout` must be longer than nothing: every request would fail");
+        }
+    }
+
+    /// A soak is one loop of its own, and one stretch.
+    fn soak(&mut self, soak: &SoakSpec) {
+        for other in ["closed", "open", "until"] {
+            if self.has(&["load", other]) {
+                let message = format!("`{other}` is not for a soak, which is a loop of its own and runs to its end");
+                self.wrong_key(&["load", other], message);
+            }
+        }
+        match (soak.users, soak.rate) {
+            (None, None) => {
+                self.wrong_key(&SOAK, "`soak` needs a load: `users` or `rate`")
+                    .add_help("for example: load: { soak: { duration: 2h, users: 4 } }");
+            }
+            (Some(_), Some(_)) => {
+                self.wrong_key(
+                    &["load", "soak", "rate"],
+                    "`users` and `rate` are two ways to drive the load; write one",
+                );
+            }
+            _ => {}
+        }
+        if soak.duration.0.is_zero() {
+            self.wrong(&["load", "soak", "duration"], "`duration` must be longer than nothing");
+        }
+        let planned = soak.rate.unwrap_or(0.0) * (soak.duration.0 + soak.warmup.0).as_secs_f64();
+        if planned > MOST_ARRIVALS as f64 {
+            let message = format!("about {planned:.0} requests would be planned, and the limit is {MOST_ARRIVALS}");
+            self.wrong_key(&["load", "soak", "rate"], message)
+                .add_help("lower the rate, or write `users`, whose requests are not planned");
+        }
+        if !soak.think.0.is_zero() && soak.rate.is_some() {
+            self.wrong_key(&["load", "soak", "think"], "`think` is for `users`: at a rate nobody waits");
+        }
+        if self.scenario.order == Order::Alternate {
+            self.wrong(&["order"], "a soak is one long stretch: blocks would cut it up")
+                .add_help("order: isolated, or concurrent");
+        }
+        if self.scenario.interference {
+            self.wrong_key(&["interference"], "`interference` is not for a soak: it would take it twice");
         }
     }
 

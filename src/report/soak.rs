@@ -1,0 +1,284 @@
+//! What a soak showed: memory that grows, answers that slow down, fewer of them, and bursts of failures.
+
+use super::{Report, human};
+use crate::host::Usage;
+use crate::stats::{Burst, Course, Drift, Growth, Row, Second, TargetSummary, bursts, drift, growth, unit};
+use serde::{Deserialize, Serialize};
+
+/// Memory growth that is worth a word, in bytes: less is within what allocators keep for themselves.
+const LEAST_BYTES: f64 = 1_048_576.0;
+
+/// What is looked at for drift: the metric, its words, and whether more of it is better.
+const DRIFTS: [(&str, &str, bool); 5] = [
+    ("latency.p50", "latency p50", false),
+    ("latency.p95", "latency p95", false),
+    ("ttft.p50", "first token p50", false),
+    ("requests_per_s", "requests a second", true),
+    ("output_tokens_per_s", "output tokens a second", true),
+];
+
+/// What a soak showed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Soak {
+    /// One a target, in the plan's order.
+    pub targets: Vec<SoakedTarget>,
+    /// The memory of loadcmp itself; `None` if it wasn't read for long enough.
+    pub own: Option<Growth>,
+}
+
+/// What it showed of one target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SoakedTarget {
+    /// Memory of its processes, in bytes; `None` if it isn't known, or was not watched for long enough.
+    pub memory: Option<Growth>,
+    /// Where there is none: how many seconds it should have been watched; `None` if its processes aren't known.
+    pub needs_s: Option<f64>,
+    /// Growth of its memory in bytes for each thousand requests that ended.
+    pub memory_per_1000: Option<f64>,
+    /// How metrics changed from the window's beginning to its end; those alone that have intervals.
+    pub drifts: Vec<Drifted>,
+    /// Times in which more failed than chance would have it.
+    pub bursts: Vec<Burst>,
+}
+
+/// How a metric changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drifted {
+    /// The metric: `latency.p50`.
+    pub metric: String,
+    /// How.
+    pub drift: Drift,
+}
+
+impl Soak {
+    /// What is shown by the targets' summaries, the timeline and what processes used.
+    pub(super) fn of(targets: &[TargetSummary], timeline: &[Second], resources: Option<&[Usage]>) -> Self {
+        let all = resources.unwrap_or_default();
+        let memory = |who: &str, window: (f64, f64)| {
+            let readings = all.iter().filter(|usage| usage.who == who);
+            let readings: Vec<_> = readings.filter_map(|usage| Some((usage.t_s, usage.rss_bytes? as f64))).collect();
+            (!readings.is_empty()).then(|| growth(&readings, window.0, window.1, LEAST_BYTES))
+        };
+        let window = |target: &TargetSummary| target.window.map(|w| (w.from.seconds(), w.to.seconds()));
+        let soaked = |(at, target): (usize, &TargetSummary)| {
+            let told = window(target).and_then(|window| memory(&target.name, window));
+            let (memory, needs_s) = match told {
+                Some(Ok(growth)) => (Some(growth), None),
+                Some(Err(seconds)) => (None, Some(seconds)),
+                None => (None, None),
+            };
+            let a_second = target.value("requests_per_s").filter(|rate| *rate > 0.0);
+            let per_1000 = memory.zip(a_second).map(|(growth, rate)| growth.per_hour / 3600.0 / rate * 1000.0);
+            let drifts = DRIFTS.iter().filter_map(|(metric, ..)| {
+                let series = target.units.iter().find(|series| series.metric == *metric)?;
+                Some(Drifted { metric: (*metric).to_owned(), drift: drift(&series.values)? })
+            });
+            let inside =
+                |second: &&Second| window(target).is_some_and(|(from, to)| (from..to).contains(&(second.t_s as f64)));
+            let seconds = timeline.iter().filter(|second| second.target == at).filter(inside);
+            let failures: Vec<_> = seconds.map(|second| (second.t_s, second.errors)).collect();
+            SoakedTarget {
+                memory,
+                needs_s,
+                memory_per_1000: per_1000.filter(|bytes| bytes.is_finite()),
+                drifts: drifts.collect(),
+                bursts: bursts(&failures),
+            }
+        };
+        let windows = || targets.iter().filter_map(window);
+        let whole = windows().reduce(|all, one| (all.0.min(one.0), all.1.max(one.1)));
+        Self {
+            targets: targets.iter().enumerate().map(soaked).collect(),
+            own: whole.and_then(|whole| memory("loadcmp", whole)).and_then(Result::ok),
+        }
+    }
+}
+
+impl SoakedTarget {
+    /// Its row in `summary.csv`: `memory_growth`, in bytes an hour with the 95 % interval.
+    pub(super) fn row(&self) -> Option<Row> {
+        let growth = self.memory?;
+        let row = Row::total("memory_growth", unit::BYTES_PER_H, 24, Some(growth.per_hour));
+        Some(Row { low: Some(growth.low), high: Some(growth.high), ..row })
+    }
+}
+
+impl Report {
+    /// What the soak showed, in sentences: one or two a target, and one of loadcmp itself. None, if this was no soak.
+    pub fn soak_words(&self) -> Vec<String> {
+        let Some(soak) = &self.soak else { return Vec::new() };
+        let mut words = Vec::new();
+        for (target, soaked) in self.targets.iter().zip(&soak.targets) {
+            let memory = match (&soaked.memory, soaked.needs_s) {
+                (Some(growth), _) => {
+                    let requests = soaked.memory_per_1000.filter(|_| growth.course == Course::Grows);
+                    let requests = requests.map(|bytes| format!(", {} for each 1,000 requests", size(bytes)));
+                    memory_words(growth, &requests.unwrap_or_default())
+                }
+                (None, Some(seconds)) => {
+                    format!("whether memory leaks is not shown: it takes {} of watching", human::time(seconds * 1e6))
+                }
+                (None, None) => "memory was not measured: its processes aren't known here".to_owned(),
+            };
+            words.push(format!("{}: {memory}.", target.label()));
+            words.push(format!("{}: {}.", target.label(), drift_words(soaked)));
+            if !soaked.bursts.is_empty() {
+                words.push(format!("{}: {}.", target.label(), burst_words(&soaked.bursts)));
+            }
+        }
+        if let Some(own) = &soak.own {
+            words.push(format!("loadcmp itself: {}.", memory_words(own, "")));
+        }
+        words
+    }
+}
+
+/// A size with a sign where it falls, as fine as it is small.
+fn size(bytes: f64) -> String {
+    let (kib, mib) = (bytes / 1024.0, bytes / 1_048_576.0);
+    match mib.abs() {
+        size if size >= 1024.0 => format!("{} GiB", human::three(mib / 1024.0)),
+        size if size >= 1.0 || size == 0.0 => format!("{} MiB", human::three(mib)),
+        _ => format!("{} KiB", human::three(kib)),
+    }
+}
+
+fn memory_words(growth: &Growth, more: &str) -> String {
+    let levels = format!("memory {} at first, {} at last", size(growth.from), size(growth.to));
+    let slope =
+        format!("{} an hour (95 % interval {} to {})", size(growth.per_hour), size(growth.low), size(growth.high));
+    match growth.course {
+        Course::Grows => format!("a leak is shown: {levels}, {slope}{more}"),
+        Course::Settles => format!("no leak shown: it grew, and went on ever less ({levels}; {slope})"),
+        Course::NotShown if growth.high > 0.0 => {
+            format!(
+                "no leak shown: {levels}, {slope}; less than {} an hour would not have been seen",
+                size(growth.high)
+            )
+        }
+        Course::NotShown => format!("no leak shown: {levels}, {slope}"),
+    }
+}
+
+/// Which metrics changed, and which did not.
+fn drift_words(soaked: &SoakedTarget) -> String {
+    let mut changed = Vec::new();
+    let mut level = Vec::new();
+    for Drifted { metric, drift } in &soaked.drifts {
+        let Some((_, name, more_is_better)) = DRIFTS.iter().find(|(known, ..)| known == metric) else { continue };
+        if drift.low > 0.0 || drift.high < 0.0 {
+            let word = if (drift.change > 0.0) == *more_is_better { "better" } else { "worse" };
+            let percent = |share: f64| format!("{:+.1} %", share * 100.0);
+            changed.push(format!(
+                "{name} got {word}: {} from beginning to end (95 % interval {} to {})",
+                percent(drift.change),
+                percent(drift.low),
+                percent(drift.high)
+            ));
+        } else {
+            level.push(*name);
+        }
+    }
+    match (changed.is_empty(), level.is_empty()) {
+        (true, true) => "drift is not shown: too few answers for stretches of time".to_owned(),
+        (true, false) => format!("no drift shown in {}", level.join(", ")),
+        (false, true) => changed.join("; "),
+        (false, false) => format!("{}; none shown in {}", changed.join("; "), level.join(", ")),
+    }
+}
+
+/// Bursts that are told one by one, at most.
+const BURSTS_TOLD: usize = 3;
+
+fn burst_words(bursts: &[Burst]) -> String {
+    let one = |burst: &Burst| match burst.to_s - burst.from_s {
+        0 => format!("{} at {} s", burst.failures, burst.from_s),
+        _ => format!("{} from {} s to {} s", burst.failures, burst.from_s, burst.to_s),
+    };
+    let told: Vec<_> = bursts.iter().take(BURSTS_TOLD).map(one).collect();
+    let more = if bursts.len() > BURSTS_TOLD { ", and more" } else { "" };
+    let times = if bursts.len() == 1 { "a burst" } else { "bursts" };
+    format!("failures came in {times}: {}{more}", told.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+    use crate::record::Nanos;
+    use crate::scenario::Task;
+
+    const MIB: u64 = 1 << 20;
+
+    /// An hour of both targets: `native` leaks 30 MiB, `ollama` and loadcmp don't.
+    fn soaked() -> Report {
+        let mut report = fixture::report(Task::Generate, true);
+        let hour = crate::stats::Window { from: Nanos(10_000_000_000), to: Nanos(3_610_000_000_000) };
+        for target in &mut report.targets {
+            target.window = Some(hour);
+        }
+        let usage = |t_s: u64, who: &str, rss_bytes| Usage {
+            t_s: t_s as f64,
+            who: who.to_owned(),
+            cpu_cores: None,
+            rss_bytes: Some(rss_bytes),
+        };
+        let resources: Vec<Usage> = (0..3620)
+            .flat_map(|t| {
+                let saw = t % 7 * 100_000;
+                [
+                    usage(t, "native", 400 * MIB + t * MIB / 120 + saw),
+                    usage(t, "ollama", 900 * MIB + saw),
+                    usage(t, "loadcmp", 30 * MIB + saw / 10),
+                ]
+            })
+            .collect();
+        for at in [0, 1] {
+            let mut values = vec![100.0; 20];
+            if at == 1 {
+                values.iter_mut().zip(0..).for_each(|(v, i)| *v += f64::from(i) + f64::from(i * 7 % 3));
+            }
+            report.targets[at].units.retain(|series| series.metric == "latency.p50" || series.metric == "ttft.p50");
+            report.targets[at].units[0].values = values;
+            report.targets[at].units[1].values = vec![5.0, 6.0, 5.5, 5.2, 5.9, 5.4, 5.6];
+        }
+        let second = |t_s, errors| Second { t_s, target: 1, errors, ..Second::default() };
+        report.timeline = (0..3620).map(|t| second(t, if t == 700 { 20 } else { u64::from(t % 300 == 0) })).collect();
+        report.soak = Some(Soak::of(&report.targets, &report.timeline, Some(&resources)));
+        report
+    }
+
+    #[test]
+    fn a_leak_drift_and_a_burst_in_sentences() {
+        insta::assert_snapshot!(soaked().soak_words().join("\n"));
+        let soak = soaked().soak.unwrap();
+        let row = soak.targets[0].row().unwrap();
+        assert!((row.mean.unwrap() / MIB as f64 - 30.0).abs() < 1.0 && row.low < row.mean && row.mean < row.high);
+        assert_eq!((row.metric.as_str(), row.unit.as_str()), ("memory_growth", "bytes/h"));
+    }
+
+    #[test]
+    fn what_was_not_watched_is_told() {
+        let mut report = soaked();
+        report.soak = Some(Soak::of(&report.targets, &[], None));
+        let words = report.soak_words().join("\n");
+        assert!(words.contains("native: memory was not measured") && !words.contains("loadcmp"), "{words}");
+        report.targets[0].window = Some(crate::stats::Window { from: Nanos(0), to: Nanos(5_000_000_000) });
+        let usage = Usage { t_s: 1.0, who: "native".to_owned(), cpu_cores: None, rss_bytes: Some(1) };
+        for target in &mut report.targets {
+            target.units.clear();
+        }
+        report.soak = Some(Soak::of(&report.targets, &[], Some(&[usage])));
+        let words = report.soak_words().join("\n");
+        assert!(words.contains("whether memory leaks is not shown: it takes 60.0 s of watching"), "{words}");
+        assert!(words.contains("drift is not shown: too few answers"), "{words}");
+        report.soak = None;
+        assert!(report.soak_words().is_empty());
+    }
+
+    #[test]
+    fn sizes_are_as_fine_as_they_are_small() {
+        let told = [0.0, 512.0, -2048.0, 3.5e6, 5e9].map(size);
+        assert_eq!(told, ["0.00 MiB", "0.500 KiB", "-2.00 KiB", "3.34 MiB", "4.66 GiB"]);
+    }
+}
