@@ -67,6 +67,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
             out,
             real: args.over.real,
             quiet: args.quiet,
+            allow_restart: args.allow_restart,
             driver: match args.driver {
                 #[cfg(feature = "goose")]
                 Some(DriverArg::Goose) => Driver::Goose,

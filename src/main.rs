@@ -103,6 +103,9 @@ struct RunArgs {
     /// Show, under the table, which labels were read where which were expected (classify)
     #[arg(long)]
     confusion: bool,
+    /// Run the commands by which the scenario starts engines (`cold_start.restart`)
+    #[arg(long)]
+    allow_restart: bool,
     /// Print nothing but the result
     #[arg(long, short)]
     quiet: bool,

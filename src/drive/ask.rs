@@ -92,15 +92,14 @@ impl Lane {
     }
 
     /// The first request to this target: its model may have to be loaded. Kept apart from every distribution.
-    pub async fn ask_cold(&self, attempt: u64) -> (Outcome, Option<String>) {
+    pub async fn ask_cold(&self, attempt: u64) -> Sample {
         let unit = self.setup.workload.unit(Phase::Cold, attempt);
         let mut user = self.user();
         let request = Request { phase: Phase::Cold, unit: &unit, turn: 0 };
         let due = Due { ready: self.ready(&mut user, request).await, planned: None, dispatched: None };
         let sample = self.exchange(&mut user, request, due).await.0;
-        let told = (sample.outcome, sample.error.clone());
-        self.setup.recorder.push(sample);
-        told
+        self.setup.recorder.push(sample.clone());
+        sample
     }
 
     /// Asks one turn, and records it.

@@ -19,5 +19,5 @@ mod stretch;
 
 pub use judge::Judge;
 pub use lane::{LaneSetup, Window};
-pub use order::{ColdStart, Driver, cold_starts, drive};
+pub use order::{ColdStart, Driver, cold_request, cold_starts, drive};
 pub use stop::Stop;

@@ -4,7 +4,7 @@ use super::group::Group;
 use super::judge::{Judge, ask, first_pairs};
 use super::lane::{Lane, LaneSetup, Side, Window};
 use super::stretch::{Cutter, Stretch};
-use crate::record::Outcome;
+use crate::record::{Outcome, Sample};
 use crate::scenario::Order;
 use crate::target::Target;
 use rand::SeedableRng;
@@ -49,24 +49,32 @@ pub struct ColdStart {
 
 /// Sends the first request to each target, one target after another; a model that has to be loaded is loaded here.
 pub async fn cold_starts(setup: &LaneSetup, targets: &[Arc<Target>]) -> Vec<ColdStart> {
-    let (stop, clock) = (setup.stop.clone(), setup.clock);
-    let deadlines = tokio::spawn(async move { stop.watch_deadlines(clock).await });
     let mut told = Vec::new();
     for (number, target) in targets.iter().enumerate() {
-        let side = Side::new(&setup.workload, target.clone(), number);
-        let lane = Lane::new(setup.clone(), side, Stretch::whole(&setup.plan, None));
-        let mut last = (Outcome::Unsent, None);
+        let mut last = ColdStart { outcome: Outcome::Unsent, error: None };
         for attempt in 0..COLD_TRIES {
-            last = lane.ask_cold(attempt).await;
-            if last.0.answered() || last.0 == Outcome::Connect || setup.stop.stopped() {
+            let sample = cold_request(setup, target, number, attempt).await;
+            last = ColdStart { outcome: sample.outcome, error: sample.error };
+            if last.outcome.answered() || last.outcome == Outcome::Connect || setup.stop.stopped() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        told.push(ColdStart { outcome: last.0, error: last.1 });
+        told.push(last);
     }
-    deadlines.abort();
     told
+}
+
+/// Sends one request to a target, over a connection of its own, and records it as one whose model may have to be loaded.
+/// `number` is the target's place in the plan, `attempt` the request's number among those.
+pub async fn cold_request(setup: &LaneSetup, target: &Arc<Target>, number: usize, attempt: u64) -> Sample {
+    let (stop, clock) = (setup.stop.clone(), setup.clock);
+    let deadlines = tokio::spawn(async move { stop.watch_deadlines(clock).await });
+    let side = Side::new(&setup.workload, target.clone(), number);
+    let lane = Lane::new(setup.clone(), side, Stretch::whole(&setup.plan, None));
+    let sample = lane.ask_cold(attempt).await;
+    deadlines.abort();
+    sample
 }
 
 /// Drives every lane in the plan's order; blocks in turns by [`Driver::Native`], whatever `driver` is. `opened` hears of

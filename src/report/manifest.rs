@@ -1,6 +1,6 @@
 //! `manifest.json`: everything about a run that its samples don't tell, so that it can be told again from its directory.
 
-use super::{SCHEMA_VERSION, replace};
+use super::{ColdRun, SCHEMA_VERSION, replace};
 use crate::drive::Window;
 use crate::host::{Conditions, Facts, Floor};
 use crate::scenario::plan::Plan;
@@ -45,6 +45,9 @@ pub struct Manifest {
     /// How the machine fared while the load ran; `None` until it has ended.
     #[serde(default)]
     pub conditions: Option<Conditions>,
+    /// The cold starts that came before the load.
+    #[serde(default)]
+    pub cold_starts: Vec<ColdRun>,
     /// What a request costs each target's wire on this machine when the server does nothing, in the plan's order; `None`
     /// where that wasn't calibrated.
     #[serde(default)]
@@ -67,6 +70,7 @@ impl Manifest {
             windows: Vec::new(),
             machine,
             conditions: None,
+            cold_starts: Vec::new(),
             floors: Vec::new(),
             plan,
         }

@@ -4,6 +4,7 @@
 //! [`Report`]. Every float in it is finite or `None`, and `None` means not measured.
 
 mod beside;
+mod cold;
 mod cost;
 mod file;
 mod floors;
@@ -14,6 +15,7 @@ pub mod words;
 
 pub use crate::audit::human;
 pub use beside::{Beside, Pair, Relation, Side};
+pub use cold::ColdRun;
 pub use file::replace;
 pub use likeness::Unlike;
 pub use manifest::{Manifest, Status};
@@ -121,6 +123,9 @@ impl Report {
                 target.rows.extend(rows);
             }
         }
+        for (at, target) in report.targets.iter_mut().enumerate() {
+            target.rows.extend(cold::rows(&manifest.cold_starts, at).into_iter().map(Row::tidied));
+        }
         if report.plan.soak {
             let soak = Soak::of(&report.targets, &report.timeline, report.resources.as_deref());
             for (target, soaked) in report.targets.iter_mut().zip(&soak.targets) {
@@ -209,6 +214,7 @@ pub(crate) mod fixture {
             workload_hash: plan.workload.hash.clone(),
             windows: (0..plan.targets.len()).map(measured).collect(),
             conditions: None,
+            cold_starts: Vec::new(),
             floors: Vec::new(),
             machine: Facts {
                 os: Some("Debian GNU/Linux 12".to_owned()),

@@ -3,6 +3,7 @@
 
 mod calibrate;
 mod child;
+mod cold;
 mod compare;
 mod folder;
 mod interference;
@@ -84,6 +85,8 @@ pub struct Options {
     pub quiet: bool,
     /// What schedules the users.
     pub driver: Driver,
+    /// Whether the scenario's commands may be run (`cold_start.restart`).
+    pub allow_restart: bool,
 }
 
 /// A finished run.
@@ -100,6 +103,13 @@ pub struct Finished {
 /// Runs a scenario. Everything that isn't the result goes to standard error.
 pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure> {
     let clock = Stopwatch::start();
+    let commands = loaded.scenario.cold_start.as_ref().is_some_and(|cold| !cold.restart.is_empty());
+    if commands && !options.allow_restart {
+        return Err(Failure::Usage(format!(
+            "error: {} names commands that start engines (`cold_start.restart`)\n  --allow-restart runs them; read them first",
+            loaded.path.display()
+        )));
+    }
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let prepared = prepare(loaded, options).await?;
@@ -170,6 +180,10 @@ async fn measure(
     let failed = cold.iter().zip(&plan.targets).find(|(cold, _)| !cold.outcome.answered());
     let refused = failed.map(|(cold, target)| refusal(&target.name, cold.outcome, cold.error.as_deref()));
     if refused.is_none() && !stop.interrupted() {
+        tokio::select! {
+            () = cold::cold_starts(&setup, &targets, &manifest, |text| bars.say(&text)) => {}
+            _ = tokio::signal::ctrl_c() => stop.interrupt(),
+        }
         bars.load();
         let opened = {
             let (keep, edges) = (keep.clone(), watch.edges());
@@ -182,7 +196,9 @@ async fn measure(
                 let _ = keep(&|manifest: &mut Manifest| manifest.opened(window));
             }
         };
-        drive(&setup, &targets, options.driver, judge, opened).await?;
+        if !stop.interrupted() {
+            drive(&setup, &targets, options.driver, judge, opened).await?;
+        }
     }
     // Where no window told its end, the last answer was just now.
     let end = clock.now();

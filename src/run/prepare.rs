@@ -215,6 +215,7 @@ fn plan(
         order: scenario.order,
         blocks: scenario.blocks.unwrap_or_default(),
         interference: scenario.interference,
+        cold_start: scenario.cold_start.clone(),
         soak: scenario.load.soak.is_some(),
         smallest_effect: scenario.smallest_effect,
         until_ci: scenario.load.until.map(|until| until.ci),

@@ -8,6 +8,7 @@ mod address;
 mod asked;
 pub mod audit;
 mod check;
+mod cold_start;
 mod driving;
 mod environment;
 mod example;
@@ -28,6 +29,7 @@ mod tree;
 pub use address::Address;
 pub use asked::{Constrain, History, PromptCache, PromptFormat, Sampling, WorkloadSpec};
 pub use audit::{AuditSpec, Severity};
+pub use cold_start::ColdStartSpec;
 pub use driving::{
     Arrivals, BlocksSpec, BurstSpec, ClosedSpec, LoadSpec, OpenSpec, Order, Pacing, RampSpec, SoakSpec, StageSpec,
     TraceSpec, UntilSpec,
@@ -93,6 +95,9 @@ pub struct Scenario {
     pub smallest_effect: Share,
     /// How the requests are driven.
     pub load: LoadSpec,
+    /// Unloads and loads each target's model before the load, and tells how long it takes until it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cold_start: Option<ColdStartSpec>,
     /// Deadline of one request.
     #[serde(default = "defaults::timeout")]
     pub timeout: Span,

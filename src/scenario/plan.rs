@@ -3,8 +3,8 @@
 //! A plan is a pure value; it is kept in `manifest.json`, so a run can be told again from its directory.
 
 use super::{
-    AuditSpec, BlocksSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat, Sampling, Share,
-    Span, TargetSpec, Task,
+    AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat,
+    Sampling, Share, Span, TargetSpec, Task,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -35,6 +35,9 @@ pub struct Plan {
     /// Whether this run is a soak: growth, drift and bursts are looked for in it.
     #[serde(default)]
     pub soak: bool,
+    /// The cold starts that come before the load.
+    #[serde(default)]
+    pub cold_start: Option<ColdStartSpec>,
     /// The smallest difference that matters.
     pub smallest_effect: Share,
     /// Half the relative width of the main ratio's interval at which the run may end early.

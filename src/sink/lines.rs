@@ -50,7 +50,7 @@ impl Section {
     }
 }
 
-const LINES: [(Section, &str, &str); 48] = [
+const LINES: [(Section, &str, &str); 51] = [
     (Section::Wait, "response p50", "response.p50"),
     (Section::Wait, "response p95", "response.p95"),
     (Section::Wait, "response p99", "response.p99"),
@@ -98,6 +98,9 @@ const LINES: [(Section, &str, &str); 48] = [
     (Section::Engine, "outside it p50", "outside_server.p50"),
     (Section::Engine, "cold request", "cold_latency"),
     (Section::Engine, "model load", "cold_server_load"),
+    (Section::Engine, "cold start p50", "cold_answer.p50"),
+    (Section::Engine, "  ready", "cold_ready.p50"),
+    (Section::Engine, "  first token", "cold_first_token.p50"),
     (Section::Engine, "sent late p99", "lag.p99"),
 ];
 

@@ -37,7 +37,7 @@ pub use spent::Part;
 pub use steady::{Drift, Steady, drift};
 pub use summary::{Needs, Row, TargetSummary, UnitSeries, unit};
 pub use timeline::Second;
-pub use vectors::cosine;
+pub use vectors::{cosine, exact_row};
 
 #[cfg(test)]
 pub(crate) mod fixture;

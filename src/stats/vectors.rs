@@ -59,7 +59,7 @@ impl Vectors {
 }
 
 /// The row of `summary.csv` over sorted values, exact: there is one value an item, and cosines can be negative.
-pub(super) fn exact_row(metric: &str, unit: &str, sorted: &[f64]) -> Option<super::Row> {
+pub fn exact_row(metric: &str, unit: &str, sorted: &[f64]) -> Option<super::Row> {
     let (min, max) = (*sorted.first()?, *sorted.last()?);
     let n = sorted.len();
     let mean = sorted.iter().sum::<f64>() / n as f64;

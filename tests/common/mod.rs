@@ -52,6 +52,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         blocks: BlocksSpec::default(),
         interference: false,
         soak: false,
+        cold_start: None,
         smallest_effect: Share(0.02),
         until_ci: None,
         load: LoadPlan::Closed(ClosedPlan {

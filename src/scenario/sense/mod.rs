@@ -1,5 +1,6 @@
 //! What the schema can't say: whether the parts of a scenario make sense together. Each mistake with its line.
 
+mod cold_start;
 mod load;
 mod paths;
 mod targets;
@@ -17,6 +18,7 @@ pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, goose: bool, 
     let mut sense = Sense { scenario, root, goose, mistakes };
     sense.reference();
     sense.load(base);
+    sense.cold_start();
     sense.targets();
     sense.workload(base);
 }

@@ -1,9 +1,12 @@
 //! Who is there: finds an engine, asks it for its version and models, and picks the model. The one door of reqwest; no
 //! load is sent from here, and nothing here is timed. One engine a file.
 
+mod cold;
 mod gg_core;
 mod ollama;
 mod openai;
+
+pub use cold::{answers, can_unload, unload};
 
 use crate::scenario::plan::{Endpoint, EngineFacts};
 use crate::scenario::{Address, JsonSpec, TargetSpec, Task};
