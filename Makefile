@@ -33,7 +33,7 @@ clients: ## The official clients against the stand-in.
 	tests/clients/run.sh
 
 soak: ## Minutes of load on stand-ins that leak, slow down and stay well; loadcmp's own memory stays flat.
-	$(CARGO) test --release --quiet --test soak -- --include-ignored --nocapture
+	$(CARGO) test --quiet --test soak -- --include-ignored --nocapture
 
 truth: ## The statistics proved: runs whose truth is known through the fold that users get.
 	$(CARGO) bench --quiet --bench truth -- $(ARGS)

@@ -7,8 +7,9 @@ use statrs::distribution::{DiscreteCDF, Poisson};
 
 /// Equal stretches that the time is cut into. Few enough that an allocator's ups and downs even out in each.
 const STRETCHES: usize = 24;
-/// Readings in each stretch, at least.
-const LEAST_READINGS: usize = 2;
+/// Seconds that are watched at least, and that are advised: two readings a stretch, one a second, and some to spare.
+const LEAST_SECONDS: f64 = 48.0;
+const ADVISED_SECONDS: f64 = 60.0;
 /// Growth that is worth a word, as a share of the level at the beginning, and in the readings' unit where that is more.
 const LEAST_SHARE: f64 = 0.01;
 
@@ -54,17 +55,16 @@ pub struct Growth {
 /// `Grows` needs the interval above zero, a growth worth a word, and a second half that grew at least half as much as the
 /// first.
 pub fn growth(readings: &[(f64, f64)], from_s: f64, to_s: f64, least: f64) -> Result<Growth, f64> {
-    let needed = (STRETCHES * LEAST_READINGS) as f64 * 1.25;
     let length = (to_s - from_s) / STRETCHES as f64;
-    if !(length.is_finite() && length > 0.0) {
-        return Err(needed);
+    if !(length.is_finite() && to_s - from_s >= LEAST_SECONDS) {
+        return Err(ADVISED_SECONDS);
     }
     let mut stretches: Vec<Vec<f64>> = vec![Vec::new(); STRETCHES];
     for (t_s, value) in readings.iter().filter(|(t_s, value)| (from_s..=to_s).contains(t_s) && value.is_finite()) {
         stretches[(((t_s - from_s) / length) as usize).min(STRETCHES - 1)].push(*value);
     }
-    if stretches.iter().any(|stretch| stretch.len() < LEAST_READINGS) {
-        return Err(needed.max((to_s - from_s) * 1.25));
+    if stretches.iter().any(Vec::is_empty) {
+        return Err(ADVISED_SECONDS.max((to_s - from_s) * 1.25));
     }
     let levels: Vec<f64> = stretches.into_iter().map(median).collect();
     let steps: Vec<f64> = levels.windows(2).map(|pair| pair[1] - pair[0]).collect();
