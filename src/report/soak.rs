@@ -98,7 +98,7 @@ impl SoakedTarget {
     /// Its row in `summary.csv`: `memory_growth`, in bytes an hour with the 95 % interval.
     pub(super) fn row(&self) -> Option<Row> {
         let growth = self.memory?;
-        let row = Row::total("memory_growth", unit::BYTES_PER_H, 24, Some(growth.per_hour));
+        let row = Row::total("memory_growth", unit::BYTES_PER_H, growth.stretches as u64, Some(growth.per_hour));
         Some(Row { low: Some(growth.low), high: Some(growth.high), ..row })
     }
 }

@@ -5,8 +5,10 @@ use super::summary::tidy;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{DiscreteCDF, Poisson};
 
-/// Equal stretches that the time is cut into. Few enough that an allocator's ups and downs even out in each.
+/// Equal stretches that the time is cut into, at most and at least. Few enough that an allocator's ups and downs even out in
+/// each.
 const STRETCHES: usize = 24;
+const LEAST_STRETCHES: usize = 12;
 /// Seconds that are watched at least, and that are advised: two readings a stretch, one a second, and some to spare.
 const LEAST_SECONDS: f64 = 48.0;
 const ADVISED_SECONDS: f64 = 60.0;
@@ -40,6 +42,8 @@ pub struct Growth {
     pub high: f64,
     /// Seconds that were watched.
     pub seconds: f64,
+    /// Stretches that the time was cut into.
+    pub stretches: usize,
     /// What became of it.
     pub course: Course,
 }
@@ -47,34 +51,31 @@ pub struct Growth {
 /// The growth of a level from readings (seconds, value) between two instants; `Err` with the seconds that it should have
 /// been watched for, where readings a second apart would do. `least` is the least growth worth a word, in the readings' unit.
 ///
-/// The time is cut into 24 equal stretches, each with the median of its readings. The slope is the mean of the 23 steps
-/// from one to the next, with a t interval of 22 degrees of freedom over the steps: the steps of a level that wanders
+/// The time is cut into 24 equal stretches (into fewer, down to 12, where one would have no reading), each with the median of
+/// its readings. The slope is the mean of the steps from one to the next, with a t interval over them: the steps of a level that wanders
 /// (a random walk, as heaps do) are independent where its values are not, so that least squares on the values would find
 /// slopes in most of them (Granger and Newbold, Journal of Econometrics 2, 1974); of a straight line with noise around it
 /// the interval is wider than it need be. One jump is no slope: it is one step of many.
 /// `Grows` needs the interval above zero, a growth worth a word, and a second half that grew at least half as much as the
 /// first.
 pub fn growth(readings: &[(f64, f64)], from_s: f64, to_s: f64, least: f64) -> Result<Growth, f64> {
-    let length = (to_s - from_s) / STRETCHES as f64;
-    if !(length.is_finite() && to_s - from_s >= LEAST_SECONDS) {
+    let seconds = to_s - from_s;
+    if !(seconds.is_finite() && seconds >= LEAST_SECONDS) {
         return Err(ADVISED_SECONDS);
     }
-    let mut stretches: Vec<Vec<f64>> = vec![Vec::new(); STRETCHES];
-    for (t_s, value) in readings.iter().filter(|(t_s, value)| (from_s..=to_s).contains(t_s) && value.is_finite()) {
-        stretches[(((t_s - from_s) / length) as usize).min(STRETCHES - 1)].push(*value);
-    }
-    if stretches.iter().any(Vec::is_empty) {
-        return Err(ADVISED_SECONDS.max((to_s - from_s) * 1.25));
-    }
-    let levels: Vec<f64> = stretches.into_iter().map(median).collect();
+    let inside = readings.iter().filter(|(t_s, value)| (from_s..=to_s).contains(t_s) && value.is_finite());
+    let inside: Vec<(f64, f64)> = inside.map(|(t_s, value)| ((t_s - from_s) / seconds, *value)).collect();
+    let levels = (LEAST_STRETCHES..=STRETCHES).rev().find_map(|count| levels(&inside, count));
+    let levels = levels.ok_or(ADVISED_SECONDS.max(seconds * 1.25))?;
+    let length = seconds / levels.len() as f64;
     let steps: Vec<f64> = levels.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let n = steps.len() as f64;
     let mean = steps.iter().sum::<f64>() / n;
     let error = (steps.iter().map(|step| (step - mean).powi(2)).sum::<f64>() / (n - 1.0) / n).sqrt();
     let half = t_quantile(0.975, n - 1.0).unwrap_or(f64::INFINITY) * error;
     let an_hour = |step: f64| tidy(step * 3600.0 / length);
-    let (from, to) = (levels[0], levels[STRETCHES - 1]);
-    let middle = STRETCHES / 2;
+    let (from, to) = (levels[0], levels[levels.len() - 1]);
+    let middle = levels.len() / 2;
     let (first, second) = (levels[middle] - from, to - levels[middle]);
     let worth = to - from > least.max(LEAST_SHARE * from.abs());
     let course = match worth && mean - half > 0.0 {
@@ -90,9 +91,19 @@ pub fn growth(readings: &[(f64, f64)], from_s: f64, to_s: f64, least: f64) -> Re
         per_hour: an_hour(mean),
         low: an_hour(mean - half),
         high: an_hour(mean + half),
-        seconds: tidy(to_s - from_s),
+        seconds: tidy(seconds),
+        stretches: levels.len(),
         course,
     })
+}
+
+/// The medians of readings (share of the time, value) in so many equal stretches; `None` if one has none.
+fn levels(readings: &[(f64, f64)], count: usize) -> Option<Vec<f64>> {
+    let mut stretches: Vec<Vec<f64>> = vec![Vec::new(); count];
+    for (share, value) in readings {
+        stretches[((share * count as f64) as usize).min(count - 1)].push(*value);
+    }
+    stretches.iter().all(|stretch| !stretch.is_empty()).then(|| stretches.into_iter().map(median).collect())
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -217,8 +228,10 @@ mod tests {
         assert_eq!(growth(&readings, 0.0, 10.0, 0.0), Err(60.0));
         assert_eq!(growth(&readings, 5.0, 5.0, 0.0), Err(60.0));
         assert!(growth(&readings, 0.0, 60.0, 0.0).is_ok());
+        // Read every ten seconds: of 200 there are 20 stretches with a reading each, and of 100 too few.
         let seldom: Vec<_> = readings.into_iter().step_by(10).collect();
-        assert_eq!(growth(&seldom, 0.0, 200.0, 0.0), Err(250.0));
+        assert!(growth(&seldom, 0.0, 200.0, 0.0).is_ok());
+        assert_eq!(growth(&seldom, 0.0, 100.0, 0.0), Err(125.0));
     }
 
     #[test]
