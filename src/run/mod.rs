@@ -21,6 +21,7 @@ use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Nanos, Outcome, Sample, Stopwatch};
 use crate::report::{Beside, Manifest, Report, Status};
+use crate::scenario::plan::Plan;
 use crate::scenario::{Loaded, Overrides};
 use crate::sink;
 use crate::target::Target;
@@ -103,6 +104,9 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let prepared = prepare(loaded, options).await?;
+    if !options.quiet {
+        prepare::named(&prepared.plan).for_each(|note| tell(format!("loadcmp: {note}")));
+    }
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
     let dir = results_directory(&prepared, options)?;
@@ -147,8 +151,7 @@ async fn measure(
     let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
-    let who = plan.targets.iter().map(|target| (target.name.clone(), target.endpoint.clone())).collect();
-    let watch = host::Watch::start(move || clock.now().seconds(), who).context("watching the machine")?;
+    let watch = watch(&plan, clock, &dir)?;
     let stop = Stop::default();
     let setup = LaneSetup {
         plan: plan.clone(),
@@ -199,12 +202,35 @@ async fn measure(
     })?;
     let manifest = lock(&manifest).clone();
     let (folded, gathered) = folder.finish();
-    let report = Report::build(&manifest, folded, &gathered, Some(watched.usage()));
+    let report = Report::build(&manifest, folded, &gathered);
     sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
         None => Ok(Finished { report, dir, alone: None }),
     }
+}
+
+/// Starts watching the machine and the targets' processes; the rows are appended to the results directory's file.
+fn watch(plan: &Plan, clock: Stopwatch, dir: &Path) -> anyhow::Result<host::Watch> {
+    let mut file = sink::ResourcesFile::create(dir, plan).context("writing resources.csv")?;
+    let sought = plan.targets.iter().map(|target| host::Sought {
+        name: target.name.clone(),
+        endpoint: target.endpoint.clone(),
+        process: target.spec.process().cloned(),
+    });
+    host::Watch::start(move || clock.now().seconds(), sought.collect(), move |rows| file.append(rows))
+        .context("watching the machine")
+}
+
+/// How the machine fared in a run that was killed before it could say, as far as its rows tell.
+fn recalled(dir: &Path, manifest: &Manifest) -> Option<host::Conditions> {
+    let mut recall = host::Recall::new(manifest.plan.targets.iter().map(|target| target.name.clone()).collect());
+    if let Err(error) = sink::read_resources(dir, &manifest.plan, |row| recall.push(&row)) {
+        tell(format!("loadcmp: what the processes used is left out: {error}"));
+        return None;
+    }
+    let end = recall.until_s().map(|s| Nanos((s * 1e9) as u64))?;
+    Some(recall.conditions(&stretches(&manifest.windows, end)))
 }
 
 /// The measured windows as stretches of time, each to its end or that of the run, whichever came first.
@@ -230,7 +256,7 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
             return Err(no_run(format!("it has no {name}")));
         }
     }
-    let manifest = Manifest::read(&dir.join("manifest.json"))
+    let mut manifest = Manifest::read(&dir.join("manifest.json"))
         .map_err(|error| no_run(format!("its manifest.json is not one of loadcmp's ({error:#})")))?;
     let names = Names::of(&manifest.plan);
     let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan));
@@ -238,9 +264,12 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
         fold.push(sample);
         gather.push(sample);
     };
+    if manifest.conditions.is_none() {
+        manifest.conditions = recalled(dir, &manifest);
+    }
     read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
-    let report = Report::build(&manifest, fold.finish(), &gather.finish(), None);
+    let report = Report::build(&manifest, fold.finish(), &gather.finish());
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
 }

@@ -4,6 +4,7 @@
 
 use super::job::{Fault, Job, Pace};
 use super::labels::{Choice, Labels};
+use super::leak::Leak;
 use super::ollama_models::Store;
 use super::spec::{EngineSpec, Jitter, Kind};
 use super::text::{Answer, Finish, mix, quick_hash};
@@ -38,6 +39,7 @@ pub(super) struct Engine {
     /// Whether nothing is drawn for a request.
     plain: bool,
     asked: Mutex<HashMap<u64, u32>>,
+    leak: Leak,
     ids: AtomicU64,
 }
 
@@ -100,6 +102,7 @@ impl Engine {
             expires_at: AtomicU64::new(u64::MAX),
             plain: !faulty && !jitters && spec.early_stop == 0.0,
             asked: Mutex::default(),
+            leak: Leak::of(spec.leak_kib_per_request),
             ids: AtomicU64::new(1),
             clock,
             spec,
@@ -215,6 +218,7 @@ impl Engine {
             granted = self.clock.now();
             loaded = granted;
         }
+        self.leak.grow();
         let Draw { fault, hash, mut random } = draw;
         let mut start = granted;
         if fault == Some(Fault::SlowFirstByte) {

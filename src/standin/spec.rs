@@ -71,6 +71,9 @@ pub struct EngineSpec {
     /// Put all tokens that are due into one write, instead of one write a token.
     #[arg(long)]
     pub coalesce: bool,
+    /// Memory kept for ever at each request it works on, and written to.
+    #[arg(long, default_value_t = 0, value_name = "KIB", value_parser = clap::value_parser!(u32).range(..=1_048_576))]
+    pub leak_kib_per_request: u32,
     /// Seed of everything drawn: jitter, faults, labels, noise.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
@@ -195,6 +198,7 @@ impl Default for EngineSpec {
             dimensions: 384,
             embed_noise: 0.0,
             coalesce: false,
+            leak_kib_per_request: 0,
             seed: 1,
             faults: Faults::default(),
             gg_core: GgCoreSpec::default(),
