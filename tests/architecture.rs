@@ -12,7 +12,7 @@ const DOORS: [(&str, &[&str]); 17] = [
     ("goose", &["src/drive/closed.rs"]),
     ("hyper", &["src/target/transport.rs", "src/standin/"]),
     ("http_body_util", &["src/target/transport.rs", "src/standin/"]),
-    ("reqwest", &["src/target/discover/"]),
+    ("reqwest", &["src/target/discover/", "src/target/scrape.rs"]),
     ("serde_yaml", &["src/scenario/"]),
     ("schemars", &["src/scenario/"]),
     ("csv", &["src/sink/", "src/record/", "src/workload/source", "src/standin/labels.rs"]),

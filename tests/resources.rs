@@ -7,6 +7,7 @@
 mod cli;
 
 use cli::{Row, StandIn, loadcmp, number, rows, text, write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::{Duration, Instant};
@@ -73,7 +74,7 @@ fn memory_that_grows_by_a_known_amount_is_seen_to() {
     }
     // Each page of it was a fault, if it came in small pages; and they are counted from row to row.
     let faults: f64 = figures(&of(&resources, "leaky"), "minor_faults").iter().sum();
-    assert!(faults > 0.0, "{resources:?}");
+    assert!(faults > 0.0);
     let summary = rows(&out.join("summary.csv"));
     let metric = |target: &str, metric: &str| {
         summary
@@ -119,8 +120,15 @@ fn a_run_that_is_killed_keeps_what_was_read_and_it_is_told_again() {
     assert_eq!(told(), before, "the file stays");
     let summary = rows(&out.join("summary.csv"));
     let mean = |metric: &str| summary.iter().find(|row| row["metric"] == metric).and_then(|row| number(row, "mean"));
-    assert!(mean("memory_peak").is_some_and(|bytes| bytes > 1e6), "{summary:?}");
-    assert!(mean("cpu_cores").is_some_and(|cores| cores > 0.01), "{summary:?}");
+    assert!(mean("memory_peak").is_some_and(|bytes| bytes > 1e6), "{before}");
+    // The kernel tells less than ten ticks of a processor, and they are divided by nothing, if the machine is very busy.
+    let ticks = before
+        .lines()
+        .filter(|line| line.contains(",a"))
+        .filter_map(|line| line.split(',').nth(2)?.parse::<f64>().ok());
+    if ticks.sum::<f64>() > 0.3 {
+        assert!(mean("cpu_per_request").is_some_and(|us| us > 1.0), "{before}");
+    }
 }
 
 #[test]
@@ -155,4 +163,66 @@ fn processes_can_be_named_by_hand() {
     assert_eq!(output.status.code(), Some(3), "{}", text(&output).1);
     assert!(text(&output).1.contains("there is no process 4194305"), "{}", text(&output).1);
     assert!(!none.path().join("out").exists());
+}
+
+/// A page of figures: processor time of half a core from when it is first asked for, 100 MB of memory, and others.
+fn page() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let mut begun = None;
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { continue };
+            let mut head = [0; 4096];
+            let n = stream.read(&mut head).unwrap_or(0);
+            assert!(head[..n].starts_with(b"GET /own/metrics HTTP/1.1"));
+            let cpu = 100.0 + begun.get_or_insert_with(Instant::now).elapsed().as_secs_f64() / 2.0;
+            let body = format!(
+                "# HELP x y\nprocess_cpu_seconds_total {cpu}\nprocess_resident_memory_bytes 1e8\n\
+                 vllm:num_requests_running{{model_name=\"=a\"}} 3\nunknown_metric 4\n"
+            );
+            let _ =
+                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        }
+    });
+    format!("http://{address}/own/metrics")
+}
+
+#[test]
+fn what_an_engine_publishes_stands_in_for_processes_that_cannot_be_seen() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = StandIn::start(&["--first-token-ms", "20"]);
+    let targets = format!(
+        "  far: {{ ollama: {{ url: \"{0}\", process: {{ name: no-such-engine }}, metrics: \"{1}\" }} }}\n  \
+         mute: {{ ollama: {{ url: \"{0}\", metrics: \"{0}/metrics\" }} }}\n",
+        engine.url,
+        page()
+    );
+    let output = run(dir.path(), &targets, "users: 1, duration: 6s, warmup: 1s");
+    assert!(output.status.success(), "{}", text(&output).1);
+    assert!(
+        text(&output).1.contains("`mute`: its `metrics` were not read: it answered with status 404"),
+        "{}",
+        text(&output).1
+    );
+    let out = dir.path().join("out");
+    let metrics = rows(&out.join("metrics.csv"));
+    assert!(
+        metrics.iter().all(|row| row["target"].starts_with("far") && row["metric"] != "unknown_metric"),
+        "{metrics:?}"
+    );
+    let running: Vec<_> = metrics.iter().filter(|row| row["metric"] == "vllm:num_requests_running").collect();
+    assert!(
+        running.len() >= 3 && running.iter().all(|row| row["labels"] == "model_name=\"=a\"" && row["value"] == "3"),
+        "{metrics:?}"
+    );
+    let summary = rows(&out.join("summary.csv"));
+    let mean = |metric: &str| {
+        let row = summary.iter().find(|row| row["target"].starts_with("far") && row["metric"] == metric);
+        row.and_then(|row| number(row, "mean")).unwrap_or_else(|| panic!("no {metric}"))
+    };
+    assert!((mean("cpu_cores") - 0.5).abs() < 0.1, "{}", mean("cpu_cores"));
+    assert_eq!(mean("memory_peak"), 1e8);
+    let told = std::fs::read_to_string(out.join("report.md")).expect("a report");
+    assert!(told.contains("are what it published of itself"), "{told}");
 }

@@ -95,6 +95,9 @@ pub struct Used {
     /// The same of the graphics devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_energy_j: Option<f64>,
+    /// Whether this is what the engine published of itself: its processes were not seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub published: bool,
 }
 
 /// What a graphics device did over the measured part of a run; `None` for what it doesn't tell.
@@ -205,6 +208,7 @@ fn used(readings: &[Reading], stretches: &[Stretch], number: usize) -> Used {
         gpu_peak_bytes: most(&|held| held.gpu_bytes),
         energy_j: energy(&|r| r.energy_j),
         gpu_energy_j: energy(&gpu_energy),
+        published: false,
     }
 }
 
@@ -233,7 +237,7 @@ fn gpu(readings: &[Reading], within: &[&Reading], all: &[(f64, f64)], at: usize)
 }
 
 /// Stretches without overlap, in order.
-fn joined(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+pub(super) fn joined(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     let mut all: Vec<(f64, f64)> = stretches.filter(|(from, to)| to > from).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut joined: Vec<(f64, f64)> = Vec::new();
@@ -249,6 +253,11 @@ fn joined(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
 /// What a counter grew by from `from` to `to`; `None` where it wasn't read through most of it.
 fn growth(readings: &[Reading], from: f64, to: f64, of: &dyn Fn(&Reading) -> Option<f64>) -> Option<f64> {
     let known: Vec<(f64, f64)> = readings.iter().filter_map(|r| Some((r.t_s, of(r)?))).collect();
+    between(&known, from, to)
+}
+
+/// The same of a counter's values, each with when it was read.
+pub(super) fn between(known: &[(f64, f64)], from: f64, to: f64) -> Option<f64> {
     let (mut sum, mut covered) = (0.0, 0.0);
     for pair in known.windows(2) {
         let (begin, end) = (pair[0].0.max(from), pair[1].0.min(to));

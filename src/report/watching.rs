@@ -22,6 +22,11 @@ impl Report {
                 words.push_str(&format!(" gpu{at}: {}.", told.join(", ")));
             }
         }
+        let with = self.targets.iter().zip(&conditions.targets);
+        let published: Vec<_> = with.filter(|(_, used)| used.published).map(|(target, _)| target.label()).collect();
+        if !published.is_empty() {
+            words.push_str(&format!(" The figures of {} are what it published of itself.", published.join(", ")));
+        }
         let mut missing = Vec::new();
         let unseen: Vec<_> = self
             .targets

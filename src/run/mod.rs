@@ -9,6 +9,7 @@ mod interference;
 mod load;
 mod prepare;
 mod progress;
+mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use compare::compare;
@@ -19,9 +20,8 @@ use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
 use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
-use crate::record::{Nanos, Outcome, Sample, Stopwatch};
+use crate::record::{Outcome, Sample, Stopwatch};
 use crate::report::{Beside, Manifest, Report, Status};
-use crate::scenario::plan::Plan;
 use crate::scenario::{Loaded, Overrides};
 use crate::sink;
 use crate::target::Target;
@@ -29,6 +29,7 @@ use anyhow::{Context, anyhow};
 use folder::RunFolder;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use watching::{Watching, recalled, stretches};
 
 /// How a command went wrong, as its exit code.
 #[derive(Debug)]
@@ -151,7 +152,7 @@ async fn measure(
     let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
-    let watch = watch(&plan, clock, &dir)?;
+    let watch = Watching::start(&plan, clock, &dir)?;
     let stop = Stop::default();
     let setup = LaneSetup {
         plan: plan.clone(),
@@ -189,7 +190,7 @@ async fn measure(
     }
     // Where no window told its end, the last answer was just now.
     let end = clock.now();
-    let watched = watch.stop();
+    let watched = watch.stop(options.quiet);
     drop(setup);
     let folder = log.finish()?;
     bars.finish();
@@ -198,7 +199,7 @@ async fn measure(
     keep(&|manifest| {
         manifest.status = status;
         manifest.ended = Some(ended.clone());
-        manifest.conditions = Some(watched.conditions(&stretches(&manifest.windows, end)));
+        manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
     })?;
     let manifest = lock(&manifest).clone();
     let (folded, gathered) = folder.finish();
@@ -208,39 +209,6 @@ async fn measure(
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
         None => Ok(Finished { report, dir, alone: None }),
     }
-}
-
-/// Starts watching the machine and the targets' processes; the rows are appended to the results directory's file.
-fn watch(plan: &Plan, clock: Stopwatch, dir: &Path) -> anyhow::Result<host::Watch> {
-    let mut file = sink::ResourcesFile::create(dir, plan).context("writing resources.csv")?;
-    let sought = plan.targets.iter().map(|target| host::Sought {
-        name: target.name.clone(),
-        endpoint: target.endpoint.clone(),
-        process: target.spec.process().cloned(),
-    });
-    host::Watch::start(move || clock.now().seconds(), sought.collect(), move |rows| file.append(rows))
-        .context("watching the machine")
-}
-
-/// How the machine fared in a run that was killed before it could say, as far as its rows tell.
-fn recalled(dir: &Path, manifest: &Manifest) -> Option<host::Conditions> {
-    let mut recall = host::Recall::new(manifest.plan.targets.iter().map(|target| target.name.clone()).collect());
-    if let Err(error) = sink::read_resources(dir, &manifest.plan, |row| recall.push(&row)) {
-        tell(format!("loadcmp: what the processes used is left out: {error}"));
-        return None;
-    }
-    let end = recall.until_s().map(|s| Nanos((s * 1e9) as u64))?;
-    Some(recall.conditions(&stretches(&manifest.windows, end)))
-}
-
-/// The measured windows as stretches of time, each to its end or that of the run, whichever came first.
-fn stretches(windows: &[Window], end: Nanos) -> Vec<host::Stretch> {
-    let stretch = |window: &Window| host::Stretch {
-        target: window.target,
-        from_s: window.from.seconds(),
-        to_s: window.to.unwrap_or(end).min(end).seconds(),
-    };
-    windows.iter().map(stretch).collect()
 }
 
 /// Makes every file of a run again from its manifest and samples.
