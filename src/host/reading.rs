@@ -226,3 +226,36 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::ProcessSpec;
+    use crate::scenario::plan::Endpoint;
+    use std::collections::BTreeMap;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn devices_are_read_and_a_targets_part_of_them_is_its_processes() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = child.id();
+        let look: Look = Box::new(move || Devices {
+            all: vec![Device { memory_bytes: Some(9 << 30), busy: Some(0.5), ..Device::default() }],
+            held: Some(BTreeMap::from([(pid, 3 << 30), (1, 6 << 30)])),
+        });
+        let endpoint = Endpoint::Unix { path: "/nowhere/x.sock".into() };
+        let sought = Sought { name: "x".to_owned(), endpoint, process: Some(ProcessSpec::Pid(pid)) };
+        let mut reader = Reader::with(vec![sought], Some(look));
+        let reading = reader.read(&|| 1.0, When::Regular);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(reading.gpus[0].memory_bytes, Some(9 << 30));
+        let held = reading.held[0].expect("the process is there");
+        assert_eq!((held.gpu_bytes, held.threads), (Some(3 << 30), 1));
+        assert!(held.bytes > 10_000 && reading.counts[0].minor_faults == Some(0), "{reading:?}");
+        assert!(reading.counts[0].voluntary.is_some(), "what is dear is read at the beginning");
+        // It is gone for good: its number may become another's.
+        let gone = reader.read(&|| 2.0, When::Last);
+        assert_eq!((gone.held[0], gone.targets[0]), (None, Some(0.0)), "what it used is kept");
+    }
+}
