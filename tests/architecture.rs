@@ -8,11 +8,11 @@ const ROOMS: [&str; 12] =
     ["run", "sink", "report", "audit", "stats", "drive", "target", "standin", "workload", "record", "host", "scenario"];
 
 /// The doors of crates that have one: where `name` may be imported.
-const DOORS: [(&str, &[&str]); 16] = [
+const DOORS: [(&str, &[&str]); 17] = [
     ("goose", &["src/drive/closed.rs"]),
     ("hyper", &["src/target/transport.rs", "src/standin/"]),
     ("http_body_util", &["src/target/transport.rs", "src/standin/"]),
-    ("reqwest", &["src/target/discover/"]),
+    ("reqwest", &["src/target/discover/", "src/target/scrape.rs"]),
     ("serde_yaml", &["src/scenario/"]),
     ("schemars", &["src/scenario/"]),
     ("csv", &["src/sink/", "src/record/", "src/workload/source", "src/standin/labels.rs"]),
@@ -23,6 +23,7 @@ const DOORS: [(&str, &[&str]); 16] = [
     ("comfy_table", &["src/sink/"]),
     ("askama", &["src/sink/html.rs"]),
     ("sysinfo", &["src/host/"]),
+    ("nvml_wrapper", &["src/host/gpu.rs"]),
     ("mimalloc", &["src/main.rs"]),
     ("rustix", &["src/drive/pacer.rs", "src/host/"]),
 ];

@@ -114,7 +114,7 @@ fn one_engine_on_both_sides_is_not_counted_twice() {
 #[cfg(target_os = "linux")]
 mod trees {
     use super::cli::StandIn;
-    use loadcmp::host::{Stretch, Watch};
+    use loadcmp::host::{Stretch, Usage, Watch};
     use loadcmp::record::Stopwatch;
     use loadcmp::scenario::plan::Endpoint;
     use std::os::fd::OwnedFd;
@@ -147,21 +147,27 @@ mod trees {
         drop(shell);
         let clock = Stopwatch::start();
         let endpoint = Endpoint::Tcp { host: "127.0.0.1".to_owned(), port, prefix: String::new() };
-        let watch = Watch::start(move || clock.now().seconds(), vec![("x".to_owned(), endpoint)]).expect("a watch");
+        let (rows, told) = std::sync::mpsc::channel();
+        let tell = move |all: &[Usage]| all.iter().for_each(|row| drop(rows.send(row.clone())));
+        let watch =
+            Watch::start(move || clock.now().seconds(), vec![("x".to_owned(), endpoint)], tell).expect("a watch");
         std::thread::sleep(Duration::from_millis(500));
         let (from_s, before) = (clock.now().seconds(), ticks(child.id()));
         watch.edges().at(from_s);
         std::thread::sleep(Duration::from_millis(2500));
         let (to_s, after) = (clock.now().seconds(), ticks(child.id()));
-        let watched = watch.stop();
-        let told = watched.conditions(&[Stretch { target: 0, from_s, to_s }]);
+        let rows: Vec<Usage> = {
+            std::thread::sleep(Duration::from_millis(600));
+            told.try_iter().collect()
+        };
+        let told = watch.stop().conditions(&[Stretch { target: 0, from_s, to_s }]);
         child.kill().expect("an end");
         child.wait().expect("an end");
         // What has ended, for certain; what works just then comes on top: at most the length of one child's life.
         let truth = (after - before) / 100.0 / (to_s - from_s);
         let cores = told.target_cores[0].unwrap_or_else(|| panic!("not found: {told:?}"));
         assert!(truth > 0.0 && cores > 0.6 * truth && cores < 1.4 * truth + 0.3, "{cores} of {truth}: {told:?}");
-        assert!(watched.usage().iter().any(|row| row.who == "x" && row.cpu_cores.is_some()));
+        assert!(rows.iter().any(|row| row.who == "x" && row.cpu_cores.is_some()));
     }
 
     #[test]
@@ -174,7 +180,7 @@ mod trees {
         let tcp = |port| Endpoint::Tcp { host: "127.0.0.1".to_owned(), port, prefix: String::new() };
         let targets = [("unix", Endpoint::Unix { path }), ("tcp", tcp(port)), ("none", tcp(1))];
         let targets = targets.map(|(name, endpoint)| (name.to_owned(), endpoint)).to_vec();
-        let watch = Watch::start(move || clock.now().seconds(), targets).expect("a watch");
+        let watch = Watch::start(move || clock.now().seconds(), targets, |_| ()).expect("a watch");
         std::thread::sleep(Duration::from_millis(700));
         watch.edges().at(0.0);
         std::thread::sleep(Duration::from_millis(100));

@@ -58,6 +58,7 @@ pub fn value(x: f64, of: &str) -> String {
         unit::BYTES => bytes(x.max(0.0) as u64),
         unit::CORES => format!("{} cores", three(x)),
         unit::THREADS => format!("{x:.0}"),
+        unit::JOULES => format!("{} J", three(x)),
         unit::TOKENS_PER_S_PER_GIB => format!("{} tok/s/GiB", three(x)),
         _ => three(x),
     }
@@ -115,6 +116,7 @@ mod tests {
             (1.5 * 1024.0 * 1024.0 * 1024.0, unit::BYTES, "1.5 GiB"),
             (1.25, unit::CORES, "1.25 cores"),
             (12.0, unit::THREADS, "12"),
+            (0.25, unit::JOULES, "0.250 J"),
             (310.0, unit::TOKENS_PER_S_PER_GIB, "310 tok/s/GiB"),
         ] {
             assert_eq!(value(x, of), text);

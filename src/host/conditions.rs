@@ -1,6 +1,6 @@
 //! How the machine fared while the load ran: what a run's figures have to be read with.
 
-use super::reading::Reading;
+use super::reading::{Held, Reading};
 use serde::{Deserialize, Serialize};
 
 /// How the machine fared over the measured part of a run; `None` where a thing could not be read.
@@ -35,6 +35,15 @@ pub struct Conditions {
     pub swapped_bytes: Option<u64>,
     /// Lowest and highest mean frequency over the cores in one second, in MHz.
     pub frequency_mhz: Option<(f64, f64)>,
+    /// Cores kept busy by the thread that reads all this: what watching itself cost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watching_cores: Option<f64>,
+    /// Energy that the processor packages took meanwhile, in joules, whoever worked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_j: Option<f64>,
+    /// What the graphics devices did meanwhile, in the order of NVIDIA's library.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<Gpu>,
     /// Most by which the wall clock and the run's monotonic clock came to differ between two readings, in seconds.
     pub clock_jump_s: Option<f64>,
 }
@@ -55,6 +64,55 @@ pub struct Used {
     pub peak_file_bytes: Option<u64>,
     /// The most threads while it was measured.
     pub threads: Option<u64>,
+    /// Their share of memory when the run began: of pages that several processes hold, each counts its part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_proportional_bytes: Option<u64>,
+    /// The most of it that was seen while it was measured; it is read about every ten seconds, and at the edges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_proportional_bytes: Option<u64>,
+    /// Page faults that needed no disk, while it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minor_faults: Option<u64>,
+    /// Page faults that waited for a disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub major_faults: Option<u64>,
+    /// Bytes fetched from storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_read_bytes: Option<u64>,
+    /// Context switches that threads asked for by waiting; of threads that ended, only up to the reading before their end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voluntary_switches: Option<u64>,
+    /// Context switches that were forced on threads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub involuntary_switches: Option<u64>,
+    /// The most memory of graphics devices while it was measured, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_peak_bytes: Option<u64>,
+    /// Energy that the processor packages took while it was measured, in joules; `None` where another target worked at the
+    /// same time, for a package can't be divided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_j: Option<f64>,
+    /// The same of the graphics devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu_energy_j: Option<f64>,
+    /// Whether this is what the engine published of itself: its processes were not seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub published: bool,
+}
+
+/// What a graphics device did over the measured part of a run; `None` for what it doesn't tell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gpu {
+    /// The most of its memory that was in use, in bytes, whoever used it.
+    pub peak_bytes: Option<u64>,
+    /// Mean share of the time in which it had work.
+    pub busy: Option<f64>,
+    /// Mean power drawn, in watts.
+    pub power_w: Option<f64>,
+    /// Highest temperature, in degrees Celsius.
+    pub temperature_c: Option<f64>,
+    /// Energy taken, in joules.
+    pub energy_j: Option<f64>,
 }
 
 /// A stretch of the run in which a target was measured, in seconds since the run's start.
@@ -67,9 +125,6 @@ pub struct Stretch {
     /// When it ended.
     pub to_s: f64,
 }
-
-/// A second is one if two readings are this far apart at least: over less, the kernel's ticks tell little.
-const A_SECOND: f64 = 0.5;
 
 /// How long after a stretch's end a reading is still of it, in seconds.
 const LATE: f64 = 0.1;
@@ -96,11 +151,12 @@ impl Conditions {
         let swapped =
             all.iter().map(|(from, to)| growth(readings, *from, *to, &|r| Some(r.machine.swapped_bytes? as f64)));
         let cores = readings.first().map(|r| r.cores as f64);
+        let devices = readings.iter().map(|r| r.gpus.len()).max().unwrap_or(0);
         Self {
             cores,
             busy_cores: busy.map(|busy| cores.map_or(busy, |cores| busy.min(cores))),
             own_cores: own,
-            own_cores_most: most(readings, &all, &|r| r.machine.own_s).or(own),
+            own_cores_most: most(readings, &all).or(own),
             own_cores_allowed: Some(super::generator_threads() as f64),
             target_cores: (0..targets).map(target).collect(),
             targets: (0..targets).map(|number| used(readings, stretches, number)).collect(),
@@ -109,7 +165,10 @@ impl Conditions {
             stolen_cores: rate(&|r| r.machine.stolen_s),
             swap_bytes: within.iter().filter_map(|r| r.machine.swap_bytes).max(),
             swapped_bytes: sum(swapped).map(|bytes| bytes.round() as u64),
-            frequency_mhz: range(within.iter().filter_map(|r| r.machine.frequency_mhz)),
+            frequency_mhz: range(within.iter().filter_map(|r| r.frequency_mhz)),
+            watching_cores: rate(&|r| r.watching_s),
+            energy_j: grown(readings, &all, &|r| r.energy_j),
+            gpus: (0..devices).map(|at| gpu(readings, &within, &all, at)).collect(),
             clock_jump_s: jump(readings, &all),
         }
     }
@@ -118,25 +177,67 @@ impl Conditions {
 /// What one target's processes used over its stretches, and held.
 fn used(readings: &[Reading], stretches: &[Stretch], number: usize) -> Used {
     let own = joined(stretches.iter().filter(|s| s.target == number).map(|s| (s.from_s, s.to_s)));
-    let cpu = own.iter().map(|(from, to)| growth(readings, *from, *to, &|r| r.targets.get(number).copied().flatten()));
     let held = |r: &Reading| r.held.get(number).copied().flatten();
     // A reading at a window's edge may come a little after it.
     let inside = |t_s: f64| own.iter().any(|(from, to)| (*from..=*to + LATE).contains(&t_s));
     let within: Vec<_> = readings.iter().filter(|r| inside(r.t_s)).filter_map(held).collect();
     let peak = within.iter().max_by_key(|held| held.bytes);
     let made_of = peak.and_then(|held| held.memory);
+    let counted = |of: &dyn Fn(&super::counts::Counts) -> Option<u64>| {
+        grown(readings, &own, &|r| Some(of(r.counts.get(number)?)? as f64)).map(|count| count.max(0.0).round() as u64)
+    };
+    let most = |of: &dyn Fn(&Held) -> Option<u64>| within.iter().filter_map(of).max();
+    let rest = readings.first().and_then(held);
+    let alone =
+        !stretches.iter().filter(|s| s.target != number).any(|s| own.iter().any(|(a, b)| s.from_s < *b && s.to_s > *a));
+    let energy = |of: &dyn Fn(&Reading) -> Option<f64>| if alone { grown(readings, &own, of) } else { None };
     Used {
-        cpu_s: sum(cpu).map(|seconds| seconds.max(0.0)),
-        rest_bytes: readings.first().and_then(held).map(|held| held.bytes),
+        cpu_s: grown(readings, &own, &|r| r.targets.get(number).copied().flatten()).map(|seconds| seconds.max(0.0)),
+        rest_bytes: rest.map(|held| held.bytes),
         peak_bytes: peak.map(|held| held.bytes),
         peak_anonymous_bytes: made_of.map(|memory| memory.anonymous),
         peak_file_bytes: made_of.map(|memory| memory.file),
         threads: within.iter().map(|held| held.threads).max(),
+        rest_proportional_bytes: rest.and_then(|held| held.proportional),
+        peak_proportional_bytes: most(&|held| held.proportional),
+        minor_faults: counted(&|counts| counts.minor_faults),
+        major_faults: counted(&|counts| counts.major_faults),
+        disk_read_bytes: counted(&|counts| counts.disk_read_bytes),
+        voluntary_switches: counted(&|counts| counts.voluntary),
+        involuntary_switches: counted(&|counts| counts.involuntary),
+        gpu_peak_bytes: most(&|held| held.gpu_bytes),
+        energy_j: energy(&|r| r.energy_j),
+        gpu_energy_j: energy(&gpu_energy),
+        published: false,
+    }
+}
+
+/// Energy of all graphics devices; `None` if one doesn't tell its own.
+fn gpu_energy(reading: &Reading) -> Option<f64> {
+    sum(reading.gpus.iter().map(|device| device.energy_j))
+}
+
+/// What one graphics device did.
+fn gpu(readings: &[Reading], within: &[&Reading], all: &[(f64, f64)], at: usize) -> Gpu {
+    let told: Vec<_> = within.iter().filter_map(|r| r.gpus.get(at)).collect();
+    let seconds: f64 = all.iter().map(|(from, to)| to - from).sum();
+    let energy_j = grown(readings, all, &|r| r.gpus.get(at)?.energy_j);
+    let mean = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64);
+    Gpu {
+        peak_bytes: told.iter().filter_map(|device| device.memory_bytes).max(),
+        busy: mean(told.iter().filter_map(|device| device.busy).collect()),
+        // What was taken over the time is better than the mean of moments.
+        power_w: energy_j
+            .filter(|_| seconds > 0.0)
+            .map(|energy| energy / seconds)
+            .or_else(|| mean(told.iter().filter_map(|device| device.power_w).collect())),
+        temperature_c: told.iter().filter_map(|device| device.temperature_c).reduce(f64::max),
+        energy_j,
     }
 }
 
 /// Stretches without overlap, in order.
-fn joined(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+pub(super) fn joined(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     let mut all: Vec<(f64, f64)> = stretches.filter(|(from, to)| to > from).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut joined: Vec<(f64, f64)> = Vec::new();
@@ -152,6 +253,11 @@ fn joined(stretches: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
 /// What a counter grew by from `from` to `to`; `None` where it wasn't read through most of it.
 fn growth(readings: &[Reading], from: f64, to: f64, of: &dyn Fn(&Reading) -> Option<f64>) -> Option<f64> {
     let known: Vec<(f64, f64)> = readings.iter().filter_map(|r| Some((r.t_s, of(r)?))).collect();
+    between(&known, from, to)
+}
+
+/// The same of a counter's values, each with when it was read.
+pub(super) fn between(known: &[(f64, f64)], from: f64, to: f64) -> Option<f64> {
     let (mut sum, mut covered) = (0.0, 0.0);
     for pair in known.windows(2) {
         let (begin, end) = (pair[0].0.max(from), pair[1].0.min(to));
@@ -164,22 +270,25 @@ fn growth(readings: &[Reading], from: f64, to: f64, of: &dyn Fn(&Reading) -> Opt
     (covered >= COVERED * (to - from) && covered > 0.0).then(|| sum / covered * (to - from))
 }
 
+/// What a counter grew by over stretches.
+fn grown(readings: &[Reading], over: &[(f64, f64)], of: &dyn Fn(&Reading) -> Option<f64>) -> Option<f64> {
+    sum(over.iter().map(|(from, to)| growth(readings, *from, *to, of)))
+}
+
 /// Mean growth of a counter a second over stretches.
 fn rate(readings: &[Reading], over: &[(f64, f64)], of: &dyn Fn(&Reading) -> Option<f64>) -> Option<f64> {
     let seconds: f64 = over.iter().map(|(from, to)| to - from).sum();
-    let grown = sum(over.iter().map(|(from, to)| growth(readings, *from, *to, of)))?;
+    let grown = grown(readings, over, of)?;
     (seconds > 0.0).then(|| (grown / seconds).max(0.0))
 }
 
-/// The most a counter grew a second between two readings about a second apart, as far as they lie in the stretches.
-fn most(readings: &[Reading], over: &[(f64, f64)], of: &dyn Fn(&Reading) -> Option<f64>) -> Option<f64> {
+/// The most cores that loadcmp kept busy in one second, as far as the seconds lie in the stretches.
+fn most(readings: &[Reading], over: &[(f64, f64)]) -> Option<f64> {
     let seconds: Vec<&Reading> = readings.iter().filter(|r| r.regular).collect();
     let rates = seconds.windows(2).filter_map(|pair| {
         let inside: f64 = over.iter().map(|(from, to)| (pair[1].t_s.min(*to) - pair[0].t_s.max(*from)).max(0.0)).sum();
-        let length = pair[1].t_s - pair[0].t_s;
         // A second that lies half outside is not the window's.
-        let counts = length >= A_SECOND && inside >= 0.9 * length;
-        counts.then(|| Some((of(pair[1])? - of(pair[0])?) / length)).flatten()
+        pair[1].own_most.filter(|_| inside >= 0.9 * (pair[1].t_s - pair[0].t_s))
     });
     rates.reduce(f64::max)
 }
@@ -189,26 +298,32 @@ fn sum(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum())
 }
 
-fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values.fold(None, |range, v| Some(range.map_or((v, v), |(low, high): (f64, f64)| (low.min(v), high.max(v)))))
+fn range(values: impl Iterator<Item = (f64, f64)>) -> Option<(f64, f64)> {
+    values.reduce(|(low, high), (l, h)| (low.min(l), high.max(h)))
 }
 
 /// The greatest step of the wall clock against the run's between two readings that touch the stretches.
 fn jump(readings: &[Reading], over: &[(f64, f64)]) -> Option<f64> {
-    let steps =
-        readings.windows(2).filter(|pair| over.iter().any(|(from, to)| pair[1].t_s > *from && pair[0].t_s < *to));
-    let steps = steps.filter_map(|pair| Some((pair[1].machine.wall_offset_s? - pair[0].machine.wall_offset_s?).abs()));
-    steps.reduce(f64::max)
+    let touches = |pair: &&[Reading]| over.iter().any(|(from, to)| pair[1].t_s > *from && pair[0].t_s < *to);
+    readings.windows(2).filter(touches).filter_map(|pair| pair[1].jump_s).reduce(f64::max)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::counts::Counts;
+    use super::super::gpu::Device;
     use super::super::machine::Counters;
     use super::*;
 
     /// Readings of a machine of four cores, at the given seconds: busy 2 cores, own 0.5 and in the third second 1.5,
     /// the first target 0.75, the second hidden.
     fn readings(at: &[f64]) -> Vec<Reading> {
+        let mut kept = super::super::thin::Kept::default();
+        raw(at).into_iter().for_each(|reading| kept.push(reading));
+        kept.readings().to_vec()
+    }
+
+    fn raw(at: &[f64]) -> Vec<Reading> {
         let reading = |t: &f64| Reading {
             t_s: *t,
             cores: 4,
@@ -219,15 +334,30 @@ mod tests {
                 stolen_s: Some(0.1 * t),
                 swap_bytes: Some(1000 + *t as u64),
                 swapped_bytes: Some(if *t >= 2.0 { 8192 } else { 0 }),
-                frequency_mhz: Some(2000.0 + 100.0 * t),
                 wall_offset_s: Some(if *t >= 3.0 { 7.25 } else { 7.0 }),
                 ..Counters::default()
             },
             targets: vec![Some(0.75 * t), None],
             held: vec![None; 2],
             all_targets: Some(0.75 * t),
+            frequency_mhz: Some((2000.0 + 100.0 * t, 2000.0 + 100.0 * t)),
+            watching_s: Some(0.01 * t),
+            energy_j: Some(30.0 * t),
+            gpus: vec![device(*t)],
+            ..Reading::default()
         };
         at.iter().map(reading).collect()
+    }
+
+    /// A device that draws 100 W, has work in every second reading, and warms up.
+    fn device(t: f64) -> Device {
+        Device {
+            memory_bytes: Some(1000 + t as u64),
+            busy: Some(t % 2.0),
+            power_w: Some(1.0),
+            temperature_c: Some(40.0 + t),
+            energy_j: Some(100.0 * t),
+        }
     }
 
     fn stretch(target: usize, from_s: f64, to_s: f64) -> Stretch {
@@ -285,5 +415,55 @@ mod tests {
         let mut late = readings(&[0.0, 1.0, 2.0]);
         late[0].targets[0] = None;
         assert_eq!(Conditions::of(&late, &[stretch(0, 0.0, 2.0)], 1).target_cores, [None]);
+    }
+
+    #[test]
+    fn devices_and_energy_are_told_over_the_measured_part() {
+        let told = Conditions::of(&readings(&[0.0, 1.0, 2.0, 3.0, 4.0]), &[stretch(0, 1.0, 3.0)], 1);
+        assert!(near(told.energy_j, 60.0) && near(told.watching_cores, 0.01), "{told:?}");
+        let gpu = &told.gpus[0];
+        assert_eq!((gpu.peak_bytes, gpu.temperature_c), (Some(1003), Some(43.0)));
+        // 1, 0 and 1; and 200 J in two seconds, whatever three moments said.
+        assert!(near(gpu.busy, 2.0 / 3.0) && near(gpu.power_w, 100.0) && near(gpu.energy_j, 200.0), "{gpu:?}");
+        let mut silent = readings(&[0.0, 1.0, 2.0, 3.0]);
+        silent.iter_mut().for_each(|r| r.gpus[0].energy_j = None);
+        let told = Conditions::of(&silent, &[stretch(0, 0.0, 3.0)], 1);
+        assert!(near(told.gpus[0].power_w, 1.0) && told.targets[0].gpu_energy_j.is_none(), "{told:?}");
+    }
+
+    #[test]
+    fn energy_is_a_targets_only_where_it_works_alone() {
+        let readings = readings(&[0.0, 1.0, 2.0, 3.0, 4.0]);
+        let turns = [stretch(0, 0.0, 1.0), stretch(1, 1.0, 2.0), stretch(0, 2.0, 3.0)];
+        let told = Conditions::of(&readings, &turns, 2);
+        assert!(near(told.targets[0].energy_j, 60.0) && near(told.targets[1].energy_j, 30.0), "{told:?}");
+        assert!(near(told.targets[0].gpu_energy_j, 200.0), "{told:?}");
+        let together = Conditions::of(&readings, &[stretch(0, 0.0, 2.0), stretch(1, 1.5, 3.0)], 2);
+        assert_eq!((together.targets[0].energy_j, together.targets[1].gpu_energy_j), (None, None));
+        assert!(near(together.energy_j, 90.0));
+    }
+
+    #[test]
+    fn what_a_target_counted_is_its_stretches_own() {
+        let mut readings = readings(&[0.0, 1.0, 2.0, 3.0, 4.0]);
+        for (at, reading) in readings.iter_mut().enumerate() {
+            let n = at as u64;
+            // Switches and shares are read at every second reading only.
+            let dear = at % 2 == 0;
+            reading.counts = vec![Counts {
+                minor_faults: Some(100 * n),
+                disk_read_bytes: Some(if at > 2 { 4096 } else { 0 }),
+                voluntary: dear.then_some(10 * n),
+                ..Counts::default()
+            }];
+            reading.held[0] = Some(Held { bytes: 50, proportional: dear.then_some(20 + n), ..Held::default() });
+        }
+        let told = &Conditions::of(&readings, &[stretch(0, 1.0, 3.0)], 1).targets[0];
+        assert_eq!(
+            (told.minor_faults, told.disk_read_bytes, told.voluntary_switches),
+            (Some(200), Some(4096), Some(20))
+        );
+        assert_eq!((told.major_faults, told.involuntary_switches), (None, None), "not read is not 0");
+        assert_eq!((told.rest_proportional_bytes, told.peak_proportional_bytes), (Some(20), Some(22)));
     }
 }

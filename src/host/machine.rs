@@ -16,6 +16,8 @@ pub(super) struct Counters {
     pub(super) stolen_s: Option<f64>,
     /// Processor time of this process.
     pub(super) own_s: Option<f64>,
+    /// Memory that could be given without swapping, in bytes: the cache's pages among it.
+    pub(super) available_bytes: Option<u64>,
     /// Memory in use, in bytes.
     pub(super) used_bytes: Option<u64>,
     /// Memory of this process, in bytes.
@@ -69,6 +71,7 @@ impl Machine {
             let what = ProcessRefreshKind::nothing().with_cpu().with_memory();
             system.refresh_processes_specifics(ProcessesToUpdate::Some(&[self.own]), true, what);
             read.used_bytes = Some(system.used_memory()).filter(|bytes| *bytes > 0);
+            read.available_bytes = Some(system.available_memory()).filter(|bytes| *bytes > 0);
             read.swap_bytes = read.used_bytes.map(|_| system.used_swap());
             let own = system.process(self.own);
             read.own_bytes = own.map(sysinfo::Process::memory);
@@ -151,6 +154,17 @@ pub fn own_processor_time() -> Option<f64> {
     #[cfg(unix)]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        Some(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
+    }
+    #[cfg(not(unix))]
+    None
+}
+
+/// Processor time of the thread that asks, in seconds; `None` where the system doesn't keep it finely.
+pub(super) fn thread_processor_time() -> Option<f64> {
+    #[cfg(unix)]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
         Some(time.tv_sec as f64 + time.tv_nsec as f64 / 1e9)
     }
     #[cfg(not(unix))]

@@ -1,31 +1,48 @@
 //! What the machine is, what it and the targets' processes did meanwhile, and what it can be measured to. sysinfo's and
 //! /proc's door is this room.
 //!
-//! `machine` reads counters, `processes` finds who listens and reads the process table, `tree` sums the time of processes
-//! that come and go; `reading` puts them together, `watch` does it once a second, and `conditions` folds it. `calibration` is
-//! what is kept of the machine from run to run.
+//! `machine` reads counters, `gpu` and `energy` the devices' and packages'; `processes` finds who listens and reads the
+//! process table, `detail` what it doesn't hold; `tree` sums the time of processes that come and go, `counts` what they
+//! count, `sought` is one target's. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
+//! as it goes, `thin` keeps what `conditions` folds, and `recall` makes
+//! it again of rows; `published` is
+//! what engines told of themselves. `calibration` is what is kept of the machine from run to run.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
 mod calibration;
 mod conditions;
+mod counts;
+mod detail;
+mod energy;
+mod gpu;
 mod machine;
 mod processes;
+mod published;
 mod reading;
+mod recall;
+mod sought;
+mod thin;
 mod tree;
+mod usage;
 mod watch;
 
 pub use calibration::{
     Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Transport, Wire, calibration_path,
     least_difference_us, least_first_token_difference_us,
 };
-pub use conditions::{Conditions, Stretch, Used};
+pub use conditions::{Conditions, Gpu, Stretch, Used};
 pub use machine::own_processor_time;
-pub use watch::{Edges, Usage, Watch, Watched};
+pub use published::Published;
+pub use recall::Recall;
+pub use sought::Sought;
+pub use usage::Usage;
+pub use watch::{Edges, Watch, Watched};
 
 #[cfg(test)]
 pub(crate) mod fixture;
 
+use crate::scenario::ProcessSpec;
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
@@ -65,6 +82,14 @@ impl Facts {
 /// still stamped when it arrives; more would only take cores from engines on the same machine.
 pub fn generator_threads() -> usize {
     machine::cores().min(2)
+}
+
+/// The processes of this machine that a scenario means by `process`: none, if there is no such one now.
+pub fn processes_of(process: &ProcessSpec) -> Vec<u32> {
+    match process {
+        ProcessSpec::Pid(pid) => Some(*pid).filter(|pid| processes::exists(*pid)).into_iter().collect(),
+        ProcessSpec::Name(name) => processes::named(name),
+    }
 }
 
 /// Reads the facts of this machine.

@@ -1,7 +1,6 @@
 //! The process table, and which processes serve an endpoint: read from Linux's /proc. Elsewhere nothing is found there,
 //! and nothing is claimed.
 
-use super::reading::Memory;
 use super::tree::{Process, Snapshot};
 use crate::scenario::plan::Endpoint;
 use std::collections::BTreeSet;
@@ -135,6 +134,33 @@ fn holders(inodes: &[u64]) -> Vec<u32> {
     pids().into_iter().filter(holds).collect()
 }
 
+/// The processes that go by a name: the program's file, the word it was called by, or the kernel's name for it. Never
+/// ourselves, nor the first of all.
+pub(super) fn named(name: &str) -> Vec<u32> {
+    let own = std::process::id();
+    pids().into_iter().filter(|pid| *pid != own && *pid != 1 && goes_by(*pid, name)).collect()
+}
+
+fn goes_by(pid: u32, name: &str) -> bool {
+    let file_name = |path: &str| Path::new(path).file_name().is_some_and(|file| file == name);
+    if let Ok(program) = std::fs::read_link(format!("/proc/{pid}/exe"))
+        && file_name(program.to_string_lossy().trim_end_matches(" (deleted)"))
+    {
+        return true;
+    }
+    // The kernel keeps 15 bytes of it.
+    if text(&format!("/proc/{pid}/comm")).is_some_and(|comm| comm.trim_end_matches('\n') == name) {
+        return true;
+    }
+    let called = text(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    called.split('\0').next().is_some_and(file_name)
+}
+
+/// Whether there is a process of that number.
+pub(super) fn exists(pid: u32) -> bool {
+    process(pid, &mut Vec::new()).is_some()
+}
+
 /// The processes now. `None` where there is no /proc.
 pub(super) fn snapshot() -> Option<Snapshot> {
     let mut line = Vec::with_capacity(512);
@@ -171,6 +197,7 @@ fn stat(line: &str) -> Option<Process> {
         text.parse().ok()
     };
     let parent = field(4)?;
+    let faults = [field(10)?, field(11)?, field(12)?, field(13)?].map(|count| u64::try_from(count).unwrap_or(0));
     let time = [field(14)?, field(15)?, field(16)?, field(17)?].map(|ticks| u64::try_from(ticks).unwrap_or(0));
     Some(Process {
         parent: u32::try_from(parent).ok()?,
@@ -179,23 +206,9 @@ fn stat(line: &str) -> Option<Process> {
         threads: u64::try_from(field(20)?).unwrap_or(0),
         started: u64::try_from(field(22)?).ok()?,
         pages: u64::try_from(field(24)?).unwrap_or(0),
+        minor_faults: faults[0] + faults[1],
+        major_faults: faults[2] + faults[3],
     })
-}
-
-/// What a process's memory is made of, from its /proc/PID/status (proc_pid_status(5)); `None` for one that is gone, or of
-/// the kernel's own.
-pub(super) fn memory(pid: u32) -> Option<Memory> {
-    made_of(&text(&format!("/proc/{pid}/status"))?)
-}
-
-fn made_of(status: &str) -> Option<Memory> {
-    let bytes = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.saturating_mul(1024))
-    };
-    // Shared memory is nobody's file: it stays when the cache is dropped.
-    let anonymous = bytes("RssAnon")?.saturating_add(bytes("RssShmem")?);
-    Some(Memory { anonymous, file: bytes("RssFile")? })
 }
 
 /// The text of a file of the kernel's; `None` where it isn't there or may not be read.
@@ -251,19 +264,20 @@ mod tests {
     fn a_name_may_hold_anything() {
         let line = "12 (a) b (c) S 7 1 1 0 -1 4194560 1 2 3 4 100 20 30 4 20 0 9 0 555 1000 42 1844 1 1";
         let told = stat(line).unwrap();
-        assert_eq!(told, Process { parent: 7, started: 555, own: 120, reaped: 34, pages: 42, threads: 9 });
+        let (minor_faults, major_faults) = (1 + 2, 3 + 4);
+        let told_of = Process {
+            parent: 7,
+            started: 555,
+            own: 120,
+            reaped: 34,
+            pages: 42,
+            threads: 9,
+            minor_faults,
+            major_faults,
+        };
+        assert_eq!(told, told_of);
         for broken in ["", "12 (a", "12 (a) S", "12 (a) S x y"] {
             assert_eq!(stat(broken), None, "{broken}");
-        }
-    }
-
-    #[test]
-    fn memory_is_the_processes_own_or_a_files() {
-        let status =
-            "Name:\tx\nVmRSS:\t    99 kB\nRssAnon:\t      40 kB\nRssFile:\t      50 kB\nRssShmem:\t       9 kB\n";
-        assert_eq!(made_of(status), Some(Memory { anonymous: 49 * 1024, file: 50 * 1024 }));
-        for broken in ["", "RssAnon:\t1 kB\n", "RssAnon:\tx kB\nRssFile:\t1 kB\nRssShmem:\t1 kB\n"] {
-            assert_eq!(made_of(broken), None, "{broken}");
         }
     }
 

@@ -1,12 +1,15 @@
 //! One reading of the machine and of each target's processes, and what makes them.
 
+use super::counts::Counts;
+use super::energy::Packages;
+use super::gpu::{Device, Devices, Look, look};
 use super::machine::{Counters, Machine, cores, page_bytes, ticks_per_second};
-use super::processes::{Place, listeners, memory, snapshot};
-use super::tree::{Snapshot, Tree};
-use crate::scenario::plan::Endpoint;
+use super::processes::snapshot;
+use super::sought::{Sought, Target};
+use super::tree::Tree;
 
 /// What everything stood at, at one instant. Times are sums since the first reading, in core-seconds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Reading {
     /// Seconds since the run's start.
     pub(super) t_s: f64,
@@ -19,6 +22,20 @@ pub struct Reading {
     pub(super) targets: Vec<Option<f64>>,
     /// What each target's processes hold; `None` for those not found.
     pub(super) held: Vec<Option<Held>>,
+    /// What each target's processes counted.
+    pub(super) counts: Vec<Counts>,
+    /// What each graphics device stands at.
+    pub(super) gpus: Vec<Device>,
+    /// Energy that the processor packages took, in joules.
+    pub(super) energy_j: Option<f64>,
+    /// Processor time of the thread that reads.
+    pub(super) watching_s: Option<f64>,
+    /// Lowest and highest mean frequency over the cores since the reading before, in MHz.
+    pub(super) frequency_mhz: Option<(f64, f64)>,
+    /// The most cores that loadcmp kept busy in one second since the reading before.
+    pub(super) own_most: Option<f64>,
+    /// Most by which the wall clock and the run's came to differ since the reading before, in seconds.
+    pub(super) jump_s: Option<f64>,
     /// Processor time of the targets' processes together, each once; `None` if one is on this machine and wasn't found.
     pub(super) all_targets: Option<f64>,
 }
@@ -41,14 +58,24 @@ pub(super) struct Held {
     pub(super) memory: Option<Memory>,
     /// Threads.
     pub(super) threads: u64,
+    /// Their proportional share of the memory that processes share, in bytes; `None` where it wasn't read this time.
+    pub(super) proportional: Option<u64>,
+    /// What they hold of graphics devices' memory, in bytes.
+    pub(super) gpu_bytes: Option<u64>,
 }
 
-/// Readings between two looks for a target's processes that weren't found, or that ended.
-const LOOK_AGAIN: u32 = 5;
-
-/// Longest that reading the process table may take of each second on average, in seconds: on a machine of thousands of
-/// processes it is read less often.
+/// Processor time that reading the process table may take of each second on average, in seconds: on a machine of thousands of
+/// processes it is read less often. So may the graphics devices.
 const BUDGET: f64 = 0.005;
+
+/// Least seconds between two regular readings of what is dear to read: shares of memory, context switches of each thread.
+const SELDOM: f64 = 10.0;
+
+/// And between such readings for windows' edges.
+const LEAST_SELDOM: f64 = 1.0;
+
+/// Most of the time that these dear readings may take: one that took long is followed by a longer wait.
+const SELDOM_SHARE: f64 = 0.005;
 
 /// What a reading is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,47 +88,65 @@ pub(super) enum When {
     Last,
 }
 
-/// Makes readings.
-pub(super) struct Reader {
-    machine: Machine,
-    targets: Vec<Watched>,
-    /// All targets' processes as one: two targets may be served by the same.
-    together: Tree,
-    ticks: f64,
-    page: u64,
-    /// Time not yet spent of the process table's budget, in seconds; below zero while it must wait.
+/// Time that a kind of reading may take, on average.
+struct Allowance {
+    /// Time not yet spent, in seconds; below zero while it must wait.
     credit: f64,
     last_t: Option<f64>,
 }
 
-struct Watched {
-    endpoint: Endpoint,
-    tree: Tree,
-    state: State,
+impl Allowance {
+    /// Whether there is any left at `now`.
+    fn left(&mut self, now: f64) -> bool {
+        let since = self.last_t.replace(now).map_or(1.0, |last| now - last);
+        self.credit = (self.credit + since * BUDGET).min(BUDGET);
+        self.credit >= 0.0
+    }
 }
 
-enum State {
-    /// Its processes are known.
-    Found,
-    /// Readings until it is looked for again. Once found, what it used is kept.
-    Lost { again: u32, ever: bool },
-    /// On another machine.
-    Elsewhere,
+/// Processor time of this thread, or else the time by the clock: what reading costs others. On a busy machine a reading may
+/// take long and cost little.
+fn spent(clock: &dyn Fn() -> f64) -> f64 {
+    super::machine::thread_processor_time().unwrap_or_else(clock)
+}
+
+/// Makes readings.
+pub(super) struct Reader {
+    machine: Machine,
+    packages: Packages,
+    gpu: Option<Look>,
+    devices: Devices,
+    targets: Vec<Target>,
+    /// All targets' processes as one: two targets may be served by the same.
+    together: Tree,
+    ticks: f64,
+    page: u64,
+    table: Allowance,
+    gpus: Allowance,
+    /// When what is dear was read last, and how long that took.
+    dear: Option<(f64, f64)>,
 }
 
 impl Reader {
-    pub(super) fn new(endpoints: Vec<Endpoint>) -> Self {
-        let own = std::process::id();
-        let watched =
-            |endpoint| Watched { endpoint, tree: Tree::new(own), state: State::Lost { again: 0, ever: false } };
+    pub(super) fn new(targets: Vec<Sought>) -> Self {
+        Self::with(targets, look())
+    }
+
+    /// One that reads the graphics devices by `gpu`.
+    fn with(targets: Vec<Sought>, gpu: Option<Look>) -> Self {
+        let allowance = || Allowance { credit: 0.0, last_t: None };
         Self {
             machine: Machine::new(),
-            targets: endpoints.into_iter().map(watched).collect(),
-            together: Tree::new(own),
+            packages: Packages::new(),
+            gpu,
+            devices: Devices::default(),
+            targets: targets.into_iter().map(Target::new).collect(),
+            together: Tree::new(std::process::id()),
             ticks: ticks_per_second(),
             page: page_bytes(),
-            credit: 0.0,
-            last_t: None,
+            table: allowance(),
+            gpus: allowance(),
+            dear: None,
         }
     }
 
@@ -109,20 +154,42 @@ impl Reader {
     pub(super) fn read(&mut self, clock: &dyn Fn() -> f64, when: When) -> Reading {
         let t_s = clock();
         let machine = self.machine.read(clock);
+        let energy_j = self.packages.joules();
         let fresh = self.read_processes(clock, when);
+        self.read_devices(clock, when);
         let seconds = |tree: &Tree| tree.used() as f64 / self.ticks;
-        let known =
-            |watched: &&Watched| fresh && matches!(watched.state, State::Found | State::Lost { ever: true, .. });
-        let hidden = self.targets.iter().any(|watched| matches!(watched.state, State::Lost { ever: false, .. }));
+        let hidden = self.targets.iter().any(Target::hidden);
+        let dear = fresh && self.worth_it(t_s, when);
+        let began = spent(clock);
+        let held: Vec<_> = self.targets.iter().map(|target| target.held(self.page, dear, &self.devices)).collect();
+        let counts = self.targets.iter_mut().map(|target| if fresh { target.counts(dear) } else { Counts::default() });
+        let counts = counts.collect();
+        if dear {
+            self.dear = Some((t_s, spent(clock) - began));
+        }
         Reading {
             t_s,
             cores: cores(),
             regular: when != When::Edge,
             machine,
-            targets: self.targets.iter().map(|w| Some(w).filter(known).map(|w| seconds(&w.tree))).collect(),
-            held: self.targets.iter().map(|w| w.held(self.page)).collect(),
+            targets: self.targets.iter().map(|t| (fresh && t.known()).then(|| seconds(&t.tree))).collect(),
+            held,
+            counts,
+            gpus: self.devices.all.clone(),
+            energy_j,
+            watching_s: super::machine::thread_processor_time(),
             all_targets: (fresh && !hidden).then(|| seconds(&self.together)),
+            frequency_mhz: machine.frequency_mhz.map(|mhz| (mhz, mhz)),
+            own_most: None,
+            jump_s: None,
         }
+    }
+
+    /// Whether it is time for what is dear to read.
+    fn worth_it(&self, t_s: f64, when: When) -> bool {
+        let Some((last, took)) = self.dear.filter(|_| when != When::Last) else { return true };
+        let least = if when == When::Regular { SELDOM } else { LEAST_SELDOM };
+        t_s - last >= least.max(took / SELDOM_SHARE)
     }
 
     /// Reads the process table, if there is somebody to look for and its time has come, and takes it into the trees.
@@ -131,59 +198,64 @@ impl Reader {
         if self.targets.is_empty() {
             return true;
         }
-        let began = clock();
-        let since = self.last_t.replace(began).map_or(1.0, |last| began - last);
-        self.credit = (self.credit + since * BUDGET).min(BUDGET);
+        let began = spent(clock);
         // A window's edge is worth it always: its figures begin and end there. So is the last: nothing is measured any more.
-        if when == When::Regular && self.credit < 0.0 {
+        if !self.table.left(clock()) && when == When::Regular {
             return false;
         }
         let Some(now) = snapshot() else { return false };
-        self.credit -= clock() - began;
+        self.table.credit -= spent(clock) - began;
         self.together.step(&now);
-        for watched in &mut self.targets {
-            watched.tree.step(&now);
-            watched.look(&now, &mut self.together);
+        for target in &mut self.targets {
+            target.tree.step(&now);
+            target.look(&now, &mut self.together);
         }
         true
     }
+
+    /// Reads the graphics devices, if there are any and their time has come.
+    fn read_devices(&mut self, clock: &dyn Fn() -> f64, when: When) {
+        let Some(look) = &mut self.gpu else { return };
+        let began = spent(clock);
+        if self.gpus.left(clock()) || when != When::Regular {
+            self.devices = look();
+            self.gpus.credit -= spent(clock) - began;
+        } else {
+            // What they stood at before is not what they stand at.
+            self.devices = Devices { all: vec![Device::default(); self.devices.all.len()], held: None };
+        }
+    }
 }
 
-impl Watched {
-    /// What its processes hold, if they are known.
-    fn held(&self, page: u64) -> Option<Held> {
-        if !matches!(self.state, State::Found) {
-            return None;
-        }
-        let add = |sum: Memory, one: Memory| Memory {
-            anonymous: sum.anonymous.saturating_add(one.anonymous),
-            file: sum.file.saturating_add(one.file),
-        };
-        let memory = self.tree.pids().map(memory).try_fold(Memory::default(), |sum, one| Some(add(sum, one?)));
-        Some(Held { bytes: self.tree.pages() * page, memory, threads: self.tree.threads() })
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::ProcessSpec;
+    use crate::scenario::plan::Endpoint;
+    use std::collections::BTreeMap;
 
-    /// Looks for the processes, if they aren't known and it is time.
-    fn look(&mut self, now: &Snapshot, together: &mut Tree) {
-        let ever = match &mut self.state {
-            State::Elsewhere => return,
-            State::Found if self.tree.alive() => return,
-            State::Found => true,
-            State::Lost { again, .. } if *again > 0 => {
-                *again -= 1;
-                return;
-            }
-            State::Lost { ever, .. } => *ever,
-        };
-        self.state = match listeners(&self.endpoint) {
-            Place::Elsewhere => State::Elsewhere,
-            Place::Here(pids) => {
-                self.tree.take_in(&pids, now);
-                together.take_in(&pids, now);
-                // Our own process serves it, or it came after the table was read.
-                if self.tree.alive() { State::Found } else { State::Lost { again: LOOK_AGAIN, ever } }
-            }
-            Place::Hidden => State::Lost { again: LOOK_AGAIN, ever },
-        };
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn devices_are_read_and_a_targets_part_of_them_is_its_processes() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = child.id();
+        let look: Look = Box::new(move || Devices {
+            all: vec![Device { memory_bytes: Some(9 << 30), busy: Some(0.5), ..Device::default() }],
+            held: Some(BTreeMap::from([(pid, 3 << 30), (1, 6 << 30)])),
+        });
+        let endpoint = Endpoint::Unix { path: "/nowhere/x.sock".into() };
+        let sought = Sought { name: "x".to_owned(), endpoint, process: Some(ProcessSpec::Pid(pid)) };
+        let mut reader = Reader::with(vec![sought], Some(look));
+        let reading = reader.read(&|| 1.0, When::Regular);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(reading.gpus[0].memory_bytes, Some(9 << 30));
+        let held = reading.held[0].expect("the process is there");
+        assert_eq!((held.gpu_bytes, held.threads), (Some(3 << 30), 1));
+        assert!(held.bytes > 10_000 && reading.counts[0].minor_faults == Some(0), "{reading:?}");
+        assert!(reading.counts[0].voluntary.is_some(), "what is dear is read at the beginning");
+        // It is gone for good: its number may become another's.
+        let gone = reader.read(&|| 2.0, When::Last);
+        assert_eq!((gone.held[0], gone.targets[0]), (None, Some(0.0)), "what it used is kept");
     }
 }

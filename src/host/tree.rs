@@ -20,6 +20,9 @@ pub(super) struct Process {
     pub(super) pages: u64,
     /// Its threads.
     pub(super) threads: u64,
+    /// Page faults of its own and of its children that were waited for: those that needed no disk, and those that did.
+    pub(super) minor_faults: u64,
+    pub(super) major_faults: u64,
 }
 
 /// The processes at one moment.
@@ -141,7 +144,12 @@ impl Tree {
         !self.members.is_empty()
     }
 
-    /// The processes, as they were at the last reading.
+    /// The processes with their numbers, as they were at the last reading.
+    pub(super) fn members(&self) -> impl Iterator<Item = (u32, &Process)> {
+        self.members.iter().map(|(pid, process)| (*pid, process))
+    }
+
+    /// The processes' numbers, as they were at the last reading.
     pub(super) fn pids(&self) -> impl Iterator<Item = u32> + '_ {
         self.members.keys().copied()
     }
@@ -193,7 +201,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn process(parent: u32, own: u64, reaped: u64) -> Process {
-        Process { parent, started: 1, own, reaped, pages: 3, threads: 2 }
+        Process { parent, started: 1, own, reaped, pages: 3, threads: 2, ..Process::default() }
     }
 
     fn table(all: &[(u32, Process)]) -> Snapshot {

@@ -19,6 +19,13 @@ const GIB: f64 = (1_u64 << 30) as f64;
 /// - `cpu_per_request`, `cpu_per_1000_tokens` (microseconds): the same time / answers that ended in the window; / their
 ///   output tokens, times a thousand.
 /// - `memory_rest`, `memory_peak`, and of that peak `memory_anonymous` and `memory_file` (bytes); `threads`.
+/// - `memory_share_rest`, `memory_share` (bytes): the same by proportional share, of pages that several processes hold each
+///   its part; the most of few readings.
+/// - `minor_faults_per_request`, `major_faults_per_request`, `voluntary_switches_per_request`,
+///   `involuntary_switches_per_request`, `disk_read_per_request` (bytes): what was counted in the window / those answers.
+/// - `gpu_memory` (bytes): at most, of all devices together.
+/// - `energy_cpu`, `energy_gpu`: joules of the processor packages, of the graphics devices, in the window; only of a target
+///   that worked alone. `joules_per_request`, `joules_per_token`: what is known of the two / answers; / their output tokens.
 /// - `memory_ratio`: peak / size of the model's file.
 /// - `tokens_per_s_per_gib`: output tokens a second / GiB of the peak.
 pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>) -> Vec<Row> {
@@ -30,6 +37,11 @@ pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>
     let each = |of: Option<f64>| cpu_s.zip(of.filter(|of| *of > 0.0)).map(|(cpu, of)| cpu * 1e6 / of);
     let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
     let peak = bytes(used.peak_bytes).filter(|peak| *peak > 0.0);
+    let a_request = |of: Option<u64>| bytes(of).filter(|_| n > 0).map(|of| of / n as f64);
+    let energy = match (used.energy_j, used.gpu_energy_j) {
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
+    };
     let told = [
         ("cpu_cores", unit::CORES, cpu_s.zip(seconds).map(|(cpu, seconds)| cpu / seconds)),
         ("cpu_per_request", unit::MICROS, each(Some(n as f64))),
@@ -45,6 +57,22 @@ pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>
         ),
         ("tokens_per_s_per_gib", unit::TOKENS_PER_S_PER_GIB, rate.zip(peak).map(|(rate, peak)| rate / (peak / GIB))),
         ("threads", unit::THREADS, bytes(used.threads)),
+        ("memory_share_rest", unit::BYTES, bytes(used.rest_proportional_bytes)),
+        ("memory_share", unit::BYTES, bytes(used.peak_proportional_bytes)),
+        ("minor_faults_per_request", unit::FAULTS, a_request(used.minor_faults)),
+        ("major_faults_per_request", unit::FAULTS, a_request(used.major_faults)),
+        ("disk_read_per_request", unit::BYTES, a_request(used.disk_read_bytes)),
+        ("voluntary_switches_per_request", unit::SWITCHES, a_request(used.voluntary_switches)),
+        ("involuntary_switches_per_request", unit::SWITCHES, a_request(used.involuntary_switches)),
+        ("gpu_memory", unit::BYTES, bytes(used.gpu_peak_bytes)),
+        ("energy_cpu", unit::JOULES, used.energy_j),
+        ("energy_gpu", unit::JOULES, used.gpu_energy_j),
+        ("joules_per_request", unit::JOULES, energy.filter(|_| n > 0).map(|joules| joules / n as f64)),
+        (
+            "joules_per_token",
+            unit::JOULES,
+            energy.zip(tokens.filter(|tokens| *tokens > 0.0)).map(|(joules, tokens)| joules / tokens),
+        ),
     ];
     told.into_iter().filter_map(|(metric, unit, value)| Some(Row::total(metric, unit, n, Some(value?)))).collect()
 }
@@ -84,6 +112,17 @@ mod tests {
             peak_anonymous_bytes: Some(3 << 28),
             peak_file_bytes: Some(1 << 28),
             threads: Some(9),
+            rest_proportional_bytes: Some(1 << 27),
+            peak_proportional_bytes: Some(1 << 29),
+            minor_faults: Some(1000),
+            major_faults: Some(0),
+            disk_read_bytes: Some(819_200),
+            voluntary_switches: Some(400),
+            involuntary_switches: Some(20),
+            gpu_peak_bytes: Some(1 << 20),
+            energy_j: Some(100.0),
+            gpu_energy_j: Some(300.0),
+            published: false,
         };
         let all = told(&target(Some(400.0)), &used, Some(1 << 29));
         let value = |metric: &str| all.iter().find(|(name, _)| name == metric).unwrap().1;
@@ -95,6 +134,16 @@ mod tests {
         assert_eq!((value("memory_peak"), value("memory_rest")), (GIB, GIB / 4.0));
         assert_eq!((value("memory_anonymous"), value("memory_file"), value("threads")), (GIB * 0.75, GIB / 4.0, 9.0));
         assert_eq!((value("memory_ratio"), value("tokens_per_s_per_gib")), (2.0, 400.0));
+        assert_eq!(
+            (value("memory_share"), value("memory_share_rest"), value("gpu_memory")),
+            (GIB / 2.0, GIB / 8.0, 1048576.0)
+        );
+        assert_eq!((value("minor_faults_per_request"), value("major_faults_per_request")), (5.0, 0.0));
+        assert_eq!((value("voluntary_switches_per_request"), value("involuntary_switches_per_request")), (2.0, 0.1));
+        assert_eq!((value("disk_read_per_request"), value("energy_cpu"), value("energy_gpu")), (4096.0, 100.0, 300.0));
+        assert_eq!((value("joules_per_request"), value("joules_per_token")), (2.0, 0.1));
+        let alone = told(&target(Some(400.0)), &Used { gpu_energy_j: None, ..used }, None);
+        assert_eq!(alone.iter().find(|(name, _)| name == "joules_per_request").map(|(_, joules)| *joules), Some(0.5));
     }
 
     #[test]

@@ -83,7 +83,7 @@ mod tests {
     fn with_floors(floors: Vec<Option<Floor>>) -> Report {
         let plan = fixture::plan(Task::Classify, false);
         let folded = fixture::folded(&plan);
-        Report::build(&Manifest { floors, ..manifest(plan) }, folded, &[], None)
+        Report::build(&Manifest { floors, ..manifest(plan) }, folded, &[], crate::report::Levels::default())
     }
 
     /// 12 ms against 20 ms in the median.

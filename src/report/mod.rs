@@ -8,21 +8,24 @@ mod cold;
 mod cost;
 mod file;
 mod floors;
+mod levels;
 mod likeness;
 mod manifest;
 mod soak;
+mod watching;
 pub mod words;
 
 pub use crate::audit::human;
 pub use beside::{Beside, Pair, Relation, Side};
 pub use cold::ColdRun;
 pub use file::replace;
+pub use levels::{Level, Levels};
 pub use likeness::Unlike;
 pub use manifest::{Manifest, Status};
 pub use soak::{Drifted, Soak, SoakedTarget};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
-use crate::host::{Facts, Floor, Usage};
+use crate::host::{Conditions, Facts, Floor};
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, Folded, Packed, Row, Second, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
@@ -38,7 +41,7 @@ pub const FILES: [(&str, &str); 11] = [
     ("comparison.csv", "ratios with intervals and verdicts"),
     ("findings.csv", "reasons to doubt the comparison"),
     ("timeline.csv", "a row a target and second"),
-    ("resources.csv", "what processes used, a row a second"),
+    ("resources.csv", "what the machine and each process tree used, a row a second"),
     ("report.json", "all of it but the timeline, for machines"),
     ("report.md", "for a pull request"),
     ("report.html", "this page, on its own"),
@@ -76,6 +79,9 @@ pub struct Report {
     /// where that wasn't calibrated.
     #[serde(default)]
     pub floors: Vec<Option<Floor>>,
+    /// How the machine fared meanwhile; `None` where that isn't known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
     /// What was to happen.
     pub plan: Plan,
     /// Names of the files beside this one.
@@ -85,14 +91,14 @@ pub struct Report {
     /// A row a target and second: in `timeline.csv`, not in `report.json`.
     #[serde(skip)]
     pub timeline: Vec<Second>,
-    /// What was used meanwhile: in `resources.csv`. `None` when told again from a directory, whose file then stays.
+    /// What stood at which level when: in `resources.csv`, not in `report.json`.
     #[serde(skip)]
-    pub resources: Option<Vec<Usage>>,
+    pub levels: Levels,
 }
 
 impl Report {
     /// Makes the document of what was folded and gathered of the samples.
-    pub fn build(manifest: &Manifest, folded: Folded, gathered: &[Gathered], resources: Option<Vec<Usage>>) -> Self {
+    pub fn build(manifest: &Manifest, folded: Folded, gathered: &[Gathered], levels: Levels) -> Self {
         let mut report = Self {
             schema_version: SCHEMA_VERSION,
             tool: manifest.tool.clone(),
@@ -110,11 +116,12 @@ impl Report {
             soak: None,
             machine: manifest.machine.clone(),
             floors: manifest.floors.clone(),
+            conditions: manifest.conditions.clone(),
             plan: manifest.plan.clone(),
             files: FILES.iter().map(|(name, _)| (*name).to_owned()).collect(),
             histograms: folded.histograms,
             timeline: folded.timeline,
-            resources,
+            levels,
         };
         if let Some(conditions) = &manifest.conditions {
             let sides = report.targets.iter_mut().zip(&conditions.targets).zip(&report.plan.targets);
@@ -127,7 +134,7 @@ impl Report {
             target.rows.extend(cold::rows(&manifest.cold_starts, at).into_iter().map(Row::tidied));
         }
         if report.plan.soak {
-            let soak = Soak::of(&report.targets, &report.timeline, report.resources.as_deref());
+            let soak = Soak::of(&report.targets, &report.timeline, &report.levels);
             for (target, soaked) in report.targets.iter_mut().zip(&soak.targets) {
                 target.rows.extend(soaked.row().map(Row::tidied));
             }
@@ -242,15 +249,8 @@ pub(crate) mod fixture {
     pub fn report(task: Task, stand_in: bool) -> Report {
         let plan = fixture::plan(task, stand_in);
         let folded = fixture::folded(&plan);
-        let usage = |t_s: f64, who: &str| Usage {
-            t_s,
-            who: who.to_owned(),
-            cpu_cores: Some(0.25),
-            rss_bytes: Some(12_345_678),
-        };
-        let resources = vec![usage(1.0, "host"), usage(1.0, "loadcmp")];
         let gathered = gathered(&plan);
-        Report::build(&manifest(plan), folded, &gathered, Some(resources))
+        Report::build(&manifest(plan), folded, &gathered, Levels::default())
     }
 }
 
@@ -266,7 +266,7 @@ mod tests {
         let back: Report = serde_json::from_str(&text).unwrap();
         assert!(serde_json::to_string(&back).unwrap() == text);
         assert_eq!((back.schema_version, back.primary.as_str()), (1, "latency.p50"));
-        assert!(back.timeline.is_empty() && back.resources.is_none());
+        assert!(back.timeline.is_empty());
         assert!(!report.timeline.is_empty());
     }
 
@@ -285,7 +285,7 @@ mod tests {
     fn a_run_that_never_said_it_ended_is_interrupted() {
         let plan = crate::stats::fixture::plan(Task::Chat, false);
         let manifest = Manifest { status: Status::Running, ended: None, ..fixture::manifest(plan.clone()) };
-        let report = Report::build(&manifest, manifest.fold().finish(), &[], None);
+        let report = Report::build(&manifest, manifest.fold().finish(), &[], Levels::default());
         assert_eq!(report.status, Status::Interrupted);
         assert!(report.invalid().iter().any(|finding| finding.id == "interrupted"), "{:?}", report.findings);
     }

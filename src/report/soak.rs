@@ -1,12 +1,14 @@
 //! What a soak showed: memory that grows, answers that slow down, fewer of them, and bursts of failures.
 
-use super::{Report, human};
-use crate::host::Usage;
+use super::{Levels, Report, human};
 use crate::stats::{Burst, Course, Drift, Growth, Row, Second, TargetSummary, bursts, drift, growth, unit};
 use serde::{Deserialize, Serialize};
 
 /// Memory growth that is worth a word, in bytes: less is within what allocators keep for themselves.
 const LEAST_BYTES: f64 = 1_048_576.0;
+
+/// Share of the cores' frequency whose loss is worth a word.
+const LEAST_FALL: f64 = 0.02;
 
 /// What is looked at for drift: the metric, its words, and whether more of it is better.
 const DRIFTS: [(&str, &str, bool); 5] = [
@@ -24,6 +26,10 @@ pub struct Soak {
     pub targets: Vec<SoakedTarget>,
     /// The memory of loadcmp itself; `None` if it wasn't read for long enough.
     pub own: Option<Growth>,
+    /// The mean frequency of the machine's cores, in MHz: one that falls is a machine that grows hot. `None` where it isn't
+    /// told.
+    #[serde(default)]
+    pub frequency: Option<Growth>,
 }
 
 /// What it showed of one target.
@@ -52,12 +58,10 @@ pub struct Drifted {
 
 impl Soak {
     /// What is shown by the targets' summaries, the timeline and what processes used.
-    pub(super) fn of(targets: &[TargetSummary], timeline: &[Second], resources: Option<&[Usage]>) -> Self {
-        let all = resources.unwrap_or_default();
+    pub(super) fn of(targets: &[TargetSummary], timeline: &[Second], levels: &Levels) -> Self {
         let memory = |who: &str, window: (f64, f64)| {
-            let readings = all.iter().filter(|usage| usage.who == who);
-            let readings: Vec<_> = readings.filter_map(|usage| Some((usage.t_s, usage.rss_bytes? as f64))).collect();
-            (!readings.is_empty()).then(|| growth(&readings, window.0, window.1, LEAST_BYTES))
+            let readings = levels.memory_of(who);
+            (!readings.is_empty()).then(|| growth(readings, window.0, window.1, LEAST_BYTES))
         };
         let window = |target: &TargetSummary| target.window.map(|w| (w.from.seconds(), w.to.seconds()));
         let soaked = |(at, target): (usize, &TargetSummary)| {
@@ -90,6 +94,7 @@ impl Soak {
         Self {
             targets: targets.iter().enumerate().map(soaked).collect(),
             own: whole.and_then(|whole| memory("loadcmp", whole)).and_then(Result::ok),
+            frequency: whole.and_then(|(from, to)| growth(&levels.frequency, from, to, 0.0).ok()),
         }
     }
 }
@@ -128,6 +133,13 @@ impl Report {
         }
         if let Some(own) = &soak.own {
             words.push(format!("loadcmp itself: {}.", memory_words(own, "")));
+        }
+        if let Some(told) = &soak.frequency {
+            let levels = format!("{:.0} MHz at first, {:.0} MHz at last", told.from, told.to);
+            words.push(match told.high < 0.0 && told.to < told.from * (1.0 - LEAST_FALL) {
+                true => format!("The machine's cores slowed down: {levels}. It may have grown hot."),
+                false => format!("The machine's cores: no decline of their frequency shown ({levels})."),
+            });
         }
         words
     }
@@ -205,10 +217,15 @@ fn burst_words(bursts: &[Burst]) -> String {
 mod tests {
     use super::super::fixture;
     use super::*;
+    use crate::host::Usage;
     use crate::record::Nanos;
     use crate::scenario::Task;
 
     const MIB: u64 = 1 << 20;
+
+    fn usage(t_s: u64, who: &str, rss_bytes: u64) -> Usage {
+        Usage { t_s: t_s as f64, who: who.to_owned(), rss_bytes: Some(rss_bytes), ..Usage::default() }
+    }
 
     /// An hour of both targets: `native` leaks 30 MiB, `ollama` and loadcmp don't.
     fn soaked() -> Report {
@@ -217,22 +234,19 @@ mod tests {
         for target in &mut report.targets {
             target.window = Some(hour);
         }
-        let usage = |t_s: u64, who: &str, rss_bytes| Usage {
-            t_s: t_s as f64,
-            who: who.to_owned(),
-            cpu_cores: None,
-            rss_bytes: Some(rss_bytes),
-        };
-        let resources: Vec<Usage> = (0..3620)
-            .flat_map(|t| {
-                let saw = t % 7 * 100_000;
-                [
-                    usage(t, "native", 400 * MIB + t * MIB / 120 + saw),
-                    usage(t, "ollama", 900 * MIB + saw),
-                    usage(t, "loadcmp", 30 * MIB + saw / 10),
-                ]
-            })
-            .collect();
+        let mut levels = Levels::default();
+        for t in 0..3620 {
+            let saw = t % 7 * 100_000;
+            for (who, bytes) in [
+                ("native", 400 * MIB + t * MIB / 120 + saw),
+                ("ollama", 900 * MIB + saw),
+                ("loadcmp", 30 * MIB + saw / 10),
+            ] {
+                levels.push(&usage(t, who, bytes));
+            }
+            let mhz = 3000.0 - t as f64 / 30.0 + (t % 5) as f64;
+            levels.push(&Usage { frequency_mhz: Some(mhz), ..usage(t, "host", 1) });
+        }
         for at in [0, 1] {
             let mut values = vec![100.0; 20];
             if at == 1 {
@@ -244,7 +258,7 @@ mod tests {
         }
         let second = |t_s, errors| Second { t_s, target: 1, errors, ..Second::default() };
         report.timeline = (0..3620).map(|t| second(t, if t == 700 { 20 } else { u64::from(t % 300 == 0) })).collect();
-        report.soak = Some(Soak::of(&report.targets, &report.timeline, Some(&resources)));
+        report.soak = Some(Soak::of(&report.targets, &report.timeline, &levels));
         report
     }
 
@@ -260,15 +274,16 @@ mod tests {
     #[test]
     fn what_was_not_watched_is_told() {
         let mut report = soaked();
-        report.soak = Some(Soak::of(&report.targets, &[], None));
+        report.soak = Some(Soak::of(&report.targets, &[], &Levels::default()));
         let words = report.soak_words().join("\n");
         assert!(words.contains("native: memory was not measured") && !words.contains("loadcmp"), "{words}");
         report.targets[0].window = Some(crate::stats::Window { from: Nanos(0), to: Nanos(5_000_000_000) });
-        let usage = Usage { t_s: 1.0, who: "native".to_owned(), cpu_cores: None, rss_bytes: Some(1) };
+        let mut levels = Levels::default();
+        levels.push(&usage(1, "native", 1));
         for target in &mut report.targets {
             target.units.clear();
         }
-        report.soak = Some(Soak::of(&report.targets, &[], Some(&[usage])));
+        report.soak = Some(Soak::of(&report.targets, &[], &levels));
         let words = report.soak_words().join("\n");
         assert!(words.contains("whether memory leaks is not shown: it takes 60.0 s of watching"), "{words}");
         assert!(words.contains("drift is not shown: too few answers"), "{words}");

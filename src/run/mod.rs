@@ -10,6 +10,7 @@ mod interference;
 mod load;
 mod prepare;
 mod progress;
+mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use compare::compare;
@@ -20,7 +21,7 @@ use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
 use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
-use crate::record::{Nanos, Outcome, Sample, Stopwatch};
+use crate::record::{Outcome, Sample, Stopwatch};
 use crate::report::{Beside, Manifest, Report, Status};
 use crate::scenario::{Loaded, Overrides};
 use crate::sink;
@@ -29,6 +30,7 @@ use anyhow::{Context, anyhow};
 use folder::RunFolder;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use watching::{Watching, levels, recalled, stretches};
 
 /// How a command went wrong, as its exit code.
 #[derive(Debug)]
@@ -113,6 +115,9 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let prepared = prepare(loaded, options).await?;
+    if !options.quiet {
+        prepare::named(&prepared.plan).for_each(|note| tell(format!("loadcmp: {note}")));
+    }
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
     let dir = results_directory(&prepared, options)?;
@@ -157,8 +162,7 @@ async fn measure(
     let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
-    let who = plan.targets.iter().map(|target| (target.name.clone(), target.endpoint.clone())).collect();
-    let watch = host::Watch::start(move || clock.now().seconds(), who).context("watching the machine")?;
+    let watch = Watching::start(&plan, clock, &dir)?;
     let stop = Stop::default();
     let setup = LaneSetup {
         plan: plan.clone(),
@@ -202,7 +206,7 @@ async fn measure(
     }
     // Where no window told its end, the last answer was just now.
     let end = clock.now();
-    let watched = watch.stop();
+    let watched = watch.stop(options.quiet);
     drop(setup);
     let folder = log.finish()?;
     bars.finish();
@@ -211,26 +215,16 @@ async fn measure(
     keep(&|manifest| {
         manifest.status = status;
         manifest.ended = Some(ended.clone());
-        manifest.conditions = Some(watched.conditions(&stretches(&manifest.windows, end)));
+        manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
     })?;
     let manifest = lock(&manifest).clone();
     let (folded, gathered) = folder.finish();
-    let report = Report::build(&manifest, folded, &gathered, Some(watched.usage()));
+    let report = Report::build(&manifest, folded, &gathered, levels(&dir, &manifest.plan));
     sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
         None => Ok(Finished { report, dir, alone: None }),
     }
-}
-
-/// The measured windows as stretches of time, each to its end or that of the run, whichever came first.
-fn stretches(windows: &[Window], end: Nanos) -> Vec<host::Stretch> {
-    let stretch = |window: &Window| host::Stretch {
-        target: window.target,
-        from_s: window.from.seconds(),
-        to_s: window.to.unwrap_or(end).min(end).seconds(),
-    };
-    windows.iter().map(stretch).collect()
 }
 
 /// Makes every file of a run again from its manifest and samples.
@@ -246,7 +240,7 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
             return Err(no_run(format!("it has no {name}")));
         }
     }
-    let manifest = Manifest::read(&dir.join("manifest.json"))
+    let mut manifest = Manifest::read(&dir.join("manifest.json"))
         .map_err(|error| no_run(format!("its manifest.json is not one of loadcmp's ({error:#})")))?;
     let names = Names::of(&manifest.plan);
     let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan));
@@ -254,9 +248,12 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
         fold.push(sample);
         gather.push(sample);
     };
+    if manifest.conditions.is_none() {
+        manifest.conditions = recalled(dir, &manifest);
+    }
     read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
-    let report = Report::build(&manifest, fold.finish(), &gather.finish(), None);
+    let report = Report::build(&manifest, fold.finish(), &gather.finish(), levels(dir, &manifest.plan));
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
 }

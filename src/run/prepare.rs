@@ -5,9 +5,10 @@ use super::child::StandIn;
 use super::load::load;
 use super::{Failure, Options, tell};
 use crate::audit::{Finding, of_plan};
+use crate::host::processes_of;
 use crate::record::Stopwatch;
 use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, WorkloadPlan};
-use crate::scenario::{Constrain, Loaded, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
+use crate::scenario::{Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
 use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
 use crate::workload::{Arrivals, Item, Workload, read_items};
@@ -63,6 +64,16 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     let mut stand_ins = Vec::new();
     let mut missing = Vec::new();
     for (name, spec) in &scenario.targets {
+        // A name's processes may still come; a number's that isn't there never will.
+        if let Some(ProcessSpec::Pid(pid)) = spec.process()
+            && processes_of(&ProcessSpec::Pid(*pid)).is_empty()
+        {
+            missing.push(format!(
+                "error: target `{name}`: there is no process {pid}\n  correct `process: {{ pid: {pid} }}`, or leave it out: \
+                 who listens at the target's address is found by itself"
+            ));
+            continue;
+        }
         match find(name, spec, &scenario, &items, options, &mut stand_ins).await {
             Ok(found) => targets.push(planned(name, spec, found)),
             Err(why) => missing.push(format!("error: target `{name}`: {why}")),
@@ -287,5 +298,32 @@ fn is_ollama_v1(engine: &str) -> bool {
 /// What the audit finds in a plan, but for what is told beside each target anyway.
 fn notes(plan: &Plan) -> Vec<String> {
     let told = |finding: &Finding| !matches!(finding.id.as_str(), "stand-in" | "cannot-honour");
-    of_plan(plan).into_iter().filter(told).map(|finding| finding.sentence).collect()
+    let findings = of_plan(plan).into_iter().filter(told).map(|finding| finding.sentence);
+    findings.chain(named(plan)).collect()
+}
+
+/// What each name in a `process` stands for just now, unless it is one process.
+pub(super) fn named(plan: &Plan) -> impl Iterator<Item = String> {
+    plan.targets.iter().filter_map(named_by)
+}
+
+fn named_by(target: &TargetPlan) -> Option<String> {
+    let Some(process @ ProcessSpec::Name(name)) = target.spec.process() else { return None };
+    let found = processes_of(process);
+    match found.as_slice() {
+        [] => Some(format!(
+            "{}: no process is called {name} now; it is looked for again every few seconds.",
+            target.label()
+        )),
+        [_] => None,
+        many => {
+            let pids = many.iter().take(8).map(u32::to_string).collect::<Vec<_>>().join(", ");
+            let more = if many.len() > 8 { ", …" } else { "" };
+            Some(format!(
+                "{}: {} processes are called {name} ({pids}{more}); all are counted as its.",
+                target.label(),
+                many.len()
+            ))
+        }
+    }
 }

@@ -49,7 +49,7 @@ pub use sense::data_path;
 pub use share::Share;
 pub use span::Span;
 pub use targets::{
-    GgCoreSpec, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, TargetSpec, TimeUnit,
+    GgCoreSpec, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, ProcessSpec, TargetSpec, TimeUnit,
 };
 
 use indexmap::IndexMap;

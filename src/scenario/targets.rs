@@ -24,6 +24,28 @@ pub enum TargetSpec {
     Json(JsonSpec),
 }
 
+impl TargetSpec {
+    /// Which processes are its own, if that is written.
+    pub fn process(&self) -> Option<&ProcessSpec> {
+        match self {
+            TargetSpec::Ollama(spec) => spec.process.as_ref(),
+            TargetSpec::OpenAi(spec) => spec.process.as_ref(),
+            TargetSpec::GgCore(spec) => spec.process.as_ref(),
+            TargetSpec::Json(spec) => spec.process.as_ref(),
+        }
+    }
+
+    /// Where its figures in Prometheus's format are, if that is written.
+    pub fn metrics(&self) -> Option<&str> {
+        match self {
+            TargetSpec::Ollama(spec) => spec.metrics.as_deref(),
+            TargetSpec::OpenAi(spec) => spec.metrics.as_deref(),
+            TargetSpec::GgCore(spec) => spec.metrics.as_deref(),
+            TargetSpec::Json(spec) => spec.metrics.as_deref(),
+        }
+    }
+}
+
 /// An Ollama server.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +70,12 @@ pub struct OllamaSpec {
     /// More of Ollama's `options`, sent as they are (`num_thread`, `num_gpu`, ...).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub options: serde_json::Map<String, serde_json::Value>,
+    /// Which processes of this machine are its own, if not those that listen where it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessSpec>,
+    /// Address of figures in Prometheus's format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
 }
 
 /// An OpenAI-compatible server.
@@ -67,6 +95,12 @@ pub struct OpenAiSpec {
     /// More fields of the request's body, sent as they are (`cache_prompt`, `top_k`, ...).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub extra: serde_json::Map<String, serde_json::Value>,
+    /// Which processes of this machine are its own, if not those that listen where it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessSpec>,
+    /// Address of figures in Prometheus's format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
 }
 
 /// GG-CORE's local socket.
@@ -91,6 +125,12 @@ pub struct GgCoreSpec {
     #[serde(default = "super::defaults::gg_core_session")]
     #[schemars(range(min = 1))]
     pub session_requests: u32,
+    /// Which processes of this machine are its own, if not those that listen where it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessSpec>,
+    /// Address of figures in Prometheus's format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
 }
 
 /// Any other runtime that answers JSON over HTTP.
@@ -123,6 +163,23 @@ pub struct JsonSpec {
     pub stream: JsonStream,
     /// Where things lie in the answer, as JSON pointers (RFC 6901).
     pub answer: JsonPointers,
+    /// Which processes of this machine are its own, if not those that listen where it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessSpec>,
+    /// Address of figures in Prometheus's format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
+}
+
+/// Which processes of this machine are a target's own, with all they start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(title = "`process`")]
+pub enum ProcessSpec {
+    /// The one of this number.
+    Pid(#[schemars(range(min = 1))] u32),
+    /// All that go by this name: the program's file, the word it was called by, or the kernel's name for it.
+    Name(String),
 }
 
 /// HTTP method of a `json` target.

@@ -73,11 +73,7 @@ pub(super) fn latency_over_time(report: &Report) -> Option<Chart> {
 
 /// Memory of each target's processes over the run.
 pub(super) fn memory(report: &Report) -> Option<Chart> {
-    let resources = report.resources.as_deref()?;
-    let of = |name: &str| {
-        let readings = resources.iter().filter(|usage| usage.who == name);
-        thinned(readings.filter_map(|usage| Some((usage.t_s, usage.rss_bytes? as f64))).collect())
-    };
+    let of = |name: &str| thinned(report.levels.memory_of(name).to_vec());
     let all: Vec<Points> = report.targets.iter().map(|target| of(&target.name)).collect();
     let about = "Resident memory of each engine's processes; what several of them share counts for each.";
     draw(report, "Memory", about, all.clone(), &time_ticks(&all), |bytes| human::bytes(bytes as u64))

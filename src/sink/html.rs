@@ -34,6 +34,7 @@ struct Page<'a> {
     floor: String,
     soak: Vec<String>,
     spent: Option<Bars>,
+    watching: Option<String>,
     charts: Vec<Chart>,
     reasons: Vec<String>,
     invalid: Vec<&'a Finding>,
@@ -119,6 +120,7 @@ fn page(report: &Report) -> Page<'_> {
         .into_iter()
         .flatten()
         .collect(),
+        watching: report.watching_words(),
         reasons: reasons(report, &compared),
         invalid: report.invalid(),
         doubts: report.found(Severity::Doubt).collect(),

@@ -50,7 +50,7 @@ impl Section {
     }
 }
 
-const LINES: [(Section, &str, &str); 51] = [
+const LINES: [(Section, &str, &str); 53] = [
     (Section::Wait, "response p50", "response.p50"),
     (Section::Wait, "response p95", "response.p95"),
     (Section::Wait, "response p99", "response.p99"),
@@ -93,6 +93,8 @@ const LINES: [(Section, &str, &str); 51] = [
     (Section::Cost, "memory at most", "memory_peak"),
     (Section::Cost, "  of no file", "memory_anonymous"),
     (Section::Cost, "  ÷ model's file", "memory_ratio"),
+    (Section::Cost, "GPU memory", "gpu_memory"),
+    (Section::Cost, "energy a token", "joules_per_token"),
     (Section::Cost, "tokens by memory", "tokens_per_s_per_gib"),
     (Section::Engine, "engine total p50", "server_total.p50"),
     (Section::Engine, "outside it p50", "outside_server.p50"),

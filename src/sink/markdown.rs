@@ -32,6 +32,9 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "- {}: {}", plain(&target.label()), plain(&outcome_words(target)))?;
     }
     writeln!(out, "- {}", plain(&report.floor_words()))?;
+    if let Some(words) = report.watching_words() {
+        writeln!(out, "- {}", plain(&words))?;
+    }
     report.soak_words().iter().try_for_each(|words| writeln!(out, "- {}", plain(words)))?;
     if report.found(Severity::Note).next().is_some() {
         writeln!(out, "\n**Read with care**\n")?;

@@ -15,6 +15,7 @@ mod html;
 mod json;
 mod lines;
 mod markdown;
+mod metrics_csv;
 mod plan;
 mod plot;
 mod resources_csv;
@@ -30,8 +31,9 @@ pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
 pub use markdown::markdown;
+pub use metrics_csv::MetricsFile;
 pub use plan::plan;
-pub use resources_csv::resources_csv;
+pub use resources_csv::{ResourcesFile, read_resources};
 pub use summary_csv::summary_csv;
 pub use table::{Look, confusion, table};
 pub use timeline_csv::timeline_csv;
@@ -55,16 +57,11 @@ const SINKS: [(&str, Sink); 8] = [
     ("histograms.hlog", hlog),
 ];
 
-/// Writes every file but the manifest and the samples into a results directory. `resources.csv` is written only if the
-/// report has readings: told again from a directory it has none, and the file that is there stays.
+/// Writes every file but those that a run appends to, and the manifest, into a results directory.
 pub fn write_all(directory: &Path, report: &Report) -> io::Result<()> {
     let named = |name: &str, error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
     for (name, sink) in SINKS {
         replace(&directory.join(name), |out| sink(report, out)).map_err(|error| named(name, error))?;
-    }
-    if report.resources.is_some() {
-        let name = "resources.csv";
-        replace(&directory.join(name), |out| resources_csv(report, out)).map_err(|error| named(name, error))?;
     }
     Ok(())
 }

@@ -62,6 +62,9 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
         wrapped(out, &format!("{}: {}", target.label(), outcome_words(target)), width, "  ")?;
     }
     wrapped(out, &report.floor_words(), width, "  ")?;
+    if let Some(words) = report.watching_words() {
+        wrapped(out, &words, width, "  ")?;
+    }
     let soak = report.soak_words();
     if !soak.is_empty() {
         writeln!(out)?;

@@ -4,6 +4,7 @@
 
 use super::job::{Fault, Job, Pace};
 use super::labels::{Choice, Labels};
+use super::leak::Leak;
 use super::ollama_models::Store;
 use super::spec::{EngineSpec, Jitter, Kind};
 use super::text::{Answer, Finish, mix, quick_hash};
@@ -38,8 +39,7 @@ pub(super) struct Engine {
     /// Whether nothing is drawn for a request.
     plain: bool,
     asked: Mutex<HashMap<u64, u32>>,
-    /// What a leaking engine never gives back.
-    leaked: Mutex<Vec<Vec<u8>>>,
+    leak: Leak,
     ids: AtomicU64,
 }
 
@@ -102,7 +102,7 @@ impl Engine {
             expires_at: AtomicU64::new(u64::MAX),
             plain: !faulty && !jitters && spec.early_stop == 0.0,
             asked: Mutex::default(),
-            leaked: Mutex::default(),
+            leak: Leak::of(spec.leak_kib_per_request),
             ids: AtomicU64::new(1),
             clock,
             spec,
@@ -167,18 +167,9 @@ impl Engine {
         Nanos(self.ready_at.compare_exchange(0, ready, Relaxed, Relaxed).err().unwrap_or(ready))
     }
 
-    /// Takes the memory of one request for good, and writes to all of it: pages that nobody touched aren't there.
-    fn leak(&self) {
-        if self.spec.leak_kib_per_request > 0 {
-            let taken = vec![1; self.spec.leak_kib_per_request as usize * 1024];
-            self.leaked.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
-        }
-    }
-
     /// Draws what is random about a request.
     pub(super) fn draw(&self, prompt: &str) -> Draw {
         let hash = quick_hash(prompt.as_bytes());
-        self.leak();
         if self.plain {
             return Draw { hash, ..Draw::default() };
         }
@@ -227,6 +218,7 @@ impl Engine {
             granted = self.clock.now();
             loaded = granted;
         }
+        self.leak.grow();
         let Draw { fault, hash, mut random } = draw;
         let mut start = granted;
         if fault == Some(Fault::SlowFirstByte) {

@@ -14,6 +14,7 @@ mod gg_infer;
 mod http;
 mod job;
 mod labels;
+mod leak;
 mod listen;
 mod ollama;
 mod ollama_fields;

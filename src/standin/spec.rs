@@ -44,9 +44,6 @@ pub struct EngineSpec {
     /// How much later the first token comes for each second that the engine has been up: an engine that slows down.
     #[arg(long, default_value_t = 0.0, value_name = "MS", value_parser = amount)]
     pub slower_ms_per_s: f64,
-    /// Memory that it takes for each request and never gives back: an engine that leaks.
-    #[arg(long, default_value_t = 0, value_name = "KIB")]
-    pub leak_kib_per_request: u32,
     /// How the declared times vary.
     #[arg(long, value_enum, default_value_t = Jitter::None)]
     pub jitter: Jitter,
@@ -77,6 +74,9 @@ pub struct EngineSpec {
     /// Put all tokens that are due into one write, instead of one write a token.
     #[arg(long)]
     pub coalesce: bool,
+    /// Memory kept for ever at each request it works on, and written to.
+    #[arg(long, default_value_t = 0, value_name = "KIB", value_parser = clap::value_parser!(u32).range(..=1_048_576))]
+    pub leak_kib_per_request: u32,
     /// Seed of everything drawn: jitter, faults, labels, noise.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
@@ -192,7 +192,6 @@ impl Default for EngineSpec {
             decode_rate: 0.0,
             first_token_ms: None,
             slower_ms_per_s: 0.0,
-            leak_kib_per_request: 0,
             jitter: Jitter::None,
             jitter_scale: 0.0,
             output_tokens: 64,
@@ -203,6 +202,7 @@ impl Default for EngineSpec {
             dimensions: 384,
             embed_noise: 0.0,
             coalesce: false,
+            leak_kib_per_request: 0,
             seed: 1,
             faults: Faults::default(),
             gg_core: GgCoreSpec::default(),

@@ -24,6 +24,12 @@ pub mod unit {
     pub const CORES: &str = "cores";
     /// Threads.
     pub const THREADS: &str = "threads";
+    /// Page faults.
+    pub const FAULTS: &str = "faults";
+    /// Context switches.
+    pub const SWITCHES: &str = "switches";
+    /// Joules.
+    pub const JOULES: &str = "J";
     /// Tokens per second for each gibibyte.
     pub const TOKENS_PER_S_PER_GIB: &str = "tokens/s/GiB";
     /// A share or any other pure number.

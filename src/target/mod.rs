@@ -3,6 +3,7 @@
 
 mod answer;
 pub mod discover;
+mod exposition;
 mod framing;
 mod gg_core;
 mod json;
@@ -10,6 +11,7 @@ mod ollama;
 mod openai;
 mod render;
 mod route;
+pub mod scrape;
 mod transport;
 
 pub use answer::Answer;

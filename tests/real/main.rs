@@ -9,6 +9,7 @@ mod cli;
 
 mod answers;
 mod believed;
+mod costs;
 mod slow;
 
 use cli::{Row, loadcmp, number, rows, text, write};

@@ -176,7 +176,8 @@ async fn floors_of(wired: &[Wired], effort: &Effort, clock: Stopwatch) -> Result
         let targets = ready.prepared.plan.targets.iter();
         targets.map(|target| (ready.way.wire.to_owned(), target.endpoint.clone()))
     });
-    let watch = Watch::start(move || clock.now().seconds(), endpoints.collect()).context("watching the null server")?;
+    let watch =
+        Watch::start(move || clock.now().seconds(), endpoints.collect(), |_| ()).context("watching the null server")?;
     let edges = watch.edges();
     let mut seen: Vec<Vec<Seen>> = wired.iter().map(|_| Vec::new()).collect();
     // Turn by turn, so that what drifts meanwhile shows between the repeats and not between the wires.

@@ -2,7 +2,7 @@
 
 use super::Sense;
 use crate::scenario::mistake::nearest;
-use crate::scenario::{Address, JsonSpec, JsonStream, TargetSpec, Task};
+use crate::scenario::{Address, JsonSpec, JsonStream, ProcessSpec, TargetSpec, Task};
 
 /// What a `json` body can ask for.
 const PLACEHOLDERS: [&str; 6] = ["prompt", "messages", "model", "max_tokens", "temperature", "seed"];
@@ -27,6 +27,42 @@ impl Sense<'_> {
                     self.connections(name, spec.max_connections);
                 }
                 TargetSpec::Json(spec) => self.json(name, spec),
+            }
+            let wire = wire(target);
+            if let Some(process) = target.process() {
+                self.process(&["targets", name, wire, "process"], process);
+            }
+            if let Some(url) = target.metrics() {
+                self.metrics(&["targets", name, wire, "metrics"], url);
+            }
+        }
+    }
+
+    fn process(&mut self, path: &[&str], process: &ProcessSpec) {
+        match process {
+            ProcessSpec::Pid(_) => {}
+            ProcessSpec::Name(name) if name.trim().is_empty() => {
+                self.wrong(&[path, &["name"]].concat(), "`name` must be a process's name");
+            }
+            ProcessSpec::Name(name) if name.contains('/') => {
+                self.wrong(&[path, &["name"]].concat(), "`name` is the last part of a program's path, without folders")
+                    .add_help("for example: llama-server");
+            }
+            ProcessSpec::Name(_) => {}
+        }
+    }
+
+    fn metrics(&mut self, path: &[&str], url: &str) {
+        let why = match url.starts_with("https://") {
+            true => Some("is https, and loadcmp speaks no TLS".to_owned()),
+            false => Address::parse(url).err(),
+        };
+        if let Some(why) = why {
+            // The text is not repeated: a password may be in it.
+            let mistake = self.wrong(path, format!("`metrics` {why}"));
+            mistake.add_help("for example: http://127.0.0.1:8080/metrics");
+            if url.contains('@') {
+                mistake.hide_it();
             }
         }
     }
@@ -165,6 +201,16 @@ impl Sense<'_> {
         if asked.iter().any(|word| word == "model") && spec.model.is_none() {
             self.wrong_key(&path, "`body` asks for `{{model}}`, and the target has no `model`");
         }
+    }
+}
+
+/// The field that a target's settings stand in.
+fn wire(target: &TargetSpec) -> &'static str {
+    match target {
+        TargetSpec::Ollama(_) => "ollama",
+        TargetSpec::OpenAi(_) => "openai",
+        TargetSpec::GgCore(_) => "gg_core",
+        TargetSpec::Json(_) => "json",
     }
 }
 

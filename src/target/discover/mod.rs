@@ -1,4 +1,4 @@
-//! Who is there: finds an engine, asks it for its version and models, and picks the model. The one door of reqwest; no
+//! Who is there: finds an engine, asks it for its version and models, and picks the model. A door of reqwest; no
 //! load is sent from here, and nothing here is timed. One engine a file.
 
 mod cold;

@@ -1,0 +1,33 @@
+//! Levels over the time of a run: memory of each process tree, frequency of the machine's cores. Read from `resources.csv`
+//! once the run has ended, so that nothing of it is held while it goes on.
+
+use crate::host::Usage;
+use std::collections::BTreeMap;
+
+/// Readings in the order of time: seconds since the run's start, and the value.
+pub type Level = Vec<(f64, f64)>;
+
+/// What was read.
+#[derive(Clone, Debug, Default)]
+pub struct Levels {
+    /// Resident memory in bytes, by target, and of `loadcmp`.
+    pub memory: BTreeMap<String, Level>,
+    /// Mean frequency over the machine's cores, in MHz.
+    pub frequency: Level,
+}
+
+impl Levels {
+    /// Takes a row of `resources.csv`.
+    pub fn push(&mut self, row: &Usage) {
+        if row.who == "host" {
+            self.frequency.extend(row.frequency_mhz.map(|mhz| (row.t_s, mhz)));
+        } else if let Some(bytes) = row.rss_bytes {
+            self.memory.entry(row.who.clone()).or_default().push((row.t_s, bytes as f64));
+        }
+    }
+
+    /// The memory of one of them; empty where it wasn't read.
+    pub fn memory_of(&self, who: &str) -> &[(f64, f64)] {
+        self.memory.get(who).map_or(&[], Vec::as_slice)
+    }
+}

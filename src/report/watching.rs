@@ -1,0 +1,108 @@
+//! What watching the machine cost, and what of it could not be measured: said, so that a blank is never taken for nothing.
+
+use super::Report;
+use crate::audit::human::{percent, three};
+
+impl Report {
+    /// In a few sentences; `None` of a run that told nothing of it.
+    pub fn watching_words(&self) -> Option<String> {
+        let conditions = self.conditions.as_ref()?;
+        let share = percent(conditions.watching_cores?);
+        let mut words =
+            format!("Watching the machine and the engines' processes took {share} of a core (resources.csv).");
+        for (at, gpu) in conditions.gpus.iter().enumerate() {
+            let told = [
+                gpu.peak_bytes.map(|bytes| format!("{} of memory at most", crate::audit::human::bytes(bytes))),
+                gpu.busy.map(|share| format!("{} busy", percent(share))),
+                gpu.power_w.map(|watts| format!("{} W", three(watts))),
+                gpu.temperature_c.map(|degrees| format!("{degrees:.0} °C at most")),
+            ];
+            let told: Vec<_> = told.into_iter().flatten().collect();
+            if !told.is_empty() {
+                words.push_str(&format!(" gpu{at}: {}.", told.join(", ")));
+            }
+        }
+        let with = self.targets.iter().zip(&conditions.targets);
+        let published: Vec<_> = with.filter(|(_, used)| used.published).map(|(target, _)| target.label()).collect();
+        if !published.is_empty() {
+            words.push_str(&format!(" The figures of {} are what it published of itself.", published.join(", ")));
+        }
+        let mut missing = Vec::new();
+        let unseen: Vec<_> = self
+            .targets
+            .iter()
+            .zip(&conditions.targets)
+            .filter(|(_, used)| used.peak_bytes.is_none() && used.cpu_s.is_none())
+            .map(|(target, _)| target.label())
+            .collect();
+        if !unseen.is_empty() {
+            missing.push(format!("the processes of {} (on another machine, or not to be seen)", unseen.join(", ")));
+        }
+        if conditions.gpus.is_empty() {
+            missing.push("GPUs (no NVIDIA library)".to_owned());
+        }
+        let energy = |of: &dyn Fn(&crate::host::Used) -> bool| conditions.targets.iter().any(of);
+        if conditions.energy_j.is_none() && !energy(&|used| used.gpu_energy_j.is_some()) {
+            missing.push("energy (the kernel tells none)".to_owned());
+        } else if self.targets.len() > 1 && !energy(&|used| used.energy_j.is_some() || used.gpu_energy_j.is_some()) {
+            missing.push("energy by target (a package can't be divided between targets that work at once)".to_owned());
+        }
+        if !missing.is_empty() {
+            words.push_str(&format!(" Not measured: {}.", missing.join("; ")));
+        }
+        Some(words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::{Conditions, Gpu, Used};
+    use crate::report::fixture::report;
+    use crate::scenario::Task;
+
+    #[test]
+    fn what_is_blank_is_said_to_be() {
+        let words = |conditions: Conditions| {
+            let mut report = report(Task::Generate, false);
+            report.conditions = Some(conditions);
+            report.watching_words()
+        };
+        assert_eq!(words(Conditions::default()), None, "an older run");
+        let seen = Used { cpu_s: Some(1.0), ..Used::default() };
+        let told = words(Conditions {
+            watching_cores: Some(0.0023),
+            targets: vec![seen.clone(), Used::default()],
+            ..Conditions::default()
+        });
+        let watching = "Watching the machine and the engines' processes took 0.2 % of a core (resources.csv).";
+        let label = |at: usize| report(Task::Generate, false).targets[at].label();
+        assert_eq!(
+            told.unwrap(),
+            format!(
+                "{watching} Not measured: the processes of {} (on another machine, or not to be seen); GPUs (no NVIDIA \
+                 library); energy (the kernel tells none).",
+                label(1)
+            )
+        );
+        let told = words(Conditions {
+            watching_cores: Some(0.0023),
+            targets: vec![seen.clone(), seen],
+            energy_j: Some(500.0),
+            gpus: vec![Gpu {
+                peak_bytes: Some(3 << 30),
+                busy: Some(0.5),
+                power_w: Some(120.0),
+                temperature_c: Some(61.0),
+                energy_j: None,
+            }],
+            ..Conditions::default()
+        });
+        assert_eq!(
+            told.unwrap(),
+            format!(
+                "{watching} gpu0: 3.0 GiB of memory at most, 50.0 % busy, 120 W, 61 °C at most. Not measured: energy by \
+                 target (a package can't be divided between targets that work at once)."
+            )
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! What goes on beside the load: reading what the machine and the engines' processes use, and what engines publish of
+//! themselves; and what is told of it afterwards.
+
+use super::tell;
+use crate::drive::Window;
+use crate::host::{Conditions, Edges, Published, Recall, Sought, Stretch, Watch};
+use crate::record::{Nanos, Stopwatch};
+use crate::report::{Levels, Manifest};
+use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
+use crate::scenario::{Address, TargetSpec};
+use crate::sink::{MetricsFile, ResourcesFile, read_resources};
+use crate::target::scrape::{Page, Scraped, Scraper};
+use anyhow::Context;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// All that watches a run.
+pub(super) struct Watching {
+    watch: Watch,
+    scraper: Option<Scraper>,
+    published: Arc<Mutex<Vec<Published>>>,
+    names: Vec<String>,
+}
+
+impl Watching {
+    /// Starts it; the rows are appended to files of the results directory.
+    pub(super) fn start(plan: &Plan, clock: Stopwatch, dir: &Path) -> anyhow::Result<Self> {
+        let mut file = ResourcesFile::create(dir, plan).context("writing resources.csv")?;
+        let sought = plan.targets.iter().map(|target| Sought {
+            name: target.name.clone(),
+            endpoint: target.endpoint.clone(),
+            process: target.spec.process().cloned(),
+        });
+        let watch = Watch::start(move || clock.now().seconds(), sought.collect(), move |rows| file.append(rows))
+            .context("watching the machine")?;
+        let published = Arc::new(Mutex::new(vec![Published::default(); plan.targets.len()]));
+        let pages = pages(plan);
+        let scraper = if pages.is_empty() {
+            None
+        } else {
+            let mut file = MetricsFile::create(dir, plan).context("writing metrics.csv")?;
+            let published = published.clone();
+            let take = move |figures: &[Scraped]| {
+                file.append(figures);
+                note(&mut super::lock(&published), figures);
+            };
+            Some(Scraper::start(pages, clock, take).context("reading the engines' own figures")?)
+        };
+        let names = plan.targets.iter().map(|target| target.name.clone()).collect();
+        Ok(Self { watch, scraper, published, names })
+    }
+
+    /// What tells it of windows' edges.
+    pub(super) fn edges(&self) -> Edges {
+        self.watch.edges()
+    }
+
+    /// Stops it, and gives what it comes to over the measured stretches.
+    pub(super) fn stop(self, quiet: bool) -> impl Fn(&[Stretch]) -> Conditions {
+        let watched = self.watch.stop();
+        let silent = self.scraper.map(Scraper::stop).unwrap_or_default();
+        for (at, why) in silent.iter().filter(|_| !quiet) {
+            let name = self.names.get(*at).map(String::as_str).unwrap_or_default();
+            tell(format!("loadcmp: `{name}`: its `metrics` were not read: {why}"));
+        }
+        let published = super::lock(&self.published).clone();
+        move |stretches| {
+            let mut conditions = watched.conditions(stretches);
+            for (at, told) in published.iter().enumerate() {
+                conditions.publish(at, told, stretches);
+            }
+            conditions
+        }
+    }
+}
+
+/// The pages that targets name.
+fn pages(plan: &Plan) -> Vec<Page> {
+    let page = |(target, planned): (usize, &TargetPlan)| {
+        let url = planned.spec.metrics()?.to_owned();
+        Some(Page { target, token: token(planned, &url), url })
+    };
+    plan.targets.iter().enumerate().filter_map(page).collect()
+}
+
+/// A target's token, for a page of the very server that it is meant for; nobody else gets it.
+fn token(target: &TargetPlan, page: &str) -> String {
+    let TargetSpec::OpenAi(spec) = &target.spec else { return String::new() };
+    let (Endpoint::Tcp { host, port, .. }, Ok(page)) = (&target.endpoint, Address::parse(page)) else {
+        return String::new();
+    };
+    let same = page.host.eq_ignore_ascii_case(host) && page.port.unwrap_or(80) == *port;
+    if same { spec.token.expose().to_owned() } else { String::new() }
+}
+
+/// Keeps what is folded of a page: a server of several processes tells each, and their sum counts.
+fn note(published: &mut [Published], figures: &[Scraped]) {
+    let Some(first) = figures.first() else { return };
+    let Some(told) = published.get_mut(first.target) else { return };
+    let sum = |name: &str| {
+        let all = figures.iter().filter(|figure| figure.metric == name).map(|figure| figure.value);
+        all.reduce(|sum, one| sum + one).map(|value| (first.t_s, value))
+    };
+    told.cpu_s.extend(sum("process_cpu_seconds_total"));
+    told.rss_bytes.extend(sum("process_resident_memory_bytes"));
+}
+
+/// The measured windows as stretches of time, each to its end or that of the run, whichever came first.
+pub(super) fn stretches(windows: &[Window], end: Nanos) -> Vec<Stretch> {
+    let stretch = |window: &Window| Stretch {
+        target: window.target,
+        from_s: window.from.seconds(),
+        to_s: window.to.unwrap_or(end).min(end).seconds(),
+    };
+    windows.iter().map(stretch).collect()
+}
+
+/// How the machine fared in a run that was killed before it could say, as far as its rows tell.
+pub(super) fn recalled(dir: &Path, manifest: &Manifest) -> Option<Conditions> {
+    let mut recall = Recall::new(manifest.plan.targets.iter().map(|target| target.name.clone()).collect());
+    if let Err(error) = read_resources(dir, &manifest.plan, |row| recall.push(&row)) {
+        tell(format!("loadcmp: what the processes used is left out: {error}"));
+        return None;
+    }
+    let end = recall.until_s().map(|s| Nanos((s * 1e9) as u64))?;
+    Some(recall.conditions(&stretches(&manifest.windows, end)))
+}
+
+/// What stood at which level when, as far as the rows of a run tell.
+pub(super) fn levels(dir: &Path, plan: &Plan) -> Levels {
+    let mut levels = Levels::default();
+    if let Err(error) = read_resources(dir, plan, |row| levels.push(&row)) {
+        tell(format!("loadcmp: how memory went is left out: {error}"));
+    }
+    levels
+}

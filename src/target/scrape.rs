@@ -1,0 +1,171 @@
+//! Reads the figures that engines publish in Prometheus's format, every two seconds, on a thread of its own: the measured
+//! path must not wait for a page to be read. No load: one small question to each target that names such a page.
+
+use super::exposition::known;
+use crate::record::Stopwatch;
+use crate::scenario::Address;
+use reqwest::{Client, Response, Url};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Time between two readings of a page.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Longest wait for one.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Largest page that is read, in bytes.
+const LARGEST: usize = 4 << 20;
+
+/// A page to read.
+#[derive(Clone)]
+pub struct Page {
+    /// Position of the target in the plan.
+    pub target: usize,
+    /// Its address.
+    pub url: String,
+    /// The target's token, where the page is its own server's; else empty.
+    pub token: String,
+}
+
+/// One figure, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scraped {
+    /// Seconds since the run's start.
+    pub t_s: f64,
+    /// Position of the target in the plan.
+    pub target: usize,
+    /// Its name, as the engine wrote it.
+    pub metric: String,
+    /// Its labels, as the engine wrote them.
+    pub labels: String,
+    /// Its value.
+    pub value: f64,
+}
+
+/// Reads pages until it is stopped.
+pub struct Scraper {
+    end: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+    silent: Arc<Mutex<Vec<(usize, String)>>>,
+}
+
+impl Scraper {
+    /// Starts reading; each page's figures go to `tell` as they come.
+    pub fn start(
+        pages: Vec<Page>,
+        clock: Stopwatch,
+        tell: impl FnMut(&[Scraped]) + Send + 'static,
+    ) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (end, ended) = oneshot::channel();
+        let silent = Arc::new(Mutex::new(Vec::new()));
+        let kept = silent.clone();
+        let thread = std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
+            let mut reading = Reading { clock, tell, silent: kept };
+            runtime.block_on(async {
+                tokio::select! {
+                    () = reading.on(&pages) => {}
+                    _ = ended => {}
+                }
+            });
+        })?;
+        Ok(Self { end, thread, silent })
+    }
+
+    /// Stops, and says which targets' pages never gave a figure, each with why.
+    pub fn stop(self) -> Vec<(usize, String)> {
+        let _ = self.end.send(());
+        let _ = self.thread.join();
+        std::mem::take(&mut self.silent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+struct Reading<F> {
+    clock: Stopwatch,
+    tell: F,
+    silent: Arc<Mutex<Vec<(usize, String)>>>,
+}
+
+impl<F: FnMut(&[Scraped])> Reading<F> {
+    async fn on(&mut self, pages: &[Page]) {
+        let mut spoken: Vec<bool> = vec![false; pages.len()];
+        let mut beat = tokio::time::interval(PERIOD);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            beat.tick().await;
+            for (page, spoken) in pages.iter().zip(&mut spoken) {
+                let told = self.read(page).await;
+                *spoken |= told.is_ok();
+                let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+                silent.retain(|(target, _)| *target != page.target);
+                if let (Err(why), false) = (told, *spoken) {
+                    silent.push((page.target, why));
+                }
+            }
+        }
+    }
+
+    /// Reads a page and hands on its figures.
+    async fn read(&mut self, page: &Page) -> Result<(), String> {
+        let before = self.clock.now().seconds();
+        let text = fetch(page).await?;
+        // The figures are of some moment while it was asked.
+        let t_s = (before + self.clock.now().seconds()) / 2.0;
+        let told: Vec<Scraped> = known(&text)
+            .filter(|figure| figure.value.is_finite())
+            .map(|figure| Scraped {
+                t_s,
+                target: page.target,
+                metric: figure.name.to_owned(),
+                labels: figure.labels.to_owned(),
+                value: figure.value,
+            })
+            .collect();
+        if told.is_empty() {
+            return Err("the page has none of the figures that are known".to_owned());
+        }
+        (self.tell)(&told);
+        Ok(())
+    }
+}
+
+async fn fetch(page: &Page) -> Result<String, String> {
+    let address = Address::parse(&page.url).map_err(|why| format!("its address {why}"))?;
+    let host = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host };
+    let url = format!("http://{host}:{}{}", address.port.unwrap_or(80), address.prefix);
+    let url = Url::parse(&url).map_err(|error| error.to_string())?;
+    // A connection for each: one that is kept would take a place of those that some servers have few of.
+    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build();
+    let mut request = client.map_err(|error| error.to_string())?.get(url);
+    if !page.token.is_empty() {
+        request = request.bearer_auth(&page.token);
+    }
+    let answer = request.send().await.map_err(|error| root_cause(&error))?;
+    if !answer.status().is_success() {
+        return Err(format!("it answered with status {}", answer.status().as_u16()));
+    }
+    body(answer).await
+}
+
+/// The body of an answer, unless it is too large.
+async fn body(mut answer: Response) -> Result<String, String> {
+    let mut page = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| root_cause(&error))? {
+        if page.len() + chunk.len() > LARGEST {
+            return Err(format!("the page is larger than {} MiB", LARGEST >> 20));
+        }
+        page.extend_from_slice(&chunk);
+    }
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    error.to_string()
+}
