@@ -21,7 +21,7 @@ const DOORS: [(&str, &[&str]); 16] = [
     ("indicatif", &["src/run/progress.rs"]),
     ("clap", &["src/main.rs", "src/commands.rs", "src/standin/"]),
     ("comfy_table", &["src/sink/"]),
-    ("askama", &["src/sink/html.rs"]),
+    ("askama", &["src/sink/html.rs", "src/sink/sweep_html.rs"]),
     ("sysinfo", &["src/host/"]),
     ("mimalloc", &["src/main.rs"]),
     ("rustix", &["src/drive/pacer.rs", "src/host/"]),

@@ -9,6 +9,7 @@ mod file;
 mod floors;
 mod likeness;
 mod manifest;
+pub mod sweep;
 pub mod words;
 
 pub use crate::audit::human;

@@ -9,10 +9,12 @@ mod interference;
 mod load;
 mod prepare;
 mod progress;
+mod sweep;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use compare::compare;
 pub use prepare::{Prepared, prepare};
+pub use sweep::{Swept, is_sweep, retell_sweep, sweep, sweep_words};
 
 use crate::audit::Gather;
 use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};

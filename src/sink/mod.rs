@@ -18,6 +18,8 @@ mod plan;
 mod plot;
 mod resources_csv;
 mod summary_csv;
+mod sweep;
+mod sweep_html;
 mod table;
 mod timeline_csv;
 
@@ -32,9 +34,12 @@ pub use markdown::markdown;
 pub use plan::plan;
 pub use resources_csv::resources_csv;
 pub use summary_csv::summary_csv;
+pub use sweep::{sweep_csv, sweep_json, sweep_markdown, sweep_table};
+pub use sweep_html::sweep_html;
 pub use table::{Look, confusion, table};
 pub use timeline_csv::timeline_csv;
 
+use crate::report::sweep::Sweep;
 use crate::report::{Report, replace};
 use std::io::{self, Write};
 use std::path::Path;
@@ -64,6 +69,22 @@ pub fn write_all(directory: &Path, report: &Report) -> io::Result<()> {
     if report.resources.is_some() {
         let name = "resources.csv";
         replace(&directory.join(name), |out| resources_csv(report, out)).map_err(|error| named(name, error))?;
+    }
+    Ok(())
+}
+
+/// Writes every file of a sweep's directory but its manifest and its runs.
+pub fn write_sweep(directory: &Path, sweep: &Sweep) -> io::Result<()> {
+    type Sink = fn(&Sweep, &mut dyn Write) -> io::Result<()>;
+    let sinks: [(&str, Sink); 4] = [
+        ("sweep.csv", sweep_csv),
+        ("sweep.json", sweep_json),
+        ("sweep.md", sweep_markdown),
+        ("sweep.html", sweep_html),
+    ];
+    for (name, sink) in sinks {
+        let written = replace(&directory.join(name), |out| sink(sweep, out));
+        written.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 mod load;
 mod paths;
 mod targets;
+mod variants;
 mod workload;
 
 pub use paths::data_path;
@@ -18,6 +19,7 @@ pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, goose: bool, 
     sense.reference();
     sense.load(base);
     sense.targets();
+    sense.variants();
     sense.workload(base);
 }
 
