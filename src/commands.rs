@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 type Told = Result<u8, Failure>;
 
 /// The scenarios that come with the program, and their data.
-const SHIPPED: [(&str, &str); 10] = [
+const SHIPPED: [(&str, &str); 11] = [
     ("classify.yaml", include_str!("../scenarios/classify.yaml")),
     ("embed.yaml", include_str!("../scenarios/embed.yaml")),
     ("generate.yaml", include_str!("../scenarios/generate.yaml")),
     ("chat.yaml", include_str!("../scenarios/chat.yaml")),
     ("open.yaml", include_str!("../scenarios/open.yaml")),
     ("alternate.yaml", include_str!("../scenarios/alternate.yaml")),
+    ("sweep.yaml", include_str!("../scenarios/sweep.yaml")),
     ("data/tickets.csv", include_str!("../scenarios/data/tickets.csv")),
     ("data/prompts.jsonl", include_str!("../scenarios/data/prompts.jsonl")),
     ("data/conversations.jsonl", include_str!("../scenarios/data/conversations.jsonl")),

@@ -7,6 +7,7 @@ mod beside;
 mod cost;
 mod file;
 mod floors;
+pub mod front;
 mod likeness;
 mod manifest;
 pub mod sweep;
@@ -72,6 +73,9 @@ pub struct Report {
     pub floors: Vec<Option<Floor>>,
     /// What was to happen.
     pub plan: Plan,
+    /// The targets beside each other in everything at once, where some are variants of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<front::Front>,
     /// Names of the files beside this one.
     pub files: Vec<String>,
     /// The distributions, mergeable.
@@ -104,6 +108,7 @@ impl Report {
             machine: manifest.machine.clone(),
             floors: manifest.floors.clone(),
             plan: manifest.plan.clone(),
+            front: None,
             files: FILES.iter().map(|(name, _)| (*name).to_owned()).collect(),
             histograms: folded.histograms,
             timeline: folded.timeline,

@@ -1,6 +1,7 @@
 //! `report.html`: one page on its own. No script, nothing fetched; light or dark as its reader's system is.
 
 use super::chart;
+use super::front::front_table;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
 use super::plot::Chart;
 use crate::audit::{Finding, Severity};
@@ -29,6 +30,9 @@ struct Page<'a> {
     ratios: String,
     /// What the tails lack for intervals of their own.
     lacks: Vec<String>,
+    /// Header and rows of the table of variants; its words below it.
+    front: Option<(Vec<String>, Vec<Vec<String>>)>,
+    front_words: Vec<String>,
     outcomes: Vec<(String, String)>,
     floor: String,
     charts: Vec<Chart>,
@@ -100,6 +104,8 @@ fn page(report: &Report) -> Page<'_> {
         mark,
         ratios: report.ratios_words(),
         lacks: report.lacks_words(),
+        front: report.front.as_ref().map(|front| front_table(report, front)),
+        front_words: report.front.as_ref().map(|front| front.words(report)).unwrap_or_default(),
         outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),
         floor: report.floor_words(),
         charts: [chart::distribution(report), chart::over_time(report)].into_iter().flatten().collect(),

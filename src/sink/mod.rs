@@ -9,6 +9,7 @@ mod chart;
 mod comparison_csv;
 mod csv_text;
 mod findings_csv;
+mod front;
 mod hlog;
 mod html;
 mod json;
@@ -27,6 +28,7 @@ pub use beside::{beside_csv, beside_json, beside_markdown, beside_table};
 pub use calibration::calibration;
 pub use comparison_csv::comparison_csv;
 pub use findings_csv::findings_csv;
+pub use front::variants_csv;
 pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
@@ -65,6 +67,10 @@ pub fn write_all(directory: &Path, report: &Report) -> io::Result<()> {
     let named = |name: &str, error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
     for (name, sink) in SINKS {
         replace(&directory.join(name), |out| sink(report, out)).map_err(|error| named(name, error))?;
+    }
+    if report.front.is_some() {
+        let name = "variants.csv";
+        replace(&directory.join(name), |out| variants_csv(report, out)).map_err(|error| named(name, error))?;
     }
     if report.resources.is_some() {
         let name = "resources.csv";

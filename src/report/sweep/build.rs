@@ -6,7 +6,7 @@ use super::{
 use crate::record::{Phase, Sample};
 use crate::report::{Report, Status};
 use crate::scenario::plan::{LoadPlan, Until};
-use crate::stats::{CostSums, Row, TargetSummary, Users, compare_costs, fit_costs, fit_usl, rate_interval, unit};
+use crate::stats::{CostSums, Row, TargetSummary, Users, compare_costs, fit_costs, fit_usl, rate_interval, tidy, unit};
 use std::collections::BTreeMap;
 
 /// The figures of a run that a sweep keeps: a metric, and the field of its row.
@@ -95,7 +95,14 @@ impl SweepBuilder {
             let counted = |x: f64| (costs.requests() > 0.0).then_some(x);
             let mut figures: Vec<Figure> = FIGURES.iter().filter_map(|metric| figure(summary, metric)).collect();
             let user = |metric, unit: &str, value: Option<f64>| {
-                value.map(|value| Figure { metric, unit: unit.to_owned(), n: None, value, low: None, high: None })
+                value.map(tidy).map(|value| Figure {
+                    metric,
+                    unit: unit.to_owned(),
+                    n: None,
+                    value,
+                    low: None,
+                    high: None,
+                })
             };
             figures.extend(user("fairness", unit::ONE, users.jain()));
             figures.extend(user("slowest_user.latency.mean", unit::MICROS, users.slowest_us()));
@@ -277,7 +284,7 @@ fn figure(summary: &TargetSummary, metric: &'static str) -> Option<Figure> {
             let units = summary.units.iter().find(|series| series.metric == metric);
             units
                 .and_then(|series| rate_interval(value, &series.values))
-                .map_or((None, None), |(a, b)| (Some(a), Some(b)))
+                .map_or((None, None), |(a, b)| (Some(tidy(a)), Some(tidy(b))))
         }
         ends => ends,
     };
