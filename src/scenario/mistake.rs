@@ -346,7 +346,7 @@ mod tests {
             ("a: { token: \"abc\", url: x }", "a: { token: \"***\", url: x }"),
             ("token: ${T:-}", "token: ${T:-}"),
             ("Authorization: Bearer abc", "Authorization: **********"),
-            ("a.token: [abc, d]", "a.token: *********"),
+            ("a.token: [abc, d]", "a.token: ********"),
             ("max_tokens: 8", "max_tokens: 8"),
             ("{ url: \"http://me:pw@h:1/a\", token: x }", "{ url: \"http://*****@h:1/a\", token: * }"),
             ("openai:http://h:1,token=abc,model=m", "openai:http://h:1,token=***,model=m"),

@@ -122,7 +122,7 @@ fn page(report: &Report) -> Page<'_> {
 }
 
 /// The same words with their numbers and units held together: `5.0 %` is read as one, and not torn at a line's end.
-fn unbroken(words: &str) -> String {
+pub(super) fn unbroken(words: &str) -> String {
     let is_unit = |word: &str| {
         let word = word.trim_end_matches(['.', ',', ';', ':', ')']);
         ["%", "µs", "ms", "s", "tok/s", "/s"].contains(&word)

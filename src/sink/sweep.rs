@@ -70,6 +70,9 @@ pub fn sweep_table(sweep: &Sweep, look: Look, out: &mut dyn Write) -> io::Result
     writeln!(out)?;
     // Wide terminals have room for more than the main figures.
     let table = points(sweep, if width >= 110 { 3 } else { 1 });
+    if !table.title.is_empty() {
+        wrapped(out, &table.title, width, "")?;
+    }
     print(table.header, table.rows, usize::MAX, look, out)?;
     for table in beside(sweep) {
         writeln!(out)?;
@@ -315,3 +318,7 @@ fn usl_words(usl: &Usl, scaling: &Scaling) -> String {
         usl.runs
     )
 }
+
+#[cfg(test)]
+#[path = "sweep_tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! `sweep.html`: one page on its own, in the frame of `report.html`.
 
+use super::html::unbroken;
 use super::plot::{Axis, Chart, Scale, Series, plot};
 use super::sweep::{Sheet, about, beside, by_point, fit_words, points};
 use crate::report::sweep::{SWEEP_FILES, Scaling, Sweep, SweptRun, point_words, short_path};
@@ -33,14 +34,14 @@ struct Page<'a> {
 
 /// Writes it.
 pub fn sweep_html(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
-    let mut sheets = vec![Sheet { title: "By point".to_owned(), ..points(sweep, 3) }];
+    let mut sheets = vec![Sheet { title: "By point".to_owned(), ..points(sweep, 2) }];
     sheets.extend(beside(sweep));
     let mut charts = curves(sweep);
     charts.extend(sweep.scaling.first().and_then(|_| scaling_chart(sweep)));
     let page = Page {
         name: &sweep.manifest.name,
         about: sweep.manifest.about.as_deref(),
-        headlines: sweep.headlines(),
+        headlines: sweep.headlines().iter().map(|words| unbroken(words)).collect(),
         interrupted: sweep.manifest.status != Status::Complete,
         has_stand_in: sweep.has_stand_in(),
         swept: about(sweep),
@@ -60,8 +61,9 @@ fn curves(sweep: &Sweep) -> Vec<Chart> {
     let mut metrics = vec![sweep.primary.as_str()];
     metrics.extend(["latency.p50"].into_iter().filter(|metric| *metric != sweep.primary));
     let mut charts = Vec::new();
-    for (at, path) in sweep.manifest.paths.iter().enumerate() {
-        for metric in &metrics {
+    // The main metric over everything first: what is cut off is the rest.
+    for metric in &metrics {
+        for (at, path) in sweep.manifest.paths.iter().enumerate() {
             for (others, runs) in groups(sweep, at) {
                 charts.extend(curve(sweep, (at, path), metric, &others, &runs));
             }
