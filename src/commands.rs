@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
 use loadcmp::report::{Beside, Report, Status};
-use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
+use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, Swept, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
 use std::io::{IsTerminal, Write};
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 type Told = Result<u8, Failure>;
 
 /// The scenarios that come with the program, and their data.
-const SHIPPED: [(&str, &str); 11] = [
+const SHIPPED: [(&str, &str); 12] = [
     ("classify.yaml", include_str!("../scenarios/classify.yaml")),
     ("embed.yaml", include_str!("../scenarios/embed.yaml")),
     ("generate.yaml", include_str!("../scenarios/generate.yaml")),
@@ -24,6 +24,7 @@ const SHIPPED: [(&str, &str); 11] = [
     ("open.yaml", include_str!("../scenarios/open.yaml")),
     ("alternate.yaml", include_str!("../scenarios/alternate.yaml")),
     ("soak.yaml", include_str!("../scenarios/soak.yaml")),
+    ("sweep.yaml", include_str!("../scenarios/sweep.yaml")),
     ("data/tickets.csv", include_str!("../scenarios/data/tickets.csv")),
     ("data/prompts.jsonl", include_str!("../scenarios/data/prompts.jsonl")),
     ("data/conversations.jsonl", include_str!("../scenarios/data/conversations.jsonl")),
@@ -61,6 +62,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
     let mut worst = 0;
     for loaded in loaded {
         let out = out(&loaded.scenario.name);
+        let swept = loaded.scenario.sweep.is_some();
         let options = Options {
             overrides: overrides.clone(),
             only_given_targets: bare,
@@ -72,9 +74,19 @@ pub(crate) fn run(args: RunArgs) -> Told {
                 #[cfg(feature = "goose")]
                 Some(DriverArg::Goose) => Driver::Goose,
                 Some(DriverArg::Native) => Driver::Native,
+                // Many short runs: goose takes half a second to start and stop each.
+                None if swept => Driver::Native,
                 None => Driver::default(),
             },
         };
+        if swept {
+            let swept = runtime.block_on(loadcmp::run::sweep(loaded, &options))?;
+            worst = worst.max(tell_sweep(&swept, args.format, args.quiet)?);
+            if swept.sweep.manifest.status == Status::Interrupted {
+                break;
+            }
+            continue;
+        }
         let finished = runtime.block_on(loadcmp::run::run(loaded, &options))?;
         print(&finished, args.format, args.confusion)?;
         let Finished { report, dir, .. } = finished;
@@ -95,9 +107,11 @@ pub(crate) fn check(args: CheckArgs) -> Told {
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;
     let options = Options { overrides, real: args.over.real, ..Options::default() };
+    let sweep = loadcmp::run::sweep_words(&loaded);
     let prepared = runtime()?.block_on(loadcmp::run::check(loaded, &options))?;
     let text = sink::plan(&prepared.plan, &prepared.notes, width());
-    say(&text)
+    say(&text)?;
+    sweep.map_or(Ok(0), |words| say(&format!("{words}\n")))
 }
 
 pub(crate) fn init(name: &str) -> Told {
@@ -135,11 +149,55 @@ fn schema_text() -> anyhow::Result<String> {
 }
 
 pub(crate) fn report(args: ReportArgs) -> Told {
+    if loadcmp::run::is_sweep(&args.dir) {
+        return tell_sweep(&loadcmp::run::retell_sweep(&args.dir)?, args.format, false);
+    }
     let finished = loadcmp::run::retell(&args.dir)?;
     print(&finished, args.format, args.confusion)?;
     let Finished { report, dir, .. } = finished;
     tell(format_args!("\nfiles: {}", dir.display()));
     Ok(standing(&report))
+}
+
+/// Prints a sweep; its exit code, and a line that says why it isn't 0.
+fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
+    let Swept { sweep, dir } = swept;
+    let mut text = Vec::new();
+    let written = match format {
+        Format::Table => sink::sweep_table(sweep, look(false), &mut text),
+        Format::Json => sink::sweep_json(sweep, &mut text),
+        Format::Csv => sink::sweep_csv(sweep, &mut text),
+        Format::Markdown => sink::sweep_markdown(sweep, &mut text),
+    };
+    written.context("writing the result")?;
+    say(&String::from_utf8_lossy(&text))?;
+    if !quiet {
+        tell(format_args!("\nfiles: {}", dir.display()));
+    }
+    if sweep.manifest.status == Status::Interrupted {
+        tell("loadcmp: interrupted: the runs that had ended by then are in the files");
+        return Ok(4);
+    }
+    if let Some(run) = sweep.failed().next() {
+        tell(format_args!(
+            "loadcmp: {} of {} runs failed, the first: {}",
+            sweep.failed().count(),
+            sweep.manifest.runs.len(),
+            run.folder
+        ));
+        return Ok(3);
+    }
+    if let Some(run) = sweep.invalid().next() {
+        let why = run.invalid.first().map(String::as_str).unwrap_or_default();
+        tell(format_args!(
+            "loadcmp: {} runs are invalid, the first {}: {}",
+            sweep.invalid().count(),
+            run.planned.folder,
+            loadcmp::report::human::printable(why)
+        ));
+        return Ok(4);
+    }
+    Ok(0)
 }
 
 /// The exit code of a result, and a line that says why it isn't 0.
@@ -199,7 +257,13 @@ pub(crate) fn man() -> Told {
 }
 
 fn overrides(over: &Over) -> Overrides {
-    Overrides { set: over.set.clone(), targets: over.targets.clone(), seed: over.seed, ..Overrides::default() }
+    Overrides {
+        set: over.set.clone(),
+        targets: over.targets.clone(),
+        sweep: over.sweep.clone(),
+        seed: over.seed,
+        ..Overrides::default()
+    }
 }
 
 /// The runtime that requests are driven on.

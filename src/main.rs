@@ -77,6 +77,9 @@ struct Over {
     /// Override anything of the YAML: load.closed.users=8
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
+    /// Run at several values of anything of the YAML, one folder each: load.closed.users=1,2,4,8
+    #[arg(long, value_name = "PATH=VALUES")]
+    sweep: Vec<String>,
     /// Seed of everything drawn at random
     #[arg(long, value_name = "N")]
     seed: Option<u64>,

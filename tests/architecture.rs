@@ -21,7 +21,7 @@ const DOORS: [(&str, &[&str]); 17] = [
     ("indicatif", &["src/run/progress.rs"]),
     ("clap", &["src/main.rs", "src/commands.rs", "src/standin/"]),
     ("comfy_table", &["src/sink/"]),
-    ("askama", &["src/sink/html.rs"]),
+    ("askama", &["src/sink/html.rs", "src/sink/sweep_html.rs"]),
     ("sysinfo", &["src/host/"]),
     ("nvml_wrapper", &["src/host/gpu.rs"]),
     ("mimalloc", &["src/main.rs"]),

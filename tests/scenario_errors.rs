@@ -15,7 +15,11 @@ fn read(path: &Path) -> Result<Loaded, ScenarioError> {
     let mut overrides = Overrides::default();
     let mut words = first.strip_prefix("# args: ").unwrap_or_default().split_whitespace();
     while let Some(flag) = words.next() {
-        let list = if flag == "--set" { &mut overrides.set } else { &mut overrides.targets };
+        let list = match flag {
+            "--set" => &mut overrides.set,
+            "--sweep" => &mut overrides.sweep,
+            _ => &mut overrides.targets,
+        };
         list.push(words.next().unwrap().to_owned());
     }
     let variable = first.strip_prefix("# env: ").and_then(|text| text.split_once('='));

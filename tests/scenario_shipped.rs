@@ -45,6 +45,7 @@ fn each_shipped_scenario_names_the_two_engines_and_reads_its_data() {
         (Task::Generate, "open.yaml", 60),
         (Task::Classify, "alternate.yaml", 270),
         (Task::Generate, "soak.yaml", 60),
+        (Task::Generate, "sweep.yaml", 60),
     ] {
         let scenario = load(file).scenario;
         assert_eq!(scenario.task, task);

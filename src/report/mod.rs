@@ -8,10 +8,12 @@ mod cold;
 mod cost;
 mod file;
 mod floors;
+pub mod front;
 mod levels;
 mod likeness;
 mod manifest;
 mod soak;
+pub mod sweep;
 mod watching;
 pub mod words;
 
@@ -84,6 +86,9 @@ pub struct Report {
     pub conditions: Option<Conditions>,
     /// What was to happen.
     pub plan: Plan,
+    /// The targets beside each other in everything at once, where some are variants of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<front::Front>,
     /// Names of the files beside this one.
     pub files: Vec<String>,
     /// The distributions, mergeable.
@@ -118,6 +123,7 @@ impl Report {
             floors: manifest.floors.clone(),
             conditions: manifest.conditions.clone(),
             plan: manifest.plan.clone(),
+            front: None,
             files: FILES.iter().map(|(name, _)| (*name).to_owned()).collect(),
             histograms: folded.histograms,
             timeline: folded.timeline,

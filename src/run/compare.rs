@@ -28,6 +28,9 @@ fn read(path: &Path) -> Result<Report, Failure> {
         std::io::ErrorKind::NotFound if super::interference::is_of_two(path) => {
             wrong("holds two runs; name one of them: its folder `concurrent` or `isolated`".to_owned())
         }
+        std::io::ErrorKind::NotFound if super::is_sweep(path) => {
+            wrong("holds a sweep; name one of its runs: a folder in its `points`".to_owned())
+        }
         std::io::ErrorKind::NotFound if path.is_dir() => {
             wrong("is no results directory: it has no report.json".to_owned())
         }

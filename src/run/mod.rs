@@ -10,11 +10,13 @@ mod interference;
 mod load;
 mod prepare;
 mod progress;
+mod sweep;
 mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use compare::compare;
 pub use prepare::{Prepared, prepare};
+pub use sweep::{Swept, is_sweep, retell_sweep, sweep, sweep_words};
 
 use crate::audit::Gather;
 use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
@@ -22,9 +24,11 @@ use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Sample, Stopwatch};
-use crate::report::{Beside, Manifest, Report, Status};
+use crate::report::front::Front;
+use crate::report::{self, Beside, Manifest, Report, Status};
 use crate::scenario::{Loaded, Overrides};
 use crate::sink;
+use crate::stats::Matches;
 use crate::target::Target;
 use anyhow::{Context, anyhow};
 use folder::RunFolder;
@@ -219,7 +223,8 @@ async fn measure(
     })?;
     let manifest = lock(&manifest).clone();
     let (folded, gathered) = folder.finish();
-    let report = Report::build(&manifest, folded, &gathered, levels(&dir, &manifest.plan));
+    let mut report = Report::build(&manifest, folded, &gathered, levels(&dir, &manifest.plan));
+    report.front = front(&dir, &report)?;
     sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
@@ -253,9 +258,21 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     }
     read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
-    let report = Report::build(&manifest, fold.finish(), &gather.finish(), levels(dir, &manifest.plan));
+    let mut report = Report::build(&manifest, fold.finish(), &gather.finish(), levels(dir, &manifest.plan));
+    report.front = front(dir, &report)?;
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
+}
+
+/// The variants of a run beside each other; `None` if it has none. Its rows are read again: what they match in is told by no
+/// fold of theirs.
+fn front(dir: &Path, report: &Report) -> anyhow::Result<Option<Front>> {
+    if report.plan.variants.is_empty() {
+        return Ok(None);
+    }
+    let mut matches = Matches::new(report.targets.len(), report.plan.reference);
+    read_rows(dir, &Names::of(&report.plan), |sample| matches.push(sample))?;
+    Ok(report::front::front(report, &matches))
 }
 
 /// What a first request that failed says of its target.

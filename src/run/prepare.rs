@@ -8,7 +8,9 @@ use crate::audit::{Finding, of_plan};
 use crate::host::processes_of;
 use crate::record::Stopwatch;
 use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, WorkloadPlan};
-use crate::scenario::{Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task};
+use crate::scenario::{
+    Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task, variant_name,
+};
 use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
 use crate::workload::{Arrivals, Item, Workload, read_items};
@@ -202,12 +204,20 @@ fn plan(
         Some(name) => position(name),
         None => position("ollama"),
     };
+    let named = scenario.variants.iter().flat_map(|(of, all)| all.keys().map(move |name| variant_name(of, name)));
+    // Without a word about it, ratios are told against the first variant of what would be the reference.
+    let reference = reference.or_else(|| {
+        let of = scenario.variants.get_key_value("ollama").or_else(|| scenario.variants.last())?;
+        let last = targets.last().is_some_and(|last| of.1.keys().any(|name| variant_name(of.0, name) == last.name));
+        (of.0 == "ollama" || last).then(|| position(&variant_name(of.0, of.1.keys().next()?)))?
+    });
     Plan {
         name: scenario.name.clone(),
         about: scenario.about.clone(),
         task: scenario.task,
         seed: scenario.seed,
         reference: reference.unwrap_or(targets.len().saturating_sub(1)),
+        variants: named.filter(|name| position(name).is_some()).collect(),
         targets,
         workload: WorkloadPlan {
             source: source(&workload.prompts),

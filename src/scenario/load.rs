@@ -3,8 +3,9 @@
 use super::environment::{self, Lookup};
 use super::mistake::{Mistake, Place, nearest};
 use super::overlay::{self, Overrides};
+use super::sweep::{self, Point, Tree};
 use super::tree::{self, Node, Value};
-use super::{Scenario, ScenarioError, check, sense};
+use super::{Scenario, ScenarioError, check, sense, variants};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ pub struct Loaded {
     pub path: PathBuf,
     /// The directory that paths in the scenario start from: the file's.
     pub base: PathBuf,
+    /// The points of its sweep, in the order they are written; none without one.
+    pub points: Vec<Point>,
     /// The file's text as it stands, to be kept beside the results. Holds no secret: those come from the environment.
     pub text: String,
 }
@@ -54,24 +57,56 @@ pub fn load_with(
     };
     let mut mistakes = Vec::new();
     overlay::lay(&mut root, overrides, &mut mistakes);
+    let trees = sweep::trees(&root, &mut mistakes);
+    let decode = |root: &mut Node, mistakes: &mut Vec<Mistake>| decode(root, base, overrides, lookup, mistakes);
+    let scenario = decode(&mut root, &mut mistakes);
+    let mut points = Vec::new();
+    // What is wrong with the scenario itself is wrong at every point.
+    for Tree { paths, mut root } in if mistakes.is_empty() { trees } else { Vec::new() } {
+        let mut found = Vec::new();
+        let scenario = decode(&mut root, &mut found);
+        let value = |path: &String| {
+            let node = root.at(&path.split('.').collect::<Vec<_>>());
+            (path.clone(), node.map_or(serde_json::Value::Null, |node| node.clone().into_json()))
+        };
+        let values = paths.iter().map(value).collect();
+        points.extend(scenario.map(|scenario| Point { values, scenario }));
+        found.retain(|mistake| !mistakes.iter().any(|known| known.same(mistake)));
+        mistakes.extend(found);
+    }
+    match scenario.filter(|_| mistakes.is_empty()) {
+        Some(scenario) => Ok(Loaded { scenario, path: path.to_owned(), base: base.to_owned(), points, text }),
+        None => failed(&text, mistakes),
+    }
+}
+
+/// A tree as a scenario: its variants made, the environment filled in, checked, decoded.
+fn decode(
+    root: &mut Node,
+    base: &Path,
+    overrides: &Overrides,
+    lookup: &Lookup<'_>,
+    mistakes: &mut Vec<Mistake>,
+) -> Option<Scenario> {
+    variants::expand(root, mistakes);
     // Before the environment is filled in, while it can still be told who wrote what.
-    sense::secrets(&root, &mut mistakes);
-    environment::fill(&mut root, lookup, &mut mistakes);
-    check::check(&mut root, &super::schema(), &mut mistakes);
+    sense::secrets(root, mistakes);
+    environment::fill(root, lookup, mistakes);
+    check::check(root, &super::schema(), mistakes);
     if !mistakes.is_empty() {
-        return failed(&text, mistakes);
+        return None;
     }
     let mut scenario: Scenario = match serde_json::from_value(root.clone().into_json()) {
         Ok(scenario) => scenario,
         // The walk lets through only what the types take; were it not so, this says it without a line.
-        Err(error) => return failed(&text, vec![Mistake::new(error.to_string(), Place::Whole)]),
+        Err(error) => {
+            mistakes.push(Mistake::new(error.to_string(), Place::Whole));
+            return None;
+        }
     };
     scenario.load.resolve();
-    sense::check(&scenario, &root, base, overrides.goose, &mut mistakes);
-    match mistakes.is_empty() {
-        true => Ok(Loaded { scenario, path: path.to_owned(), base: base.to_owned(), text }),
-        false => failed(&text, mistakes),
-    }
+    sense::check(&scenario, root, base, overrides.goose, mistakes);
+    Some(scenario)
 }
 
 /// Whether a tree can be a scenario at all.

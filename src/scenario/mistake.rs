@@ -84,6 +84,11 @@ impl Mistake {
         Self { place, ..self }
     }
 
+    /// Whether another says the same of the same place.
+    pub(super) fn same(&self, other: &Self) -> bool {
+        self.place == other.place && self.message == other.message
+    }
+
     /// What is wrong, in one sentence.
     pub fn message(&self) -> &str {
         &self.message
@@ -262,6 +267,8 @@ pub(super) fn mask(line: &str) -> String {
         }
         let end = match value.chars().next() {
             Some(quote @ ('"' | '\'')) => value[1..].find(quote).map_or(value.len(), |n| n + 2),
+            // A list of them, each as secret as one.
+            Some('[') => value.find(']').map_or(value.len(), |n| n + 1),
             _ => value.find([',', '}', ']']).filter(|_| !value.starts_with("${")).unwrap_or(value.len()),
         };
         let (secret, tail) = value.split_at(value[..end].trim_end().len());
@@ -339,6 +346,7 @@ mod tests {
             ("a: { token: \"abc\", url: x }", "a: { token: \"***\", url: x }"),
             ("token: ${T:-}", "token: ${T:-}"),
             ("Authorization: Bearer abc", "Authorization: **********"),
+            ("a.token: [abc, d]", "a.token: ********"),
             ("max_tokens: 8", "max_tokens: 8"),
             ("{ url: \"http://me:pw@h:1/a\", token: x }", "{ url: \"http://*****@h:1/a\", token: * }"),
             ("openai:http://h:1,token=abc,model=m", "openai:http://h:1,token=***,model=m"),

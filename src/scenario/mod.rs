@@ -23,8 +23,10 @@ mod secret;
 mod sense;
 mod share;
 mod span;
+mod sweep;
 mod targets;
 mod tree;
+mod variants;
 
 pub use address::Address;
 pub use asked::{Constrain, History, PromptCache, PromptFormat, Sampling, WorkloadSpec};
@@ -48,9 +50,11 @@ pub use secret::Secret;
 pub use sense::data_path;
 pub use share::Share;
 pub use span::Span;
+pub use sweep::{Point, SweepSpec};
 pub use targets::{
     GgCoreSpec, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, ProcessSpec, TargetSpec, TimeUnit,
 };
+pub use variants::{Variants, variant_name};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -78,6 +82,11 @@ pub struct Scenario {
     /// The target that ratios are told against (target / reference). Default: the target called `ollama`, else the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Variants of targets (models, quantisations, options), each a target in its own right: `ollama: { q4: { ollama.model: "x:q4" } }`
+    /// puts `ollama-q4` in the place of `ollama`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+$", "maxLength": 64 }))]
+    pub variants: Variants,
     /// What is asked.
     pub workload: WorkloadSpec,
     /// Whether the targets are driven at the same time or one after another.
@@ -107,6 +116,9 @@ pub struct Scenario {
     /// How the rules that doubt a comparison are set.
     #[serde(default, skip_serializing_if = "AuditSpec::is_empty")]
     pub audit: AuditSpec,
+    /// Runs the scenario at several points, each with some of its values changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepSpec>,
 }
 
 /// What is asked of the engines.

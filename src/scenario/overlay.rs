@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 const WIRES: [(&str, &str); 3] = [("ollama", "url"), ("openai", "url"), ("gg_core", "socket")];
 
 /// Fields deep, at most.
-const MAX_DEPTH: usize = 32;
+pub(super) const MAX_DEPTH: usize = 32;
 
 /// What the command line changes in a scenario.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub struct Overrides {
     pub set: Vec<String>,
     /// `--target`: `NAME=SPEC`, such as `native=openai:http://127.0.0.1:8080,model=qwen`. Replaces or adds a target.
     pub targets: Vec<String>,
+    /// `--sweep`: `path=1,2,4`, one more path for the scenario's `sweep.over`.
+    pub sweep: Vec<String>,
     /// `--seed`.
     pub seed: Option<u64>,
     /// `--driver goose`, asked for by name: not every load can be driven so.
@@ -35,6 +37,11 @@ pub(super) fn lay(root: &mut Node, overrides: &Overrides, mistakes: &mut Vec<Mis
     }
     for argument in &overrides.set {
         if let Err(mistake) = set(root, argument) {
+            mistakes.push(mistake);
+        }
+    }
+    for argument in &overrides.sweep {
+        if let Err(mistake) = super::sweep::lay(root, argument) {
             mistakes.push(mistake);
         }
     }
@@ -103,7 +110,7 @@ fn target(root: &mut Node, argument: &str) -> Result<(), Mistake> {
 }
 
 /// Puts a value at a path; maps on the way are made where there are none.
-fn insert(root: &mut Node, path: &[&str], value: Node, place: &Place) -> Result<(), Mistake> {
+pub(super) fn insert(root: &mut Node, path: &[&str], value: Node, place: &Place) -> Result<(), Mistake> {
     let Some((step, rest)) = path.split_first() else {
         *root = value;
         return Ok(());
@@ -133,7 +140,7 @@ fn insert(root: &mut Node, path: &[&str], value: Node, place: &Place) -> Result<
 }
 
 /// A value as it was typed: YAML for lists and maps, and a text whose type the schema tells for all else.
-fn value(text: &str, place: &Place) -> Result<Node, Mistake> {
+pub(super) fn value(text: &str, place: &Place) -> Result<Node, Mistake> {
     let text = text.trim();
     if text.len() > tree::MAX_BYTES {
         return Err(Mistake::new("the value is too long", place.clone()));
@@ -155,7 +162,7 @@ fn value(text: &str, place: &Place) -> Result<Node, Mistake> {
 }
 
 /// The argument as it may be printed.
-fn shown(argument: &str) -> String {
+pub(super) fn shown(argument: &str) -> String {
     match argument.split_once('=') {
         // A header's name says nothing about how secret its value is, so all of them are masked.
         Some((path, value)) if !value.contains("${") && (is_secret_name(path) || path.contains(".headers")) => {

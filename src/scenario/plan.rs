@@ -22,6 +22,9 @@ pub struct Plan {
     pub seed: u64,
     /// The engines, in the scenario's order.
     pub targets: Vec<TargetPlan>,
+    /// Names of the targets that are variants of one.
+    #[serde(default)]
+    pub variants: Vec<String>,
     /// Position of the reference in `targets`.
     pub reference: usize,
     /// What is asked.

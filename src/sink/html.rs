@@ -2,6 +2,7 @@
 
 use super::bars::{self, Bars, bars};
 use super::chart;
+use super::front::front_table;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
 use super::plot::Chart;
 use crate::audit::{Finding, Severity};
@@ -30,6 +31,9 @@ struct Page<'a> {
     ratios: String,
     /// What the tails lack for intervals of their own.
     lacks: Vec<String>,
+    /// Header and rows of the table of variants; its words below it.
+    front: Option<(Vec<String>, Vec<Vec<String>>)>,
+    front_words: Vec<String>,
     outcomes: Vec<(String, String)>,
     floor: String,
     soak: Vec<String>,
@@ -107,6 +111,8 @@ fn page(report: &Report) -> Page<'_> {
         mark,
         ratios: report.ratios_words(),
         lacks: report.lacks_words(),
+        front: report.front.as_ref().map(|front| front_table(report, front)),
+        front_words: report.front.as_ref().map(|front| front.words(report)).unwrap_or_default(),
         outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),
         floor: report.floor_words(),
         soak: report.soak_words(),
@@ -134,7 +140,7 @@ fn page(report: &Report) -> Page<'_> {
 }
 
 /// The same words with their numbers and units held together: `5.0 %` is read as one, and not torn at a line's end.
-fn unbroken(words: &str) -> String {
+pub(super) fn unbroken(words: &str) -> String {
     let is_unit = |word: &str| {
         let word = word.trim_end_matches(['.', ',', ';', ':', ')']);
         ["%", "µs", "ms", "s", "tok/s", "/s"].contains(&word)

@@ -1,5 +1,6 @@
 //! `report.md`: short enough for a comment on a pull request.
 
+use super::front::front_table;
 use super::lines::{MARK, compared, engine_words, lines, marked, outcome_words, reasons};
 use crate::audit::Severity;
 use crate::report::words::ratio_words;
@@ -28,6 +29,14 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}; {}\n", plain(&report.load_words()), plain(&report.workload_words()))?;
     side_by_side(report, out)?;
     writeln!(out)?;
+    if let Some(front) = &report.front {
+        let (header, rows) = front_table(report, front);
+        let row = |cells: &[String]| cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ");
+        writeln!(out, "| {} |\n|:--|{}", row(&header), "--:|".repeat(header.len() - 1))?;
+        rows.iter().try_for_each(|cells| writeln!(out, "| {} |", row(cells)))?;
+        writeln!(out)?;
+        front.words(report).iter().try_for_each(|words| writeln!(out, "{}\n", plain(words)))?;
+    }
     for target in &report.targets {
         writeln!(out, "- {}: {}", plain(&target.label()), plain(&outcome_words(target)))?;
     }

@@ -10,6 +10,7 @@ mod chart;
 mod comparison_csv;
 mod csv_text;
 mod findings_csv;
+mod front;
 mod hlog;
 mod html;
 mod json;
@@ -20,6 +21,8 @@ mod plan;
 mod plot;
 mod resources_csv;
 mod summary_csv;
+mod sweep;
+mod sweep_html;
 mod table;
 mod timeline_csv;
 
@@ -27,6 +30,7 @@ pub use beside::{beside_csv, beside_json, beside_markdown, beside_table};
 pub use calibration::calibration;
 pub use comparison_csv::comparison_csv;
 pub use findings_csv::findings_csv;
+pub use front::variants_csv;
 pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
@@ -35,9 +39,12 @@ pub use metrics_csv::MetricsFile;
 pub use plan::plan;
 pub use resources_csv::{ResourcesFile, read_resources};
 pub use summary_csv::summary_csv;
+pub use sweep::{sweep_csv, sweep_json, sweep_markdown, sweep_table};
+pub use sweep_html::sweep_html;
 pub use table::{Look, confusion, table};
 pub use timeline_csv::timeline_csv;
 
+use crate::report::sweep::Sweep;
 use crate::report::{Report, replace};
 use std::io::{self, Write};
 use std::path::Path;
@@ -62,6 +69,26 @@ pub fn write_all(directory: &Path, report: &Report) -> io::Result<()> {
     let named = |name: &str, error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
     for (name, sink) in SINKS {
         replace(&directory.join(name), |out| sink(report, out)).map_err(|error| named(name, error))?;
+    }
+    if report.front.is_some() {
+        let name = "variants.csv";
+        replace(&directory.join(name), |out| variants_csv(report, out)).map_err(|error| named(name, error))?;
+    }
+    Ok(())
+}
+
+/// Writes every file of a sweep's directory but its manifest and its runs.
+pub fn write_sweep(directory: &Path, sweep: &Sweep) -> io::Result<()> {
+    type Sink = fn(&Sweep, &mut dyn Write) -> io::Result<()>;
+    let sinks: [(&str, Sink); 4] = [
+        ("sweep.csv", sweep_csv),
+        ("sweep.json", sweep_json),
+        ("sweep.md", sweep_markdown),
+        ("sweep.html", sweep_html),
+    ];
+    for (name, sink) in sinks {
+        let written = replace(&directory.join(name), |out| sink(sweep, out));
+        written.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
     }
     Ok(())
 }

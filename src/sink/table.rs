@@ -1,5 +1,6 @@
 //! The terminal: side by side, the main metric first, made for 80 columns and better with more.
 
+use super::front::front_table;
 use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
 use crate::audit::Severity;
 use crate::report::human::printable;
@@ -56,6 +57,12 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
         for at in &compared {
             ratios(report, &lines, *at, look, out)?;
         }
+    }
+    if let Some(front) = &report.front {
+        writeln!(out)?;
+        let (header, rows) = front_table(report, front);
+        print(header, rows, front.respects.len() + 1, look, out)?;
+        front.words(report).iter().try_for_each(|words| wrapped(out, words, width, "  "))?;
     }
     writeln!(out)?;
     for target in &report.targets {

@@ -82,6 +82,20 @@ pub(super) fn mean_interval(mean: f64, sd: f64, effective: f64) -> Option<(f64, 
     Some((mean - half, mean + half))
 }
 
+/// Interval of a rate from its values in units of a run (stretches of time, or blocks): Student's t over their logarithms,
+/// laid around the rate as a whole. `None` with fewer than three units, or where one has no rate.
+pub fn rate_interval(rate: f64, units: &[f64]) -> Option<(f64, f64)> {
+    let n = units.len() as f64;
+    if units.len() < 3 || units.iter().any(|x| *x <= 0.0) {
+        return None;
+    }
+    let logs: Vec<f64> = units.iter().map(|x| x.ln()).collect();
+    let mean = logs.iter().sum::<f64>() / n;
+    let sd = (logs.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt();
+    let half = t_quantile(0.975, n - 1.0)? * sd / n.sqrt();
+    Some((rate * (-half).exp(), rate * half.exp())).filter(|(low, high)| low.is_finite() && high.is_finite())
+}
+
 /// The shares of the ordered rows between which the true `q` quantile lies, from order statistics: ranks of the binomial
 /// distribution of `effective` rows (Conover, Practical Nonparametric Statistics, 3rd ed., 3.2; Hahn and Meeker,
 /// Statistical Intervals, 5.2). `None` where no rank is high or low enough: the rows can't carry an interval.
@@ -164,6 +178,15 @@ mod tests {
         assert!(near(low, 5.0 - 1.591_223) && near(high, 5.0 + 1.591_223), "{low} {high}");
         assert_eq!(mean_interval(5.0, 1.0, 1.9), None);
         assert!(mean_interval(5.0, 1.0, 2.0).is_some());
+    }
+
+    #[test]
+    fn a_rate_is_as_sure_as_its_units_are_alike() {
+        assert_eq!(rate_interval(5.0, &[5.0, 5.0, 5.0]), Some((5.0, 5.0)));
+        // Logs -0.1, 0, 0.1: sd 0.1; t(2) 4.302653 x 0.1 / sqrt 3 = 0.248414.
+        let (low, high) = rate_interval(10.0, &[(-0.1_f64).exp(), 1.0, 0.1_f64.exp()]).unwrap();
+        assert!(near(low / 10.0, (-0.248_414_f64).exp()) && near(high / 10.0, 0.248_414_f64.exp()), "{low} {high}");
+        assert_eq!((rate_interval(5.0, &[5.0, 5.0]), rate_interval(5.0, &[5.0, 0.0, 5.0])), (None, None));
     }
 
     #[test]

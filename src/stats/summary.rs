@@ -111,7 +111,7 @@ pub struct Row {
 }
 
 /// A number without binary noise: millionths are kept, and read back from JSON as they were written.
-pub(super) fn tidy(x: f64) -> f64 {
+pub(crate) fn tidy(x: f64) -> f64 {
     if x.abs() < 1e9 { (x * 1e6).round() / 1e6 } else { x }
 }
 

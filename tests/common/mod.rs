@@ -34,6 +34,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
             inequalities: Vec::new(),
         }],
         reference: 0,
+        variants: Vec::new(),
         workload: WorkloadPlan {
             source: "test".into(),
             items: 1,

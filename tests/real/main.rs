@@ -11,6 +11,7 @@ mod answers;
 mod believed;
 mod costs;
 mod slow;
+mod sweeps;
 
 use cli::{Row, loadcmp, number, rows, text, write};
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,7 @@ mod cold_start;
 mod load;
 mod paths;
 mod targets;
+mod variants;
 mod workload;
 
 pub use paths::data_path;
@@ -20,6 +21,7 @@ pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, goose: bool, 
     sense.load(base);
     sense.cold_start();
     sense.targets();
+    sense.variants();
     sense.workload(base);
 }
 

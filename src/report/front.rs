@@ -1,0 +1,182 @@
+//! Variants of a target beside each other in everything that matters at once: speed, memory, size, quality. What no other is
+//! better than in all of it is on the front (Pareto's).
+
+use super::Report;
+use super::words::metric_words;
+use crate::scenario::Task;
+use crate::stats::{Estimate, Matches, Stands, Verdict, compare_summaries, newcombe, non_dominated, unit};
+use serde::{Deserialize, Serialize};
+
+/// What the targets are like, and which no other is better than in everything.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Front {
+    /// In what they are compared.
+    pub respects: Vec<Respect>,
+    /// The targets, in the plan's order.
+    pub candidates: Vec<Candidate>,
+}
+
+/// One thing that variants are compared in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Respect {
+    /// What it is called in files: `memory_peak`.
+    pub metric: String,
+    /// In words.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// Whether more of it is better.
+    pub more_is_better: bool,
+    /// Why it takes no part in who is on the front; `None` if it does.
+    pub left_out: Option<String>,
+}
+
+/// One of the targets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Position of the target.
+    pub target: usize,
+    /// Its figures, in the order of the respects; `None` where one wasn't measured.
+    pub values: Vec<Option<f64>>,
+    /// Whether no other is better in everything; `None` if nothing takes part.
+    pub on_front: Option<bool>,
+}
+
+/// Puts the targets beside each other; `None` if the run has no variants, or but one target.
+pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
+    let plan = &report.plan;
+    if plan.variants.is_empty() || report.targets.len() < 2 {
+        return None;
+    }
+    let all = 0..report.targets.len();
+    let quality: (&str, &str, Box<dyn Fn(usize) -> Option<f64>>) = match plan.task {
+        Task::Classify => ("accuracy", "accuracy", Box::new(|at| report.targets[at].value("accuracy"))),
+        Task::Embed => (
+            "cosine.mean",
+            "cosine with the reference",
+            // A vector is like itself.
+            Box::new(|at| if at == plan.reference { Some(1.0) } else { report.targets[at].value("cosine.mean") }),
+        ),
+        Task::Generate | Task::Chat => (
+            "same_answers",
+            "the reference's answers, word for word",
+            Box::new(|at| matches.share(at).map(|share| share.value)),
+        ),
+    };
+    let rate = report.primary.ends_with("_per_s");
+    let speed_unit = if rate { unit::TOKENS_PER_S } else { unit::MICROS };
+    type Respects<'a> = (&'a str, String, &'a str, bool, Box<dyn Fn(usize) -> Option<f64> + 'a>);
+    let size = |at: usize| plan.targets.get(at)?.facts.size_bytes.map(|bytes| bytes as f64);
+    let respects: Vec<Respects> = vec![
+        (
+            &report.primary,
+            metric_words(&report.primary),
+            speed_unit,
+            rate,
+            Box::new(|at| report.targets[at].value(&report.primary)),
+        ),
+        (
+            "memory_peak",
+            "memory at most".to_owned(),
+            unit::BYTES,
+            false,
+            Box::new(|at| report.targets[at].value("memory_peak")),
+        ),
+        ("size", "size on disk".to_owned(), unit::BYTES, false, Box::new(size)),
+        (quality.0, quality.1.to_owned(), unit::ONE, true, quality.2),
+    ];
+    let mut told = Front { respects: Vec::new(), candidates: Vec::new() };
+    let values: Vec<Vec<Option<f64>>> = all.clone().map(|at| respects.iter().map(|r| r.4(at)).collect()).collect();
+    for (place, (metric, name, unit, more_is_better, _)) in respects.iter().enumerate() {
+        told.respects.push(Respect {
+            metric: (*metric).to_owned(),
+            name: name.clone(),
+            unit: (*unit).to_owned(),
+            more_is_better: *more_is_better,
+            left_out: left_out(report, metric, &values, place),
+        });
+    }
+    let taking: Vec<usize> = (0..told.respects.len()).filter(|at| told.respects[*at].left_out.is_none()).collect();
+    let stands = |a: usize, b: usize, respect: usize| {
+        let at = taking[respect];
+        let (Some(x), Some(y)) = (values[a][at], values[b][at]) else { return Stands::NoWorse };
+        standing(report, matches, (a, x), (b, y), &told.respects[at])
+    };
+    let on = non_dominated(values.len(), taking.len(), stands);
+    told.candidates = values
+        .into_iter()
+        .zip(on)
+        .enumerate()
+        .map(|(target, (values, on))| Candidate { target, values, on_front: (!taking.is_empty()).then_some(on) })
+        .collect();
+    Some(told)
+}
+
+/// Why a respect takes no part.
+fn left_out(report: &Report, metric: &str, values: &[Vec<Option<f64>>], place: usize) -> Option<String> {
+    let lacking: Vec<&str> =
+        report.targets.iter().zip(values).filter(|(_, v)| v[place].is_none()).map(|(t, _)| t.name.as_str()).collect();
+    if !lacking.is_empty() {
+        return Some(format!("it was not measured of {}", lacking.join(", ")));
+    }
+    let endpoints = || report.plan.targets.iter().map(|target| &target.endpoint);
+    let shared = endpoints().enumerate().any(|(at, one)| endpoints().skip(at + 1).any(|other| other == one));
+    (metric == "memory_peak" && shared)
+        .then(|| "targets of one server share its processes, so its memory is not told apart".to_owned())
+}
+
+/// How two targets stand in one respect. Worse is only what is worse by more than the smallest difference that matters.
+fn standing(
+    report: &Report,
+    matches: &Matches,
+    (a, x): (usize, f64),
+    (b, y): (usize, f64),
+    respect: &Respect,
+) -> Stands {
+    let settings = report.comparing();
+    let smallest = report.plan.smallest_effect.0;
+    // How much better the first is: points of a proportion, else a share.
+    let better =
+        if respect.unit == unit::ONE { x - y } else { (x / y).ln() * if respect.more_is_better { 1.0 } else { -1.0 } };
+    let least = if respect.unit == unit::ONE { smallest / 2.0 } else { smallest.ln_1p() };
+    if better < -least {
+        return Stands::Worse;
+    }
+    let shown = match respect.metric.as_str() {
+        "memory_peak" | "size" | "cosine.mean" => better > least,
+        "same_answers" => {
+            let share = |at: usize| matches.share(at);
+            let beyond = |(a, b): (Estimate, Estimate)| newcombe(a, b).0 > least;
+            share(a).zip(share(b)).is_some_and(beyond)
+        }
+        metric => compare_summaries(&report.targets[a], &report.targets[b], &settings)
+            .iter()
+            .any(|c| c.metric == metric && c.verdict == Verdict::Better),
+    };
+    if shown { Stands::Better } else { Stands::NoWorse }
+}
+
+impl Front {
+    /// What it says, in a sentence; and what took no part.
+    pub fn words(&self, report: &Report) -> Vec<String> {
+        let label = |at: usize| report.targets.get(at).map(|target| target.label()).unwrap_or_default();
+        let on: Vec<String> =
+            self.candidates.iter().filter(|c| c.on_front == Some(true)).map(|c| label(c.target)).collect();
+        let taking: Vec<&str> =
+            self.respects.iter().filter(|r| r.left_out.is_none()).map(|r| r.name.as_str()).collect();
+        let mut told = Vec::new();
+        if !taking.is_empty() {
+            told.push(format!(
+                "On the front, none better in everything: {} (by {}).",
+                on.join(", "),
+                taking.join("; ")
+            ));
+        }
+        for respect in &self.respects {
+            if let Some(why) = &respect.left_out {
+                told.push(format!("{} takes no part: {why}.", respect.name));
+            }
+        }
+        told
+    }
+}

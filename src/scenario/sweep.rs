@@ -1,0 +1,212 @@
+//! `sweep:` and `--sweep`: one scenario at several points. A point is the scenario with some of its values changed by their
+//! paths, as `--set` changes them; every point is checked like a scenario of its own, before any is run.
+
+use super::mistake::{Mistake, Place, is_secret_name, quoted};
+use super::overlay;
+use super::tree::{Entry, Node, Value};
+use super::{Scenario, Span};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Most points of a sweep, repeats counted.
+const MOST_POINTS: usize = 512;
+
+/// Fields that are the same at all points: what they say is said of the sweep as a whole.
+const FIXED: [&str; 4] = ["name", "task", "sweep", "interference"];
+
+/// The points at which a scenario is run. One of `over` and `points` must be given.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "`sweep`")]
+pub struct SweepSpec {
+    /// Values by the path of what they are for, such as `load.closed.users: [1, 2, 4]`; with several paths, every combination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<IndexMap<String, Vec<serde_json::Value>>>,
+    /// The points one by one, each a map of paths and values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<Vec<IndexMap<String, serde_json::Value>>>,
+    /// Times that each point is run; every round has an order of its own, drawn from the seed.
+    #[serde(default = "super::defaults::one")]
+    #[schemars(range(min = 1, max = 100))]
+    pub repeats: u32,
+    /// No point is begun once the sweep has taken this long.
+    #[serde(default = "an_hour")]
+    pub limit: Span,
+}
+
+fn an_hour() -> Span {
+    Span(Duration::from_secs(3600))
+}
+
+/// One point of a sweep.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// What is set at it: path and value.
+    pub values: Vec<(String, serde_json::Value)>,
+    /// The scenario with those values: checked.
+    pub scenario: Scenario,
+}
+
+/// A point before it is checked: the paths that it sets, and the scenario's tree with them set and without its `sweep`.
+pub(super) struct Tree {
+    pub paths: Vec<String>,
+    pub root: Node,
+}
+
+/// `--sweep path=1,2,4`: one more path for `sweep.over`. A value that begins with `[` is a YAML list.
+pub(super) fn lay(root: &mut Node, argument: &str) -> Result<(), Mistake> {
+    let place = Place::Argument(format!("--sweep {}", overlay::shown(argument)));
+    let example = "for example: --sweep load.closed.users=1,2,4,8";
+    let Some((path, values)) = argument.split_once('=').filter(|(path, values)| !path.is_empty() && !values.is_empty())
+    else {
+        return Err(Mistake::new("--sweep needs a path, `=` and values with commas between them", place).help(example));
+    };
+    let list = if values.trim_start().starts_with('[') {
+        overlay::value(values, &place)?
+    } else {
+        let items = values.split(',').map(|value| overlay::value(value, &place)).collect::<Result<Vec<_>, _>>()?;
+        Node::new(Value::List(items), place.clone())
+    };
+    // As one step: the path of a sweep is a key, whatever points stand in it.
+    overlay::insert(root, &["sweep", "over", path.trim()], list, &place)
+}
+
+/// The points of a tree, in the order they are written; none without a `sweep`. What can't be a point is a mistake where it
+/// stands; fields of wrong types are left for the schema to find.
+pub(super) fn trees(root: &Node, mistakes: &mut Vec<Mistake>) -> Vec<Tree> {
+    let Some(Entry { key, node: sweep }) = root.entry("sweep") else { return Vec::new() };
+    if matches!(sweep.value, Value::Null) {
+        return Vec::new();
+    }
+    let (over, points) = (sweep.entry("over"), sweep.entry("points"));
+    let written: Vec<Vec<(&str, &Place, &Node)>> = match (over, points) {
+        (Some(_), Some(points)) => {
+            mistakes.push(Mistake::new("`over` and `points` both say what is swept; write one", points.key.clone()));
+            return Vec::new();
+        }
+        (None, None) => {
+            mistakes.push(
+                Mistake::new("`sweep` needs `over` or `points`", key.clone())
+                    .help("for example: sweep: { over: { load.closed.users: [1, 2, 4, 8] } }"),
+            );
+            return Vec::new();
+        }
+        (Some(over), None) => grid(over, mistakes),
+        (None, Some(points)) => listed(points, mistakes),
+    };
+    let repeats = sweep.at(&["repeats"]).and_then(whole).unwrap_or(1);
+    let all = written.len().saturating_mul(repeats);
+    if all > MOST_POINTS {
+        let message = format!("the sweep has {all} points, repeats counted, and the most is {MOST_POINTS}");
+        mistakes.push(Mistake::new(message, key.clone()));
+        return Vec::new();
+    }
+    let mut bare = root.clone();
+    if let Value::Map(map) = &mut bare.value {
+        map.shift_remove("sweep");
+    }
+    let mut trees = Vec::new();
+    for point in written {
+        let mut tree = Tree { paths: Vec::new(), root: bare.clone() };
+        for (path, key, value) in point {
+            let steps: Vec<&str> = path.split('.').collect();
+            match set(&mut tree.root, path, &steps, key, value) {
+                Ok(()) => tree.paths.push(path.to_owned()),
+                // A wrong path is wrong at every point.
+                Err(mistake) if mistakes.iter().any(|known| known.same(&mistake)) => {}
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        trees.push(tree);
+    }
+    trees
+}
+
+/// Sets one value of a point. Its mistakes, and those that the checks find later, stand where the sweep was written.
+fn set(root: &mut Node, path: &str, steps: &[&str], key: &Place, value: &Node) -> Result<(), Mistake> {
+    let first = steps.first().copied().unwrap_or_default();
+    if steps.iter().any(|step| step.is_empty()) || steps.len() > overlay::MAX_DEPTH {
+        return Err(Mistake::new(format!("{} is no path of a value", quoted(path)), key.clone())
+            .help("field names with `.` between them, such as load.closed.users"));
+    }
+    if FIXED.contains(&first) {
+        return Err(Mistake::new(format!("`{first}` is the same at all points, and can't be swept"), key.clone()));
+    }
+    if is_secret_name(path) || steps.contains(&"headers") {
+        let message = format!("{} can't be swept: its values would stand in the results", quoted(path));
+        return Err(Mistake::new(message, key.clone()));
+    }
+    overlay::insert(root, steps, value.clone(), key)
+}
+
+/// Every combination, the last path changing fastest.
+fn grid<'a>(over: &'a Entry, mistakes: &mut Vec<Mistake>) -> Vec<Vec<(&'a str, &'a Place, &'a Node)>> {
+    let Value::Map(map) = &over.node.value else { return Vec::new() };
+    if map.is_empty() {
+        mistakes.push(Mistake::new("`over` names nothing to sweep", over.key.clone()));
+        return Vec::new();
+    }
+    let mut points = vec![Vec::new()];
+    for (path, Entry { key, node }) in map {
+        let Value::List(values) = &node.value else {
+            mistakes.push(
+                Mistake::new(format!("the values of {} must be a list", quoted(path)), key.clone())
+                    .help(format!("for example: {path}: [1, 2, 4]")),
+            );
+            return Vec::new();
+        };
+        if values.is_empty() {
+            mistakes.push(Mistake::new(format!("{} has no values to sweep over", quoted(path)), key.clone()));
+            return Vec::new();
+        }
+        // Told by whoever counts the points; a grid beyond it is never made.
+        if points.len().saturating_mul(values.len()) > 8 * MOST_POINTS {
+            let message = format!("the grid has more than {MOST_POINTS} points");
+            mistakes.push(Mistake::new(message, over.key.clone()));
+            return Vec::new();
+        }
+        let with = |point: &Vec<_>, value| point.iter().copied().chain([(path.as_str(), key, value)]).collect();
+        points = points.iter().flat_map(|point| values.iter().map(move |value| with(point, value))).collect();
+    }
+    points
+}
+
+/// Points as they are listed: maps that all have the same paths.
+fn listed<'a>(points: &'a Entry, mistakes: &mut Vec<Mistake>) -> Vec<Vec<(&'a str, &'a Place, &'a Node)>> {
+    let Value::List(list) = &points.node.value else { return Vec::new() };
+    if list.is_empty() {
+        mistakes.push(Mistake::new("`points` lists none", points.key.clone()));
+    }
+    let mut all: Vec<Vec<(&str, &Place, &Node)>> = Vec::new();
+    for node in list {
+        let Value::Map(map) = &node.value else { return Vec::new() };
+        let mut point: Vec<_> = map.iter().map(|(path, entry)| (path.as_str(), &entry.key, &entry.node)).collect();
+        if let Some(first) = all.first() {
+            let place = |path: &str| first.iter().position(|(known, ..)| *known == path);
+            point.sort_by_key(|(path, ..)| place(path));
+            if !first.iter().map(|p| p.0).eq(point.iter().map(|p| p.0)) {
+                let names = first.iter().map(|p| p.0).collect::<Vec<_>>().join(", ");
+                mistakes.push(
+                    Mistake::new("a point that doesn't set what the first one does", node.place.clone())
+                        .help(format!("each sets: {names}")),
+                );
+                continue;
+            }
+        } else if point.is_empty() {
+            mistakes.push(Mistake::new("a point that sets nothing", node.place.clone()));
+            return Vec::new();
+        }
+        all.push(point);
+    }
+    all
+}
+
+fn whole(node: &Node) -> Option<usize> {
+    match &node.value {
+        Value::Number(number) => usize::try_from(number.as_u64()?).ok(),
+        Value::Text(text) => text.parse().ok(),
+        _ => None,
+    }
+}

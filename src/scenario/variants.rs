@@ -1,0 +1,85 @@
+//! `variants:` of a target: the same target several times, each with some of its values changed. The target's place is taken
+//! by one target for each variant, `NAME-VARIANT`; from there on they are targets like others.
+
+use super::mistake::{Mistake, nearest, quoted};
+use super::overlay;
+use super::tree::{Entry, Node, Value};
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+/// Most variants of a target.
+const MOST: usize = 32;
+
+/// By target, by the variant's name: values by their path within the target, such as `ollama.model: "qwen3:0.6b-q4_K_M"`.
+pub type Variants = IndexMap<String, IndexMap<String, serde_json::Map<String, Json>>>;
+
+/// The name of a variant as a target.
+pub fn variant_name(target: &str, variant: &str) -> String {
+    format!("{target}-{variant}")
+}
+
+/// Puts the variants into the places of their targets. What has the wrong shape is left for the schema to find.
+pub(super) fn expand(root: &mut Node, mistakes: &mut Vec<Mistake>) {
+    let Some(Node { value: Value::Map(variants), .. }) = root.get("variants").cloned() else { return };
+    let Some(Node { value: Value::Map(targets), .. }) = root.get("targets").cloned() else { return };
+    for (name, entry) in &variants {
+        if !targets.contains_key(name) {
+            let near = nearest(name, targets.keys().map(String::as_str));
+            let mut mistake = Mistake::new(format!("`variants` names no target: {}", quoted(name)), entry.key.clone());
+            mistake.set_note(near.map(|near| format!("did you mean `{near}`?")));
+            let names: Vec<&str> = targets.keys().map(String::as_str).collect();
+            mistakes.push(mistake.help(format!("targets: {}", names.join(", "))));
+        }
+    }
+    let mut expanded = IndexMap::new();
+    for (name, target) in &targets {
+        let Some(Entry { key, node: Node { value: Value::Map(of), .. } }) = variants.get(name) else {
+            expanded.insert(name.clone(), target.clone());
+            continue;
+        };
+        if of.is_empty() || of.len() > MOST {
+            let message = format!("{} has {} variants, and 1 to {MOST} are taken", quoted(name), of.len());
+            mistakes.push(Mistake::new(message, key.clone()));
+            expanded.insert(name.clone(), target.clone());
+            continue;
+        }
+        for (variant, Entry { key, node }) in of {
+            let mut made = Entry { key: key.clone(), node: target.node.clone() };
+            let Value::Map(values) = &node.value else { continue };
+            for (path, value) in values {
+                let steps: Vec<&str> = path.split('.').collect();
+                if steps.iter().any(|step| step.is_empty()) || steps.len() > overlay::MAX_DEPTH {
+                    let message = format!("{} is no path of a value", quoted(path));
+                    mistakes.push(Mistake::new(message, value.key.clone()).help("for example: ollama.model"));
+                } else if let Err(mistake) = overlay::insert(&mut made.node, &steps, value.node.clone(), &value.key) {
+                    mistakes.push(mistake);
+                }
+            }
+            let full = variant_name(name, variant);
+            if targets.contains_key(&full) || expanded.contains_key(&full) {
+                let message = format!("the variant is called {} among the targets, and so is another", quoted(&full));
+                mistakes.push(Mistake::new(message, key.clone()));
+            }
+            expanded.insert(full, made);
+        }
+    }
+    let Value::Map(map) = &mut root.value else { return };
+    // A reference that names the target as a whole means its first variant.
+    if let Some(reference) = map.get_mut("reference")
+        && let Value::Text(text) = &mut reference.node.value
+        && !expanded.contains_key(text.as_str())
+        && let Some(first) = variants.get(text.as_str()).and_then(|entry| first_of(&entry.node))
+    {
+        *text = variant_name(text, &first);
+    }
+    if let Some(targets) = map.get_mut("targets") {
+        targets.node.value = Value::Map(expanded);
+    }
+}
+
+fn first_of(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Map(map) => map.keys().next().cloned(),
+        _ => None,
+    }
+}

@@ -1,0 +1,324 @@
+//! A sweep: a row a run, target and figure for programs, and tables for the terminal and a pull request.
+
+use super::csv_text::{count, number, text};
+use super::markdown::plain;
+use super::table::{Look, print, wrapped};
+use crate::report::sweep::{Scaling, Sweep, SweptRun, cost_words, point_words, short_path, value_words};
+use crate::report::words::metric_words;
+use crate::report::{Status, human};
+use crate::stats::{CostFit, Usl};
+use std::io::{self, Write};
+
+/// Writes `sweep.csv`: the swept paths are columns by their full names.
+pub fn sweep_csv(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
+    let mut csv = csv::Writer::from_writer(out);
+    let ends =
+        ["target", "stand_in", "concurrency", "metric", "unit", "n", "value", "low", "high", "run_status", "run_valid"];
+    let begin = ["run", "point", "repeat", "folder"].map(str::to_owned);
+    let paths = sweep.manifest.paths.iter().map(|path| text(path).into_owned());
+    csv.write_record(begin.into_iter().chain(paths).chain(ends.map(str::to_owned)))?;
+    for run in &sweep.runs {
+        let place = sweep.manifest.runs.iter().position(|planned| planned.folder == run.planned.folder);
+        for (target, met) in sweep.targets.iter().zip(&run.targets) {
+            for figure in &met.figures {
+                let planned = &run.planned;
+                let begin = [
+                    count(place.map(|at| at as u64 + 1)),
+                    planned.point.to_string(),
+                    planned.repeat.to_string(),
+                    text(&planned.folder).into_owned(),
+                ];
+                let values = planned.values.iter().map(|value| text(&value_words(value)).into_owned());
+                let ends = [
+                    text(&target.name).into_owned(),
+                    target.stand_in.to_string(),
+                    run.concurrency.to_string(),
+                    figure.metric.to_owned(),
+                    figure.unit.clone(),
+                    count(figure.n),
+                    figure.value.to_string(),
+                    number(figure.low),
+                    number(figure.high),
+                    status_word(run.status).to_owned(),
+                    run.invalid.is_empty().to_string(),
+                ];
+                csv.write_record(begin.into_iter().chain(values).chain(ends))?;
+            }
+        }
+    }
+    csv.flush()
+}
+
+/// Writes it as JSON.
+pub fn sweep_json(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, sweep)?;
+    out.write_all(b"\n")
+}
+
+/// Writes it for a terminal.
+pub fn sweep_table(sweep: &Sweep, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let width = usize::from(look.width.clamp(40, 160));
+    wrapped(out, &title(sweep), width, "")?;
+    wrapped(out, &about(sweep), width, "")?;
+    if sweep.manifest.status != Status::Complete {
+        writeln!(out, "INTERRUPTED")?;
+    }
+    writeln!(out)?;
+    for headline in sweep.headlines() {
+        wrapped(out, &headline, width, "  ")?;
+    }
+    writeln!(out)?;
+    // Wide terminals have room for more than the main figures.
+    let table = points(sweep, if width >= 110 { 3 } else { 1 });
+    if !table.title.is_empty() {
+        wrapped(out, &table.title, width, "")?;
+    }
+    print(table.header, table.rows, usize::MAX, look, out)?;
+    for table in beside(sweep) {
+        writeln!(out)?;
+        wrapped(out, &table.title, width, "")?;
+        print(table.header, table.rows, usize::MAX, look, out)?;
+    }
+    writeln!(out)?;
+    for words in fit_words(sweep) {
+        wrapped(out, &words, width, "  ")?;
+    }
+    for note in &sweep.notes {
+        wrapped(out, &format!("! {note}"), width, "  ")?;
+    }
+    Ok(())
+}
+
+/// Writes it for a pull request.
+pub fn sweep_markdown(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "### {}\n", plain(&title(sweep)))?;
+    for headline in sweep.headlines() {
+        writeln!(out, "**{}**\n", plain(&headline))?;
+    }
+    if sweep.manifest.status != Status::Complete {
+        writeln!(out, "**Interrupted.**\n")?;
+    }
+    writeln!(out, "{}\n", plain(&about(sweep)))?;
+    let mut tables = beside(sweep);
+    tables.insert(0, points(sweep, 3));
+    for table in tables {
+        if !table.title.is_empty() {
+            writeln!(out, "**{}**\n", plain(&table.title))?;
+        }
+        let row =
+            |cells: &[String]| format!("| {} |", cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | "));
+        writeln!(out, "{}\n|:--|{}", row(&table.header), "--:|".repeat(table.header.len() - 1))?;
+        table.rows.iter().try_for_each(|cells| writeln!(out, "{}", row(cells)))?;
+        writeln!(out)?;
+    }
+    let words = fit_words(sweep);
+    words.iter().chain(&sweep.notes).try_for_each(|line| writeln!(out, "- {}", plain(line)))
+}
+
+/// A table, the first column of words and the others of numbers.
+pub(super) struct Sheet {
+    pub title: String,
+    pub header: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+}
+
+fn title(sweep: &Sweep) -> String {
+    let about = sweep.manifest.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+    format!("{}{about}", sweep.manifest.name)
+}
+
+/// What was swept, in a sentence.
+pub(super) fn about(sweep: &Sweep) -> String {
+    let manifest = &sweep.manifest;
+    let each = if manifest.repeats > 1 { format!(", each {} times", manifest.repeats) } else { String::new() };
+    format!(
+        "Swept over {}: {} points{each}, in an order drawn from seed {}; {} of {} runs made.",
+        manifest.paths.join(", "),
+        sweep.points(),
+        manifest.seed,
+        sweep.runs.len(),
+        manifest.runs.len()
+    )
+}
+
+fn status_word(status: Status) -> &'static str {
+    match status {
+        Status::Running => "running",
+        Status::Complete => "complete",
+        Status::Interrupted => "interrupted",
+    }
+}
+
+/// The figures that tables show, the main one first.
+fn shown(sweep: &Sweep, most: usize) -> Vec<&str> {
+    let all = [sweep.primary.as_str(), "latency.p50", "latency.p95", "requests_per_s", "ttft.p50"];
+    let mut told: Vec<&str> = Vec::new();
+    for metric in all {
+        let measured = sweep.runs.iter().flat_map(|run| &run.targets).any(|met| met.figure(metric).is_some());
+        if measured && !told.contains(&metric) {
+            told.push(metric);
+        }
+    }
+    told.truncate(most);
+    told
+}
+
+/// The runs of each point in one row: means over its runs.
+pub(super) fn points(sweep: &Sweep, metrics: usize) -> Sheet {
+    let metrics = shown(sweep, metrics);
+    let mut header: Vec<String> = sweep.manifest.paths.iter().map(|path| short_path(path).to_owned()).collect();
+    for metric in &metrics {
+        let of = |label: String| if metrics.len() > 1 { format!("{} {label}", metric_words(metric)) } else { label };
+        header.extend(sweep.targets.iter().map(|target| of(human::printable(&target.label()))));
+    }
+    let title = if let [only] = metrics[..] { metric_words(only) } else { String::new() };
+    header.push("verdict".to_owned());
+    let rows = by_point(sweep).into_iter().map(|runs| {
+        let mut row: Vec<String> = runs
+            .first()
+            .map(|run| run.planned.values.iter().map(|value| human::printable(&value_words(value))).collect())
+            .unwrap_or_default();
+        for metric in &metrics {
+            row.extend((0..sweep.targets.len()).map(|target| mean_words(&runs, target, metric)));
+        }
+        row.push(verdict_words(&runs));
+        row
+    });
+    Sheet { title, header, rows: rows.collect() }
+}
+
+/// The runs of each point, in the order in which points are written.
+pub(super) fn by_point(sweep: &Sweep) -> Vec<Vec<&SweptRun>> {
+    let mut all: std::collections::BTreeMap<usize, Vec<&SweptRun>> = Default::default();
+    for run in &sweep.runs {
+        all.entry(run.planned.point).or_default().push(run);
+    }
+    all.into_values().collect()
+}
+
+fn mean_words(runs: &[&SweptRun], target: usize, metric: &str) -> String {
+    let figures = runs.iter().filter_map(|run| run.targets.get(target)?.figure(metric));
+    let (values, unit): (Vec<f64>, Vec<&str>) = figures.map(|f| (f.value, f.unit.as_str())).unzip();
+    match unit.first() {
+        Some(unit) => human::value(values.iter().sum::<f64>() / values.len() as f64, unit),
+        None => "–".to_owned(),
+    }
+}
+
+/// What the runs of a point say of the main metric: one word if they agree.
+fn verdict_words(runs: &[&SweptRun]) -> String {
+    if runs.iter().any(|run| !run.invalid.is_empty()) {
+        return "invalid".to_owned();
+    }
+    let mut words: Vec<&str> = runs.iter().flat_map(|run| &run.verdicts).map(|(_, verdict)| verdict.as_str()).collect();
+    words.sort_unstable();
+    words.dedup();
+    words.join(" / ")
+}
+
+/// The tables of costs and of scaling.
+pub(super) fn beside(sweep: &Sweep) -> Vec<Sheet> {
+    let label = |at: usize| sweep.targets.get(at).map(|t| human::printable(&t.label())).unwrap_or_default();
+    let mut tables = Vec::new();
+    if !sweep.costs.fits.is_empty() {
+        let row = |fit: &CostFit| {
+            vec![
+                label(fit.target),
+                cost_words(Some(fit.fixed_us)),
+                cost_words(fit.prompt_token_us),
+                cost_words(fit.output_token_us),
+                format!("{:.3}", fit.r2),
+            ]
+        };
+        tables.push(Sheet {
+            title: format!("What a request costs, with {} in flight (95 %)", sweep.costs.concurrency),
+            header: ["", "a request", "+ a prompt token", "+ an output token", "R²"].map(str::to_owned).to_vec(),
+            rows: sweep.costs.fits.iter().map(row).collect(),
+        });
+    }
+    for scaling in &sweep.scaling {
+        let at = point_words(scaling.at.iter().map(|(path, value)| (path, value)));
+        let at = if at.is_empty() { String::new() } else { format!(", {at}") };
+        let share = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| format!("{x:.2}"));
+        let row = |level: &crate::report::sweep::Level| {
+            vec![
+                level.concurrency.to_string(),
+                human::value(level.requests_per_s, crate::stats::unit::REQUESTS_PER_S),
+                human::percent(level.efficiency),
+                share(level.slowdown),
+                share(level.slowest_user),
+                level.fairness.map_or_else(|| "–".to_owned(), |x| format!("{x:.3}")),
+            ]
+        };
+        tables.push(Sheet {
+            title: format!("{}: throughput by requests in flight{at}", label(scaling.target)),
+            header: ["in flight", "requests", "efficiency", "slowdown", "slowest user", "fairness"]
+                .map(str::to_owned)
+                .to_vec(),
+            rows: scaling.levels.iter().map(row).collect(),
+        });
+    }
+    tables
+}
+
+/// How the fits are to be read, and what they lack.
+pub(super) fn fit_words(sweep: &Sweep) -> Vec<String> {
+    let label = |at: usize| sweep.targets.get(at).map(|t| t.label()).unwrap_or_default();
+    let mut told = Vec::new();
+    if let Some(fit) = sweep.costs.fits.first() {
+        told.push(format!(
+            "Costs are a straight line through {} points by least squares on their relative errors, with intervals by leaving out \
+             one point after the other (cluster jackknife).",
+            fit.points
+        ));
+    }
+    for fit in &sweep.costs.fits {
+        told.extend(fit.bent.iter().map(|bent| format!("{}: {bent}.", label(fit.target))));
+        let left_out = match (fit.prompt_token_us, fit.output_token_us) {
+            (None, _) => "prompts hardly varied in length, so the cost of theirs",
+            (_, None) => "answers hardly varied in length, so the cost of theirs",
+            _ => continue,
+        };
+        told.push(format!("{}: {left_out} is in the fixed one.", label(fit.target)));
+    }
+    if sweep.manifest.paths.iter().any(|path| path.starts_with("workload.")) {
+        told.extend(sweep.costs.lacking.iter().map(|(at, why)| format!("{}: no costs are fitted: {why}.", label(*at))));
+    }
+    for scaling in &sweep.scaling {
+        match (&scaling.usl, &scaling.lacking) {
+            (Some(usl), _) => told.push(format!("{}: {}", label(scaling.target), usl_words(usl, scaling))),
+            (None, Some(why)) => told.push(format!("{}: {why}.", label(scaling.target))),
+            (None, None) => {}
+        }
+    }
+    if !sweep.scaling.is_empty() {
+        told.push(
+            "efficiency: requests a second by request in flight, as a share of that at the least; slowdown: mean latency by \
+             that at the least; fairness: Jain's index over the users' rates, 1 is even."
+                .to_owned(),
+        );
+    }
+    told
+}
+
+fn usl_words(usl: &Usl, scaling: &Scaling) -> String {
+    let at = point_words(scaling.at.iter().map(|(path, value)| (path, value)));
+    let at = if at.is_empty() { String::new() } else { format!(" at {at}") };
+    let ends = |b: crate::stats::Bounds, word: &dyn Fn(f64) -> String| match (b.low, b.high) {
+        (Some(low), Some(high)) => format!("{} ({} to {})", word(b.value), word(low), word(high)),
+        (Some(low), None) => format!("{} ({} or more)", word(b.value), word(low)),
+        _ => word(b.value),
+    };
+    format!(
+        "scalability law{at}: {} /s alone, contention {}, coherence {}, R² {:.3} over {} runs.",
+        ends(usl.lambda, &human::three),
+        ends(usl.sigma, &|x| human::percent(x)),
+        ends(usl.kappa, &|x| format!("{:.3} %", x * 100.0)),
+        usl.r2,
+        usl.runs
+    )
+}
+
+#[cfg(test)]
+#[path = "sweep_tests.rs"]
+mod tests;
