@@ -2,6 +2,7 @@
 //! `retell`, which makes every file of a run again from its manifest and samples.
 
 mod calibrate;
+mod capacity;
 mod child;
 mod compare;
 mod folder;
@@ -11,6 +12,7 @@ mod prepare;
 mod progress;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
+pub use capacity::{Search, Sought, capacity, is_search, search_again};
 pub use compare::compare;
 pub use prepare::{Prepared, prepare};
 

@@ -26,7 +26,7 @@ pub use answers::Confusion;
 pub use compare::{Comparison, Settings, Verdict, compare_summaries};
 pub use distribution::{Distribution, FIRM_N, LEAST_N};
 pub use fold::{Fold, Folded, Window};
-pub use interval::{Estimate, newcombe, proportion_ratio, wilson};
+pub use interval::{Estimate, newcombe, proportion_ratio, quantile_interval, t_quantile, wilson, wilson_at};
 pub use metric::Metric;
 pub use packed::{Packed, write_interval_log};
 pub use series::worth_showing;
