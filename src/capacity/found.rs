@@ -85,6 +85,10 @@ pub struct Probe {
     pub verdict: Verdict,
     /// Why.
     pub reason: String,
+    /// What all probes of this load show together, their neighbours helping.
+    pub load_verdict: Verdict,
+    /// Why.
+    pub load_reason: String,
     /// Whether the queue grew.
     pub over_saturated: bool,
     /// What it rests on.
@@ -144,10 +148,14 @@ impl Capacity {
     pub fn new(tool: &str, settings: &Settings, slo: &Slo, evidence: Vec<Vec<Evidence>>) -> Self {
         let open = settings.reach.by == By::Rate;
         let target = |(searched, evidence): (&Searched, Vec<Evidence>)| {
-            let capacity = boundary(&levels(slo, open, &searched.probes, &evidence));
+            let levels = levels(slo, open, &searched.probes, &evidence);
+            let capacity = boundary(&levels);
             let probe = |(step, (tried, evidence)): (usize, (&Tried, Evidence))| {
                 let judged = judge(slo, std::slice::from_ref(&evidence), open);
+                let of_load = levels.iter().find(|level| level.at == tried.at).map(|level| &level.judged);
                 Probe {
+                    load_verdict: of_load.map_or(judged.certain, |judged| judged.certain),
+                    load_reason: of_load.map_or_else(String::new, |judged| judged.reason.clone()),
                     step: step + 1,
                     folder: tried.folder.clone(),
                     asked: tried.at,
@@ -171,7 +179,12 @@ impl Capacity {
     }
 }
 
-/// The loads that were tried, and what all probes of each say together.
+/// The loads that were tried, the least first, and what all probes of each say together.
+///
+/// Where a load's own probes leave it open whether what it leans to is certain, its neighbours are asked, too: if requests at
+/// this and at higher loads together keep the limits, those at this one do, for more load makes nothing faster; so for fails
+/// downward. (Pooling adjacent loads is what isotonic regression does: Barlow, Bartholomew, Bremner and Brunk, Statistical
+/// Inference under Order Restrictions, 1972, 1.2.)
 pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> Vec<Level> {
     let mut loads: Vec<f64> = Vec::new();
     for one in tried {
@@ -179,12 +192,33 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
             loads.push(one.at);
         }
     }
+    loads.sort_by(f64::total_cmp);
+    let of = |at: f64| tried.iter().zip(evidence).filter(move |(one, _)| one.at == at).map(|(_, e)| e.clone());
     let level = |at: f64| {
-        let of: Vec<Evidence> =
-            tried.iter().zip(evidence).filter(|(one, _)| one.at == at).map(|(_, e)| e.clone()).collect();
-        Level { at, attempts: of.len() as u32, judged: judge(slo, &of, open) }
+        let own: Vec<Evidence> = of(at).collect();
+        Level { at, attempts: own.len() as u32, judged: judge(slo, &own, open) }
     };
-    loads.into_iter().map(level).collect()
+    let own: Vec<Level> = loads.into_iter().map(level).collect();
+    let mut all = own.clone();
+    for (at, level) in all.iter_mut().enumerate().filter(|(_, level)| level.judged.certain == Verdict::CantTell) {
+        let pass = level.leans_pass();
+        let neighbours: Vec<&Level> = if pass {
+            own[at..].iter().take_while(|other| other.leans_pass()).collect()
+        } else {
+            own[..=at].iter().rev().take_while(|other| !other.leans_pass()).collect()
+        };
+        let mut pooled: Vec<Evidence> = Vec::new();
+        for other in neighbours {
+            pooled.extend(of(other.at));
+            let judged = judge(slo, &pooled, open);
+            if judged.certain == if pass { Verdict::Pass } else { Verdict::Fail } {
+                let reason = if pass { "every limit was kept, here and at the loads above it together" } else { "limits were broken, here and at the loads below it together" };
+                (level.judged.certain, level.judged.reason) = (judged.certain, reason.to_owned());
+                break;
+            }
+        }
+    }
+    all
 }
 
 /// Each ratio's interval is the worst case of the two: it holds wherever both capacities lie in theirs.

@@ -33,6 +33,21 @@ pub const ATTEMPTS: u32 = 4;
 /// Probes of one target, at most.
 pub const PROBES: u32 = 60;
 
+/// Requests that a probe should have at least, where its length allows it.
+const LEAST_REQUESTS: f64 = 40.0;
+/// How much longer than a first probe one may be for that.
+const LONGER: f64 = 6.0;
+
+/// Length of a probe's window in seconds, where a first one usually has `base`: long enough for some requests, and longer each
+/// time that a load is tried again, so that its probes together are 1, 2, 4 and 8 times as long.
+pub fn window_s(by: By, base: f64, at: f64, attempt: u32) -> f64 {
+    let requests = match by {
+        By::Rate => (LEAST_REQUESTS / at).min(base * LONGER),
+        By::Users => 0.0,
+    };
+    base.max(requests) * f64::from(1_u32 << attempt.saturating_sub(1).min(8))
+}
+
 /// A load that was tried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Level {
@@ -52,6 +67,11 @@ impl Level {
             Verdict::Fail => Some(false),
             Verdict::CantTell => (self.attempts >= ATTEMPTS).then_some(self.judged.leans_pass),
         }
+    }
+
+    /// What it stands for, as far as is known.
+    pub(super) fn leans_pass(&self) -> bool {
+        self.passes().unwrap_or(self.judged.leans_pass)
     }
 
     /// Whether another probe of it could say more: every end of the search is looked at a second time, and until it is certain.
@@ -143,7 +163,9 @@ pub fn next(reach: &Reach, levels: &[Level]) -> Next {
             None if pass.unsettled() => again(pass),
             None if fail.unsettled() => again(fail),
             None if fail.judged.generator.is_some() => Next::Done(Ended::Generator),
-            None => Next::Done(Ended::Found),
+            None => aside(reach, levels, pass, true)
+                .or_else(|| aside(reach, levels, fail, false))
+                .unwrap_or(Next::Done(Ended::Found)),
         },
         (None, None) => Next::Done(Ended::Probes),
     }
@@ -164,6 +186,35 @@ fn between(reach: &Reach, levels: &[Level], low: f64, high: f64) -> Next {
     let gap = gap.or_else(|| Some((high, above)).filter(|(_, above)| above.is_finite()).and_then(|(a, b)| middle(reach, a, b)));
     gap.filter(|at| !levels.iter().any(|level| level.at == *at))
         .map_or(Next::Done(Ended::Found), |at| Next::Probe { at, attempt: 0 })
+}
+
+/// Steps of the precision that are gone away from an end that stays uncertain, to one that is certain.
+const ASIDE: i32 = 3;
+
+/// Where an end of the bracket can't be told for certain, so near the limit it lies, the next load away from it may be: what
+/// comes after such an end, until there is one, or it is too far off.
+fn aside(reach: &Reach, levels: &[Level], end: &Level, pass: bool) -> Option<Next> {
+    let want = if pass { Verdict::Pass } else { Verdict::Fail };
+    let farther = |at: f64, than: f64| if pass { at <= than } else { at >= than };
+    // From the end outward.
+    let mut row: Vec<&Level> = levels.iter().filter(|level| farther(level.at, end.at)).collect();
+    row.sort_by(|a, b| (a.at - end.at).abs().total_cmp(&(b.at - end.at).abs()));
+    let sure = row.iter().position(|level| level.judged.certain == want);
+    let open = &row[..sure.unwrap_or(row.len())];
+    let last = open.last()?;
+    let step = match reach.by {
+        By::Rate => 1.0 + reach.precision,
+        By::Users => (1.0 + reach.precision).max(1.0 + 1.0 / end.at),
+    };
+    let near = |at: f64| (at / end.at).ln().abs() < step.ln() * (f64::from(ASIDE) + 0.5);
+    if let Some(level) = open.iter().find(|level| level.attempts < ATTEMPTS && near(level.at)) {
+        return Some(Next::Probe { at: level.at, attempt: level.attempts });
+    }
+    let at = round(reach, if pass { last.at / step } else { last.at * step });
+    // Not beyond the next one that is certain: there is the end of the interval then.
+    let inside = sure.is_none_or(|sure| farther(row[sure].at, at) && row[sure].at != at);
+    let fresh = inside && near(at) && (reach.least..=reach.most).contains(&at) && at != last.at;
+    fresh.then_some(Next::Probe { at, attempt: 0 })
 }
 
 /// The load between two, on a logarithmic scale; `None` if they are near enough.
@@ -212,7 +263,7 @@ pub fn boundary(levels: &[Level]) -> Boundary {
     let contradicted = most_pass > least_fail;
     let low = certain(Verdict::Pass).filter(|at| *at < least_fail).fold(0.0, f64::max);
     let high = certain(Verdict::Fail).filter(|at| *at > most_pass).fold(f64::INFINITY, f64::min);
-    let stands = |pass: bool| levels.iter().filter(move |level| level.passes().unwrap_or(level.judged.leans_pass) == pass);
+    let stands = |pass: bool| levels.iter().filter(move |level| level.leans_pass() == pass);
     let pass = stands(true).map(|l| l.at).fold(0.0, f64::max);
     let fail = stands(false).map(|l| l.at).filter(|at| *at > pass).fold(f64::INFINITY, f64::min);
     let value = (low > 0.0 && high.is_finite()).then(|| {

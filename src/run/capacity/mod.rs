@@ -5,7 +5,9 @@ mod judged;
 mod load;
 
 use super::{Failure, Finished, Options, Prepared, free, measure, prepare, results_directory, tell};
-use crate::capacity::{By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Slo, Tried, levels, next};
+use crate::capacity::{
+    By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Slo, Tried, levels, next, window_s,
+};
 use crate::record::Stopwatch;
 use crate::report::{Status, replace};
 use crate::scenario::plan::{LoadPlan, Plan};
@@ -54,8 +56,6 @@ const WARMUP: Duration = Duration::from_secs(1);
 const ALONE: Duration = Duration::from_secs(2);
 /// Longest that a single probe may become.
 const LONGEST: Duration = Duration::from_secs(120);
-/// Requests that a probe should have at least, where its length allows it.
-const LEAST_REQUESTS: f64 = 40.0;
 /// Probes of a usual search of one target: told beforehand.
 const USUAL: (u32, u32) = (12, 24);
 
@@ -298,14 +298,10 @@ impl Seeker<'_> {
         self.keep()
     }
 
-    /// Length of a probe's window: long enough for some requests, and longer each time that a load is tried again.
+    /// Length of a probe's window.
     fn length(&self, at: f64, attempt: u32) -> Duration {
-        let base = self.settings.probe.0;
-        let requests = match self.settings.reach.by {
-            By::Rate => Duration::try_from_secs_f64(LEAST_REQUESTS / at).unwrap_or(LONGEST),
-            By::Users => Duration::ZERO,
-        };
-        (base.max(requests.min(base * 6)) * (1 << attempt.saturating_sub(1).min(8))).min(LONGEST)
+        let seconds = window_s(self.settings.reach.by, self.settings.probe.0.as_secs_f64(), at, attempt);
+        Duration::try_from_secs_f64(seconds).map_or(LONGEST, |length| length.min(LONGEST))
     }
 
     /// A folder's name: numbered in the order the probes are made; what else is in a target's name is no part of it.

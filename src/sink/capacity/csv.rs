@@ -1,7 +1,6 @@
 //! `capacity.csv`: one row a probe, in the order they were made.
 
 use super::super::csv_text::{number, text};
-use super::words;
 use crate::capacity::{By, Capacity, Measure, Shown, Slo};
 use std::io::{self, Write};
 
@@ -27,6 +26,8 @@ pub fn capacity_csv(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> 
         "goodput_per_s",
         "verdict",
         "reason",
+        "load_verdict",
+        "load_reason",
         "over_saturated",
         "generator",
     ]
@@ -57,7 +58,9 @@ pub fn capacity_csv(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> 
                 number(Some(evidence.achieved_per_s)),
                 number(Some(evidence.goodput_per_s)),
                 probe.verdict.as_str().to_owned(),
-                text(&words::why(probe)).into_owned(),
+                text(&probe.reason).into_owned(),
+                probe.load_verdict.as_str().to_owned(),
+                text(&probe.load_reason).into_owned(),
                 probe.over_saturated.to_string(),
                 text(evidence.generator.as_deref().unwrap_or_default()).into_owned(),
             ];

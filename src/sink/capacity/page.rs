@@ -25,7 +25,7 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
         let row = |probe: &Probe| {
             let mut cells = words::cells(settings, probe, true);
             let verdict = cells.pop().unwrap_or_default();
-            (cells, verdict, class(probe.verdict), words::why(probe))
+            (cells, verdict, class(probe.load_verdict), words::why(probe))
         };
         let mut heads = words::columns(settings, &target.label());
         heads.pop();
@@ -57,7 +57,7 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
 /// What a dot says.
 fn dot_word(capacity: &Capacity, target: &Target, probe: &Probe, figure: &str) -> String {
     let load = words::load(&capacity.settings, probe.asked);
-    format!("{} at {load}: {figure}; {} ({})", target.label(), probe.verdict.as_str(), words::why(probe))
+    format!("{} at {load}: {figure}; {} ({})", target.label(), probe.load_verdict.as_str(), words::why(probe))
 }
 
 /// Load against the first limited time, with its limit and the boundaries.
@@ -76,7 +76,7 @@ fn latency(capacity: &Capacity) -> Option<Chart> {
             heights.push(value);
             let figure = words::shown_words(limit.measure, shown, true);
             let word = dot_word(capacity, target, probe, &format!("{} {figure}", limit.subject()));
-            dots.push((probe.asked, value, probe.verdict == Verdict::CantTell, word));
+            dots.push((probe.asked, value, probe.load_verdict == Verdict::CantTell, word));
         }
         series.push(Series { name: target.label(), colour, dots, ..Series::default() });
     }
@@ -88,11 +88,26 @@ fn latency(capacity: &Capacity) -> Option<Chart> {
     series.push(Series { name: format!("limit: {}", limit.text), colour: 3, points, joined: true, ..Series::default() });
     let title = format!("{} by load", limit.subject());
     let about = "Each probe's figure against the load that was asked of it, both axes logarithmic. The line across is the limit; upright \
-                 lines are the capacities with their intervals. Rings: the probe by itself could not tell. Where failures make \
+                 lines are the capacities with their intervals. Rings: it can't be told whether that load is sustained. Where failures make \
                  a figure infinite there is no dot.";
-    let x = Axis { scale: Scale::Log, ticks: None, word: &|x| words::load(&capacity.settings, x) };
+    let x = Axis { scale: Scale::Log, ticks: Some(tried(capacity)), word: &|x| words::load(&capacity.settings, x) };
     let y = Axis { scale: Scale::Log, ticks: None, word: &|us| human::time(us) };
     plot(&title, about, &x, &y, series)
+}
+
+/// The loads that were tried, as ticks: those that lie too near another are left out, from the knee outward.
+fn tried(capacity: &Capacity) -> Vec<(f64, String)> {
+    let mut loads: Vec<f64> = capacity.targets.iter().flat_map(|t| t.probes.iter().map(|probe| probe.asked)).collect();
+    let (from, to) = loads.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), x| (a.min(*x), b.max(*x)));
+    let knee = capacity.targets.iter().find_map(|target| target.capacity.value).unwrap_or(to);
+    loads.sort_by(|a, b| (a / knee).ln().abs().total_cmp(&(b / knee).ln().abs()));
+    let mut kept: Vec<f64> = Vec::new();
+    for load in loads {
+        if kept.iter().all(|other| (load / other).ln().abs() > (to / from).ln() / 9.0) {
+            kept.push(load);
+        }
+    }
+    kept.into_iter().map(|at| (at, words::load(&capacity.settings, at))).collect()
 }
 
 /// The boundaries, as upright lines with bands.
@@ -129,7 +144,7 @@ fn achieved(capacity: &Capacity) -> Option<Chart> {
             top = top.max(evidence.achieved_per_s);
             let figure = format!("{} answers/s, goodput {}/s", human::three(evidence.achieved_per_s), human::three(evidence.goodput_per_s));
             let word = dot_word(capacity, target, probe, &figure);
-            dots.push((probe.asked, evidence.achieved_per_s, probe.verdict == Verdict::CantTell, word));
+            dots.push((probe.asked, evidence.achieved_per_s, probe.load_verdict == Verdict::CantTell, word));
         }
         series.push(Series { name: target.label(), colour, dots, ..Series::default() });
     }
@@ -139,7 +154,7 @@ fn achieved(capacity: &Capacity) -> Option<Chart> {
     }
     let about = "Answers a second against the load. Below capacity a target gives what is asked; beyond it the dots leave the line, and \
                  what isn't answered queues.";
-    let x = Axis { scale: Scale::Log, ticks: None, word: &|x| words::load(settings, x) };
+    let x = Axis { scale: Scale::Log, ticks: Some(tried(capacity)), word: &|x| words::load(settings, x) };
     let y = Axis { scale: Scale::Log, ticks: None, word: &|y| format!("{}/s", human::three(y)) };
     plot("Achieved by load", about, &x, &y, series)
 }

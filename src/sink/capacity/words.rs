@@ -156,7 +156,7 @@ pub(super) fn cells(settings: &Settings, probe: &Probe, intervals: bool) -> Vec<
     for (at, limit) in limits(settings).iter().enumerate() {
         cells.push(probe.evidence.shown.get(at).map_or("–".to_owned(), |s| shown_words(limit.measure, s, intervals)));
     }
-    cells.push(probe.verdict.as_str().to_owned());
+    cells.push(probe.load_verdict.as_str().to_owned());
     cells
 }
 
@@ -176,12 +176,12 @@ pub(super) fn shown_words(measure: Measure, shown: &Shown, interval: bool) -> St
     }
 }
 
-/// Why a probe was judged as it was.
+/// Why a load was judged as it was.
 pub(super) fn why(probe: &Probe) -> String {
-    if probe.over_saturated && !probe.reason.contains("queue") {
-        return format!("{}; the queue grew", probe.reason);
+    if probe.over_saturated && !probe.load_reason.contains("queue") {
+        return format!("{}; the queue grew", probe.load_reason);
     }
-    probe.reason.clone()
+    probe.load_reason.clone()
 }
 
 /// A target's probes from the least load to the most.
@@ -199,7 +199,8 @@ pub(super) fn legend(settings: &Settings) -> String {
     };
     format!(
         "{from}A percentile is kept if the share of requests beyond its limit (failed ones among them, so that it may be ∞) is small \
-         enough, by Wilson's interval at the number that dependent requests are worth. A probe fails, too, if its queue grows. \
+         enough, by Wilson's interval at the number that dependent requests are worth; errors are judged as counted. A load fails, too, if its queue grows. A verdict is of all \
+         probes of a load, helped by those of higher loads that pass and of lower ones that fail. \
          The interval of a capacity is from the highest load that certainly passes to the lowest that certainly fails; that of \
          a ratio is the worst case of both. Goodput: answers a second that kept every limit."
     )
