@@ -16,8 +16,7 @@ pub(crate) fn capacity(args: CapacityArgs) -> Told {
     let overrides = overrides(&args.over);
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;
-    let options =
-        Options { overrides, out: args.out, real: args.over.real, quiet: args.quiet, ..Options::default() };
+    let options = Options { overrides, out: args.out, real: args.over.real, quiet: args.quiet, ..Options::default() };
     let sought = runtime()?.block_on(loadcmp::run::capacity(loaded, &search, &options))?;
     told(&sought, args.format, args.quiet)
 }
@@ -75,8 +74,9 @@ fn search(args: &CapacityArgs) -> Result<Search, Failure> {
     let time = |name: &str, text: &str, least: Duration, most: Duration| {
         let span = Span::parse(text).filter(|span| span.0 >= least && span.0 <= most);
         let (least, most) = (Span(least), Span(most));
-        span.map(|span| span.0)
-            .ok_or_else(|| usage(format!("--{name} has to be a time from {least} to {most}, such as 30s or 5m, and is `{text}`")))
+        span.map(|span| span.0).ok_or_else(|| {
+            usage(format!("--{name} has to be a time from {least} to {most}, such as 30s or 5m, and is `{text}`"))
+        })
     };
     let precision = Share::parse(&args.precision).filter(|share| (0.005..=0.5).contains(&share.0));
     let precision = precision.ok_or_else(|| {

@@ -116,7 +116,11 @@ fn one_kind(known: &Known, runs: u64) -> Sought {
     let cores = std::thread::available_parallelism().map_or(2, usize::from) as u64;
     let slo = &slo;
     let results: Vec<(Boundary, u64, f64)> = std::thread::scope(|scope| {
-        let work = |core: u64| scope.spawn(move || (core..runs).step_by(cores as usize).map(|run| search(known, slo, run)).collect::<Vec<_>>());
+        let work = |core: u64| {
+            scope.spawn(move || {
+                (core..runs).step_by(cores as usize).map(|run| search(known, slo, run)).collect::<Vec<_>>()
+            })
+        };
         let workers: Vec<_> = (0..cores).map(work).collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
     });

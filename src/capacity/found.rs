@@ -30,6 +30,8 @@ pub struct Settings {
     pub probe: Span,
     /// Load before each window.
     pub warmup: Span,
+    /// Pause before each probe.
+    pub settle: Span,
     /// How requests lie around a rate, or what a user does, in words.
     pub load: String,
     /// The smallest difference that matters.
@@ -57,6 +59,9 @@ pub struct Searched {
     pub model: String,
     /// Median response time of one request at a time, in microseconds: the target unloaded.
     pub alone_us: Option<f64>,
+    /// What one request at a time already broke, if it did.
+    #[serde(default)]
+    pub alone: Option<String>,
     /// The probes' folders, in the order they were made.
     pub probes: Vec<Tried>,
     /// How the search ended; `None` while it goes on.
@@ -212,7 +217,11 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
             pooled.extend(of(other.at));
             let judged = judge(slo, &pooled, open);
             if judged.certain == if pass { Verdict::Pass } else { Verdict::Fail } {
-                let reason = if pass { "every limit was kept, here and at the loads above it together" } else { "limits were broken, here and at the loads below it together" };
+                let reason = if pass {
+                    "every limit was kept, here and at the loads above it together"
+                } else {
+                    "limits were broken, here and at the loads below it together"
+                };
                 (level.judged.certain, level.judged.reason) = (judged.certain, reason.to_owned());
                 break;
             }

@@ -95,7 +95,8 @@ pub fn judge(slo: &Slo, probes: &[Evidence], open: bool) -> Judged {
             Verdict::CantTell
         }
     };
-    let leans = |at: usize, limit: &Limit| pooled(at, false).is_some_and(|shown| counted(limit, shown.x) <= allowed(limit));
+    let leans =
+        |at: usize, limit: &Limit| pooled(at, false).is_some_and(|shown| counted(limit, shown.x) <= allowed(limit));
     let leans_pass = !saturated && slo.limits.iter().enumerate().all(|(at, limit)| leans(at, limit));
     let (certain, likely) = (all(CERTAIN), all(LIKELY));
     let excused = generator.clone().filter(|_| !leans_pass && certain == Verdict::CantTell);

@@ -11,6 +11,9 @@ mod judge;
 mod search;
 mod slo;
 
+#[cfg(test)]
+mod tests;
+
 pub use evidence::{Evidence, Gather, Shown};
 pub use found::{CAPACITY_VERSION, Capacity, Probe, Ratio, Searched, Settings, Target, Tried, levels};
 pub use judge::{Judged, Verdict, judge};

@@ -137,7 +137,11 @@ pub fn next(reach: &Reach, levels: &[Level]) -> Next {
     let pass = levels.iter().filter(passing).max_by(|a, b| a.at.total_cmp(&b.at));
     match (pass, fail) {
         (Some(pass), None) if pass.at >= reach.most => {
-            if pass.unsettled() { again(pass) } else { Next::Done(Ended::AtMost) }
+            if pass.unsettled() {
+                again(pass)
+            } else {
+                Next::Done(Ended::AtMost)
+            }
         }
         (Some(pass), None) => fresh(round(reach, pass.at * 2.0).clamp(reach.least, reach.most)),
         (None, Some(fail)) if fail.at <= reach.least => {
@@ -152,10 +156,10 @@ pub fn next(reach: &Reach, levels: &[Level]) -> Next {
             // They contradict each other: chance, or a target that hasn't recovered. Both are tried again, the one tried
             // less often first; what still contradicts then widens the interval.
             let (first, second) = if fail.attempts <= pass.attempts { (fail, pass) } else { (pass, fail) };
-            [first, second].into_iter().find(|level| level.attempts < ATTEMPTS).map_or_else(
-                || between(reach, levels, fail.at, pass.at),
-                again,
-            )
+            [first, second]
+                .into_iter()
+                .find(|level| level.attempts < ATTEMPTS)
+                .map_or_else(|| between(reach, levels, fail.at, pass.at), again)
         }
         (Some(pass), Some(fail)) => match middle(reach, pass.at, fail.at) {
             Some(at) => fresh(at),
@@ -183,7 +187,8 @@ fn between(reach: &Reach, levels: &[Level], low: f64, high: f64) -> Next {
         return Next::Probe { at: round(reach, high * 2.0).clamp(reach.least, reach.most), attempt: 0 };
     }
     let gap = Some((below, low)).filter(|(below, _)| *below > 0.0).and_then(|(a, b)| middle(reach, a, b));
-    let gap = gap.or_else(|| Some((high, above)).filter(|(_, above)| above.is_finite()).and_then(|(a, b)| middle(reach, a, b)));
+    let gap = gap
+        .or_else(|| Some((high, above)).filter(|(_, above)| above.is_finite()).and_then(|(a, b)| middle(reach, a, b)));
     gap.filter(|at| !levels.iter().any(|level| level.at == *at))
         .map_or(Next::Done(Ended::Found), |at| Next::Probe { at, attempt: 0 })
 }

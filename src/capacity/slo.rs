@@ -170,7 +170,8 @@ impl Slo {
         let mut limits: Vec<Limit> = Vec::new();
         let mut rest = words.iter();
         loop {
-            let mut next = |what: &str| rest.next().ok_or_else(|| end.wrong(&shown, format!("{what} is missing"), FORM));
+            let mut next =
+                |what: &str| rest.next().ok_or_else(|| end.wrong(&shown, format!("{what} is missing"), FORM));
             let (name, operator, value) = (next("a metric")?, next("a comparison")?, next("a value")?);
             limits.push(limit(&shown, name, operator, value)?);
             match rest.next() {
@@ -288,7 +289,7 @@ fn limit(whole: &str, name: &Word, operator: &Word, value: &Word) -> Result<Limi
         other => return Err(operator.wrong(whole, format!("`{other}` is no comparison of a limit"), OPERATORS)),
     };
     if at_most != measure.at_most() {
-        let what = format!("a limit on `{word}` is {} one", if at_most { "a lower" } else { "an upper" });
+        let what = format!("a limit on `{word}` is {} one", if measure.at_most() { "an upper" } else { "a lower" });
         return Err(operator.wrong(whole, what, OPERATORS));
     }
     let bound = read_value(whole, value, measure)?;
@@ -341,7 +342,8 @@ mod tests {
 
     #[test]
     fn limits_are_read_with_their_units() {
-        let slo = Slo::parse("ttft.p95<=300ms and itl.mean <= 2.5 ms, tokens_per_s.p10 >= 20 and errors <= 0.5%").unwrap();
+        let slo =
+            Slo::parse("ttft.p95<=300ms and itl.mean <= 2.5 ms, tokens_per_s.p10 >= 20 and errors <= 0.5%").unwrap();
         let told: Vec<_> = slo.limits.iter().map(|l| (l.measure, l.figure, l.bound)).collect();
         assert_eq!(
             told,
@@ -372,8 +374,8 @@ mod tests {
             ("ttft <= 300ms", 1, "which figure of `ttft`"),
             ("errors.p95 <= 1%", 1, "has no figures"),
             ("ttft.p95 < 300ms", 10, "`<` is no comparison"),
-            ("ttft.p95 >= 300ms", 10, "is a lower one"),
-            ("tokens_per_s.p5 <= 3", 17, "is an upper one"),
+            ("ttft.p95 >= 300ms", 10, "is an upper one"),
+            ("tokens_per_s.p5 <= 3", 17, "is a lower one"),
             ("ttft.p95 <= 300", 13, "wrong unit"),
             ("ttft.p95 <= 3%", 13, "wrong unit"),
             ("errors <= 3ms", 11, "wrong unit"),

@@ -35,9 +35,9 @@ pub(super) fn evidence(slo: &Slo, probe: &Finished) -> Result<Evidence, Failure>
 
 fn generator(report: &Report) -> Option<String> {
     let unsent = report.targets.first().and_then(|target| target.value("outcome_unsent")).is_some_and(|n| n > 0.0);
-    let found = report.found(Severity::Invalid).find(|finding| {
-        GENERATOR.contains(&finding.id.as_str()) && !(finding.id == "missed-rate" && unsent)
-    });
+    let found = report
+        .found(Severity::Invalid)
+        .find(|finding| GENERATOR.contains(&finding.id.as_str()) && !(finding.id == "missed-rate" && unsent));
     found.map(|finding| finding.sentence.clone())
 }
 

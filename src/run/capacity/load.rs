@@ -88,12 +88,8 @@ impl Loads {
         if self.shape.by == By::Users {
             return Ok((LoadPlan::Closed(self.closed(at as u32, length, warmup)), None));
         }
-        let spec = OpenSpec {
-            rate: Some(at),
-            duration: Some(Span(length)),
-            warmup: Span(warmup),
-            ..self.shape.open.clone()
-        };
+        let spec =
+            OpenSpec { rate: Some(at), duration: Some(Span(length)), warmup: Span(warmup), ..self.shape.open.clone() };
         let arrivals = Arrivals::build(&spec, None, plan.seed.wrapping_add(u64::from(attempt)));
         let arrivals = arrivals.map_err(|why| Failure::Usage(format!("error: a probe of {at}/s: {why}")))?;
         let open = OpenPlan {

@@ -6,7 +6,8 @@ mod load;
 
 use super::{Failure, Finished, Options, Prepared, free, measure, prepare, results_directory, tell};
 use crate::capacity::{
-    By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Slo, Tried, levels, next, window_s,
+    By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Slo, Tried, Verdict, judge, levels, next,
+    window_s,
 };
 use crate::record::Stopwatch;
 use crate::report::{Status, replace};
@@ -52,6 +53,8 @@ pub struct Sought {
 const TOOL: &str = concat!("loadcmp ", env!("CARGO_PKG_VERSION"));
 /// Shortest load before a window.
 const WARMUP: Duration = Duration::from_secs(1);
+/// Longest pause between two probes.
+const SETTLE: Duration = Duration::from_millis(500);
 /// Length of the first look at a target, one request at a time.
 const ALONE: Duration = Duration::from_secs(2);
 /// Longest that a single probe may become.
@@ -124,6 +127,7 @@ fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings 
         }),
         model: target.model.clone(),
         alone_us: None,
+        alone: None,
         probes: Vec::new(),
         ended: None,
     };
@@ -137,10 +141,17 @@ fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings 
         about: plan.about.clone(),
         slo: slo.text(),
         errors_added: slo.errors_added,
-        reach: Reach { by: search.by, start, least: least.min(start), most: most.max(start), precision: search.precision },
+        reach: Reach {
+            by: search.by,
+            start,
+            least: least.min(start),
+            most: most.max(start),
+            precision: search.precision,
+        },
         budget: Span(search.budget),
         probe: Span(search.probe),
-        warmup: Span(WARMUP.min(search.probe)),
+        warmup: Span(WARMUP.min(search.probe / 2)),
+        settle: Span(SETTLE.min(search.probe / 5)),
         load: shape.words(),
         smallest_effect: plan.smallest_effect,
         reference: plan.reference,
@@ -210,9 +221,21 @@ impl Seeker<'_> {
             let latency = summary.and_then(|summary| summary.value("latency.p50"));
             if latency.is_none() && finished.report.status == Status::Complete {
                 let name = &self.settings.targets[target].name;
-                return Err(Failure::Target(format!("error: `{name}` answered no request of one user within {length:?}")));
+                return Err(Failure::Target(format!(
+                    "error: `{name}` answered no request of one user within {length:?}"
+                )));
             }
             self.settings.targets[target].alone_us = latency;
+            if finished.report.status != Status::Complete {
+                self.stop.store(true, Relaxed);
+                break;
+            }
+            // What one request at a time doesn't keep, no load does.
+            let judged = judge(&self.slo, &[judged::evidence(&self.slo, &finished)?], false);
+            if judged.certain == Verdict::Fail && judged.generator.is_none() {
+                let searched = &mut self.settings.targets[target];
+                (searched.ended, searched.alone) = (Some(Ended::Never), Some(judged.reason));
+            }
         }
         Ok(())
     }
@@ -240,7 +263,7 @@ impl Seeker<'_> {
         let settings = &self.settings;
         let targets = settings.targets.len() as u32;
         // A first probe of a load; later ones are longer.
-        let each = settings.probe.0 + settings.warmup.0 + self.prepared.plan.blocks.settle.0;
+        let each = settings.probe.0 + settings.warmup.0 + settings.settle.0;
         let minutes = |probes: u32| {
             let took = (each * probes * targets).min(settings.budget.0).as_secs_f64();
             if took < 90.0 { format!("{took:.0} s") } else { format!("{:.0} min", took / 60.0) }
@@ -273,8 +296,9 @@ impl Seeker<'_> {
             Next::Probe { at, attempt } => (at, attempt),
         };
         let (length, warmup) = (self.length(at, attempt), self.settings.warmup.0);
-        let settle = self.prepared.plan.blocks.settle.0;
-        if self.clock.now().seconds() + (length + warmup + settle).as_secs_f64() > self.settings.budget.0.as_secs_f64() {
+        let settle = self.settings.settle.0;
+        if self.clock.now().seconds() + (length + warmup + settle).as_secs_f64() > self.settings.budget.0.as_secs_f64()
+        {
             return self.end(target, Ended::Budget);
         }
         // The last answer of the probe before has come, or was given up; what it left behind gets a moment.
@@ -334,7 +358,8 @@ impl Seeker<'_> {
         // Nonces of each step's own, the same for every target.
         let step = self.settings.targets[target].probes.len() as u64;
         let base = u64::from_str_radix(&whole.workload.nonce_salt, 16).unwrap_or(whole.seed);
-        let probe = self.prepared.another(plan, arrivals, base.wrapping_add((step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        let probe =
+            self.prepared.another(plan, arrivals, base.wrapping_add((step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         let dir = self.dir.join("probes").join(folder);
         std::fs::create_dir(&dir).with_context(|| format!("creating {}", dir.display()))?;
         let clock = Stopwatch::start();
@@ -344,7 +369,7 @@ impl Seeker<'_> {
 
     /// A probe in a line.
     fn told(&self, target: usize, at: f64, evidence: &Evidence) -> String {
-        let judged = crate::capacity::judge(&self.slo, std::slice::from_ref(evidence), self.settings.reach.by == By::Rate);
+        let judged = judge(&self.slo, std::slice::from_ref(evidence), self.settings.reach.by == By::Rate);
         let load = match self.settings.reach.by {
             By::Rate => format!("{at}/s"),
             By::Users => format!("{at} users"),
@@ -367,7 +392,8 @@ impl Seeker<'_> {
         self.settings.ended = Some(now());
         self.keep()?;
         let told = Capacity::new(TOOL, &self.settings, &self.slo, self.evidence);
-        sink::write_capacity(&self.dir, &told).with_context(|| format!("writing the files of {}", self.dir.display()))?;
+        sink::write_capacity(&self.dir, &told)
+            .with_context(|| format!("writing the files of {}", self.dir.display()))?;
         Ok(told)
     }
 }

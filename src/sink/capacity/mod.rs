@@ -55,7 +55,7 @@ pub fn capacity_table(capacity: &Capacity, look: Look, out: &mut dyn Write) -> i
     for doubt in words::doubts(capacity) {
         wrapped(out, &doubt, width, "  ")?;
     }
-    for target in &capacity.targets {
+    for target in capacity.targets.iter().filter(|target| !target.probes.is_empty()) {
         let wide = look.width >= WIDE;
         let mut header = words::columns(settings, &target.label());
         if wide {
@@ -88,7 +88,7 @@ pub fn capacity_markdown(capacity: &Capacity, out: &mut dyn Write) -> io::Result
         writeln!(out, "> {}\n", plain(&doubt))?;
     }
     writeln!(out, "{}\n", plain(&words::method(settings)))?;
-    for target in &capacity.targets {
+    for target in capacity.targets.iter().filter(|target| !target.probes.is_empty()) {
         let header = words::columns(settings, &target.label());
         let cells = |row: Vec<String>| row.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ");
         let rules = header.iter().map(|_| "--:").collect::<Vec<_>>().join("|");

@@ -21,7 +21,8 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
         Verdict::Fail => "worse",
         Verdict::CantTell => "unshown",
     };
-    let tables = capacity.targets.iter().map(|target| {
+    let probed = capacity.targets.iter().filter(|target| !target.probes.is_empty());
+    let tables = probed.map(|target| {
         let row = |probe: &Probe| {
             let mut cells = words::cells(settings, probe, true);
             let verdict = cells.pop().unwrap_or_default();
@@ -85,7 +86,13 @@ fn latency(capacity: &Capacity) -> Option<Chart> {
     series.extend(knees(capacity, bottom, top));
     let (from, to) = ends?;
     let points = vec![(from, limit.bound), (to, limit.bound)];
-    series.push(Series { name: format!("limit: {}", limit.text), colour: 3, points, joined: true, ..Series::default() });
+    series.push(Series {
+        name: format!("limit: {}", limit.text),
+        colour: 3,
+        points,
+        joined: true,
+        ..Series::default()
+    });
     let title = format!("{} by load", limit.subject());
     let about = "Each probe's figure against the load that was asked of it, both axes logarithmic. The line across is the limit; upright \
                  lines are the capacities with their intervals. Rings: it can't be told whether that load is sustained. Where failures make \
@@ -142,7 +149,11 @@ fn achieved(capacity: &Capacity) -> Option<Chart> {
             (from, to) = (from.min(probe.asked), to.max(probe.asked));
             let evidence = &probe.evidence;
             top = top.max(evidence.achieved_per_s);
-            let figure = format!("{} answers/s, goodput {}/s", human::three(evidence.achieved_per_s), human::three(evidence.goodput_per_s));
+            let figure = format!(
+                "{} answers/s, goodput {}/s",
+                human::three(evidence.achieved_per_s),
+                human::three(evidence.goodput_per_s)
+            );
             let word = dot_word(capacity, target, probe, &figure);
             dots.push((probe.asked, evidence.achieved_per_s, probe.load_verdict == Verdict::CantTell, word));
         }

@@ -53,7 +53,7 @@ pub(super) fn boundary_words(settings: &Settings, found: &Boundary) -> String {
         }
         (_, Some(low), None) => format!("at least {}", load(settings, low)),
         (_, None, Some(high)) => format!("less than {}", load(settings, high)),
-        _ => "not known".to_owned(),
+        _ => "no load that was found".to_owned(),
     }
 }
 
@@ -98,6 +98,10 @@ pub(super) fn headlines(capacity: &Capacity) -> Vec<String> {
         });
     }
     for target in &capacity.targets {
+        if let Some(alone) = &target.searched.alone {
+            all.push(format!("{} sustains no load: one request at a time breaks a limit, {alone}.", target.label()));
+            continue;
+        }
         let found = boundary_words(settings, &target.capacity);
         let ended = ended_words(settings, target).map(|why| format!("; {why}")).unwrap_or_default();
         all.push(format!("{} sustains {found}{ended}.", target.label()));
@@ -109,7 +113,9 @@ pub(super) fn headlines(capacity: &Capacity) -> Vec<String> {
 pub(super) fn doubts(capacity: &Capacity) -> Vec<String> {
     let mut all = Vec::new();
     if capacity.has_stand_in() {
-        all.push("doubt: a stand-in took the place of a real engine; its figures say nothing of that engine".to_owned());
+        all.push(
+            "doubt: a stand-in took the place of a real engine; its figures say nothing of that engine".to_owned(),
+        );
     }
     for target in capacity.targets.iter().filter(|target| target.capacity.contradicted) {
         all.push(format!(
@@ -148,11 +154,8 @@ fn limits(settings: &Settings) -> Vec<crate::capacity::Limit> {
 /// A probe's cells; with the intervals of its figures if there is room.
 pub(super) fn cells(settings: &Settings, probe: &Probe, intervals: bool) -> Vec<String> {
     let rate = |x: f64| format!("{}/s", human::three(x));
-    let mut cells = vec![
-        load(settings, probe.asked),
-        rate(probe.evidence.achieved_per_s),
-        rate(probe.evidence.goodput_per_s),
-    ];
+    let mut cells =
+        vec![load(settings, probe.asked), rate(probe.evidence.achieved_per_s), rate(probe.evidence.goodput_per_s)];
     for (at, limit) in limits(settings).iter().enumerate() {
         cells.push(probe.evidence.shown.get(at).map_or("–".to_owned(), |s| shown_words(limit.measure, s, intervals)));
     }
