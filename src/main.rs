@@ -21,7 +21,8 @@ Exit codes:
    3  a target can't be reached, or is not what the scenario says
    4  the run is invalid: its audit found unequal work, a generator that was the bottleneck or
       figures that can't be, or it was interrupted
-   5  inconclusive: a gate could be neither passed nor failed on this evidence
+   5  inconclusive: a gate could be neither passed nor failed on this evidence, or a search for
+      capacity found no boundary
   70  something else went wrong: a disk, a broken install";
 
 /// Drives identical seeded workloads against a native inference runtime and Ollama at the same time, and compares them.

@@ -48,6 +48,16 @@ pub fn window_s(by: By, base: f64, at: f64, attempt: u32) -> f64 {
     base.max(requests) * f64::from(1_u32 << attempt.saturating_sub(1).min(8))
 }
 
+/// The seed of a probe's instants: another for each load and each attempt at it, so that no one draw's luck runs through the
+/// whole search, and the same for every target.
+pub fn probe_seed(seed: u64, at: f64, attempt: u32) -> u64 {
+    // The finaliser of SplitMix64.
+    let mut mixed = seed ^ at.to_bits().wrapping_add(u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 31
+}
+
 /// A load that was tried.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Level {

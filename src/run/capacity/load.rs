@@ -1,7 +1,7 @@
 //! The load of a probe: the scenario's own way of sending, with another rate or another number of users.
 
 use super::super::Failure;
-use crate::capacity::By;
+use crate::capacity::{By, probe_seed};
 use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Plan, Until};
 use crate::scenario::{Arrivals as Law, OpenSpec, Scenario, Span};
 use crate::workload::Arrivals;
@@ -75,8 +75,8 @@ impl Loads {
         ClosedPlan { users, until: Until::Duration(Span(length)), think: self.shape.think, warmup: Span(warmup) }
     }
 
-    /// A probe's load. Its instants are drawn from the scenario's seed and the number of the attempt: the same for every
-    /// target, and others when a load is tried again.
+    /// A probe's load. Its instants are drawn from the scenario's seed, the load and the number of the attempt: the same for
+    /// every target.
     pub fn at(
         &self,
         at: f64,
@@ -90,7 +90,7 @@ impl Loads {
         }
         let spec =
             OpenSpec { rate: Some(at), duration: Some(Span(length)), warmup: Span(warmup), ..self.shape.open.clone() };
-        let arrivals = Arrivals::build(&spec, None, plan.seed.wrapping_add(u64::from(attempt)));
+        let arrivals = Arrivals::build(&spec, None, probe_seed(plan.seed, at, attempt));
         let arrivals = arrivals.map_err(|why| Failure::Usage(format!("error: a probe of {at}/s: {why}")))?;
         let open = OpenPlan {
             about: format!("{}, {at}/s", self.shape.words()),
