@@ -4,7 +4,8 @@
 
 use crate::simulate::{Block, LAG, Load, all_rows, instants, row};
 use loadcmp::capacity::{
-    Boundary, By, Ended, Evidence, Gather, Next, Reach, Slo, Tried, boundary, levels, next, probe_seed, window_s,
+    Boundary, By, Ended, Evidence, Gather, Next, Reach, Slo, Tried, boundary, length, levels, next, probe_seed,
+    window_s,
 };
 use loadcmp::record::{Nanos, Sample};
 use loadcmp::stats::{Window, wilson};
@@ -167,29 +168,23 @@ fn search(known: &Known, slo: &Slo, run: u64) -> (Boundary, u64, f64) {
             Next::Done(Ended::Found) => return (boundary(&levels), tried.len() as u64, seconds),
             Next::Done(_) => return (Boundary::default(), tried.len() as u64, seconds),
         };
-        let length = window_s(By::Rate, known.probe, at, attempt);
-        seconds += length + known.probe / 5.0;
+        let window = window_s(By::Rate, known.probe, at, attempt);
+        let warmup = known.probe / 5.0 * length(attempt);
+        seconds += window + warmup;
         // As the command does it: instants by the seed, the load and the attempt, the engine's own luck new each time.
         let workload = probe_seed(run, at, attempt);
         let engine = (run * 1000 + tried.len() as u64) ^ 0x00ca_9ac1;
-        evidence.push(known.probe(slo, at, (length * S as f64) as u64, workload, engine));
-        tried.push(Tried { folder: String::new(), at });
+        let nanos = |seconds: f64| (seconds * S as f64) as u64;
+        let shown = known.probe(slo, at, nanos(window), nanos(warmup), workload, engine);
+        evidence.push(Evidence { length: length(attempt), ..shown });
+        tried.push(Tried { folder: String::new(), at, attempt });
     }
 }
 
 impl Known {
-    fn probe(&self, slo: &Slo, rate: f64, length: u64, workload: u64, engine: u64) -> Evidence {
-        let from = 2 * S;
-        let block = Block {
-            target: 0,
-            block: 0,
-            from,
-            length,
-            warmup: (self.probe / 5.0 * S as f64) as u64,
-            workload,
-            engine,
-            slower: 1.0,
-        };
+    fn probe(&self, slo: &Slo, rate: f64, length: u64, warmup: u64, workload: u64, engine: u64) -> Evidence {
+        let from = warmup + S;
+        let block = Block { target: 0, block: 0, from, length, warmup, workload, engine, slower: 1.0 };
         let rows = match self.engine {
             Engine::Declared { slots, service_ms } => declared(rate, slots, service_ms, &block),
             Engine::Even => all_rows(Load::Constant(rate), &block),
@@ -208,7 +203,7 @@ impl Known {
         // Half a million requests leave about a tenth of the 3 % that are asked for.
         let broken = |rate: f64| {
             let length = (5e5 / rate * S as f64) as u64;
-            let evidence = self.probe(slo, rate, length, 77, 7);
+            let evidence = self.probe(slo, rate, length, 10 * S, 77, 7);
             evidence.shown.first().map_or(1.0, |shown| shown.value.unwrap_or(f64::INFINITY) / slo.limits[0].bound)
         };
         let (mut low, mut high) = (20.0_f64, 400.0_f64);

@@ -57,6 +57,13 @@ pub struct Evidence {
     /// What the audit says against the generator, if it does.
     #[serde(default)]
     pub generator: Option<String>,
+    /// Its length in first probes' lengths, as the search asked for it.
+    #[serde(default)]
+    pub length: f64,
+    /// By limit, whose figure is no mean, each request's value in the order planned: what several probes are judged by
+    /// together. Kept in memory only; the rows have it.
+    #[serde(skip)]
+    pub series: Vec<Vec<f32>>,
 }
 
 /// One request, as a limit sees it.
@@ -157,6 +164,7 @@ impl<'a> Gather<'a> {
             };
             limits.map(|(limit, seen)| shown(limit, &values(seen))).collect()
         };
+        let series = self.seen.iter().map(|seen| seen.iter().map(|seen| seen.value as f32).collect()).collect();
         let mut queue = Vec::with_capacity(STRETCHES);
         let mut more = 0.0;
         for (arrived, ended) in self.arrived.iter().zip(&self.ended) {
@@ -174,8 +182,87 @@ impl<'a> Gather<'a> {
             from_sent: of(true),
             queue,
             generator,
+            length: 1.0,
+            series,
         }
     }
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|v| *v as f32).collect()
+}
+
+/// Of requests that have nothing to do with each other, this many beyond a limit may lie so near that they look like one
+/// excursion of the queue.
+const BY_CHANCE: f64 = 0.2;
+/// Stretches of a probe, over which the share beyond a limit is compared.
+const PARTS: [usize; 2] = [5, 10];
+
+/// The number of independent requests that these, of one or several probes and each in time order, are worth for the question
+/// whether a limit is kept: requests wait behind each other, so that what is beyond it comes in clusters. Where fewer are
+/// beyond the limit than may be, those beyond the requests' own quantile are looked at. The least of two estimates:
+///
+/// - of clusters of sizes c, n requests are worth n · Σc ÷ Σc² (the variance of a compound Poisson count); clusters are told
+///   apart by runs of requests within the limit (Smith and Weissman, Journal of the Royal Statistical Society B 56(3), 1994);
+/// - x (1 − x) ÷ the variance of the share x, from how it differs between the stretches of all probes (a ratio estimate over
+///   clusters: Cochran, Sampling Techniques, 3rd ed., 9A.1).
+pub(super) fn worth(limit: &Limit, probes: &[&[f32]]) -> f64 {
+    let n: usize = probes.iter().map(|probe| probe.len()).sum();
+    if n == 0 {
+        return 0.0;
+    }
+    let upward = limit.measure.at_most() || limit.figure == Figure::Share;
+    let mut bound = if limit.figure == Figure::Share { 0.5 } else { limit.bound as f32 };
+    if let Figure::Quantile(q) = limit.figure {
+        let mut sorted: Vec<f32> = probes.iter().flat_map(|probe| probe.iter().copied()).collect();
+        let place = |share: f64| ((share * n as f64).ceil() as usize).clamp(1, n) - 1;
+        // The value itself counts as beyond it: by the least step there is.
+        bound = if upward {
+            let own = *sorted.select_nth_unstable_by(place(1.0 - q), |a, b| b.total_cmp(a)).1;
+            bound.min(own.next_down())
+        } else {
+            let own = *sorted.select_nth_unstable_by(place(q), f32::total_cmp).1;
+            bound.max(own.next_up())
+        };
+    }
+    let beyond = |value: &f32| if upward { *value > bound } else { *value < bound };
+    let count = |part: &[f32]| part.iter().filter(|value| beyond(value)).count() as f64;
+    let x = probes.iter().map(|probe| count(probe)).sum::<f64>() / n as f64;
+    if x <= 0.0 || x >= 1.0 {
+        return n as f64;
+    }
+    let apart = ((BY_CHANCE / x).round() as usize).max(1);
+    let mut least = n as f64;
+    let sizes: Vec<f64> = probes.iter().flat_map(|probe| clusters(probe, apart, &beyond)).collect();
+    least = least.min(n as f64 * sizes.iter().sum::<f64>() / sizes.iter().map(|size| size * size).sum::<f64>());
+    for parts in PARTS {
+        let stretches: Vec<&[f32]> =
+            probes.iter().flat_map(|probe| probe.chunks(probe.len().div_ceil(parts).max(1))).collect();
+        let many = stretches.len() as f64;
+        let off: f64 = stretches.iter().map(|part| (count(part) - x * part.len() as f64).powi(2)).sum();
+        let variance = many / (many - 1.0).max(1.0) * off / (n as f64).powi(2);
+        if stretches.len() >= BATCHES[0] && variance > 0.0 {
+            least = least.min(x * (1.0 - x) / variance);
+        }
+    }
+    least.clamp(1.0, n as f64)
+}
+
+/// Sizes of the clusters of values that are beyond a limit, in time order.
+fn clusters(values: &[f32], apart: usize, beyond: &dyn Fn(&f32) -> bool) -> Vec<f64> {
+    let (mut sizes, mut since) = (Vec::new(), usize::MAX);
+    for value in values {
+        if !beyond(value) {
+            since = since.saturating_add(1);
+            continue;
+        }
+        match sizes.last_mut() {
+            Some(size) if since < apart => *size += 1.0,
+            _ => sizes.push(1.0),
+        }
+        since = 0;
+    }
+    sizes
 }
 
 /// A measure's value of an answered request; `None` if it has none.
@@ -204,7 +291,7 @@ fn shown(limit: &Limit, values: &[f64]) -> Shown {
     match limit.figure {
         Figure::Share => {
             let broken = |v: f64| v > 0.5;
-            let (x, n_eff) = (share(&broken), effective(values));
+            let (x, n_eff) = (share(&broken), worth(limit, &[&narrow(values)]));
             let ends = crate::stats::wilson(x, n as u64, n_eff as u64);
             let (value, low, high) = if limit.measure.at_most() {
                 (Some(x), ends.map(|e| e.low), ends.map(|e| e.high))
@@ -227,13 +314,7 @@ fn shown(limit: &Limit, values: &[f64]) -> Shown {
             let at = |rank: f64| sorted[(rank.ceil() as usize).clamp(1, n) - 1];
             let own = at(q * of);
             let x = share(&|v| limit.broken_by(v));
-            // How the slowest lie together is what tells their dependence: beyond the limit, or, where few are, beyond the
-            // probe's own quantile.
-            let marks = |beyond: &dyn Fn(f64) -> bool| -> Vec<f64> {
-                values.iter().map(|v| f64::from(u8::from(beyond(*v)))).collect()
-            };
-            let tail = if limit.measure.at_most() { marks(&|v| v >= own) } else { marks(&|v| v <= own) };
-            let n_eff = effective(&tail).min(effective(&marks(&|v| limit.broken_by(v))));
+            let n_eff = worth(limit, &[&narrow(values)]);
             let ranks = quantile_interval(q, n_eff);
             let finite = |v: f64| Some(v).filter(|v| v.is_finite());
             Shown {

@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use super::judge::{Verdict, judge};
-use super::search::{Boundary, By, Ended, Level, Reach, boundary};
+use super::search::{Boundary, By, Ended, LONG, Level, Reach, boundary};
 use super::slo::Slo;
 use crate::scenario::{Share, Span};
 use crate::stats;
@@ -75,6 +75,8 @@ pub struct Tried {
     pub folder: String,
     /// The load.
     pub at: f64,
+    /// Number of the probe among those of this load, from 0.
+    pub attempt: u32,
 }
 
 /// A probe, judged.
@@ -156,7 +158,7 @@ impl Capacity {
             let levels = levels(slo, open, &searched.probes, &evidence);
             let capacity = boundary(&levels);
             let probe = |(step, (tried, evidence)): (usize, (&Tried, Evidence))| {
-                let judged = judge(slo, std::slice::from_ref(&evidence), open);
+                let judged = judge(slo, &[&evidence], open);
                 let of_load = levels.iter().find(|level| level.at == tried.at).map(|level| &level.judged);
                 Probe {
                     load_verdict: of_load.map_or(judged.certain, |judged| judged.certain),
@@ -186,6 +188,8 @@ impl Capacity {
 
 /// The loads that were tried, the least first, and what all probes of each say together.
 ///
+/// A pass is certain by long probes only ([`LONG`]).
+///
 /// Where a load's own probes leave it open whether what it leans to is certain, its neighbours are asked, too: if requests at
 /// this and at higher loads together keep the limits, those at this one do, for more load makes nothing faster; so for fails
 /// downward. (Pooling adjacent loads is what isotonic regression does: Barlow, Bartholomew, Bremner and Brunk, Statistical
@@ -198,10 +202,20 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
         }
     }
     loads.sort_by(f64::total_cmp);
-    let of = |at: f64| tried.iter().zip(evidence).filter(move |(one, _)| one.at == at).map(|(_, e)| e.clone());
+    // Once there is a long probe of a load, the short ones are no longer asked.
+    let all_of = |at: f64| tried.iter().zip(evidence).filter(move |(one, _)| one.at == at).map(|(_, e)| e);
+    let of = |at: f64| {
+        let long: Vec<&Evidence> = all_of(at).filter(|evidence| evidence.length >= LONG).collect();
+        if long.is_empty() { all_of(at).collect() } else { long }
+    };
     let level = |at: f64| {
-        let own: Vec<Evidence> = of(at).collect();
-        Level { at, attempts: own.len() as u32, judged: judge(slo, &own, open) }
+        let (own, attempts) = (of(at), all_of(at).count() as u32);
+        let mut judged = judge(slo, &own, open);
+        if judged.certain == Verdict::Pass && own.iter().all(|evidence| evidence.length < LONG) {
+            // A short one sees a target too well: its pass shows the way, and no more. Its fail stands.
+            (judged.certain, judged.reason) = (Verdict::CantTell, "kept, but in a short probe only".to_owned());
+        }
+        Level { at, attempts, judged }
     };
     let own: Vec<Level> = loads.into_iter().map(level).collect();
     let mut all = own.clone();
@@ -212,16 +226,15 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
         } else {
             own[..=at].iter().rev().take_while(|other| !other.leans_pass()).collect()
         };
-        let mut pooled: Vec<Evidence> = Vec::new();
+        let mut pooled: Vec<&Evidence> = Vec::new();
         for other in neighbours {
-            pooled.extend(of(other.at));
+            pooled.extend(all_of(other.at).filter(|evidence| evidence.length >= LONG));
+            if pooled.is_empty() {
+                continue;
+            }
             let judged = judge(slo, &pooled, open);
             if judged.certain == if pass { Verdict::Pass } else { Verdict::Fail } {
-                let reason = if pass {
-                    "every limit was kept, here and at the loads above it together"
-                } else {
-                    "limits were broken, here and at the loads below it together"
-                };
+                let reason = if pass { "kept, with the loads above it" } else { "broken, with the loads below it" };
                 (level.judged.certain, level.judged.reason) = (judged.certain, reason.to_owned());
                 break;
             }

@@ -1,7 +1,7 @@
 //! Whether a load was sustained: every limit kept, and no queue that grows. Said at two strengths, and not at all where the
 //! evidence doesn't carry it.
 
-use super::evidence::{Evidence, Shown};
+use super::evidence::{Evidence, Shown, worth};
 use super::slo::{Figure, Limit, Measure, Slo};
 use crate::stats::{t_quantile, wilson_at};
 use serde::{Deserialize, Serialize};
@@ -64,11 +64,22 @@ const LIKELY: Strength = Strength { z: 0.841_621_233_572_914_3, one_sided: 0.8 }
 const GROWTH: f64 = 0.005;
 
 /// Judges all probes of one load together. `open` says that requests left on schedule, so that a queue can grow without end.
-pub fn judge(slo: &Slo, probes: &[Evidence], open: bool) -> Judged {
+pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
     let generator = probes.iter().find_map(|probe| probe.generator.clone());
     let pooled = |limit: usize, from_sent: bool| {
-        pool(probes.iter().filter_map(|p| if from_sent { &p.from_sent } else { &p.shown }.get(limit)))
+        let mut pooled =
+            pool(probes.iter().filter_map(|p| if from_sent { &p.from_sent } else { &p.shown }.get(limit)))?;
+        // Together they are worth more than the sum: more clusters show how large clusters are.
+        if slo.limits[limit].figure != Figure::Mean && !from_sent {
+            let series: Vec<&[f32]> =
+                probes.iter().filter_map(|probe| probe.series.get(limit)).map(Vec::as_slice).collect();
+            pooled.n_eff = worth(&slo.limits[limit], &series);
+        }
+        Some(pooled)
     };
+    let all_pooled: Vec<[Option<Shown>; 2]> =
+        (0..slo.limits.len()).map(|at| [pooled(at, false), pooled(at, true)]).collect();
+    let pooled = |limit: usize, from_sent: bool| all_pooled[limit][usize::from(from_sent)].clone();
     let answered: u64 = probes.iter().map(|probe| probe.requests - probe.failed).sum();
     let unmeasured = slo.limits.iter().enumerate().find(|(at, limit)| {
         let values = pooled(*at, false).is_none_or(|shown| shown.value.is_none() && !shown.infinite);
@@ -201,7 +212,7 @@ fn pool<'a>(probes: impl Iterator<Item = &'a Shown>) -> Option<Shown> {
 
 /// Whether the queue grows: its growth from stretch to stretch is above zero on average (one-sided t over all stretches), and
 /// by enough to matter. Under a load that is sustained its growth is undone again and again, which makes the test cautious.
-fn grows(probes: &[Evidence], strength: Strength) -> bool {
+fn grows(probes: &[&Evidence], strength: Strength) -> bool {
     let steps: Vec<f64> = probes
         .iter()
         .flat_map(|probe| probe.queue.iter().zip(std::iter::once(&0.0).chain(&probe.queue)).map(|(to, from)| to - from))

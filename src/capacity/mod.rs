@@ -17,5 +17,7 @@ mod tests;
 pub use evidence::{Evidence, Gather, Shown};
 pub use found::{CAPACITY_VERSION, Capacity, Probe, Ratio, Searched, Settings, Target, Tried, levels};
 pub use judge::{Judged, Verdict, judge};
-pub use search::{ATTEMPTS, Boundary, By, Ended, Level, Next, PROBES, Reach, boundary, next, probe_seed, window_s};
+pub use search::{
+    ATTEMPTS, Boundary, By, Ended, LONG, Level, Next, PROBES, Reach, boundary, length, next, probe_seed, window_s,
+};
 pub use slo::{Figure, Limit, Measure, Slo, SloError};

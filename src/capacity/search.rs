@@ -29,7 +29,7 @@ pub struct Reach {
 }
 
 /// Probes of one load, at most.
-pub const ATTEMPTS: u32 = 4;
+pub const ATTEMPTS: u32 = 3;
 /// Probes of one target, at most.
 pub const PROBES: u32 = 60;
 
@@ -38,14 +38,27 @@ const LEAST_REQUESTS: f64 = 40.0;
 /// How much longer than a first probe one may be for that.
 const LONGER: f64 = 6.0;
 
-/// Length of a probe's window in seconds, where a first one usually has `base`: long enough for some requests, and longer each
-/// time that a load is tried again, so that its probes together are 1, 2, 4 and 8 times as long.
+/// Length of a probe's window in seconds, where a first one usually has `base`: long enough for some requests, and
+/// [`length`] times that.
 pub fn window_s(by: By, base: f64, at: f64, attempt: u32) -> f64 {
     let requests = match by {
         By::Rate => (LEAST_REQUESTS / at).min(base * LONGER),
         By::Users => 0.0,
     };
-    base.max(requests) * f64::from(1_u32 << attempt.saturating_sub(1).min(8))
+    base.max(requests) * length(attempt)
+}
+
+/// From this length on, in first probes' lengths, a probe is evidence; shorter ones show the way. A target starts with no
+/// queue, and near its capacity takes long to build the one that it will have: short probes see it too well.
+pub const LONG: f64 = 4.0;
+
+/// Length of the `attempt`-th probe of a load, in first probes' lengths.
+pub fn length(attempt: u32) -> f64 {
+    match attempt {
+        0 => 1.0,
+        1 => LONG,
+        _ => 2.0 * LONG,
+    }
 }
 
 /// The seed of a probe's instants: another for each load and each attempt at it, so that no one draw's luck runs through the

@@ -9,6 +9,7 @@ mod cli;
 
 mod answers;
 mod believed;
+mod capacity;
 
 use cli::{Row, loadcmp, number, rows, text, write};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,7 +2,7 @@
 
 use super::super::{Failure, Finished, retell_one};
 use super::{Sought, TOOL, write_json};
-use crate::capacity::{Capacity, Evidence, Gather, Settings, Slo};
+use crate::capacity::{Capacity, Evidence, Gather, Settings, Slo, length};
 use crate::record::columns::{Names, read_rows};
 use crate::report::Report;
 use crate::scenario::Severity;
@@ -22,7 +22,7 @@ pub(super) fn write_settings(dir: &Path, settings: &Settings) -> anyhow::Result<
 }
 
 /// What a finished probe shows.
-pub(super) fn evidence(slo: &Slo, probe: &Finished) -> Result<Evidence, Failure> {
+pub(super) fn evidence(slo: &Slo, probe: &Finished, attempt: u32) -> Result<Evidence, Failure> {
     let target = probe.report.targets.first();
     let Some(window) = target.and_then(|target| target.window) else {
         return Err(Failure::Other(anyhow!("{}: no request was measured", probe.dir.display())));
@@ -30,7 +30,7 @@ pub(super) fn evidence(slo: &Slo, probe: &Finished) -> Result<Evidence, Failure>
     let mut gather = Gather::new(slo, window);
     let names = Names::of(&probe.report.plan);
     read_rows(&probe.dir, &names, |sample| gather.push(sample))?;
-    Ok(gather.finish(generator(&probe.report)))
+    Ok(Evidence { length: length(attempt), ..gather.finish(generator(&probe.report)) })
 }
 
 fn generator(report: &Report) -> Option<String> {
@@ -62,7 +62,7 @@ pub fn search_again(dir: &Path) -> Result<Sought, Failure> {
             if tried.folder.contains(['/', '\\']) || tried.folder.starts_with('.') {
                 return Err(wrong(format!("`{}` is no folder of a probe", tried.folder)));
             }
-            evidence_of.push(evidence(&slo, &retell_one(&dir.join("probes").join(&tried.folder))?)?);
+            evidence_of.push(evidence(&slo, &retell_one(&dir.join("probes").join(&tried.folder))?, tried.attempt)?);
         }
         all.push(evidence_of);
     }

@@ -6,8 +6,8 @@ mod load;
 
 use super::{Failure, Finished, Options, Prepared, free, measure, prepare, results_directory, tell};
 use crate::capacity::{
-    By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Slo, Tried, Verdict, judge, levels, next,
-    window_s,
+    By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Slo, Tried, Verdict, judge,
+    length as times, levels, next, window_s,
 };
 use crate::record::Stopwatch;
 use crate::report::{Status, replace};
@@ -231,7 +231,7 @@ impl Seeker<'_> {
                 break;
             }
             // What one request at a time doesn't keep, no load does.
-            let judged = judge(&self.slo, &[judged::evidence(&self.slo, &finished)?], false);
+            let judged = judge(&self.slo, &[&judged::evidence(&self.slo, &finished, 0)?], false);
             if judged.certain == Verdict::Fail && judged.generator.is_none() {
                 let searched = &mut self.settings.targets[target];
                 (searched.ended, searched.alone) = (Some(Ended::Never), Some(judged.reason));
@@ -295,7 +295,9 @@ impl Seeker<'_> {
             Next::Done(ended) => return self.end(target, ended),
             Next::Probe { at, attempt } => (at, attempt),
         };
-        let (length, warmup) = (self.length(at, attempt), self.settings.warmup.0);
+        let length = self.length(at, attempt);
+        // As much longer as the probe is.
+        let warmup = self.settings.warmup.0.mul_f64(times(attempt)).min(LONGEST / 4);
         let settle = self.settings.settle.0;
         if self.clock.now().seconds() + (length + warmup + settle).as_secs_f64() > self.settings.budget.0.as_secs_f64()
         {
@@ -310,8 +312,8 @@ impl Seeker<'_> {
             self.stop.store(true, Relaxed);
             return self.end(target, Ended::Interrupted);
         }
-        let evidence = judged::evidence(&self.slo, &finished)?;
-        self.settings.targets[target].probes.push(Tried { folder, at });
+        let evidence = judged::evidence(&self.slo, &finished, attempt)?;
+        self.settings.targets[target].probes.push(Tried { folder, at, attempt });
         self.say(&self.told(target, at, &evidence));
         self.evidence[target].push(evidence);
         self.keep()
@@ -369,7 +371,7 @@ impl Seeker<'_> {
 
     /// A probe in a line.
     fn told(&self, target: usize, at: f64, evidence: &Evidence) -> String {
-        let judged = judge(&self.slo, std::slice::from_ref(evidence), self.settings.reach.by == By::Rate);
+        let judged = judge(&self.slo, &[evidence], self.settings.reach.by == By::Rate);
         let load = match self.settings.reach.by {
             By::Rate => format!("{at}/s"),
             By::Users => format!("{at} users"),

@@ -62,11 +62,15 @@ pub fn capacity_table(capacity: &Capacity, look: Look, out: &mut dyn Write) -> i
             header.push("why".to_owned());
         }
         let right = header.len() - 1 - usize::from(wide);
-        let row = |probe| {
+        // Said once a load: it is of all its probes.
+        let mut said = (f64::NAN, String::new());
+        let row = |probe: &crate::capacity::Probe| {
             let mut row = words::cells(settings, probe, false);
+            let why = words::why(probe);
             if wide {
-                row.push(words::why(probe));
+                row.push(if said == (probe.asked, why.clone()) { String::new() } else { why.clone() });
             }
+            said = (probe.asked, why);
             row
         };
         writeln!(out)?;

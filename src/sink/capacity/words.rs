@@ -181,7 +181,10 @@ pub(super) fn shown_words(measure: Measure, shown: &Shown, interval: bool) -> St
 
 /// Why a load was judged as it was.
 pub(super) fn why(probe: &Probe) -> String {
-    if probe.over_saturated && !probe.load_reason.contains("queue") {
+    if probe.over_saturated
+        && probe.load_verdict != crate::capacity::Verdict::Pass
+        && !probe.load_reason.contains("queue")
+    {
         return format!("{}; the queue grew", probe.load_reason);
     }
     probe.load_reason.clone()
@@ -203,7 +206,7 @@ pub(super) fn legend(settings: &Settings) -> String {
     format!(
         "{from}A percentile is kept if the share of requests beyond its limit (failed ones among them, so that it may be ∞) is small \
          enough, by Wilson's interval at the number that dependent requests are worth; errors are judged as counted. A load fails, too, if its queue grows. A verdict is of all \
-         probes of a load, helped by those of higher loads that pass and of lower ones that fail. \
+         long probes of a load (short ones, if there are no others, show the way), helped by those of higher loads that pass and of lower ones that fail. \
          The interval of a capacity is from the highest load that certainly passes to the lowest that certainly fails; that of \
          a ratio is the worst case of both. Goodput: answers a second that kept every limit."
     )
