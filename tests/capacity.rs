@@ -25,10 +25,10 @@ fn scenario(dir: &Path, urls: &[&str], stream: bool, load: &str) -> PathBuf {
     write(dir, "sought.yaml", &text)
 }
 
-/// One slot of 20 ms: 50 answers a second.
-const FIFTY: [&str; 6] = ["--slots", "1", "--first-token-ms", "20", "--decode-rate", "0"];
+/// One slot of 10 ms: 100 answers a second.
+const ONE: [&str; 6] = ["--slots", "1", "--first-token-ms", "10", "--decode-rate", "0"];
 /// Two of them.
-const HUNDRED: [&str; 6] = ["--slots", "2", "--first-token-ms", "20", "--decode-rate", "0"];
+const TWO: [&str; 6] = ["--slots", "2", "--first-token-ms", "10", "--decode-rate", "0"];
 
 const EVEN: &str = "{ open: { rate: 1, duration: 1s, arrivals: constant } }";
 
@@ -40,11 +40,11 @@ fn json(path: &Path) -> Value {
 #[test]
 fn a_declared_capacity_is_found_and_everything_is_kept_and_told_again() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (half, whole) = (StandIn::start(&FIFTY), StandIn::start(&HUNDRED));
+    let (half, whole) = (StandIn::start(&ONE), StandIn::start(&TWO));
     let file = scenario(dir.path(), &[&whole.url, &half.url], true, EVEN);
     let out = dir.path().join("out");
     let output = loadcmp()
-        .args(["capacity", "--slo", "latency.p90 <= 200ms and errors <= 5%", "--probe", "500ms", "--start", "32"])
+        .args(["capacity", "--slo", "latency.p90 <= 200ms and errors <= 5%", "--probe", "400ms", "--start", "64"])
         .args(["--precision", "30%", "--budget", "2m", "--out"])
         .args([&out, &file])
         .env("COLUMNS", "120")
@@ -53,7 +53,7 @@ fn a_declared_capacity_is_found_and_everything_is_kept_and_told_again() {
     let (table, errors) = text(&output);
     assert_eq!(output.status.code(), Some(0), "{table}{errors}");
     let told = json(&out.join("capacity.json"));
-    for (at, truth) in [(0, 100.0), (1, 50.0)] {
+    for (at, truth) in [(0, 200.0), (1, 100.0)] {
         let found = &told["targets"][at]["capacity"];
         let [value, low, high] = ["value", "low", "high"].map(|end| found[end].as_f64().expect("a number"));
         assert!(low <= value && value <= high, "{found}");
@@ -85,7 +85,7 @@ fn a_declared_capacity_is_found_and_everything_is_kept_and_told_again() {
     assert!(worst > 200_000.0, "some probe broke the limit");
     // The same loads at the beginning, for both.
     let first = |name: &str| probes.iter().filter(|p| p["target"] == name).map(|p| p["asked_per_s"].clone()).next();
-    assert_eq!((first("a"), first("b")), (Some("32".to_owned()), Some("32".to_owned())));
+    assert_eq!((first("a"), first("b")), (Some("64".to_owned()), Some("64".to_owned())));
 
     let page = std::fs::read_to_string(out.join("capacity.html")).expect("a page");
     assert!(page.contains("A stand-in took the place") && page.contains("latency.p90 by load"), "{page}");
@@ -124,7 +124,7 @@ fn the_most_users_are_found() {
 #[test]
 fn mistakes_are_told_before_any_load() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = StandIn::start(&FIFTY);
+    let engine = StandIn::start(&ONE);
     let file = scenario(dir.path(), &[&engine.url], false, EVEN);
     let run = |more: &[&str]| {
         let out = dir.path().join("out");
@@ -152,7 +152,7 @@ fn mistakes_are_told_before_any_load() {
 #[test]
 fn what_no_load_keeps_and_what_time_does_not_allow_is_inconclusive() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = StandIn::start(&FIFTY);
+    let engine = StandIn::start(&ONE);
     let file = scenario(dir.path(), &[&engine.url], true, EVEN);
     let run = |slo: &str, budget: &str| {
         let out = dir.path().join(budget);
@@ -171,7 +171,7 @@ fn what_no_load_keeps_and_what_time_does_not_allow_is_inconclusive() {
 #[test]
 fn an_interrupted_search_tells_what_it_has() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = StandIn::start(&FIFTY);
+    let engine = StandIn::start(&ONE);
     let file = scenario(dir.path(), &[&engine.url], true, EVEN);
     let out = dir.path().join("out");
     let child = loadcmp()

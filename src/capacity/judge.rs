@@ -1,8 +1,9 @@
 //! Whether a load was sustained: every limit kept, and no queue that grows. Said at two strengths, and not at all where the
 //! evidence doesn't carry it.
 
-use super::evidence::{Evidence, Shown, worth};
+use super::evidence::{Evidence, Shown};
 use super::slo::{Figure, Limit, Measure, Slo};
+use super::worth::worth;
 use crate::stats::{t_quantile, wilson_at};
 use serde::{Deserialize, Serialize};
 

@@ -10,6 +10,7 @@ mod found;
 mod judge;
 mod search;
 mod slo;
+mod worth;
 
 #[cfg(test)]
 mod tests;
