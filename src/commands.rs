@@ -13,7 +13,7 @@ use loadcmp::sink;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-type Told = Result<u8, Failure>;
+pub(crate) type Told = Result<u8, Failure>;
 
 /// The scenarios that come with the program, and their data.
 const SHIPPED: [(&str, &str); 12] = [
@@ -152,6 +152,9 @@ pub(crate) fn report(args: ReportArgs) -> Told {
     if loadcmp::run::is_sweep(&args.dir) {
         return tell_sweep(&loadcmp::run::retell_sweep(&args.dir)?, args.format, false);
     }
+    if loadcmp::run::is_search(&args.dir) {
+        return super::capacity_command::again(&args);
+    }
     let finished = loadcmp::run::retell(&args.dir)?;
     print(&finished, args.format, args.confusion)?;
     let Finished { report, dir, .. } = finished;
@@ -256,7 +259,7 @@ pub(crate) fn man() -> Told {
     say(&String::from_utf8_lossy(&text))
 }
 
-fn overrides(over: &Over) -> Overrides {
+pub(crate) fn overrides(over: &Over) -> Overrides {
     Overrides {
         set: over.set.clone(),
         targets: over.targets.clone(),
@@ -267,7 +270,7 @@ fn overrides(over: &Over) -> Overrides {
 }
 
 /// The runtime that requests are driven on.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let threads = loadcmp::host::generator_threads();
     let mut builder = if threads > 1 {
         tokio::runtime::Builder::new_multi_thread()
@@ -318,7 +321,7 @@ fn print_one(report: &Report, format: Format, confusion: bool) -> Result<(), Fai
 }
 
 /// How a table is to look here.
-fn look(confusion: bool) -> sink::Look {
+pub(crate) fn look(confusion: bool) -> sink::Look {
     let colour = std::io::stdout().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
@@ -333,7 +336,7 @@ fn width() -> u16 {
 }
 
 /// Writes to standard output; a reader that went away is no error.
-fn say(text: &str) -> Told {
+pub(crate) fn say(text: &str) -> Told {
     match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(Failure::Other(anyhow::anyhow!("writing to standard output: {error}")))
@@ -344,13 +347,13 @@ fn say(text: &str) -> Told {
 
 /// The shipped scenarios, laid out in a temporary directory when one is asked for by name.
 #[derive(Default)]
-struct Shipped {
+pub(crate) struct Shipped {
     dir: std::cell::OnceCell<tempfile::TempDir>,
 }
 
 impl Shipped {
     /// Reads a scenario: a file, or the name of a shipped one.
-    fn load(&self, path: &Path, overrides: &Overrides) -> Result<Loaded, Failure> {
+    pub(crate) fn load(&self, path: &Path, overrides: &Overrides) -> Result<Loaded, Failure> {
         let name = path.display().to_string();
         let named = format!("{name}.yaml");
         let shipped = SHIPPED.iter().any(|(name, _)| *name == named);

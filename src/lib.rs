@@ -18,6 +18,9 @@ pub mod report;
 // The rules that doubt a comparison.
 pub mod audit;
 
+// The search for the most that a target sustains: a pure machine over judged probes.
+pub mod capacity;
+
 // Folds over samples, and intervals: no input or output, no clock, no async.
 pub mod stats;
 

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod capacity_command;
 mod commands;
 
 use clap::{Parser, Subcommand};
@@ -20,7 +21,8 @@ Exit codes:
    3  a target can't be reached, or is not what the scenario says
    4  the run is invalid: its audit found unequal work, a generator that was the bottleneck or
       figures that can't be, or it was interrupted
-   5  inconclusive: a gate could be neither passed nor failed on this evidence
+   5  inconclusive: a gate could be neither passed nor failed on this evidence, or a search for
+      capacity found no boundary
   70  something else went wrong: a disk, a broken install";
 
 /// Drives identical seeded workloads against a native inference runtime and Ollama at the same time, and compares them.
@@ -38,6 +40,15 @@ enum Command {
     /// Run scenarios, and print the comparison.
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
+    /// Find the highest rate, or the most users, that each target sustains within limits.
+    ///
+    /// Probes each target by itself, the targets in turns: the load is doubled until a limit is broken, then halved in
+    /// between until the last pass and the first fail lie --precision apart; both are tried again. Every probe is a run of
+    /// its own under probes/. A probe passes or fails with 95 % confidence, or can't tell and is made longer.
+    ///
+    /// In a rate search `ttft` and `latency` count from the planned instant, so that waiting behind late answers counts.
+    #[command(after_help = EXIT_CODES)]
+    Capacity(CapacityArgs),
     /// Validate a scenario, ask each target who it is, and print the plan; send no load.
     Check(CheckArgs),
     /// Write a commented scenario to start from.
@@ -116,6 +127,68 @@ struct RunArgs {
     /// driven by native
     #[arg(long, value_enum)]
     driver: Option<DriverArg>,
+}
+
+#[derive(clap::Args)]
+struct CapacityArgs {
+    /// Scenario file, or the name of a shipped one; its load gives the arrivals or the users' pause, not the rate
+    #[arg(value_name = "SCENARIO")]
+    scenario: PathBuf,
+    /// The limits, joined by `and`: 'ttft.p95 <= 300ms and errors <= 1%'. Metrics: ttft, latency, itl, tpot, gap_max,
+    /// tokens_per_s (each with .mean or a percentile such as .p95), errors, goodput. Without a limit on errors, 1% is added
+    #[arg(long, value_name = "LIMITS")]
+    slo: String,
+    /// What is varied
+    #[arg(long, value_enum, default_value_t = ByArg::Rate)]
+    by: ByArg,
+    /// How near the last pass and the first fail have to lie
+    #[arg(long, value_name = "SHARE", default_value = "3%")]
+    precision: String,
+    /// Time for all of it, all targets together
+    #[arg(long, value_name = "TIME", default_value = "10m")]
+    budget: String,
+    /// Length of a first probe; slow targets get longer ones, and a load that can't be told up to four times as long
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    probe: String,
+    /// The first load. Default: half of what one request after the other comes to; one user
+    #[arg(long, value_name = "N")]
+    start: Option<f64>,
+    /// The most that is tried. Default: 4096 times the start; 1024 users
+    #[arg(long, value_name = "N")]
+    most: Option<f64>,
+    /// Where the results go (must be empty). Default: results/<scenario>-<utc>
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    over: Over,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = CapacityFormat::Table)]
+    format: CapacityFormat,
+    /// Print nothing but the result
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What a search varies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum ByArg {
+    /// Requests a second, of an open loop.
+    Rate,
+    /// Users who each wait for their answers.
+    Users,
+}
+
+/// What of a search is printed on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum CapacityFormat {
+    /// For people.
+    Table,
+    /// capacity.json
+    Json,
+    /// capacity.csv
+    Csv,
+    /// capacity.md
+    Markdown,
 }
 
 #[derive(clap::Args)]
@@ -217,6 +290,7 @@ fn main() -> ExitCode {
     };
     let told = match cli.command {
         Command::Run(args) => commands::run(args),
+        Command::Capacity(args) => capacity_command::capacity(args),
         Command::Check(args) => commands::check(args),
         Command::Init(args) => commands::init(&args.name),
         Command::Schema => commands::schema(),

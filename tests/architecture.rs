@@ -4,8 +4,10 @@
 use std::path::{Path, PathBuf};
 
 /// The rooms from the top down, as `src/lib.rs` lists them.
-const ROOMS: [&str; 12] =
-    ["run", "sink", "report", "audit", "stats", "drive", "target", "standin", "workload", "record", "host", "scenario"];
+const ROOMS: [&str; 13] = [
+    "run", "sink", "report", "audit", "capacity", "stats", "drive", "target", "standin", "workload", "record", "host",
+    "scenario",
+];
 
 /// The doors of crates that have one: where `name` may be imported.
 const DOORS: [(&str, &[&str]); 17] = [

@@ -40,6 +40,7 @@ fn the_help_is_as_it_was_read() {
     for (name, args) in [
         ("help", &["--help"][..]),
         ("help-run", &["run", "--help"]),
+        ("help-capacity", &["capacity", "--help"]),
         ("help-serve", &["serve", "--help"]),
         ("help-calibrate", &["calibrate", "--help"]),
     ] {
@@ -59,7 +60,9 @@ fn exit_codes_are_listed_where_they_are_looked_for() {
         words.filter_map(|entry| entry.split_whitespace().next()?.parse().ok()).collect()
     };
     let all = BTreeSet::from([0, 1, 2, 3, 4, 5, 70]);
-    for args in [&["--help"][..], &["run", "--help"], &["report", "--help"], &["compare", "--help"]] {
+    for args in
+        [&["--help"][..], &["run", "--help"], &["capacity", "--help"], &["report", "--help"], &["compare", "--help"]]
+    {
         let (help, _) = told(&loadcmp().args(args).output().expect("help"), 0);
         assert_eq!(codes(&help), all, "{args:?}: {help}");
         assert!(help.contains("  4  the run is invalid: its audit found"), "{help}");

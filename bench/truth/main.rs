@@ -6,9 +6,13 @@
 //! - how often the 95 % interval holds the true ratio, which is 1 or 1.05,
 //! - how often a true difference of 5 % is found at the size that the tool itself recommends after a run of usual size.
 //!
+//! Then searches for capacity go against the same engine, whose boundary is known: how often the answer lies within 3 % of it
+//! (`--only capacity` runs these alone).
+//!
 //! Every draw comes from fixed seeds: the same figures each time. Then the real program runs over real sockets, 40 times
 //! against two stand-ins that are alike (not with `--quick` or `--only`).
 
+mod capacity;
 mod model;
 mod real;
 mod simulate;
@@ -49,6 +53,11 @@ fn main() {
         print!("{}", figures.table());
         all.push(figures);
     }
+    let sought = if has("--quick") || after("--only").is_some_and(|only| !"capacity".contains(&only)) {
+        Vec::new()
+    } else {
+        capacity::measure(number("--runs", 300))
+    };
     let whole = !has("--quick") && !has("--only") || has("--real");
     let real = match whole.then(real::measure).transpose() {
         Ok(real) => real,
@@ -61,7 +70,7 @@ fn main() {
         print!("{}", real.words());
     }
     if let Some(path) = after("--json") {
-        let text = tally::json(&all, real.as_ref());
+        let text = tally::json(&all, real.as_ref(), &sought);
         if let Err(error) = std::fs::write(&path, text) {
             eprintln!("writing {path}: {error}");
             std::process::exit(2);
@@ -69,6 +78,7 @@ fn main() {
     }
     let wrong: Vec<String> =
         all.iter().flat_map(Figures::wrong).chain(real.iter().flat_map(real::Real::wrong)).collect();
+    let wrong: Vec<String> = wrong.into_iter().chain(sought.iter().flat_map(capacity::Sought::wrong)).collect();
     if !wrong.is_empty() {
         println!("\nOutside:\n  {}", wrong.join("\n  "));
         std::process::exit(1);

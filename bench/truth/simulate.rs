@@ -9,7 +9,7 @@ use rand_distr::{Distribution, Exp1, StandardNormal};
 /// Requests that an engine works on at the same time.
 const SLOTS: usize = 2;
 /// From planned to sent, in nanoseconds: a quiet generator's lag.
-const LAG: u64 = 30_000;
+pub const LAG: u64 = 30_000;
 /// Scatter of an engine's speed (standard deviation of its logarithm), and how long it takes to forget, in seconds.
 const DRIFT: (f64, f64) = (0.03, 1.0);
 
@@ -102,6 +102,13 @@ pub struct Block {
 
 /// The measured rows of a block, in the order they end.
 pub fn rows(load: Load, block: &Block) -> Vec<Sample> {
+    let mut all = all_rows(load, block);
+    all.retain(|row| row.phase == Phase::Measure);
+    all
+}
+
+/// The rows of a block and of the load before it, in the order they end.
+pub fn all_rows(load: Load, block: &Block) -> Vec<Sample> {
     // In an open loop every answer is stretched about its planned instant, in a closed one the engine is slowed down:
     // both make every time longer by exactly that factor.
     let (engine_slower, stretch) = match load {
@@ -113,7 +120,7 @@ pub fn rows(load: Load, block: &Block) -> Vec<Sample> {
     let close = block.from + block.length;
     let mut all = Vec::new();
     let mut take = |index: u64, planned: u64, end: u64, tokens: u32| {
-        if planned >= block.from && planned < close {
+        if planned < close {
             all.push(row(block, index, planned, end, tokens));
         }
     };
@@ -146,7 +153,7 @@ pub fn rows(load: Load, block: &Block) -> Vec<Sample> {
 }
 
 /// The instants of an open load.
-fn instants(load: Load, begin: u64, close: u64, seed: u64) -> Vec<u64> {
+pub fn instants(load: Load, begin: u64, close: u64, seed: u64) -> Vec<u64> {
     let mut random = ChaCha8Rng::seed_from_u64(mix(seed, 77));
     let (mut at, mut all) = (begin as f64, Vec::new());
     while (at as u64) < close {
@@ -171,10 +178,11 @@ fn instants(load: Load, begin: u64, close: u64, seed: u64) -> Vec<u64> {
     all
 }
 
-fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sample {
+/// A request that was answered.
+pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sample {
     Sample {
         target: block.target,
-        phase: Phase::Measure,
+        phase: if planned < block.from { Phase::Warmup } else { Phase::Measure },
         block: block.block,
         lane: block.target as u32,
         user: 0,

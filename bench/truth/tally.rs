@@ -1,5 +1,6 @@
 //! What is counted, what it has to be, and how it is told.
 
+use crate::capacity::Sought;
 use crate::model::Model;
 use crate::real::Real;
 use loadcmp::stats::{Folded, Verdict};
@@ -177,9 +178,10 @@ impl Figures {
 }
 
 /// All of it for machines.
-pub fn json(all: &[Figures], real: Option<&Real>) -> String {
+pub fn json(all: &[Figures], real: Option<&Real>, sought: &[Sought]) -> String {
     let all: Vec<_> = all.iter().map(Figures::json).collect();
-    let told = serde_json::json!({ "simulated": all, "real_sockets": real.map(Real::json) });
+    let told = serde_json::json!({ "simulated": all, "real_sockets": real.map(Real::json),
+        "capacity": sought.iter().map(Sought::json).collect::<Vec<_>>() });
     let text = serde_json::to_string_pretty(&told);
     text.unwrap_or_default() + "\n"
 }

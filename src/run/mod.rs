@@ -2,6 +2,7 @@
 //! `retell`, which makes every file of a run again from its manifest and samples.
 
 mod calibrate;
+mod capacity;
 mod child;
 mod cold;
 mod compare;
@@ -14,6 +15,7 @@ mod sweep;
 mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
+pub use capacity::{Search, Sought, capacity, is_search, search_again};
 pub use compare::compare;
 pub use prepare::{Prepared, prepare};
 pub use sweep::{Swept, is_sweep, retell_sweep, sweep, sweep_words};

@@ -32,6 +32,13 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Another plan over the same engines and prompts: the stand-ins stay with this one. `salt` draws its nonces.
+    pub(super) fn another(&self, mut plan: Plan, arrivals: Option<Arc<Arrivals>>, salt: u64) -> Self {
+        plan.workload.nonce_salt = format!("{salt:016x}");
+        let workload = Arc::new(self.workload.salted(salt));
+        Self { plan, workload, arrivals, notes: Vec::new(), _stand_ins: Vec::new() }
+    }
+
     /// The targets, ready to be asked.
     pub(super) fn targets(&self, clock: Stopwatch) -> Result<Vec<Arc<Target>>, Failure> {
         let ready = |target: &TargetPlan| {

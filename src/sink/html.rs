@@ -51,6 +51,34 @@ struct Page<'a> {
     started: &'a str,
 }
 
+/// A row of a search's table: cells, verdict, the verdict's class, why.
+type ProbeLine = (Vec<String>, String, &'static str, String);
+
+/// The page of a search for capacity, all of it text.
+#[derive(Template)]
+#[template(path = "capacity.html")]
+pub(super) struct CapacityPage<'a> {
+    pub name: &'a str,
+    pub title: String,
+    pub headlines: Vec<(String, &'static str)>,
+    pub doubts: Vec<String>,
+    pub has_stand_in: bool,
+    pub method: String,
+    pub charts: Vec<Chart>,
+    /// By target: its name, the heads, and the rows.
+    pub tables: Vec<(String, Vec<String>, Vec<ProbeLine>)>,
+    pub legend: String,
+    pub engines: Vec<(String, String)>,
+    pub tool: &'a str,
+    pub started: &'a str,
+}
+
+impl CapacityPage<'_> {
+    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(self.render().map_err(io::Error::other)?.as_bytes())
+    }
+}
+
 /// One row of the table.
 struct PageLine {
     name: &'static str,

@@ -6,6 +6,7 @@
 mod bars;
 mod beside;
 mod calibration;
+mod capacity;
 mod chart;
 mod comparison_csv;
 mod csv_text;
@@ -28,6 +29,7 @@ mod timeline_csv;
 
 pub use beside::{beside_csv, beside_json, beside_markdown, beside_table};
 pub use calibration::calibration;
+pub use capacity::{capacity_csv, capacity_html, capacity_json, capacity_markdown, capacity_table, write_capacity};
 pub use comparison_csv::comparison_csv;
 pub use findings_csv::findings_csv;
 pub use front::variants_csv;

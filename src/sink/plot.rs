@@ -62,7 +62,6 @@ pub(super) enum Scale {
     /// From zero on.
     Linear,
     /// From the least positive value on; what is not positive has no place on it.
-    #[allow(dead_code, reason = "pages of capacity and sweeps draw on it")]
     Log,
 }
 

@@ -24,15 +24,20 @@ pub struct Estimate {
 /// `trusted` is the number of independent observations, at most `n`; the interval rests on it, `n` is only reported.
 /// `None` without observations.
 pub fn wilson(value: f64, n: u64, trusted: u64) -> Option<Estimate> {
-    let trust = trusted.min(n);
-    if trust == 0 || !(0.0..=1.0).contains(&value) {
+    let (low, high) = wilson_at(Z, value, trusted.min(n) as f64)?;
+    Some(Estimate { value, low, high, n })
+}
+
+/// Wilson's score interval that reaches `z` standard errors to each side, of `trusted` independent observations.
+pub fn wilson_at(z: f64, value: f64, trusted: f64) -> Option<(f64, f64)> {
+    if trusted <= 0.0 || !(0.0..=1.0).contains(&value) {
         return None;
     }
-    let (m, z2) = (trust as f64, Z * Z);
+    let (m, z2) = (trusted, z * z);
     let middle = (value + z2 / (2.0 * m)) / (1.0 + z2 / m);
-    let half = Z / (1.0 + z2 / m) * (value * (1.0 - value) / m + z2 / (4.0 * m * m)).sqrt();
+    let half = z / (1.0 + z2 / m) * (value * (1.0 - value) / m + z2 / (4.0 * m * m)).sqrt();
     // Rounding may push the ends past the estimate at 0 and 1, where they meet it exactly.
-    Some(Estimate { value, low: (middle - half).clamp(0.0, value), high: (middle + half).clamp(value, 1.0), n })
+    Some(((middle - half).clamp(0.0, value), (middle + half).clamp(value, 1.0)))
 }
 
 /// Newcombe's interval of the difference of two proportions, a - b, from their Wilson intervals (method 10 of
@@ -57,7 +62,7 @@ pub fn proportion_ratio(a: Estimate, trusted_a: u64, b: Estimate, trusted_b: u64
 }
 
 /// The point below which Student's t with `free` degrees of freedom lies with probability `q`.
-pub(super) fn t_quantile(q: f64, free: f64) -> Option<f64> {
+pub fn t_quantile(q: f64, free: f64) -> Option<f64> {
     Some(StudentsT::new(0.0, 1.0, free).ok()?.inverse_cdf(q)).filter(|t| t.is_finite())
 }
 
@@ -99,7 +104,7 @@ pub fn rate_interval(rate: f64, units: &[f64]) -> Option<(f64, f64)> {
 /// The shares of the ordered rows between which the true `q` quantile lies, from order statistics: ranks of the binomial
 /// distribution of `effective` rows (Conover, Practical Nonparametric Statistics, 3rd ed., 3.2; Hahn and Meeker,
 /// Statistical Intervals, 5.2). `None` where no rank is high or low enough: the rows can't carry an interval.
-pub(super) fn quantile_interval(q: f64, effective: f64) -> Option<(f64, f64)> {
+pub fn quantile_interval(q: f64, effective: f64) -> Option<(f64, f64)> {
     // Whole rows, rounded down: a part of a row carries nothing.
     let n = effective.floor() as u64;
     let binomial = Binomial::new(q, n).ok().filter(|_| n > 0)?;

@@ -35,7 +35,9 @@ pub use costs::{Bounds, CostComparison, CostFit, CostSums, compare_costs, fit_co
 pub use distribution::{Distribution, FIRM_N, LEAST_N};
 pub use fold::{Fold, Folded, Window};
 pub use growth::{Burst, Course, Growth, bursts, growth};
-pub use interval::{Estimate, newcombe, proportion_ratio, rate_interval, wilson};
+pub use interval::{
+    Estimate, newcombe, proportion_ratio, quantile_interval, rate_interval, t_quantile, wilson, wilson_at,
+};
 pub use matches::Matches;
 pub use metric::Metric;
 pub use packed::{Packed, write_interval_log};

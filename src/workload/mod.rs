@@ -43,7 +43,7 @@ pub struct Turn {
 }
 
 /// The whole of what can be asked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Workload {
     items: Vec<Item>,
     /// Positions in `items`, in the order they are asked; walked again and again.
@@ -119,6 +119,12 @@ impl Workload {
         let turns = |(number, item): (usize, &Item)| (0..item.turns.len()).map(|t| turn_hash(number, t)).collect();
         let hashes = items.iter().enumerate().map(turns).collect();
         Self { items, order, before, salt: (cache == PromptCache::Bust).then_some(salt), hash, hashes }
+    }
+
+    /// The same list with nonces of its own, if caches are to be busted: what is driven again must not find its prompts in
+    /// the engines' caches.
+    pub fn salted(&self, salt: u64) -> Self {
+        Self { salt: self.salt.map(|_| salt), ..self.clone() }
     }
 
     /// The items, in the data's order.

@@ -9,6 +9,7 @@ mod cli;
 
 mod answers;
 mod believed;
+mod capacity;
 mod costs;
 mod slow;
 mod sweeps;

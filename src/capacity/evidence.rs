@@ -1,0 +1,257 @@
+//! What a probe shows: its rows folded into what the limits are judged by.
+
+use super::slo::{Figure, Limit, Measure, Slo};
+use super::worth::{effective, worth};
+use crate::record::{Nanos, Phase, Sample};
+use crate::stats::{Window, quantile_interval, t_quantile};
+use serde::{Deserialize, Serialize};
+
+/// Stretches of a probe's window over which the queue is watched.
+const STRETCHES: usize = 20;
+
+/// What one limit has to be judged by.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Requests it rests on.
+    pub n: u64,
+    /// What they are worth as independent ones.
+    pub n_eff: f64,
+    /// The share that breaks the limit; of a limit on a mean, the mean itself.
+    pub x: f64,
+    /// Standard deviation, of a limit on a mean.
+    #[serde(default)]
+    pub sd: f64,
+    /// The limited figure itself, in the measure's unit; `None` if it wasn't measured, or is infinite by failures.
+    pub value: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+    /// Whether failed requests make the figure infinite.
+    #[serde(default)]
+    pub infinite: bool,
+}
+
+/// What one probe shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Length of the measured window in seconds.
+    pub seconds: f64,
+    /// Requests planned inside it.
+    pub requests: u64,
+    /// Those without a complete answer, unsent ones among them.
+    pub failed: u64,
+    /// Those that were never sent: as many were in flight as may be.
+    pub unsent: u64,
+    /// Answers that ended inside it, a second.
+    pub achieved_per_s: f64,
+    /// Planned requests a second that were answered within every limit on times and token rates.
+    pub goodput_per_s: f64,
+    /// By limit, times from the planned instant.
+    pub shown: Vec<Shown>,
+    /// By limit, times from the instant sent: what is left if all of the generator's lateness is taken off.
+    pub from_sent: Vec<Shown>,
+    /// Requests in flight at the end of each twentieth of the window, less those at its beginning.
+    pub queue: Vec<f64>,
+    /// What the audit says against the generator, if it does.
+    #[serde(default)]
+    pub generator: Option<String>,
+    /// Its length in first probes' lengths, as the search asked for it.
+    #[serde(default)]
+    pub length: f64,
+    /// By limit, whose figure is no mean, each request's value in the order planned: what several probes are judged by
+    /// together. Kept in memory only; the rows have it.
+    #[serde(skip)]
+    pub series: Vec<Vec<f32>>,
+}
+
+/// One request, as a limit sees it.
+#[derive(Clone, Copy)]
+struct Seen {
+    planned: Nanos,
+    value: f64,
+    from_sent: f64,
+}
+
+/// Takes a probe's rows, in any order.
+pub struct Gather<'a> {
+    slo: &'a Slo,
+    window: Window,
+    seen: Vec<Vec<Seen>>,
+    arrived: Vec<f64>,
+    ended: Vec<f64>,
+    requests: u64,
+    failed: u64,
+    unsent: u64,
+    achieved: u64,
+    good: u64,
+}
+
+impl<'a> Gather<'a> {
+    /// For rows of a window.
+    pub fn new(slo: &'a Slo, window: Window) -> Self {
+        Self {
+            slo,
+            window,
+            seen: vec![Vec::new(); slo.limits.len()],
+            arrived: vec![0.0; STRETCHES],
+            ended: vec![0.0; STRETCHES],
+            requests: 0,
+            failed: 0,
+            unsent: 0,
+            achieved: 0,
+            good: 0,
+        }
+    }
+
+    /// The stretch of the window that an instant lies in.
+    fn stretch(&self, at: Nanos) -> Option<usize> {
+        let (from, to) = (self.window.from, self.window.to);
+        let inside = at >= from && at < to;
+        inside.then(|| (u128::from(at.since(from).0) * STRETCHES as u128 / u128::from(to.since(from).0)) as usize)
+    }
+
+    /// Takes a row.
+    pub fn push(&mut self, sample: &Sample) {
+        if sample.phase == Phase::Cold {
+            return;
+        }
+        let stamps = &sample.stamps;
+        if let Some(at) = self.stretch(stamps.planned) {
+            self.arrived[at] += 1.0;
+        }
+        // What was never sent never ended either: it is what the queue would hold.
+        if let Some(at) = stamps.end.filter(|_| stamps.sent.is_some()).and_then(|end| self.stretch(end)) {
+            self.ended[at] += 1.0;
+            self.achieved += u64::from(sample.outcome.answered());
+        }
+        if sample.phase != Phase::Measure {
+            return;
+        }
+        let answered = sample.outcome.answered();
+        self.requests += 1;
+        self.failed += u64::from(!answered);
+        self.unsent += u64::from(stamps.sent.is_none());
+        let each = |limit: &&Limit| limit.of_each();
+        let kept = |limit: &Limit| value(limit.measure, sample, false).is_none_or(|v| !limit.broken_by(v));
+        let good = answered && self.slo.limits.iter().filter(each).all(kept);
+        self.good += u64::from(good);
+        for (limit, seen) in self.slo.limits.iter().zip(&mut self.seen) {
+            let told = match limit.measure {
+                // As shares of broken ones, both.
+                Measure::Errors => Some((f64::from(u8::from(!answered)), f64::from(u8::from(!answered)))),
+                Measure::Goodput => Some((f64::from(u8::from(!good)), f64::from(u8::from(!good)))),
+                measure if answered => value(measure, sample, false).zip(value(measure, sample, true)),
+                // Infinitely slow, or no tokens at all: beyond any limit. A mean is told of answers.
+                _ if limit.figure == Figure::Mean => None,
+                measure => Some(if measure.at_most() { (f64::INFINITY, f64::INFINITY) } else { (0.0, 0.0) }),
+            };
+            if let Some((value, from_sent)) = told {
+                seen.push(Seen { planned: stamps.planned, value, from_sent });
+            }
+        }
+    }
+
+    /// What the rows show. `generator` is what the audit says against the generator.
+    pub fn finish(mut self, generator: Option<String>) -> Evidence {
+        self.seen.iter_mut().for_each(|seen| seen.sort_by_key(|seen| seen.planned));
+        let seconds = self.window.seconds().max(f64::MIN_POSITIVE);
+        let of = |from_sent: bool| {
+            let limits = self.slo.limits.iter().zip(&self.seen);
+            let values = |seen: &Vec<Seen>| -> Vec<f64> {
+                seen.iter().map(|seen| if from_sent { seen.from_sent } else { seen.value }).collect()
+            };
+            limits.map(|(limit, seen)| shown(limit, &values(seen))).collect()
+        };
+        let series = self.seen.iter().map(|seen| seen.iter().map(|seen| seen.value as f32).collect()).collect();
+        let mut queue = Vec::with_capacity(STRETCHES);
+        let mut more = 0.0;
+        for (arrived, ended) in self.arrived.iter().zip(&self.ended) {
+            more += arrived - ended;
+            queue.push(more);
+        }
+        Evidence {
+            seconds,
+            requests: self.requests,
+            failed: self.failed,
+            unsent: self.unsent,
+            achieved_per_s: self.achieved as f64 / seconds,
+            goodput_per_s: self.good as f64 / seconds,
+            shown: of(false),
+            from_sent: of(true),
+            queue,
+            generator,
+            length: 1.0,
+            series,
+        }
+    }
+}
+
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|v| *v as f32).collect()
+}
+
+/// A measure's value of an answered request; `None` if it has none.
+fn value(measure: Measure, sample: &Sample, from_sent: bool) -> Option<f64> {
+    let stamps = &sample.stamps;
+    let begin = if from_sent { stamps.sent? } else { stamps.planned };
+    match measure {
+        Measure::Ttft => Some(stamps.first_token?.since(begin).micros()),
+        Measure::Latency => Some(stamps.end?.since(begin).micros()),
+        Measure::Itl => sample.itl().map(|ns| ns / 1e3),
+        Measure::Tpot => sample.tpot().map(|ns| ns / 1e3),
+        Measure::GapMax => sample.gap_max.map(Nanos::micros),
+        Measure::TokensPerS => sample.tokens_per_s(),
+        Measure::Errors | Measure::Goodput => None,
+    }
+}
+
+fn shown(limit: &Limit, values: &[f64]) -> Shown {
+    let n = values.len();
+    if n == 0 {
+        return Shown::default();
+    }
+    let of = values.len() as f64;
+    let share = |mark: &dyn Fn(f64) -> bool| values.iter().filter(|v| mark(**v)).count() as f64 / of;
+    let base = Shown { n: n as u64, ..Shown::default() };
+    match limit.figure {
+        Figure::Share => {
+            let broken = |v: f64| v > 0.5;
+            let (x, n_eff) = (share(&broken), worth(limit, &[&narrow(values)]));
+            let ends = crate::stats::wilson(x, n as u64, n_eff as u64);
+            let (value, low, high) = if limit.measure.at_most() {
+                (Some(x), ends.map(|e| e.low), ends.map(|e| e.high))
+            } else {
+                (Some(1.0 - x), ends.map(|e| 1.0 - e.high), ends.map(|e| 1.0 - e.low))
+            };
+            Shown { n_eff, x, value, low, high, ..base }
+        }
+        Figure::Mean => {
+            let mean = values.iter().sum::<f64>() / of;
+            let sd = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (of - 1.0).max(1.0)).sqrt();
+            let n_eff = effective(values);
+            let half = t_quantile(0.975, n_eff - 1.0).filter(|_| n_eff >= 2.0).map(|t| t * sd / n_eff.sqrt());
+            let (low, high) = (half.map(|half| mean - half), half.map(|half| mean + half));
+            Shown { n_eff, x: mean, sd, value: Some(mean), low, high, ..base }
+        }
+        Figure::Quantile(q) => {
+            let mut sorted = values.to_vec();
+            sorted.sort_by(f64::total_cmp);
+            let at = |rank: f64| sorted[(rank.ceil() as usize).clamp(1, n) - 1];
+            let own = at(q * of);
+            let x = share(&|v| limit.broken_by(v));
+            let n_eff = worth(limit, &[&narrow(values)]);
+            let ranks = quantile_interval(q, n_eff);
+            let finite = |v: f64| Some(v).filter(|v| v.is_finite());
+            Shown {
+                n_eff,
+                x,
+                value: finite(own),
+                low: ranks.and_then(|(low, _)| finite(at(low * of))),
+                high: ranks.and_then(|(_, high)| finite(at(high * of))),
+                infinite: own.is_infinite(),
+                ..base
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `loadcmp capacity`, and its results told again.
+
+use super::commands::{Shipped, Told, look, overrides, runtime, say};
+use super::{ByArg, CapacityArgs, CapacityFormat, Format, ReportArgs};
+use anyhow::Context;
+use loadcmp::capacity::{By, Capacity, Ended};
+use loadcmp::run::{Failure, Options, Search, Sought, tell};
+use loadcmp::scenario::{Share, Span};
+use loadcmp::sink;
+use std::time::Duration;
+
+pub(crate) fn capacity(args: CapacityArgs) -> Told {
+    let search = search(&args)?;
+    // A mistake in the limits is told before a scenario is looked for.
+    loadcmp::capacity::Slo::parse(&search.slo).map_err(|error| Failure::Usage(error.to_string()))?;
+    let overrides = overrides(&args.over);
+    let shipped = Shipped::default();
+    let loaded = shipped.load(&args.scenario, &overrides)?;
+    let options = Options { overrides, out: args.out, real: args.over.real, quiet: args.quiet, ..Options::default() };
+    let sought = runtime()?.block_on(loadcmp::run::capacity(loaded, &search, &options))?;
+    told(&sought, args.format, args.quiet)
+}
+
+pub(crate) fn again(args: &ReportArgs) -> Told {
+    let format = match args.format {
+        Format::Table => CapacityFormat::Table,
+        Format::Json => CapacityFormat::Json,
+        Format::Csv => CapacityFormat::Csv,
+        Format::Markdown => CapacityFormat::Markdown,
+    };
+    told(&loadcmp::run::search_again(&args.dir)?, format, false)
+}
+
+fn told(sought: &Sought, format: CapacityFormat, quiet: bool) -> Told {
+    let (capacity, mut text) = (&sought.capacity, Vec::new());
+    let written = match format {
+        CapacityFormat::Table => sink::capacity_table(capacity, look(false), &mut text),
+        CapacityFormat::Json => sink::capacity_json(capacity, &mut text),
+        CapacityFormat::Csv => sink::capacity_csv(capacity, &mut text),
+        CapacityFormat::Markdown => sink::capacity_markdown(capacity, &mut text),
+    };
+    written.context("writing the result")?;
+    say(&String::from_utf8_lossy(&text))?;
+    if !quiet {
+        tell(format_args!("\nfiles: {}", sought.dir.display()));
+    }
+    Ok(standing(capacity))
+}
+
+/// The exit code of a search, and a line that says why it isn't 0.
+fn standing(capacity: &Capacity) -> u8 {
+    let ended = |ended: &[Option<Ended>]| capacity.targets.iter().find(|target| ended.contains(&target.searched.ended));
+    if ended(&[Some(Ended::Interrupted), None]).is_some() {
+        tell("loadcmp: interrupted: what had been found by then is in the files");
+        return 4;
+    }
+    if let Some(target) = ended(&[Some(Ended::Generator)]) {
+        let name = &target.searched.name;
+        tell(format_args!("loadcmp: invalid: loadcmp itself was the limit before `{name}` was"));
+        return 4;
+    }
+    if let Some(target) = capacity.targets.iter().find(|target| target.capacity.value.is_none()) {
+        tell(format_args!("loadcmp: inconclusive: no boundary was found for `{}`", target.searched.name));
+        return 5;
+    }
+    0
+}
+
+/// Longest search.
+const MOST_BUDGET: Duration = Duration::from_secs(24 * 3600);
+
+fn search(args: &CapacityArgs) -> Result<Search, Failure> {
+    let usage = |why: String| Failure::Usage(format!("error: {why}"));
+    let time = |name: &str, text: &str, least: Duration, most: Duration| {
+        let span = Span::parse(text).filter(|span| span.0 >= least && span.0 <= most);
+        let (least, most) = (Span(least), Span(most));
+        span.map(|span| span.0).ok_or_else(|| {
+            usage(format!("--{name} has to be a time from {least} to {most}, such as 30s or 5m, and is `{text}`"))
+        })
+    };
+    let precision = Share::parse(&args.precision).filter(|share| (0.005..=0.5).contains(&share.0));
+    let precision = precision.ok_or_else(|| {
+        usage(format!("--precision has to be a share from 0.5% to 50%, such as 3%, and is `{}`", args.precision))
+    })?;
+    let by = match args.by {
+        ByArg::Rate => By::Rate,
+        ByArg::Users => By::Users,
+    };
+    let (least, most) = match by {
+        By::Rate => (0.001, 1e6),
+        By::Users => (1.0, 10_000.0),
+    };
+    for (name, load) in [("start", args.start), ("most", args.most)] {
+        if let Some(load) = load.filter(|load| !(least..=most).contains(load)) {
+            return Err(usage(format!("--{name} has to be from {least} to {most}, and is {load}")));
+        }
+    }
+    if args.start.zip(args.most).is_some_and(|(start, most)| start > most) {
+        return Err(usage("--start lies above --most".to_owned()));
+    }
+    Ok(Search {
+        slo: args.slo.clone(),
+        by,
+        precision: precision.0,
+        budget: time("budget", &args.budget, Duration::from_secs(1), MOST_BUDGET)?,
+        probe: time("probe", &args.probe, Duration::from_millis(200), Duration::from_secs(60))?,
+        start: args.start,
+        most: args.most,
+    })
+}

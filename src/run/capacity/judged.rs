@@ -1,0 +1,72 @@
+//! From a probe's directory to what it shows, during the search and whenever it is told again.
+
+use super::super::{Failure, Finished, retell_one};
+use super::{Sought, TOOL, write_json};
+use crate::capacity::{Capacity, Evidence, Gather, Settings, Slo, length};
+use crate::record::columns::{Names, read_rows};
+use crate::report::Report;
+use crate::scenario::Severity;
+use crate::sink;
+use anyhow::{Context, anyhow};
+use std::path::Path;
+
+/// What a search is made of, beside its probes.
+const SETTINGS: &str = "search.json";
+
+/// Findings of a probe's audit that say that the generator was at its end. Requests that were not sent are no such thing here:
+/// as many were in flight as may be, so the target was.
+const GENERATOR: [&str; 3] = ["generator-lag", "generator-cpu", "missed-rate"];
+
+pub(super) fn write_settings(dir: &Path, settings: &Settings) -> anyhow::Result<()> {
+    write_json(&dir.join(SETTINGS), settings)
+}
+
+/// What a finished probe shows.
+pub(super) fn evidence(slo: &Slo, probe: &Finished, attempt: u32) -> Result<Evidence, Failure> {
+    let target = probe.report.targets.first();
+    let Some(window) = target.and_then(|target| target.window) else {
+        return Err(Failure::Other(anyhow!("{}: no request was measured", probe.dir.display())));
+    };
+    let mut gather = Gather::new(slo, window);
+    let names = Names::of(&probe.report.plan);
+    read_rows(&probe.dir, &names, |sample| gather.push(sample))?;
+    Ok(Evidence { length: length(attempt), ..gather.finish(generator(&probe.report)) })
+}
+
+fn generator(report: &Report) -> Option<String> {
+    let unsent = report.targets.first().and_then(|target| target.value("outcome_unsent")).is_some_and(|n| n > 0.0);
+    let found = report
+        .found(Severity::Invalid)
+        .find(|finding| GENERATOR.contains(&finding.id.as_str()) && !(finding.id == "missed-rate" && unsent));
+    found.map(|finding| finding.sentence.clone())
+}
+
+/// Whether a directory holds a search.
+pub fn is_search(dir: &Path) -> bool {
+    dir.join(SETTINGS).is_file()
+}
+
+/// Makes every file of a search and of its probes again.
+pub fn search_again(dir: &Path) -> Result<Sought, Failure> {
+    let path = dir.join(SETTINGS);
+    let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let settings: Settings =
+        serde_json::from_str(&text).map_err(|error| wrong(format!("not one of loadcmp's ({error})")))?;
+    let slo = Slo::parse(&settings.slo).map_err(|error| wrong(error.to_string()))?;
+    let mut all = Vec::new();
+    for target in &settings.targets {
+        let mut evidence_of = Vec::new();
+        for tried in &target.probes {
+            // Folders of this search: a name that leads elsewhere was not written by it.
+            if tried.folder.contains(['/', '\\']) || tried.folder.starts_with('.') {
+                return Err(wrong(format!("`{}` is no folder of a probe", tried.folder)));
+            }
+            evidence_of.push(evidence(&slo, &retell_one(&dir.join("probes").join(&tried.folder))?, tried.attempt)?);
+        }
+        all.push(evidence_of);
+    }
+    let capacity = Capacity::new(TOOL, &settings, &slo, all);
+    sink::write_capacity(dir, &capacity).with_context(|| format!("writing the files of {}", dir.display()))?;
+    Ok(Sought { capacity, dir: dir.to_owned() })
+}

@@ -1,0 +1,106 @@
+//! What a search for capacity found: for the terminal, a pull request, programs, and a page.
+
+mod csv;
+mod page;
+mod words;
+
+pub use csv::capacity_csv;
+pub use page::capacity_html;
+
+use super::markdown::plain;
+use super::table::{Look, print, wrapped};
+use crate::capacity::Capacity;
+use crate::report::replace;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// A format.
+type Sink = fn(&Capacity, &mut dyn Write) -> io::Result<()>;
+
+const SINKS: [(&str, Sink); 4] = [
+    ("capacity.json", capacity_json),
+    ("capacity.csv", capacity_csv),
+    ("capacity.md", capacity_markdown),
+    ("capacity.html", capacity_html),
+];
+
+/// Writes every file but what the search is made of.
+pub fn write_capacity(directory: &Path, capacity: &Capacity) -> io::Result<()> {
+    for (name, sink) in SINKS {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
+        replace(&directory.join(name), |out| sink(capacity, out)).map_err(named)?;
+    }
+    Ok(())
+}
+
+/// Writes it as JSON.
+pub fn capacity_json(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, capacity)?;
+    out.write_all(b"\n")
+}
+
+/// Columns from which a probe's reason stands beside it.
+const WIDE: u16 = 110;
+
+/// Writes it for a terminal.
+pub fn capacity_table(capacity: &Capacity, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let width = usize::from(look.width.clamp(40, 160));
+    let settings = &capacity.settings;
+    wrapped(out, &words::title(settings), width, "")?;
+    wrapped(out, &words::method(settings), width, "")?;
+    writeln!(out)?;
+    for sentence in words::headlines(capacity) {
+        wrapped(out, &sentence, width, "  ")?;
+    }
+    for doubt in words::doubts(capacity) {
+        wrapped(out, &doubt, width, "  ")?;
+    }
+    for target in capacity.targets.iter().filter(|target| !target.probes.is_empty()) {
+        let wide = look.width >= WIDE;
+        let mut header = words::columns(settings, &target.label());
+        if wide {
+            header.push("why".to_owned());
+        }
+        let right = header.len() - 1 - usize::from(wide);
+        // Said once a load: it is of all its probes.
+        let mut said = (f64::NAN, String::new());
+        let row = |probe: &crate::capacity::Probe| {
+            let mut row = words::cells(settings, probe, false);
+            let why = words::why(probe);
+            if wide {
+                row.push(if said == (probe.asked, why.clone()) { String::new() } else { why.clone() });
+            }
+            said = (probe.asked, why);
+            row
+        };
+        writeln!(out)?;
+        let rows = words::by_load(target).into_iter().map(row).collect();
+        print(header, rows, right, look, out)?;
+    }
+    writeln!(out)?;
+    wrapped(out, &words::legend(settings), width, "")
+}
+
+/// Writes it for a pull request.
+pub fn capacity_markdown(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> {
+    let settings = &capacity.settings;
+    writeln!(out, "### {}\n", plain(&words::title(settings)))?;
+    for sentence in words::headlines(capacity) {
+        writeln!(out, "**{}**\n", plain(&sentence))?;
+    }
+    for doubt in words::doubts(capacity) {
+        writeln!(out, "> {}\n", plain(&doubt))?;
+    }
+    writeln!(out, "{}\n", plain(&words::method(settings)))?;
+    for target in capacity.targets.iter().filter(|target| !target.probes.is_empty()) {
+        let header = words::columns(settings, &target.label());
+        let cells = |row: Vec<String>| row.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ");
+        let rules = header.iter().map(|_| "--:").collect::<Vec<_>>().join("|");
+        writeln!(out, "| {} | why |\n|{rules}|:--|", cells(header))?;
+        for probe in words::by_load(target) {
+            writeln!(out, "| {} | {} |", cells(words::cells(settings, probe, false)), plain(&words::why(probe)))?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", plain(&words::legend(settings)))
+}

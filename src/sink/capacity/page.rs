@@ -1,0 +1,171 @@
+//! `capacity.html`: one page on its own. No script, nothing fetched; light or dark as its reader's system is.
+
+use super::super::html::CapacityPage;
+use super::super::plot::{Axis, Chart, Scale, Series, plot};
+use super::words;
+use crate::capacity::{Capacity, Probe, Slo, Target, Verdict};
+use crate::report::human;
+use crate::stats;
+use std::io::{self, Write};
+
+/// Writes it.
+pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> {
+    let settings = &capacity.settings;
+    let lead = capacity.ratios.iter().map(|ratio| match ratio.verdict {
+        stats::Verdict::Better => "better",
+        stats::Verdict::Worse => "worse",
+        stats::Verdict::NotShown => "",
+    });
+    let class = |verdict: Verdict| match verdict {
+        Verdict::Pass => "better",
+        Verdict::Fail => "worse",
+        Verdict::CantTell => "unshown",
+    };
+    let probed = capacity.targets.iter().filter(|target| !target.probes.is_empty());
+    let tables = probed.map(|target| {
+        let row = |probe: &Probe| {
+            let mut cells = words::cells(settings, probe, true);
+            let verdict = cells.pop().unwrap_or_default();
+            (cells, verdict, class(probe.load_verdict), words::why(probe))
+        };
+        let mut heads = words::columns(settings, &target.label());
+        heads.pop();
+        (target.label(), heads, words::by_load(target).into_iter().map(row).collect())
+    });
+    let engines = capacity.targets.iter().map(|target| {
+        let searched = &target.searched;
+        let engine = searched.engine.clone().unwrap_or_else(|| "an engine that told no name".to_owned());
+        let alone = searched.alone_us.map(|us| format!(", {} for one request at a time", human::time(us)));
+        (target.label(), format!("{engine}, model {}{}", searched.model, alone.unwrap_or_default()))
+    });
+    let page = CapacityPage {
+        name: &settings.name,
+        title: words::title(settings),
+        headlines: words::headlines(capacity).into_iter().zip(lead.chain(std::iter::repeat(""))).collect(),
+        doubts: words::doubts(capacity),
+        has_stand_in: capacity.has_stand_in(),
+        method: words::method(settings),
+        charts: [latency(capacity), achieved(capacity)].into_iter().flatten().collect(),
+        tables: tables.collect(),
+        legend: words::legend(settings),
+        engines: engines.collect(),
+        tool: &capacity.tool,
+        started: &settings.started,
+    };
+    page.write(out)
+}
+
+/// What a dot says.
+fn dot_word(capacity: &Capacity, target: &Target, probe: &Probe, figure: &str) -> String {
+    let load = words::load(&capacity.settings, probe.asked);
+    format!("{} at {load}: {figure}; {} ({})", target.label(), probe.load_verdict.as_str(), words::why(probe))
+}
+
+/// Load against the first limited time, with its limit and the boundaries.
+fn latency(capacity: &Capacity) -> Option<Chart> {
+    let slo = Slo::parse(&capacity.settings.slo).ok()?;
+    let (at, limit) = slo.limits.iter().enumerate().find(|(_, limit)| limit.measure.is_time())?;
+    let mut series = Vec::new();
+    let mut ends: Option<(f64, f64)> = None;
+    let mut heights = vec![limit.bound];
+    for (colour, target) in capacity.targets.iter().enumerate() {
+        let mut dots = Vec::new();
+        for probe in words::by_load(target) {
+            ends = Some(ends.map_or((probe.asked, probe.asked), |(a, b)| (a.min(probe.asked), b.max(probe.asked))));
+            let Some(shown) = probe.evidence.shown.get(at) else { continue };
+            let Some(value) = shown.value else { continue };
+            heights.push(value);
+            let figure = words::shown_words(limit.measure, shown, true);
+            let word = dot_word(capacity, target, probe, &format!("{} {figure}", limit.subject()));
+            dots.push((probe.asked, value, probe.load_verdict == Verdict::CantTell, word));
+        }
+        series.push(Series { name: target.label(), colour, dots, ..Series::default() });
+    }
+    let top = heights.iter().copied().fold(0.0, f64::max);
+    let bottom = heights.iter().copied().fold(f64::INFINITY, f64::min);
+    series.extend(knees(capacity, bottom, top));
+    let (from, to) = ends?;
+    let points = vec![(from, limit.bound), (to, limit.bound)];
+    series.push(Series {
+        name: format!("limit: {}", limit.text),
+        colour: 3,
+        points,
+        joined: true,
+        ..Series::default()
+    });
+    let title = format!("{} by load", limit.subject());
+    let about = "Each probe's figure against the load that was asked of it, both axes logarithmic. The line across is the limit; upright \
+                 lines are the capacities with their intervals. Rings: it can't be told whether that load is sustained. Where failures make \
+                 a figure infinite there is no dot.";
+    let x = Axis { scale: Scale::Log, ticks: Some(tried(capacity)), word: &|x| words::load(&capacity.settings, x) };
+    let y = Axis { scale: Scale::Log, ticks: None, word: &|us| human::time(us) };
+    plot(&title, about, &x, &y, series)
+}
+
+/// The loads that were tried, as ticks: those that lie too near another are left out, from the knee outward.
+fn tried(capacity: &Capacity) -> Vec<(f64, String)> {
+    let mut loads: Vec<f64> = capacity.targets.iter().flat_map(|t| t.probes.iter().map(|probe| probe.asked)).collect();
+    let (from, to) = loads.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), x| (a.min(*x), b.max(*x)));
+    let knee = capacity.targets.iter().find_map(|target| target.capacity.value).unwrap_or(to);
+    loads.sort_by(|a, b| (a / knee).ln().abs().total_cmp(&(b / knee).ln().abs()));
+    let mut kept: Vec<f64> = Vec::new();
+    for load in loads {
+        if kept.iter().all(|other| (load / other).ln().abs() > (to / from).ln() / 9.0) {
+            kept.push(load);
+        }
+    }
+    kept.into_iter().map(|at| (at, words::load(&capacity.settings, at))).collect()
+}
+
+/// The boundaries, as upright lines with bands.
+fn knees(capacity: &Capacity, bottom: f64, top: f64) -> Vec<Series> {
+    let knee = |(colour, target): (usize, &Target)| {
+        let found = target.capacity;
+        let at = found.value?;
+        let band = match (found.low, found.high) {
+            (Some(low), Some(high)) => vec![(low, bottom, top), (high, bottom, top)],
+            _ => Vec::new(),
+        };
+        Some(Series {
+            name: format!("{}: capacity {}", target.label(), words::load(&capacity.settings, at)),
+            colour,
+            points: vec![(at, bottom), (at, top)],
+            joined: true,
+            band,
+            ..Series::default()
+        })
+    };
+    capacity.targets.iter().enumerate().filter_map(knee).collect()
+}
+
+/// Answers a second against the load.
+fn achieved(capacity: &Capacity) -> Option<Chart> {
+    let settings = &capacity.settings;
+    let mut series = Vec::new();
+    let (mut from, mut to, mut top) = (f64::INFINITY, 0.0_f64, 0.0_f64);
+    for (colour, target) in capacity.targets.iter().enumerate() {
+        let mut dots = Vec::new();
+        for probe in words::by_load(target) {
+            (from, to) = (from.min(probe.asked), to.max(probe.asked));
+            let evidence = &probe.evidence;
+            top = top.max(evidence.achieved_per_s);
+            let figure = format!(
+                "{} answers/s, goodput {}/s",
+                human::three(evidence.achieved_per_s),
+                human::three(evidence.goodput_per_s)
+            );
+            let word = dot_word(capacity, target, probe, &figure);
+            dots.push((probe.asked, evidence.achieved_per_s, probe.load_verdict == Verdict::CantTell, word));
+        }
+        series.push(Series { name: target.label(), colour, dots, ..Series::default() });
+    }
+    if settings.reach.by == crate::capacity::By::Rate && from < to {
+        let points = vec![(from, from), (to, to)];
+        series.push(Series { name: "as asked".to_owned(), colour: 3, points, joined: true, ..Series::default() });
+    }
+    let about = "Answers a second against the load. Below capacity a target gives what is asked; beyond it the dots leave the line, and \
+                 what isn't answered queues.";
+    let x = Axis { scale: Scale::Log, ticks: Some(tried(capacity)), word: &|x| words::load(settings, x) };
+    let y = Axis { scale: Scale::Log, ticks: None, word: &|y| format!("{}/s", human::three(y)) };
+    plot("Achieved by load", about, &x, &y, series)
+}

@@ -1,0 +1,198 @@
+//! The search for capacity through the front door: the program, a stand-in whose capacity is declared, the files it leaves.
+
+#[path = "common/cli.rs"]
+mod cli;
+
+use cli::{StandIn, loadcmp, number, rows, text, write};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A scenario of targets at these addresses.
+fn scenario(dir: &Path, urls: &[&str], stream: bool, load: &str) -> PathBuf {
+    let targets: Vec<String> = urls
+        .iter()
+        .zip(["a", "b"])
+        .map(|(url, name)| format!("  {name}: {{ openai: {{ url: \"{url}\" }} }}"))
+        .collect();
+    let text = format!(
+        "name: sought\ntask: generate\nseed: 5\ntargets:\n{}\nreference: {}\nworkload: {{ prompts: {{ inline: [ {{ text: one }}, \
+         {{ text: two }} ] }}, stream: {stream}, sampling: {{ max_tokens: 2 }} }}\nload: {load}\ndrain: 2s\n",
+        targets.join("\n"),
+        if urls.len() > 1 { "b" } else { "a" }
+    );
+    write(dir, "sought.yaml", &text)
+}
+
+/// One slot of 10 ms: 100 answers a second.
+const ONE: [&str; 6] = ["--slots", "1", "--first-token-ms", "10", "--decode-rate", "0"];
+/// Two of them.
+const TWO: [&str; 6] = ["--slots", "2", "--first-token-ms", "10", "--decode-rate", "0"];
+
+const EVEN: &str = "{ open: { rate: 1, duration: 1s, arrivals: constant } }";
+
+fn json(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[test]
+fn a_declared_capacity_is_found_and_everything_is_kept_and_told_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (half, whole) = (StandIn::start(&ONE), StandIn::start(&TWO));
+    let file = scenario(dir.path(), &[&whole.url, &half.url], true, EVEN);
+    let out = dir.path().join("out");
+    let output = loadcmp()
+        .args(["capacity", "--slo", "latency.p90 <= 200ms and errors <= 5%", "--probe", "400ms", "--start", "64"])
+        .args(["--precision", "30%", "--budget", "2m", "--out"])
+        .args([&out, &file])
+        .env("COLUMNS", "120")
+        .output()
+        .expect("loadcmp");
+    let (table, errors) = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{table}{errors}");
+    let told = json(&out.join("capacity.json"));
+    for (at, truth) in [(0, 200.0), (1, 100.0)] {
+        let found = &told["targets"][at]["capacity"];
+        let [value, low, high] = ["value", "low", "high"].map(|end| found[end].as_f64().expect("a number"));
+        assert!(low <= value && value <= high, "{found}");
+        // A busy machine makes the stand-in slower, and nothing makes it faster than it was declared.
+        assert!(value < truth * 1.25 && value > truth * 0.55, "{found} where {truth} is true");
+        assert!(low <= truth * 1.02, "{found} where {truth} is true");
+    }
+    let ratio = &told["ratios"][0];
+    assert_eq!((ratio["target"].as_u64(), ratio["verdict"].as_str()), (Some(0), Some("better")), "{ratio}");
+    assert!(table.contains("a (stand-in) is better than b (stand-in) in capacity: ratio"), "{table}");
+    assert!(errors.contains("some 12 to 24 probes") && errors.contains("2m at most"), "{errors}");
+
+    let probes = rows(&out.join("capacity.csv"));
+    let folders = std::fs::read_dir(out.join("probes")).expect("the probes").count();
+    // One request at a time on each target, and a folder for each row.
+    assert_eq!(probes.len() + 2, folders);
+    let mut worst: f64 = 0.0;
+    for probe in &probes {
+        assert_eq!(probe["stand_in"], "true");
+        let (asked, achieved, goodput) =
+            (number(probe, "asked_per_s"), number(probe, "achieved_per_s"), number(probe, "goodput_per_s"));
+        assert!(achieved <= asked.map(|asked| asked * 1.2) && goodput.is_some(), "{probe:?}");
+        let p90 = number(probe, "latency.p90_us").expect("a figure");
+        assert!(number(probe, "latency.p90_us_low").is_none_or(|low| low <= p90), "{probe:?}");
+        worst = worst.max(p90);
+        let report = json(&out.join("probes").join(&probe["folder"]).join("report.json"));
+        assert_eq!(report["targets"][0]["name"], probe["target"].as_str());
+    }
+    assert!(worst > 200_000.0, "some probe broke the limit");
+    // The same loads at the beginning, for both.
+    let first = |name: &str| probes.iter().filter(|p| p["target"] == name).map(|p| p["asked_per_s"].clone()).next();
+    assert_eq!((first("a"), first("b")), (Some("64".to_owned()), Some("64".to_owned())));
+
+    let page = std::fs::read_to_string(out.join("capacity.html")).expect("a page");
+    assert!(page.contains("A stand-in took the place") && page.contains("latency.p90 by load"), "{page}");
+    assert!(!page.contains("<script") && page.matches("<svg").count() >= 2);
+
+    let before = std::fs::read(out.join("capacity.json")).expect("a file");
+    std::fs::remove_file(out.join("capacity.json")).expect("to remove it");
+    std::fs::remove_file(out.join("capacity.html")).expect("to remove it");
+    let again = loadcmp().arg("report").arg(&out).env("COLUMNS", "120").output().expect("loadcmp");
+    assert_eq!((again.status.code(), text(&again).0), (Some(0), table));
+    assert_eq!(std::fs::read(out.join("capacity.json")).expect("a file"), before, "to the last byte");
+    assert_eq!(std::fs::read_to_string(out.join("capacity.html")).expect("a page"), page);
+}
+
+#[test]
+fn the_most_users_are_found() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // Three users take turns at two slots, each then waits for half a service: 60 ms. A busy machine adds some.
+    let engine = StandIn::start(&["--slots", "2", "--first-token-ms", "150", "--decode-rate", "0"]);
+    let file = scenario(dir.path(), &[&engine.url], true, "{ closed: { users: 1, duration: 1s } }");
+    let out = dir.path().join("out");
+    let output = loadcmp()
+        .args(["capacity", "--by", "users", "--slo", "ttft.mean <= 200ms", "--probe", "700ms", "--most", "8"])
+        .args(["--format", "json", "--quiet", "--out"])
+        .args([&out, &file])
+        .output()
+        .expect("loadcmp");
+    let (told, errors) = text(&output);
+    assert_eq!((output.status.code(), errors.as_str()), (Some(0), ""), "{told}");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let found = &told["targets"][0]["capacity"];
+    assert_eq!((found["low"].as_f64(), found["high"].as_f64()), (Some(2.0), Some(3.0)), "{told}");
+    assert_eq!(told["settings"]["slo"], "ttft.mean <= 200ms and errors <= 1%");
+}
+
+#[test]
+fn mistakes_are_told_before_any_load() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = StandIn::start(&ONE);
+    let file = scenario(dir.path(), &[&engine.url], false, EVEN);
+    let run = |more: &[&str]| {
+        let out = dir.path().join("out");
+        let output = loadcmp().arg("capacity").arg(&file).arg("--out").arg(&out).args(more).output().expect("loadcmp");
+        assert!(!out.exists(), "{more:?} left something");
+        (output.status.code(), text(&output).1)
+    };
+    let (code, errors) = run(&["--slo", "errors <= 1% and ttf.p95 <= 3ms"]);
+    assert!(code == Some(2) && errors.contains("did you mean `ttft`?") && errors.contains("^^^"), "{errors}");
+    let (code, errors) = run(&["--slo", "ttft.p95 <= 300ms"]);
+    assert!(code == Some(2) && errors.contains("needs streamed answers"), "{errors}");
+    for (more, what) in [
+        (["--precision", "0%"], "--precision has to be"),
+        (["--budget", "1"], "--budget has to be a time from 1s to 24h"),
+        (["--probe", "1ms"], "--probe has to be"),
+        (["--start", "-1"], "unexpected argument"),
+        (["--start", "0"], "--start has to be"),
+        (["--most", "nan"], "--most has to be"),
+    ] {
+        let (code, errors) = run(&[&["--slo", "latency.p95 <= 3ms"], &more[..]].concat());
+        assert!(code == Some(2) && errors.contains(what), "{more:?}: {errors}");
+    }
+}
+
+#[test]
+fn what_no_load_keeps_and_what_time_does_not_allow_is_inconclusive() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = StandIn::start(&ONE);
+    let file = scenario(dir.path(), &[&engine.url], true, EVEN);
+    let run = |slo: &str, budget: &str| {
+        let out = dir.path().join(budget);
+        let mut command = loadcmp();
+        command.args(["capacity", "--slo", slo, "--probe", "300ms", "--start", "30", "--budget", budget, "--out"]);
+        let output = command.arg(&out).arg(&file).output().expect("loadcmp");
+        assert!(out.join("capacity.html").is_file() && out.join("capacity.md").is_file());
+        (output.status.code(), text(&output).0)
+    };
+    let (code, table) = run("latency.p95 <= 1ms", "60s");
+    assert!(code == Some(5) && table.contains("sustains no load: one request at a time"), "{table}");
+    let (code, table) = run("latency.p95 <= 1s", "1s");
+    assert!(code == Some(5) && table.contains("--budget gives it more"), "{table}");
+}
+
+#[test]
+fn an_interrupted_search_tells_what_it_has() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = StandIn::start(&ONE);
+    let file = scenario(dir.path(), &[&engine.url], true, EVEN);
+    let out = dir.path().join("out");
+    let child = loadcmp()
+        .args(["capacity", "--slo", "latency.p95 <= 300ms", "--probe", "400ms", "--start", "10", "--out"])
+        .args([&out, &file])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadcmp");
+    let since = Instant::now();
+    // A probe that is done, and one that has begun.
+    let begun = || std::fs::read_dir(out.join("probes")).map_or(0, |probes| probes.count());
+    while begun() < 3 {
+        assert!(since.elapsed() < Duration::from_secs(60), "no third probe");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill").success());
+    let output = child.wait_with_output().expect("its end");
+    let (table, errors) = text(&output);
+    assert_eq!(output.status.code(), Some(4), "{table}{errors}");
+    assert!(table.contains("it was interrupted"), "{table}");
+    let again = loadcmp().arg("report").arg(&out).output().expect("loadcmp");
+    assert_eq!(again.status.code(), Some(4), "{}", text(&again).1);
+}
