@@ -48,54 +48,39 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
     if plan.variants.is_empty() || report.targets.len() < 2 {
         return None;
     }
-    let all = 0..report.targets.len();
-    let quality: (&str, &str, Box<dyn Fn(usize) -> Option<f64>>) = match plan.task {
-        Task::Classify => ("accuracy", "accuracy", Box::new(|at| report.targets[at].value("accuracy"))),
-        Task::Embed => (
-            "cosine.mean",
-            "cosine with the reference",
-            // A vector is like itself.
-            Box::new(|at| if at == plan.reference { Some(1.0) } else { report.targets[at].value("cosine.mean") }),
-        ),
-        Task::Generate | Task::Chat => (
-            "same_answers",
-            "the reference's answers, word for word",
-            Box::new(|at| matches.share(at).map(|share| share.value)),
-        ),
+    let each = |value: &dyn Fn(usize) -> Option<f64>| (0..report.targets.len()).map(value).collect::<Vec<_>>();
+    let figure = |path: &str| each(&|at| report.targets[at].value(path));
+    let size = each(&|at| plan.targets.get(at)?.facts.size_bytes.map(|bytes| bytes as f64));
+    let (quality, quality_name, qualities) = match plan.task {
+        Task::Classify => ("accuracy", "accuracy", figure("accuracy")),
+        // A vector is like itself.
+        Task::Embed => ("cosine.mean", "cosine with the reference", {
+            each(&|at| if at == plan.reference { Some(1.0) } else { report.targets[at].value("cosine.mean") })
+        }),
+        Task::Generate | Task::Chat => {
+            let shares = each(&|at| matches.share(at).map(|share| share.value));
+            ("same_answers", "the reference's answers, word for word", shares)
+        }
     };
     let rate = report.primary.ends_with("_per_s");
     let speed_unit = if rate { unit::TOKENS_PER_S } else { unit::MICROS };
-    type Respects<'a> = (&'a str, String, &'a str, bool, Box<dyn Fn(usize) -> Option<f64> + 'a>);
-    let size = |at: usize| plan.targets.get(at)?.facts.size_bytes.map(|bytes| bytes as f64);
-    let respects: Vec<Respects> = vec![
-        (
-            &report.primary,
-            metric_words(&report.primary),
-            speed_unit,
-            rate,
-            Box::new(|at| report.targets[at].value(&report.primary)),
-        ),
-        (
-            "memory_peak",
-            "memory at most".to_owned(),
-            unit::BYTES,
-            false,
-            Box::new(|at| report.targets[at].value("memory_peak")),
-        ),
-        ("size", "size on disk".to_owned(), unit::BYTES, false, Box::new(size)),
-        (quality.0, quality.1.to_owned(), unit::ONE, true, quality.2),
+    let speed = metric_words(&report.primary);
+    let columns = [
+        (report.primary.as_str(), speed.as_str(), speed_unit, rate, figure(&report.primary)),
+        ("memory_peak", "memory at most", unit::BYTES, false, figure("memory_peak")),
+        ("size", "size on disk", unit::BYTES, false, size),
+        (quality, quality_name, unit::ONE, true, qualities),
     ];
-    let mut told = Front { respects: Vec::new(), candidates: Vec::new() };
-    let values: Vec<Vec<Option<f64>>> = all.clone().map(|at| respects.iter().map(|r| r.4(at)).collect()).collect();
-    for (place, (metric, name, unit, more_is_better, _)) in respects.iter().enumerate() {
-        told.respects.push(Respect {
-            metric: (*metric).to_owned(),
-            name: name.clone(),
-            unit: (*unit).to_owned(),
-            more_is_better: *more_is_better,
-            left_out: left_out(report, metric, &values, place),
-        });
-    }
+    let respect = |(metric, name, unit, more, values): &(&str, &str, &str, bool, Vec<Option<f64>>)| Respect {
+        metric: (*metric).to_owned(),
+        name: (*name).to_owned(),
+        unit: (*unit).to_owned(),
+        more_is_better: *more,
+        left_out: left_out(report, metric, values),
+    };
+    let mut told = Front { respects: columns.iter().map(respect).collect(), candidates: Vec::new() };
+    let values: Vec<Vec<Option<f64>>> =
+        (0..report.targets.len()).map(|at| columns.iter().map(|column| column.4[at]).collect()).collect();
     let taking: Vec<usize> = (0..told.respects.len()).filter(|at| told.respects[*at].left_out.is_none()).collect();
     let stands = |a: usize, b: usize, respect: usize| {
         let at = taking[respect];
@@ -112,10 +97,10 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
     Some(told)
 }
 
-/// Why a respect takes no part.
-fn left_out(report: &Report, metric: &str, values: &[Vec<Option<f64>>], place: usize) -> Option<String> {
+/// Why a respect takes no part; `values` are the targets' own in it.
+fn left_out(report: &Report, metric: &str, values: &[Option<f64>]) -> Option<String> {
     let lacking: Vec<&str> =
-        report.targets.iter().zip(values).filter(|(_, v)| v[place].is_none()).map(|(t, _)| t.name.as_str()).collect();
+        report.targets.iter().zip(values).filter(|(_, value)| value.is_none()).map(|(t, _)| t.name.as_str()).collect();
     if !lacking.is_empty() {
         return Some(format!("it was not measured of {}", lacking.join(", ")));
     }
