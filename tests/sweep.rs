@@ -270,8 +270,8 @@ fn check_tells_of_the_sweep_and_the_limit_ends_it() {
         "{plan}"
     );
     let (code, out, err) = ask(dir.path(), &["run", "s.yaml", "--out", "out"]);
-    assert_eq!(code, 0, "{err}");
-    assert!(out.contains("0 of 3 runs were made"), "{out}");
+    assert_eq!(code, 4, "{err}");
+    assert!(out.contains("0 of 3 runs were made") && out.contains("INTERRUPTED"), "{out}");
 }
 
 #[test]
