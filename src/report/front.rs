@@ -165,3 +165,80 @@ impl Front {
         told
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::report;
+
+    fn of(task: Task, change: impl Fn(&mut Report)) -> Option<Front> {
+        let mut report = report(task, false);
+        report.plan.variants = vec!["native".to_owned(), "ollama".to_owned()];
+        change(&mut report);
+        let told = front(&report, &Matches::new(2, 1));
+        if let Some(front) = &told {
+            let words = front.words(&report).join(" ");
+            assert_eq!(
+                words.matches("takes no part").count(),
+                front.respects.iter().filter(|r| r.left_out.is_some()).count()
+            );
+        }
+        told
+    }
+
+    fn on(front: &Front) -> Vec<Option<bool>> {
+        front.candidates.iter().map(|candidate| candidate.on_front).collect()
+    }
+
+    fn respect<'a>(front: &'a Front, metric: &str) -> &'a Respect {
+        front.respects.iter().find(|respect| respect.metric == metric).unwrap()
+    }
+
+    #[test]
+    fn a_run_without_variants_has_no_front() {
+        assert!(of(Task::Classify, |report| report.plan.variants.clear()).is_none());
+        assert!(of(Task::Classify, |report| report.targets.truncate(1)).is_none());
+    }
+
+    #[test]
+    fn the_faster_of_two_that_are_as_good_is_alone_on_the_front() {
+        // 12 ms beside 20 ms; quality is made the same.
+        let same = |report: &mut Report| {
+            let accuracy = report.targets[0].row("accuracy").cloned().unwrap();
+            let place = report.targets[1].rows.iter().position(|row| row.metric == "accuracy").unwrap();
+            report.targets[1].rows[place] = accuracy;
+        };
+        let front = of(Task::Classify, same).unwrap();
+        assert_eq!(on(&front), [Some(true), Some(false)], "{front:?}");
+        assert_eq!(respect(&front, "memory_peak").left_out.as_deref(), Some("it was not measured of native, ollama"));
+        // A better answer is a reason to be on it; so is a smaller file.
+        let smaller = |report: &mut Report| {
+            same(report);
+            report.plan.targets[0].facts.size_bytes = Some(2 << 30);
+            report.plan.targets[1].facts.size_bytes = Some(1 << 30);
+        };
+        assert_eq!(on(&of(Task::Classify, smaller).unwrap()), [Some(true), Some(true)]);
+    }
+
+    #[test]
+    fn what_is_measured_of_one_alone_takes_no_part() {
+        let front = of(Task::Generate, |report| report.plan.targets[0].facts.size_bytes = Some(1)).unwrap();
+        assert_eq!(respect(&front, "size").left_out.as_deref(), Some("it was not measured of ollama"));
+        assert!(respect(&front, "same_answers").left_out.is_some());
+        let none =
+            of(Task::Generate, |report| report.targets.iter_mut().for_each(|target| target.rows.clear())).unwrap();
+        assert_eq!(on(&none), [None, None]);
+    }
+
+    #[test]
+    fn the_memory_of_one_server_is_nobodys() {
+        let shared = |report: &mut Report| {
+            report.plan.targets[1].endpoint = report.plan.targets[0].endpoint.clone();
+            for target in &mut report.targets {
+                target.rows.push(crate::stats::Row::total("memory_peak", unit::BYTES, 9, Some(1e9)));
+            }
+        };
+        let front = of(Task::Classify, shared).unwrap();
+        assert!(respect(&front, "memory_peak").left_out.as_deref().is_some_and(|why| why.contains("one server")));
+    }
+}
