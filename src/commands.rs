@@ -1,5 +1,7 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
+mod sweep;
+
 use super::{
     CalibrateArgs, CalibrateFormat, CheckArgs, Cli, CompareArgs, DriverArg, Format, Over, ReportArgs, RunArgs,
 };
@@ -7,11 +9,12 @@ use anyhow::Context;
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
 use loadcmp::report::{Beside, Report, Status};
-use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, Swept, tell};
+use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use sweep::tell_sweep;
 
 pub(crate) type Told = Result<u8, Failure>;
 
@@ -160,47 +163,6 @@ pub(crate) fn report(args: ReportArgs) -> Told {
     let Finished { report, dir, .. } = finished;
     tell(format_args!("\nfiles: {}", dir.display()));
     Ok(standing(&report))
-}
-
-/// Prints a sweep; its exit code, and a line that says why it isn't 0.
-fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
-    let Swept { sweep, dir } = swept;
-    let mut text = Vec::new();
-    let written = match format {
-        Format::Table => sink::sweep_table(sweep, look(false), &mut text),
-        Format::Json => sink::sweep_json(sweep, &mut text),
-        Format::Csv => sink::sweep_csv(sweep, &mut text),
-        Format::Markdown => sink::sweep_markdown(sweep, &mut text),
-    };
-    written.context("writing the result")?;
-    say(&String::from_utf8_lossy(&text))?;
-    if !quiet {
-        tell(format_args!("\nfiles: {}", dir.display()));
-    }
-    if sweep.manifest.status == Status::Interrupted {
-        tell("loadcmp: interrupted: the runs that had ended by then are in the files");
-        return Ok(4);
-    }
-    if let Some(run) = sweep.failed().next() {
-        tell(format_args!(
-            "loadcmp: {} of {} runs failed, the first: {}",
-            sweep.failed().count(),
-            sweep.manifest.runs.len(),
-            run.folder
-        ));
-        return Ok(3);
-    }
-    if let Some(run) = sweep.invalid().next() {
-        let why = run.invalid.first().map(String::as_str).unwrap_or_default();
-        tell(format_args!(
-            "loadcmp: {} runs are invalid, the first {}: {}",
-            sweep.invalid().count(),
-            run.planned.folder,
-            loadcmp::report::human::printable(why)
-        ));
-        return Ok(4);
-    }
-    Ok(0)
 }
 
 /// The exit code of a result, and a line that says why it isn't 0.

@@ -48,54 +48,39 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
     if plan.variants.is_empty() || report.targets.len() < 2 {
         return None;
     }
-    let all = 0..report.targets.len();
-    let quality: (&str, &str, Box<dyn Fn(usize) -> Option<f64>>) = match plan.task {
-        Task::Classify => ("accuracy", "accuracy", Box::new(|at| report.targets[at].value("accuracy"))),
-        Task::Embed => (
-            "cosine.mean",
-            "cosine with the reference",
-            // A vector is like itself.
-            Box::new(|at| if at == plan.reference { Some(1.0) } else { report.targets[at].value("cosine.mean") }),
-        ),
-        Task::Generate | Task::Chat => (
-            "same_answers",
-            "the reference's answers, word for word",
-            Box::new(|at| matches.share(at).map(|share| share.value)),
-        ),
+    let each = |value: &dyn Fn(usize) -> Option<f64>| (0..report.targets.len()).map(value).collect::<Vec<_>>();
+    let figure = |path: &str| each(&|at| report.targets[at].value(path));
+    let size = each(&|at| plan.targets.get(at)?.facts.size_bytes.map(|bytes| bytes as f64));
+    let (quality, quality_name, qualities) = match plan.task {
+        Task::Classify => ("accuracy", "accuracy", figure("accuracy")),
+        // A vector is like itself.
+        Task::Embed => ("cosine.mean", "cosine with the reference", {
+            each(&|at| if at == plan.reference { Some(1.0) } else { report.targets[at].value("cosine.mean") })
+        }),
+        Task::Generate | Task::Chat => {
+            let shares = each(&|at| matches.share(at).map(|share| share.value));
+            ("same_answers", "the reference's answers, word for word", shares)
+        }
     };
     let rate = report.primary.ends_with("_per_s");
     let speed_unit = if rate { unit::TOKENS_PER_S } else { unit::MICROS };
-    type Respects<'a> = (&'a str, String, &'a str, bool, Box<dyn Fn(usize) -> Option<f64> + 'a>);
-    let size = |at: usize| plan.targets.get(at)?.facts.size_bytes.map(|bytes| bytes as f64);
-    let respects: Vec<Respects> = vec![
-        (
-            &report.primary,
-            metric_words(&report.primary),
-            speed_unit,
-            rate,
-            Box::new(|at| report.targets[at].value(&report.primary)),
-        ),
-        (
-            "memory_peak",
-            "memory at most".to_owned(),
-            unit::BYTES,
-            false,
-            Box::new(|at| report.targets[at].value("memory_peak")),
-        ),
-        ("size", "size on disk".to_owned(), unit::BYTES, false, Box::new(size)),
-        (quality.0, quality.1.to_owned(), unit::ONE, true, quality.2),
+    let speed = metric_words(&report.primary);
+    let columns = [
+        (report.primary.as_str(), speed.as_str(), speed_unit, rate, figure(&report.primary)),
+        ("memory_peak", "memory at most", unit::BYTES, false, figure("memory_peak")),
+        ("size", "size on disk", unit::BYTES, false, size),
+        (quality, quality_name, unit::ONE, true, qualities),
     ];
-    let mut told = Front { respects: Vec::new(), candidates: Vec::new() };
-    let values: Vec<Vec<Option<f64>>> = all.clone().map(|at| respects.iter().map(|r| r.4(at)).collect()).collect();
-    for (place, (metric, name, unit, more_is_better, _)) in respects.iter().enumerate() {
-        told.respects.push(Respect {
-            metric: (*metric).to_owned(),
-            name: name.clone(),
-            unit: (*unit).to_owned(),
-            more_is_better: *more_is_better,
-            left_out: left_out(report, metric, &values, place),
-        });
-    }
+    let respect = |(metric, name, unit, more, values): &(&str, &str, &str, bool, Vec<Option<f64>>)| Respect {
+        metric: (*metric).to_owned(),
+        name: (*name).to_owned(),
+        unit: (*unit).to_owned(),
+        more_is_better: *more,
+        left_out: left_out(report, metric, values),
+    };
+    let mut told = Front { respects: columns.iter().map(respect).collect(), candidates: Vec::new() };
+    let values: Vec<Vec<Option<f64>>> =
+        (0..report.targets.len()).map(|at| columns.iter().map(|column| column.4[at]).collect()).collect();
     let taking: Vec<usize> = (0..told.respects.len()).filter(|at| told.respects[*at].left_out.is_none()).collect();
     let stands = |a: usize, b: usize, respect: usize| {
         let at = taking[respect];
@@ -112,10 +97,10 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
     Some(told)
 }
 
-/// Why a respect takes no part.
-fn left_out(report: &Report, metric: &str, values: &[Vec<Option<f64>>], place: usize) -> Option<String> {
+/// Why a respect takes no part; `values` are the targets' own in it.
+fn left_out(report: &Report, metric: &str, values: &[Option<f64>]) -> Option<String> {
     let lacking: Vec<&str> =
-        report.targets.iter().zip(values).filter(|(_, v)| v[place].is_none()).map(|(t, _)| t.name.as_str()).collect();
+        report.targets.iter().zip(values).filter(|(_, value)| value.is_none()).map(|(t, _)| t.name.as_str()).collect();
     if !lacking.is_empty() {
         return Some(format!("it was not measured of {}", lacking.join(", ")));
     }
@@ -178,5 +163,82 @@ impl Front {
             }
         }
         told
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::report;
+
+    fn of(task: Task, change: impl Fn(&mut Report)) -> Option<Front> {
+        let mut report = report(task, false);
+        report.plan.variants = vec!["native".to_owned(), "ollama".to_owned()];
+        change(&mut report);
+        let told = front(&report, &Matches::new(2, 1));
+        if let Some(front) = &told {
+            let words = front.words(&report).join(" ");
+            assert_eq!(
+                words.matches("takes no part").count(),
+                front.respects.iter().filter(|r| r.left_out.is_some()).count()
+            );
+        }
+        told
+    }
+
+    fn on(front: &Front) -> Vec<Option<bool>> {
+        front.candidates.iter().map(|candidate| candidate.on_front).collect()
+    }
+
+    fn respect<'a>(front: &'a Front, metric: &str) -> &'a Respect {
+        front.respects.iter().find(|respect| respect.metric == metric).unwrap()
+    }
+
+    #[test]
+    fn a_run_without_variants_has_no_front() {
+        assert!(of(Task::Classify, |report| report.plan.variants.clear()).is_none());
+        assert!(of(Task::Classify, |report| report.targets.truncate(1)).is_none());
+    }
+
+    #[test]
+    fn the_faster_of_two_that_are_as_good_is_alone_on_the_front() {
+        // 12 ms beside 20 ms; quality is made the same.
+        let same = |report: &mut Report| {
+            let accuracy = report.targets[0].row("accuracy").cloned().unwrap();
+            let place = report.targets[1].rows.iter().position(|row| row.metric == "accuracy").unwrap();
+            report.targets[1].rows[place] = accuracy;
+        };
+        let front = of(Task::Classify, same).unwrap();
+        assert_eq!(on(&front), [Some(true), Some(false)], "{front:?}");
+        assert_eq!(respect(&front, "memory_peak").left_out.as_deref(), Some("it was not measured of native, ollama"));
+        // A better answer is a reason to be on it; so is a smaller file.
+        let smaller = |report: &mut Report| {
+            same(report);
+            report.plan.targets[0].facts.size_bytes = Some(2 << 30);
+            report.plan.targets[1].facts.size_bytes = Some(1 << 30);
+        };
+        assert_eq!(on(&of(Task::Classify, smaller).unwrap()), [Some(true), Some(true)]);
+    }
+
+    #[test]
+    fn what_is_measured_of_one_alone_takes_no_part() {
+        let front = of(Task::Generate, |report| report.plan.targets[0].facts.size_bytes = Some(1)).unwrap();
+        assert_eq!(respect(&front, "size").left_out.as_deref(), Some("it was not measured of ollama"));
+        assert!(respect(&front, "same_answers").left_out.is_some());
+        let none =
+            of(Task::Generate, |report| report.targets.iter_mut().for_each(|target| target.rows.clear())).unwrap();
+        assert_eq!(on(&none), [None, None]);
+    }
+
+    #[test]
+    fn the_memory_of_one_server_is_nobodys() {
+        let shared = |report: &mut Report| {
+            report.plan.targets[1].endpoint = report.plan.targets[0].endpoint.clone();
+            for target in &mut report.targets {
+                target.rows.push(crate::stats::Row::total("memory_peak", unit::BYTES, 9, Some(1e9)));
+            }
+        };
+        let front = of(Task::Classify, shared).unwrap();
+        assert!(respect(&front, "memory_peak").left_out.as_deref().is_some_and(|why| why.contains("one server")));
     }
 }

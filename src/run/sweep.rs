@@ -112,10 +112,11 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
     }
     let stopped = listen();
     let (mut builder, mut failed_last) = (SweepBuilder::new(), 0);
-    let mut last_failure = None;
+    let (mut last_failure, mut cut_short) = (None, false);
     for at in 0..manifest.runs.len() {
         let (run, taken) = (manifest.runs[at].clone(), Duration::from_nanos(clock.now().0));
-        if stopped.load(Relaxed) || taken >= spec.limit.0 || failed_last >= MOST_FAILED {
+        cut_short = stopped.load(Relaxed) || taken >= spec.limit.0;
+        if cut_short || failed_last >= MOST_FAILED {
             break;
         }
         if !options.quiet {
@@ -159,7 +160,7 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
     {
         return Err(failure);
     }
-    manifest.status = if stopped.load(Relaxed) { Status::Interrupted } else { Status::Complete };
+    manifest.status = if cut_short || stopped.load(Relaxed) { Status::Interrupted } else { Status::Complete };
     manifest.ended = Some(now());
     keep(&manifest, &dir)?;
     finish(builder, manifest, dir)

@@ -210,3 +210,61 @@ fn whole(node: &Node) -> Option<usize> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::{Loaded, Overrides, load_str};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn read(more: &str, sweep: &[&str]) -> Result<Loaded, String> {
+        let text = format!(
+            "name: x\ntask: generate\ntargets: {{ a: {{ ollama: {{}} }}, b: {{ ollama: {{}} }} }}\n\
+             workload: {{ prompts: {{ inline: [{{ text: hi }}] }} }}\nload: {{ closed: {{ users: 1, requests: 8 }} }}\n{more}\n"
+        );
+        let sweep = sweep.iter().map(|s| (*s).to_owned()).collect();
+        load_str("x.yaml", &text, &Overrides { sweep, ..Overrides::default() }).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_grid_has_every_combination_and_each_is_a_scenario() {
+        let loaded = read("sweep: { over: { load.closed.users: [2, 3], seed: [7, 8, 9] }, repeats: 2 }", &[]).unwrap();
+        let set: Vec<_> = loaded.points.iter().map(|p| (p.values[0].1.clone(), p.values[1].1.clone())).collect();
+        assert_eq!(set[..4], [(json!(2), json!(7)), (json!(2), json!(8)), (json!(2), json!(9)), (json!(3), json!(7))]);
+        assert_eq!(set.len(), 6);
+        let scenario = &loaded.points[5].scenario;
+        assert_eq!((scenario.load.closed.as_ref().unwrap().users, scenario.seed), (3, 9));
+        assert!(scenario.sweep.is_none() && loaded.scenario.sweep.is_some() && loaded.scenario.seed == 42);
+    }
+
+    #[test]
+    fn the_command_line_sweeps_too_and_its_values_take_the_schemas_types() {
+        let loaded = read("", &["load.closed.users=1,2", "timeout=[5s, 2m]", "targets.a.ollama.model=m:1"]).unwrap();
+        assert_eq!(loaded.points.len(), 4);
+        let values: Vec<_> = loaded.points[1].values.iter().map(|(_, value)| value.clone()).collect();
+        assert_eq!(values, [json!(1), json!("2m"), json!("m:1")]);
+        for wrong in ["load.closed.users", "=1", "load.closed.users=", "load.closed.users=1,,2", "load.closed.users=[1"]
+        {
+            assert!(read("", &[wrong]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn listed_points_may_name_their_paths_in_any_order() {
+        let points = "sweep: { points: [{ seed: 1, load.closed.users: 2 }, { load.closed.users: 3, seed: 4 }] }";
+        let loaded = read(points, &[]).unwrap();
+        let names: Vec<Vec<&str>> =
+            loaded.points.iter().map(|p| p.values.iter().map(|(path, _)| path.as_str()).collect()).collect();
+        assert_eq!(names, [["seed", "load.closed.users"], ["seed", "load.closed.users"]]);
+        assert_eq!(loaded.points[1].scenario.load.closed.as_ref().unwrap().users, 3);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn nothing_written_below_sweep_is_a_panic(path in "[a-z.0-9\\[\\]]{0,20}", value in "[ -~]{0,20}") {
+            let _ = read(&format!("sweep: {{ over: {{ \"{path}\": [{value}] }} }}"), &[]);
+            let _ = read("", &[&format!("{path}={value}")]);
+        }
+    }
+}

@@ -83,3 +83,51 @@ fn first_of(node: &Node) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::scenario::{Overrides, Scenario, TargetSpec, load_str};
+
+    fn read(more: &str, set: &[&str]) -> Result<Scenario, String> {
+        let text = format!(
+            "name: x\ntask: generate\ntargets: {{ a: {{ openai: {{}} }}, ollama: {{ ollama: {{ num_ctx: 512 }} }} }}\norder: isolated\n\
+             workload: {{ prompts: {{ inline: [{{ text: hi }}] }} }}\nload: {{ closed: {{ users: 1, requests: 8 }} }}\n{more}\n"
+        );
+        let set = set.iter().map(|s| (*s).to_owned()).collect();
+        let loaded = load_str("x.yaml", &text, &Overrides { set, ..Overrides::default() });
+        loaded.map(|loaded| loaded.scenario).map_err(|e| e.to_string())
+    }
+
+    const TWO: &str = "variants: { ollama: { q4: { ollama.model: \"m:q4\" }, q8: { ollama.model: \"m:q8\", ollama.num_ctx: 1024 } } }";
+
+    #[test]
+    fn a_target_is_there_once_for_each_variant_in_its_place() {
+        let scenario = read(&format!("{TWO}\nreference: ollama"), &[]).unwrap();
+        let names: Vec<&str> = scenario.targets.keys().map(String::as_str).collect();
+        assert_eq!(names, ["a", "ollama-q4", "ollama-q8"]);
+        let of = |name: &str| match &scenario.targets[name] {
+            TargetSpec::Ollama(spec) => (spec.model.clone(), spec.num_ctx),
+            _ => panic!("another wire"),
+        };
+        assert_eq!((of("ollama-q4"), of("ollama-q8")), (("m:q4".into(), Some(512)), ("m:q8".into(), Some(1024))));
+        assert_eq!(scenario.reference.as_deref(), Some("ollama-q4"));
+        assert_eq!(read(&format!("{TWO}\nreference: ollama-q8"), &[]).unwrap().reference.as_deref(), Some("ollama-q8"));
+    }
+
+    #[test]
+    fn what_is_set_for_the_target_is_set_for_all_its_variants() {
+        let scenario = read(TWO, &["targets.ollama.ollama.keep_alive=9m"]).unwrap();
+        for name in ["ollama-q4", "ollama-q8"] {
+            assert!(matches!(&scenario.targets[name], TargetSpec::Ollama(spec) if spec.keep_alive == "9m"), "{name}");
+        }
+    }
+
+    #[test]
+    fn two_targets_of_one_name_are_refused() {
+        let why = read("variants: { a: { x: {} }, ollama: {} }", &[]).unwrap_err();
+        assert!(why.contains("has 0 variants"), "{why}");
+        let taken = "variants: { ollama: { x: {} } }";
+        let why = read(taken, &["targets.ollama-x={ollama: {}}"]).unwrap_err();
+        assert!(why.contains("and so is another"), "{why}");
+    }
+}

@@ -11,7 +11,7 @@ fn json(path: &std::path::Path) -> Value {
 
 const GENERATE: Asking = Asking {
     task: "generate",
-    workload: "prompts: { synthetic: { count: 12, words: { fixed: 12 } } }, sampling: { max_tokens: 8 }",
+    workload: "prompts: { synthetic: { count: 12, words: { fixed: 12 } } }, prompt_cache: bust, sampling: { max_tokens: 8 }",
     load: "users: 1, requests: 8",
 };
 

@@ -171,12 +171,13 @@ impl SweepBuilder {
             return Vec::new();
         }
         // What else was set, in words that can be compared, and the runs with it in the order they first came.
-        let mut groups: Vec<(Vec<(String, serde_json::Value)>, Vec<usize>)> = Vec::new();
+        type Set = Vec<(String, serde_json::Value)>;
+        let mut groups: Vec<(Set, Vec<usize>)> = Vec::new();
         let mut whole: Vec<usize> = (0..self.runs.len()).filter(|at| Self::counts(&self.runs[*at])).collect();
         whole.sort_by_key(|at| self.runs[*at].planned.point);
         for at in whole {
             let set = paths.iter().cloned().zip(self.runs[at].planned.values.iter().cloned());
-            let others: Vec<_> = set.filter(|(path, _)| !CONCURRENCY.contains(&path.as_str())).collect();
+            let others: Set = set.filter(|(path, _)| !CONCURRENCY.contains(&path.as_str())).collect();
             match groups.iter_mut().find(|(known, _)| *known == others) {
                 Some((_, runs)) => runs.push(at),
                 None => groups.push((others, vec![at])),
