@@ -6,13 +6,14 @@
 //! count, `sought` is one target's. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
 //! as it goes, `thin` keeps what `conditions` folds, and `recall` makes
 //! it again of rows; `published` is
-//! what engines told of themselves. `calibration` is what is kept of the machine from run to run.
+//! what engines told of themselves, `course` what is drawn. `calibration` is what is kept of the machine from run to run.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
 mod calibration;
 mod conditions;
 mod counts;
+mod course;
 mod detail;
 mod energy;
 mod gpu;
@@ -32,6 +33,7 @@ pub use calibration::{
     least_difference_us, least_first_token_difference_us,
 };
 pub use conditions::{Conditions, Gpu, Stretch, Used};
+pub use course::{Course, Point};
 pub use machine::own_processor_time;
 pub use published::Published;
 pub use recall::Recall;

@@ -19,7 +19,7 @@ pub use likeness::Unlike;
 pub use manifest::{Manifest, Status};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
-use crate::host::{Conditions, Facts, Floor};
+use crate::host::{Conditions, Facts, Floor, Point};
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, Folded, Packed, Row, Second, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,9 @@ pub struct Report {
     /// A row a target and second: in `timeline.csv`, not in `report.json`.
     #[serde(skip)]
     pub timeline: Vec<Second>,
+    /// What each target's processes used over the run, to be drawn: from `resources.csv`, not in `report.json`.
+    #[serde(skip)]
+    pub course: Vec<Vec<Point>>,
 }
 
 impl Report {
@@ -108,6 +111,7 @@ impl Report {
             files: FILES.iter().map(|(name, _)| (*name).to_owned()).collect(),
             histograms: folded.histograms,
             timeline: folded.timeline,
+            course: Vec::new(),
         };
         if let Some(conditions) = &manifest.conditions {
             let sides = report.targets.iter_mut().zip(&conditions.targets).zip(&report.plan.targets);

@@ -29,7 +29,7 @@ use anyhow::{Context, anyhow};
 use folder::RunFolder;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use watching::{Watching, recalled, stretches};
+use watching::{Watching, course, recalled, stretches};
 
 /// How a command went wrong, as its exit code.
 #[derive(Debug)]
@@ -203,7 +203,8 @@ async fn measure(
     })?;
     let manifest = lock(&manifest).clone();
     let (folded, gathered) = folder.finish();
-    let report = Report::build(&manifest, folded, &gathered);
+    let mut report = Report::build(&manifest, folded, &gathered);
+    report.course = course(&dir, &plan);
     sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
@@ -237,7 +238,8 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     }
     read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
-    let report = Report::build(&manifest, fold.finish(), &gather.finish());
+    let mut report = Report::build(&manifest, fold.finish(), &gather.finish());
+    report.course = course(dir, &manifest.plan);
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
 }

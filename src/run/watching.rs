@@ -3,7 +3,7 @@
 
 use super::tell;
 use crate::drive::Window;
-use crate::host::{Conditions, Edges, Published, Recall, Sought, Stretch, Watch};
+use crate::host::{Conditions, Course, Edges, Point, Published, Recall, Sought, Stretch, Watch};
 use crate::record::{Nanos, Stopwatch};
 use crate::report::Manifest;
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
@@ -113,6 +113,15 @@ pub(super) fn stretches(windows: &[Window], end: Nanos) -> Vec<Stretch> {
         to_s: window.to.unwrap_or(end).min(end).seconds(),
     };
     windows.iter().map(stretch).collect()
+}
+
+/// What each target's processes used over a run, to be drawn. What can't be read isn't drawn: the file stays as it is.
+pub(super) fn course(dir: &Path, plan: &Plan) -> Vec<Vec<Point>> {
+    let mut course = Course::new(plan.targets.iter().map(|target| target.name.clone()).collect());
+    match read_resources(dir, plan, |row| course.push(&row)) {
+        Ok(()) => course.finish(),
+        Err(_) => Vec::new(),
+    }
 }
 
 /// How the machine fared in a run that was killed before it could say, as far as its rows tell.

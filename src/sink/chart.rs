@@ -1,6 +1,7 @@
 //! What the page of a run draws: distributions, and time.
 
 use super::plot::{Axis, Chart, Scale, Series, nice, plot};
+use crate::host::Point;
 use crate::report::{Report, human};
 use crate::scenario::Order;
 use std::collections::HashSet;
@@ -46,10 +47,7 @@ pub(super) fn over_time(report: &Report) -> Option<Chart> {
     for points in &mut all {
         points.pop();
     }
-    let last = all.iter().flatten().map(|(x, _)| *x).fold(0.0, f64::max);
-    let step = nice(last / 6.0).max(1.0);
-    let x_ticks: Vec<_> = (0..).map(|i| f64::from(i) * step).take_while(|x| *x <= last).collect();
-    let x_ticks: Vec<_> = x_ticks.into_iter().map(|x| (x, format!("{x:.0} s"))).collect();
+    let x_ticks = seconds(&all);
     let about = if alone {
         "Complete answers in each second since the start, warm-up included. A stall is a dip; where a line is broken, it was \
          another target's turn."
@@ -57,6 +55,42 @@ pub(super) fn over_time(report: &Report) -> Option<Chart> {
         "Complete answers in each second since the start, warm-up included. A stall is a dip."
     };
     draw(report, "Answers per second", about, all, &x_ticks, |y| format!("{y:.0}"))
+}
+
+/// Ticks for seconds since the run's start.
+fn seconds(all: &[Points]) -> Vec<(f64, String)> {
+    let last = all.iter().flatten().map(|(x, _)| *x).fold(0.0, f64::max);
+    let step = nice(last / 6.0).max(1.0);
+    let ticks = (0..).map(|i| f64::from(i) * step).take_while(|x| *x <= last);
+    ticks.map(|x| (x, format!("{x:.0} s"))).collect()
+}
+
+/// Cores that each engine's processes kept busy.
+pub(super) fn cores(report: &Report) -> Option<Chart> {
+    let about = "Cores that each engine's processes kept busy, with all they started, warm-up and drain included.";
+    used(report, "Processor", about, |point| point.cpu_cores, |cores| format!("{cores} cores"))
+}
+
+/// Memory that each engine's processes held.
+pub(super) fn memory(report: &Report) -> Option<Chart> {
+    const MIB: f64 = 1_048_576.0;
+    let about = "Resident memory of each engine's processes; what several of them share counts for each.";
+    let mib = |point: &Point| point.rss_bytes.map(|bytes| bytes as f64 / MIB);
+    used(report, "Memory", about, mib, |mib| format!("{mib:.0} MiB"))
+}
+
+/// What each engine's processes used over the run.
+fn used(
+    report: &Report,
+    title: &str,
+    about: &str,
+    value: impl Fn(&Point) -> Option<f64>,
+    word: impl Fn(f64) -> String,
+) -> Option<Chart> {
+    let of = |points: &Vec<Point>| points.iter().filter_map(|point| Some((point.t_s, value(point)?))).collect();
+    let all: Vec<Points> = report.course.iter().map(of).collect();
+    let x_ticks = seconds(&all);
+    draw(report, title, about, all, &x_ticks, word)
 }
 
 /// Points of all targets on one plane; `None` if there is no line to draw.
@@ -85,6 +119,7 @@ fn draw(
 mod tests {
     use super::super::plot::{Drawn, HEIGHT, WIDTH};
     use super::*;
+    use crate::host::{Course, Usage};
     use crate::report::fixture;
     use crate::scenario::Task;
     use crate::stats::Second;
@@ -104,6 +139,24 @@ mod tests {
             }
         }
     }
+    #[test]
+    fn what_processes_used_is_drawn_where_it_is_known() {
+        let mut report = fixture::report(Task::Generate, true);
+        assert!(cores(&report).is_none() && memory(&report).is_none());
+        let mut course = Course::new(report.targets.iter().map(|target| target.name.clone()).collect());
+        for second in 0..20_u32 {
+            let t_s = f64::from(second);
+            let row = Usage { t_s, who: report.targets[1].name.clone(), rss_bytes: Some(1 << 28), ..Usage::default() };
+            course.push(&Usage { cpu_cores: (second > 0).then_some(0.5), ..row });
+        }
+        report.course = course.finish();
+        let (cores, memory) = (cores(&report).unwrap(), memory(&report).unwrap());
+        assert_eq!((cores.lines.len(), memory.lines.len()), (1, 1), "nothing is drawn of the first");
+        assert_eq!(cores.lines[0].path.matches('L').count(), 18, "the first row tells no rate");
+        assert_eq!(cores.lines[0].colour, 1, "a target keeps its colour");
+        assert!(memory.y_ticks.iter().any(|tick| tick.word.ends_with("MiB")), "{:?}", memory.y_ticks);
+    }
+
     #[test]
     fn a_target_that_waits_for_its_turn_has_a_gap_and_one_that_stalls_has_none() {
         let mut report = fixture::report(Task::Generate, true);

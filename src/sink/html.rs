@@ -104,7 +104,10 @@ fn page(report: &Report) -> Page<'_> {
         outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),
         floor: report.floor_words(),
         watching: report.watching_words(),
-        charts: [chart::distribution(report), chart::over_time(report)].into_iter().flatten().collect(),
+        charts: [chart::distribution(report), chart::over_time(report), chart::cores(report), chart::memory(report)]
+            .into_iter()
+            .flatten()
+            .collect(),
         reasons: reasons(report, &compared),
         invalid: report.invalid(),
         doubts: report.found(Severity::Doubt).collect(),
