@@ -68,7 +68,7 @@ fn seconds(all: &[Points]) -> Vec<(f64, String)> {
 /// Cores that each engine's processes kept busy.
 pub(super) fn cores(report: &Report) -> Option<Chart> {
     let about = "Cores that each engine's processes kept busy, with all they started, warm-up and drain included.";
-    used(report, "Processor", about, |point| point.cpu_cores, |cores| format!("{cores} cores"))
+    used(report, "Processor", about, |point| point.cpu_cores, |cores| format!("{} cores", (cores * 1e6).round() / 1e6))
 }
 
 /// Memory that each engine's processes held.
