@@ -68,7 +68,7 @@ fn memory_that_grows_by_a_known_amount_is_seen_to() {
     }
     // Shares are read at the beginning and at the end at least.
     let shares = figures(&of(&resources, "leaky"), "pss_bytes");
-    if !shares.is_empty() {
+    if shares.len() > 1 {
         let grown = shares.last().expect("a share") - shares[0];
         assert!((grown / known - 1.0).abs() < 0.05, "{grown} of {known}: {shares:?}");
     }

@@ -5,8 +5,7 @@
 //! process table, `detail` what it doesn't hold; `tree` sums the time of processes that come and go, `counts` what they
 //! count, `sought` is one target's. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
 //! as it goes, `thin` keeps what `conditions` folds, and `recall` makes
-//! it again of rows; `published` is
-//! what engines told of themselves. `calibration` is what is kept of the machine from run to run.
+//! it again of rows; `published` is what engines told of themselves. `calibration` is what is kept of the machine from run to run.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 

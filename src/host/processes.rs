@@ -156,9 +156,10 @@ fn goes_by(pid: u32, name: &str) -> bool {
     called.split('\0').next().is_some_and(file_name)
 }
 
-/// Whether there is a process of that number.
+/// Whether there is a process of that number; where there is no /proc nobody can say, and it may be.
 pub(super) fn exists(pid: u32) -> bool {
-    process(pid, &mut Vec::new()).is_some()
+    let told = |pid| process(pid, &mut Vec::new()).is_some();
+    told(pid) || !told(std::process::id())
 }
 
 /// The processes now. `None` where there is no /proc.

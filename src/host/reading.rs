@@ -17,6 +17,8 @@ pub struct Reading {
     pub(super) cores: usize,
     /// Whether it is one of those a period apart, and not one at a window's edge.
     pub(super) regular: bool,
+    /// Whether it is the last of all.
+    pub(super) last: bool,
     pub(super) machine: Counters,
     /// Processor time of each target's processes; `None` for those not found, or not read this time.
     pub(super) targets: Vec<Option<f64>>,
@@ -171,6 +173,7 @@ impl Reader {
             t_s,
             cores: cores(),
             regular: when != When::Edge,
+            last: when == When::Last,
             machine,
             targets: self.targets.iter().map(|t| (fresh && t.known()).then(|| seconds(&t.tree))).collect(),
             held,

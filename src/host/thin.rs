@@ -72,10 +72,12 @@ fn thinned(readings: Vec<Reading>) -> Vec<Reading> {
     kept
 }
 
-/// Whether the same is known at both: where something begins or ends to be known, both stay.
-fn alike(a: &Reading, b: &Reading) -> bool {
-    let known = |r: &Reading| r.targets.iter().map(Option::is_some).collect::<Vec<_>>();
-    known(a) == known(b) && a.all_targets.is_some() == b.all_targets.is_some()
+/// Whether the next knows all that this one knows: what was read last before it wasn't any more has to stay. A reading that
+/// knows nothing of a target tells a fold nothing of it.
+fn alike(this: &Reading, next: &Reading) -> bool {
+    let known = |this: bool, next: bool| !this || next;
+    known(this.all_targets.is_some(), next.all_targets.is_some())
+        && this.targets.iter().zip(&next.targets).all(|(this, next)| known(this.is_some(), next.is_some()))
 }
 
 /// The extremes of a reading that goes, handed on to the next.
@@ -181,5 +183,20 @@ mod tests {
             );
             assert_eq!(thin.clock_jump_s, full.clock_jump_s);
         }
+    }
+
+    #[test]
+    fn where_the_process_table_is_read_seldom_they_are_thinned_as_well() {
+        let mut kept = Kept::default();
+        for second in 0..40_000 {
+            let mut reading = reading(f64::from(second), true, 0.0);
+            if second % 3 != 0 {
+                (reading.targets[0], reading.all_targets) = (None, None);
+            }
+            kept.push(reading);
+        }
+        assert!(kept.readings.len() < 2 * MOST, "{}", kept.readings.len());
+        let told = Conditions::of(kept.readings(), &[Stretch { target: 0, from_s: 100.0, to_s: 39_000.0 }], 1);
+        assert!(told.target_cores[0].is_some_and(|cores| (cores - 1.0).abs() < 1e-3), "{told:?}");
     }
 }

@@ -67,6 +67,9 @@ impl Told<f64> {
     /// Growth a second since it was told last.
     fn rate(&mut self, t_s: f64, now: Option<f64>) -> Option<f64> {
         let now = now?;
+        if self.0.is_some_and(|(since, _)| t_s - since < SHORTEST) {
+            return None;
+        }
         let (since, before) = self.0.replace((t_s, now))?;
         Some((now - before) / (t_s - since)).filter(|rate| rate.is_finite()).map(|rate| rate.max(0.0))
     }
@@ -119,7 +122,8 @@ impl Rows {
     /// Readings at windows' edges make none of their own. The first tells what is held at rest.
     pub(super) fn of(&mut self, now: &Reading) -> Vec<Usage> {
         let mut rows = Vec::new();
-        if !now.regular || self.last_t.is_some_and(|last| now.t_s - last < SHORTEST) {
+        // The last has what is held in the end, however soon it comes.
+        if !now.regular || self.last_t.is_some_and(|last| now.t_s - last < SHORTEST && !now.last) {
             return rows;
         }
         self.last_t = Some(now.t_s);
@@ -251,6 +255,16 @@ mod tests {
             (rows[2].cpu_cores, rows[2].rss_anonymous_bytes, rows[2].rss_file_bytes),
             (Some(0.5), Some(60), Some(40))
         );
+    }
+
+    #[test]
+    fn the_last_reading_has_a_row_however_soon_it_comes_and_no_rate_of_so_short_a_time() {
+        let mut readings =
+            vec![reading(0.0, Some(0.0), Some(1)), reading(1.0, Some(0.5), Some(2)), reading(1.05, Some(0.6), Some(3))];
+        assert_eq!(of(&readings, "t").len(), 2);
+        readings[2].last = true;
+        let rows = of(&readings, "t");
+        assert_eq!((rows.len(), rows[2].cpu_cores, rows[2].rss_bytes), (3, None, Some(3)));
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub type Level = Vec<(f64, f64)>;
 /// What was read.
 #[derive(Clone, Debug, Default)]
 pub struct Levels {
+    /// Cores kept busy since the reading before, by target, and by `loadcmp`.
+    pub cores: BTreeMap<String, Level>,
     /// Resident memory in bytes, by target, and of `loadcmp`.
     pub memory: BTreeMap<String, Level>,
     /// Mean frequency over the machine's cores, in MHz.
@@ -21,9 +23,19 @@ impl Levels {
     pub fn push(&mut self, row: &Usage) {
         if row.who == "host" {
             self.frequency.extend(row.frequency_mhz.map(|mhz| (row.t_s, mhz)));
-        } else if let Some(bytes) = row.rss_bytes {
+            return;
+        }
+        if let Some(cores) = row.cpu_cores {
+            self.cores.entry(row.who.clone()).or_default().push((row.t_s, cores));
+        }
+        if let Some(bytes) = row.rss_bytes {
             self.memory.entry(row.who.clone()).or_default().push((row.t_s, bytes as f64));
         }
+    }
+
+    /// The cores that one of them kept busy; empty where that wasn't read.
+    pub fn cores_of(&self, who: &str) -> &[(f64, f64)] {
+        self.cores.get(who).map_or(&[], Vec::as_slice)
     }
 
     /// The memory of one of them; empty where it wasn't read.

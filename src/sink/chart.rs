@@ -71,6 +71,16 @@ pub(super) fn latency_over_time(report: &Report) -> Option<Chart> {
     draw(report, "Latency over time", about, all.clone(), &time_ticks(&all), human::time)
 }
 
+/// Cores that each target's processes kept busy over the run.
+pub(super) fn cores(report: &Report) -> Option<Chart> {
+    let of = |name: &str| thinned(report.levels.cores_of(name).to_vec());
+    let all: Vec<Points> = report.targets.iter().map(|target| of(&target.name)).collect();
+    let about = "Cores that each engine's processes kept busy, with all they started, warm-up and drain included.";
+    draw(report, "Processor", about, all.clone(), &time_ticks(&all), |cores| {
+        format!("{} cores", (cores * 1e6).round() / 1e6)
+    })
+}
+
 /// Memory of each target's processes over the run.
 pub(super) fn memory(report: &Report) -> Option<Chart> {
     let of = |name: &str| thinned(report.levels.memory_of(name).to_vec());
@@ -136,6 +146,8 @@ fn draw(
 mod tests {
     use super::super::plot::{Drawn, HEIGHT, WIDTH};
     use super::*;
+    use crate::host::Usage;
+    use crate::report::Levels;
     use crate::report::fixture;
     use crate::scenario::Task;
     use crate::stats::Second;
@@ -155,6 +167,24 @@ mod tests {
             }
         }
     }
+    #[test]
+    fn what_processes_used_is_drawn_where_it_is_known() {
+        let mut report = fixture::report(Task::Generate, true);
+        assert!(cores(&report).is_none() && memory(&report).is_none());
+        let mut levels = Levels::default();
+        for second in 0..20_u32 {
+            let t_s = f64::from(second);
+            let row = Usage { t_s, who: report.targets[1].name.clone(), rss_bytes: Some(1 << 28), ..Usage::default() };
+            levels.push(&Usage { cpu_cores: (second > 0).then_some(0.5), ..row });
+        }
+        report.levels = levels;
+        let (cores, memory) = (cores(&report).unwrap(), memory(&report).unwrap());
+        assert_eq!((cores.lines.len(), memory.lines.len()), (1, 1), "nothing is drawn of the first");
+        assert_eq!(cores.lines[0].path.matches('L').count(), 18, "the first row tells no rate");
+        assert_eq!(cores.lines[0].colour, 1, "a target keeps its colour");
+        assert!(memory.y_ticks.iter().any(|tick| tick.word.ends_with("MiB")), "{:?}", memory.y_ticks);
+    }
+
     #[test]
     fn a_target_that_waits_for_its_turn_has_a_gap_and_one_that_stalls_has_none() {
         let mut report = fixture::report(Task::Generate, true);

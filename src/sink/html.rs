@@ -149,6 +149,7 @@ fn page(report: &Report) -> Page<'_> {
             chart::distribution(report),
             chart::over_time(report),
             chart::latency_over_time(report),
+            chart::cores(report),
             chart::memory(report),
         ]
         .into_iter()
