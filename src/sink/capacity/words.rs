@@ -51,6 +51,16 @@ pub(super) fn boundary_words(settings: &Settings, found: &Boundary) -> String {
             let value = if settings.reach.by == By::Users { value.floor().max(low) } else { value };
             format!("{} (95 % interval {}–{})", load(settings, value), figures(low), figures(high))
         }
+        (Some(value), low, high) => {
+            let end =
+                |word: &str, at: Option<f64>| at.map(|at| format!(", {word} {}", figures(at))).unwrap_or_default();
+            format!(
+                "~{}{}{} (too few requests for an interval)",
+                load(settings, value),
+                end("at least", low),
+                end("less than", high)
+            )
+        }
         (_, Some(low), None) => format!("at least {}", load(settings, low)),
         (_, None, Some(high)) => format!("less than {}", load(settings, high)),
         _ => "no load that was found".to_owned(),
