@@ -158,7 +158,8 @@ fn what_no_load_keeps_and_what_time_does_not_allow_is_inconclusive() {
         let out = dir.path().join(budget);
         let mut command = loadcmp();
         command.args(["capacity", "--slo", slo, "--probe", "300ms", "--start", "30", "--budget", budget, "--out"]);
-        let output = command.arg(&out).arg(&file).output().expect("loadcmp");
+        // Wide, so that no sentence that is looked for is broken.
+        let output = command.arg(&out).arg(&file).env("COLUMNS", "200").output().expect("loadcmp");
         assert!(out.join("capacity.html").is_file() && out.join("capacity.md").is_file());
         (output.status.code(), text(&output).0)
     };
