@@ -59,8 +59,13 @@ fn standing(capacity: &Capacity) -> u8 {
         tell(format_args!("loadcmp: invalid: loadcmp itself was the limit before `{name}` was"));
         return 4;
     }
-    if let Some(target) = capacity.targets.iter().find(|target| target.capacity.value.is_none()) {
-        tell(format_args!("loadcmp: inconclusive: no boundary was found for `{}`", target.searched.name));
+    if let Some(target) =
+        capacity.targets.iter().find(|target| target.capacity.low.is_none() || target.capacity.high.is_none())
+    {
+        tell(format_args!(
+            "loadcmp: inconclusive: no interval was found for the capacity of `{}`",
+            target.searched.name
+        ));
         return 5;
     }
     0

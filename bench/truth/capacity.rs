@@ -77,7 +77,7 @@ pub struct Sought {
 pub fn measure(runs: u64) -> Vec<Sought> {
     println!(
         "\nsearches for capacity           truth   runs  told  within 3 %   holds  width  probes  load, s\n{:>72}",
-        ">= 95   >= 95"
+        "% of runs  % of told"
     );
     let one = |known: &Known| {
         let sought = one_kind(known, runs);
@@ -88,7 +88,7 @@ pub fn measure(runs: u64) -> Vec<Sought> {
             sought.runs,
             sought.percent(sought.told),
             sought.percent(sought.near),
-            sought.percent(sought.holds),
+            sought.holds as f64 / sought.told.max(1) as f64 * 100.0,
             sought.width / sought.told.max(1) as f64 * 100.0,
             sought.probes as f64 / sought.runs as f64,
             sought.seconds / sought.runs as f64,
@@ -106,11 +106,16 @@ impl Sought {
     /// What lies outside, in sentences.
     pub fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
-        for (what, part) in [("within 3 % of the truth", self.near), ("with an interval that holds it", self.holds)] {
+        let declared = self.name.starts_with("declared");
+        let near = (format!("runs within {:.0} % of the truth", NEAR * 100.0), self.near, self.runs, 0.95);
+        // Where a queue is random, no search of minutes pins its tail down: what is told has to be true, that is all.
+        let holds =
+            ("intervals that hold the truth".to_owned(), self.holds, self.told, if declared { 0.95 } else { 0.8 });
+        for (what, part, of, least) in if declared { vec![near, holds] } else { vec![holds] } {
             // What chance alone explains is no fault.
-            let ends = wilson(part as f64 / self.runs.max(1) as f64, self.runs, self.runs);
-            if ends.is_some_and(|ends| ends.high < 0.95) {
-                wrong.push(format!("capacity, {}: {} of {} runs are {what}", self.name, part, self.runs));
+            let ends = wilson(part as f64 / of.max(1) as f64, of, of);
+            if ends.is_some_and(|ends| ends.high < least) {
+                wrong.push(format!("capacity, {}: {part} of {of} {what}", self.name));
             }
         }
         wrong
@@ -148,10 +153,10 @@ fn one_kind(known: &Known, runs: u64) -> Sought {
     for (found, probes, seconds) in results {
         sought.probes += probes;
         sought.seconds += seconds;
-        let (Some(value), Some(low), Some(high)) = (found.value, found.low, found.high) else { continue };
+        sought.near += u64::from(found.value.is_some_and(|value| (value / truth - 1.0).abs() <= NEAR));
+        let (Some(low), Some(high)) = (found.low, found.high) else { continue };
         sought.told += 1;
         sought.width += high / low - 1.0;
-        sought.near += u64::from((value / truth - 1.0).abs() <= NEAR);
         sought.holds += u64::from((low..=high).contains(&truth));
     }
     sought
@@ -168,7 +173,7 @@ fn search(known: &Known, slo: &Slo, run: u64) -> (Boundary, u64, f64) {
             Next::Done(Ended::Found) => return (boundary(&levels), tried.len() as u64, seconds),
             Next::Done(_) => return (Boundary::default(), tried.len() as u64, seconds),
         };
-        let window = window_s(By::Rate, known.probe, at, attempt);
+        let window = window_s(By::Rate, known.probe, at, attempt, slo.requests_needed());
         let warmup = known.probe / 5.0 * length(attempt);
         seconds += window + warmup;
         // As the command does it: instants by the seed, the load and the attempt, the engine's own luck new each time.

@@ -188,7 +188,7 @@ impl Capacity {
 
 /// The loads that were tried, the least first, and what all probes of each say together.
 ///
-/// A pass is certain by long probes only ([`LONG`]).
+/// A pass is certain by long probes only ([`LONG`]), of an open loop by as many requests as [`Slo::requests_needed`] tells.
 ///
 /// Where a load's own probes leave it open whether what it leans to is certain, its neighbours are asked, too: if requests at
 /// this and at higher loads together keep the limits, those at this one do, for more load makes nothing faster; so for fails
@@ -208,12 +208,18 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
         let long: Vec<&Evidence> = all_of(at).filter(|evidence| evidence.length >= LONG).collect();
         if long.is_empty() { all_of(at).collect() } else { long }
     };
+    let needed = if open { slo.requests_needed() } else { 0 };
+    let enough = |probes: &[&Evidence]| {
+        let long = probes.iter().filter(|evidence| evidence.length >= LONG);
+        let (many, requests) = long.fold((0, 0), |(many, requests), evidence| (many + 1, requests + evidence.requests));
+        many > 0 && requests >= needed
+    };
     let level = |at: f64| {
         let (own, attempts) = (of(at), all_of(at).count() as u32);
         let mut judged = judge(slo, &own, open);
-        if judged.certain == Verdict::Pass && own.iter().all(|evidence| evidence.length < LONG) {
+        if judged.certain == Verdict::Pass && !enough(&own) {
             // A short one sees a target too well: its pass shows the way, and no more. Its fail stands.
-            (judged.certain, judged.reason) = (Verdict::CantTell, "kept, but in a short probe only".to_owned());
+            (judged.certain, judged.reason) = (Verdict::CantTell, "kept, by too few requests to be certain".to_owned());
         }
         Level { at, attempts, judged }
     };
@@ -233,6 +239,9 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
                 continue;
             }
             let judged = judge(slo, &pooled, open);
+            if pass && !enough(&pooled) {
+                continue;
+            }
             if judged.certain == if pass { Verdict::Pass } else { Verdict::Fail } {
                 let reason = if pass { "kept, with the loads above it" } else { "broken, with the loads below it" };
                 (level.judged.certain, level.judged.reason) = (judged.certain, reason.to_owned());

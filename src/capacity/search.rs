@@ -39,13 +39,15 @@ const LEAST_REQUESTS: f64 = 40.0;
 const LONGER: f64 = 6.0;
 
 /// Length of a probe's window in seconds, where a first one usually has `base`: long enough for some requests, and
-/// [`length`] times that.
-pub fn window_s(by: By, base: f64, at: f64, attempt: u32) -> f64 {
-    let requests = match by {
-        By::Rate => (LEAST_REQUESTS / at).min(base * LONGER),
-        By::Users => 0.0,
+/// [`length`] times that; the last one of a load also long enough for the requests that a certain pass needs.
+pub fn window_s(by: By, base: f64, at: f64, attempt: u32, needed: u64) -> f64 {
+    let (least, last) = match by {
+        By::Rate => ((LEAST_REQUESTS / at).min(base * LONGER), needed as f64 / at),
+        By::Users => (0.0, 0.0),
     };
-    base.max(requests) * length(attempt)
+    let window = base.max(least) * length(attempt);
+    // A tenth more than is needed: arrivals are random.
+    if attempt + 1 >= ATTEMPTS { window.max(last * 1.1) } else { window }
 }
 
 /// From this length on, in first probes' lengths, a probe is evidence; shorter ones show the way. A target starts with no
@@ -270,7 +272,7 @@ fn round(reach: &Reach, at: f64) -> f64 {
 /// What a search found: the most that is sustained.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Boundary {
-    /// The best estimate; `None` where there is only one end, or none.
+    /// The best estimate; `None` where no load passed, or none failed. It has an interval only where both ends are known.
     pub value: Option<f64>,
     /// The highest load that is certain to be sustained with none below it that certainly isn't.
     pub low: Option<f64>,
@@ -294,9 +296,10 @@ pub fn boundary(levels: &[Level]) -> Boundary {
     let stands = |pass: bool| levels.iter().filter(move |level| level.leans_pass() == pass);
     let pass = stands(true).map(|l| l.at).fold(0.0, f64::max);
     let fail = stands(false).map(|l| l.at).filter(|at| *at > pass).fold(f64::INFINITY, f64::min);
-    let value = (low > 0.0 && high.is_finite()).then(|| {
-        let (from, to) = (pass.clamp(low, high), fail.clamp(low, high));
-        (from * to).sqrt()
+    let value = (pass > 0.0 && fail.is_finite()).then(|| {
+        // Inside the ends that are known.
+        let held = |at: f64| at.max(low).min(high);
+        (held(pass) * held(fail)).sqrt()
     });
     Boundary {
         value,

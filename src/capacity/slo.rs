@@ -116,6 +116,11 @@ pub struct Slo {
 /// Errors that are allowed where nothing is said of them: a target that fails fast is not a fast one.
 const ERRORS: &str = "errors <= 1%";
 
+/// Requests beyond a limit that should be expected at the limit itself.
+const EXPECTED_BEYOND: f64 = 80.0;
+/// Requests that a mean needs.
+const MEAN_NEEDS: u64 = 400;
+
 /// Why a text is no list of limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SloError {
@@ -195,6 +200,20 @@ impl Slo {
     /// The limits as one text, which reads back as these.
     pub fn text(&self) -> String {
         self.limits.iter().map(|limit| limit.text.as_str()).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Requests that a certain pass of an open loop has to rest on. A queue that is seldom long hides from few requests: of the
+    /// share that may be beyond a percentile's limit, so many should be expected that several excursions are among them.
+    pub fn requests_needed(&self) -> u64 {
+        let of = |limit: &Limit| match limit.figure {
+            Figure::Quantile(q) => {
+                let beyond = if limit.measure.at_most() { 1.0 - q } else { q };
+                (EXPECTED_BEYOND / beyond).ceil() as u64
+            }
+            Figure::Mean => MEAN_NEEDS,
+            Figure::Share => 0,
+        };
+        self.limits.iter().map(of).max().unwrap_or(0)
     }
 
     /// The first limit that needs streams.
@@ -364,6 +383,8 @@ mod tests {
         let slo = Slo::parse("latency.p99 ≤ 2s").unwrap();
         assert!(slo.errors_added && slo.limits[1].bound == 0.01);
         assert_eq!(slo.text(), "latency.p99 <= 2s and errors <= 1%");
+        assert_eq!(slo.requests_needed(), 8000);
+        assert_eq!(Slo::parse("latency.p95 <= 2s").unwrap().requests_needed(), 1600);
     }
 
     #[test]

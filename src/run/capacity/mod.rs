@@ -58,7 +58,7 @@ const SETTLE: Duration = Duration::from_millis(500);
 /// Length of the first look at a target, one request at a time.
 const ALONE: Duration = Duration::from_secs(2);
 /// Longest that a single probe may become.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(240);
 /// Probes of a usual search of one target: told beforehand.
 const USUAL: (u32, u32) = (12, 24);
 
@@ -245,8 +245,8 @@ impl Seeker<'_> {
     fn reach(&mut self, search: &Search) {
         let alone = self.settings.targets.iter().filter_map(|target| target.alone_us).map(|us| us / 1e6);
         let slowest = Duration::try_from_secs_f64(alone.fold(0.0, f64::max)).unwrap_or_default();
-        self.settings.probe.0 = self.settings.probe.0.max(slowest * 10).min(LONGEST);
-        self.settings.warmup.0 = self.settings.warmup.0.max(slowest * 2).min(LONGEST / 4);
+        self.settings.probe.0 = self.settings.probe.0.max(slowest * 10).min(LONGEST / 4);
+        self.settings.warmup.0 = self.settings.warmup.0.max(slowest * 2).min(LONGEST / 8);
         if search.by == By::Rate && search.start.is_none() && !slowest.is_zero() {
             // Half of what one request after the other comes to, in two digits.
             let rate = 0.5 / slowest.as_secs_f64();
@@ -297,7 +297,7 @@ impl Seeker<'_> {
         };
         let length = self.length(at, attempt);
         // As much longer as the probe is.
-        let warmup = self.settings.warmup.0.mul_f64(times(attempt)).min(LONGEST / 4);
+        let warmup = self.settings.warmup.0.mul_f64(times(attempt)).min(LONGEST / 8);
         let settle = self.settings.settle.0;
         if self.clock.now().seconds() + (length + warmup + settle).as_secs_f64() > self.settings.budget.0.as_secs_f64()
         {
@@ -326,7 +326,8 @@ impl Seeker<'_> {
 
     /// Length of a probe's window.
     fn length(&self, at: f64, attempt: u32) -> Duration {
-        let seconds = window_s(self.settings.reach.by, self.settings.probe.0.as_secs_f64(), at, attempt);
+        let base = self.settings.probe.0.as_secs_f64();
+        let seconds = window_s(self.settings.reach.by, base, at, attempt, self.slo.requests_needed());
         Duration::try_from_secs_f64(seconds).map_or(LONGEST, |length| length.min(LONGEST))
     }
 

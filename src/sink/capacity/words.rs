@@ -44,12 +44,22 @@ fn figures(x: f64) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
-/// A target's capacity: `24.5/s (95 % interval 24–25)`.
+/// A target's capacity: `24.5/s (interval 24–25)`.
 pub(super) fn boundary_words(settings: &Settings, found: &Boundary) -> String {
     match (found.value, found.low, found.high) {
         (Some(value), Some(low), Some(high)) => {
             let value = if settings.reach.by == By::Users { value.floor().max(low) } else { value };
-            format!("{} (95 % interval {}–{})", load(settings, value), figures(low), figures(high))
+            format!("{} (interval {}–{})", load(settings, value), figures(low), figures(high))
+        }
+        (Some(value), low, high) => {
+            let end =
+                |word: &str, at: Option<f64>| at.map(|at| format!(", {word} {}", figures(at))).unwrap_or_default();
+            format!(
+                "~{}{}{} (too few requests for an interval)",
+                load(settings, value),
+                end("at least", low),
+                end("less than", high)
+            )
         }
         (_, Some(low), None) => format!("at least {}", load(settings, low)),
         (_, None, Some(high)) => format!("less than {}", load(settings, high)),
@@ -85,7 +95,7 @@ pub(super) fn headlines(capacity: &Capacity) -> Vec<String> {
         let (Some(target), Some(reference)) = (capacity.targets.get(ratio.target), reference) else { continue };
         let (name, other) = (target.label(), reference.label());
         let ends = match (ratio.low, ratio.high) {
-            (Some(low), Some(high)) => format!("95 % interval {}–{}", human::ratio(low), human::ratio(high)),
+            (Some(low), Some(high)) => format!("interval {}–{}", human::ratio(low), human::ratio(high)),
             (Some(low), None) => format!("at least {}", human::ratio(low)),
             (None, Some(high)) => format!("at most {}", human::ratio(high)),
             (None, None) => "not known how much".to_owned(),
@@ -208,6 +218,7 @@ pub(super) fn legend(settings: &Settings) -> String {
          enough, by Wilson's interval at the number that dependent requests are worth; errors are judged as counted. A load fails, too, if its queue grows. A verdict is of all \
          long probes of a load (short ones, if there are no others, show the way), helped by those of higher loads that pass and of lower ones that fail. \
          The interval of a capacity is from the highest load that certainly passes to the lowest that certainly fails; that of \
-         a ratio is the worst case of both. Goodput: answers a second that kept every limit."
+         a ratio is the worst case of both. Each verdict has 95 % confidence; how often such intervals hold the truth, \
+         docs/capacity.md tells. Goodput: answers a second that kept every limit."
     )
 }
