@@ -16,7 +16,14 @@ pub(crate) fn capacity(args: CapacityArgs) -> Told {
     let overrides = overrides(&args.over);
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;
-    let options = Options { overrides, out: args.out, real: args.over.real, quiet: args.quiet, ..Options::default() };
+    let options = Options {
+        overrides,
+        out: args.out,
+        real: args.over.real,
+        quiet: args.quiet,
+        allow_commands: args.over.allow_commands,
+        ..Options::default()
+    };
     let sought = runtime()?.block_on(loadcmp::run::capacity(loaded, &search, &options))?;
     told(&sought, args.format, args.quiet)
 }

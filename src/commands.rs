@@ -72,7 +72,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
             out,
             real: args.over.real,
             quiet: args.quiet,
-            allow_restart: args.allow_restart,
+            allow_commands: args.over.allow_commands,
             driver: match args.driver {
                 #[cfg(feature = "goose")]
                 Some(DriverArg::Goose) => Driver::Goose,
@@ -109,7 +109,8 @@ pub(crate) fn check(args: CheckArgs) -> Told {
     // Kept until the prompts are read: a shipped scenario's data lie in it.
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;
-    let options = Options { overrides, real: args.over.real, ..Options::default() };
+    let allow_commands = args.over.allow_commands;
+    let options = Options { overrides, real: args.over.real, allow_commands, ..Options::default() };
     let sweep = loadcmp::run::sweep_words(&loaded);
     let prepared = runtime()?.block_on(loadcmp::run::check(loaded, &options))?;
     let text = sink::plan(&prepared.plan, &prepared.notes, width());

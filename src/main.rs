@@ -97,6 +97,9 @@ struct Over {
     /// Refuse stand-ins
     #[arg(long)]
     real: bool,
+    /// Run the commands by which the scenario starts engines (`start`, `cold_start.restart`)
+    #[arg(long)]
+    allow_commands: bool,
 }
 
 #[derive(clap::Args)]
@@ -117,9 +120,6 @@ struct RunArgs {
     /// Show, under the table, which labels were read where which were expected (classify)
     #[arg(long)]
     confusion: bool,
-    /// Run the commands by which the scenario starts engines (`cold_start.restart`)
-    #[arg(long)]
-    allow_restart: bool,
     /// Print nothing but the result
     #[arg(long, short)]
     quiet: bool,

@@ -117,8 +117,8 @@ fn a_command_starts_an_engine_anew_where_the_command_line_allows_it() {
     }
     // Nobody runs a stranger's commands by reading a benchmark of his.
     let (code, _, err) = run(dir.path(), &[]);
-    assert!(code == 2 && err.contains("--allow-restart runs them; read them first"), "{err}");
-    let (code, _, err) = run(dir.path(), &["--allow-restart"]);
+    assert!(code == 2 && err.contains("--allow-commands runs them; read them first"), "{err}");
+    let (code, _, err) = run(dir.path(), &["--allow-commands"]);
     assert_eq!(code, 0, "{err}");
     let ready = row(dir.path(), "a", "cold_ready").unwrap_or_else(|| panic!("{err}"));
     // From the command on: it sleeps for 200 ms.
@@ -129,9 +129,50 @@ fn a_command_starts_an_engine_anew_where_the_command_line_allows_it() {
     // A command that fails is told, and the run goes on without.
     write(dir.path(), "t.yaml", &yaml(&targets, "{ restart: { a: [sh, -c, exit 3] } }"));
     std::fs::remove_dir_all(dir.path().join("out")).expect("gone");
-    let (code, _, err) = run(dir.path(), &["--allow-restart"]);
+    let (code, _, err) = run(dir.path(), &["--allow-commands"]);
     let words = err.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(code == 0 && words.contains("no cold start of `a`: `sh` ended with exit status: 3"), "{err}");
     assert!(row(dir.path(), "a", "cold_ready").is_none());
     drop(started);
+}
+
+#[test]
+fn variants_have_servers_of_their_own_that_a_run_starts_and_ends() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let ports = [Restarted::port(), Restarted::port()];
+    let program = env!("CARGO_BIN_EXE_loadcmp");
+    let yaml = |second: &str| {
+        format!(
+            "name: t\ntask: generate\ntargets:\n  a: {{ ollama: {{}} }}\nvariants:\n  a:\n    \
+             slow: {{ ollama.url: \"127.0.0.1:{0}\" }}\n    fast: {{ ollama.url: \"127.0.0.1:{1}\" }}\nreference: a-slow\norder: isolated\n\
+             start:\n  a-slow: [\"{program}\", serve, --listen, \"127.0.0.1:{0}\", --first-token-ms, \"40\"]\n  \
+             a-fast: {second}\n\
+             workload: {{ prompts: {{ inline: [{{ text: one two }}] }}, sampling: {{ max_tokens: 3 }} }}\n\
+             load: {{ closed: {{ users: 1, requests: 12 }} }}\n",
+            ports[0], ports[1]
+        )
+    };
+    let fast = format!("[\"{program}\", serve, --listen, \"127.0.0.1:{}\", --first-token-ms, \"5\"]", ports[1]);
+    write(dir.path(), "t.yaml", &yaml(&fast));
+    let up = |port: u16| std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
+    let (code, _, err) = run(dir.path(), &[]);
+    assert!(code == 2 && err.contains("(`start`)") && err.contains("--allow-commands"), "{err}");
+    assert!(!up(ports[0]) && !dir.path().join("out").exists());
+    let (code, table, err) = run(dir.path(), &["--allow-commands"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(table.contains("a-fast (stand-in)") && !up(ports[0]) && !up(ports[1]), "{table}");
+    let latency = |target: &str| ms(&row(dir.path(), target, "latency").expect("a row"), "min");
+    assert!(latency("a-slow") >= 39.0 && latency("a-fast") < 39.0);
+    // One that ends at once tells why in its own words, and the other isn't left behind.
+    std::fs::remove_dir_all(dir.path().join("out")).expect("gone");
+    write(dir.path(), "t.yaml", &yaml("[sh, -c, \"echo no such model >&2; exit 7\"]"));
+    let (code, _, err) = run(dir.path(), &["--allow-commands"]);
+    assert!(code == 3 && err.contains("`a-fast`: its command ended with exit status: 7:\n  no such model"), "{err}");
+    assert!(!up(ports[0]) && !dir.path().join("out").exists());
+    // Nor is somebody else's engine taken for one that was started.
+    let other = StandIn::start(&["--first-token-ms", "1"]);
+    let taken = yaml(&fast).replace(&format!("url: \"127.0.0.1:{}\"", ports[0]), &format!("url: \"{}\"", other.url));
+    write(dir.path(), "t.yaml", &taken);
+    let (code, _, err) = run(dir.path(), &["--allow-commands"]);
+    assert!(code == 3 && err.contains("something answers there already"), "{err}");
 }

@@ -11,6 +11,7 @@ mod interference;
 mod load;
 mod prepare;
 mod progress;
+mod started;
 mod sweep;
 mod watching;
 
@@ -93,8 +94,8 @@ pub struct Options {
     pub quiet: bool,
     /// What schedules the users.
     pub driver: Driver,
-    /// Whether the scenario's commands may be run (`cold_start.restart`).
-    pub allow_restart: bool,
+    /// Whether the scenario's commands may be run (`start`, `cold_start.restart`).
+    pub allow_commands: bool,
 }
 
 /// A finished run.
@@ -111,13 +112,6 @@ pub struct Finished {
 /// Runs a scenario. Everything that isn't the result goes to standard error.
 pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure> {
     let clock = Stopwatch::start();
-    let commands = loaded.scenario.cold_start.as_ref().is_some_and(|cold| !cold.restart.is_empty());
-    if commands && !options.allow_restart {
-        return Err(Failure::Usage(format!(
-            "error: {} names commands that start engines (`cold_start.restart`)\n  --allow-restart runs them; read them first",
-            loaded.path.display()
-        )));
-    }
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let prepared = prepare(loaded, options).await?;

@@ -3,6 +3,7 @@
 
 use super::child::StandIn;
 use super::load::load;
+use super::started::{Started, allowed, start};
 use super::{Failure, Options, tell};
 use crate::audit::{Finding, of_plan};
 use crate::host::processes_of;
@@ -29,6 +30,8 @@ pub struct Prepared {
     pub notes: Vec<String>,
     /// The stand-ins that were started; they end with this.
     _stand_ins: Vec<StandIn>,
+    /// The engines that the scenario's commands started; they end with this, too.
+    _started: Vec<Started>,
 }
 
 impl Prepared {
@@ -36,7 +39,7 @@ impl Prepared {
     pub(super) fn another(&self, mut plan: Plan, arrivals: Option<Arc<Arrivals>>, salt: u64) -> Self {
         plan.workload.nonce_salt = format!("{salt:016x}");
         let workload = Arc::new(self.workload.salted(salt));
-        Self { plan, workload, arrivals, notes: Vec::new(), _stand_ins: Vec::new() }
+        Self { plan, workload, arrivals, notes: Vec::new(), _stand_ins: Vec::new(), _started: Vec::new() }
     }
 
     /// The targets, ready to be asked.
@@ -51,7 +54,7 @@ impl Prepared {
 
 /// Finds the engines and makes the plan.
 pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
-    let Loaded { mut scenario, base, .. } = loaded;
+    let Loaded { mut scenario, base, path, .. } = loaded;
     if options.only_given_targets {
         keep_given(&mut scenario, &options.overrides.targets);
     }
@@ -69,6 +72,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     // Before any engine is looked for: what is wrong here is wrong whatever is there.
     let (load, arrivals) = load(&scenario, &base)?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
+    allowed(&scenario, &path, options)?;
+    let started = start(&scenario, options.quiet).await?;
     let mut targets = Vec::new();
     let mut stand_ins = Vec::new();
     let mut missing = Vec::new();
@@ -111,7 +116,14 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     let mut plan = plan(&scenario, targets, format, count, workload.hash(), load);
     plan.workload.nonce_salt = format!("{salt:016x}");
     tell_inequalities(&mut plan);
-    Ok(Prepared { notes: notes(&plan), plan, workload: Arc::new(workload), arrivals, _stand_ins: stand_ins })
+    Ok(Prepared {
+        notes: notes(&plan),
+        plan,
+        workload: Arc::new(workload),
+        arrivals,
+        _stand_ins: stand_ins,
+        _started: started,
+    })
 }
 
 /// Only the targets that the command line names, where it names two or more.

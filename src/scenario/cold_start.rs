@@ -15,7 +15,7 @@ pub struct ColdStartSpec {
     pub repeats: u32,
     /// For targets that can't unload by request: the command that starts each anew, as a list of words. It has to come back
     /// once the engine is on its way; no shell reads it. It is run only where the command line allows it
-    /// (`--allow-restart`). An Ollama needs none.
+    /// (`--allow-commands`). An Ollama needs none.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub restart: IndexMap<String, Vec<String>>,
 }

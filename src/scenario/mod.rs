@@ -104,6 +104,11 @@ pub struct Scenario {
     pub smallest_effect: Share,
     /// How the requests are driven.
     pub load: LoadSpec,
+    /// Commands that start engines, by target: each a list of words that no shell reads. The engine is the command itself; it
+    /// runs from before it is looked for until the run has ended, and only where the command line allows it
+    /// (`--allow-commands`).
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub start: IndexMap<String, Vec<String>>,
     /// Unloads and loads each target's model before the load, and tells how long it takes until it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold_start: Option<ColdStartSpec>,

@@ -19,6 +19,7 @@ pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, goose: bool, 
     let mut sense = Sense { scenario, root, goose, mistakes };
     sense.reference();
     sense.load(base);
+    sense.start();
     sense.cold_start();
     sense.targets();
     sense.variants();

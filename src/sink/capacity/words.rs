@@ -98,7 +98,7 @@ pub(super) fn headlines(capacity: &Capacity) -> Vec<String> {
             (Some(low), Some(high)) => format!("interval {}–{}", human::ratio(low), human::ratio(high)),
             (Some(low), None) => format!("at least {}", human::ratio(low)),
             (None, Some(high)) => format!("at most {}", human::ratio(high)),
-            (None, None) => "not known how much".to_owned(),
+            (None, None) => "too little was found of them".to_owned(),
         };
         let times = ratio.ratio.map(|ratio| format!("ratio {} ({ends})", human::ratio(ratio))).unwrap_or(ends);
         all.push(match ratio.verdict {
