@@ -4,12 +4,12 @@ use super::*;
 
 const ENGINES: [Engine; 3] = [Llama, New, Old];
 
-/// A run of all three, one after another; `more` is its load and what else it says.
-fn all(more: &str) -> Run {
+/// A run of all three in an order; `more` is its load and what else it says.
+fn all(order: &str, more: &str) -> Run {
     let lines: String =
         ENGINES.iter().map(|engine| format!("  {}: {}\n", engine.name(), engine.target("cyc"))).collect();
     let yaml = format!(
-        "name: real\ntask: generate\nseed: {}\norder: isolated\ntargets:\n{lines}workload: {{ prompts: {{ text: {{ path: \
+        "name: real\ntask: generate\nseed: {}\norder: {order}\ntargets:\n{lines}workload: {{ prompts: {{ text: {{ path: \
          data/ring.txt }} }}, format: raw, sampling: {{ max_tokens: 12 }} }}\ntimeout: 30s\n{more}",
         fresh_seed()
     );
@@ -26,7 +26,7 @@ fn summary(run: &Run) -> BTreeMap<(String, String), Row> {
 #[ignore = "needs the real engines: make engines"]
 fn real_models_are_let_go_and_loaded_again() {
     engines();
-    let run = all("cold_start: { repeats: 3 }\nload: { closed: { users: 1, requests: 6 } }\n");
+    let run = all("isolated", "cold_start: { repeats: 3 }\nload: { closed: { users: 1, requests: 6 } }\n");
     let sheet = summary(&run);
     for engine in [New, Old] {
         let told = |metric: &str| {
@@ -48,7 +48,7 @@ fn real_models_are_let_go_and_loaded_again() {
 #[ignore = "needs the real engines: make engines"]
 fn the_parts_of_a_real_request_add_up_and_both_clocks_have_their_share() {
     engines();
-    let run = all("load: { closed: { users: 2, requests: 30 } }\n");
+    let run = all("isolated", "load: { closed: { users: 2, requests: 30 } }\n");
     let sheet = summary(&run);
     for engine in ENGINES {
         let mean = |metric: &str| {
@@ -76,7 +76,7 @@ fn the_parts_of_a_real_request_add_up_and_both_clocks_have_their_share() {
 #[ignore = "needs the real engines: make engines"]
 fn a_short_soak_of_real_engines_shows_no_leak() {
     engines();
-    let run = all("load: { soak: { users: 1, duration: 55s, think: 100ms, warmup: 5s } }\n");
+    let run = all("concurrent", "load: { soak: { users: 1, duration: 55s, think: 100ms, warmup: 5s } }\n");
     let report = std::fs::read_to_string(run.path().join("report.json")).expect("a report");
     let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
     let soaked = report["soak"]["targets"].as_array().expect("targets");
