@@ -35,8 +35,8 @@ use serde::{Deserialize, Serialize};
 /// Version of the form of `report.json` and `manifest.json`.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// The files of a results directory, each with what it is.
-pub const FILES: [(&str, &str); 11] = [
+/// The files of every run's directory, each with what it is.
+const FILES: [(&str, &str); 11] = [
     ("manifest.json", "the plan, the machine, versions"),
     ("samples.csv", "a row a request"),
     ("summary.csv", "a row a target and metric"),
@@ -49,6 +49,16 @@ pub const FILES: [(&str, &str); 11] = [
     ("report.html", "this page, on its own"),
     ("histograms.hlog", "distributions, for HdrHistogram's tools"),
 ];
+
+/// The files of a run's directory: those of every run, and those that this one has besides.
+pub fn files(plan: &Plan) -> Vec<(&'static str, &'static str)> {
+    let metrics = plan.targets.iter().any(|target| target.spec.metrics().is_some());
+    let besides = [
+        (!plan.variants.is_empty(), ("variants.csv", "a row a target: speed, memory, size and quality")),
+        (metrics, ("metrics.csv", "what engines publish of themselves")),
+    ];
+    FILES.into_iter().chain(besides.into_iter().filter_map(|(there, file)| there.then_some(file))).collect()
+}
 
 /// A run, told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -125,7 +135,7 @@ impl Report {
             conditions: manifest.conditions.clone(),
             plan: manifest.plan.clone(),
             front: None,
-            files: FILES.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            files: files(&manifest.plan).into_iter().map(|(name, _)| name.to_owned()).collect(),
             histograms: folded.histograms,
             timeline: folded.timeline,
             levels,

@@ -160,7 +160,7 @@ fn memory_words(growth: &Growth, more: &str) -> String {
     let slope =
         format!("{} an hour (95 % interval {} to {})", size(growth.per_hour), size(growth.low), size(growth.high));
     match growth.course {
-        Course::Grows => format!("a leak is shown: {levels}, {slope}{more}"),
+        Course::Grows => format!("a leak is shown, or a cache that isn't full yet: {levels}, {slope}{more}"),
         Course::Settles => format!("no leak shown: it grew, and went on ever less ({levels}; {slope})"),
         Course::NotShown if growth.high > 0.0 => {
             format!(

@@ -7,7 +7,7 @@ use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome
 use super::plot::Chart;
 use crate::audit::{Finding, Severity};
 use crate::report::words::ratio_words;
-use crate::report::{FILES, Report, Status, human};
+use crate::report::{Report, Status, files, human};
 use crate::stats::Confusion;
 use askama::Template;
 use std::io::{self, Write};
@@ -46,7 +46,7 @@ struct Page<'a> {
     notes: Vec<&'a Finding>,
     confusions: Vec<(String, &'a Confusion)>,
     facts: Vec<(&'static str, String)>,
-    files: &'static [(&'static str, &'static str)],
+    files: Vec<(&'static str, &'static str)>,
     tool: &'a str,
     started: &'a str,
 }
@@ -162,7 +162,7 @@ fn page(report: &Report) -> Page<'_> {
         notes: report.found(Severity::Note).collect(),
         confusions: report.targets.iter().filter_map(|t| Some((t.label(), t.confusion.as_ref()?))).collect(),
         facts: facts(report),
-        files: &FILES,
+        files: files(&report.plan),
         tool: &report.tool,
         started: &report.started,
     }

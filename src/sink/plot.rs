@@ -50,10 +50,38 @@ pub(super) struct Drawn {
 pub(super) struct Dot {
     pub x: String,
     pub y: String,
-    /// Drawn as a ring: what it stands for is to be read with care.
-    pub hollow: bool,
+    pub mark: Mark,
     /// What it says when it is pointed at.
     pub word: String,
+}
+
+/// How a point is marked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// A dot.
+    #[default]
+    Dot,
+    /// A ring: what it stands for is to be read with care.
+    Ring,
+    /// A cross: too much was asked.
+    Cross,
+}
+
+impl Mark {
+    /// A ring where something is to be read with care, else a dot.
+    pub fn ring(care: bool) -> Self {
+        if care { Mark::Ring } else { Mark::Dot }
+    }
+
+    /// For the template.
+    pub fn is_ring(self) -> bool {
+        self == Mark::Ring
+    }
+
+    /// For the template.
+    pub fn is_cross(self) -> bool {
+        self == Mark::Cross
+    }
 }
 
 /// How an axis runs.
@@ -85,8 +113,8 @@ pub(super) struct Series {
     pub joined: bool,
     /// x, low and high of a band around it.
     pub band: Vec<(f64, f64, f64)>,
-    /// Points to be marked: x, y, whether as a ring, and what they say.
-    pub dots: Vec<(f64, f64, bool, String)>,
+    /// Points to be marked: x, y, how, and what they say.
+    pub dots: Vec<(f64, f64, Mark, String)>,
 }
 
 /// Where an axis begins and ends, and how its values are laid between.
@@ -134,9 +162,9 @@ pub(super) fn plot(title: &str, about: &str, x: &Axis, y: &Axis, series: Vec<Ser
     let (y_laid, y_ticks) = lay(y, &ys, (HEIGHT - BELOW, TOP), true)?;
     let place = |a: f64, b: f64| (x_laid.holds(a) && y_laid.holds(b)).then(|| (x_laid.at(a), y_laid.at(b)));
     let lines = series.into_iter().filter(drawable).map(|one| {
-        let dots = one.dots.iter().filter_map(|(a, b, hollow, word)| {
+        let dots = one.dots.iter().filter_map(|(a, b, mark, word)| {
             let (x, y) = place(*a, *b)?;
-            Some(Dot { x: format!("{x:.1}"), y: format!("{y:.1}"), hollow: *hollow, word: word.clone() })
+            Some(Dot { x: format!("{x:.1}"), y: format!("{y:.1}"), mark: *mark, word: word.clone() })
         });
         let edge = one.band.iter().map(|(a, low, _)| place(*a, *low));
         let back = one.band.iter().rev().map(|(a, _, high)| place(*a, *high));
@@ -254,13 +282,17 @@ mod tests {
         let series = Series {
             points: vec![(1.0, 2.0), (2.0, 4.0)],
             band: vec![(1.0, 1.0, 3.0), (2.0, 3.0, 5.0)],
-            dots: vec![(2.0, 4.0, true, "here".to_owned()), (f64::NAN, 1.0, false, "nowhere".to_owned())],
+            dots: vec![(2.0, 4.0, Mark::Ring, "here".to_owned()), (f64::NAN, 1.0, Mark::Dot, "nowhere".to_owned())],
             ..Series::default()
         };
         let chart = drawn(Scale::Linear, vec![series]).unwrap();
         let line = &chart.lines[0];
         assert_eq!(line.band.matches(['M', 'L']).count(), 4, "{}", line.band);
-        assert!(line.band.ends_with(" Z") && line.dots.len() == 1 && line.dots[0].hollow, "{:?}", line.dots);
+        assert!(
+            line.band.ends_with(" Z") && line.dots.len() == 1 && line.dots[0].mark == Mark::Ring,
+            "{:?}",
+            line.dots
+        );
         assert!(line.path.ends_with(&format!("L{},{}", line.dots[0].x, line.dots[0].y)), "{}", line.path);
     }
 

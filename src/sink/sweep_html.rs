@@ -1,7 +1,7 @@
 //! `sweep.html`: one page on its own, in the frame of `report.html`.
 
 use super::html::unbroken;
-use super::plot::{Axis, Chart, Scale, Series, plot};
+use super::plot::{Axis, Chart, Mark, Scale, Series, plot};
 use super::sweep::{Sheet, about, beside, by_point, fit_words, points};
 use crate::report::sweep::{SWEEP_FILES, Scaling, Sweep, SweptRun, point_words, short_path};
 use crate::report::words::metric_words;
@@ -114,7 +114,7 @@ fn curve(
             series.band.push((x, low, high));
             series.dots.extend(met.iter().map(|(run, figure)| {
                 let words = format!("{}, {}: {}", target.label(), run.planned.folder, human::value(figure.value, unit));
-                (x, figure.value, !run.invalid.is_empty(), words)
+                (x, figure.value, Mark::ring(!run.invalid.is_empty()), words)
             }));
         }
         series.points.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -158,7 +158,7 @@ fn scaling_chart(sweep: &Sweep) -> Option<Chart> {
         let name = sweep.targets.get(scaling.target)?.label();
         let dots = scaling.levels.iter().map(|level| {
             let words = format!("{name}, {} in flight: {:.1} /s", level.concurrency, level.requests_per_s);
-            (f64::from(level.concurrency), level.requests_per_s, false, words)
+            (f64::from(level.concurrency), level.requests_per_s, Mark::Dot, words)
         });
         let most = scaling.levels.last().map_or(1.0, |level| f64::from(level.concurrency));
         let steps = (0..=60).map(|step| 1.0 + (most - 1.0) * f64::from(step) / 60.0);

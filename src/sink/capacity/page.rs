@@ -1,7 +1,7 @@
 //! `capacity.html`: one page on its own. No script, nothing fetched; light or dark as its reader's system is.
 
 use super::super::html::CapacityPage;
-use super::super::plot::{Axis, Chart, Scale, Series, plot};
+use super::super::plot::{Axis, Chart, Mark, Scale, Series, plot};
 use super::words;
 use crate::capacity::{Capacity, Probe, Slo, Target, Verdict};
 use crate::report::human;
@@ -61,6 +61,11 @@ fn dot_word(capacity: &Capacity, target: &Target, probe: &Probe, figure: &str) -
     format!("{} at {load}: {figure}; {} ({})", target.label(), probe.load_verdict.as_str(), words::why(probe))
 }
 
+/// A cross where more came than was answered, a ring where it can't be told whether the load is sustained.
+fn mark(probe: &Probe) -> Mark {
+    if probe.over_saturated { Mark::Cross } else { Mark::ring(probe.load_verdict == Verdict::CantTell) }
+}
+
 /// Load against the first limited time, with its limit and the boundaries.
 fn latency(capacity: &Capacity) -> Option<Chart> {
     let slo = Slo::parse(&capacity.settings.slo).ok()?;
@@ -77,7 +82,7 @@ fn latency(capacity: &Capacity) -> Option<Chart> {
             heights.push(value);
             let figure = words::shown_words(limit.measure, shown, true);
             let word = dot_word(capacity, target, probe, &format!("{} {figure}", limit.subject()));
-            dots.push((probe.asked, value, probe.load_verdict == Verdict::CantTell, word));
+            dots.push((probe.asked, value, mark(probe), word));
         }
         series.push(Series { name: target.label(), colour, dots, ..Series::default() });
     }
@@ -95,7 +100,8 @@ fn latency(capacity: &Capacity) -> Option<Chart> {
     });
     let title = format!("{} by load", limit.subject());
     let about = "Each probe's figure against the load that was asked of it, both axes logarithmic. The line across is the limit; upright \
-                 lines are the capacities with their intervals. Rings: it can't be told whether that load is sustained. Where failures make \
+                 lines are the capacities with their intervals. Dots: the target kept up. Crosses: over-saturated, the \
+                 queue grew. Rings: it can't be told whether that load is sustained. Where failures make \
                  a figure infinite there is no dot.";
     let x = Axis { scale: Scale::Log, ticks: Some(tried(capacity)), word: &|x| words::load(&capacity.settings, x) };
     let y = Axis { scale: Scale::Log, ticks: None, word: &|us| human::time(us) };
@@ -155,7 +161,7 @@ fn achieved(capacity: &Capacity) -> Option<Chart> {
                 human::three(evidence.goodput_per_s)
             );
             let word = dot_word(capacity, target, probe, &figure);
-            dots.push((probe.asked, evidence.achieved_per_s, probe.load_verdict == Verdict::CantTell, word));
+            dots.push((probe.asked, evidence.achieved_per_s, mark(probe), word));
         }
         series.push(Series { name: target.label(), colour, dots, ..Series::default() });
     }
