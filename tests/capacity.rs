@@ -3,7 +3,7 @@
 #[path = "common/cli.rs"]
 mod cli;
 
-use cli::{StandIn, loadcmp, number, rows, text, write};
+use cli::{StandIn, json, loadcmp, number, rows, text, write};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,11 +31,6 @@ const ONE: [&str; 6] = ["--slots", "1", "--first-token-ms", "10", "--decode-rate
 const TWO: [&str; 6] = ["--slots", "2", "--first-token-ms", "10", "--decode-rate", "0"];
 
 const EVEN: &str = "{ open: { rate: 1, duration: 1s, arrivals: constant } }";
-
-fn json(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).expect("JSON")
-}
 
 #[test]
 fn a_declared_capacity_is_found_and_everything_is_kept_and_told_again() {

@@ -4,7 +4,7 @@
 #[path = "common/cli.rs"]
 mod cli;
 
-use cli::{Row, StandIn, loadcmp, rows, text, write};
+use cli::{Row, StandIn, ask, loadcmp, rows, write};
 use std::path::Path;
 use std::process::Command;
 
@@ -17,10 +17,7 @@ fn yaml(targets: &str, more: &str) -> String {
 }
 
 fn run(dir: &Path, more: &[&str]) -> (i32, String, String) {
-    let args = [&["run", "t.yaml", "--out", "out"], more].concat();
-    let output = loadcmp().current_dir(dir).args(args).output().expect("a run");
-    let (out, err) = text(&output);
-    (output.status.code().unwrap_or(-1), out, err)
+    ask(dir, &[&["run", "t.yaml", "--out", "out"], more].concat())
 }
 
 fn row(dir: &Path, target: &str, metric: &str) -> Option<Row> {

@@ -3,10 +3,9 @@
 #[path = "common/cli.rs"]
 mod cli;
 
-use cli::{Row, StandIn, loadcmp, rows, text, write};
+use cli::{Row, StandIn, ask, json, rows, write};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::OnceLock;
 
 /// Two runs of one workload, `before` and `now`, and one of another, `other`.
@@ -22,17 +21,6 @@ fn yaml(a: &str, b: &str, more: &str) -> String {
          reference: b\nworkload: {{ prompts: {{ synthetic: {{ count: 40, words: {{ fixed: 6 }} }} }}, sampling: {{ max_tokens: 4 \
          }} }}\nload: {{ closed: {{ users: 2, duration: 1s }} }}\n{more}"
     )
-}
-
-/// The program in `dir`; its exit code, standard output and standard error.
-fn ask(dir: &Path, args: &[&str]) -> (i32, String, String) {
-    let output = loadcmp().current_dir(dir).args(args).output().expect("the program");
-    let (out, err) = text(&output);
-    (output.status.code().unwrap_or(-1), out, err)
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
 }
 
 /// Made once: `a` is twice as slow now as before.

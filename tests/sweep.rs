@@ -3,24 +3,13 @@
 #[path = "common/cli.rs"]
 mod cli;
 
-use cli::{Row, StandIn, loadcmp, number, rows, text, write};
+use cli::{Row, StandIn, ask, json, loadcmp, number, rows, text, write};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// The program in `dir`; its exit code, standard output and standard error.
-fn ask(dir: &Path, args: &[&str]) -> (i32, String, String) {
-    let output = loadcmp().current_dir(dir).args(args).output().expect("the program");
-    let (out, err) = text(&output);
-    (output.status.code().unwrap_or(-1), out, err)
-}
-
-fn json(path: &Path) -> Value {
-    serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
-}
 
 fn scenario(targets: &[(&str, &str)], more: &str) -> String {
     let target = |(name, url): &(&str, &str)| format!("  {name}: {{ ollama: {{ url: \"{url}\" }} }}\n");

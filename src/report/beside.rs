@@ -2,7 +2,7 @@
 
 use super::floors::{apart_words, resolve, words};
 use super::likeness::{Unlike, told_differences, unlike_targets, unlike_workloads};
-use super::{Report, SCHEMA_VERSION, Status};
+use super::{Report, SCHEMA_VERSION, Status, TOOL};
 use crate::host::{Floor, least_difference_us};
 use crate::stats::{Comparison, compare_summaries};
 use serde::Serialize;
@@ -132,7 +132,7 @@ impl Beside {
         }
         Ok(Self {
             schema_version: SCHEMA_VERSION,
-            tool: concat!("loadcmp ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: TOOL.to_owned(),
             relation,
             first: side(first),
             second: side(second),

@@ -1,5 +1,6 @@
 //! The one way files of a results directory come to be: whole, or not at all.
 
+use serde::Serialize;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -16,6 +17,12 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Writes a value as JSON that people can read, with a line break at its end.
+pub fn pretty(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    out.write_all(b"\n")
 }
 
 #[cfg(test)]

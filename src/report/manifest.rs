@@ -1,6 +1,6 @@
 //! `manifest.json`: everything about a run that its samples don't tell, so that it can be told again from its directory.
 
-use super::{ColdRun, SCHEMA_VERSION, replace};
+use super::{ColdRun, SCHEMA_VERSION, TOOL, pretty, replace};
 use crate::drive::Window;
 use crate::host::{Conditions, Facts, Floor};
 use crate::scenario::plan::Plan;
@@ -61,7 +61,7 @@ impl Manifest {
     pub fn begin(plan: Plan, machine: Facts, started: String) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
-            tool: concat!("loadcmp ", env!("CARGO_PKG_VERSION")).to_owned(),
+            tool: TOOL.to_owned(),
             started,
             ended: None,
             status: Status::Running,
@@ -107,10 +107,7 @@ impl Manifest {
 
     /// Writes it, whole or not at all.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        replace(path, |mut out| {
-            serde_json::to_writer_pretty(&mut out, self)?;
-            out.write_all(b"\n")
-        })
+        replace(path, |out| pretty(out, self))
     }
 }
 

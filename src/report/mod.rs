@@ -20,7 +20,7 @@ pub mod words;
 pub use crate::audit::human;
 pub use beside::{Beside, Pair, Relation, Side};
 pub use cold::ColdRun;
-pub use file::replace;
+pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
 pub use likeness::Unlike;
 pub use manifest::{Manifest, Status};
@@ -31,6 +31,9 @@ use crate::host::{Conditions, Facts, Floor};
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, Folded, Packed, Row, Second, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
+
+/// What writes documents, with its version.
+pub const TOOL: &str = concat!("loadcmp ", env!("CARGO_PKG_VERSION"));
 
 /// Version of the form of `report.json` and `manifest.json`.
 pub const SCHEMA_VERSION: u32 = 1;

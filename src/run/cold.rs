@@ -1,6 +1,7 @@
 //! Cold starts before the load: each target's model is let go, or its engine started anew, and asked at once; so often
 //! that it makes a distribution.
 
+use super::started::answering;
 use super::{lock, tell};
 use crate::drive::{LaneSetup, cold_request};
 use crate::record::Nanos;
@@ -16,8 +17,6 @@ use tokio::process::Command;
 
 /// Longest time a command may take to come back.
 const COMMAND: Duration = Duration::from_secs(60);
-/// Longest wait until an engine that was started answers.
-const READY: Duration = Duration::from_secs(300);
 /// Between two looks whether it does: what it is found ready by is as fine as this.
 const LOOK: Duration = Duration::from_millis(10);
 /// Numbers of the first requests lie below it.
@@ -91,15 +90,8 @@ async fn started(setup: &LaneSetup, plan: &TargetPlan, spec: &ColdStartSpec) -> 
     };
     let at = setup.clock.now();
     command(words).await?;
-    let wait = async {
-        while !answers(plan, setup.plan.task).await {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
     tokio::select! {
-        told = tokio::time::timeout(READY, wait) => {
-            told.map_err(|_| format!("it didn't answer within {} s of its start", READY.as_secs()))?;
-        }
+        told = answering(LOOK, async || Ok(answers(plan, setup.plan.task).await)) => told?,
         () = setup.stop.aborted() => return Err("interrupted".to_owned()),
     }
     Ok(Begun { at, ready: Some(setup.clock.now()) })

@@ -33,7 +33,7 @@ fn closed_plan(spec: &ClosedSpec) -> ClosedPlan {
     ClosedPlan { users, until, think, warmup }
 }
 
-fn open_plan(spec: &OpenSpec, trace: Option<&Trace>, arrivals: &Arrivals) -> OpenPlan {
+pub(super) fn open_plan(spec: &OpenSpec, trace: Option<&Trace>, arrivals: &Arrivals) -> OpenPlan {
     OpenPlan {
         about: about(spec),
         spec: spec.clone(),

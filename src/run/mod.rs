@@ -21,7 +21,7 @@ pub use compare::compare;
 pub use prepare::{Prepared, prepare};
 pub use sweep::{Swept, is_sweep, retell_sweep, sweep, sweep_words};
 
-use crate::audit::Gather;
+use crate::audit::{Gather, Gathered};
 use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
 use crate::host;
 use crate::record::columns::{Names, read_rows};
@@ -31,11 +31,12 @@ use crate::report::front::Front;
 use crate::report::{self, Beside, Manifest, Report, Status};
 use crate::scenario::{Loaded, Overrides};
 use crate::sink;
-use crate::stats::Matches;
+use crate::stats::{Folded, Matches};
 use crate::target::Target;
 use anyhow::{Context, anyhow};
 use folder::RunFolder;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watching::{Watching, levels, recalled, stretches};
 
@@ -143,8 +144,7 @@ async fn measure(
     options: &Options,
 ) -> Result<Finished, Failure> {
     let plan = Arc::new(prepared.plan.clone());
-    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let begun = Manifest::begin((*plan).clone(), host::facts(), started);
+    let begun = Manifest::begin((*plan).clone(), host::facts(), now());
     let floors = calibrate::floors(&plan, options.quiet);
     let manifest = Arc::new(Mutex::new(Manifest { floors, ..begun }));
     let keep = {
@@ -211,7 +211,7 @@ async fn measure(
     let folder = log.finish()?;
     bars.finish();
     let status = if stop.interrupted() || refused.is_some() { Status::Interrupted } else { Status::Complete };
-    let ended = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let ended = now();
     keep(&|manifest| {
         manifest.status = status;
         manifest.ended = Some(ended.clone());
@@ -219,9 +219,7 @@ async fn measure(
     })?;
     let manifest = lock(&manifest).clone();
     let (folded, gathered) = folder.finish();
-    let mut report = Report::build(&manifest, folded, &gathered, levels(&dir, &manifest.plan));
-    report.front = front(&dir, &report)?;
-    sink::write_all(&dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
+    let report = tell_files(&dir, &manifest, folded, &gathered)?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
         None => Ok(Finished { report, dir, alone: None }),
@@ -254,10 +252,16 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     }
     read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
-    let mut report = Report::build(&manifest, fold.finish(), &gather.finish(), levels(dir, &manifest.plan));
+    let report = tell_files(dir, &manifest, fold.finish(), &gather.finish())?;
+    Ok(Finished { report, dir: dir.to_owned(), alone: None })
+}
+
+/// Makes the report of a run that has ended, and writes every file that is made from it.
+fn tell_files(dir: &Path, manifest: &Manifest, folded: Folded, gathered: &[Gathered]) -> anyhow::Result<Report> {
+    let mut report = Report::build(manifest, folded, gathered, levels(dir, &manifest.plan));
     report.front = front(dir, &report)?;
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
-    Ok(Finished { report, dir: dir.to_owned(), alone: None })
+    Ok(report)
 }
 
 /// The variants of a run beside each other; `None` if it has none. Its rows are read again: what they match in is told by no
@@ -284,6 +288,23 @@ fn refusal(name: &str, outcome: Outcome, error: Option<&str>) -> String {
 /// Locks it; a thread that panicked while it held the lock left nothing half-done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The time of day, UTC (RFC 3339).
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Raised by Ctrl-C, from now on: between two runs nobody else listens. Kept beside what each run does about it.
+fn watch_interrupts() -> Arc<AtomicBool> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    let raise = stopped.clone();
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            raise.store(true, Relaxed);
+        }
+    });
+    stopped
 }
 
 /// Says something on standard error; a reader that went away is no error.

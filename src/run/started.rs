@@ -80,16 +80,23 @@ fn run(words: &[String]) -> Result<Started, String> {
 }
 
 async fn ready(started: &mut Started, spec: &TargetSpec, task: Task) -> Result<(), String> {
+    let answers = async || match started.child.try_wait().map_err(|error| error.to_string())? {
+        Some(status) => Err(format!("its command ended with {status}{}", started.last_words())),
+        None => Ok(discover(spec, task).await.is_ok()),
+    };
+    answering(LOOK, answers).await
+}
+
+/// Waits until an engine that was started answers, and looks again after `look`; what went wrong, in words.
+pub(super) async fn answering(
+    look: Duration,
+    mut answers: impl AsyncFnMut() -> Result<bool, String>,
+) -> Result<(), String> {
     let wait = async {
-        loop {
-            if let Some(status) = started.child.try_wait().map_err(|error| error.to_string())? {
-                return Err(format!("its command ended with {status}{}", started.last_words()));
-            }
-            if discover(spec, task).await.is_ok() {
-                return Ok(());
-            }
-            tokio::time::sleep(LOOK).await;
+        while !answers().await? {
+            tokio::time::sleep(look).await;
         }
+        Ok(())
     };
     let told = tokio::time::timeout(READY, wait).await;
     told.unwrap_or_else(|_| Err(format!("it didn't answer within {} s of its start", READY.as_secs())))

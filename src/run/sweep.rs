@@ -1,13 +1,13 @@
 //! A scenario at several points: each run as `loadcmp run SCENARIO --set path=value` makes it, in a folder of its own, in an
 //! order drawn from the seed; and what the runs say together.
 
-use super::{Failure, Options, check, free, results_directory, retell_one, tell};
+use super::{Failure, Options, check, free, now, results_directory, retell_one, tell, watch_interrupts};
 use crate::record::Stopwatch;
 use crate::record::columns::{Names, read_rows};
 use crate::report::sweep::{
     Gathering, PlannedRun, SWEEP_VERSION, Sweep, SweepBuilder, SweepManifest, point_words, short_path, value_words,
 };
-use crate::report::{Report, Status, replace};
+use crate::report::{Report, Status, TOOL, pretty, replace};
 use crate::scenario::{Loaded, Order, Point, Scenario};
 use crate::sink;
 use anyhow::Context;
@@ -15,8 +15,7 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 const MANIFEST: &str = "sweep-manifest.json";
@@ -92,7 +91,7 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
     let scenario = &loaded.scenario;
     let mut manifest = SweepManifest {
         schema_version: SWEEP_VERSION,
-        tool: concat!("loadcmp ", env!("CARGO_PKG_VERSION")).to_owned(),
+        tool: TOOL.to_owned(),
         name: scenario.name.clone(),
         about: scenario.about.clone(),
         task: scenario.task,
@@ -110,7 +109,7 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
     if !options.quiet {
         tell(format_args!("loadcmp: {words}"));
     }
-    let stopped = listen();
+    let stopped = watch_interrupts();
     let (mut builder, mut failed_last) = (SweepBuilder::new(), 0);
     let (mut last_failure, mut cut_short) = (None, false);
     for at in 0..manifest.runs.len() {
@@ -233,18 +232,6 @@ fn slug(text: &str) -> String {
     text.chars().map(plain).take(60).collect()
 }
 
-/// Whether somebody has pressed Ctrl-C, from now on: between two runs nobody else listens.
-fn listen() -> Arc<AtomicBool> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let told = stopped.clone();
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
-            told.store(true, Relaxed);
-        }
-    });
-    stopped
-}
-
 /// What the fits need of a run's samples.
 fn gather(dir: &Path, report: &Report) -> Result<Gathering, Failure> {
     let mut gathered = Gathering::new(report.targets.len());
@@ -253,15 +240,8 @@ fn gather(dir: &Path, report: &Report) -> Result<Gathering, Failure> {
 }
 
 fn keep(manifest: &SweepManifest, dir: &Path) -> Result<(), Failure> {
-    let write = replace(&dir.join(MANIFEST), |mut out| {
-        serde_json::to_writer_pretty(&mut out, manifest)?;
-        out.write_all(b"\n")
-    });
-    Ok(write.with_context(|| format!("writing {MANIFEST}"))?)
-}
-
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    let written = replace(&dir.join(MANIFEST), |out| pretty(out, manifest));
+    Ok(written.with_context(|| format!("writing {MANIFEST}"))?)
 }
 
 #[cfg(test)]

@@ -70,14 +70,7 @@ impl LoadSpec {
             rate: Some(rate),
             duration: Some(duration),
             warmup,
-            ramp: None,
-            stages: None,
-            trace: None,
-            arrivals: Arrivals::default(),
-            burstiness: None,
-            burst: None,
-            in_flight: defaults::in_flight(),
-            pacing: Pacing::default(),
+            ..OpenSpec::default()
         });
     }
 }
@@ -174,6 +167,25 @@ pub struct OpenSpec {
     /// How an instant is waited for.
     #[serde(default)]
     pub pacing: Pacing,
+}
+
+/// One of which nothing is written, not even when requests leave.
+impl Default for OpenSpec {
+    fn default() -> Self {
+        Self {
+            rate: None,
+            ramp: None,
+            stages: None,
+            trace: None,
+            arrivals: Arrivals::default(),
+            burstiness: None,
+            burst: None,
+            duration: None,
+            warmup: Span::default(),
+            in_flight: defaults::in_flight(),
+            pacing: Pacing::default(),
+        }
+    }
 }
 
 /// How requests lie around a rate.

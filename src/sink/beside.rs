@@ -5,7 +5,7 @@ use super::lines::{in_order, reasons_of};
 use super::markdown::plain;
 use super::table::{Look, print, verdict, wrapped};
 use crate::report::words::{metric_words, ratio_clause, ratio_words};
-use crate::report::{Beside, Pair, Relation, human};
+use crate::report::{Beside, Pair, Relation, human, pretty};
 use crate::stats::Comparison;
 use std::io::{self, Write};
 
@@ -68,8 +68,7 @@ pub fn beside_markdown(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes it as JSON.
 pub fn beside_json(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, beside)?;
-    out.write_all(b"\n")
+    pretty(out, beside)
 }
 
 /// Writes a row a target and metric.

@@ -1,10 +1,10 @@
 //! `metrics.csv`: what engines published of themselves, a row each figure and reading; only where a target names such a
 //! page. It is appended to while the run goes on, like `resources.csv`.
 
+use super::appended::Appended;
 use super::csv_text::text;
 use crate::scenario::plan::Plan;
 use crate::target::scrape::Scraped;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -12,37 +12,30 @@ const HEADER: [&str; 5] = ["t_s", "target", "metric", "labels", "value"];
 
 /// The file of a run that goes on.
 pub struct MetricsFile {
-    csv: csv::Writer<File>,
+    file: Appended,
     labels: Vec<String>,
-    broken: bool,
 }
 
 impl MetricsFile {
     /// Makes it in a results directory, with its header.
     pub fn create(directory: &Path, plan: &Plan) -> io::Result<Self> {
-        let mut csv = csv::Writer::from_writer(File::create(directory.join("metrics.csv"))?);
-        csv.write_record(HEADER)?;
-        csv.flush()?;
-        Ok(Self { csv, labels: plan.targets.iter().map(|target| target.label()).collect(), broken: false })
+        let file = Appended::create(directory, "metrics.csv", &HEADER)?;
+        Ok(Self { file, labels: plan.targets.iter().map(|target| target.label()).collect() })
     }
 
-    /// Appends figures. Once that has failed, nothing more is written: a row must never hang on to half of another.
+    /// Appends figures.
     pub fn append(&mut self, figures: &[Scraped]) {
-        if self.broken {
-            return;
-        }
         let label = |at: usize| self.labels.get(at).map(String::as_str).unwrap_or_default();
-        let mut write = |figure: &Scraped| {
-            self.csv.write_record([
-                format!("{:.3}", figure.t_s).as_str(),
-                &text(label(figure.target)),
-                &text(&figure.metric),
-                &text(&figure.labels),
-                &figure.value.to_string(),
-            ])
+        let cells = |figure: &Scraped| {
+            [
+                format!("{:.3}", figure.t_s),
+                text(label(figure.target)).into_owned(),
+                text(&figure.metric).into_owned(),
+                text(&figure.labels).into_owned(),
+                figure.value.to_string(),
+            ]
         };
-        let written = figures.iter().try_for_each(&mut write);
-        self.broken = written.map_err(io::Error::from).and_then(|()| self.csv.flush()).is_err();
+        self.file.append(figures.iter().map(cells));
     }
 }
 

@@ -3,6 +3,7 @@
 //! Sinks read the report and nothing else. [`write_all`] is the one place where the files of a results directory are
 //! written, each whole or not at all.
 
+mod appended;
 mod bars;
 mod beside;
 mod calibration;
@@ -51,8 +52,8 @@ use crate::report::{Report, replace};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A format.
-pub type Sink = fn(&Report, &mut dyn Write) -> io::Result<()>;
+/// A format of a document, most often of a report.
+pub type Sink<T = Report> = fn(&T, &mut dyn Write) -> io::Result<()>;
 
 /// Every file that is made from a report alone, and by what.
 const SINKS: [(&str, Sink); 8] = [
@@ -68,31 +69,31 @@ const SINKS: [(&str, Sink); 8] = [
 
 /// Writes every file but those that a run appends to, and the manifest, into a results directory.
 pub fn write_all(directory: &Path, report: &Report) -> io::Result<()> {
-    let named = |name: &str, error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
-    for (name, sink) in SINKS {
-        replace(&directory.join(name), |out| sink(report, out)).map_err(|error| named(name, error))?;
-    }
+    write_each(directory, report, &SINKS)?;
     if report.front.is_some() {
-        let name = "variants.csv";
-        replace(&directory.join(name), |out| variants_csv(report, out)).map_err(|error| named(name, error))?;
+        write_each(directory, report, &[("variants.csv", variants_csv)])?;
+    }
+    Ok(())
+}
+
+/// Writes files of a document into a directory, each whole or not at all; an error names its file.
+fn write_each<T>(directory: &Path, document: &T, sinks: &[(&str, Sink<T>)]) -> io::Result<()> {
+    for (name, sink) in sinks {
+        let written = replace(&directory.join(name), |out| sink(document, out));
+        written.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
     }
     Ok(())
 }
 
 /// Writes every file of a sweep's directory but its manifest and its runs.
 pub fn write_sweep(directory: &Path, sweep: &Sweep) -> io::Result<()> {
-    type Sink = fn(&Sweep, &mut dyn Write) -> io::Result<()>;
-    let sinks: [(&str, Sink); 4] = [
+    let sinks: [(&str, Sink<Sweep>); 4] = [
         ("sweep.csv", sweep_csv),
         ("sweep.json", sweep_json),
         ("sweep.md", sweep_markdown),
         ("sweep.html", sweep_html),
     ];
-    for (name, sink) in sinks {
-        let written = replace(&directory.join(name), |out| sink(sweep, out));
-        written.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
-    }
-    Ok(())
+    write_each(directory, sweep, &sinks)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! `resources.csv`: what the machine and known processes used, a row each a second. It is appended to while the run goes
-//! on, so that a run that is killed keeps it and one of hours holds nothing of it in memory; and read back.
+//! on, and read back.
 
+use super::appended::Appended;
 use super::csv_text::{count, number, text};
 use crate::host::Usage;
 use crate::scenario::plan::Plan;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -39,27 +39,19 @@ const HEADER: [&str; 23] = [
 
 /// The file of a run that goes on.
 pub struct ResourcesFile {
-    csv: csv::Writer<File>,
+    file: Appended,
     labels: Labels,
-    /// Whether a write failed: then no more is written, for a row must never hang on to half of another.
-    broken: bool,
 }
 
 impl ResourcesFile {
     /// Makes it in a results directory, with its header.
     pub fn create(directory: &Path, plan: &Plan) -> io::Result<Self> {
-        let mut csv = csv::Writer::from_writer(File::create(directory.join(NAME))?);
-        csv.write_record(HEADER)?;
-        csv.flush()?;
-        Ok(Self { csv, labels: Labels::of(plan), broken: false })
+        Ok(Self { file: Appended::create(directory, NAME, &HEADER)?, labels: Labels::of(plan) })
     }
 
-    /// Appends rows. Once that has failed, nothing more is written: a disk that is full ends the run by its samples.
+    /// Appends rows.
     pub fn append(&mut self, rows: &[Usage]) {
-        if !self.broken {
-            let written = rows.iter().try_for_each(|usage| self.csv.write_record(self.labels.cells(usage)));
-            self.broken = written.map_err(io::Error::from).and_then(|()| self.csv.flush()).is_err();
-        }
+        self.file.append(rows.iter().map(|usage| self.labels.cells(usage)));
     }
 }
 

@@ -5,7 +5,7 @@ use super::markdown::plain;
 use super::table::{Look, print, wrapped};
 use crate::report::sweep::{Scaling, Sweep, SweptRun, cost_words, point_words, short_path, value_words};
 use crate::report::words::metric_words;
-use crate::report::{Status, human};
+use crate::report::{Status, human, pretty};
 use crate::stats::{CostFit, Usl};
 use std::io::{self, Write};
 
@@ -51,8 +51,7 @@ pub fn sweep_csv(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes it as JSON.
 pub fn sweep_json(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, sweep)?;
-    out.write_all(b"\n")
+    pretty(out, sweep)
 }
 
 /// Writes it for a terminal.

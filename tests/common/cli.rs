@@ -79,6 +79,19 @@ pub fn text(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
+/// The program in `dir`; its exit code, standard output and standard error.
+pub fn ask(dir: &Path, args: &[&str]) -> (i32, String, String) {
+    let output = loadcmp().current_dir(dir).args(args).output().expect("the program");
+    let (out, err) = text(&output);
+    (output.status.code().unwrap_or(-1), out, err)
+}
+
+/// A file as JSON.
+pub fn json(path: &Path) -> serde_json::Value {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).expect("JSON")
+}
+
 /// A scenario's file in `dir`.
 pub fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
     let path = dir.join(name);

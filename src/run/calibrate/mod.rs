@@ -17,7 +17,7 @@ use crate::host::{
 };
 use crate::record::Stopwatch;
 use crate::report::human::time;
-use crate::report::replace;
+use crate::report::{pretty, replace};
 use anyhow::{Context, anyhow};
 use keep::{path, writable};
 use probe::{Load, Seen, Wired, probe, quantile};
@@ -98,11 +98,7 @@ pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBu
         measured = measure(options) => measured?,
         _ = tokio::signal::ctrl_c() => return Err(interrupted()),
     };
-    let keep = |out: &mut dyn std::io::Write| {
-        serde_json::to_writer_pretty(&mut *out, &calibration)?;
-        out.write_all(b"\n")
-    };
-    replace(&path, keep).with_context(|| format!("writing {}", path.display()))?;
+    replace(&path, |out| pretty(out, &calibration)).with_context(|| format!("writing {}", path.display()))?;
     if let Some(restless) = restless(&calibration).filter(|_| !options.quiet) {
         tell(super::prepare::wrapped(&format!("loadcmp: {restless}")));
     }
@@ -154,7 +150,7 @@ async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
     Ok(Calibration {
         schema_version: CALIBRATION_VERSION,
         tool: INSTRUMENT.to_owned(),
-        made: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        made: super::now(),
         quick: options.quick,
         machine: facts(),
         method: METHOD.map(str::to_owned).to_vec(),

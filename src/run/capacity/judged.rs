@@ -1,10 +1,10 @@
 //! From a probe's directory to what it shows, during the search and whenever it is told again.
 
 use super::super::{Failure, Finished, retell_one};
-use super::{Sought, TOOL, write_json};
+use super::Sought;
 use crate::capacity::{Capacity, Evidence, Gather, Settings, Slo, length};
 use crate::record::columns::{Names, read_rows};
-use crate::report::Report;
+use crate::report::{Report, TOOL, pretty, replace};
 use crate::scenario::Severity;
 use crate::sink;
 use anyhow::{Context, anyhow};
@@ -18,7 +18,8 @@ const SETTINGS: &str = "search.json";
 const GENERATOR: [&str; 3] = ["generator-lag", "generator-cpu", "missed-rate"];
 
 pub(super) fn write_settings(dir: &Path, settings: &Settings) -> anyhow::Result<()> {
-    write_json(&dir.join(SETTINGS), settings)
+    let path = dir.join(SETTINGS);
+    replace(&path, |out| pretty(out, settings)).with_context(|| format!("writing {}", path.display()))
 }
 
 /// What a finished probe shows.

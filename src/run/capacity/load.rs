@@ -1,6 +1,7 @@
 //! The load of a probe: the scenario's own way of sending, with another rate or another number of users.
 
 use super::super::Failure;
+use super::super::load::open_plan;
 use crate::capacity::{By, probe_seed};
 use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Plan, Until};
 use crate::scenario::{Arrivals as Law, OpenSpec, Scenario, Span};
@@ -18,30 +19,12 @@ pub(super) struct Shape {
     think: Span,
 }
 
-/// Most requests in flight, where the scenario says nothing of an open loop.
-const IN_FLIGHT: u32 = 1024;
-
 impl Shape {
     /// The scenario's: its arrivals where its loop is open (Poisson else; stages, ramps and traces have no one rate and are
     /// left out), its users' pause where it is closed.
     pub fn of(scenario: &Scenario, by: By) -> Self {
-        let written = scenario.load.open.clone();
-        let open = match written {
-            Some(open) => OpenSpec { ramp: None, stages: None, trace: None, ..open },
-            None => OpenSpec {
-                rate: None,
-                ramp: None,
-                stages: None,
-                trace: None,
-                arrivals: Law::Poisson,
-                burstiness: None,
-                burst: None,
-                duration: None,
-                warmup: Span::default(),
-                in_flight: IN_FLIGHT,
-                pacing: Default::default(),
-            },
-        };
+        let written = scenario.load.open.clone().unwrap_or_default();
+        let open = OpenSpec { ramp: None, stages: None, trace: None, ..written };
         let think = scenario.load.closed.as_ref().map(|closed| closed.think).unwrap_or_default();
         Self { by, open, think }
     }
@@ -57,22 +40,10 @@ impl Shape {
             (By::Rate, Law::Bursts) => "open loop, arrivals in bursts".to_owned(),
         }
     }
-}
-
-/// Makes loads.
-#[derive(Clone, Debug)]
-pub(super) struct Loads {
-    shape: Shape,
-}
-
-impl Loads {
-    pub fn new(shape: Shape) -> Self {
-        Self { shape }
-    }
 
     /// Users who each wait for their answers.
     pub fn closed(&self, users: u32, length: Duration, warmup: Duration) -> ClosedPlan {
-        ClosedPlan { users, until: Until::Duration(Span(length)), think: self.shape.think, warmup: Span(warmup) }
+        ClosedPlan { users, until: Until::Duration(Span(length)), think: self.think, warmup: Span(warmup) }
     }
 
     /// A probe's load. Its instants are drawn from the scenario's seed, the load and the number of the attempt: the same for
@@ -85,23 +56,13 @@ impl Loads {
         warmup: Duration,
         plan: &Plan,
     ) -> Result<(LoadPlan, Option<Arc<Arrivals>>), Failure> {
-        if self.shape.by == By::Users {
+        if self.by == By::Users {
             return Ok((LoadPlan::Closed(self.closed(at as u32, length, warmup)), None));
         }
-        let spec =
-            OpenSpec { rate: Some(at), duration: Some(Span(length)), warmup: Span(warmup), ..self.shape.open.clone() };
+        let spec = OpenSpec { rate: Some(at), duration: Some(Span(length)), warmup: Span(warmup), ..self.open.clone() };
         let arrivals = Arrivals::build(&spec, None, probe_seed(plan.seed, at, attempt));
         let arrivals = arrivals.map_err(|why| Failure::Usage(format!("error: a probe of {at}/s: {why}")))?;
-        let open = OpenPlan {
-            about: format!("{}, {at}/s", self.shape.words()),
-            duration: spec.window(),
-            warmup: spec.warmup,
-            in_flight: spec.in_flight,
-            pacing: spec.pacing,
-            planned: arrivals.measure().len() as u64,
-            hash: arrivals.hash(),
-            spec,
-        };
+        let open = OpenPlan { about: format!("{}, {at}/s", self.words()), ..open_plan(&spec, None, &arrivals) };
         Ok((LoadPlan::Open(Box::new(open)), Some(Arc::new(arrivals))))
     }
 }

@@ -4,20 +4,22 @@
 mod judged;
 mod load;
 
-use super::{Failure, Finished, Options, Prepared, free, measure, prepare, results_directory, tell};
+use super::{
+    Failure, Finished, Options, Prepared, free, measure, now, prepare, results_directory, tell, watch_interrupts,
+};
 use crate::capacity::{
     By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Slo, Tried, Verdict, judge,
     length as times, levels, next, window_s,
 };
 use crate::record::Stopwatch;
-use crate::report::{Status, replace};
+use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{Loaded, Order, Span};
 use crate::sink;
 use anyhow::Context;
 pub use judged::{is_search, search_again};
-use load::{Loads, Shape};
-use std::path::{Path, PathBuf};
+use load::Shape;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -49,8 +51,6 @@ pub struct Sought {
     pub dir: PathBuf,
 }
 
-/// What writes the documents.
-const TOOL: &str = concat!("loadcmp ", env!("CARGO_PKG_VERSION"));
 /// Shortest load before a window.
 const WARMUP: Duration = Duration::from_secs(1);
 /// Longest pause between two probes.
@@ -88,7 +88,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
         clock: Stopwatch::start(),
         slo,
         dir: dir.clone(),
-        loads: Loads::new(shape),
+        shape,
         stop,
         made: 0,
     };
@@ -97,24 +97,6 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     let capacity = seeker.finish()?;
     driven?;
     Ok(Sought { capacity, dir })
-}
-
-/// Raised by Ctrl-C. Kept beside what each probe does about it: between two probes nobody else listens.
-fn watch_interrupts() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let raise = stop.clone();
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
-            if raise.swap(true, Relaxed) {
-                return;
-            }
-        }
-    });
-    stop
-}
-
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings {
@@ -173,7 +155,7 @@ struct Seeker<'a> {
     quiet: bool,
     clock: Stopwatch,
     dir: PathBuf,
-    loads: Loads,
+    shape: Shape,
     stop: Arc<AtomicBool>,
     /// Probes made so far, of all targets.
     made: usize,
@@ -214,7 +196,7 @@ impl Seeker<'_> {
                 break;
             }
             let length = ALONE.min(self.settings.probe.0);
-            let load = LoadPlan::Closed(self.loads.closed(1, length, length / 4));
+            let load = LoadPlan::Closed(self.shape.closed(1, length, length / 4));
             let folder = self.folder(target, "alone");
             let finished = self.run(target, load, None, &folder).await?;
             let summary = finished.report.targets.first();
@@ -305,7 +287,7 @@ impl Seeker<'_> {
         }
         // The last answer of the probe before has come, or was given up; what it left behind gets a moment.
         tokio::time::sleep(settle).await;
-        let (load, arrivals) = self.loads.at(at, attempt, length, warmup, &self.prepared.plan)?;
+        let (load, arrivals) = self.shape.at(at, attempt, length, warmup, &self.prepared.plan)?;
         let folder = self.folder(target, &format!("{at}"));
         let finished = self.run(target, load, arrivals, &folder).await?;
         if finished.report.status != Status::Complete || self.stop.load(Relaxed) {
@@ -399,13 +381,4 @@ impl Seeker<'_> {
             .with_context(|| format!("writing the files of {}", self.dir.display()))?;
         Ok(told)
     }
-}
-
-/// Writes a file of the search's folder, whole or not at all.
-fn write_json(path: &Path, value: &impl serde::Serialize) -> anyhow::Result<()> {
-    let write = |out: &mut dyn std::io::Write| {
-        serde_json::to_writer_pretty(&mut *out, value)?;
-        out.write_all(b"\n")
-    };
-    replace(path, write).with_context(|| format!("writing {}", path.display()))
 }

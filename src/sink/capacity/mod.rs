@@ -9,15 +9,13 @@ pub use page::capacity_html;
 
 use super::markdown::plain;
 use super::table::{Look, print, wrapped};
+use super::{Sink, write_each};
 use crate::capacity::Capacity;
-use crate::report::replace;
+use crate::report::pretty;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A format.
-type Sink = fn(&Capacity, &mut dyn Write) -> io::Result<()>;
-
-const SINKS: [(&str, Sink); 4] = [
+const SINKS: [(&str, Sink<Capacity>); 4] = [
     ("capacity.json", capacity_json),
     ("capacity.csv", capacity_csv),
     ("capacity.md", capacity_markdown),
@@ -26,17 +24,12 @@ const SINKS: [(&str, Sink); 4] = [
 
 /// Writes every file but what the search is made of.
 pub fn write_capacity(directory: &Path, capacity: &Capacity) -> io::Result<()> {
-    for (name, sink) in SINKS {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
-        replace(&directory.join(name), |out| sink(capacity, out)).map_err(named)?;
-    }
-    Ok(())
+    write_each(directory, capacity, &SINKS)
 }
 
 /// Writes it as JSON.
 pub fn capacity_json(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, capacity)?;
-    out.write_all(b"\n")
+    pretty(out, capacity)
 }
 
 /// Columns from which a probe's reason stands beside it.
