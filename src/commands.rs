@@ -1,13 +1,16 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
+mod baseline;
 mod sweep;
 
 use super::{
     CalibrateArgs, CalibrateFormat, CheckArgs, Cli, CompareArgs, DriverArg, Format, Over, ReportArgs, RunArgs,
 };
 use anyhow::Context;
+pub(crate) use baseline::{BaselineArgs, baseline};
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
+use loadcmp::gate::Outcome;
 use loadcmp::report::{Beside, Report, Status};
 use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
@@ -73,6 +76,10 @@ pub(crate) fn run(args: RunArgs) -> Told {
             real: args.over.real,
             quiet: args.quiet,
             allow_commands: args.over.allow_commands,
+            baseline: args.hold.baseline.clone(),
+            baselines: Some(args.hold.baselines.clone()),
+            across: args.hold.across,
+            judge_stand_ins: args.hold.judge_stand_ins,
             driver: match args.driver {
                 #[cfg(feature = "goose")]
                 Some(DriverArg::Goose) => Driver::Goose,
@@ -173,13 +180,25 @@ fn standing(report: &Report) -> u8 {
         return 4;
     }
     let invalid = report.invalid();
-    let Some(first) = invalid.first() else { return 0 };
+    let Some(first) = invalid.first() else { return judged(report) };
     let more = match invalid.len() {
         1 => String::new(),
         n => format!(" (and {} more)", n - 1),
     };
     tell(format_args!("loadcmp: invalid: {}{more}", loadcmp::report::human::printable(&first.sentence)));
     4
+}
+
+/// The exit code of the gates, and a line that says why it isn't 0.
+fn judged(report: &Report) -> u8 {
+    let Some(judgement) = &report.judgement else { return 0 };
+    let code = match judgement.worst() {
+        None | Some(Outcome::Pass) => return 0,
+        Some(Outcome::Fail) => 1,
+        Some(Outcome::Inconclusive | Outcome::NotMeasured) => 5,
+    };
+    tell(format_args!("loadcmp: {}", judgement.summary().unwrap_or_default()));
+    code
 }
 
 pub(crate) fn compare(args: CompareArgs) -> Told {

@@ -12,8 +12,14 @@ pub mod run;
 // Report -> bytes: one format a file.
 pub mod sink;
 
+// Kept reports, which later runs are held to.
+pub mod baseline;
+
 // The one serialisable document that everything people read is made from.
 pub mod report;
+
+// What gates and tiers come to, by intervals.
+pub mod gate;
 
 // The rules that doubt a comparison.
 pub mod audit;

@@ -66,6 +66,9 @@ enum Command {
     /// Make every file of a run again from its manifest and samples.
     #[command(after_help = EXIT_CODES)]
     Report(ReportArgs),
+    /// Keep runs that later ones are held to.
+    #[command(after_help = EXIT_CODES)]
+    Baseline(commands::BaselineArgs),
     /// Compare two runs of the same workload: ratios with intervals, the second run over the first.
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
@@ -102,6 +105,23 @@ struct Over {
     allow_commands: bool,
 }
 
+/// What a run is held to.
+#[derive(clap::Args)]
+struct Hold {
+    /// Hold the run to a baseline: a name in --baselines, or a path to a file. Default: the scenario's `baseline`
+    #[arg(long, value_name = "NAME")]
+    baseline: Option<String>,
+    /// The folder of baselines
+    #[arg(long, value_name = "DIR", default_value = loadcmp::baseline::FOLDER)]
+    baselines: PathBuf,
+    /// Compare with a baseline of another setup (engine, model, load, machine) anyway, and say so
+    #[arg(long)]
+    across: bool,
+    /// Let gates judge stand-ins like real engines: of a real one it says nothing
+    #[arg(long)]
+    judge_stand_ins: bool,
+}
+
 #[derive(clap::Args)]
 struct RunArgs {
     /// Scenario files, or names of shipped ones (classify, embed, generate, chat). Default: classify, which needs a
@@ -114,6 +134,8 @@ struct RunArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     over: Over,
+    #[command(flatten)]
+    hold: Hold,
     /// What is printed on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -297,6 +319,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => loadcmp::standin::run(args).map(|()| 0).map_err(loadcmp::run::Failure::Other),
         Command::Calibrate(args) => commands::calibrate(&args),
         Command::Report(args) => commands::report(args),
+        Command::Baseline(args) => commands::baseline(args),
         Command::Compare(args) => commands::compare(args),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man => commands::man(),

@@ -3,6 +3,7 @@
 use super::{Told, look, say};
 use crate::Format;
 use anyhow::Context;
+use loadcmp::gate::Outcome;
 use loadcmp::report::Status;
 use loadcmp::report::human::printable;
 use loadcmp::run::{Swept, tell};
@@ -45,6 +46,13 @@ pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
             printable(why)
         ));
         return Ok(4);
+    }
+    for (outcome, code) in [(Outcome::Fail, 1), (Outcome::NotMeasured, 5), (Outcome::Inconclusive, 5)] {
+        if let Some(run) = sweep.judged(outcome).next() {
+            let (n, word) = (sweep.judged(outcome).count(), outcome.as_str());
+            tell(format_args!("loadcmp: gates: {word} in {n} runs, the first {}", run.planned.folder));
+            return Ok(code);
+        }
     }
     Ok(0)
 }

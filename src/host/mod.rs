@@ -16,6 +16,7 @@ mod detail;
 mod energy;
 mod gpu;
 mod machine;
+mod probe;
 mod processes;
 mod published;
 mod reading;
@@ -32,6 +33,7 @@ pub use calibration::{
 };
 pub use conditions::{Conditions, Gpu, Stretch, Used};
 pub use machine::own_processor_time;
+pub use probe::{Probe, READ_BYTES, memory, read, rounds};
 pub use published::Published;
 pub use recall::Recall;
 pub use sought::Sought;

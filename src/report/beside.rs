@@ -5,7 +5,7 @@ use super::likeness::{Unlike, told_differences, unlike_targets, unlike_workloads
 use super::{Report, SCHEMA_VERSION, Status, TOOL};
 use crate::host::{Floor, least_difference_us};
 use crate::stats::{Comparison, compare_summaries};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What the second run is to the first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,7 +54,7 @@ pub struct Side {
 }
 
 /// A target in both runs.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pair {
     /// Its name in the first run, a stand-in marked.
     pub first: String,
@@ -91,25 +91,6 @@ impl Beside {
             return Err(unlike);
         }
         let matched = matched(a, b);
-        let elsewhere = a.machine.unlike(&b.machine).is_some();
-        let pair = |&(i, j): &(usize, usize)| {
-            let floor = |report: &Report, at: usize| report.floors.get(at).cloned().flatten();
-            let (first_floor, second_floor) = (floor(a, i), floor(b, j));
-            let mut comparisons = compare_summaries(&b.targets[j], &a.targets[i], &b.comparing());
-            // Of two machines, neither floor says what the other can't tell apart.
-            let floors = first_floor.as_ref().zip(second_floor.as_ref()).filter(|_| !elsewhere);
-            resolve(&mut comparisons, |_| floors);
-            let least_difference_us = floors.map(|(a, b)| least_difference_us(a, b));
-            Pair {
-                first: a.targets[i].label(),
-                second: b.targets[j].label(),
-                comparisons,
-                first_floor,
-                second_floor,
-                least_difference_us,
-                unlike: unlike_targets((a, i), (b, j)),
-            }
-        };
         let side = |(name, report): (&str, &Report)| Side {
             name: name.to_owned(),
             started: report.started.clone(),
@@ -125,7 +106,7 @@ impl Beside {
         if relation == Relation::Interference {
             unlike.retain(|u| u.what != "order");
         }
-        let pairs: Vec<Pair> = matched.iter().map(pair).collect();
+        let pairs = pairs(a, b, &matched);
         let mut notes = notes(relation, first, second);
         if relation == Relation::Compare && pairs.iter().any(|pair| pair.least_difference_us.is_none()) {
             notes.push(unmeasured(first, second));
@@ -150,8 +131,32 @@ impl Beside {
     }
 }
 
+/// The targets of two runs beside each other, by the positions that [`matched`] tells.
+pub(super) fn pairs(a: &Report, b: &Report, matched: &[(usize, usize)]) -> Vec<Pair> {
+    let elsewhere = a.machine.unlike(&b.machine).is_some();
+    let pair = |&(i, j): &(usize, usize)| {
+        let floor = |report: &Report, at: usize| report.floors.get(at).cloned().flatten();
+        let (first_floor, second_floor) = (floor(a, i), floor(b, j));
+        let mut comparisons = compare_summaries(&b.targets[j], &a.targets[i], &b.comparing());
+        // Of two machines, neither floor says what the other can't tell apart.
+        let floors = first_floor.as_ref().zip(second_floor.as_ref()).filter(|_| !elsewhere);
+        resolve(&mut comparisons, |_| floors);
+        let least_difference_us = floors.map(|(a, b)| least_difference_us(a, b));
+        Pair {
+            first: a.targets[i].label(),
+            second: b.targets[j].label(),
+            comparisons,
+            first_floor,
+            second_floor,
+            least_difference_us,
+            unlike: unlike_targets((a, i), (b, j)),
+        }
+    };
+    matched.iter().map(pair).collect()
+}
+
 /// Which targets stand beside which: by name; a lone target of each run, whatever their names.
-fn matched(a: &Report, b: &Report) -> Vec<(usize, usize)> {
+pub(super) fn matched(a: &Report, b: &Report) -> Vec<(usize, usize)> {
     if a.targets.len() == 1 && b.targets.len() == 1 {
         return vec![(0, 0)];
     }

@@ -2,12 +2,13 @@
 
 use super::Report;
 use super::words::yaml_word as word;
+use crate::host::Facts;
 use crate::scenario::Task;
-use crate::scenario::plan::{LoadPlan, Plan, Until};
-use serde::Serialize;
+use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, Until};
+use serde::{Deserialize, Serialize};
 
 /// A thing that two runs don't have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unlike {
     /// What it is, in words.
     pub what: String,
@@ -15,6 +16,47 @@ pub struct Unlike {
     pub first: String,
     /// How the second has it.
     pub second: String,
+}
+
+/// What stands where an engine or a machine doesn't tell a thing.
+const NOT_TOLD: &str = "not told";
+
+impl Unlike {
+    /// The difference in a few words: `version 0.30.1 against 0.34.1`.
+    pub fn words(&self) -> String {
+        format!("{} {} against {}", self.what, self.first, self.second)
+    }
+}
+
+/// Everything in which two setups differ that makes their figures another thing: the workload and its load, the order, the
+/// engines with their versions and models, the class of the machine. Of `first` and `second`, plan and machine.
+pub fn unlike_setups(first: (&Plan, &Facts), second: (&Plan, &Facts)) -> Vec<Unlike> {
+    let mut unlike = Differences(unlike_workloads(first.0, second.0));
+    unlike.told("order", word(&first.0.order), word(&second.0.order));
+    unlike.told("length", length(&first.0.load), length(&second.0.load));
+    for target in &first.0.targets {
+        let other = second.0.targets.iter().find(|other| other.name == target.name);
+        let lone =
+            (first.0.targets.len() == 1 && second.0.targets.len() == 1).then(|| second.0.targets.first()).flatten();
+        for differs in other.or(lone).map(|other| unlike_engines(target, other)).unwrap_or_default() {
+            // An engine may not tell everything every time (Ollama its context only of a loaded model): that is no difference.
+            if ![&differs.first, &differs.second].contains(&&NOT_TOLD.to_owned()) {
+                unlike.0.push(Unlike { what: format!("{}: {}", target.name, differs.what), ..differs });
+            }
+        }
+    }
+    machines(&mut unlike, first.1, second.1);
+    unlike.0
+}
+
+/// The class of a machine: processor, cores, memory in whole GiB.
+fn machines(unlike: &mut Differences, m: &Facts, n: &Facts) {
+    let none = || NOT_TOLD.to_owned();
+    unlike.told("processor", m.cpu.clone().unwrap_or_else(none), n.cpu.clone().unwrap_or_else(none));
+    let cores = |cores: Option<usize>| cores.map_or_else(none, |n| n.to_string());
+    unlike.told("logical cores", cores(m.logical_cores), cores(n.logical_cores));
+    let gib = |bytes: Option<u64>| bytes.map_or_else(none, |b| format!("{:.0} GiB", b as f64 / (1_u64 << 30) as f64));
+    unlike.told("memory", gib(m.memory_bytes), gib(n.memory_bytes));
 }
 
 /// What makes two workloads unlike: what was asked, and how it was driven. Of runs that differ in it, a ratio means nothing.
@@ -48,20 +90,20 @@ pub fn told_differences(first: &Report, second: &Report) -> Vec<Unlike> {
     unlike.told("order", word(&a.order), word(&b.order));
     unlike.told("length", length(&a.load), length(&b.load));
     unlike.told("loadcmp", &first.tool, &second.tool);
-    let none = || "not told".to_owned();
+    let none = || NOT_TOLD.to_owned();
     let (m, n) = (&first.machine, &second.machine);
-    unlike.told("processor", m.cpu.clone().unwrap_or_else(none), n.cpu.clone().unwrap_or_else(none));
-    let cores = |cores: Option<usize>| cores.map_or_else(none, |n| n.to_string());
-    unlike.told("logical cores", cores(m.logical_cores), cores(n.logical_cores));
+    machines(&mut unlike, m, n);
     unlike.told("kernel", m.kernel.clone().unwrap_or_else(none), n.kernel.clone().unwrap_or_else(none));
     unlike.0
 }
 
 /// What two targets of two runs differ in: the engine, the model.
 pub fn unlike_targets(first: (&Report, usize), second: (&Report, usize)) -> Vec<Unlike> {
-    let (Some(a), Some(b)) = (first.0.plan.targets.get(first.1), second.0.plan.targets.get(second.1)) else {
-        return Vec::new();
-    };
+    let sides = first.0.plan.targets.get(first.1).zip(second.0.plan.targets.get(second.1));
+    sides.map(|(a, b)| unlike_engines(a, b)).unwrap_or_default()
+}
+
+fn unlike_engines(a: &TargetPlan, b: &TargetPlan) -> Vec<Unlike> {
     let mut unlike = Differences(Vec::new());
     let real = |stand_in: bool| if stand_in { "stand-in" } else { "real engine" };
     unlike.told("what answered", real(a.stand_in), real(b.stand_in));
@@ -78,7 +120,7 @@ pub fn unlike_targets(first: (&Report, usize), second: (&Report, usize)) -> Vec<
         ("slots", |f| f.slots.map(|n| n.to_string())),
     ];
     for (what, fact) in facts {
-        let told = |f| fact(f).unwrap_or_else(|| "not told".to_owned());
+        let told = |f| fact(f).unwrap_or_else(|| NOT_TOLD.to_owned());
         unlike.told(what, told(&a.facts), told(&b.facts));
     }
     unlike.0

@@ -2,7 +2,7 @@
 
 use super::{ColdRun, SCHEMA_VERSION, TOOL, pretty, replace};
 use crate::drive::Window;
-use crate::host::{Conditions, Facts, Floor};
+use crate::host::{Conditions, Facts, Floor, Probe};
 use crate::scenario::plan::Plan;
 use crate::stats::Fold;
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,9 @@ pub struct Manifest {
     /// where that wasn't calibrated.
     #[serde(default)]
     pub floors: Vec<Option<Floor>>,
+    /// How fast the machine is, where the plan's gates are scaled by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
     /// What will happen.
     pub plan: Plan,
 }
@@ -72,6 +75,7 @@ impl Manifest {
             conditions: None,
             cold_starts: Vec::new(),
             floors: Vec::new(),
+            probe: None,
             plan,
         }
     }

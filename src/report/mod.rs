@@ -3,6 +3,7 @@
 //! [`Manifest`] is what is known without samples, and is written as the run goes; with the samples' fold it makes a
 //! [`Report`]. Every float in it is finite or `None`, and `None` means not measured.
 
+mod against;
 mod beside;
 mod cold;
 mod cost;
@@ -18,16 +19,18 @@ mod watching;
 pub mod words;
 
 pub use crate::audit::human;
+pub use against::Against;
 pub use beside::{Beside, Pair, Relation, Side};
 pub use cold::ColdRun;
 pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
-pub use likeness::Unlike;
+pub use likeness::{Unlike, unlike_setups};
 pub use manifest::{Manifest, Status};
 pub use soak::{Drifted, Soak, SoakedTarget};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
-use crate::host::{Conditions, Facts, Floor};
+use crate::gate::Judgement;
+use crate::host::{Conditions, Facts, Floor, Probe};
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, Folded, Packed, Row, Second, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
@@ -54,10 +57,12 @@ const FILES: [(&str, &str); 11] = [
 ];
 
 /// The files of a run's directory: those of every run, and those that this one has besides.
-pub fn files(plan: &Plan) -> Vec<(&'static str, &'static str)> {
+pub fn files(plan: &Plan, baseline: bool) -> Vec<(&'static str, &'static str)> {
     let metrics = plan.targets.iter().any(|target| target.spec.metrics().is_some());
     let besides = [
         (!plan.variants.is_empty(), ("variants.csv", "a row a target: speed, memory, size and quality")),
+        (!plan.gates.is_empty(), ("gates.csv", "a row a gate: outcome, figures, bound")),
+        (baseline, ("baseline.json", "what the run is held to, as it was then")),
         (metrics, ("metrics.csv", "what engines publish of themselves")),
     ];
     FILES.into_iter().chain(besides.into_iter().filter_map(|(there, file)| there.then_some(file))).collect()
@@ -103,6 +108,15 @@ pub struct Report {
     /// The targets beside each other in everything at once, where some are variants of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<front::Front>,
+    /// How fast the machine is, where gates are scaled by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// What became of the gates and tiers; `None` without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
+    /// The baseline, and this run beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Box<Against>>,
     /// Names of the files beside this one.
     pub files: Vec<String>,
     /// The distributions, mergeable.
@@ -138,7 +152,10 @@ impl Report {
             conditions: manifest.conditions.clone(),
             plan: manifest.plan.clone(),
             front: None,
-            files: files(&manifest.plan).into_iter().map(|(name, _)| name.to_owned()).collect(),
+            probe: manifest.probe,
+            judgement: None,
+            baseline: None,
+            files: files(&manifest.plan, false).into_iter().map(|(name, _)| name.to_owned()).collect(),
             histograms: folded.histograms,
             timeline: folded.timeline,
             levels,
@@ -243,6 +260,7 @@ pub(crate) mod fixture {
             conditions: None,
             cold_starts: Vec::new(),
             floors: Vec::new(),
+            probe: None,
             machine: Facts {
                 os: Some("Debian GNU/Linux 12".to_owned()),
                 kernel: Some("6.18.5".to_owned()),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Compares two runs: directories of results, or their `report.json`. Ratios are `second` ÷ `first`.
 pub fn compare(first: &Path, second: &Path) -> Result<Beside, Failure> {
-    let (a, b) = (read(first)?, read(second)?);
+    let (a, b) = (report_of(first)?, report_of(second)?);
     let names = (first.display().to_string(), second.display().to_string());
     Beside::new(Relation::Compare, (&names.0, &a), (&names.1, &b)).map_err(|unlike| {
         let mut text = format!("error: {} and {} asked unlike things, so no ratio means anything:", names.0, names.1);
@@ -18,7 +18,7 @@ pub fn compare(first: &Path, second: &Path) -> Result<Beside, Failure> {
 }
 
 /// Reads a report: `report.json` of a directory, or a file.
-fn read(path: &Path) -> Result<Report, Failure> {
+pub fn report_of(path: &Path) -> Result<Report, Failure> {
     let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
     let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
     let bytes = std::fs::read(&file).map_err(|error| match error.kind() {

@@ -7,9 +7,11 @@ mod child;
 mod cold;
 mod compare;
 mod folder;
+mod held;
 mod interference;
 mod load;
 mod prepare;
+mod probe;
 mod progress;
 mod started;
 mod sweep;
@@ -17,7 +19,8 @@ mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, Sought, capacity, is_search, search_again};
-pub use compare::compare;
+pub use compare::{compare, report_of};
+pub use held::{check_against, keep, kept};
 pub use prepare::{Prepared, prepare};
 pub use sweep::{Swept, is_sweep, retell_sweep, sweep, sweep_words};
 
@@ -97,6 +100,14 @@ pub struct Options {
     pub driver: Driver,
     /// Whether the scenario's commands may be run (`start`, `cold_start.restart`).
     pub allow_commands: bool,
+    /// The baseline to hold the run to, in the place of the scenario's: a name, or a path to a file.
+    pub baseline: Option<String>,
+    /// The folder of baselines; none stands for `baselines`.
+    pub baselines: Option<PathBuf>,
+    /// Whether a baseline of another setup is compared anyway.
+    pub across: bool,
+    /// Whether gates judge stand-ins like real engines.
+    pub judge_stand_ins: bool,
 }
 
 /// A finished run.
@@ -115,13 +126,19 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     let clock = Stopwatch::start();
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
-    let prepared = prepare(loaded, options).await?;
+    let named = (loaded.scenario.baseline.clone(), loaded.base.clone());
+    let mut prepared = prepare(loaded, options).await?;
+    prepared.plan.gates.stand_ins = options.judge_stand_ins;
+    let baseline = held::baseline(named.0.as_deref(), &named.1, &prepared.plan, options)?;
     if !options.quiet {
         prepare::named(&prepared.plan).for_each(|note| tell(format!("loadcmp: {note}")));
     }
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
     let dir = results_directory(&prepared, options)?;
+    if let Some(baseline) = baseline {
+        baseline.copy(&dir).with_context(|| format!("keeping the baseline in {}", dir.display()))?;
+    }
     if prepared.plan.interference {
         return interference::run(prepared, clock, &dir, options).await;
     }
@@ -146,7 +163,8 @@ async fn measure(
     let plan = Arc::new(prepared.plan.clone());
     let begun = Manifest::begin((*plan).clone(), host::facts(), now());
     let floors = calibrate::floors(&plan, options.quiet);
-    let manifest = Arc::new(Mutex::new(Manifest { floors, ..begun }));
+    let probe = plan.gates.adaptive.then(probe::probe);
+    let manifest = Arc::new(Mutex::new(Manifest { floors, probe, ..begun }));
     let keep = {
         let (manifest, path) = (manifest.clone(), dir.join("manifest.json"));
         move |change: &dyn Fn(&mut Manifest)| {
@@ -260,6 +278,7 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
 fn tell_files(dir: &Path, manifest: &Manifest, folded: Folded, gathered: &[Gathered]) -> anyhow::Result<Report> {
     let mut report = Report::build(manifest, folded, gathered, levels(dir, &manifest.plan));
     report.front = front(dir, &report)?;
+    held::hold(dir, &mut report).with_context(|| format!("reading the baseline in {}", dir.display()))?;
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(report)
 }

@@ -8,7 +8,7 @@ use super::{Failure, Options, tell};
 use crate::audit::{Finding, of_plan};
 use crate::host::processes_of;
 use crate::record::Stopwatch;
-use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, WorkloadPlan};
+use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan};
 use crate::scenario::{
     Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task, variant_name,
 };
@@ -263,6 +263,7 @@ fn plan(
         timeout: scenario.timeout,
         drain: scenario.drain,
         audit: scenario.audit.clone(),
+        gates: GatesPlan::of(scenario),
     }
 }
 

@@ -12,6 +12,7 @@ mod cold_start;
 mod driving;
 mod environment;
 mod example;
+pub mod gate;
 mod load;
 mod mistake;
 mod overlay;
@@ -121,6 +122,26 @@ pub struct Scenario {
     /// How the rules that doubt a comparison are set.
     #[serde(default, skip_serializing_if = "AuditSpec::is_empty")]
     pub audit: AuditSpec,
+    /// Conditions that decide the exit code: `native.latency.p95 <= 20ms`, `native.ttft.p95 <= 1.05 * ollama.ttft.p95`,
+    /// `native.ttft.p95 <= 1.10 * baseline`, `errors == 0`. A gate fails where the 95 % interval lies beyond the bound, and
+    /// is inconclusive where the bound lies in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<String>,
+    /// Named levels, the lowest first, each a list of gates without targets (`tokens_per_s >= 25`): the report says which
+    /// each target has reached, and what the next lacks. They don't decide the exit code.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub tiers: IndexMap<String, Vec<String>>,
+    /// Judges gates by the figures themselves in the place of their intervals: no gate is inconclusive then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict: bool,
+    /// Scales bounds that are numbers by how fast this machine is beside the one of the baseline, as a short probe of its
+    /// processor and memory tells. Gates that compare measured values are left as they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adaptive: bool,
+    /// The baseline that gates and the report compare with: a name in `baselines/`, or a path to a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub baseline: Option<String>,
     /// Runs the scenario at several points, each with some of its values changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepSpec>,

@@ -2,9 +2,10 @@
 //!
 //! A plan is a pure value; it is kept in `manifest.json`, so a run can be told again from its directory.
 
+use super::gate::Gate;
 use super::{
     AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat,
-    Sampling, Share, Span, TargetSpec, Task,
+    Sampling, Scenario, Share, Span, TargetSpec, Task,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -54,6 +55,47 @@ pub struct Plan {
     /// How the rules that doubt a comparison are set.
     #[serde(default)]
     pub audit: AuditSpec,
+    /// The conditions that decide the exit code.
+    #[serde(default, skip_serializing_if = "GatesPlan::is_empty")]
+    pub gates: GatesPlan,
+}
+
+/// The conditions that decide the exit code, and the levels that targets may reach.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GatesPlan {
+    /// The gates, in the order written.
+    pub all: Vec<Gate>,
+    /// The tiers, the lowest first: name and gates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<(String, Vec<Gate>)>,
+    /// Whether figures are judged in the place of their intervals.
+    #[serde(default)]
+    pub strict: bool,
+    /// Whether bounds that are numbers are scaled by the machine's speed beside the baseline's.
+    #[serde(default)]
+    pub adaptive: bool,
+    /// Whether stand-ins are judged like real engines: what they show is of themselves alone.
+    #[serde(default)]
+    pub stand_ins: bool,
+}
+
+impl GatesPlan {
+    /// The gates of a scenario that was found right; one that can't be read is left out.
+    pub fn of(scenario: &Scenario) -> Self {
+        let read = |texts: &[String]| texts.iter().filter_map(|text| Gate::parse(text).ok()).collect();
+        Self {
+            all: read(&scenario.gates),
+            tiers: scenario.tiers.iter().map(|(name, gates)| (name.clone(), read(gates))).collect(),
+            strict: scenario.strict,
+            adaptive: scenario.adaptive,
+            stand_ins: false,
+        }
+    }
+
+    /// Whether there is nothing to judge.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.tiers.is_empty()
+    }
 }
 
 /// One engine, found and known.

@@ -132,7 +132,7 @@ fn pair_name(pair: &Pair) -> String {
 }
 
 /// The first run's value and the second's; a dash where one wasn't measured.
-fn values(c: &Comparison) -> (String, String) {
+pub(super) fn values(c: &Comparison) -> (String, String) {
     let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| human::value(x, &c.unit));
     (value(c.reference_value), value(c.target_value))
 }

@@ -45,6 +45,14 @@ struct Page<'a> {
     doubts: Vec<&'a Finding>,
     notes: Vec<&'a Finding>,
     confusions: Vec<(String, &'a Confusion)>,
+    /// Gates: outcome, gate, figures and why; then tiers, and what else is said of gates and baseline.
+    judged: Vec<[String; 3]>,
+    tiers: Vec<String>,
+    held: Vec<String>,
+    /// The run beside its baseline: header and rows by target.
+    deltas: Vec<([String; 5], Vec<[String; 5]>)>,
+    /// How the gates ended.
+    verdict: Option<String>,
     facts: Vec<(&'static str, String)>,
     files: Vec<(&'static str, &'static str)>,
     tool: &'a str,
@@ -162,7 +170,12 @@ fn page(report: &Report) -> Page<'_> {
         notes: report.found(Severity::Note).collect(),
         confusions: report.targets.iter().filter_map(|t| Some((t.label(), t.confusion.as_ref()?))).collect(),
         facts: facts(report),
-        files: files(&report.plan),
+        files: files(&report.plan, report.baseline.is_some()),
+        judged: super::gates::rows(report),
+        tiers: super::gates::tier_words(report),
+        held: super::gates::notes(report),
+        deltas: super::gates::deltas(report),
+        verdict: report.judgement.as_ref().and_then(|judgement| judgement.summary()),
         tool: &report.tool,
         started: &report.started,
     }

@@ -26,6 +26,7 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if report.status != Status::Complete {
         writeln!(out, "**Interrupted.**\n")?;
     }
+    super::gates::markdown(report, out)?;
     writeln!(out, "{}; {}\n", plain(&report.load_words()), plain(&report.workload_words()))?;
     side_by_side(report, out)?;
     writeln!(out)?;

@@ -5,6 +5,7 @@
 
 mod appended;
 mod bars;
+mod baselines;
 mod beside;
 mod calibration;
 mod capacity;
@@ -13,6 +14,7 @@ mod comparison_csv;
 mod csv_text;
 mod findings_csv;
 mod front;
+mod gates;
 mod hlog;
 mod html;
 mod json;
@@ -28,12 +30,14 @@ mod sweep_html;
 mod table;
 mod timeline_csv;
 
+pub use baselines::{baselines, kept};
 pub use beside::{beside_csv, beside_json, beside_markdown, beside_table};
 pub use calibration::calibration;
 pub use capacity::{capacity_csv, capacity_html, capacity_json, capacity_markdown, capacity_table, write_capacity};
 pub use comparison_csv::comparison_csv;
 pub use findings_csv::findings_csv;
 pub use front::variants_csv;
+pub use gates::gates_csv;
 pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
@@ -70,6 +74,9 @@ const SINKS: [(&str, Sink); 8] = [
 /// Writes every file but those that a run appends to, and the manifest, into a results directory.
 pub fn write_all(directory: &Path, report: &Report) -> io::Result<()> {
     write_each(directory, report, &SINKS)?;
+    if report.judgement.is_some() {
+        write_each(directory, report, &[("gates.csv", gates_csv)])?;
+    }
     if report.front.is_some() {
         write_each(directory, report, &[("variants.csv", variants_csv)])?;
     }

@@ -82,7 +82,8 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     if look.confusion {
         confusion(report, look, out)?;
     }
-    legend(report, &lines, &compared, width, out)
+    legend(report, &lines, &compared, width, out)?;
+    super::gates::table(report, look, out)
 }
 
 /// The values of all targets; with one comparison, its ratio and verdict beside them.
@@ -155,6 +156,11 @@ pub(super) fn print(
 
 /// Colours the verdict that ends a line.
 fn coloured(line: &str, colour: bool) -> String {
+    for (word, code) in [("pass ", 32), ("FAIL ", 31)] {
+        if let Some(rest) = line.strip_prefix(word).filter(|_| colour) {
+            return format!("\x1b[{code}m{word}\x1b[0m{rest}");
+        }
+    }
     for (word, code) in [("better", 32), ("worse", 31), ("not shown", 2)] {
         if let Some(rest) = line.strip_suffix(word).filter(|_| colour) {
             return format!("{rest}\x1b[{code}m{word}\x1b[0m");

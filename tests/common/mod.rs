@@ -3,7 +3,9 @@
 #![allow(dead_code)]
 
 use loadcmp::record::Stopwatch;
-use loadcmp::scenario::plan::{ClosedPlan, Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan, Until, WorkloadPlan};
+use loadcmp::scenario::plan::{
+    ClosedPlan, Endpoint, EngineFacts, GatesPlan, LoadPlan, Plan, TargetPlan, Until, WorkloadPlan,
+};
 use loadcmp::scenario::*;
 use loadcmp::target::{Ask, Exchange, Link, Target};
 use loadcmp::workload::{Item, Turn, Workload};
@@ -65,6 +67,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         timeout: Span(Duration::from_secs(5)),
         drain: Span(Duration::from_secs(1)),
         audit: AuditSpec::default(),
+        gates: GatesPlan::default(),
     }
 }
 

@@ -122,6 +122,7 @@ impl SweepBuilder {
             status: report.status,
             invalid: sentences(report.invalid()),
             doubts: sentences(report.found(crate::audit::Severity::Doubt).collect()),
+            gates: report.judgement.as_ref().and_then(|judgement| judgement.worst()),
             targets: report.targets.iter().zip(&gathered.targets).map(of_target).collect(),
             verdicts: main.map(|c| (c.target, c.verdict)).collect(),
         });

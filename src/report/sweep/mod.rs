@@ -4,6 +4,7 @@ mod build;
 mod words;
 
 use super::Status;
+use crate::gate::Outcome;
 use crate::scenario::Task;
 use crate::stats::{CostComparison, CostFit, Usl, Verdict};
 use serde::{Deserialize, Serialize};
@@ -124,6 +125,9 @@ pub struct SweptRun {
     pub doubts: Vec<String>,
     /// What came of each target.
     pub targets: Vec<RunTarget>,
+    /// The worst that became of its gates; `None` without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Outcome>,
     /// What the main metric says of each target but the reference.
     pub verdicts: Vec<(usize, Verdict)>,
 }
@@ -223,6 +227,11 @@ impl Sweep {
     /// The runs that their own audit found invalid.
     pub fn invalid(&self) -> impl Iterator<Item = &SweptRun> {
         self.runs.iter().filter(|run| !run.invalid.is_empty())
+    }
+
+    /// The runs whose gates ended so.
+    pub fn judged(&self, outcome: Outcome) -> impl Iterator<Item = &SweptRun> {
+        self.runs.iter().filter(move |run| run.gates == Some(outcome))
     }
 
     /// The runs that failed.

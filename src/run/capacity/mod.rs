@@ -13,7 +13,7 @@ use crate::capacity::{
 };
 use crate::record::Stopwatch;
 use crate::report::{Status, TOOL};
-use crate::scenario::plan::{LoadPlan, Plan};
+use crate::scenario::plan::{GatesPlan, LoadPlan, Plan};
 use crate::scenario::{Loaded, Order, Span};
 use crate::sink;
 use anyhow::Context;
@@ -67,7 +67,9 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     let slo = Slo::parse(&search.slo).map_err(|error| Failure::Usage(error.to_string()))?;
     options.out.as_deref().map_or(Ok(()), free)?;
     let shape = Shape::of(&loaded.scenario, search.by);
-    let prepared = prepare(loaded, options).await?;
+    let mut prepared = prepare(loaded, options).await?;
+    // The limits of the search are what probes are judged by.
+    prepared.plan.gates = GatesPlan::default();
     if let Some(limit) = slo.needs_stream().filter(|_| !prepared.plan.workload.stream) {
         return Err(Failure::Usage(format!(
             "error: `{}` needs streamed answers, and this scenario asks for whole ones\n  write `workload: {{ stream: true }}`, or \

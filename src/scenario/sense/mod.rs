@@ -1,6 +1,7 @@
 //! What the schema can't say: whether the parts of a scenario make sense together. Each mistake with its line.
 
 mod cold_start;
+mod gates;
 mod load;
 mod paths;
 mod targets;
@@ -24,6 +25,7 @@ pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, goose: bool, 
     sense.targets();
     sense.variants();
     sense.workload(base);
+    sense.gates();
 }
 
 struct Sense<'a> {

@@ -1,0 +1,215 @@
+//! What gates come to: passed, failed, inconclusive or not measured, each with the figure, its interval and the bound.
+//!
+//! A gate passes where the whole 95 % interval lies on the right side of its bound, fails where the whole of it lies on
+//! the wrong one, and is inconclusive in between. A stand-in passes no gate, unless the run was told to judge it.
+
+mod adapt;
+mod held;
+mod pair;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use crate::host::Probe;
+use crate::scenario::gate::Gate;
+use crate::scenario::plan::Plan;
+use crate::stats::{Comparison, Packed, Settings, TargetSummary};
+use serde::{Deserialize, Serialize};
+
+/// What became of a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The whole interval lies on the right side of the bound.
+    Pass,
+    /// The whole interval lies on the wrong side of the bound.
+    Fail,
+    /// The bound lies in the interval, or there is none.
+    Inconclusive,
+    /// There is no figure to be judged, or none that counts.
+    NotMeasured,
+}
+
+impl Outcome {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Pass => "pass",
+            Outcome::Fail => "FAIL",
+            Outcome::Inconclusive => "inconclusive",
+            Outcome::NotMeasured => "not measured",
+        }
+    }
+}
+
+/// What the interval and the bound of a gate are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// The figure itself, in its unit.
+    Value,
+    /// The figure ÷ what it is held to.
+    Ratio,
+    /// The figure − what it is held to, of shares.
+    Difference,
+}
+
+impl Measure {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Measure::Value => "value",
+            Measure::Ratio => "ratio",
+            Measure::Difference => "difference",
+        }
+    }
+}
+
+/// A gate and what became of it, of one target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The gate as it was written.
+    pub gate: String,
+    /// Position of the target in the report's targets; `None` where the run doesn't have it.
+    pub target: Option<usize>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The figure that was held to the bound, in its unit.
+    pub value: Option<f64>,
+    /// Its unit, as `summary.csv` has it.
+    pub unit: String,
+    /// The figure of the other target, or of the baseline.
+    pub other: Option<f64>,
+    /// What the four below are of.
+    pub measure: Measure,
+    /// What was judged: the figure, or its ratio or difference to the other.
+    pub point: Option<f64>,
+    /// Lower end of its 95 % interval; `None` for one value that was counted.
+    pub low: Option<f64>,
+    /// Upper end of it.
+    pub high: Option<f64>,
+    /// The bound.
+    pub bound: Option<f64>,
+    /// The bound as it was written, where the machine's speed scaled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unscaled: Option<f64>,
+    /// Why it is inconclusive or not measured.
+    pub reason: Option<String>,
+}
+
+/// How far a target got in the tiers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reached {
+    /// Position of the target in the report's targets.
+    pub target: usize,
+    /// The highest tier whose gates it passed, with all below; `None` if not even the first.
+    pub tier: Option<String>,
+    /// The tier above; `None` at the top.
+    pub next: Option<String>,
+    /// The gates of that tier which it didn't pass.
+    pub lacks: Vec<Judged>,
+}
+
+/// Everything that was judged of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The gates, in the order written; one without a target once for each.
+    pub gates: Vec<Judged>,
+    /// Each target's tier.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<Reached>,
+    /// How the machine's speed changed bounds, or why it didn't, in a sentence; `None` unless that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapted: Option<String>,
+    /// Whether figures were judged in the place of intervals.
+    #[serde(default)]
+    pub strict: bool,
+}
+
+impl Judgement {
+    /// How many gates ended so.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.gates.iter().filter(|judged| judged.outcome == outcome).count()
+    }
+
+    /// The worst that became of a gate; `None` without gates.
+    pub fn worst(&self) -> Option<Outcome> {
+        let order = [Outcome::Fail, Outcome::NotMeasured, Outcome::Inconclusive, Outcome::Pass];
+        order.into_iter().find(|outcome| self.count(*outcome) > 0)
+    }
+}
+
+/// A run that was kept, which gates are held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Past<'a> {
+    /// Its targets.
+    pub targets: &'a [TargetSummary],
+    /// Their distributions.
+    pub histograms: &'a [Packed],
+    /// How fast its machine was.
+    pub probe: Option<&'a Probe>,
+}
+
+/// All that gates are judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// What was to happen, gates and all.
+    pub plan: &'a Plan,
+    /// Why nothing follows from the run, if so.
+    pub worthless: Option<&'a str>,
+    /// The targets, in the plan's order.
+    pub targets: &'a [TargetSummary],
+    /// Their distributions.
+    pub histograms: &'a [Packed],
+    /// Each target but the reference, beside the reference.
+    pub comparisons: &'a [Comparison],
+    /// How fast the machine is.
+    pub probe: Option<&'a Probe>,
+    /// The baseline.
+    pub past: Option<Past<'a>>,
+}
+
+impl Evidence<'_> {
+    fn settings(&self) -> Settings {
+        Settings::of(self.plan)
+    }
+}
+
+/// Judges all gates and tiers of a plan.
+pub fn judge(evidence: &Evidence<'_>) -> Judgement {
+    let plan = &evidence.plan.gates;
+    let adapt = adapt::Adapt::new(evidence);
+    let judged = |gate: &Gate| {
+        let at: Vec<Option<usize>> = match &gate.subject.target {
+            Some(name) => vec![evidence.targets.iter().position(|target| target.name == *name)],
+            None => (0..evidence.targets.len()).map(Some).collect(),
+        };
+        at.into_iter().map(|at| held::hold(gate, at, evidence, &adapt)).collect::<Vec<_>>()
+    };
+    Judgement {
+        gates: plan.all.iter().flat_map(judged).collect(),
+        tiers: tiers(evidence, |gate, at| held::hold(gate, Some(at), evidence, &adapt)),
+        adapted: plan.adaptive.then(|| adapt.words()),
+        strict: plan.strict,
+    }
+}
+
+fn tiers(evidence: &Evidence<'_>, hold: impl Fn(&Gate, usize) -> Judged) -> Vec<Reached> {
+    let tiers = &evidence.plan.gates.tiers;
+    if tiers.is_empty() {
+        return Vec::new();
+    }
+    let reached = |target: usize| {
+        let mut tier = None;
+        for (name, gates) in tiers {
+            let judged: Vec<Judged> = gates.iter().map(|gate| hold(gate, target)).collect();
+            let lacks: Vec<Judged> = judged.into_iter().filter(|judged| judged.outcome != Outcome::Pass).collect();
+            if !lacks.is_empty() {
+                return Reached { target, tier, next: Some(name.clone()), lacks };
+            }
+            tier = Some(name.clone());
+        }
+        Reached { target, tier, next: None, lacks: Vec::new() }
+    };
+    (0..evidence.targets.len()).map(reached).collect()
+}

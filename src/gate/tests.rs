@@ -1,0 +1,209 @@
+use super::*;
+use crate::host::Probe;
+use crate::scenario::Task;
+use crate::scenario::plan::GatesPlan;
+use crate::stats::{Folded, Row, fixture, unit};
+
+/// A plan with gates, and a run of it: native 12 ms, ollama 20 ms.
+struct Run {
+    plan: Plan,
+    folded: Folded,
+}
+
+impl Run {
+    fn new(gates: &[&str]) -> Self {
+        let mut plan = fixture::plan(Task::Classify, false);
+        plan.gates.all = gates.iter().map(|text| Gate::parse(text).unwrap()).collect();
+        let folded = fixture::folded(&plan);
+        Self { plan, folded }
+    }
+
+    fn evidence(&self) -> Evidence<'_> {
+        Evidence {
+            plan: &self.plan,
+            worthless: None,
+            targets: &self.folded.targets,
+            histograms: &self.folded.histograms,
+            comparisons: &self.folded.comparisons,
+            probe: None,
+            past: None,
+        }
+    }
+
+    fn judge(&self) -> Judgement {
+        judge(&self.evidence())
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        self.judge().gates.iter().map(|judged| judged.outcome).collect()
+    }
+}
+
+#[test]
+fn a_gate_passes_fails_or_is_inconclusive_by_its_interval() {
+    let run = Run::new(&["native.latency.p50 <= 20ms"]);
+    let judged = &run.judge().gates[0];
+    let (low, high) = (judged.low.unwrap(), judged.high.unwrap());
+    assert!(low < judged.value.unwrap() && judged.value.unwrap() < high && judged.unit == "us", "{judged:?}");
+    let at = |bound: f64| {
+        let run = Run::new(&[&format!("native.latency.p50 <= {}us", bound.round())]);
+        run.outcomes()[0]
+    };
+    assert_eq!(at(high + 2.0), Outcome::Pass);
+    assert_eq!(at((low + high) / 2.0), Outcome::Inconclusive);
+    assert_eq!(at(low - 2.0), Outcome::Fail);
+    // By the figures themselves nothing is inconclusive.
+    let mut strict = Run::new(&[&format!("native.latency.p50 <= {}us", (judged.value.unwrap() + 1.0).ceil())]);
+    strict.plan.gates.strict = true;
+    assert_eq!(strict.outcomes(), [Outcome::Pass]);
+}
+
+#[test]
+fn targets_are_held_to_each_other_by_the_ratios_interval() {
+    let run = Run::new(&[
+        "native.latency.p50 <= 0.9 * ollama.latency.p50",
+        "ollama.latency.p50 <= 1.1 * native.latency.p50",
+        "ollama.latency.p50 >= 1.1 * native.latency.p50",
+        "native.latency.p50 <= ollama.latency.p50 + 1ms",
+        "native.latency.p99 <= 0.9 * ollama.latency.p99",
+        "native.accuracy >= ollama.accuracy - 10pp",
+    ]);
+    let judgement = run.judge();
+    let told: Vec<_> = judgement.gates.iter().map(|judged| (judged.outcome, judged.measure)).collect();
+    let ratio = |outcome| (outcome, Measure::Ratio);
+    assert_eq!(told[..3], [ratio(Outcome::Pass), ratio(Outcome::Fail), ratio(Outcome::Pass)]);
+    assert_eq!(told[3], ratio(Outcome::Pass));
+    let added = &judgement.gates[3];
+    assert!((added.bound.unwrap() - (1.0 + 1000.0 / added.other.unwrap())).abs() < 1e-6, "{added:?}");
+    // No comparison is made of a 99th percentile: its interval is made of the two.
+    assert_eq!(told[4].1, Measure::Ratio);
+    let p99 = &judgement.gates[4];
+    assert!(p99.low.is_some() && p99.low < p99.point && p99.point < p99.high, "{p99:?}");
+    assert_eq!(told[5].1, Measure::Difference);
+}
+
+#[test]
+fn what_was_not_measured_is_no_pass() {
+    let mut run = Run::new(&[
+        "native.memory_ratio <= 1.35",
+        "native.ttft.p95 <= 1s",
+        "gone.latency.p50 <= 1s",
+        "native.ttft.p95 <= 1.1 * baseline",
+        "native.latency.p95 <= 1.1 * baseline",
+        "errors == 0",
+    ]);
+    let judgement = run.judge();
+    let told: Vec<Outcome> = judgement.gates.iter().map(|judged| judged.outcome).collect();
+    assert_eq!(told[..5], [Outcome::NotMeasured; 5]);
+    // Once for each target: one request of the reference failed.
+    assert_eq!(told[5..], [Outcome::Pass, Outcome::Fail]);
+    let reasons: Vec<&str> = judgement.gates.iter().filter_map(|judged| judged.reason.as_deref()).collect();
+    assert!(reasons[0].contains("memory_ratio was not measured"), "{reasons:?}");
+    assert!(reasons[2].contains("no target `gone`") && reasons[4].contains("no baseline"), "{reasons:?}");
+    assert_eq!(judgement.worst(), Some(Outcome::Fail));
+    // A value that was read once is what it is.
+    run.folded.targets[0].rows.push(Row::total("memory_ratio", unit::ONE, 1, Some(1.4)));
+    assert_eq!(run.outcomes()[0], Outcome::Fail);
+    let worthless = judge(&Evidence { worthless: Some("the run is invalid"), ..run.evidence() });
+    assert!(worthless.gates.iter().all(|judged| judged.outcome == Outcome::NotMeasured));
+}
+
+#[test]
+fn a_stand_in_passes_nothing_unless_it_is_meant() {
+    let mut run = Run::new(&["native.latency.p50 <= 1s", "native.latency.p50 <= 2 * ollama.latency.p50"]);
+    run.folded.targets[1].stand_in = true;
+    let judgement = run.judge();
+    assert_eq!(judgement.gates[0].outcome, Outcome::Pass);
+    assert_eq!(judgement.gates[1].outcome, Outcome::NotMeasured);
+    let reason = judgement.gates[1].reason.as_deref().unwrap();
+    assert!(reason.contains("ollama is a stand-in") && reason.contains("would have passed"), "{reason}");
+    run.plan.gates.stand_ins = true;
+    assert_eq!(run.outcomes(), [Outcome::Pass; 2]);
+}
+
+#[test]
+fn failing_the_slow_ones_passes_nothing() {
+    let mut run = Run::new(&["native.latency.p50 <= 1s", "native.latency.p50 <= 1ms", "native.errors <= 1%"]);
+    let rows = &mut run.folded.targets[0].rows;
+    let row = rows.iter_mut().find(|row| row.metric == "error_rate").unwrap();
+    (row.mean, row.low, row.high) = (Some(0.3), Some(0.25), Some(0.35));
+    assert_eq!(run.outcomes(), [Outcome::Inconclusive, Outcome::Fail, Outcome::Fail]);
+}
+
+#[test]
+fn a_run_is_held_to_its_past() {
+    let past = Run::new(&[]);
+    let mut run = Run::new(&["native.latency.p50 <= 1.05 * baseline", "ollama.latency.p50 <= 0.5 * baseline"]);
+    let held = |run: &Run| {
+        let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, probe: None };
+        judge(&Evidence { past: Some(past), ..run.evidence() })
+    };
+    let judgement = held(&run);
+    let told: Vec<Outcome> = judgement.gates.iter().map(|judged| judged.outcome).collect();
+    assert_eq!(told[1], Outcome::Fail);
+    assert_eq!((judgement.gates[0].point, judgement.gates[0].measure), (Some(1.0), Measure::Ratio));
+    // The same workload, a tenth slower.
+    for target in &mut run.folded.targets {
+        for series in target.units.iter_mut().filter(|series| series.metric.starts_with("latency")) {
+            series.values.iter_mut().for_each(|x| *x *= 1.2);
+        }
+    }
+    assert_eq!(held(&run).gates[0].outcome, Outcome::Fail);
+}
+
+#[test]
+fn bounds_follow_the_machine_and_ratios_do_not() {
+    let past = Run::new(&[]);
+    let mut run =
+        Run::new(&["native.latency.p50 <= 10ms", "native.latency.p50 <= 0.5 * ollama.latency.p50", "errors <= 5%"]);
+    run.plan.gates.adaptive = true;
+    let (then, now) = (Probe { rounds_per_s: 4e8, bytes_per_s: 8e9 }, Probe { rounds_per_s: 2e8, bytes_per_s: 4e9 });
+    let held = |probe: Option<&Probe>| {
+        let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, probe };
+        judge(&Evidence { past: Some(past), probe: Some(&now), ..run.evidence() })
+    };
+    let scaled = held(Some(&then));
+    assert_eq!((scaled.gates[0].bound, scaled.gates[0].unscaled), (Some(20_000.0), Some(10_000.0)));
+    assert_eq!(scaled.gates[0].outcome, Outcome::Pass, "12 ms on a machine half as fast");
+    assert_eq!(scaled.gates[1].bound, Some(0.5));
+    assert_eq!(scaled.gates[2].unscaled, None);
+    assert!(scaled.gates[0].figures().contains("bound 20.0 ms on this machine (10.0 ms as written)"));
+    assert!(scaled.adapted.unwrap().contains("2.00 times as long"));
+    let unscaled = held(None);
+    assert_eq!((unscaled.gates[0].bound, unscaled.gates[0].outcome), (Some(10_000.0), Outcome::Fail));
+    assert!(unscaled.adapted.unwrap().contains("was not probed"));
+}
+
+#[test]
+fn tiers_are_climbed_one_by_one() {
+    let mut run = Run::new(&[]);
+    let tier =
+        |name: &str, gates: &[&str]| (name.to_owned(), gates.iter().map(|text| Gate::parse(text).unwrap()).collect());
+    run.plan.gates = GatesPlan {
+        tiers: vec![
+            tier("functional", &["errors <= 5%"]),
+            tier("usable", &["latency.p50 <= 15ms", "accuracy >= 10%"]),
+            tier("competitive", &["latency.p50 <= 1ms"]),
+        ],
+        ..GatesPlan::default()
+    };
+    let tiers = run.judge().tiers;
+    let told: Vec<_> = tiers.iter().map(|r| (r.tier.as_deref(), r.next.as_deref(), r.lacks.len())).collect();
+    assert_eq!(told, [(Some("usable"), Some("competitive"), 1), (Some("functional"), Some("usable"), 1)]);
+    assert_eq!(tiers[1].lacks[0].gate, "latency.p50 <= 15ms");
+}
+
+#[test]
+fn percentiles_that_no_row_has_are_read_from_the_distribution() {
+    let run = Run::new(&["native.latency.p75 <= 1s", "native.latency.p90 <= 1s", "native.latency.max <= 10s"]);
+    let judgement = run.judge();
+    for judged in &judgement.gates[..2] {
+        assert!(
+            judged.outcome == Outcome::Pass && judged.low < judged.value && judged.value < judged.high,
+            "{judged:?}"
+        );
+    }
+    assert!(judgement.gates[0].value < judgement.gates[1].value);
+    assert!(judgement.gates[2].low.is_none() && judgement.gates[2].outcome == Outcome::Pass);
+    assert_eq!(judgement.summary().unwrap(), "all 3 gates passed");
+}

@@ -1,0 +1,68 @@
+//! Gates in words.
+
+use super::{Judged, Judgement, Measure, Outcome};
+use crate::audit::human;
+
+impl Judged {
+    /// The figure that was judged, its interval, and where it was scaled the bound, for people: `14.8 ms (14.1–15.2)`.
+    pub fn figures(&self) -> String {
+        let Some(point) = self.point else { return String::new() };
+        let show = |x: f64| match self.measure {
+            Measure::Value => human::value(x, &self.unit),
+            Measure::Ratio => human::ratio(x),
+            Measure::Difference => format!("{:+.1} pp", x * 100.0),
+        };
+        let mut words = match self.measure {
+            Measure::Value => String::new(),
+            Measure::Ratio => "ratio ".to_owned(),
+            Measure::Difference => "difference ".to_owned(),
+        };
+        words += &show(point);
+        if let (Some(low), Some(high)) = (self.low, self.high) {
+            words += &format!(" ({} to {})", show(low), show(high));
+        }
+        match (self.unscaled, self.bound, self.measure) {
+            (Some(written), Some(bound), _) => {
+                words += &format!(", bound {} on this machine ({} as written)", show(bound), show(written));
+            }
+            (None, Some(bound), Measure::Ratio | Measure::Difference) => words += &format!(", bound {}", show(bound)),
+            _ => {}
+        }
+        words
+    }
+
+    /// What became of it, in a line: gate, figures, reason.
+    pub fn words(&self) -> String {
+        let figures = self.figures();
+        let reason = self.reason.as_deref().unwrap_or_default();
+        let told =
+            [figures.as_str(), reason].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ");
+        if told.is_empty() { self.gate.clone() } else { format!("{}: {told}", self.gate) }
+    }
+}
+
+impl Judgement {
+    /// How it ended, in a sentence: `2 gates passed, 1 failed.`; `None` without gates.
+    pub fn summary(&self) -> Option<String> {
+        let worst = self.worst()?;
+        let parts: Vec<String> = [
+            (Outcome::Pass, "passed"),
+            (Outcome::Fail, "failed"),
+            (Outcome::Inconclusive, "inconclusive"),
+            (Outcome::NotMeasured, "not measured"),
+        ]
+        .into_iter()
+        .filter_map(|(outcome, word)| match self.count(outcome) {
+            0 => None,
+            n => Some(format!("{n} {word}")),
+        })
+        .collect();
+        let all = match (worst, self.gates.len()) {
+            (Outcome::Pass, 1) => "the gate passed".to_owned(),
+            (Outcome::Pass, n) => format!("all {n} gates passed"),
+            (_, 1) => format!("the one gate: {}", parts.join(", ")),
+            (_, n) => format!("{n} gates: {}", parts.join(", ")),
+        };
+        Some(if self.strict { format!("{all} (strict: by the figures, not their intervals)") } else { all })
+    }
+}

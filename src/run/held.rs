@@ -1,0 +1,156 @@
+//! The baseline that a run is held to: found and looked at before any load is sent, kept beside the results.
+
+use super::{Failure, Options};
+use crate::baseline::{self, FOLDER, Kept};
+use crate::host;
+use crate::report::{Report, Unlike};
+use crate::scenario::plan::Plan;
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+
+/// The copy in a run's directory: with it the run is told again as it was.
+const COPY: &str = "baseline.json";
+
+/// A baseline and what it goes by.
+pub(super) struct Baseline {
+    name: String,
+    kept: Kept,
+}
+
+/// The baseline that the command line or the scenario names. It has to be there, and of the same setup as the plan, unless
+/// the comparison is asked for across what differs.
+pub(super) fn baseline(
+    named: Option<&str>,
+    base: &Path,
+    plan: &Plan,
+    options: &Options,
+) -> Result<Option<Baseline>, Failure> {
+    let folder = options.baselines.clone().unwrap_or_else(|| PathBuf::from(FOLDER));
+    let (name, path) = match (&options.baseline, named) {
+        (Some(name), _) => (name.as_str(), baseline::file(&folder, name)),
+        // A path in a scenario starts from the scenario.
+        (None, Some(name)) => match baseline::file(&folder, name) {
+            path if path == Path::new(name) => (name, base.join(path)),
+            path => (name, path),
+        },
+        (None, None) => {
+            let needs = plan.gates.all.iter().find(|gate| gate.needs_baseline());
+            return needs.map_or(Ok(None), |gate| {
+                let text = format!(
+                    "error: the gate `{}` needs a baseline, and none is named\n  name one with --baseline, or as `baseline:` of the \
+                     scenario; one is kept by: loadcmp baseline save NAME DIR --reason WHY",
+                    gate.text
+                );
+                Err(Failure::Usage(text))
+            });
+        }
+    };
+    let kept = read(&folder, name, &path)?;
+    let unlike = kept.unlike(plan, &host::facts());
+    if !unlike.is_empty() && !options.across {
+        return Err(refused(name, &unlike, "now"));
+    }
+    Ok(Some(Baseline { name: shown(name), kept }))
+}
+
+/// What a baseline goes by in reports: its name without folders and ending.
+fn shown(name: &str) -> String {
+    Path::new(name).file_stem().map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// Reads a baseline; a wrong one is told with those that are there.
+pub(super) fn read(folder: &Path, name: &str, path: &Path) -> Result<Kept, Failure> {
+    Kept::read(path).map_err(|error| {
+        let mut text = format!("error: no baseline `{name}`: {} ", path.display());
+        text += &match error.kind() {
+            std::io::ErrorKind::NotFound => "is not there".to_owned(),
+            _ => format!("can't be read ({error})"),
+        };
+        let names: Vec<String> =
+            baseline::list(folder).unwrap_or_default().into_iter().map(|found| found.name).collect();
+        if !names.is_empty() {
+            text += &format!("\n  in {}: {}", folder.display(), names.join(", "));
+        }
+        Failure::Usage(text)
+    })
+}
+
+impl Baseline {
+    /// Keeps a copy beside the results.
+    pub(super) fn copy(&self, dir: &Path) -> std::io::Result<()> {
+        #[derive(serde::Serialize)]
+        struct Named<'a> {
+            name: &'a str,
+            kept: &'a Kept,
+        }
+        crate::report::replace(&dir.join(COPY), |out| {
+            crate::report::pretty(out, &Named { name: &self.name, kept: &self.kept })
+        })
+    }
+}
+
+/// Puts a run beside the baseline whose copy lies in its directory, and judges its gates.
+pub(super) fn hold(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        name: String,
+        kept: Kept,
+    }
+    let copy = match std::fs::read(dir.join(COPY)) {
+        Ok(bytes) => Some(serde_json::from_slice::<Named>(&bytes)?),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    let against = copy.as_ref().map(|copy| (copy.kept.against(&copy.name, report), &copy.kept.report));
+    report.hold(against);
+    Ok(())
+}
+
+/// Keeps the run of a directory as a baseline.
+pub fn keep(path: &Path, dir: &Path, reason: &str, stand_ins: bool) -> Result<Kept, Failure> {
+    if reason.is_empty() {
+        return Err(Failure::Usage("error: a baseline needs a reason: --reason TEXT".to_owned()));
+    }
+    // Told again from its samples: what is kept is what was measured, whatever became of the report.
+    let report = super::retell(dir)?.report;
+    if let Some(why) = baseline::unfit(&report, stand_ins) {
+        return Err(Failure::Usage(format!("error: {} can't become a baseline: {why}", dir.display())));
+    }
+    let before = match Kept::read(path) {
+        Ok(kept) => Some(kept),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => {
+            return Err(Failure::Usage(format!("error: {} is in the way: {error}", path.display())));
+        }
+    };
+    let kept = Kept::new(report, super::now(), reason.to_owned(), before);
+    kept.write(path).with_context(|| format!("writing {}", path.display()))?;
+    Ok(kept)
+}
+
+/// Reads a baseline by its name or path.
+pub fn kept(folder: &Path, name: &str) -> Result<Kept, Failure> {
+    read(folder, name, &baseline::file(folder, name))
+}
+
+/// The run of a directory held to a baseline; nothing is written.
+pub fn check_against(folder: &Path, name: &str, dir: &Path, across: bool) -> Result<Report, Failure> {
+    let kept = kept(folder, name)?;
+    let mut report = super::report_of(dir)?;
+    let unlike = kept.unlike(&report.plan, &report.machine);
+    if !unlike.is_empty() && !across {
+        return Err(refused(name, &unlike, "in the run"));
+    }
+    let against = kept.against(&shown(name), &report);
+    report.hold(Some((against, &kept.report)));
+    Ok(report)
+}
+
+/// Why a baseline of another setup isn't compared with.
+fn refused(name: &str, unlike: &[Unlike], other: &str) -> Failure {
+    let mut text = format!("error: the baseline `{name}` is of another setup:");
+    for unlike in unlike {
+        text += &format!("\n  {}: {} in the baseline, {} {other}", unlike.what, unlike.first, unlike.second);
+    }
+    Failure::Usage(text + "\n  --across compares them anyway, and says so in every file")
+}

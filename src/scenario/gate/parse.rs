@@ -1,0 +1,249 @@
+//! From the text of a gate to what it means; a mistake is told with its place and with what may stand there.
+
+use super::metrics::{self, Kind, Known, metric};
+use super::words::{Of, UNITS, Word, words};
+use super::{Bound, Figure, From, Gate, Relation, Subject};
+use crate::scenario::nearest;
+
+/// Why a text is no gate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GateError {
+    /// What is wrong, in one sentence.
+    pub what: String,
+    /// Where in the text, in characters, and how many.
+    pub at: (usize, usize),
+    /// What to do.
+    pub help: String,
+}
+
+impl std::fmt::Display for GateError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} (at character {}): {}", self.what, self.at.0 + 1, self.help)
+    }
+}
+
+impl std::error::Error for GateError {}
+
+const FORM: &str = "a gate is SUBJECT <= BOUND: native.latency.p95 <= 20ms, native.ttft.p95 <= 1.05 * ollama.ttft.p95, \
+    native.ttft.p95 <= 1.10 * baseline, errors == 0";
+
+impl Word {
+    fn wrong(&self, what: impl Into<String>, help: impl Into<String>) -> GateError {
+        GateError { what: what.into(), at: (self.at, self.text.chars().count().max(1)), help: help.into() }
+    }
+
+    /// A part of it, from a character on.
+    fn part(&self, from: usize, text: &str) -> Word {
+        Word { text: text.to_owned(), at: self.at + from }
+    }
+}
+
+/// Reads a gate.
+pub(super) fn gate(text: &str) -> Result<Gate, GateError> {
+    let words = words(text);
+    let end = Word { text: String::new(), at: text.trim_end().chars().count() };
+    let mut rest = words.iter();
+    let mut next = |what: &str| rest.next().ok_or_else(|| end.wrong(format!("{what} is missing"), FORM));
+    let (first, operator) = (next("a metric")?, next("a comparison")?);
+    let subject = subject(first)?;
+    let relation = relation(operator, subject.metric)?;
+    let side: Vec<&Word> = rest.collect();
+    let bound = bound(&side, &end, &subject)?;
+    check_bound(&side, &subject, relation, &bound)?;
+    let text = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    Ok(Gate { subject, relation, bound, text })
+}
+
+fn relation(word: &Word, metric: &Known) -> Result<Relation, GateError> {
+    match word.text.as_str() {
+        "<=" | "≤" | "<" => Ok(Relation::AtMost),
+        ">=" | "≥" | ">" => Ok(Relation::AtLeast),
+        "==" if !metric.spread && metric.kind != Kind::Time => Ok(Relation::Equal),
+        "==" => Err(word.wrong(
+            format!("`{}` is measured, and no measured value is equal to another", metric.name),
+            "write <= or >=; == is for shares and counts, such as errors == 0",
+        )),
+        other => Err(word.wrong(format!("`{other}` is no comparison"), "write <=, >= or ==")),
+    }
+}
+
+/// `[target.]metric[.figure]`
+fn subject(word: &Word) -> Result<Subject, GateError> {
+    let parts: Vec<&str> = word.text.split('.').collect();
+    let begins = |at: usize| parts[..at].iter().map(|part| part.chars().count() + 1).sum::<usize>();
+    let at = match parts.as_slice() {
+        [first, ..] if metric(first).is_some() => 0,
+        [_, second, ..] if metric(second).is_some() => 1,
+        // Without any metric in it: the last word that isn't a figure was meant to be one.
+        [_, second, ..] if read_figure(second).is_none() => 1,
+        _ => 0,
+    };
+    let Some(known) = metric(parts[at]) else { return Err(unknown(&word.part(begins(at), parts[at]))) };
+    let figure = match &parts[at + 1..] {
+        [] if !known.spread || known.kind == Kind::PerSecond => Figure::Mean,
+        [] => {
+            let help = format!("such as {}.p95 or {}.mean", word.text, word.text);
+            return Err(word.wrong(format!("which figure of `{}` is meant is missing", known.name), help));
+        }
+        written => {
+            // A percentile may have a decimal: p99.9.
+            let text = written.join(".");
+            let place = word.part(begins(at + 1), &text);
+            if !known.spread {
+                let what = format!("`{}` is one value, and has no figures", known.name);
+                return Err(place.wrong(what, format!("write it without `.{text}`")));
+            }
+            let help = "figures: mean, min, max, and percentiles from p1 to p99.9, such as p50, p90, p95, p99";
+            read_figure(&text).ok_or_else(|| place.wrong(format!("unknown figure `{text}`"), help))?
+        }
+    };
+    let target = (at == 1).then(|| parts[0].to_owned());
+    Ok(Subject { target, metric: known, figure })
+}
+
+fn unknown(word: &Word) -> GateError {
+    let near = nearest(&word.text, metrics::words());
+    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    let known = metrics::words().collect::<Vec<_>>().join(", ");
+    word.wrong(format!("unknown metric `{}`", word.text), format!("{near}metrics: {known}"))
+}
+
+fn read_figure(word: &str) -> Option<Figure> {
+    match word {
+        "mean" => Some(Figure::Mean),
+        "min" => Some(Figure::Min),
+        "max" => Some(Figure::Max),
+        _ => {
+            let digits = word.strip_prefix('p').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
+            // As in summary.csv.
+            let percent: f64 = if digits == "999" { 99.9 } else { digits.parse().ok()? };
+            (1.0..=99.9).contains(&percent).then_some(Figure::Quantile(percent / 100.0))
+        }
+    }
+}
+
+/// `VALUE`, or `[FACTOR *] (TARGET.METRIC | baseline) [+ VALUE | - VALUE]`
+fn bound(side: &[&Word], end: &Word, subject: &Subject) -> Result<Bound, GateError> {
+    let constant = |word: &Word| word.text.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let (factor, rest) = match side {
+        [] => return Err(end.wrong("a bound is missing", FORM)),
+        [value] if constant(value) => {
+            let plus = value_of(value, subject.metric, false)?;
+            return Ok(Bound { from: From::Constant, factor: 1.0, plus });
+        }
+        // Before it is taken for a name: more follows than a value has.
+        [value, more, ..] if constant(value) && !matches!(more.text.as_str(), "*" | "×") => {
+            return Err(ended(more));
+        }
+        [factor, times, rest @ ..] if matches!(times.text.as_str(), "*" | "×") => {
+            let number: Option<f64> = factor.text.parse().ok();
+            let number = number.filter(|x: &f64| x.is_finite() && *x > 0.0);
+            let help = "a factor is a number above 0, and stands first: 1.05 * ollama.latency.p95";
+            (number.ok_or_else(|| factor.wrong(format!("`{}` is no factor", factor.text), help))?, rest)
+        }
+        rest => (1.0, rest),
+    };
+    let [from, rest @ ..] = rest else {
+        return Err(end.wrong("what the factor is of is missing", FORM));
+    };
+    let plus = match rest {
+        [] => 0.0,
+        [sign, value] if matches!(sign.text.as_str(), "+" | "-" | "−") => {
+            let value = value_of(value, subject.metric, true)?;
+            if sign.text == "+" { value } else { -value }
+        }
+        [word, ..] => {
+            return Err(ended(word));
+        }
+    };
+    Ok(Bound { from: measured_from(from, subject)?, factor, plus })
+}
+
+fn ended(word: &Word) -> GateError {
+    let help = if word.text == "and" { "write two gates, each on a line of its own" } else { FORM };
+    word.wrong(format!("`{}` where the gate should end", word.text), help)
+}
+
+fn measured_from(word: &Word, subject: &Subject) -> Result<From, GateError> {
+    if word.text == "baseline" {
+        return Ok(From::Baseline(subject.clone()));
+    }
+    if let Some(path) = word.text.strip_prefix("baseline.") {
+        let of = self::subject(&word.part("baseline.".len(), path))?;
+        same(word, subject, &of)?;
+        return Ok(From::Baseline(Subject { target: of.target.or(subject.target.clone()), ..of }));
+    }
+    if word.text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(word.wrong(format!("`{}` is no target's metric", word.text), FORM));
+    }
+    let of = self::subject(word)?;
+    if of.target.is_none() {
+        let help = format!("write whose: ollama.{}", word.text);
+        return Err(word.wrong(format!("`{}` names no target", word.text), help));
+    }
+    same(word, subject, &of)?;
+    Ok(From::Target(of))
+}
+
+/// Only likes are compared: a ratio of two metrics has no interval here, and seldom a meaning.
+fn same(word: &Word, subject: &Subject, of: &Subject) -> Result<(), GateError> {
+    if of.path() == subject.path() {
+        return Ok(());
+    }
+    let what = format!("`{}` is held to `{}`, which is another metric", subject.path(), of.path());
+    Err(word.wrong(what, "both sides have to be of one metric and figure"))
+}
+
+/// A value in the metric's unit. One that is added may be a number of points of a share.
+fn value_of(word: &Word, metric: &Known, added: bool) -> Result<f64, GateError> {
+    let digits = word.text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.text.len());
+    let (number, unit) = word.text.split_at(digits);
+    let wants = match metric.kind {
+        Kind::Time => "a time with its unit, such as 20ms",
+        Kind::PerSecond => "a rate, such as 25",
+        Kind::Share if added => "percentage points, such as 1pp",
+        Kind::Share => "a share, such as 1% or 0",
+        Kind::Bytes => "a size with its unit, such as 2GiB",
+        Kind::Number => "a number, such as 1.35",
+    };
+    let wrong = |what: &str| word.wrong(format!("`{}` {what}", word.text), format!("it has to be {wants}"));
+    let value: f64 = number.parse().map_err(|_| wrong("is no value"))?;
+    let known = UNITS.iter().find(|(known, ..)| *known == unit);
+    let of = known.map(|(.., of)| *of);
+    let fits = match metric.kind {
+        Kind::Time => of == Some(Of::Time) || (unit.is_empty() && value == 0.0),
+        Kind::PerSecond => unit.is_empty() || of == Some(Of::Rate),
+        Kind::Share if added => of == Some(Of::Points),
+        Kind::Share => of == Some(Of::Share) || unit.is_empty(),
+        Kind::Bytes => of == Some(Of::Bytes) || (unit.is_empty() && value == 0.0),
+        Kind::Number if metric.name.starts_with("joules") => unit.is_empty() || of == Some(Of::Joules),
+        Kind::Number => unit.is_empty(),
+    };
+    if !fits {
+        return Err(wrong("has the wrong unit"));
+    }
+    let value = value * known.map_or(1.0, |(_, factor, _)| *factor);
+    let possible = value.is_finite() && (metric.kind != Kind::Share || value <= 1.0);
+    possible.then_some(value).ok_or_else(|| wrong("is more than can be"))
+}
+
+/// Bounds that can't be met, or can't be broken, are mistakes.
+fn check_bound(side: &[&Word], subject: &Subject, relation: Relation, bound: &Bound) -> Result<(), GateError> {
+    let Some(word) = side.last().filter(|_| bound.from == From::Constant) else {
+        let Some(first) = side.first().filter(|_| relation == Relation::Equal) else { return Ok(()) };
+        return Err(first.wrong("== needs a number", "write <= or >= to hold a target to another"));
+    };
+    let always = match relation {
+        Relation::AtLeast => bound.plus == 0.0,
+        Relation::AtMost => subject.metric.kind == Kind::Share && bound.plus >= 1.0,
+        Relation::Equal => false,
+    };
+    let never = relation == Relation::AtMost
+        && bound.plus == 0.0
+        && (subject.metric.spread && subject.metric.kind == Kind::Time || subject.metric.kind == Kind::PerSecond);
+    match (always, never) {
+        (true, _) => Err(word.wrong("a gate that nothing can fail", "every value is on this side of its bound")),
+        (_, true) => Err(word.wrong("a gate that nothing can pass", "no value is on this side of its bound")),
+        _ => Ok(()),
+    }
+}
