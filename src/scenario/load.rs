@@ -27,7 +27,7 @@ pub struct Loaded {
 /// Reads a scenario from a file.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, ScenarioError> {
     let name = path.display().to_string();
-    let text = read_file(path, &name)?;
+    let text = read_text(path, &name)?;
     let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     load_with(path, base, text, overrides, &|name| std::env::var(name))
 }
@@ -126,7 +126,7 @@ fn is_scenario(root: Node, text: &str) -> Result<Node, Mistake> {
 const INIT: &str = "`loadcmp init` writes one to start from";
 
 /// The text of a file.
-fn read_file(path: &Path, name: &str) -> Result<String, ScenarioError> {
+pub(super) fn read_text(path: &Path, name: &str) -> Result<String, ScenarioError> {
     let fail = |mistake| Err(ScenarioError::new(name, "", vec![mistake]));
     let whole = |message: String| Mistake::new(message, Place::Whole);
     // Asked before it is opened: opening a pipe waits for its writer.

@@ -24,6 +24,7 @@ mod secret;
 mod sense;
 mod share;
 mod span;
+mod suite;
 mod sweep;
 mod targets;
 mod tree;
@@ -51,6 +52,7 @@ pub use secret::Secret;
 pub use sense::data_path;
 pub use share::Share;
 pub use span::Span;
+pub use suite::{CheckSpec, Laid, LoadedSuite, SuiteScenario, SuiteSpec, load_suite, suite_schema};
 pub use sweep::{Point, SweepSpec};
 pub use targets::{
     GgCoreSpec, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, ProcessSpec, TargetSpec, TimeUnit,

@@ -3,6 +3,7 @@
 //! Nothing is checked here but the form of the argument: the schema walk, which comes after, finds a wrong field or
 //! value wherever it was written.
 
+use super::Laid;
 use super::mistake::{Mistake, Place, is_secret_name, mask, quoted};
 use super::tree::{self, Entry, Node, Value};
 use indexmap::IndexMap;
@@ -24,12 +25,19 @@ pub struct Overrides {
     pub sweep: Vec<String>,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// What a suite lays over its scenarios, before all of the others.
+    pub laid: Vec<Laid>,
     /// `--driver goose`, asked for by name: not every load can be driven so.
     pub goose: bool,
 }
 
 /// Lays all of it over the tree: targets first, so that `--set` can change them.
 pub(super) fn lay(root: &mut Node, overrides: &Overrides, mistakes: &mut Vec<Mistake>) {
+    for laid in &overrides.laid {
+        if let Err(mistake) = lay_one(root, laid) {
+            mistakes.push(mistake);
+        }
+    }
     for argument in &overrides.targets {
         if let Err(mistake) = target(root, argument) {
             mistakes.push(mistake);
@@ -52,6 +60,17 @@ pub(super) fn lay(root: &mut Node, overrides: &Overrides, mistakes: &mut Vec<Mis
             map.insert("seed".to_owned(), Entry { key: place, node });
         }
     }
+}
+
+/// A value of a suite. JSON is YAML: it is read as it would be had it been written here.
+fn lay_one(root: &mut Node, laid: &Laid) -> Result<(), Mistake> {
+    let place = Place::Argument(format!("{}: {}", laid.from, laid.path));
+    let path: Vec<&str> = laid.path.trim().split('.').collect();
+    if path.iter().any(|step| step.is_empty()) || path.len() > MAX_DEPTH {
+        return Err(Mistake::new("a path is made of field names with `.` between them", place)
+            .help("for example: load.closed.users: 8"));
+    }
+    insert(root, &path, value(&laid.value.to_string(), &place)?, &place)
 }
 
 /// `--set path=value`.

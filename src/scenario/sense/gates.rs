@@ -63,7 +63,7 @@ impl Sense<'_> {
 }
 
 /// The place of a mistake within a gate's line, where the text stands in the file as it is read.
-fn within(node: Option<&Node>, error: &GateError) -> Option<Place> {
+pub(in crate::scenario) fn within(node: Option<&Node>, error: &GateError) -> Option<Place> {
     let node = node?;
     let Place::File { line, column, width, byte } = node.place else { return None };
     let length = node.text()?.chars().count();

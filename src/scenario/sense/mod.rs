@@ -8,6 +8,7 @@ mod targets;
 mod variants;
 mod workload;
 
+pub(super) use gates::within;
 pub use paths::data_path;
 
 use super::mistake::{Mistake, Place, nearest, quoted};
@@ -75,7 +76,7 @@ impl Sense<'_> {
 }
 
 /// Where a path was written: its value, or its key; where it isn't, the key of the nearest map around it.
-fn place(root: &Node, path: &[&str], key: bool) -> Place {
+pub(super) fn place(root: &Node, path: &[&str], key: bool) -> Place {
     let (mut node, mut place) = (root, root.place.clone());
     for (i, step) in path.iter().enumerate() {
         let last = i + 1 == path.len();

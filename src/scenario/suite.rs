@@ -1,0 +1,214 @@
+//! A suite as written: several scenarios, and checks on what comes of them.
+
+use super::gate::Gate;
+use super::load::read_text;
+use super::mistake::{Mistake, Place, nearest, quoted};
+use super::tree::{self, Node, Value};
+use super::{Overrides, ScenarioError, Span, TargetSpec, check, environment, sense};
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Several scenarios run as one, and the checks that they are for.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a suite")]
+pub struct SuiteSpec {
+    /// Short name: letters, digits, dash and underscore; names the results directory.
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    pub name: String,
+    /// One sentence for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// Time for all of it. A scenario that wouldn't end within it is not begun, and its checks are not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Span>,
+    /// Targets of every scenario, in the place of its own of these names.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+$", "maxLength": 64 }))]
+    pub targets: IndexMap<String, TargetSpec>,
+    /// Values laid over every scenario, by their paths: `smallest_effect: 5%`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub set: IndexMap<String, serde_json::Value>,
+    /// The same for a run with `--quick`, after all others: `load.closed.duration: 2s`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub quick: IndexMap<String, serde_json::Value>,
+    /// The scenarios, by a name of their own, in the order they are run.
+    #[schemars(extend("minProperties" = 1, "propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+$", "maxLength": 64 }))]
+    pub scenarios: IndexMap<String, SuiteScenario>,
+    /// What is to be found out, in the order it is told.
+    #[schemars(length(min = 1))]
+    pub checks: Vec<CheckSpec>,
+}
+
+/// One scenario of a suite.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a scenario of a suite")]
+pub struct SuiteScenario {
+    /// Its file; the path starts from the suite's.
+    #[schemars(length(min = 1))]
+    pub file: String,
+    /// Values laid over it, by their paths: `load.closed.users: 4`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub set: IndexMap<String, serde_json::Value>,
+    /// The same for a run with `--quick`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub quick: IndexMap<String, serde_json::Value>,
+}
+
+/// One thing that a suite finds out: a gate on a scenario, or why it can't be found out.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "a check")]
+pub struct CheckSpec {
+    /// What it is called.
+    #[schemars(length(min = 1, max = 200))]
+    pub name: String,
+    /// What it belongs to, in the table.
+    #[schemars(length(min = 1, max = 64))]
+    pub category: String,
+    /// The scenario that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    /// What has to hold there, as the gates of scenarios: `native.latency.p95 <= 20ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<String>,
+    /// Of a scenario with a sweep, the points that it is about, by paths and values; without it, every point.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub at: IndexMap<String, serde_json::Value>,
+    /// Why it can't be measured through an engine's interface. Such a check never passes, and fails nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cannot: Option<String>,
+}
+
+/// A suite that was read and found right.
+#[derive(Clone, Debug)]
+pub struct LoadedSuite {
+    /// What was written.
+    pub spec: SuiteSpec,
+    /// The file.
+    pub path: PathBuf,
+    /// The file's text as it stands.
+    pub text: String,
+    /// What was written, its environment variables not filled in: so it is laid over the scenarios, and filled in there.
+    raw: serde_json::Value,
+}
+
+/// The JSON Schema of a suite (draft-07).
+pub fn suite_schema() -> serde_json::Value {
+    SchemaSettings::draft07().into_generator().into_root_schema_for::<SuiteSpec>().to_value()
+}
+
+/// Reads a suite from a file. The scenarios that it names are read by themselves, with [`LoadedSuite::overrides`].
+pub fn load_suite(path: &Path) -> Result<LoadedSuite, ScenarioError> {
+    let name = path.display().to_string();
+    let text = read_text(path, &name)?;
+    let failed = |mistakes| Err(ScenarioError::new(&name, &text, mistakes));
+    let root = match tree::read(&text) {
+        Ok(root) if matches!(root.value, Value::Map(_)) => root,
+        Ok(root) => return failed(vec![Mistake::new("a suite is a map of fields", root.place)]),
+        Err(mistake) => return failed(vec![mistake]),
+    };
+    let mut mistakes = Vec::new();
+    sense::secrets(&root, &mut mistakes);
+    // What the environment fills in is filled in where the scenarios are read; here it has to be there.
+    let mut filled = root.clone();
+    environment::fill(&mut filled, &|name| std::env::var(name), &mut mistakes);
+    check::check(&mut filled, &suite_schema(), &mut mistakes);
+    if !mistakes.is_empty() {
+        return failed(mistakes);
+    }
+    let spec: SuiteSpec = match serde_json::from_value(filled.into_json()) {
+        Ok(spec) => spec,
+        Err(error) => return failed(vec![Mistake::new(error.to_string(), Place::Whole)]),
+    };
+    checks(&spec, &root, &mut mistakes);
+    if mistakes.is_empty() {
+        Ok(LoadedSuite { spec, path: path.to_owned(), raw: root.into_json(), text: text.clone() })
+    } else {
+        failed(mistakes)
+    }
+}
+
+/// Whether every check is one.
+fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
+    let mut names = std::collections::BTreeSet::new();
+    for (at, check) in spec.checks.iter().enumerate() {
+        let at = at.to_string();
+        let mut wrong = |field: &str, message: String| {
+            let place = sense::place(root, &["checks", &at, field], false);
+            mistakes.push(Mistake::new(message, place));
+            mistakes.len() - 1
+        };
+        if !names.insert((&check.category, &check.name)) {
+            wrong("name", format!("another check of {} is called {}", quoted(&check.category), quoted(&check.name)));
+        }
+        match (&check.scenario, &check.gate, &check.cannot) {
+            (Some(scenario), Some(gate), None) => {
+                if !spec.scenarios.contains_key(scenario) {
+                    let names = spec.scenarios.keys().map(String::as_str);
+                    let near = nearest(scenario, names).map(|near| format!("; did you mean `{near}`?"));
+                    let message = format!("no scenario of the suite is called {}", quoted(scenario));
+                    wrong("scenario", message + &near.unwrap_or_default());
+                }
+                if let Err(error) = Gate::parse(gate) {
+                    let node = root.at(&["checks", &at, "gate"]);
+                    let place = sense::within(node, &error)
+                        .unwrap_or_else(|| sense::place(root, &["checks", &at, "gate"], false));
+                    mistakes.push(Mistake::new(error.what, place).help(error.help));
+                }
+            }
+            (None, None, Some(_)) => {
+                if !check.at.is_empty() {
+                    wrong("at", "`at` is of a check that is measured".to_owned());
+                }
+            }
+            _ => {
+                wrong("name", "a check has a `scenario` and a `gate`, or says why it `cannot` be measured".to_owned());
+            }
+        }
+    }
+}
+
+impl LoadedSuite {
+    /// The file of a scenario.
+    pub fn file(&self, scenario: &SuiteScenario) -> PathBuf {
+        let base = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        base.join(&scenario.file)
+    }
+
+    /// What is laid over a scenario: the suite's targets, its values, the scenario's own, those of a quick run, and last what
+    /// the command line says.
+    pub fn overrides(&self, name: &str, quick: bool, last: &Overrides) -> Overrides {
+        let mut laid = Vec::new();
+        let mut lay = |from: String, before: &str, values: &serde_json::Value| {
+            for (path, value) in values.as_object().into_iter().flatten() {
+                let from = format!("{from} of {}", self.path.display());
+                laid.push(Laid { path: format!("{before}{path}"), value: value.clone(), from });
+            }
+        };
+        let (raw, own) = (&self.raw, &self.raw["scenarios"][name]);
+        lay("`targets`".to_owned(), "targets.", &raw["targets"]);
+        lay("`set`".to_owned(), "", &raw["set"]);
+        lay(format!("`set` of `{name}`"), "", &own["set"]);
+        if quick {
+            lay("`quick`".to_owned(), "", &raw["quick"]);
+            lay(format!("`quick` of `{name}`"), "", &own["quick"]);
+        }
+        Overrides { laid, ..last.clone() }
+    }
+}
+
+/// A value that a suite lays over a scenario.
+#[derive(Clone, Debug)]
+pub struct Laid {
+    /// The path of the field.
+    pub path: String,
+    /// The value.
+    pub value: serde_json::Value,
+    /// Where it was written, in words.
+    pub from: String,
+}
