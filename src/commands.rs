@@ -1,10 +1,11 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
 mod baseline;
+mod suite;
 mod sweep;
 
 use super::{
-    CalibrateArgs, CalibrateFormat, CheckArgs, Cli, CompareArgs, DriverArg, Format, Over, ReportArgs, RunArgs,
+    CalibrateArgs, CalibrateFormat, CheckArgs, Cli, CompareArgs, DriverArg, Format, Hold, Over, ReportArgs, RunArgs,
 };
 use anyhow::Context;
 pub(crate) use baseline::{BaselineArgs, baseline};
@@ -17,6 +18,7 @@ use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+pub(crate) use suite::{SuiteArgs, suite};
 use sweep::tell_sweep;
 
 pub(crate) type Told = Result<u8, Failure>;
@@ -76,10 +78,6 @@ pub(crate) fn run(args: RunArgs) -> Told {
             real: args.over.real,
             quiet: args.quiet,
             allow_commands: args.over.allow_commands,
-            baseline: args.hold.baseline.clone(),
-            baselines: Some(args.hold.baselines.clone()),
-            across: args.hold.across,
-            judge_stand_ins: args.hold.judge_stand_ins,
             driver: match args.driver {
                 #[cfg(feature = "goose")]
                 Some(DriverArg::Goose) => Driver::Goose,
@@ -88,6 +86,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
                 None if swept => Driver::Native,
                 None => Driver::default(),
             },
+            ..args.hold.options()
         };
         if swept {
             let swept = runtime.block_on(loadcmp::run::sweep(loaded, &options))?;
@@ -162,6 +161,9 @@ fn schema_text() -> anyhow::Result<String> {
 pub(crate) fn report(args: ReportArgs) -> Told {
     if loadcmp::run::is_sweep(&args.dir) {
         return tell_sweep(&loadcmp::run::retell_sweep(&args.dir)?, args.format, false);
+    }
+    if loadcmp::run::is_suite(&args.dir) {
+        return suite::again(&args.dir, args.format);
     }
     if loadcmp::run::is_search(&args.dir) {
         return super::capacity_command::again(&args);
@@ -239,6 +241,19 @@ pub(crate) fn man() -> Told {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut text).context("making the manual page")?;
     say(&String::from_utf8_lossy(&text))
+}
+
+impl Hold {
+    /// What a run is held to, all else as it is by default.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            baseline: self.baseline.clone(),
+            baselines: Some(self.baselines.clone()),
+            across: self.across,
+            judge_stand_ins: self.judge_stand_ins,
+            ..Options::default()
+        }
+    }
 }
 
 pub(crate) fn overrides(over: &Over) -> Overrides {
@@ -340,18 +355,33 @@ impl Shipped {
         let named = format!("{name}.yaml");
         let shipped = SHIPPED.iter().any(|(name, _)| *name == named);
         // A directory that happens to have the name is not meant.
-        let path = if shipped && !path.is_file() { self.lay_out()?.join(named) } else { path.to_owned() };
+        let path =
+            if shipped && !path.is_file() { self.lay_out()?.join("scenarios").join(named) } else { path.to_owned() };
         let told = scenario::load(&path, overrides).map_err(|error| error.to_string());
         let unknown = !path.exists() && !name.contains(['/', '\\']);
         told.map_err(|error| Failure::Usage(if unknown { error + "\n" + &shipped_names(&name) } else { error }))
     }
 
+    /// The file of a suite: one that is there, or a shipped one by its name.
+    pub(crate) fn suite(&self, path: &Path) -> Result<PathBuf, Failure> {
+        let name = format!("suites/{}.yaml", path.display());
+        let shipped = SHIPPED.iter().any(|(shipped, _)| *shipped == name);
+        Ok(if shipped && !path.is_file() { self.lay_out()?.join(name) } else { path.to_owned() })
+    }
+
     fn lay_out(&self) -> Result<PathBuf, Failure> {
         if self.dir.get().is_none() {
             let dir = tempfile::tempdir().context("making a temporary directory")?;
-            std::fs::create_dir(dir.path().join("data")).context("making a temporary directory")?;
             for (name, text) in SHIPPED {
-                std::fs::write(dir.path().join(name), text).context("laying out the shipped scenarios")?;
+                // As they lie in the repository: suites name scenarios beside their own folder.
+                let path = if name.starts_with("suites/") {
+                    dir.path().join(name)
+                } else {
+                    dir.path().join("scenarios").join(name)
+                };
+                let folder = path.parent().unwrap_or(dir.path());
+                std::fs::create_dir_all(folder).context("making a temporary directory")?;
+                std::fs::write(path, text).context("laying out the shipped scenarios")?;
             }
             let _ = self.dir.set(dir);
         }

@@ -12,6 +12,9 @@ pub mod run;
 // Report -> bytes: one format a file.
 pub mod sink;
 
+// Several scenarios and the checks on them, told as one.
+pub mod suite;
+
 // Kept reports, which later runs are held to.
 pub mod baseline;
 

@@ -69,6 +69,8 @@ enum Command {
     /// Keep runs that later ones are held to.
     #[command(after_help = EXIT_CODES)]
     Baseline(commands::BaselineArgs),
+    /// Several scenarios and the checks on them: one table, one exit code.
+    Suite(commands::SuiteArgs),
     /// Compare two runs of the same workload: ratios with intervals, the second run over the first.
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
@@ -320,6 +322,7 @@ fn main() -> ExitCode {
         Command::Calibrate(args) => commands::calibrate(&args),
         Command::Report(args) => commands::report(args),
         Command::Baseline(args) => commands::baseline(args),
+        Command::Suite(args) => commands::suite(args),
         Command::Compare(args) => commands::compare(args),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man => commands::man(),

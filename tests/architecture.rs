@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 /// The rooms from the top down, as `src/lib.rs` lists them.
-const ROOMS: [&str; 15] = [
-    "run", "sink", "baseline", "report", "gate", "audit", "capacity", "stats", "drive", "target", "standin",
+const ROOMS: [&str; 16] = [
+    "run", "sink", "suite", "baseline", "report", "gate", "audit", "capacity", "stats", "drive", "target", "standin",
     "workload", "record", "host", "scenario",
 ];
 
@@ -23,7 +23,7 @@ const DOORS: [(&str, &[&str]); 17] = [
     ("indicatif", &["src/run/progress.rs"]),
     ("clap", &["src/main.rs", "src/commands.rs", "src/commands/", "src/standin/"]),
     ("comfy_table", &["src/sink/"]),
-    ("askama", &["src/sink/html.rs", "src/sink/sweep_html.rs"]),
+    ("askama", &["src/sink/html.rs", "src/sink/sweep_html.rs", "src/sink/suite_html.rs"]),
     ("sysinfo", &["src/host/"]),
     ("nvml_wrapper", &["src/host/gpu.rs"]),
     ("mimalloc", &["src/main.rs"]),

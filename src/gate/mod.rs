@@ -175,19 +175,22 @@ impl Evidence<'_> {
     }
 }
 
+/// Judges one gate; once for each target where it names none.
+pub fn judge_one(gate: &Gate, evidence: &Evidence<'_>) -> Vec<Judged> {
+    let adapt = adapt::Adapt::new(evidence);
+    let at: Vec<Option<usize>> = match &gate.subject.target {
+        Some(name) => vec![evidence.targets.iter().position(|target| target.name == *name)],
+        None => (0..evidence.targets.len()).map(Some).collect(),
+    };
+    at.into_iter().map(|at| held::hold(gate, at, evidence, &adapt)).collect()
+}
+
 /// Judges all gates and tiers of a plan.
 pub fn judge(evidence: &Evidence<'_>) -> Judgement {
     let plan = &evidence.plan.gates;
     let adapt = adapt::Adapt::new(evidence);
-    let judged = |gate: &Gate| {
-        let at: Vec<Option<usize>> = match &gate.subject.target {
-            Some(name) => vec![evidence.targets.iter().position(|target| target.name == *name)],
-            None => (0..evidence.targets.len()).map(Some).collect(),
-        };
-        at.into_iter().map(|at| held::hold(gate, at, evidence, &adapt)).collect::<Vec<_>>()
-    };
     Judgement {
-        gates: plan.all.iter().flat_map(judged).collect(),
+        gates: plan.all.iter().flat_map(|gate| judge_one(gate, evidence)).collect(),
         tiers: tiers(evidence, |gate, at| held::hold(gate, Some(at), evidence, &adapt)),
         adapted: plan.adaptive.then(|| adapt.words()),
         strict: plan.strict,

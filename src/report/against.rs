@@ -3,7 +3,8 @@
 use super::beside::{Pair, matched, pairs};
 use super::likeness::{Unlike, unlike_setups};
 use super::{Report, Status};
-use crate::gate::{self, Past};
+use crate::gate::{self, Judged, Past};
+use crate::scenario::gate::Gate;
 use serde::{Deserialize, Serialize};
 
 /// The baseline of a run, and the run beside it.
@@ -62,28 +63,43 @@ impl Against {
 }
 
 impl Report {
-    /// Takes the baseline, if there is one, and judges the gates.
-    pub fn hold(&mut self, kept: Option<(Against, &Report)>) {
-        if !self.plan.gates.is_empty() {
-            let worthless = match (self.status, self.invalid().first()) {
-                (Status::Complete, None) => None,
-                (Status::Complete, Some(finding)) => Some(format!("the run is invalid: {}", finding.sentence)),
-                _ => Some("the run was interrupted".to_owned()),
-            };
-            let past = kept.as_ref().map(|(_, kept)| Past {
+    /// Judges a gate that isn't the scenario's own; once for each target where it names none.
+    pub fn judge_gate(&self, gate: &Gate, past: Option<&Report>) -> Vec<Judged> {
+        let worthless = self.worthless();
+        gate::judge_one(gate, &self.evidence(worthless.as_deref(), past))
+    }
+
+    /// Why nothing follows from the run, if so.
+    fn worthless(&self) -> Option<String> {
+        match (self.status, self.invalid().first()) {
+            (Status::Complete, None) => None,
+            (Status::Complete, Some(finding)) => Some(format!("the run is invalid: {}", finding.sentence)),
+            _ => Some("the run was interrupted".to_owned()),
+        }
+    }
+
+    fn evidence<'a>(&'a self, worthless: Option<&'a str>, past: Option<&'a Report>) -> gate::Evidence<'a> {
+        gate::Evidence {
+            plan: &self.plan,
+            worthless,
+            targets: &self.targets,
+            histograms: &self.histograms,
+            comparisons: &self.comparisons,
+            probe: self.probe.as_ref(),
+            past: past.map(|kept| Past {
                 targets: &kept.targets,
                 histograms: &kept.histograms,
                 probe: kept.probe.as_ref(),
-            });
-            self.judgement = Some(gate::judge(&gate::Evidence {
-                plan: &self.plan,
-                worthless: worthless.as_deref(),
-                targets: &self.targets,
-                histograms: &self.histograms,
-                comparisons: &self.comparisons,
-                probe: self.probe.as_ref(),
-                past,
-            }));
+            }),
+        }
+    }
+
+    /// Takes the baseline, if there is one, and judges the gates.
+    pub fn hold(&mut self, kept: Option<(Against, &Report)>) {
+        if !self.plan.gates.is_empty() {
+            let worthless = self.worthless();
+            let past = kept.as_ref().map(|(_, kept)| *kept);
+            self.judgement = Some(gate::judge(&self.evidence(worthless.as_deref(), past)));
         }
         self.files = super::files(&self.plan, kept.is_some()).into_iter().map(|(name, _)| name.to_owned()).collect();
         self.baseline = kept.map(|(against, _)| Box::new(against));

@@ -89,18 +89,28 @@ impl Baseline {
     }
 }
 
+/// The report of the baseline whose copy lies in a run's directory.
+pub(super) fn copied(dir: &Path) -> anyhow::Result<Option<Report>> {
+    Ok(read_copy(dir)?.map(|copy| copy.kept.report))
+}
+
+#[derive(serde::Deserialize)]
+struct Copied {
+    name: String,
+    kept: Kept,
+}
+
+fn read_copy(dir: &Path) -> anyhow::Result<Option<Copied>> {
+    match std::fs::read(dir.join(COPY)) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Puts a run beside the baseline whose copy lies in its directory, and judges its gates.
 pub(super) fn hold(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
-    #[derive(serde::Deserialize)]
-    struct Named {
-        name: String,
-        kept: Kept,
-    }
-    let copy = match std::fs::read(dir.join(COPY)) {
-        Ok(bytes) => Some(serde_json::from_slice::<Named>(&bytes)?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
+    let copy = read_copy(dir)?;
     let against = copy.as_ref().map(|copy| (copy.kept.against(&copy.name, report), &copy.kept.report));
     report.hold(against);
     Ok(())

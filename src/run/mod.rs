@@ -14,6 +14,7 @@ mod prepare;
 mod probe;
 mod progress;
 mod started;
+mod suite;
 mod sweep;
 mod watching;
 
@@ -22,7 +23,9 @@ pub use capacity::{Search, Sought, capacity, is_search, search_again};
 pub use compare::{compare, report_of};
 pub use held::{check_against, keep, kept};
 pub use prepare::{Prepared, prepare};
-pub use sweep::{Swept, is_sweep, retell_sweep, sweep, sweep_words};
+pub use suite::{SuiteRun, Suited, is_suite, retell_suite, suite};
+use sweep::sweep_length;
+pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};
 use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
@@ -352,16 +355,21 @@ fn results_directory(prepared: &Prepared, options: &Options) -> Result<PathBuf, 
         free(dir)?;
         return Ok(dir.clone());
     }
+    dated(Path::new("results"), &prepared.plan.name)
+}
+
+/// Makes a directory that nothing has used: `<name>-<utc>` in a folder.
+fn dated(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+    std::fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let stamp = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
     for number in 1..1000 {
         let more = if number == 1 { String::new() } else { format!("-{number}") };
-        let dir = PathBuf::from(format!("results/{}-{stamp}{more}", prepared.plan.name));
-        std::fs::create_dir_all("results").context("creating results/")?;
+        let dir = folder.join(format!("{name}-{stamp}{more}"));
         match std::fs::create_dir(&dir) {
             Ok(()) => return Ok(dir),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(Failure::Other(anyhow!("creating {}: {error}", dir.display()))),
         }
     }
-    Err(Failure::Other(anyhow!("no free name for a directory under results/")))
+    Err(Failure::Other(anyhow!("no free name for a directory under {}", folder.display())))
 }

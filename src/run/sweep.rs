@@ -56,6 +56,28 @@ pub fn sweep_words(loaded: &Loaded) -> Option<String> {
     ))
 }
 
+/// The load of a scenario in a line: its length, and how many points it has.
+pub fn load_words(loaded: &Loaded) -> String {
+    if let Some(words) = sweep_words(loaded) {
+        return words;
+    }
+    match length(&loaded.scenario) {
+        Some(time) => format!("{} of load", about(time)),
+        None => "as long as its requests take".to_owned(),
+    }
+}
+
+/// How long all of a scenario's load lasts, every point of a sweep, if it is driven for a time.
+pub(super) fn sweep_length(loaded: &Loaded) -> Option<Duration> {
+    match &loaded.scenario.sweep {
+        None => length(&loaded.scenario),
+        Some(sweep) => {
+            let all: Option<Duration> = loaded.points.iter().map(|point| length(&point.scenario)).sum();
+            all.map(|all| (all * sweep.repeats).min(sweep.limit.0))
+        }
+    }
+}
+
 /// How long a point's load lasts, if it is driven for a time.
 fn length(scenario: &Scenario) -> Option<Duration> {
     let load = &scenario.load;

@@ -24,6 +24,8 @@ mod metrics_csv;
 mod plan;
 mod plot;
 mod resources_csv;
+mod suite;
+mod suite_html;
 mod summary_csv;
 mod sweep;
 mod sweep_html;
@@ -45,6 +47,7 @@ pub use markdown::markdown;
 pub use metrics_csv::MetricsFile;
 pub use plan::plan;
 pub use resources_csv::{ResourcesFile, read_resources};
+pub use suite::{checks_csv, suite_json, suite_markdown, suite_table};
 pub use summary_csv::summary_csv;
 pub use sweep::{sweep_csv, sweep_json, sweep_markdown, sweep_table};
 pub use sweep_html::sweep_html;
@@ -53,6 +56,7 @@ pub use timeline_csv::timeline_csv;
 
 use crate::report::sweep::Sweep;
 use crate::report::{Report, replace};
+use crate::suite::Suite;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -90,6 +94,17 @@ fn write_each<T>(directory: &Path, document: &T, sinks: &[(&str, Sink<T>)]) -> i
         written.map_err(|error| io::Error::new(error.kind(), format!("{name}: {error}")))?;
     }
     Ok(())
+}
+
+/// Writes every file of a suite's directory but what its scenarios left.
+pub fn write_suite(directory: &Path, suite: &Suite) -> io::Result<()> {
+    let sinks: [(&str, Sink<Suite>); 4] = [
+        ("suite.json", suite_json),
+        ("checks.csv", checks_csv),
+        ("suite.md", suite_markdown),
+        ("suite.html", suite_html::suite_html),
+    ];
+    write_each(directory, suite, &sinks)
 }
 
 /// Writes every file of a sweep's directory but its manifest and its runs.

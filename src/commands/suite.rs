@@ -1,0 +1,172 @@
+//! `loadcmp suite` and `loadcmp nightly`: several scenarios and the checks on them, one table, one exit code.
+
+use super::{Shipped, Told, look, runtime, say};
+use crate::{Hold, Over};
+use anyhow::Context;
+use loadcmp::run::{Failure, Options, SuiteRun, Suited, tell};
+use loadcmp::scenario::{LoadedSuite, load_suite};
+use loadcmp::sink;
+use std::path::{Path, PathBuf};
+
+#[derive(clap::Args)]
+pub(crate) struct SuiteArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+// One is made in the life of the process.
+#[allow(clippy::large_enum_variant)]
+enum Command {
+    /// Run a suite's scenarios, one after another, and judge its checks.
+    #[command(after_help = crate::EXIT_CODES)]
+    Run {
+        #[command(flatten)]
+        args: SuiteRunArgs,
+        /// Where the results go (must be empty). Default: results/<suite>-<utc>
+        #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+        out: Option<PathBuf>,
+        /// Take up a run that was cut off: scenarios that are done are not repeated
+        #[arg(long, value_name = "DIR")]
+        resume: Option<PathBuf>,
+    },
+    /// Read a suite and its scenarios, and print what would be run; send nothing.
+    Check {
+        /// Suite file, or the name of a shipped one
+        #[arg(value_name = "SUITE")]
+        suite: PathBuf,
+        /// Of the quick form
+        #[arg(long)]
+        quick: bool,
+        #[command(flatten)]
+        over: Over,
+    },
+}
+
+#[derive(clap::Args)]
+pub(crate) struct SuiteRunArgs {
+    /// Suite file, or the name of a shipped one
+    #[arg(value_name = "SUITE")]
+    suite: PathBuf,
+    /// Its quick form: shorter loads, wider intervals
+    #[arg(long)]
+    quick: bool,
+    #[command(flatten)]
+    over: Over,
+    #[command(flatten)]
+    hold: Hold,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = SuiteFormat::Table)]
+    format: SuiteFormat,
+    /// Print nothing but the result
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// What of a suite is printed on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum SuiteFormat {
+    /// For people.
+    Table,
+    /// suite.json
+    Json,
+    /// checks.csv
+    Csv,
+    /// suite.md
+    Markdown,
+}
+
+pub(crate) fn suite(args: SuiteArgs) -> Told {
+    match args.command {
+        Command::Run { args, out, resume } => {
+            let suited = run(&args, out, resume, Path::new("results"))?;
+            tell_suite(&suited, args.format, args.quiet)
+        }
+        Command::Check { suite, quick, over } => {
+            let shipped = Shipped::default();
+            let loaded = load(&shipped, &suite)?;
+            let scenarios = scenarios(&loaded, quick, &over)?;
+            let mut text = format!(
+                "suite {}: {} scenarios, {} checks\n",
+                loaded.spec.name,
+                scenarios.len(),
+                loaded.spec.checks.len()
+            );
+            for (name, scenario) in &scenarios {
+                let length = loadcmp::run::load_words(scenario);
+                text += &format!("  {name}: {length}\n");
+            }
+            say(&text)
+        }
+    }
+}
+
+/// Makes every file of a suite again.
+pub(super) fn again(dir: &Path, format: super::Format) -> Told {
+    let format = match format {
+        super::Format::Table => SuiteFormat::Table,
+        super::Format::Json => SuiteFormat::Json,
+        super::Format::Csv => SuiteFormat::Csv,
+        super::Format::Markdown => SuiteFormat::Markdown,
+    };
+    tell_suite(&loadcmp::run::retell_suite(dir)?, format, false)
+}
+
+fn run(args: &SuiteRunArgs, out: Option<PathBuf>, resume: Option<PathBuf>, results: &Path) -> Result<Suited, Failure> {
+    let shipped = Shipped::default();
+    let loaded = load(&shipped, &args.suite)?;
+    // All are read before any is run: a mistake in the last must not come after an hour of the first.
+    let scenarios = scenarios(&loaded, args.quick, &args.over)?;
+    let options = Options {
+        out,
+        real: args.over.real,
+        quiet: args.quiet,
+        allow_commands: args.over.allow_commands,
+        ..args.hold.options()
+    };
+    let run = SuiteRun { suite: loaded, scenarios, quick: args.quick, resume, results: results.to_owned() };
+    runtime()?.block_on(loadcmp::run::suite(run, &options))
+}
+
+fn load(shipped: &Shipped, path: &Path) -> Result<LoadedSuite, Failure> {
+    let path = shipped.suite(path)?;
+    load_suite(&path).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn scenarios(
+    loaded: &LoadedSuite,
+    quick: bool,
+    over: &Over,
+) -> Result<Vec<(String, loadcmp::scenario::Loaded)>, Failure> {
+    let last = super::overrides(over);
+    let read = |(name, scenario): (&String, &loadcmp::scenario::SuiteScenario)| {
+        let overrides = loaded.overrides(name, quick, &last);
+        let told = loadcmp::scenario::load(&loaded.file(scenario), &overrides);
+        told.map(|scenario| (name.clone(), scenario)).map_err(|error| Failure::Usage(error.to_string()))
+    };
+    loaded.spec.scenarios.iter().map(read).collect()
+}
+
+/// Prints a suite; its exit code, and a line that says why it isn't 0.
+fn tell_suite(suited: &Suited, format: SuiteFormat, quiet: bool) -> Told {
+    let Suited { suite, dir } = suited;
+    let mut text = Vec::new();
+    let written = match format {
+        SuiteFormat::Table => sink::suite_table(suite, look(false), &mut text),
+        SuiteFormat::Json => sink::suite_json(suite, &mut text),
+        SuiteFormat::Csv => sink::checks_csv(suite, &mut text),
+        SuiteFormat::Markdown => sink::suite_markdown(suite, &mut text),
+    };
+    written.context("writing the result")?;
+    say(&String::from_utf8_lossy(&text))?;
+    if !quiet {
+        tell(format_args!("\nfiles: {}", dir.display()));
+    }
+    let code = suite.code();
+    if suite.status != loadcmp::report::Status::Complete {
+        tell(format_args!("loadcmp: interrupted: go on with --resume {}", dir.display()));
+    } else if code != 0 {
+        tell(format_args!("loadcmp: {}", suite.headline()));
+    }
+    Ok(code)
+}

@@ -1,0 +1,315 @@
+//! `loadcmp suite run`: the scenarios of a suite one after another, each a run of its own, and the checks on what came of
+//! them. What is done is written down after each, so that a run that was cut off is taken up where it ended.
+
+mod judge;
+
+use super::{Failure, Options, free, now, sweep_length, tell, watch_interrupts};
+use crate::record::Stopwatch;
+use crate::report::human::time;
+use crate::report::{Status, TOOL, pretty, replace};
+use crate::scenario::{CheckSpec, Loaded, LoadedSuite};
+use crate::sink;
+use crate::suite::{Check, SUITE_VERSION, ScenarioRun, State, Suite};
+use crate::{drive::Driver, gate::Outcome};
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// The document of a suite's directory.
+const DOCUMENT: &str = "suite.json";
+
+/// Seconds that a run takes beside its load: finding the engines, the first requests, writing files.
+const BESIDE_S: f64 = 3.0;
+
+/// A suite that is to be run: its scenarios read, with all that is laid over them.
+pub struct SuiteRun {
+    /// The suite.
+    pub suite: LoadedSuite,
+    /// Its scenarios, by the suite's names.
+    pub scenarios: Vec<(String, Loaded)>,
+    /// Whether this is the quick form.
+    pub quick: bool,
+    /// The directory of a run that was cut off, to be taken up.
+    pub resume: Option<PathBuf>,
+    /// Where results go unless a directory is named.
+    pub results: PathBuf,
+}
+
+/// A suite that was run, and where it lies.
+pub struct Suited {
+    /// What came of it.
+    pub suite: Suite,
+    /// Where it lies.
+    pub dir: PathBuf,
+}
+
+/// Runs a suite. Everything that isn't the result goes to standard error.
+pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> {
+    let clock = Stopwatch::start();
+    let mut told = planned(&run, options);
+    let dir = match &run.resume {
+        Some(dir) => {
+            told = taken_up(dir, told)?;
+            dir.clone()
+        }
+        None => directory(&run, options)?,
+    };
+    keep(&told, &dir)?;
+    if !options.quiet {
+        tell(estimate(&told));
+    }
+    let stopped = watch_interrupts();
+    for at in 0..told.scenarios.len() {
+        if matches!(told.scenarios[at].state, State::Done) {
+            continue;
+        }
+        if stopped.load(Relaxed) {
+            break;
+        }
+        let spent = clock.now().seconds();
+        let (name, expected) = (told.scenarios[at].name.clone(), told.scenarios[at].expected_s);
+        if let Some(budget) = told.budget_s.filter(|budget| spent + expected.unwrap_or(0.0) > *budget) {
+            told.scenarios[at].state = State::Skipped;
+            let left = time((budget - spent).max(0.0) * 1e6);
+            told.scenarios[at].why = Some(format!("{left} of {} were left for it", time(budget * 1e6)));
+            keep(&told, &dir)?;
+            continue;
+        }
+        let Some((_, loaded)) = run.scenarios.iter().find(|(known, _)| *known == name) else { continue };
+        if !options.quiet {
+            let all = told.scenarios.len();
+            tell(format_args!("loadcmp: {} of {all}: {name}", at + 1));
+        }
+        told.scenarios[at].folder = folder(&dir, &name);
+        told.scenarios[at].state = State::Running;
+        keep(&told, &dir)?;
+        let of_run = Options { out: Some(dir.join(&told.scenarios[at].folder)), ..options.clone() };
+        let ended = one(&mut told.scenarios[at], loaded, of_run).await;
+        told.scenarios[at].took_s = Some(crate::stats::tidy(clock.now().seconds() - spent));
+        keep(&told, &dir)?;
+        if !ended? || stopped.load(Relaxed) {
+            break;
+        }
+    }
+    let cut = told.scenarios.iter().any(|scenario| matches!(scenario.state, State::Planned | State::Running));
+    told.status = if cut { Status::Interrupted } else { Status::Complete };
+    told.ended = Some(now());
+    finish(told, dir)
+}
+
+/// Judges the checks of a suite's directory again, and writes its files again.
+pub fn retell_suite(dir: &Path) -> Result<Suited, Failure> {
+    let mut suite = read(dir)?;
+    if suite.status == Status::Running {
+        suite.status = Status::Interrupted;
+    }
+    finish(suite, dir.to_owned())
+}
+
+/// Whether a directory is a suite's.
+pub fn is_suite(dir: &Path) -> bool {
+    dir.join(DOCUMENT).is_file()
+}
+
+/// Judges and writes.
+fn finish(mut suite: Suite, dir: PathBuf) -> Result<Suited, Failure> {
+    judge::judge(&mut suite, &dir)?;
+    if let Some((folder, before)) = last_before(&suite, &dir) {
+        suite.compare(&folder, &before);
+    }
+    sink::write_suite(&dir, &suite).with_context(|| format!("writing the files of {}", dir.display()))?;
+    Ok(Suited { suite, dir })
+}
+
+/// What is to be, before anything is run.
+fn planned(run: &SuiteRun, options: &Options) -> Suite {
+    let spec = &run.suite.spec;
+    let scenario = |(name, loaded): &(String, Loaded)| ScenarioRun {
+        name: name.clone(),
+        folder: name.clone(),
+        sweep: loaded.scenario.sweep.is_some(),
+        hash: hash(loaded),
+        state: State::Planned,
+        why: None,
+        expected_s: sweep_length(loaded).map(|load: Duration| load.as_secs_f64() + BESIDE_S),
+        took_s: None,
+        headlines: Vec::new(),
+        invalid: Vec::new(),
+        gates: None,
+        stand_in: false,
+    };
+    Suite {
+        schema_version: SUITE_VERSION,
+        tool: TOOL.to_owned(),
+        name: spec.name.clone(),
+        about: spec.about.clone(),
+        quick: run.quick,
+        judge_stand_ins: options.judge_stand_ins,
+        started: now(),
+        ended: None,
+        status: Status::Running,
+        budget_s: spec.budget.map(|budget| budget.0.as_secs_f64()),
+        scenarios: run.scenarios.iter().map(scenario).collect(),
+        checks: spec.checks.iter().map(check).collect(),
+        before: None,
+    }
+}
+
+fn check(spec: &CheckSpec) -> Check {
+    Check {
+        name: spec.name.clone(),
+        category: spec.category.clone(),
+        scenario: spec.scenario.clone(),
+        gate: spec.gate.clone(),
+        at: spec.at.iter().map(|(path, value)| (path.clone(), value.clone())).collect(),
+        cannot: spec.cannot.clone(),
+        outcome: Outcome::NotMeasured,
+        judged: Vec::new(),
+        why: None,
+        before: None,
+    }
+}
+
+/// A run that was cut off, taken up: what is done stays, everything else is as it is planned now. It has to be of the same
+/// suite, and each scenario that is done the same as now.
+fn taken_up(dir: &Path, planned: Suite) -> Result<Suite, Failure> {
+    let before = read(dir)?;
+    let refuse = |why: String| Failure::Usage(format!("error: {} can't be taken up: {why}", dir.display()));
+    if (&before.name, before.quick) != (&planned.name, planned.quick) {
+        let form = |suite: &Suite| format!("{}{}", suite.name, if suite.quick { " --quick" } else { "" });
+        return Err(refuse(format!("it is of {}, not of {}", form(&before), form(&planned))));
+    }
+    let mut told = Suite { started: before.started.clone(), ..planned };
+    for done in before.scenarios.into_iter().filter(|scenario| scenario.state == State::Done) {
+        match told.scenarios.iter_mut().find(|scenario| scenario.name == done.name) {
+            Some(scenario) if scenario.hash == done.hash => *scenario = done,
+            _ => return Err(refuse(format!("`{}` was run in another form than it has now", done.name))),
+        }
+    }
+    Ok(told)
+}
+
+/// Runs one scenario; whether the suite is to go on.
+async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Result<bool, Failure> {
+    let ended = if told.sweep {
+        let options = Options { driver: Driver::Native, ..options };
+        super::sweep(loaded.clone(), &options).await.map(|swept| {
+            let sweep = swept.sweep;
+            let interrupted = sweep.manifest.status == Status::Interrupted;
+            told.headlines = sweep.headlines();
+            told.invalid = sweep.invalid().flat_map(|run| run.invalid.first().cloned()).take(1).collect();
+            told.stand_in = sweep.has_stand_in();
+            let worst = [Outcome::Fail, Outcome::NotMeasured, Outcome::Inconclusive, Outcome::Pass];
+            told.gates = worst.into_iter().find(|outcome| sweep.judged(*outcome).next().is_some());
+            // Of some runs that failed, the checks on them say so.
+            interrupted
+        })
+    } else {
+        super::run(loaded.clone(), &options).await.map(|finished| {
+            let report = finished.report;
+            told.headlines = report.headlines();
+            told.invalid = report.invalid().iter().map(|finding| finding.sentence.clone()).collect();
+            told.stand_in = report.has_stand_in();
+            told.gates = report.judgement.as_ref().and_then(|judgement| judgement.worst());
+            report.status != Status::Complete
+        })
+    };
+    match ended {
+        Ok(interrupted) => {
+            told.state = if interrupted { State::Running } else { State::Done };
+            if interrupted {
+                // What it found invalid is that it was interrupted.
+                told.invalid.clear();
+            }
+            Ok(!interrupted)
+        }
+        // A disk that is full is full for the next scenario, too.
+        Err(failure @ Failure::Other(_)) => Err(failure),
+        Err(failure) => {
+            told.state = State::Failed;
+            let text = failure.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            told.why = Some(first.trim_start_matches("error: ").to_owned());
+            tell(&text);
+            Ok(true)
+        }
+    }
+}
+
+/// The estimate, in a line.
+fn estimate(suite: &Suite) -> String {
+    let left = suite.scenarios.iter().filter(|scenario| scenario.state != State::Done);
+    let (n, known): (usize, f64) =
+        left.clone().fold((0, 0.0), |(n, sum), scenario| (n + 1, sum + scenario.expected_s.unwrap_or(0.0)));
+    let unknown = left.filter(|scenario| scenario.expected_s.is_none()).count();
+    let done = suite.scenarios.len() - n;
+    let mut words = format!("loadcmp: suite {}: {n} scenarios, about {}", suite.name, time(known * 1e6));
+    if unknown > 0 {
+        words += &format!(" and {unknown} whose length only the engines know");
+    }
+    if done > 0 {
+        words += &format!("; {done} were done before");
+    }
+    if let Some(budget) = suite.budget_s {
+        words += &format!(", within {}", time(budget * 1e6));
+    }
+    words
+}
+
+/// A folder for a scenario: its name, or what is free beside a part of it that was cut off.
+fn folder(dir: &Path, name: &str) -> String {
+    let more = (2..).map(|number| format!("{name}-{number}"));
+    std::iter::once(name.to_owned()).chain(more).find(|folder| !dir.join(folder).exists()).unwrap_or_default()
+}
+
+/// What a scenario is, as a hash: whatever is laid over it is in it. Secrets are masked before.
+fn hash(loaded: &Loaded) -> String {
+    let text = serde_json::to_string(&loaded.scenario).unwrap_or_default();
+    let points: String = loaded.points.iter().map(|point| format!("{:?}", point.values)).collect();
+    crate::workload::hash_of(&[text.as_bytes(), points.as_bytes()])
+}
+
+fn directory(run: &SuiteRun, options: &Options) -> Result<PathBuf, Failure> {
+    let make = |dir: &Path| std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()));
+    if let Some(dir) = &options.out {
+        make(dir)?;
+        free(dir)?;
+        return Ok(dir.clone());
+    }
+    super::dated(&run.results, &run.suite.spec.name)
+}
+
+fn keep(suite: &Suite, dir: &Path) -> Result<(), Failure> {
+    let path = dir.join(DOCUMENT);
+    let written = replace(&path, |out| pretty(out, suite)).with_context(|| format!("writing {}", path.display()));
+    Ok(written?)
+}
+
+fn read(dir: &Path) -> Result<Suite, Failure> {
+    let path = dir.join(DOCUMENT);
+    let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
+    let bytes = std::fs::read(&path).map_err(|error| wrong(format!("can't be read: {error}")))?;
+    let suite: Suite =
+        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is none of loadcmp's ({error})")))?;
+    if suite.schema_version > SUITE_VERSION {
+        let version = suite.schema_version;
+        return Err(wrong(format!("its form is version {version}; this loadcmp knows {SUITE_VERSION}")));
+    }
+    Ok(suite)
+}
+
+/// The last run beside this one that it can be compared with; what isn't one is passed over.
+fn last_before(suite: &Suite, dir: &Path) -> Option<(String, Suite)> {
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let entries = std::fs::read_dir(parent).ok()?;
+    let folders = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    folders
+        .filter(|folder| folder.file_name() != dir.file_name())
+        .filter_map(|folder| {
+            let name = folder.file_name()?.to_string_lossy().into_owned();
+            Some((name, read(&folder).ok()?))
+        })
+        .filter(|(_, before)| suite.comparable(before))
+        .max_by(|a, b| a.1.started.cmp(&b.1.started))
+}

@@ -1,0 +1,62 @@
+//! Judges the checks of a suite by the files that its scenarios left.
+
+use super::super::{Failure, held, report_of};
+use crate::report::Report;
+use crate::report::sweep::SweepManifest;
+use crate::suite::{Point, ScenarioRun, State, Suite, judge_check};
+use std::collections::HashMap;
+use std::path::{Component, Path};
+
+/// Judges every check anew.
+pub(super) fn judge(suite: &mut Suite, dir: &Path) -> Result<(), Failure> {
+    let mut read: HashMap<String, Vec<Point>> = HashMap::new();
+    for scenario in suite.scenarios.iter().filter(|scenario| matches!(scenario.state, State::Done | State::Running)) {
+        let mut points = points(scenario, dir);
+        for point in &mut points {
+            if let Ok(report) = &mut point.report {
+                // As the suite is told, and not as the run was.
+                report.plan.gates.stand_ins = suite.judge_stand_ins;
+            }
+        }
+        read.insert(scenario.name.clone(), points);
+    }
+    for check in &mut suite.checks {
+        let scenario = suite.scenarios.iter().find(|scenario| Some(&scenario.name) == check.scenario.as_ref());
+        let points = scenario.and_then(|scenario| read.get(&scenario.name)).map(Vec::as_slice).unwrap_or_default();
+        judge_check(check, scenario, points);
+    }
+    Ok(())
+}
+
+/// The runs of a scenario. What a document says may come from elsewhere: only folders of this suite are read.
+fn points(scenario: &ScenarioRun, dir: &Path) -> Vec<Point> {
+    let inside = |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
+    if !inside(&scenario.folder) {
+        return Vec::new();
+    }
+    let folder = dir.join(&scenario.folder);
+    if !scenario.sweep {
+        return vec![point(Vec::new(), &folder)];
+    }
+    let manifest: Option<SweepManifest> =
+        std::fs::read(folder.join("sweep-manifest.json")).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let Some(manifest) = manifest else { return Vec::new() };
+    let runs = manifest.runs.iter().filter(|run| inside(&run.folder));
+    runs.map(|run| {
+        let values = manifest.paths.iter().cloned().zip(run.values.iter().cloned()).collect();
+        match &run.failed {
+            Some(why) => Point { values, report: Err(why.clone()), past: None },
+            None => point(values, &folder.join(&run.folder)),
+        }
+    })
+    .collect()
+}
+
+fn point(values: Vec<(String, serde_json::Value)>, folder: &Path) -> Point {
+    let report = report_of(folder).map_err(|failure| {
+        let text = failure.to_string();
+        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    });
+    let past: Option<Report> = held::copied(folder).ok().flatten();
+    Point { values, report, past }
+}

@@ -1,0 +1,270 @@
+//! A suite, told: what became of its scenarios and of its checks, category by category, now and before.
+
+mod checks;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use checks::{Point, judge_check};
+
+use crate::gate::{Judged, Outcome};
+use crate::report::Status;
+use serde::{Deserialize, Serialize};
+
+/// Version of the form of `suite.json`.
+pub const SUITE_VERSION: u32 = 1;
+
+/// The files of a suite's directory, each with what it is.
+pub const SUITE_FILES: [(&str, &str); 5] = [
+    ("suite.json", "all of it, for machines; a run is taken up again by it"),
+    ("checks.csv", "a row a check"),
+    ("junit.xml", "the checks, for CI"),
+    ("suite.md", "for a pull request"),
+    ("suite.html", "this page, on its own"),
+];
+
+/// How far a scenario got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It waits for its turn.
+    Planned,
+    /// It was begun, and cut off if it still stands so.
+    Running,
+    /// It ran to its end.
+    Done,
+    /// It could not be run.
+    Failed,
+    /// There was no time for it.
+    Skipped,
+}
+
+impl State {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Planned => "not run",
+            State::Running => "cut off",
+            State::Done => "done",
+            State::Failed => "failed",
+            State::Skipped => "skipped",
+        }
+    }
+}
+
+/// One scenario of a suite, and what became of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScenarioRun {
+    /// The suite's name for it.
+    pub name: String,
+    /// Its folder, from the suite's.
+    pub folder: String,
+    /// Whether it is a sweep, whose runs lie in folders of their own.
+    pub sweep: bool,
+    /// Hash of what is to be run: text and everything laid over it. A run that is taken up again has to find the same.
+    pub hash: String,
+    /// How far it got.
+    pub state: State,
+    /// Why it failed or was skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Seconds of load that were expected; `None` if only the engines know.
+    pub expected_s: Option<f64>,
+    /// Seconds that it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_s: Option<f64>,
+    /// What came of its main metric, in sentences.
+    #[serde(default)]
+    pub headlines: Vec<String>,
+    /// Why its own audit found it invalid.
+    #[serde(default)]
+    pub invalid: Vec<String>,
+    /// The worst that became of gates of its own; `None` without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Outcome>,
+    /// Whether a stand-in answered.
+    #[serde(default)]
+    pub stand_in: bool,
+}
+
+/// A check and what became of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// What it is called.
+    pub name: String,
+    /// What it belongs to.
+    pub category: String,
+    /// The scenario that it is about; `None` for one that can't be measured.
+    pub scenario: Option<String>,
+    /// What has to hold; `None` for one that can't be measured.
+    pub gate: Option<String>,
+    /// The points of a sweep that it is about, paths and values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub at: Vec<(String, serde_json::Value)>,
+    /// Why it can't be measured, said beforehand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cannot: Option<String>,
+    /// What became of it: the worst over targets and points.
+    pub outcome: Outcome,
+    /// The judgements that it rests on, the worst first; of a sweep's points each with its values in words.
+    #[serde(default)]
+    pub judged: Vec<(String, Judged)>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The last comparable run's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
+}
+
+/// What became of a check in the last comparable run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What was judged then; of the same measure and unit as now.
+    pub point: Option<f64>,
+}
+
+/// A suite, told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Suite {
+    /// Version of this document's form.
+    pub schema_version: u32,
+    /// What wrote it, with its version.
+    pub tool: String,
+    /// Its name.
+    pub name: String,
+    /// One sentence for people.
+    pub about: Option<String>,
+    /// Whether this was the quick form.
+    pub quick: bool,
+    /// Whether stand-ins are judged like real engines.
+    pub judge_stand_ins: bool,
+    /// When it began, UTC (RFC 3339).
+    pub started: String,
+    /// When it ended.
+    pub ended: Option<String>,
+    /// How far it got.
+    pub status: Status,
+    /// Seconds that all of it may take.
+    pub budget_s: Option<f64>,
+    /// The scenarios, in the order they are run.
+    pub scenarios: Vec<ScenarioRun>,
+    /// The checks, in the order they are told.
+    pub checks: Vec<Check>,
+    /// The last comparable run: its folder and when it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<(String, String)>,
+}
+
+/// The checks of a category, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Category {
+    /// Its name.
+    pub name: String,
+    /// Checks that passed.
+    pub passed: usize,
+    /// Checks that failed.
+    pub failed: usize,
+    /// Checks whose bound lies in the interval.
+    pub inconclusive: usize,
+    /// Checks without a figure, those that can't be measured among them.
+    pub not_measured: usize,
+    /// Those of the last comparable run that passed; `None` without one.
+    pub passed_before: Option<usize>,
+}
+
+impl Category {
+    /// All of its checks.
+    pub fn all(&self) -> usize {
+        self.passed + self.failed + self.inconclusive + self.not_measured
+    }
+
+    /// The share of those decided that passed; `None` if none was.
+    pub fn rate(&self) -> Option<f64> {
+        let decided = self.passed + self.failed;
+        (decided > 0).then(|| self.passed as f64 / decided as f64)
+    }
+}
+
+impl Suite {
+    /// The checks by category, in the order they first stand in.
+    pub fn categories(&self) -> Vec<Category> {
+        let mut all: Vec<Category> = Vec::new();
+        for check in &self.checks {
+            let at = all.iter().position(|category| category.name == check.category).unwrap_or_else(|| {
+                all.push(Category { name: check.category.clone(), ..Category::default() });
+                all.len() - 1
+            });
+            let category = &mut all[at];
+            match check.outcome {
+                Outcome::Pass => category.passed += 1,
+                Outcome::Fail => category.failed += 1,
+                Outcome::Inconclusive => category.inconclusive += 1,
+                Outcome::NotMeasured => category.not_measured += 1,
+            }
+            if let Some(before) = &check.before {
+                *category.passed_before.get_or_insert(0) += usize::from(before.outcome == Outcome::Pass);
+            }
+        }
+        all
+    }
+
+    /// All checks, counted.
+    pub fn total(&self) -> Category {
+        let mut total = Category { name: "all".to_owned(), ..Category::default() };
+        for category in self.categories() {
+            total.passed += category.passed;
+            total.failed += category.failed;
+            total.inconclusive += category.inconclusive;
+            total.not_measured += category.not_measured;
+            if let Some(before) = category.passed_before {
+                *total.passed_before.get_or_insert(0) += before;
+            }
+        }
+        total
+    }
+
+    /// Whether any target was a stand-in.
+    pub fn has_stand_in(&self) -> bool {
+        self.scenarios.iter().any(|scenario| scenario.stand_in)
+    }
+
+    /// The exit code: 4 if it was interrupted; 1 if a check or a scenario's own gate failed; 4 if a scenario is invalid, 3 if one
+    /// failed; 5 if a check that can be measured wasn't, or was inconclusive; else 0.
+    pub fn code(&self) -> u8 {
+        let check = |outcome: Outcome| {
+            self.checks.iter().any(|check| check.cannot.is_none() && check.outcome == outcome)
+                || self.scenarios.iter().any(|scenario| scenario.gates == Some(outcome))
+        };
+        match () {
+            () if self.status != Status::Complete => 4,
+            () if check(Outcome::Fail) => 1,
+            () if self.scenarios.iter().any(|scenario| !scenario.invalid.is_empty()) => 4,
+            () if self.scenarios.iter().any(|scenario| scenario.state == State::Failed) => 3,
+            () if check(Outcome::Inconclusive) || check(Outcome::NotMeasured) => 5,
+            () => 0,
+        }
+    }
+
+    /// Takes what became of the same checks in an earlier run.
+    pub fn compare(&mut self, folder: &str, before: &Suite) {
+        self.before = Some((folder.to_owned(), before.started.clone()));
+        for check in &mut self.checks {
+            let same = |other: &&Check| (&other.category, &other.name) == (&check.category, &check.name);
+            check.before = before.checks.iter().find(same).map(|other| {
+                let like = check.judged.first().zip(other.judged.first());
+                let like = like.filter(|((_, a), (_, b))| a.measure == b.measure && a.unit == b.unit);
+                Before { outcome: other.outcome, point: like.and_then(|(_, (_, judged))| judged.point) }
+            });
+        }
+    }
+
+    /// Whether an earlier run is one that this can be told beside: of the same form, on the same kind of engines, and ended.
+    pub fn comparable(&self, before: &Suite) -> bool {
+        (&self.name, self.quick, self.has_stand_in()) == (&before.name, before.quick, before.has_stand_in())
+            && before.status == Status::Complete
+            && before.started < self.started
+    }
+}

@@ -1,0 +1,144 @@
+use super::*;
+use crate::report::fixture::report;
+use crate::scenario::Task;
+
+fn check(name: &str, category: &str, gate: Option<&str>) -> Check {
+    Check {
+        name: name.to_owned(),
+        category: category.to_owned(),
+        scenario: gate.map(|_| "s".to_owned()),
+        gate: gate.map(str::to_owned),
+        at: Vec::new(),
+        cannot: gate.is_none().then(|| "no engine tells".to_owned()),
+        outcome: Outcome::NotMeasured,
+        judged: Vec::new(),
+        why: None,
+        before: None,
+    }
+}
+
+fn run(state: State) -> ScenarioRun {
+    ScenarioRun {
+        name: "s".to_owned(),
+        folder: "s".to_owned(),
+        sweep: false,
+        hash: String::new(),
+        state,
+        why: None,
+        expected_s: Some(5.0),
+        took_s: None,
+        headlines: Vec::new(),
+        invalid: Vec::new(),
+        gates: None,
+        stand_in: false,
+    }
+}
+
+fn suite(checks: Vec<Check>) -> Suite {
+    Suite {
+        schema_version: SUITE_VERSION,
+        tool: String::new(),
+        name: "t".to_owned(),
+        about: None,
+        quick: false,
+        judge_stand_ins: false,
+        started: "2026-11-21T02:00:00Z".to_owned(),
+        ended: None,
+        status: Status::Complete,
+        budget_s: None,
+        scenarios: vec![run(State::Done)],
+        checks,
+        before: None,
+    }
+}
+
+fn points(values: &[u64]) -> Vec<Point> {
+    let point = |n: &u64| Point {
+        values: vec![("load.closed.users".to_owned(), (*n).into())],
+        report: Ok(report(Task::Classify, false)),
+        past: None,
+    };
+    values.iter().map(point).collect()
+}
+
+#[test]
+fn a_check_is_as_bad_as_the_worst_of_its_points() {
+    let mut one = check("a", "x", Some("native.latency.p50 <= 1s"));
+    let mut points = points(&[1, 4]);
+    judge_check(&mut one, Some(&run(State::Done)), &points);
+    assert_eq!((one.outcome, one.judged.len()), (Outcome::Pass, 2));
+    assert!(one.told().contains("users 1") && one.told().ends_with("and 1 more"), "{}", one.told());
+    // Only the points that it names.
+    one.at = vec![("load.closed.users".to_owned(), 4.into())];
+    judge_check(&mut one, Some(&run(State::Done)), &points);
+    assert_eq!(one.judged.len(), 1);
+    one.at = vec![("load.closed.users".to_owned(), 9.into())];
+    judge_check(&mut one, Some(&run(State::Done)), &points);
+    assert_eq!((one.outcome, one.told().as_str()), (Outcome::NotMeasured, "the scenario has no such point"));
+    // A point without a report is a gap.
+    one.at.clear();
+    points[1].report = Err("gone".to_owned());
+    judge_check(&mut one, Some(&run(State::Done)), &points);
+    assert_eq!(one.outcome, Outcome::NotMeasured);
+    assert!(one.told().contains("gone"), "{}", one.told());
+    // Unless another fails already.
+    let mut fails = check("a", "x", Some("native.latency.p50 <= 1ms"));
+    judge_check(&mut fails, Some(&run(State::Done)), &points);
+    assert_eq!(fails.outcome, Outcome::Fail);
+    judge_check(&mut fails, Some(&run(State::Failed)), &[]);
+    assert_eq!((fails.outcome, fails.told().as_str()), (Outcome::NotMeasured, "its scenario was not run"));
+}
+
+#[test]
+fn what_cannot_be_measured_never_passes_and_fails_nothing() {
+    let mut none = check("kernel fusion", "kernels", None);
+    judge_check(&mut none, None, &[]);
+    assert_eq!((none.outcome, none.told().as_str()), (Outcome::NotMeasured, "no engine tells"));
+    let mut suite = suite(vec![none]);
+    assert_eq!(suite.code(), 0);
+    assert!(suite.headline().starts_with("None of 1 checks was decided, 1 can't be measured"), "{}", suite.headline());
+    suite.checks.push(check("b", "x", Some("errors == 0")));
+    assert_eq!(suite.code(), 5, "one that could be measured wasn't");
+}
+
+#[test]
+fn one_exit_code_tells_the_worst() {
+    let mut passing = check("a", "x", Some("errors <= 5%"));
+    judge_check(&mut passing, Some(&run(State::Done)), &points(&[1]));
+    let mut suite = suite(vec![passing.clone()]);
+    assert_eq!(suite.code(), 0);
+    suite.scenarios.push(run(State::Failed));
+    assert_eq!(suite.code(), 3);
+    suite.scenarios[0].invalid.push("unequal".to_owned());
+    assert_eq!(suite.code(), 4);
+    suite.scenarios[0].gates = Some(Outcome::Fail);
+    assert_eq!(suite.code(), 1);
+    suite.status = Status::Interrupted;
+    assert_eq!(suite.code(), 4);
+    assert_eq!(suite.scenario_notes().len(), 3);
+}
+
+#[test]
+fn a_suite_is_told_beside_the_last_one_like_it() {
+    let judged = |gate: &str| {
+        let mut check = check("a", "x", Some(gate));
+        judge_check(&mut check, Some(&run(State::Done)), &points(&[1]));
+        check
+    };
+    let before = suite(vec![judged("native.latency.p50 <= 1ms"), check("gone", "x", None)]);
+    let mut now = suite(vec![judged("native.latency.p50 <= 1s"), check("new", "y", Some("errors == 0"))]);
+    assert!(!now.comparable(&before), "it began no later");
+    now.started = "2026-11-22T02:00:00Z".to_owned();
+    assert!(now.comparable(&before));
+    now.compare("results/t-1", &before);
+    assert_eq!(now.checks[0].change(), "was FAIL");
+    assert_eq!(now.checks[1].change(), "");
+    assert_eq!(now.total().passed_before, Some(0));
+    let rate = |category: &Category| category.rate();
+    assert_eq!(now.categories().iter().map(rate).collect::<Vec<_>>(), [Some(1.0), None]);
+    let mut same = now.clone();
+    same.compare("results/t-2", &now);
+    assert_eq!(same.checks[0].change(), "× 1.00");
+    let text = serde_json::to_string(&now).unwrap();
+    assert_eq!(serde_json::to_string(&serde_json::from_str::<Suite>(&text).unwrap()).unwrap(), text);
+}
