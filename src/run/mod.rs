@@ -5,6 +5,7 @@ mod calibrate;
 mod capacity;
 mod child;
 mod cold;
+mod command_line;
 mod compare;
 mod folder;
 mod interference;
@@ -146,7 +147,7 @@ async fn measure(
     let plan = Arc::new(prepared.plan.clone());
     let begun = Manifest::begin((*plan).clone(), host::facts(), now());
     let floors = calibrate::floors(&plan, options.quiet);
-    let manifest = Arc::new(Mutex::new(Manifest { floors, ..begun }));
+    let manifest = Arc::new(Mutex::new(Manifest { floors, command: command_line::told(), ..begun }));
     let keep = {
         let (manifest, path) = (manifest.clone(), dir.join("manifest.json"));
         move |change: &dyn Fn(&mut Manifest)| {

@@ -5,6 +5,7 @@
 
 mod appended;
 mod bars;
+mod benchstat;
 mod beside;
 mod calibration;
 mod capacity;
@@ -16,18 +17,24 @@ mod front;
 mod hlog;
 mod html;
 mod json;
+pub mod junit;
+mod labels;
 mod lines;
 mod markdown;
 mod metrics_csv;
 mod plan;
 mod plot;
+mod prometheus;
+mod repeat;
 mod resources_csv;
 mod summary_csv;
 mod sweep;
 mod sweep_html;
 mod table;
+mod timeline;
 mod timeline_csv;
 
+pub use benchstat::benchstat;
 pub use beside::{beside_csv, beside_json, beside_markdown, beside_table};
 pub use calibration::calibration;
 pub use capacity::{capacity_csv, capacity_html, capacity_json, capacity_markdown, capacity_table, write_capacity};
@@ -40,6 +47,7 @@ pub use json::json;
 pub use markdown::markdown;
 pub use metrics_csv::MetricsFile;
 pub use plan::plan;
+pub use prometheus::prometheus;
 pub use resources_csv::{ResourcesFile, read_resources};
 pub use summary_csv::summary_csv;
 pub use sweep::{sweep_csv, sweep_json, sweep_markdown, sweep_table};
@@ -56,7 +64,7 @@ use std::path::Path;
 pub type Sink<T = Report> = fn(&T, &mut dyn Write) -> io::Result<()>;
 
 /// Every file that is made from a report alone, and by what.
-const SINKS: [(&str, Sink); 8] = [
+const SINKS: [(&str, Sink); 10] = [
     ("summary.csv", summary_csv),
     ("comparison.csv", comparison_csv),
     ("findings.csv", findings_csv),
@@ -65,6 +73,8 @@ const SINKS: [(&str, Sink); 8] = [
     ("report.md", markdown),
     ("report.html", html),
     ("histograms.hlog", hlog),
+    ("benchstat.txt", benchstat),
+    ("metrics.prom", prometheus),
 ];
 
 /// Writes every file but those that a run appends to, and the manifest, into a results directory.
