@@ -12,6 +12,7 @@ pub mod front;
 mod levels;
 mod likeness;
 mod manifest;
+mod schema;
 mod soak;
 pub mod sweep;
 mod watching;
@@ -24,6 +25,7 @@ pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
 pub use likeness::Unlike;
 pub use manifest::{Manifest, Status};
+pub use schema::schema;
 pub use soak::{Drifted, Soak, SoakedTarget};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
@@ -66,7 +68,7 @@ pub fn files(plan: &Plan) -> Vec<(&'static str, &'static str)> {
 }
 
 /// A run, told.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Report {
     /// Version of this document's form.
     pub schema_version: u32,

@@ -37,6 +37,10 @@ fn masked(arg: &str) -> String {
             // Of headers each is one: `headers.x-key=…`.
             let set = if word == "headers" { set.find(['=', ':']).map_or("", |at| &set[at..]) } else { set };
             let Some(value) = set.strip_prefix(['=', ':']) else { continue };
+            // What names a variable is no secret, and is what it takes to do it again.
+            if value.trim_start_matches(['"', '\'', ' ']).starts_with("${") {
+                continue;
+            }
             let from = arg.len() - value.len();
             let to =
                 if word == "headers" { arg.len() } else { value.find([',', '}']).map_or(arg.len(), |end| from + end) };
@@ -71,6 +75,7 @@ mod tests {
         assert_eq!(told(&["run", "it's here.yaml", ""]), r"loadcmp run 'it'\''s here.yaml' ''");
         for (given, want) in [
             ("a=openai:http://h:1,token=s3cr3t,model=m", "loadcmp 'a=openai:http://h:1,token=***,model=m'"),
+            ("targets.a.openai.token=${TOKEN}", "loadcmp 'targets.a.openai.token=${TOKEN}'"),
             ("targets.a.openai.token=s3cr3t", "loadcmp 'targets.a.openai.token=***'"),
             ("targets.a.openai={url: x, token: 's3cr3t'}", "loadcmp 'targets.a.openai={url: x, token:***}'"),
             ("targets.a.json.headers.X-Key=s3cr3t", "loadcmp 'targets.a.json.headers.X-Key=***'"),

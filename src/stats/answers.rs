@@ -5,7 +5,7 @@ use crate::record::Sample;
 use serde::{Deserialize, Serialize};
 
 /// What was expected and what was read, counted over answered requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Confusion {
     /// The labels, in the scenario's order.
     pub labels: Vec<String>,
