@@ -29,7 +29,10 @@ pub fn benchstat(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if let Some(cpu) = &report.machine.cpu {
         writeln!(out, "cpu: {}", one_line(cpu))?;
     }
-    for (summary, planned) in report.targets.iter().zip(&plan.targets) {
+    // The reference first: benchstat takes the first column for the base.
+    let all = report.targets.iter().zip(&plan.targets).enumerate();
+    let (first, others): (Vec<_>, Vec<_>) = all.partition(|(at, _)| *at == plan.reference);
+    for (_, (summary, planned)) in first.into_iter().chain(others) {
         writeln!(out, "\ntarget: {}", one_line(&summary.label()))?;
         writeln!(out, "# {}", about(planned))?;
         target(report, summary, &name(summary, planned), out)?;
