@@ -100,11 +100,11 @@ fn run(report: &Report) -> Vec<Family> {
 
 /// Adds a row of a target to the families it belongs to.
 fn rows(families: &mut Vec<Family>, row: &Row, labels: &[Label]) {
-    let (name, scale) = base(&row.metric, &row.unit);
+    let (name, size) = base(&row.metric, &row.unit);
     let help = Metric::ALL.into_iter().find(|metric| metric.name() == row.metric);
     let help = help
         .map_or_else(|| format!("{}.", sentence(&metric_words(&row.metric))), |metric| sentence(metric.about()) + ".");
-    let told = |value: Option<f64>| value.map(|value| value * scale).filter(|value| value.is_finite());
+    let told = |value: Option<f64>| value.map(|value| value / size).filter(|value| value.is_finite());
     let quantiles = [
         ("0", row.min),
         ("0.5", row.p50),
@@ -147,15 +147,15 @@ fn family<'a>(families: &'a mut Vec<Family>, name: &str, kind: &'static str, hel
     &mut families[at]
 }
 
-/// A metric's name and the factor that takes its values to base units.
+/// A metric's name, and how many of its units are one of the base unit.
 fn base(metric: &str, of: &str) -> (String, f64) {
-    let (word, scale) = match of {
-        unit::MICROS => ("seconds", 1e-6),
+    let (word, size) = match of {
+        unit::MICROS => ("seconds", 1e6),
         unit::BYTES => ("bytes", 1.0),
-        unit::BYTES_PER_H => ("bytes_per_second", 1.0 / 3600.0),
+        unit::BYTES_PER_H => ("bytes_per_second", 3600.0),
         unit::TOKENS => ("tokens", 1.0),
         unit::TOKENS_PER_S | unit::REQUESTS_PER_S => ("per_second", 1.0),
-        unit::TOKENS_PER_S_PER_GIB => ("tokens_per_second_per_byte", 1.0 / f64::from(1 << 30)),
+        unit::TOKENS_PER_S_PER_GIB => ("tokens_per_second_per_byte", f64::from(1 << 30)),
         unit::REQUESTS => ("requests", 1.0),
         unit::CORES => ("cores", 1.0),
         unit::JOULES => ("joules", 1.0),
@@ -165,15 +165,15 @@ fn base(metric: &str, of: &str) -> (String, f64) {
     };
     let plain = metric.replace("_per_s_per_gib", "").replace("_per_s", "_per_second");
     // What the name says already isn't said twice.
-    let said = word.is_empty() || plain == word || plain.ends_with(&format!("_{word}")) || word.starts_with(&plain);
-    let name = if word.starts_with(&plain) && !word.is_empty() {
+    let said = word.is_empty() || plain == word || plain.ends_with(&format!("_{word}"));
+    let name = if of == unit::TOKENS_PER_S_PER_GIB {
         word.to_owned()
     } else if said {
         plain
     } else {
         format!("{plain}_{word}")
     };
-    (format!("loadcmp_{name}"), scale)
+    (format!("loadcmp_{name}"), size)
 }
 
 /// Words that begin as a sentence does.
