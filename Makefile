@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?=
 ARGS ?=
 
-.PHONY: run test lint test-real engines clients bench truth soak help
+.PHONY: run test lint test-real engines clients pages bench truth soak help
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,10 @@ test-real: ## The tests on real engines; `make engines` first.
 clients: ## The official clients against the stand-in.
 	$(CARGO) build
 	tests/clients/run.sh
+
+pages: ## The pages in a real browser, light and dark, wide and narrow; pictures in target/pages/pictures.
+	$(CARGO) build
+	tests/pages/run.sh
 
 soak: ## Minutes of load on stand-ins that leak, slow down and stay well; loadcmp's own memory stays flat.
 	$(CARGO) test --quiet --test soak -- --include-ignored --nocapture

@@ -150,8 +150,9 @@ pub(crate) fn init(name: &str) -> Told {
     say(&format!("{} written. Look at it, then: loadcmp run {}\n", path.display(), path.display()))
 }
 
-pub(crate) fn schema() -> Told {
-    say(&schema_text()?)
+pub(crate) fn schema(report: bool) -> Told {
+    let schema = if report { loadcmp::report::schema() } else { scenario::schema() };
+    say(&(serde_json::to_string_pretty(&schema).context("writing the schema")? + "\n"))
 }
 
 fn schema_text() -> anyhow::Result<String> {

@@ -54,7 +54,11 @@ enum Command {
     /// Write a commented scenario to start from.
     Init(InitArgs),
     /// Print the JSON Schema of scenarios (draft-07), for editors.
-    Schema,
+    Schema {
+        /// That of report.json, for programs that read it
+        #[arg(long)]
+        report: bool,
+    },
     /// Run the stand-in: a small engine with declared timing, on loopback.
     Serve(loadcmp::standin::ServeArgs),
     /// Measure what this machine can be measured to, once: loadcmp's own cost against a server that does nothing.
@@ -317,7 +321,7 @@ fn main() -> ExitCode {
         Command::Capacity(args) => capacity_command::capacity(args),
         Command::Check(args) => commands::check(args),
         Command::Init(args) => commands::init(&args.name),
-        Command::Schema => commands::schema(),
+        Command::Schema { report } => commands::schema(report),
         Command::Serve(args) => loadcmp::standin::run(args).map(|()| 0).map_err(loadcmp::run::Failure::Other),
         Command::Calibrate(args) => commands::calibrate(&args),
         Command::Report(args) => commands::report(args),

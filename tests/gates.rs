@@ -79,7 +79,7 @@ fn gates_decide_the_exit_code_and_stand_in_every_file() {
     }
 
     // Told again it is the same, to the byte and the exit code.
-    let files = ["report.json", "report.md", "report.html", "gates.csv"];
+    let files = ["report.json", "report.md", "report.html", "gates.csv", "junit.xml"];
     let before = files.map(|file| std::fs::read(judged.join(file)).unwrap());
     assert_eq!(ask(dir.path(), &["report", "judged"]).0, 1);
     assert!(before == files.map(|file| std::fs::read(judged.join(file)).unwrap()));

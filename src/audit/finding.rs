@@ -4,7 +4,7 @@ use super::{Severity, Unit, human};
 use serde::{Deserialize, Serialize};
 
 /// A reason to read a comparison with care, or not to read it at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Finding {
     /// The rule's id.
     pub id: String,

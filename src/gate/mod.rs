@@ -17,7 +17,7 @@ use crate::stats::{Comparison, Packed, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
 
 /// What became of a gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The whole interval lies on the right side of the bound.
@@ -43,7 +43,7 @@ impl Outcome {
 }
 
 /// What the interval and the bound of a gate are of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
     /// The figure itself, in its unit.
@@ -66,7 +66,7 @@ impl Measure {
 }
 
 /// A gate and what became of it, of one target.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Judged {
     /// The gate as it was written.
     pub gate: String,
@@ -98,7 +98,7 @@ pub struct Judged {
 }
 
 /// How far a target got in the tiers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Reached {
     /// Position of the target in the report's targets.
     pub target: usize,
@@ -111,7 +111,7 @@ pub struct Reached {
 }
 
 /// Everything that was judged of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Judgement {
     /// The gates, in the order written; one without a target once for each.
     pub gates: Vec<Judged>,

@@ -18,7 +18,7 @@ pub const INSTRUMENT: &str = if cfg!(debug_assertions) {
 };
 
 /// How bytes travel to an engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Transport {
     /// TCP; measured over loopback.
@@ -47,7 +47,7 @@ impl Transport {
 
 /// What a request costs over one wire when the server does nothing, from one user in a closed loop. Times in microseconds;
 /// the null server's own time is in them: no request takes less on this machine.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Floor {
     /// The wire's word: `ollama`, `openai`, `gg_core` or `json`.
     pub wire: String,

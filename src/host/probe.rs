@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 
 /// How fast a machine is, on one core, at its best of several tries.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Probe {
     /// Rounds of [`rounds`] a second.
     pub rounds_per_s: f64,

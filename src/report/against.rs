@@ -8,7 +8,7 @@ use crate::scenario::gate::Gate;
 use serde::{Deserialize, Serialize};
 
 /// The baseline of a run, and the run beside it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Against {
     /// The baseline's name.
     pub name: String,

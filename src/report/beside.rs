@@ -54,7 +54,7 @@ pub struct Side {
 }
 
 /// A target in both runs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Pair {
     /// Its name in the first run, a stand-in marked.
     pub first: String,

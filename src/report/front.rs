@@ -8,7 +8,7 @@ use crate::stats::{Estimate, Matches, Stands, Verdict, compare_summaries, newcom
 use serde::{Deserialize, Serialize};
 
 /// What the targets are like, and which no other is better than in everything.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Front {
     /// In what they are compared.
     pub respects: Vec<Respect>,
@@ -17,7 +17,7 @@ pub struct Front {
 }
 
 /// One thing that variants are compared in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Respect {
     /// What it is called in files: `memory_peak`.
     pub metric: String,
@@ -32,7 +32,7 @@ pub struct Respect {
 }
 
 /// One of the targets.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Candidate {
     /// Position of the target.
     pub target: usize,

@@ -16,6 +16,10 @@ pub struct Levels {
     pub memory: BTreeMap<String, Level>,
     /// Mean frequency over the machine's cores, in MHz.
     pub frequency: Level,
+    /// Cores that all but loadcmp and the targets kept busy.
+    pub others: Level,
+    /// Memory that could be given without swapping, in bytes.
+    pub available: Level,
 }
 
 impl Levels {
@@ -23,6 +27,8 @@ impl Levels {
     pub fn push(&mut self, row: &Usage) {
         if row.who == "host" {
             self.frequency.extend(row.frequency_mhz.map(|mhz| (row.t_s, mhz)));
+            self.others.extend(row.other_cores.map(|cores| (row.t_s, cores)));
+            self.available.extend(row.available_bytes.map(|bytes| (row.t_s, bytes as f64)));
             return;
         }
         if let Some(cores) = row.cpu_cores {

@@ -8,7 +8,7 @@ use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, Until};
 use serde::{Deserialize, Serialize};
 
 /// A thing that two runs don't have in common.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Unlike {
     /// What it is, in words.
     pub what: String,

@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 /// How far a run got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Under way, or cut off.
@@ -28,6 +28,9 @@ pub struct Manifest {
     pub schema_version: u32,
     /// What wrote it, with its version.
     pub tool: String,
+    /// The command that began it, secrets masked; empty where that isn't known.
+    #[serde(default)]
+    pub command: String,
     /// When the run began, UTC (RFC 3339).
     pub started: String,
     /// When it ended.
@@ -65,6 +68,7 @@ impl Manifest {
         Self {
             schema_version: SCHEMA_VERSION,
             tool: TOOL.to_owned(),
+            command: String::new(),
             started,
             ended: None,
             status: Status::Running,

@@ -13,6 +13,7 @@ pub mod front;
 mod levels;
 mod likeness;
 mod manifest;
+mod schema;
 mod soak;
 pub mod sweep;
 mod watching;
@@ -26,6 +27,7 @@ pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
 pub use likeness::{Unlike, unlike_setups};
 pub use manifest::{Manifest, Status};
+pub use schema::schema;
 pub use soak::{Drifted, Soak, SoakedTarget};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
@@ -42,7 +44,7 @@ pub const TOOL: &str = concat!("loadcmp ", env!("CARGO_PKG_VERSION"));
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The files of every run's directory, each with what it is.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 13] = [
     ("manifest.json", "the plan, the machine, versions"),
     ("samples.csv", "a row a request"),
     ("summary.csv", "a row a target and metric"),
@@ -54,6 +56,8 @@ const FILES: [(&str, &str); 11] = [
     ("report.md", "for a pull request"),
     ("report.html", "this page, on its own"),
     ("histograms.hlog", "distributions, for HdrHistogram's tools"),
+    ("benchstat.txt", "for benchstat, in the form of Ollama's own bench"),
+    ("metrics.prom", "for Prometheus' textfile collector"),
 ];
 
 /// The files of a run's directory: those of every run, and those that this one has besides.
@@ -62,6 +66,7 @@ pub fn files(plan: &Plan, baseline: bool) -> Vec<(&'static str, &'static str)> {
     let besides = [
         (!plan.variants.is_empty(), ("variants.csv", "a row a target: speed, memory, size and quality")),
         (!plan.gates.is_empty(), ("gates.csv", "a row a gate: outcome, figures, bound")),
+        (!plan.gates.is_empty(), ("junit.xml", "the gates, for CI")),
         (baseline, ("baseline.json", "what the run is held to, as it was then")),
         (metrics, ("metrics.csv", "what engines publish of themselves")),
     ];
@@ -69,12 +74,15 @@ pub fn files(plan: &Plan, baseline: bool) -> Vec<(&'static str, &'static str)> {
 }
 
 /// A run, told.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Report {
     /// Version of this document's form.
     pub schema_version: u32,
     /// What wrote it, with its version.
     pub tool: String,
+    /// The command that began it, secrets masked; empty where that isn't known.
+    #[serde(default)]
+    pub command: String,
     /// When the run began, UTC (RFC 3339).
     pub started: String,
     /// When it ended; `None` if it was cut off before it could say.
@@ -135,6 +143,7 @@ impl Report {
         let mut report = Self {
             schema_version: SCHEMA_VERSION,
             tool: manifest.tool.clone(),
+            command: manifest.command.clone(),
             started: manifest.started.clone(),
             ended: manifest.ended.clone(),
             status: match manifest.status {
@@ -251,6 +260,7 @@ pub(crate) mod fixture {
         Manifest {
             schema_version: SCHEMA_VERSION,
             tool: "loadcmp 0.1.0".to_owned(),
+            command: "loadcmp run classify --seed 42".to_owned(),
             started: "2026-11-21T01:02:03Z".to_owned(),
             ended: Some("2026-11-21T01:02:26Z".to_owned()),
             status: Status::Complete,

@@ -20,7 +20,7 @@ const DRIFTS: [(&str, &str, bool); 5] = [
 ];
 
 /// What a soak showed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Soak {
     /// One a target, in the plan's order.
     pub targets: Vec<SoakedTarget>,
@@ -33,7 +33,7 @@ pub struct Soak {
 }
 
 /// What it showed of one target.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SoakedTarget {
     /// Memory of its processes, in bytes; `None` if it isn't known, or was not watched for long enough.
     pub memory: Option<Growth>,
@@ -48,7 +48,7 @@ pub struct SoakedTarget {
 }
 
 /// How a metric changed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Drifted {
     /// The metric: `latency.p50`.
     pub metric: String,

@@ -5,6 +5,7 @@ mod calibrate;
 mod capacity;
 mod child;
 mod cold;
+mod command_line;
 mod compare;
 mod folder;
 mod held;
@@ -167,7 +168,8 @@ async fn measure(
     let begun = Manifest::begin((*plan).clone(), host::facts(), now());
     let floors = calibrate::floors(&plan, options.quiet);
     let probe = plan.gates.adaptive.then(probe::probe);
-    let manifest = Arc::new(Mutex::new(Manifest { floors, probe, ..begun }));
+    let manifest = Manifest { floors, probe, command: command_line::told(), ..begun };
+    let manifest = Arc::new(Mutex::new(manifest));
     let keep = {
         let (manifest, path) = (manifest.clone(), dir.join("manifest.json"));
         move |change: &dyn Fn(&mut Manifest)| {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// What will happen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Plan {
     /// The scenario's name.
     pub name: String,
@@ -61,7 +61,7 @@ pub struct Plan {
 }
 
 /// The conditions that decide the exit code, and the levels that targets may reach.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GatesPlan {
     /// The gates, in the order written.
     pub all: Vec<Gate>,
@@ -99,7 +99,7 @@ impl GatesPlan {
 }
 
 /// One engine, found and known.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TargetPlan {
     /// The scenario's name for it.
     pub name: String,
@@ -135,7 +135,7 @@ impl TargetPlan {
 }
 
 /// Where an engine answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
     /// HTTP over TCP.
@@ -165,7 +165,7 @@ impl std::fmt::Display for Endpoint {
 }
 
 /// What an engine told of itself; `None` where it didn't.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EngineFacts {
     /// The engine's name for itself (`ollama`, `llama.cpp`, `gg-core`, `loadcmp stand-in`).
     pub engine: Option<String>,
@@ -192,7 +192,7 @@ pub struct EngineFacts {
 }
 
 /// What is asked.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct WorkloadPlan {
     /// Where the prompts come from, in words.
     pub source: String,
@@ -222,7 +222,7 @@ pub struct WorkloadPlan {
 }
 
 /// How the requests are driven.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadPlan {
     /// Users who each wait for their answers.
@@ -266,7 +266,7 @@ impl LoadPlan {
 }
 
 /// The closed loop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ClosedPlan {
     /// Users on each target.
     pub users: u32,
@@ -279,7 +279,7 @@ pub struct ClosedPlan {
 }
 
 /// When a load ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Until {
     /// After this time.
@@ -289,7 +289,7 @@ pub enum Until {
 }
 
 /// The open loop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OpenPlan {
     /// The schedule in words: `Poisson, 20/s`.
     pub about: String,

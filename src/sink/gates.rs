@@ -105,31 +105,33 @@ pub(super) fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Res
     tier_words(report).into_iter().chain(notes(report)).try_for_each(|words| wrapped(out, &words, width, "  "))
 }
 
-/// The same for a pull request: the gates first, each delta folded away.
-pub(super) fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+/// The same for a pull request: the gates first, each delta folded away; empty where there are none.
+pub(super) fn markdown(report: &Report) -> String {
+    let mut text = String::new();
+    let mut add = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
     let rows = rows(report);
     if !rows.is_empty() {
-        writeln!(out, "| outcome | gate | with its 95 % interval, and why |\n|:--|:--|:--|")?;
+        add("| outcome | gate | with its 95 % interval, and why |\n|:--|:--|:--|".to_owned());
         for [outcome, gate, told] in &rows {
             let outcome = if outcome == "FAIL" { "**FAIL**" } else { outcome };
-            writeln!(out, "| {outcome} | {} | {} |", plain(gate), plain(told))?;
+            add(format!("| {outcome} | {} | {} |", plain(gate), plain(told)));
         }
-        writeln!(out)?;
+        add(String::new());
     }
     for words in tier_words(report).iter().chain(&notes(report)) {
-        writeln!(out, "- {}", plain(words))?;
+        add(format!("- {}", plain(words)));
     }
     for (header, rows) in deltas(report) {
         let row = |cells: &[String; 5]| cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ");
-        writeln!(out, "\n<details><summary>{} beside the baseline</summary>\n", plain(&header[0]))?;
-        writeln!(out, "| {} |\n|:--|--:|--:|--:|:--|", row(&header))?;
-        rows.iter().try_for_each(|cells| writeln!(out, "| {} |", row(cells)))?;
-        writeln!(out, "\n</details>")?;
+        add(format!("\n<details><summary>{} beside the baseline</summary>\n", plain(&header[0])));
+        add(format!("| {} |\n|:--|--:|--:|--:|:--|", row(&header)));
+        rows.iter().for_each(|cells| add(format!("| {} |", row(cells))));
+        add("\n</details>".to_owned());
     }
-    if report.judgement.is_some() || report.baseline.is_some() {
-        writeln!(out)?;
-    }
-    Ok(())
+    text
 }
 
 /// `gates.csv`: a row a gate, those of the tiers that a target lacks after them.

@@ -3,12 +3,14 @@
 use super::bars::{self, Bars, bars};
 use super::chart;
 use super::front::front_table;
-use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
+use super::labels::{LabelTable, Matrix, label_table, matrices};
+use super::lines::{MARK, Section, compared, lines, marked, outcome_words, reasons};
 use super::plot::Chart;
+use super::repeat;
+use super::timeline::{TimeChart, timeline};
 use crate::audit::{Finding, Severity};
-use crate::report::words::ratio_words;
-use crate::report::{Report, Status, files, human};
-use crate::stats::Confusion;
+use crate::report::words::{ratio_words, yaml_word};
+use crate::report::{Report, Status, files};
 use askama::Template;
 use std::io::{self, Write};
 
@@ -40,11 +42,17 @@ struct Page<'a> {
     spent: Option<Bars>,
     watching: Option<String>,
     charts: Vec<Chart>,
+    /// The curves as a table.
+    percentiles: (Vec<&'static str>, Vec<Vec<String>>),
+    timeline: Option<TimeChart>,
     reasons: Vec<String>,
     invalid: Vec<&'a Finding>,
     doubts: Vec<&'a Finding>,
-    notes: Vec<&'a Finding>,
-    confusions: Vec<(String, &'a Confusion)>,
+    /// Everything the audit found: how grave it is, and what.
+    findings: Vec<(String, &'a Finding)>,
+    labels: Option<LabelTable>,
+    confusions: Vec<Matrix>,
+    command: &'a str,
     /// Gates: outcome, gate, figures and why; then tiers, and what else is said of gates and baseline.
     judged: Vec<[String; 3]>,
     tiers: Vec<String>,
@@ -54,6 +62,9 @@ struct Page<'a> {
     /// How the gates ended.
     verdict: Option<String>,
     facts: Vec<(&'static str, String)>,
+    engines: Vec<(&'static str, Vec<String>)>,
+    inequalities: Vec<String>,
+    plan: String,
     files: Vec<(&'static str, &'static str)>,
     tool: &'a str,
     started: &'a str,
@@ -153,23 +164,21 @@ fn page(report: &Report) -> Page<'_> {
         floor: report.floor_words(),
         soak: report.soak_words(),
         spent: bars(report),
-        charts: [
-            chart::distribution(report),
-            chart::over_time(report),
-            chart::latency_over_time(report),
-            chart::cores(report),
-            chart::memory(report),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        charts: chart::distributions(report),
+        percentiles: chart::percentiles(report),
+        timeline: timeline(report),
         watching: report.watching_words(),
         reasons: reasons(report, &compared),
         invalid: report.invalid(),
         doubts: report.found(Severity::Doubt).collect(),
-        notes: report.found(Severity::Note).collect(),
-        confusions: report.targets.iter().filter_map(|t| Some((t.label(), t.confusion.as_ref()?))).collect(),
-        facts: facts(report),
+        findings: report.findings.iter().map(|finding| (yaml_word(&finding.severity), finding)).collect(),
+        labels: label_table(report),
+        confusions: matrices(report),
+        command: &report.command,
+        facts: repeat::facts(report),
+        engines: repeat::engines(report),
+        inequalities: repeat::inequalities(report),
+        plan: repeat::plan(report),
         files: files(&report.plan, report.baseline.is_some()),
         judged: super::gates::rows(report),
         tiers: super::gates::tier_words(report),
@@ -203,38 +212,4 @@ fn class(verdict: &str) -> &'static str {
         "worse" => "worse",
         _ => "unshown",
     }
-}
-
-/// What it takes to do it again.
-fn facts(report: &Report) -> Vec<(&'static str, String)> {
-    let (plan, machine) = (&report.plan, &report.machine);
-    let mut facts: Vec<(&'static str, String)> =
-        plan.targets.iter().map(|target| ("Engine", format!("{}: {}", target.label(), engine_words(target)))).collect();
-    let sampling = &plan.workload.sampling;
-    facts.push(("Load", report.load_words()));
-    facts.push(("Workload", format!("{}; hash {}", report.workload_words(), plan.workload.hash)));
-    facts.push((
-        "Sampling",
-        format!(
-            "temperature {}, at most {} tokens, top-k {}, top-p {}, seed {}",
-            sampling.temperature,
-            sampling.max_tokens,
-            sampling.top_k,
-            sampling.top_p,
-            sampling.seed.map_or_else(|| "none".to_owned(), |seed| seed.to_string())
-        ),
-    ));
-    let known = [
-        machine.cpu.clone(),
-        machine.logical_cores.map(|n| format!("{n} logical cores")),
-        machine.memory_bytes.map(human::bytes),
-        machine.os.clone(),
-        machine.kernel.as_ref().map(|kernel| format!("kernel {kernel}")),
-    ];
-    facts.push(("Machine", known.into_iter().flatten().collect::<Vec<_>>().join(", ")));
-    facts.push(("Began", report.started.clone()));
-    if let Some(ended) = &report.ended {
-        facts.push(("Ended", ended.clone()));
-    }
-    facts
 }

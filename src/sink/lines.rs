@@ -152,7 +152,8 @@ pub(super) fn marked(lines: &[Line]) -> bool {
 pub(super) const MARK: &str =
     "~ rests on too few requests for a 95 % interval of its own (p50 needs 6, p90 36, p95 72, p99 368, p99.9 3688).";
 
-fn value(target: &TargetSummary, path: &str) -> Option<String> {
+/// A figure of a target in words; `None` if it wasn't measured.
+pub(super) fn value(target: &TargetSummary, path: &str) -> Option<String> {
     if path == "accuracy.interval" {
         let row = target.row("accuracy")?;
         return Some(format!("{:.1}–{:.1} %", row.low? * 100.0, row.high? * 100.0));

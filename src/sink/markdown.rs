@@ -1,113 +1,173 @@
 //! `report.md`: short enough for a comment on a pull request.
 
 use super::front::front_table;
-use super::lines::{MARK, compared, engine_words, lines, marked, outcome_words, reasons};
+use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
+use super::repeat::facts;
 use crate::audit::Severity;
-use crate::report::words::ratio_words;
-use crate::report::{Report, Status, human};
+use crate::report::front::Front;
+use crate::report::words::{ratio_words, yaml_word};
+use crate::report::{Report, Status};
 use std::io::{self, Write};
 
-/// Writes it.
+/// Most bytes of it: a comment on GitHub holds 65,536 characters, and somebody may put words around it.
+const MOST: usize = 60_000;
+
+/// Writes it. What would make it too long for a comment is left out from the end, and that is said.
 pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "### {}", plain(&report.plan.name))?;
-    writeln!(out)?;
-    for finding in report.found(Severity::Invalid) {
-        writeln!(out, "**INVALID: {}**\n", plain(&finding.sentence))?;
+    let mut text = head(report);
+    let mut parts = vec![outcomes(report), findings(report)];
+    parts.extend(report.front.as_ref().map(|front| variants(report, front)));
+    let costs = |section| !matches!(section, Section::Wait | Section::Rate | Section::Answers);
+    let table = side_by_side(report, &|section| costs(section));
+    let title = "Where the time goes, what it cost the engines, and their own clocks";
+    parts.extend(table.map(|table| folded(title, &table)));
+    parts.push(repeat(report));
+    for part in parts {
+        if text.len() + part.len() > MOST {
+            text.push_str("\nThe rest is in report.html: a comment holds no more.\n");
+            break;
+        }
+        text.push_str(&part);
     }
-    for headline in report.headlines() {
-        writeln!(out, "**{}**\n", plain(&headline))?;
-    }
-    for finding in report.found(Severity::Doubt) {
-        writeln!(out, "- doubt: {}", plain(&finding.sentence))?;
-    }
-    if report.found(Severity::Doubt).next().is_some() {
-        writeln!(out)?;
-    }
-    if report.status != Status::Complete {
-        writeln!(out, "**Interrupted.**\n")?;
-    }
-    super::gates::markdown(report, out)?;
-    writeln!(out, "{}; {}\n", plain(&report.load_words()), plain(&report.workload_words()))?;
-    side_by_side(report, out)?;
-    writeln!(out)?;
-    if let Some(front) = &report.front {
-        let (header, rows) = front_table(report, front);
-        let row = |cells: &[String]| cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ");
-        writeln!(out, "| {} |\n|:--|{}", row(&header), "--:|".repeat(header.len() - 1))?;
-        rows.iter().try_for_each(|cells| writeln!(out, "| {} |", row(cells)))?;
-        writeln!(out)?;
-        front.words(report).iter().try_for_each(|words| writeln!(out, "{}\n", plain(words)))?;
-    }
-    for target in &report.targets {
-        writeln!(out, "- {}: {}", plain(&target.label()), plain(&outcome_words(target)))?;
-    }
-    writeln!(out, "- {}", plain(&report.floor_words()))?;
-    if let Some(words) = report.watching_words() {
-        writeln!(out, "- {}", plain(&words))?;
-    }
-    report.soak_words().iter().try_for_each(|words| writeln!(out, "- {}", plain(words)))?;
-    if report.found(Severity::Note).next().is_some() {
-        writeln!(out, "\n**Read with care**\n")?;
-        report.found(Severity::Note).try_for_each(|finding| writeln!(out, "- {}", plain(&finding.sentence)))?;
-    }
-    details(report, out)
+    out.write_all(text.as_bytes())
 }
 
-/// One table: targets, then a ratio and a verdict for each that is compared.
-fn side_by_side(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let lines = lines(report);
-    let compared = compared(report, &lines);
-    let several = compared.len() > 1;
+/// What is read first: the verdict, what stands against it, and the figures people ask for.
+fn head(report: &Report) -> String {
+    let mut text = format!("### {}\n\n", plain(&report.plan.name));
+    let mut add = |line: String| {
+        text.push_str(&line);
+        text.push('\n');
+    };
+    for finding in report.found(Severity::Invalid) {
+        add(format!("**INVALID: {}**\n", plain(&finding.sentence)));
+    }
+    for headline in report.headlines() {
+        add(format!("**{}**\n", plain(&headline)));
+    }
+    for finding in report.found(Severity::Doubt) {
+        add(format!("- doubt: {}", plain(&finding.sentence)));
+    }
+    if report.found(Severity::Doubt).next().is_some() {
+        add(String::new());
+    }
+    if report.status != Status::Complete {
+        add("**Interrupted.**\n".to_owned());
+    }
+    if report.has_stand_in() {
+        add("A stand-in took the place of a real engine. Its figures say nothing of that engine.\n".to_owned());
+    }
+    add(super::gates::markdown(report));
+    add(format!("{}; {}\n", plain(&report.load_words()), plain(&report.workload_words())));
+    let asked_for = |section| matches!(section, Section::Wait | Section::Rate | Section::Answers);
+    add(side_by_side(report, &|section| asked_for(section)).unwrap_or_default());
+    text
+}
+
+/// Lines of a table of these sections: targets, then a ratio and a verdict for each that is compared; `None` without a line.
+fn side_by_side(report: &Report, of: &dyn Fn(Section) -> bool) -> Option<String> {
+    let all = lines(report);
+    let shown: Vec<_> = all.into_iter().filter(|line| of(line.section)).collect();
+    let compared = compared(report, &shown);
     let label = |at: usize| report.targets.get(at).map(|target| plain(&target.label())).unwrap_or_default();
     let mut header = vec!["metric".to_owned()];
     header.extend(report.targets.iter().map(|target| plain(&target.label())));
     for at in &compared {
-        let of = if several { format!(" of {}", label(*at)) } else { String::new() };
+        let of = if compared.len() > 1 { format!(" of {}", label(*at)) } else { String::new() };
         header.extend([format!("ratio{of} (95 %)"), "verdict".to_owned()]);
     }
-    writeln!(out, "| {} |", header.join(" | "))?;
-    writeln!(out, "|:--|{}{}", "--:|".repeat(report.targets.len()), "--:|:--|".repeat(compared.len()))?;
-    for line in &lines {
-        let mut cells = vec![line.name.trim().to_owned()];
+    let mut text = format!("| {} |\n", header.join(" | "));
+    text += &format!("|:--|{}{}\n", "--:|".repeat(report.targets.len()), "--:|:--|".repeat(compared.len()));
+    for line in &shown {
+        // A part of the line before stands further in.
+        let name =
+            if line.name.starts_with(' ') { format!("&emsp;{}", line.name.trim()) } else { line.name.to_owned() };
+        let name = if line.path == report.primary { format!("**{name}**") } else { name };
+        let mut cells = vec![name];
         cells.extend(line.values.iter().map(|value| plain(value)));
         for at in &compared {
             let comparison = line.comparisons[*at];
             cells.push(comparison.and_then(ratio_words).unwrap_or_default());
-            cells.push(comparison.map(|c| c.verdict.as_str().to_owned()).unwrap_or_default());
+            cells.push(match comparison.map(|c| c.verdict.as_str()) {
+                Some(verdict @ ("better" | "worse")) => format!("**{verdict}**"),
+                verdict => verdict.unwrap_or_default().to_owned(),
+            });
         }
-        writeln!(out, "| {} |", cells.join(" | "))?;
+        text += &format!("| {} |\n", cells.join(" | "));
     }
-    if marked(&lines) {
-        writeln!(out, "\n{}", plain(MARK))?;
+    if marked(&shown) {
+        text += &format!("\n{}\n", plain(MARK));
     }
-    for lacks in report.lacks_words() {
-        writeln!(out, "\n{}", plain(&lacks))?;
+    (!shown.is_empty()).then_some(text)
+}
+
+/// The table of variants.
+fn variants(report: &Report, front: &Front) -> String {
+    let (header, rows) = front_table(report, front);
+    let row = |cells: &[String]| cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ");
+    let mut text = format!("\n| {} |\n|:--|{}\n", row(&header), "--:|".repeat(header.len() - 1));
+    rows.iter().for_each(|cells| text += &format!("| {} |\n", row(cells)));
+    front.words(report).iter().for_each(|words| text += &format!("\n{}\n", plain(words)));
+    text
+}
+
+/// What became of the requests, and of a soak.
+fn outcomes(report: &Report) -> String {
+    let of = report.targets.iter().map(|target| format!("{}: {}", target.label(), outcome_words(target)));
+    of.chain(report.soak_words()).map(|words| format!("- {}\n", plain(&words))).collect()
+}
+
+/// Folded away: all that the audit found, with what it rests on.
+fn findings(report: &Report) -> String {
+    let counts = [(Severity::Invalid, "invalid"), (Severity::Doubt, "to doubt"), (Severity::Note, "to know")];
+    let counts = counts.map(|(severity, words)| (report.found(severity).count(), words));
+    let told: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{n} {words}")).collect();
+    if told.is_empty() {
+        return "\nThe audit found nothing to doubt.\n".to_owned();
     }
-    Ok(())
+    let mut text = String::new();
+    for finding in &report.findings {
+        let evidence = match finding.evidence_words() {
+            words if words.is_empty() => String::new(),
+            words => format!(": {words}"),
+        };
+        let severity = yaml_word(&finding.severity);
+        let words = format!("{severity}: {} ({}{evidence})", finding.sentence, finding.id);
+        text += &format!("- {}\n", plain(&words));
+    }
+    folded(&format!("What the audit found: {}", told.join(", ")), &text)
 }
 
 /// Folded away: reasons, and what it takes to do it again.
-fn details(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n<details><summary>Why, and what it was run on</summary>\n")?;
-    writeln!(out, "{}\n", plain(&report.ratios_words()))?;
-    for reason in reasons(report, &compared(report, &lines(report))) {
-        writeln!(out, "- not shown: {}", plain(&reason))?;
-    }
+fn repeat(report: &Report) -> String {
+    let mut text = format!("{}\n\n", plain(&report.ratios_words()));
+    let mut add = |words: String| text += &format!("- {}\n", plain(&words));
+    reasons(report, &compared(report, &lines(report)))
+        .into_iter()
+        .for_each(|reason| add(format!("not shown: {reason}")));
+    report.lacks_words().into_iter().for_each(&mut add);
+    add(report.floor_words());
+    report.watching_words().into_iter().for_each(&mut add);
     for target in &report.plan.targets {
-        writeln!(out, "- {}: {}", plain(&target.label()), plain(&engine_words(target)))?;
+        let digest = target.facts.digest.as_ref().map(|digest| format!(", digest {digest}")).unwrap_or_default();
+        add(format!("{}: {}{digest}", target.label(), engine_words(target)));
     }
-    let machine = &report.machine;
-    let known = [
-        machine.cpu.clone(),
-        machine.logical_cores.map(|n| format!("{n} logical cores")),
-        machine.memory_bytes.map(human::bytes),
-        machine.os.clone(),
-        machine.kernel.clone(),
-    ];
-    writeln!(out, "- machine: {}", plain(&known.into_iter().flatten().collect::<Vec<_>>().join(", ")))?;
-    writeln!(out, "- workload: seed {}, hash `{:.16}`", report.plan.seed, report.plan.workload.hash)?;
-    writeln!(out, "- {}, {}", plain(&report.tool), plain(&report.started))?;
-    writeln!(out, "\n</details>")
+    for (what, fact) in facts(report).into_iter().filter(|(what, _)| SHORT.contains(what)) {
+        add(format!("{}: {fact}", what.to_lowercase()));
+    }
+    if !report.command.is_empty() {
+        // In a fence nothing is markup; a line of backticks would end it.
+        text += &format!("\n```\n{}\n```\n", report.command.replace(['\n', '\r'], " ").replace("```", "` ` `"));
+    }
+    folded("Why, and how to repeat it", &text)
+}
+
+/// The facts that a comment has room for.
+const SHORT: [&str; 6] = ["Seed", "Hash of the workload", "Sampling", "Machine", "When", "Told by"];
+
+/// A part that opens when it is asked for.
+fn folded(title: &str, text: &str) -> String {
+    format!("\n<details><summary>{}</summary>\n\n{text}\n</details>\n", plain(title))
 }
 
 /// Text as text: nothing in it formats, links, mentions anyone or ends a cell.

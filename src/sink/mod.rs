@@ -6,6 +6,7 @@
 mod appended;
 mod bars;
 mod baselines;
+mod benchstat;
 mod beside;
 mod calibration;
 mod capacity;
@@ -18,11 +19,15 @@ mod gates;
 mod hlog;
 mod html;
 mod json;
+pub mod junit;
+mod labels;
 mod lines;
 mod markdown;
 mod metrics_csv;
 mod plan;
 mod plot;
+mod prometheus;
+mod repeat;
 mod resources_csv;
 mod suite;
 mod suite_html;
@@ -30,9 +35,11 @@ mod summary_csv;
 mod sweep;
 mod sweep_html;
 mod table;
+mod timeline;
 mod timeline_csv;
 
 pub use baselines::{baselines, kept};
+pub use benchstat::benchstat;
 pub use beside::{beside_csv, beside_json, beside_markdown, beside_table};
 pub use calibration::calibration;
 pub use capacity::{capacity_csv, capacity_html, capacity_json, capacity_markdown, capacity_table, write_capacity};
@@ -46,6 +53,7 @@ pub use json::json;
 pub use markdown::markdown;
 pub use metrics_csv::MetricsFile;
 pub use plan::plan;
+pub use prometheus::prometheus;
 pub use resources_csv::{ResourcesFile, read_resources};
 pub use suite::{checks_csv, suite_json, suite_markdown, suite_table};
 pub use summary_csv::summary_csv;
@@ -64,7 +72,7 @@ use std::path::Path;
 pub type Sink<T = Report> = fn(&T, &mut dyn Write) -> io::Result<()>;
 
 /// Every file that is made from a report alone, and by what.
-const SINKS: [(&str, Sink); 8] = [
+const SINKS: [(&str, Sink); 10] = [
     ("summary.csv", summary_csv),
     ("comparison.csv", comparison_csv),
     ("findings.csv", findings_csv),
@@ -73,13 +81,15 @@ const SINKS: [(&str, Sink); 8] = [
     ("report.md", markdown),
     ("report.html", html),
     ("histograms.hlog", hlog),
+    ("benchstat.txt", benchstat),
+    ("metrics.prom", prometheus),
 ];
 
 /// Writes every file but those that a run appends to, and the manifest, into a results directory.
 pub fn write_all(directory: &Path, report: &Report) -> io::Result<()> {
     write_each(directory, report, &SINKS)?;
     if report.judgement.is_some() {
-        write_each(directory, report, &[("gates.csv", gates_csv)])?;
+        write_each(directory, report, &[("gates.csv", gates_csv), ("junit.xml", junit::gates_junit)])?;
     }
     if report.front.is_some() {
         write_each(directory, report, &[("variants.csv", variants_csv)])?;
@@ -98,9 +108,10 @@ fn write_each<T>(directory: &Path, document: &T, sinks: &[(&str, Sink<T>)]) -> i
 
 /// Writes every file of a suite's directory but what its scenarios left.
 pub fn write_suite(directory: &Path, suite: &Suite) -> io::Result<()> {
-    let sinks: [(&str, Sink<Suite>); 4] = [
+    let sinks: [(&str, Sink<Suite>); 5] = [
         ("suite.json", suite_json),
         ("checks.csv", checks_csv),
+        ("junit.xml", junit::suite_junit),
         ("suite.md", suite_markdown),
         ("suite.html", suite_html::suite_html),
     ];

@@ -16,6 +16,8 @@ pub(super) const COLOURS: usize = 4;
 /// A drawing: lines on two axes.
 #[derive(Debug)]
 pub(super) struct Chart {
+    /// What names it inside the page.
+    pub id: String,
     pub title: String,
     pub about: String,
     pub x_ticks: Vec<Tick>,
@@ -117,8 +119,14 @@ pub(super) struct Series {
     pub dots: Vec<(f64, f64, Mark, String)>,
 }
 
+/// A title as a name inside the page: `Latency by percentile` is `latency-by-percentile`.
+pub(super) fn id(title: &str) -> String {
+    let words = title.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}
+
 /// Where an axis begins and ends, and how its values are laid between.
-struct Laid {
+pub(super) struct Laid {
     scale: Scale,
     low: f64,
     high: f64,
@@ -127,7 +135,12 @@ struct Laid {
 }
 
 impl Laid {
-    fn at(&self, value: f64) -> f64 {
+    /// An axis of time from the run's start to `last`.
+    pub fn over(last: f64) -> Self {
+        Self { scale: Scale::Linear, low: 0.0, high: last, from: LEFT, to: WIDTH - RIGHT }
+    }
+
+    pub fn at(&self, value: f64) -> f64 {
         let share = match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
             Scale::Log => (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln(),
@@ -135,7 +148,7 @@ impl Laid {
         self.from + share * (self.to - self.from)
     }
 
-    fn holds(&self, value: f64) -> bool {
+    pub fn holds(&self, value: f64) -> bool {
         value.is_finite() && (self.scale == Scale::Linear || value > 0.0)
     }
 }
@@ -158,8 +171,8 @@ pub(super) fn plot(title: &str, about: &str, x: &Axis, y: &Axis, series: Vec<Ser
     if !series.iter().any(drawable) {
         return None;
     }
-    let (x_laid, x_ticks) = lay(x, &xs, (LEFT, WIDTH - RIGHT), false)?;
-    let (y_laid, y_ticks) = lay(y, &ys, (HEIGHT - BELOW, TOP), true)?;
+    let (x_laid, x_ticks) = lay(x, &xs, (LEFT, WIDTH - RIGHT), None)?;
+    let (y_laid, y_ticks) = lay(y, &ys, (HEIGHT - BELOW, TOP), Some(4.0))?;
     let place = |a: f64, b: f64| (x_laid.holds(a) && y_laid.holds(b)).then(|| (x_laid.at(a), y_laid.at(b)));
     let lines = series.into_iter().filter(drawable).map(|one| {
         let dots = one.dots.iter().filter_map(|(a, b, mark, word)| {
@@ -178,21 +191,30 @@ pub(super) fn plot(title: &str, about: &str, x: &Axis, y: &Axis, series: Vec<Ser
             name: one.name,
         }
     });
-    let words = |laid: &Laid, ticks: Vec<(f64, String)>| {
-        let kept = ticks.into_iter().filter(|(at, _)| *at <= laid.high * 1.0001 && *at >= laid.low * 0.9999);
-        kept.map(|(at, word)| Tick { at: format!("{:.1}", laid.at(at)), word }).collect()
-    };
     Some(Chart {
+        id: id(title),
         title: title.to_owned(),
         about: about.to_owned(),
         lines: lines.collect(),
-        x_ticks: words(&x_laid, x_ticks),
-        y_ticks: words(&y_laid, y_ticks),
+        x_ticks: placed(&x_laid, x_ticks),
+        y_ticks: placed(&y_laid, y_ticks),
     })
 }
 
-/// An axis over its values, and its ticks. `round` carries a straight axis on to the next tick.
-fn lay(axis: &Axis, values: &[f64], (from, to): (f64, f64), round: bool) -> Option<(Laid, Vec<(f64, String)>)> {
+/// Ticks where they lie on their axis; those beyond it are left out.
+pub(super) fn placed(laid: &Laid, ticks: Vec<(f64, String)>) -> Vec<Tick> {
+    let kept = ticks.into_iter().filter(|(at, _)| *at <= laid.high * 1.0001 && *at >= laid.low * 0.9999);
+    kept.map(|(at, word)| Tick { at: format!("{:.1}", laid.at(at)), word }).collect()
+}
+
+/// An axis over its values, and its ticks; `None` without a value above zero. `round` carries a straight axis on to the next
+/// tick, of about so many.
+pub(super) fn lay(
+    axis: &Axis,
+    values: &[f64],
+    (from, to): (f64, f64),
+    round: Option<f64>,
+) -> Option<(Laid, Vec<(f64, String)>)> {
     let fit = |value: &&f64| value.is_finite() && **value > 0.0;
     let high = values.iter().filter(fit).copied().fold(0.0, f64::max);
     let least = values.iter().filter(fit).copied().fold(f64::INFINITY, f64::min);
@@ -201,8 +223,8 @@ fn lay(axis: &Axis, values: &[f64], (from, to): (f64, f64), round: bool) -> Opti
     }
     let (low, high, chosen) = match axis.scale {
         Scale::Linear => {
-            let step = nice(high / if round { 4.0 } else { 6.0 });
-            let high = if round { (high / step).ceil() * step } else { high };
+            let step = nice(high / round.unwrap_or(6.0));
+            let high = if round.is_some() { (high / step).ceil() * step } else { high };
             let ticks = (0..=20).map(|i| f64::from(i) * step).take_while(|tick| *tick <= high * 1.0001);
             (0.0, high, ticks.collect::<Vec<_>>())
         }
@@ -226,7 +248,7 @@ fn decades(low: f64, high: f64) -> Vec<f64> {
 }
 
 /// Straight lines from point to point; none over a gap.
-fn path(points: impl Iterator<Item = Option<(f64, f64)>>) -> String {
+pub(super) fn path(points: impl Iterator<Item = Option<(f64, f64)>>) -> String {
     let (mut words, mut pen_down) = (Vec::new(), false);
     for point in points {
         if let Some((x, y)) = point {

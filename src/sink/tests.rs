@@ -80,6 +80,20 @@ fn the_markdown() {
     insta::assert_snapshot!("markdown", text(markdown, &report(Task::Classify, true)));
 }
 
+/// GitHub takes no longer comment.
+#[test]
+fn the_markdown_of_a_run_with_much_to_say_fits_into_a_comment() {
+    let mut report = report(Task::Classify, true);
+    let finding = report.findings[0].clone();
+    report.findings.extend(
+        (0..400).map(|i| crate::audit::Finding { sentence: format!("{i} {}", "word ".repeat(60)), ..finding.clone() }),
+    );
+    report.findings.iter_mut().for_each(|finding| finding.severity = crate::audit::Severity::Note);
+    let comment = text(markdown, &report);
+    assert!(comment.len() < 65_536 && comment.contains("The rest is in report.html"), "{}", comment.len());
+    assert_eq!(comment.matches("<details>").count(), comment.matches("</details>").count());
+}
+
 #[test]
 fn csv_headers_are_the_contract() {
     let report = report(Task::Classify, true);
@@ -114,7 +128,7 @@ fn csv_headers_are_the_contract() {
 #[test]
 fn a_stand_in_is_told_in_every_file() {
     let report = report(Task::Generate, true);
-    for sink in [comparison_csv as Sink, timeline_csv, markdown, html, hlog] {
+    for sink in [comparison_csv as Sink, timeline_csv, markdown, html, hlog, benchstat, prometheus] {
         let text = text(sink, &report);
         assert!(text.contains("stand-in"), "{text:.400}");
     }

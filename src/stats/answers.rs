@@ -5,7 +5,7 @@ use crate::record::Sample;
 use serde::{Deserialize, Serialize};
 
 /// What was expected and what was read, counted over answered requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Confusion {
     /// The labels, in the scenario's order.
     pub labels: Vec<String>,
@@ -24,18 +24,52 @@ impl Confusion {
         self.counts.iter().enumerate().filter_map(|(i, row)| row.get(i)).sum()
     }
 
-    /// Mean over labels of F1 = 2 TP / (2 TP + FP + FN); labels neither expected nor read are left out. An unreadable
-    /// answer is a miss of the expected label. `None` without requests.
+    /// How each label fared, in their order.
+    pub fn by_label(&self) -> Vec<LabelScore> {
+        let cell =
+            |row: usize, column: usize| self.counts.get(row).and_then(|row| row.get(column)).copied().unwrap_or(0);
+        let score = |label: usize| LabelScore {
+            expected: self.counts.get(label).map_or(0, |row| row.iter().sum()),
+            read: (0..self.counts.len()).map(|row| cell(row, label)).sum(),
+            right: cell(label, label),
+        };
+        (0..self.labels.len()).map(score).collect()
+    }
+
+    /// Mean over labels of F1; labels neither expected nor read are left out. An unreadable answer is a miss of the expected
+    /// label. `None` without requests.
     pub fn macro_f1(&self) -> Option<f64> {
-        let scores: Vec<f64> = (0..self.labels.len())
-            .filter_map(|label| {
-                let right = self.counts[label][label];
-                let expected: u64 = self.counts[label].iter().sum();
-                let read: u64 = self.counts.iter().map(|row| row[label]).sum();
-                (expected + read > 0).then(|| 2.0 * right as f64 / (expected + read) as f64)
-            })
-            .collect();
+        let scores: Vec<f64> = self.by_label().into_iter().filter_map(LabelScore::f1).collect();
         (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
+    }
+}
+
+/// How one label fared, counted over answered requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelScore {
+    /// Requests it was the right label of.
+    pub expected: u64,
+    /// Answers that it was read from.
+    pub read: u64,
+    /// Both at once.
+    pub right: u64,
+}
+
+impl LabelScore {
+    /// The share of those expected that were read so; `None` where none was expected.
+    pub fn recall(self) -> Option<f64> {
+        (self.expected > 0).then(|| self.right as f64 / self.expected as f64)
+    }
+
+    /// The share of those read that were right; `None` where none was read.
+    pub fn precision(self) -> Option<f64> {
+        (self.read > 0).then(|| self.right as f64 / self.read as f64)
+    }
+
+    /// F1 = 2 TP / (2 TP + FP + FN); `None` where it was neither expected nor read.
+    pub fn f1(self) -> Option<f64> {
+        let all = self.expected + self.read;
+        (all > 0).then(|| 2.0 * self.right as f64 / all as f64)
     }
 }
 

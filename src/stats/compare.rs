@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 const MOST_FAILED: f64 = 0.01;
 
 /// What the evidence says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The target is better than the reference by more than the smallest effect.
@@ -39,7 +39,7 @@ impl Verdict {
 }
 
 /// One metric, side by side.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Comparison {
     /// The metric and figure, such as `latency.p95`.
     pub metric: String,

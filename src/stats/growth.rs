@@ -16,7 +16,7 @@ const ADVISED_SECONDS: f64 = 60.0;
 const LEAST_SHARE: f64 = 0.01;
 
 /// What became of a level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Course {
     /// It grew, and went on growing: a leak, if it is memory.
@@ -28,7 +28,7 @@ pub enum Course {
 }
 
 /// How a level changed over the time it was watched.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Growth {
     /// The level in the first stretch, in the readings' unit.
     pub from: f64,
@@ -113,7 +113,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// A time in which more failed than chance would have it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Burst {
     /// First second of it, from the run's start.
     pub from_s: u64,

@@ -29,7 +29,7 @@ mod timeline;
 mod units;
 mod vectors;
 
-pub use answers::Confusion;
+pub use answers::{Confusion, LabelScore};
 pub use compare::{Comparison, Settings, Verdict, compare_summaries};
 pub use costs::{Bounds, CostComparison, CostFit, CostSums, compare_costs, fit_costs};
 pub use distribution::{Distribution, FIRM_N, LEAST_N};

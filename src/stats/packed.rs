@@ -11,7 +11,7 @@ use std::io;
 use std::time::Duration;
 
 /// The histogram of one metric of one target: mergeable with others of it without loss.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Packed {
     /// Position in the report's targets.
     pub target: usize,

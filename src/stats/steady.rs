@@ -12,7 +12,7 @@ const FIRST: u64 = 5;
 const LEAST: usize = 20;
 
 /// Where a run became steady.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Steady {
     /// Seconds from the window's opening to the first row of the steady part; 0 when all of it is.
     pub from_s: f64,
@@ -87,7 +87,7 @@ impl Transient {
 }
 
 /// How a metric changed over the window.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Drift {
     /// Value at the window's end ÷ at its beginning, less 1.
     pub change: f64,

@@ -37,7 +37,7 @@ pub mod unit {
 }
 
 /// What a figure lacks: how many rows, and how many seconds at the run's own rate, there should have been in all.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Needs {
     /// The figure: `p99`.
     pub figure: String,
@@ -48,7 +48,7 @@ pub struct Needs {
 }
 
 /// One metric of one target. A blank is a thing that wasn't measured, or that the rows can't carry; never zero.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Row {
     /// Its word, such as `latency` or `requests_per_s`.
     pub metric: String,
@@ -182,7 +182,7 @@ impl Row {
 }
 
 /// One headline metric in each unit of a target's run, so that runs can be compared without their samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UnitSeries {
     /// The metric: `latency.p50`.
     pub metric: String,
@@ -193,7 +193,7 @@ pub struct UnitSeries {
 }
 
 /// Everything that one target's samples come to.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TargetSummary {
     /// The scenario's name for it.
     pub name: String,

@@ -9,6 +9,7 @@ mod words;
 pub use metrics::{Kind, Known, METRICS, metric};
 pub use parse::GateError;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is read of a metric: its value where it is one, else a figure over the requests.
@@ -129,6 +130,15 @@ impl Figure {
             // Percentiles are written in at most one decimal.
             Figure::Quantile(q) => format!("p{}", (q * 1000.0).round() / 10.0),
         }
+    }
+}
+
+impl JsonSchema for Gate {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Gate".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "title": "a gate, as it was written", "type": "string" })
     }
 }
 

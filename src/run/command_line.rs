@@ -1,0 +1,88 @@
+//! The command that began this run, as it may be told: what it takes to do it again, without its secrets.
+
+/// Words after which `=` or `:` sets a secret.
+const SECRETS: [&str; 6] = ["token", "secret", "password", "api_key", "authorization", "headers"];
+
+/// The command line of this process, quoted for a shell, secrets masked.
+pub(super) fn told() -> String {
+    let given = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
+    line(given)
+}
+
+fn line(args: impl IntoIterator<Item = String>) -> String {
+    let mut words = vec!["loadcmp".to_owned()];
+    words.extend(args.into_iter().map(|arg| quoted(&masked(&arg))));
+    words.join(" ")
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_@%+=:,./-".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// The same with `***` in the place of what is set to a secret, and of a name and password before a host.
+fn masked(arg: &str) -> String {
+    // Of the same length byte by byte: ASCII alone changes.
+    let lower = arg.to_ascii_lowercase();
+    let mut hidden: Vec<(usize, usize)> = Vec::new();
+    for word in SECRETS {
+        for (at, _) in lower.match_indices(word) {
+            let rest = &arg[at + word.len()..];
+            let set = rest.trim_start_matches(['"', '\'', ' ']);
+            // Of headers each is one: `headers.x-key=…`.
+            let set = if word == "headers" { set.find(['=', ':']).map_or("", |at| &set[at..]) } else { set };
+            let Some(value) = set.strip_prefix(['=', ':']) else { continue };
+            // What names a variable is no secret, and is what it takes to do it again.
+            if value.trim_start_matches(['"', '\'', ' ']).starts_with("${") {
+                continue;
+            }
+            let from = arg.len() - value.len();
+            let to =
+                if word == "headers" { arg.len() } else { value.find([',', '}']).map_or(arg.len(), |end| from + end) };
+            hidden.push((from, to));
+        }
+    }
+    for (at, _) in arg.match_indices("://") {
+        let host = at + 3;
+        let end = arg[host..].find(['/', ',', '}']).map_or(arg.len(), |end| host + end);
+        hidden.extend(arg[host..end].rfind('@').map(|at| (host, host + at)));
+    }
+    hidden.sort_unstable();
+    let (mut shown, mut done) = (String::new(), 0);
+    for (from, to) in hidden {
+        if from >= done {
+            shown.push_str(&arg[done..from]);
+            shown.push_str("***");
+        }
+        done = done.max(to);
+    }
+    shown + &arg[done..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_reads_back_as_it_was_given_without_its_secrets() {
+        let told = |args: &[&str]| line(args.iter().map(|arg| (*arg).to_owned()));
+        assert_eq!(told(&["run", "classify", "--seed", "7"]), "loadcmp run classify --seed 7");
+        assert_eq!(told(&["run", "it's here.yaml", ""]), r"loadcmp run 'it'\''s here.yaml' ''");
+        for (given, want) in [
+            ("a=openai:http://h:1,token=s3cr3t,model=m", "loadcmp 'a=openai:http://h:1,token=***,model=m'"),
+            ("targets.a.openai.token=${TOKEN}", "loadcmp 'targets.a.openai.token=${TOKEN}'"),
+            ("targets.a.openai.token=s3cr3t", "loadcmp 'targets.a.openai.token=***'"),
+            ("targets.a.openai={url: x, token: 's3cr3t'}", "loadcmp 'targets.a.openai={url: x, token:***}'"),
+            ("targets.a.json.headers.X-Key=s3cr3t", "loadcmp 'targets.a.json.headers.X-Key=***'"),
+            ("a=ollama:http://me:s3cr3t@h:1/x", "loadcmp 'a=ollama:http://***@h:1/x'"),
+            ("workload.sampling.max_tokens=8", "loadcmp workload.sampling.max_tokens=8"),
+        ] {
+            assert_eq!(told(&[given]), want);
+        }
+    }
+}

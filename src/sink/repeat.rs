@@ -1,0 +1,130 @@
+//! What it takes to do a run again, and what stood behind its figures: every fact that the report has of it.
+
+use crate::report::words::yaml_word;
+use crate::report::{Report, human};
+use crate::scenario::plan::LoadPlan;
+
+/// Facts of the whole run: what, and its value.
+pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let (plan, machine) = (&report.plan, &report.machine);
+    let workload = &plan.workload;
+    let sampling = &workload.sampling;
+    let mut facts = vec![
+        ("Scenario", format!("{}, task {}, reference {}", plan.name, yaml_word(&plan.task), reference(report))),
+        ("Load", report.load_words()),
+        ("Prompts", report.workload_words()),
+        ("Seed", plan.seed.to_string()),
+        ("Hash of the workload", workload.hash.clone()),
+    ];
+    if let LoadPlan::Open(open) = &plan.load {
+        facts.push(("Hash of the departures", open.hash.clone()));
+    }
+    let mut sent = vec![
+        format!("temperature {}", sampling.temperature),
+        format!("at most {} tokens", sampling.max_tokens),
+        format!("top-k {}", sampling.top_k),
+        format!("top-p {}", sampling.top_p),
+        format!("min-p {}", sampling.min_p),
+        format!("repeat penalty {} over {}", sampling.repeat_penalty, sampling.repeat_last_n),
+        format!("seed {}", sampling.seed.map_or_else(|| "none".to_owned(), |seed| seed.to_string())),
+    ];
+    sent.extend(sampling.stop.iter().map(|stop| format!("ends at {stop:?}")));
+    facts.push(("Sampling", sent.join(", ")));
+    let streams = if workload.stream { "streamed" } else { "whole answers" };
+    facts.push((
+        "Requests",
+        format!(
+            "{} format, {streams}, prompt cache {}, timeout {}, drain {}",
+            yaml_word(&workload.format),
+            yaml_word(&workload.prompt_cache),
+            plan.timeout,
+            plan.drain
+        ),
+    ));
+    facts.extend(workload.system.as_ref().map(|system| ("System message", system.clone())));
+    if !workload.labels.is_empty() {
+        facts.push(("Labels", format!("{}; constrain {}", workload.labels.join(", "), yaml_word(&workload.constrain))));
+    }
+    facts.push(("Worth telling", format!("differences from {} on", plan.smallest_effect)));
+    let known = [
+        machine.cpu.clone(),
+        machine.logical_cores.map(|n| format!("{n} logical cores")),
+        machine.memory_bytes.map(human::bytes),
+        machine.os.clone(),
+        machine.kernel.as_ref().map(|kernel| format!("kernel {kernel}")),
+    ];
+    facts.push(("Machine", known.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+    let ended = report.ended.as_ref().map(|ended| format!(" to {ended}")).unwrap_or_default();
+    facts.push(("When", format!("{}{ended}", report.started)));
+    facts.push(("Told by", format!("{}, form {} of report.json", report.tool, report.schema_version)));
+    facts
+}
+
+fn reference(report: &Report) -> String {
+    report.reference().map(|target| target.label()).unwrap_or_default()
+}
+
+/// What each engine told of itself: heads, then a row a fact; a fact that none told is left out, and a dash is what this one
+/// didn't.
+pub(super) fn engines(report: &Report) -> Vec<(&'static str, Vec<String>)> {
+    let plan = &report.plan;
+    let of = |fact: fn(&crate::scenario::plan::TargetPlan) -> Option<String>| -> Vec<Option<String>> {
+        plan.targets.iter().map(fact).collect()
+    };
+    let all = [
+        ("engine", of(|t| t.facts.engine.clone())),
+        ("version", of(|t| t.facts.version.clone())),
+        ("model", of(|t| Some(t.model.clone()))),
+        ("digest", of(|t| t.facts.digest.clone())),
+        ("family", of(|t| t.facts.family.clone())),
+        ("parameters", of(|t| t.facts.parameters.clone())),
+        ("quantisation", of(|t| t.facts.quantization.clone())),
+        ("size", of(|t| t.facts.size_bytes.map(human::bytes))),
+        ("context", of(|t| t.facts.context.map(|n| n.to_string()))),
+        ("slots", of(|t| t.facts.slots.map(|n| n.to_string()))),
+        ("loaded before", of(|t| t.facts.loaded.map(|yes| if yes { "yes" } else { "no" }.to_owned()))),
+        ("wire", of(|t| Some(t.wire().to_owned()))),
+        ("address", of(|t| Some(t.endpoint.to_string()))),
+    ];
+    let told = all.into_iter().filter(|(_, values)| values.iter().any(Option::is_some));
+    told.map(|(what, values)| (what, values.into_iter().map(|v| v.unwrap_or_else(|| "–".to_owned())).collect()))
+        .collect()
+}
+
+/// What engines cannot honour of the scenario, each with whose it is.
+pub(super) fn inequalities(report: &Report) -> Vec<String> {
+    let of = |target: &crate::scenario::plan::TargetPlan| {
+        let label = target.label();
+        target.inequalities.iter().map(move |words| format!("{label}: {words}")).collect::<Vec<_>>()
+    };
+    report.plan.targets.iter().flat_map(of).collect()
+}
+
+/// The whole plan as JSON, with every default filled in; secrets are masked in it.
+pub(super) fn plan(report: &Report) -> String {
+    serde_json::to_string_pretty(&report.plan).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+    use crate::scenario::Task;
+
+    #[test]
+    fn what_is_needed_is_there_and_what_no_engine_told_is_not() {
+        let mut report = fixture::report(Task::Classify, true);
+        report.plan.targets[0].facts.digest = Some("sha256:abc".to_owned());
+        let facts = facts(&report);
+        for what in ["Seed", "Hash of the workload", "Sampling", "Machine", "Labels", "Told by"] {
+            assert!(facts.iter().any(|(known, value)| *known == what && !value.is_empty()), "{what}: {facts:?}");
+        }
+        let engines = engines(&report);
+        assert!(
+            engines.iter().any(|(what, values)| *what == "digest" && *values == ["sha256:abc", "–"]),
+            "{engines:?}"
+        );
+        assert!(engines.iter().all(|(what, _)| *what != "slots"), "{engines:?}");
+        assert!(plan(&report).contains("\"seed\""));
+    }
+}

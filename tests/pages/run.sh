@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# The pages as people open them: short runs on stand-ins, each page in a real browser, light and dark, wide and narrow, by
+# look.mjs; report.json against its schema by another's reader of schemas. Installs what it needs under target/pages (from npm
+# and PyPI, pinned); pictures lie in target/pages/pictures.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+loadcmp=${LOADCMP:-$root/target/debug/loadcmp}
+pages=$root/target/pages
+export PAGES_TOOLS=$pages/tools
+export LOADCMP_CALIBRATION=/nowhere/calibration.json
+
+mkdir -p "$PAGES_TOOLS"
+if ! cmp -s "$here/package-lock.json" "$PAGES_TOOLS/installed.json"; then
+  cp "$here/package.json" "$here/package-lock.json" "$PAGES_TOOLS/"
+  (cd "$PAGES_TOOLS" && npm ci --silent --no-audit --no-fund)
+  cp "$here/package-lock.json" "$PAGES_TOOLS/installed.json"
+fi
+
+# The machine's own browser, or one that is installed beside the rest.
+browser=${CHROMIUM:-}
+for name in chromium chromium-browser google-chrome google-chrome-stable chrome; do
+  [ -n "$browser" ] || browser=$(command -v "$name" || true)
+done
+if [ -z "$browser" ]; then
+  echo "no chromium on this machine: installing one under target/pages"
+  browser=$("$PAGES_TOOLS/node_modules/.bin/browsers" install chrome-headless-shell@stable --path "$pages/browser" |
+    tail -n 1 | cut -d' ' -f2-) || true
+fi
+if ! "$browser" --version >/dev/null 2>&1; then
+  echo "no chromium on this machine, and none could be installed: name one by CHROMIUM=/path/to/chromium" >&2
+  exit 1
+fi
+
+# Two engines that fail now and then, so that every part of a page has something to show.
+work=$(mktemp -d)
+pids=()
+end() {
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  rm -rf "$work"
+}
+trap end EXIT
+serve() {
+  local log=$work/$1.log
+  shift
+  "$loadcmp" serve --listen 127.0.0.1:0 "$@" 2>"$log" &
+  pids+=($!)
+  url=
+  for _ in $(seq 100); do
+    url=$(sed -n 's|^stand-in listening on \(http://.*\)$|\1|p' "$log")
+    if [ -n "$url" ]; then return; fi
+    sleep 0.05
+  done
+  echo "the stand-in did not start: $(cat "$log")" >&2
+  exit 1
+}
+timing=(--jitter lognormal --jitter-scale 0.25 --labels "$root/scenarios/data/tickets.csv")
+serve native --first-token-ms 8 --decode-rate 1500 --accuracy 0.92 --fault-status 0.01 "${timing[@]}"
+native=$url
+serve ollama --first-token-ms 14 --decode-rate 900 --accuracy 0.85 --fault-truncate 0.02 "${timing[@]}"
+ollama=$url
+
+# A run whose audit has something against it is what a page is for: only its page counts here.
+rm -rf "$pages/runs"
+go() {
+  local out=$1
+  shift
+  "$loadcmp" "$@" --quiet --target "native=openai:$native" --target "ollama=ollama:$ollama" --out "$pages/runs/$out" \
+    >"$work/$out.txt" 2>&1 || [ $? -le 5 ] || { cat "$work/$out.txt" >&2 && exit 1; }
+}
+mkdir -p "$pages/runs"
+go classify run "$root/scenarios/classify.yaml" --set load.closed.duration=5s --set load.closed.warmup=1s
+go generate run "$root/scenarios/generate.yaml" --set load.closed.duration=5s --set load.closed.warmup=1s
+go open run "$root/scenarios/open.yaml" --set 'load.open={rate: 20, duration: 4s, warmup: 1s}'
+go sweep run "$root/scenarios/generate.yaml" --sweep load.closed.users=1,2,4 --set load.closed.duration=1s \
+  --set load.closed.warmup=200ms
+go capacity capacity "$root/scenarios/classify.yaml" --by users --slo 'latency.p95 <= 80ms and errors <= 20%' \
+  --probe 500ms --most 4 --budget 20s
+
+failed=0
+node "$here/look.mjs" "$pages/pictures" "$browser" classify="$pages/runs/classify/report.html" \
+  generate="$pages/runs/generate/report.html" open="$pages/runs/open/report.html" sweep="$pages/runs/sweep/sweep.html" \
+  capacity="$pages/runs/capacity/capacity.html" || failed=1
+
+if ! [ -x "$pages/venv/bin/python" ]; then python3 -m venv "$pages/venv"; fi
+"$pages/venv/bin/python" -m pip install --quiet --disable-pip-version-check jsonschema==4.26.0
+"$loadcmp" schema --report >"$work/schema.json"
+for run in classify generate open; do
+  if "$pages/venv/bin/python" "$here/valid.py" "$work/schema.json" "$pages/runs/$run/report.json"; then
+    echo "ok      $run/report.json is what its schema says"
+  else failed=1; fi
+done
+exit $failed
