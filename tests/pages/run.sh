@@ -78,15 +78,39 @@ go sweep run "$root/scenarios/generate.yaml" --sweep load.closed.users=1,2,4 --s
 go capacity capacity "$root/scenarios/classify.yaml" --by users --slo 'latency.p95 <= 80ms and errors <= 20%' \
   --probe 500ms --most 4 --budget 20s
 
+# Three variants of one target, in blocks, with text that must stay text; and a target by itself.
+cat >"$work/variants.yaml" <<YAML
+name: variants
+about: "Text that others wrote: <b>bold</b> & \"quoted\""
+task: classify
+seed: 5
+targets: { ollama: { ollama: { url: "$ollama" } } }
+variants: { ollama: { a: {}, quick: { ollama.url: "$native" }, twin: {} } }
+workload: { prompts: { csv: { path: $root/scenarios/data/tickets.csv, text: text, label: label } }, labels: [billing, bug, feature, account, shipping, praise] }
+order: alternate
+blocks: { pairs: 6, settle: 5ms, warmup: 5ms }
+load: { closed: { users: 1, requests: 40 } }
+YAML
+alone() {
+  local out=$1
+  shift
+  "$loadcmp" run "$@" --quiet --out "$pages/runs/$out" >"$work/$out.txt" 2>&1 || [ $? -le 5 ] ||
+    { cat "$work/$out.txt" >&2 && exit 1; }
+}
+alone variants "$work/variants.yaml"
+sed -e '/^variants:/d' -e '/^order:/d' -e '/^blocks:/d' -e 's/^name: .*/name: one/' "$work/variants.yaml" >"$work/one.yaml"
+alone one "$work/one.yaml"
+
 failed=0
 node "$here/look.mjs" "$pages/pictures" "$browser" classify="$pages/runs/classify/report.html" \
-  generate="$pages/runs/generate/report.html" open="$pages/runs/open/report.html" sweep="$pages/runs/sweep/sweep.html" \
+  generate="$pages/runs/generate/report.html" open="$pages/runs/open/report.html" \
+  variants="$pages/runs/variants/report.html" one="$pages/runs/one/report.html" sweep="$pages/runs/sweep/sweep.html" \
   capacity="$pages/runs/capacity/capacity.html" || failed=1
 
 if ! [ -x "$pages/venv/bin/python" ]; then python3 -m venv "$pages/venv"; fi
 "$pages/venv/bin/python" -m pip install --quiet --disable-pip-version-check jsonschema==4.26.0
 "$loadcmp" schema --report >"$work/schema.json"
-for run in classify generate open; do
+for run in classify generate open variants one; do
   if "$pages/venv/bin/python" "$here/valid.py" "$work/schema.json" "$pages/runs/$run/report.json"; then
     echo "ok      $run/report.json is what its schema says"
   else failed=1; fi
