@@ -1,5 +1,6 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
+pub(crate) mod history;
 mod sweep;
 
 use super::{

@@ -12,6 +12,9 @@ pub mod run;
 // Report -> bytes: one format a file.
 pub mod sink;
 
+// Earlier runs as entries: lists, trends with their steps, and what is removed when it is old.
+pub mod history;
+
 // The one serialisable document that everything people read is made from.
 pub mod report;
 

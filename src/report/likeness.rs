@@ -3,7 +3,7 @@
 use super::Report;
 use super::words::yaml_word as word;
 use crate::scenario::Task;
-use crate::scenario::plan::{LoadPlan, Plan, Until};
+use crate::scenario::plan::{LoadPlan, Plan, TargetPlan, Until};
 use serde::Serialize;
 
 /// A thing that two runs don't have in common.
@@ -62,6 +62,11 @@ pub fn unlike_targets(first: (&Report, usize), second: (&Report, usize)) -> Vec<
     let (Some(a), Some(b)) = (first.0.plan.targets.get(first.1), second.0.plan.targets.get(second.1)) else {
         return Vec::new();
     };
+    unlike_plans(a, b)
+}
+
+/// What two targets differ in by their plans.
+pub fn unlike_plans(a: &TargetPlan, b: &TargetPlan) -> Vec<Unlike> {
     let mut unlike = Differences(Vec::new());
     let real = |stand_in: bool| if stand_in { "stand-in" } else { "real engine" };
     unlike.told("what answered", real(a.stand_in), real(b.stand_in));
@@ -104,7 +109,8 @@ fn driven(load: &LoadPlan) -> String {
     }
 }
 
-fn length(load: &LoadPlan) -> String {
+/// How long a load drives: a time, or requests.
+pub fn length(load: &LoadPlan) -> String {
     match load.until() {
         Until::Duration(span) => span.to_string(),
         Until::Requests(n) => format!("{n} requests"),

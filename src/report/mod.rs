@@ -22,7 +22,7 @@ pub use beside::{Beside, Pair, Relation, Side};
 pub use cold::ColdRun;
 pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
-pub use likeness::Unlike;
+pub use likeness::{Unlike, length, unlike_plans, unlike_workloads};
 pub use manifest::{Manifest, Status};
 pub use soak::{Drifted, Soak, SoakedTarget};
 

@@ -13,6 +13,7 @@ mod comparison_csv;
 mod csv_text;
 mod findings_csv;
 mod front;
+mod history;
 mod hlog;
 mod html;
 mod json;
@@ -34,6 +35,9 @@ pub use capacity::{capacity_csv, capacity_html, capacity_json, capacity_markdown
 pub use comparison_csv::comparison_csv;
 pub use findings_csv::findings_csv;
 pub use front::variants_csv;
+pub use history::{
+    history_csv, history_json, history_table, pruned_table, trend_csv, trend_html, trend_json, trend_table,
+};
 pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
