@@ -375,3 +375,22 @@ fn old_samples_go_and_reports_stay() {
     assert_eq!(ask(at, &["compare", "old", "young"]).0, 0);
     assert!(prune(&[]).contains("0 bytes freed"));
 }
+
+/// A thousand runs, read without the index and with it: told, not asserted.
+#[test]
+#[ignore = "a measurement: cargo test --release --test history -- --ignored --nocapture"]
+fn a_thousand_runs_are_read() {
+    let folder = tempfile::tempdir().expect("a directory");
+    for number in 0..1000 {
+        night(folder.path(), &format!("night-{number:04}"), 1 + number % 28, |_| {});
+    }
+    let read = |name: &str, args: &[&str]| {
+        let began = std::time::Instant::now();
+        let (code, _, err) = ask(folder.path(), args);
+        assert_eq!(code, 0, "{err}");
+        println!("{name:<30} {:>8.3} s", began.elapsed().as_secs_f64());
+    };
+    read("without an index", &["history", "."]);
+    read("with the index", &["history", ".", "--limit", "1"]);
+    read("a trend", &["trend", "ttft.p50", "."]);
+}
