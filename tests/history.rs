@@ -222,8 +222,12 @@ fn the_list_holds_every_run_and_says_what_is_damaged() {
     let at = folder.path();
     night(at, "one", 1, |_| {});
     night(at, "two", 2, |told| told["plan"]["name"] = json!("other"));
-    night(at, "pair/concurrent", 3, |_| {});
-    night(at, "pair/isolated", 3, |told| told["status"] = json!("interrupted"));
+    night(at, "pair/concurrent", 3, |told| told["plan"]["interference"] = json!(true));
+    night(at, "pair/isolated", 3, |told| {
+        told["plan"]["interference"] = json!(true);
+        told["plan"]["order"] = json!("isolated");
+        told["status"] = json!("interrupted");
+    });
     night(at, "sweep/points/01", 4, |_| {});
     write(&at.join("sweep"), "sweep-manifest.json", "{}");
     std::fs::write(night(at, "broken", 5, |_| {}).join("report.json"), "{\"half\":").expect("a file");
@@ -265,6 +269,10 @@ fn the_list_holds_every_run_and_says_what_is_damaged() {
     assert_eq!(sheet.len(), 2 * 4 + 3);
     assert_eq!((sheet[0]["target"].as_str(), sheet[0]["stand_in"].as_str()), ("a", "true"));
     assert!(sheet[8]["state"] == "damaged" && !sheet[8]["reason"].is_empty());
+    // The two runs of an interference measurement are lines of their own.
+    let trend = told(at, &["trend", "latency.p50", ".", "--target", "a", "--scenario", "nightly", "--format", "json"]);
+    let lines: Vec<_> = trend["series"].as_array().expect("lines").iter().map(|line| &line["part"]).collect();
+    assert_eq!(lines, [&Value::Null, &json!("concurrent"), &json!("isolated")]);
     // A folder that is a run itself is its one entry.
     assert_eq!(told(at, &["history", "one", "--format", "json"])["runs"].as_array().map(Vec::len), Some(1));
 }

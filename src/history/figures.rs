@@ -86,3 +86,50 @@ pub fn more_is_better(path: &str, of: &str) -> Option<bool> {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_has_its_word_and_its_interval() {
+        let row = Row {
+            mean: Some(5.0),
+            low: Some(4.0),
+            p50: Some(3.0),
+            p95: Some(9.0),
+            p95_high: Some(11.0),
+            max: Some(20.0),
+            ..Row::new("latency", unit::MICROS)
+        };
+        let rows =
+            [row, Row::total("requests_per_s", unit::REQUESTS_PER_S, 7, Some(2.5)), Row::new("ttft", unit::MICROS)];
+        let kept: Vec<Kept> = rows.iter().filter_map(Kept::of).collect();
+        let all: Vec<String> = kept.iter().flat_map(Kept::paths).collect();
+        assert_eq!(all, ["latency.mean", "latency.p50", "latency.p95", "latency.max", "requests_per_s"]);
+        let of = |path: &str| figure(&kept, path).map(|figure| (figure.value, figure.low, figure.high));
+        assert_eq!(of("latency.mean"), Some((5.0, Some(4.0), None)));
+        assert_eq!(of("latency.p95"), Some((9.0, None, Some(11.0))));
+        assert_eq!(of("latency.max"), Some((20.0, None, None)));
+        assert_eq!(of("requests_per_s"), Some((2.5, None, None)));
+        assert_eq!([of("latency.p99"), of("latency.p42"), of("ttft.p50"), of("nothing")], [None; 4]);
+        let text = serde_json::to_string(&kept).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<Kept>>(&text).unwrap(), kept);
+    }
+
+    #[test]
+    fn which_way_is_better_is_known_of_what_has_one() {
+        for (path, of, want) in [
+            ("ttft.p95", unit::MICROS, Some(false)),
+            ("tokens_per_s.p50", unit::TOKENS_PER_S, Some(true)),
+            ("output_tokens_per_s", unit::TOKENS_PER_S, Some(true)),
+            ("accuracy", unit::ONE, Some(true)),
+            ("error_rate", unit::ONE, Some(false)),
+            ("memory_peak", unit::BYTES, Some(false)),
+            ("output_tokens.mean", unit::TOKENS, None),
+            ("window", unit::MICROS, None),
+        ] {
+            assert_eq!(more_is_better(path, of), want, "{path}");
+        }
+    }
+}

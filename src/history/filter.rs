@@ -70,3 +70,28 @@ pub(super) fn ago(text: &str) -> Option<SignedDuration> {
     let hours = number.parse::<i64>().ok()?.checked_mul(hours).filter(|hours| *hours <= 876_600)?;
     Some(SignedDuration::from_hours(hours))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_read_as_people_write_them() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        for (text, first, last) in [
+            ("2026-11-20", "2026-11-20T00:00:00Z", "2026-11-20T23:59:59.999999999Z"),
+            ("2026-11-20T02:00:00Z", "2026-11-20T02:00:00Z", "2026-11-20T02:00:00Z"),
+            ("2026-11-20T02:00:00+01:00", "2026-11-20T01:00:00Z", "2026-11-20T01:00:00Z"),
+            ("36h", "2026-11-20T00:00:00Z", "2026-11-20T00:00:00Z"),
+            ("14d", "2026-11-07T12:00:00Z", "2026-11-07T12:00:00Z"),
+            ("2w", "2026-11-07T12:00:00Z", "2026-11-07T12:00:00Z"),
+        ] {
+            let stamp = Stamp::parse(text, now).map(|stamp| (stamp.first.to_string(), stamp.last.to_string()));
+            assert_eq!(stamp, Some((first.to_owned(), last.to_owned())), "{text}");
+        }
+        for text in ["", "d", "-3d", "1.5d", "3", "3 d", "yesterday", "2026-13-01", "99999999999999999999d", "999999w"]
+        {
+            assert_eq!(Stamp::parse(text, now), None, "{text}");
+        }
+    }
+}

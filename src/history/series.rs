@@ -4,6 +4,7 @@ use super::entry::{Entry, State};
 use super::figures::{Figure, more_is_better};
 use super::like::{differs, unlike};
 use super::trend::Asked;
+use crate::report::words::yaml_word;
 use crate::stats::{Step, steps, unit};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Series {
     /// The scenario.
     pub scenario: String,
+    /// Of an interference measurement, which of its two runs: `concurrent` or `isolated`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
     /// The target.
     pub target: String,
     /// Whether an embedded engine stood in for a real one.
@@ -66,8 +70,8 @@ pub struct StepTold {
     pub before: f64,
     /// Median of the level after.
     pub after: f64,
-    /// The change: a share of the level before; of a proportion, in points of 1.
-    pub change: f64,
+    /// The change: a share of the level before, `None` if that was nothing; of a proportion, in points of 1.
+    pub change: Option<f64>,
     /// Whether that is better; `None` where neither is.
     pub better: Option<bool>,
     /// p of the permutation test.
@@ -130,11 +134,15 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
     }
     let values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
     let of = figures.first().map(|figure| figure.unit.clone()).unwrap_or_default();
-    // A proportion's step is told in points, and half as many of them matter.
     let points = of == unit::ONE;
     let mut by = asked.by;
-    if points || values.iter().any(|value| *value <= 0.0) {
+    if points {
+        // Told in points, and half as many of them matter.
+        by.differences = true;
         by.smallest /= 2.0;
+    } else if values.iter().any(|value| *value <= 0.0) {
+        // Compared by differences: what matters is a share of the usual size.
+        by.smallest *= values.iter().map(|value| value.abs()).sum::<f64>() / values.len().max(1) as f64;
     }
     let found = steps(&values, &by);
     let more = more_is_better(&asked.metric, &of);
@@ -145,7 +153,8 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
         dir_before: used[step.at - 1].dir.clone(),
         before: step.before,
         after: step.after,
-        change: if points { step.after - step.before } else { step.after / step.before - 1.0 },
+        change: Some(if points { step.after - step.before } else { step.after / step.before - 1.0 })
+            .filter(|change| change.is_finite()),
         better: more.map(|more| more == (step.after > step.before)),
         p: step.p,
         differs: differs(used[step.at - 1], used[step.at], target),
@@ -160,6 +169,7 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
     };
     Some(Series {
         scenario: runs.first().map(|entry| entry.plan.name.clone()).unwrap_or_default(),
+        part: runs.first().and_then(|entry| part(entry)),
         target: target.to_owned(),
         stand_in: anchor.is_some_and(|anchor| stand_in(anchor)),
         unit: of,
@@ -171,4 +181,9 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
         alone: found.lone,
         left_out,
     })
+}
+
+/// Which of the two runs of an interference measurement a run is; `None` if it is of none.
+pub(super) fn part(entry: &Entry) -> Option<String> {
+    entry.plan.interference.then(|| yaml_word(&entry.plan.order))
 }

@@ -3,7 +3,7 @@
 use super::entry::Entry;
 use super::filter::Filter;
 use super::read::{Damaged, History};
-use super::series::{Series, series};
+use super::series::{Series, part, series};
 use crate::report::TOOL;
 use crate::scenario::nearest;
 use crate::stats::StepsBy;
@@ -56,18 +56,19 @@ pub fn trend(history: &History, asked: &Asked) -> Result<Trend, String> {
         return Err(none(history, asked));
     }
     // A line for each scenario and target, in the order in which they first came.
-    let mut keys: Vec<(&str, &str)> = Vec::new();
+    let mut keys: Vec<(&str, Option<String>, &str)> = Vec::new();
     for entry in &meant {
         for target in &entry.targets {
-            let key = (entry.plan.name.as_str(), target.name.as_str());
+            let key = (entry.plan.name.as_str(), part(entry), target.name.as_str());
             let wanted = asked.filter.target.as_ref().is_none_or(|name| *name == target.name);
             if wanted && !keys.contains(&key) {
                 keys.push(key);
             }
         }
     }
-    let line = |(scenario, target): &(&str, &str)| {
-        let of = |entry: &&Entry| entry.plan.name == *scenario && entry.target(target).is_some();
+    let line = |(scenario, half, target): &(&str, Option<String>, &str)| {
+        let of =
+            |entry: &&Entry| entry.plan.name == *scenario && part(entry) == *half && entry.target(target).is_some();
         let runs: Vec<&Entry> = meant.iter().copied().filter(of).collect();
         series(&runs, target, asked)
     };

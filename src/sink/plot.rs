@@ -307,6 +307,18 @@ mod tests {
     }
 
     #[test]
+    fn a_close_plane_begins_near_the_least_value() {
+        let points = vec![(1.0, 100.0), (2.0, 108.0)];
+        let chart = drawn(Scale::Close, vec![Series { points, ..Series::default() }]).unwrap();
+        let words: Vec<&str> = chart.y_ticks.iter().map(|tick| tick.word.as_str()).collect();
+        assert_eq!(words, ["100", "105"]);
+        assert_eq!(chart.lines[0].path, "M87.9,221.9 L684.1,20.1");
+        let one = vec![(5.0, -5.0), (5.0, -5.0)];
+        let chart = drawn(Scale::Close, vec![Series { points: one, ..Series::default() }]).unwrap();
+        assert_eq!(chart.lines[0].path, "M386.0,121.0 L386.0,121.0");
+    }
+
+    #[test]
     fn dots_and_bands_lie_on_the_same_plane() {
         let series = Series {
             points: vec![(1.0, 2.0), (2.0, 4.0)],

@@ -42,7 +42,7 @@ pub fn trend_csv(trend: &Trend, out: &mut dyn Write) -> io::Result<()> {
                 series.alone.contains(&at).to_string(),
                 level.to_string(),
                 step.is_some().to_string(),
-                number(step.map(|step| step.change).filter(|change| change.is_finite())),
+                number(step.and_then(|step| step.change)),
                 number(step.map(|step| step.p)),
             ]
         })

@@ -14,14 +14,15 @@ pub(super) fn when(started: &str) -> String {
 /// Whose line it is: `first token p95 of native in nightly`.
 pub(super) fn title(trend: &Trend, series: &Series) -> String {
     let stand_in = if series.stand_in { " (stand-in)" } else { "" };
-    let text = format!("{} of {}{stand_in} in {}", metric_words(&trend.metric), series.target, series.scenario);
+    let part = series.part.as_ref().map(|part| format!(", {part}")).unwrap_or_default();
+    let text = format!("{} of {}{stand_in} in {}{part}", metric_words(&trend.metric), series.target, series.scenario);
     human::printable(&text)
 }
 
 /// How large a step is: `+8.1 %`; of a proportion `+2.5 points`.
 pub(super) fn size(series: &Series, step: &StepTold) -> String {
     let by = if series.unit == unit::ONE { "percentage points" } else { "%" };
-    if step.change.is_finite() { format!("{:+.1} {by}", step.change * 100.0) } else { "from nothing".to_owned() }
+    step.change.map_or_else(|| "from nothing".to_owned(), |change| format!("{:+.1} {by}", change * 100.0))
 }
 
 /// Whether it is better, as a word; nothing where neither is.
