@@ -28,7 +28,7 @@ engines: ## Install and start the real engines of the tests, on loopback.
 test-real: ## The tests on real engines; `make engines` first.
 	LOADCMP_REAL=1 $(CARGO) test --test real -- --include-ignored --test-threads=1
 
-clients: ## The official clients against the stand-in.
+clients: ## The official clients against the stand-in; the queries of docs/history.md.
 	$(CARGO) build
 	tests/clients/run.sh
 

@@ -1,6 +1,7 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
 mod baseline;
+pub(crate) mod history;
 mod suite;
 mod sweep;
 

@@ -17,6 +17,8 @@ pub mod suite;
 
 // Kept reports, which later runs are held to.
 pub mod baseline;
+// Earlier runs as entries: lists, trends with their steps, and what is removed when it is old.
+pub mod history;
 
 // The one serialisable document that everything people read is made from.
 pub mod report;

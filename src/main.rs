@@ -78,6 +78,15 @@ enum Command {
     /// Compare two runs of the same workload: ratios with intervals, the second run over the first.
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
+    /// List earlier runs: every directory of a run below a folder of results.
+    History(commands::history::HistoryArgs),
+    /// Follow a metric through earlier runs, find the steps in it, and name the first run after each.
+    ///
+    /// Only runs that may stand beside each other are in a line: the same workload and load, machine, order, and real engines
+    /// or stand-ins. What is left out is told, and why.
+    Trend(commands::history::TrendArgs),
+    /// Remove the samples of old runs; reports stay for ever.
+    Prune(commands::history::PruneArgs),
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -328,6 +337,9 @@ fn main() -> ExitCode {
         Command::Baseline(args) => commands::baseline(args),
         Command::Suite(args) => commands::suite(args),
         Command::Compare(args) => commands::compare(args),
+        Command::History(args) => commands::history::history(&args),
+        Command::Trend(args) => commands::history::trend(&args),
+        Command::Prune(args) => commands::history::prune(&args),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man => commands::man(),
     };

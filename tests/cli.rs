@@ -43,6 +43,9 @@ fn the_help_is_as_it_was_read() {
         ("help-capacity", &["capacity", "--help"]),
         ("help-serve", &["serve", "--help"]),
         ("help-calibrate", &["calibrate", "--help"]),
+        ("help-history", &["history", "--help"]),
+        ("help-trend", &["trend", "--help"]),
+        ("help-prune", &["prune", "--help"]),
     ] {
         if name == "help-run" && cfg!(not(feature = "goose")) {
             continue;

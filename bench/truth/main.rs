@@ -7,7 +7,7 @@
 //! - how often a true difference of 5 % is found at the size that the tool itself recommends after a run of usual size.
 //!
 //! Then searches for capacity go against the same engine, whose boundary is known: how often the answer lies within 3 % of it
-//! (`--only capacity` runs these alone).
+//! (`--only capacity` runs these alone). And histories of runs, flat and with a step (`--only steps`).
 //!
 //! Every draw comes from fixed seeds: the same figures each time. Then the real program runs over real sockets, 40 times
 //! against two stand-ins that are alike (not with `--quick` or `--only`).
@@ -16,6 +16,7 @@ mod capacity;
 mod model;
 mod real;
 mod simulate;
+mod steps;
 mod tally;
 
 use model::{MODELS, Model};
@@ -58,6 +59,11 @@ fn main() {
     } else {
         capacity::measure(number("--runs", 300))
     };
+    let stepped = if after("--only").is_some_and(|only| !"steps".contains(&only)) {
+        Vec::new()
+    } else {
+        steps::measure(if has("--quick") { 400 } else { number("--runs", 2000) })
+    };
     let whole = !has("--quick") && !has("--only") || has("--real");
     let real = match whole.then(real::measure).transpose() {
         Ok(real) => real,
@@ -70,7 +76,7 @@ fn main() {
         print!("{}", real.words());
     }
     if let Some(path) = after("--json") {
-        let text = tally::json(&all, real.as_ref(), &sought);
+        let text = tally::json(&all, real.as_ref(), &sought, &stepped);
         if let Err(error) = std::fs::write(&path, text) {
             eprintln!("writing {path}: {error}");
             std::process::exit(2);
@@ -79,6 +85,7 @@ fn main() {
     let wrong: Vec<String> =
         all.iter().flat_map(Figures::wrong).chain(real.iter().flat_map(real::Real::wrong)).collect();
     let wrong: Vec<String> = wrong.into_iter().chain(sought.iter().flat_map(capacity::Sought::wrong)).collect();
+    let wrong: Vec<String> = wrong.into_iter().chain(stepped.iter().filter_map(steps::Told::wrong)).collect();
     if !wrong.is_empty() {
         println!("\nOutside:\n  {}", wrong.join("\n  "));
         std::process::exit(1);

@@ -38,7 +38,7 @@ pub fn unlike_setups(first: (&Plan, &Facts), second: (&Plan, &Facts)) -> Vec<Unl
         let other = second.0.targets.iter().find(|other| other.name == target.name);
         let lone =
             (first.0.targets.len() == 1 && second.0.targets.len() == 1).then(|| second.0.targets.first()).flatten();
-        for differs in other.or(lone).map(|other| unlike_engines(target, other)).unwrap_or_default() {
+        for differs in other.or(lone).map(|other| unlike_plans(target, other)).unwrap_or_default() {
             // An engine may not tell everything every time (Ollama its context only of a loaded model): that is no difference.
             if ![&differs.first, &differs.second].contains(&&NOT_TOLD.to_owned()) {
                 unlike.0.push(Unlike { what: format!("{}: {}", target.name, differs.what), ..differs });
@@ -100,10 +100,11 @@ pub fn told_differences(first: &Report, second: &Report) -> Vec<Unlike> {
 /// What two targets of two runs differ in: the engine, the model.
 pub fn unlike_targets(first: (&Report, usize), second: (&Report, usize)) -> Vec<Unlike> {
     let sides = first.0.plan.targets.get(first.1).zip(second.0.plan.targets.get(second.1));
-    sides.map(|(a, b)| unlike_engines(a, b)).unwrap_or_default()
+    sides.map(|(a, b)| unlike_plans(a, b)).unwrap_or_default()
 }
 
-fn unlike_engines(a: &TargetPlan, b: &TargetPlan) -> Vec<Unlike> {
+/// What two targets differ in by their plans.
+pub fn unlike_plans(a: &TargetPlan, b: &TargetPlan) -> Vec<Unlike> {
     let mut unlike = Differences(Vec::new());
     let real = |stand_in: bool| if stand_in { "stand-in" } else { "real engine" };
     unlike.told("what answered", real(a.stand_in), real(b.stand_in));
@@ -146,7 +147,8 @@ fn driven(load: &LoadPlan) -> String {
     }
 }
 
-fn length(load: &LoadPlan) -> String {
+/// How long a load drives: a time, or requests.
+pub fn length(load: &LoadPlan) -> String {
     match load.until() {
         Until::Duration(span) => span.to_string(),
         Until::Requests(n) => format!("{n} requests"),

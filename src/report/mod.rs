@@ -25,7 +25,7 @@ pub use beside::{Beside, Pair, Relation, Side};
 pub use cold::ColdRun;
 pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
-pub use likeness::{Unlike, unlike_setups};
+pub use likeness::{Unlike, length, unlike_plans, unlike_setups, unlike_workloads};
 pub use manifest::{Manifest, Status};
 pub use schema::schema;
 pub use soak::{Drifted, Soak, SoakedTarget};

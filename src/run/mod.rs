@@ -257,6 +257,7 @@ pub fn retell(dir: &Path) -> Result<Finished, Failure> {
 /// Makes every file of one run again.
 fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     let no_run = |why: String| Failure::Usage(format!("error: {} is no results directory: {why}", dir.display()));
+    not_pruned(dir)?;
     for name in ["manifest.json", "samples.csv"] {
         if !dir.join(name).is_file() {
             return Err(no_run(format!("it has no {name}")));
@@ -277,6 +278,17 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
     let report = tell_files(dir, &manifest, fold.finish(), &gather.finish())?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
+}
+
+/// Refuses a run whose samples were removed: its files say all there is to say of it.
+fn not_pruned(dir: &Path) -> Result<(), Failure> {
+    let Some(pruned) = crate::history::pruned(dir) else { return Ok(()) };
+    Err(Failure::Usage(format!(
+        "error: {}: its samples were removed by `loadcmp prune` ({}), so its files can't be made again\n  \
+         they are there as they were: report.md, report.html, report.json",
+        dir.display(),
+        pruned.when
+    )))
 }
 
 /// Makes the report of a run that has ended, and writes every file that is made from it.

@@ -206,6 +206,9 @@ pub fn retell_sweep(dir: &Path) -> Result<Swept, Failure> {
         // What a manifest says may come from elsewhere: only folders of this sweep are read and written.
         let inside = Path::new(&run.folder).components().all(|part| matches!(part, std::path::Component::Normal(_)));
         let folder = dir.join(&run.folder);
+        if inside {
+            super::not_pruned(&folder)?;
+        }
         if inside && run.failed.is_none() && folder.join("samples.csv").is_file() {
             let finished = retell_one(&folder)?;
             let gathered = gather(&folder, &finished.report)?;

@@ -16,6 +16,7 @@ mod csv_text;
 mod findings_csv;
 mod front;
 mod gates;
+mod history;
 mod hlog;
 mod html;
 mod json;
@@ -47,6 +48,9 @@ pub use comparison_csv::comparison_csv;
 pub use findings_csv::findings_csv;
 pub use front::variants_csv;
 pub use gates::gates_csv;
+pub use history::{
+    history_csv, history_json, history_table, pruned_table, trend_csv, trend_html, trend_json, trend_table,
+};
 pub use hlog::hlog;
 pub use html::html;
 pub use json::json;

@@ -93,6 +93,8 @@ pub(super) enum Scale {
     Linear,
     /// From the least positive value on; what is not positive has no place on it.
     Log,
+    /// From the least value to the most: small differences show, and lengths on it mean nothing.
+    Close,
 }
 
 /// An axis.
@@ -142,14 +144,20 @@ impl Laid {
 
     pub fn at(&self, value: f64) -> f64 {
         let share = match self.scale {
-            Scale::Linear => (value - self.low) / (self.high - self.low),
+            Scale::Linear | Scale::Close => (value - self.low) / (self.high - self.low),
             Scale::Log => (value.max(f64::MIN_POSITIVE) / self.low).ln() / (self.high / self.low).ln(),
         };
         self.from + share * (self.to - self.from)
     }
 
+    /// Whether a tick lies on it, but for the last digits.
+    fn reaches(&self, tick: f64) -> bool {
+        let slack = (self.high - self.low) * 1e-4;
+        (self.low - slack..=self.high + slack).contains(&tick)
+    }
+
     pub fn holds(&self, value: f64) -> bool {
-        value.is_finite() && (self.scale == Scale::Linear || value > 0.0)
+        value.is_finite() && (self.scale != Scale::Log || value > 0.0)
     }
 }
 
@@ -203,7 +211,7 @@ pub(super) fn plot(title: &str, about: &str, x: &Axis, y: &Axis, series: Vec<Ser
 
 /// Ticks where they lie on their axis; those beyond it are left out.
 pub(super) fn placed(laid: &Laid, ticks: Vec<(f64, String)>) -> Vec<Tick> {
-    let kept = ticks.into_iter().filter(|(at, _)| *at <= laid.high * 1.0001 && *at >= laid.low * 0.9999);
+    let kept = ticks.into_iter().filter(|(at, _)| laid.reaches(*at));
     kept.map(|(at, word)| Tick { at: format!("{:.1}", laid.at(at)), word }).collect()
 }
 
@@ -215,6 +223,9 @@ pub(super) fn lay(
     (from, to): (f64, f64),
     round: Option<f64>,
 ) -> Option<(Laid, Vec<(f64, String)>)> {
+    if axis.scale == Scale::Close {
+        return close(axis, values, (from, to));
+    }
     let fit = |value: &&f64| value.is_finite() && **value > 0.0;
     let high = values.iter().filter(fit).copied().fold(0.0, f64::max);
     let least = values.iter().filter(fit).copied().fold(f64::INFINITY, f64::min);
@@ -233,9 +244,27 @@ pub(super) fn lay(
             let (low, high) = if high / least < 1.2 { (least / 2.0, high * 2.0) } else { (least, high) };
             (low, high, decades(low, high))
         }
+        Scale::Close => return None,
     };
     let word = |tick: f64| if tick == 0.0 { "0".to_owned() } else { (axis.word)(tick) };
     let ticks = axis.ticks.clone().unwrap_or_else(|| chosen.into_iter().map(|tick| (tick, word(tick))).collect());
+    Some((Laid { scale: axis.scale, low, high, from, to }, ticks))
+}
+
+/// An axis around its values, with round ticks between them.
+fn close(axis: &Axis, values: &[f64], (from, to): (f64, f64)) -> Option<(Laid, Vec<(f64, String)>)> {
+    let kept = || values.iter().copied().filter(|value| value.is_finite());
+    let (low, high) = kept().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+    if low > high {
+        return None;
+    }
+    // One value alone stands in the middle.
+    let room = if high > low { (high - low) * 0.04 } else { (high.abs() * 0.05).max(1e-9) };
+    let (low, high) = (low - room, high + room);
+    let step = nice((high - low) / 4.0);
+    let first = (low / step).ceil();
+    let ticks = (0..20).map(|i| (first + f64::from(i)) * step).take_while(|tick| *tick <= high);
+    let ticks = axis.ticks.clone().unwrap_or_else(|| ticks.map(|tick| (tick, (axis.word)(tick))).collect());
     Some((Laid { scale: axis.scale, low, high, from, to }, ticks))
 }
 
@@ -296,6 +325,18 @@ mod tests {
         assert!(chart.x_ticks.iter().any(|tick| tick.at == "386.0" && tick.word == "10"), "{:?}", chart.x_ticks);
         let one = vec![(5.0, 5.0), (5.0, 5.0)];
         let chart = drawn(Scale::Log, vec![Series { points: one, ..Series::default() }]).unwrap();
+        assert_eq!(chart.lines[0].path, "M386.0,121.0 L386.0,121.0");
+    }
+
+    #[test]
+    fn a_close_plane_begins_near_the_least_value() {
+        let points = vec![(1.0, 100.0), (2.0, 108.0)];
+        let chart = drawn(Scale::Close, vec![Series { points, ..Series::default() }]).unwrap();
+        let words: Vec<&str> = chart.y_ticks.iter().map(|tick| tick.word.as_str()).collect();
+        assert_eq!(words, ["100", "105"]);
+        assert_eq!(chart.lines[0].path, "M87.9,221.9 L684.1,20.1");
+        let one = vec![(5.0, -5.0), (5.0, -5.0)];
+        let chart = drawn(Scale::Close, vec![Series { points: one, ..Series::default() }]).unwrap();
         assert_eq!(chart.lines[0].path, "M386.0,121.0 L386.0,121.0");
     }
 

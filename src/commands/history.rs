@@ -1,0 +1,219 @@
+//! `loadcmp history`, `trend` and `prune`: earlier runs.
+
+use super::{Told, look, say};
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use loadcmp::history::{self, Asked, Filter, History, Stamp, State};
+use loadcmp::report::replace;
+use loadcmp::run::{Failure, tell};
+use loadcmp::sink;
+use loadcmp::stats::StepsBy;
+use std::path::PathBuf;
+
+/// Which runs are meant.
+#[derive(Args)]
+struct Which {
+    /// Only runs of this scenario
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+    /// Only runs with this target
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Only runs begun then or later: 2026-11-21, 2026-11-21T02:00:00Z, or so long ago: 14d, 36h, 2w
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Only runs begun then or earlier; of a day, its end (UTC)
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+    /// Only runs of real engines
+    #[arg(long, conflicts_with = "stand_ins")]
+    real: bool,
+    /// Only runs with a stand-in
+    #[arg(long)]
+    stand_ins: bool,
+    /// Also the runs that a search for capacity or a sweep is made of
+    #[arg(long)]
+    parts: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct HistoryArgs {
+    /// Folder of results
+    #[arg(default_value = "results")]
+    dir: PathBuf,
+    #[command(flatten)]
+    which: Which,
+    /// Only runs of which this became
+    #[arg(long, value_enum)]
+    status: Option<StatusArg>,
+    /// Only the last so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    format: ListFormat,
+}
+
+#[derive(Args)]
+pub(crate) struct TrendArgs {
+    /// A figure of summary.csv: ttft.p95, latency.p50, output_tokens_per_s; an unknown one lists the known
+    metric: String,
+    /// Folder of results
+    #[arg(default_value = "results")]
+    dir: PathBuf,
+    #[command(flatten)]
+    which: Which,
+    /// Also runs that their own audit found invalid
+    #[arg(long)]
+    invalid: bool,
+    /// Highest p at which a step is told
+    #[arg(long, value_name = "P", default_value_t = 0.01)]
+    alpha: f64,
+    /// What is printed on standard output
+    #[arg(long, value_enum, default_value_t = ListFormat::Table)]
+    format: ListFormat,
+    /// Write it as a page, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct PruneArgs {
+    /// Folder of results
+    #[arg(default_value = "results")]
+    dir: PathBuf,
+    /// Remove the samples of runs that ended longer ago: 30d, 36h, 8w
+    #[arg(long, value_name = "AGE")]
+    samples_older_than: String,
+    /// Say what would be removed, and remove nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StatusArg {
+    /// It ran to its end, and its audit let it stand.
+    Complete,
+    /// It was stopped early.
+    Interrupted,
+    /// Its audit found that its figures mean nothing.
+    Invalid,
+    /// Its directory can't be told.
+    Damaged,
+}
+
+/// What is printed on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    /// For people.
+    Table,
+    /// For programs, all of it.
+    Json,
+    /// For programs, a row a run and target.
+    Csv,
+}
+
+pub(crate) fn history(args: &HistoryArgs) -> Told {
+    let mut filter = filter(&args.which)?;
+    filter.state = args.status.and_then(|status| match status {
+        StatusArg::Complete => Some(State::Complete),
+        StatusArg::Interrupted => Some(State::Interrupted),
+        StatusArg::Invalid => Some(State::Invalid),
+        StatusArg::Damaged => None,
+    });
+    let mut told = read(&args.dir, args.which.parts)?;
+    told.entries.retain(|entry| filter.takes(entry));
+    match args.status {
+        Some(StatusArg::Damaged) => told.entries.clear(),
+        Some(_) => told.damaged.clear(),
+        None => {}
+    }
+    if let Some(limit) = args.limit {
+        told.entries.drain(..told.entries.len().saturating_sub(limit));
+    }
+    let mut text = Vec::new();
+    let written = match args.format {
+        ListFormat::Table => sink::history_table(&told, look(false), &mut text),
+        ListFormat::Json => sink::history_json(&told, &mut text),
+        ListFormat::Csv => sink::history_csv(&told, &mut text),
+    };
+    written.context("writing the list")?;
+    say(&String::from_utf8_lossy(&text))
+}
+
+pub(crate) fn trend(args: &TrendArgs) -> Told {
+    if !(0.001..=0.2).contains(&args.alpha) {
+        return Err(Failure::Usage(format!("error: --alpha has to be from 0.001 to 0.2, and is {}", args.alpha)));
+    }
+    let asked = Asked {
+        metric: args.metric.clone(),
+        filter: filter(&args.which)?,
+        invalid: args.invalid,
+        by: StepsBy { alpha: args.alpha, ..StepsBy::default() },
+    };
+    let told = read(&args.dir, args.which.parts)?;
+    let trend = history::trend(&told, &asked).map_err(|why| Failure::Usage(format!("error: {why}")))?;
+    let mut text = Vec::new();
+    let written = match args.format {
+        ListFormat::Table => sink::trend_table(&trend, look(false), &mut text),
+        ListFormat::Json => sink::trend_json(&trend, &mut text),
+        ListFormat::Csv => sink::trend_csv(&trend, &mut text),
+    };
+    written.context("writing the trend")?;
+    say(&String::from_utf8_lossy(&text))?;
+    if let Some(path) = &args.html {
+        replace(path, |out| sink::trend_html(&trend, out)).with_context(|| format!("writing {}", path.display()))?;
+        tell(format_args!("\nfile: {}", path.display()));
+    }
+    Ok(0)
+}
+
+pub(crate) fn prune(args: &PruneArgs) -> Told {
+    let age = history::age(&args.samples_older_than).ok_or_else(|| {
+        Failure::Usage(format!(
+            "error: --samples-older-than has to be a time in hours, days or weeks, such as 36h, 30d or 8w, and is `{}`",
+            args.samples_older_than
+        ))
+    })?;
+    folder(&args.dir)?;
+    let pruned = history::prune(&args.dir, age, Timestamp::now(), args.dry_run)?;
+    let mut text = Vec::new();
+    sink::pruned_table(&pruned, args.dry_run, look(false), &mut text).context("writing what was removed")?;
+    say(&String::from_utf8_lossy(&text))
+}
+
+fn read(dir: &std::path::Path, parts: bool) -> Result<History, Failure> {
+    folder(dir)?;
+    Ok(history::read(dir, parts)?)
+}
+
+fn folder(dir: &std::path::Path) -> Result<(), Failure> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let what = if dir.exists() { "is no directory" } else { "is not there" };
+    Err(Failure::Usage(format!("error: {} {what}; name the folder that runs were kept in", dir.display())))
+}
+
+fn filter(which: &Which) -> Result<Filter, Failure> {
+    let now = Timestamp::now();
+    let stamp = |name: &str, text: &Option<String>| {
+        let Some(text) = text else { return Ok(None) };
+        Stamp::parse(text, now).map(Some).ok_or_else(|| {
+            Failure::Usage(format!(
+                "error: --{name} has to be a day (2026-11-21), an instant (2026-11-21T02:00:00Z) or a time ago (14d, 36h, \
+                 2w), and is `{text}`"
+            ))
+        })
+    };
+    Ok(Filter {
+        scenario: which.scenario.clone(),
+        target: which.target.clone(),
+        since: stamp("since", &which.since)?.map(|stamp| stamp.first),
+        until: stamp("until", &which.until)?.map(|stamp| stamp.last),
+        state: None,
+        stand_ins: if which.real { Some(false) } else { which.stand_ins.then_some(true) },
+    })
+}

@@ -1,0 +1,213 @@
+//! One run as its `report.json` tells it: what a list shows of it, and what a trend needs.
+
+use super::figures::{Figure, Kept, figure};
+use crate::audit::Severity;
+use crate::host::Facts;
+use crate::report::{SCHEMA_VERSION, Status};
+use crate::scenario::plan::{Plan, TargetPlan};
+use crate::stats::{Comparison, Row, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// A run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its directory, below the folder that was read: `nightly-20261121T020000Z`. Empty if it is that folder itself.
+    pub dir: String,
+    /// When it began, UTC (RFC 3339).
+    pub started: String,
+    /// When it ended; `None` if it was cut off before it could say.
+    pub ended: Option<String>,
+    /// Whether it ran to its end.
+    pub status: Status,
+    /// What its audit found that makes it worthless, in sentences.
+    pub invalid: Vec<String>,
+    /// What wrote it, with its version.
+    pub tool: String,
+    /// The machine that sent the load.
+    pub machine: Facts,
+    /// The metric that was declared the main one.
+    pub primary: String,
+    /// What came of the main metric, of each target but the reference.
+    pub verdicts: Vec<MainVerdict>,
+    /// What was to happen.
+    pub plan: Plan,
+    /// The targets, in the plan's order.
+    pub targets: Vec<EntryTarget>,
+    /// Whether its samples are still there.
+    #[serde(skip)]
+    pub samples: bool,
+}
+
+/// What came of the main metric.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MainVerdict {
+    /// Position of the target.
+    pub target: usize,
+    /// Target ÷ reference.
+    pub ratio: Option<f64>,
+    /// Lower end of the ratio's 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end of it.
+    pub high: Option<f64>,
+    /// What that comes to.
+    pub verdict: Verdict,
+}
+
+/// A target's figures.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EntryTarget {
+    /// The scenario's name for it.
+    pub name: String,
+    /// Whether an embedded engine stood in for a real one.
+    pub stand_in: bool,
+    pub(super) rows: Vec<Kept>,
+}
+
+impl EntryTarget {
+    /// The figure that `latency.p95` or `requests_per_s` means; `None` if it wasn't measured.
+    pub fn figure(&self, path: &str) -> Option<Figure> {
+        figure(&self.rows, path)
+    }
+
+    /// Every figure that it has, by its word.
+    pub fn paths(&self) -> impl Iterator<Item = String> {
+        self.rows.iter().flat_map(Kept::paths)
+    }
+
+    /// The name as tables show it: with `(stand-in)` after it where that is so.
+    pub fn label(&self) -> String {
+        if self.stand_in { format!("{} (stand-in)", self.name) } else { self.name.clone() }
+    }
+}
+
+/// What became of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It ran to its end, and its audit let it stand.
+    Complete,
+    /// It was stopped early.
+    Interrupted,
+    /// Its audit found that its figures mean nothing.
+    Invalid,
+}
+
+impl State {
+    /// The word in tables and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Complete => "complete",
+            State::Interrupted => "interrupted",
+            State::Invalid => "invalid",
+        }
+    }
+}
+
+/// The part of `report.json` that is read: distributions and series are passed over.
+#[derive(Deserialize)]
+struct Told {
+    schema_version: u32,
+    tool: String,
+    started: String,
+    ended: Option<String>,
+    status: Status,
+    primary: String,
+    #[serde(default)]
+    findings: Vec<ToldFinding>,
+    targets: Vec<ToldTarget>,
+    comparisons: Vec<Comparison>,
+    machine: Facts,
+    plan: Plan,
+}
+
+#[derive(Deserialize)]
+struct ToldFinding {
+    severity: Severity,
+    sentence: String,
+}
+
+#[derive(Deserialize)]
+struct ToldTarget {
+    name: String,
+    stand_in: bool,
+    rows: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    schema_version: u32,
+}
+
+impl Entry {
+    /// Reads what a `report.json` holds; why it can't be, in words.
+    pub(super) fn parse(dir: &str, bytes: &[u8]) -> Result<Self, String> {
+        let later =
+            |version: u32| format!("its report's form is version {version}; this loadcmp knows {SCHEMA_VERSION}");
+        let told: Told = serde_json::from_slice(bytes).map_err(|error| {
+            // A later form need not fit the types.
+            let version = serde_json::from_slice(bytes).map(|Version { schema_version }| schema_version);
+            match version {
+                Ok(version) if version > SCHEMA_VERSION => later(version),
+                _ => format!("its report.json is none of loadcmp's ({error})"),
+            }
+        })?;
+        if told.schema_version > SCHEMA_VERSION {
+            return Err(later(told.schema_version));
+        }
+        if told.started.parse::<jiff::Timestamp>().is_err() {
+            return Err("its report.json does not tell when it began".to_owned());
+        }
+        if told.plan.targets.len() != told.targets.len() {
+            return Err("its report.json has other targets than its plan".to_owned());
+        }
+        let main = told.comparisons.iter().filter(|c| c.metric == told.primary);
+        let verdict = |c: &Comparison| MainVerdict {
+            target: c.target,
+            ratio: c.ratio,
+            low: c.low,
+            high: c.high,
+            verdict: c.verdict,
+        };
+        let invalid = told.findings.into_iter().filter(|finding| finding.severity == Severity::Invalid);
+        let target = |target: ToldTarget| EntryTarget {
+            name: target.name,
+            stand_in: target.stand_in,
+            rows: target.rows.iter().filter_map(Kept::of).collect(),
+        };
+        Ok(Self {
+            dir: dir.to_owned(),
+            started: told.started,
+            ended: told.ended,
+            status: told.status,
+            invalid: invalid.map(|finding| finding.sentence).collect(),
+            tool: told.tool,
+            machine: told.machine,
+            verdicts: main.map(verdict).collect(),
+            primary: told.primary,
+            plan: told.plan,
+            targets: told.targets.into_iter().map(target).collect(),
+            samples: false,
+        })
+    }
+
+    /// What became of it.
+    pub fn state(&self) -> State {
+        if self.status != Status::Complete {
+            State::Interrupted
+        } else if self.invalid.is_empty() {
+            State::Complete
+        } else {
+            State::Invalid
+        }
+    }
+
+    /// Whether any of its targets was a stand-in.
+    pub fn has_stand_in(&self) -> bool {
+        self.targets.iter().any(|target| target.stand_in)
+    }
+
+    /// A target, with its plan.
+    pub fn target(&self, name: &str) -> Option<(&EntryTarget, &TargetPlan)> {
+        self.targets.iter().zip(&self.plan.targets).find(|(target, _)| target.name == name)
+    }
+}

@@ -1,0 +1,123 @@
+//! A metric over time as a page on its own. No script, nothing fetched; light and dark as its reader's system is.
+
+use super::super::html::unbroken;
+use super::super::plot::{Axis, Chart, Mark, Scale, Series as Line, plot};
+use super::words;
+use crate::history::{Series, Trend};
+use crate::report::human;
+use crate::report::words::metric_words;
+use askama::Template;
+use std::io::{self, Write};
+
+/// Dates below a chart, at most.
+const MOST_DATES: usize = 6;
+
+#[derive(Template)]
+#[template(path = "trend.html")]
+struct Page<'a> {
+    name: String,
+    has_stand_in: bool,
+    lines: Vec<PageSeries>,
+    damaged: Option<String>,
+    method: String,
+    tool: &'a str,
+    folder: &'a str,
+}
+
+/// One line with all that is said of it.
+struct PageSeries {
+    headline: String,
+    class: &'static str,
+    /// Each step and what differs at it, the last first.
+    steps: Vec<(String, String)>,
+    alone: Option<String>,
+    chart: Option<Chart>,
+    left_out: Vec<String>,
+    /// When, run, figure, and what is to be said of it.
+    rows: Vec<[String; 4]>,
+}
+
+/// Writes it.
+pub fn trend_html(trend: &Trend, out: &mut dyn Write) -> io::Result<()> {
+    let page = Page {
+        name: format!("{} over time", metric_words(&trend.metric)),
+        has_stand_in: trend.series.iter().any(|series| series.stand_in),
+        lines: trend.series.iter().map(|series| line(trend, series)).collect(),
+        damaged: words::damaged(trend),
+        method: words::method(trend),
+        tool: &trend.tool,
+        folder: &trend.folder,
+    };
+    out.write_all(page.render().map_err(io::Error::other)?.as_bytes())
+}
+
+fn line(trend: &Trend, series: &Series) -> PageSeries {
+    let row = |(at, point): (usize, &crate::history::Point)| {
+        let step = series.steps.iter().find(|step| step.at == at);
+        let note = match step {
+            Some(step) => format!("{} from here on", words::size(series, step)),
+            None if series.alone.contains(&at) => "stands alone".to_owned(),
+            None if point.invalid => "invalid by its audit".to_owned(),
+            None => String::new(),
+        };
+        [words::when(&point.started), human::value(point.value, &series.unit), note, words::folder(&point.dir)]
+    };
+    let step = |step| (unbroken(&format!("{}.", words::step(series, step))), words::differs(step));
+    PageSeries {
+        headline: unbroken(&words::headline(trend, series)),
+        class: series.steps.last().map(words::verdict).unwrap_or_default(),
+        steps: series.steps.iter().rev().map(step).collect(),
+        alone: words::alone(series),
+        chart: chart(trend, series),
+        left_out: words::left_out(series),
+        rows: series.points.iter().enumerate().map(row).collect(),
+    }
+}
+
+/// The runs in their order, the levels, and the steps as upright lines.
+fn chart(trend: &Trend, series: &Series) -> Option<Chart> {
+    let points = &series.points;
+    let place = |at: usize| at as f64 + 1.0;
+    // A night far out would press the rest into a line: it is drawn at the edge, as a cross.
+    let kept = || (0..points.len()).filter(|at| !series.alone.contains(at)).map(|at| points[at].value);
+    let (low, high) = kept().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
+    let room = (high - low) * 0.25;
+    let dot = |(at, point): (usize, &crate::history::Point)| {
+        let word = format!(
+            "{}: {} ({})",
+            words::when(&point.started),
+            human::value(point.value, &series.unit),
+            words::folder(&point.dir)
+        );
+        let mark = if series.alone.contains(&at) { Mark::Cross } else { Mark::ring(point.invalid) };
+        (place(at), point.value.clamp(low - room, high + room), mark, word)
+    };
+    let runs = Line { name: "runs".to_owned(), dots: points.iter().enumerate().map(dot).collect(), ..Line::default() };
+    let ends: Vec<usize> =
+        std::iter::once(0).chain(series.steps.iter().map(|step| step.at)).chain([points.len()]).collect();
+    let levels = series.steps.iter().map(|step| step.before).chain(series.level);
+    let mut level = Line { name: "level (median)".to_owned(), colour: 2, joined: true, ..Line::default() };
+    for (ends, value) in ends.windows(2).zip(levels) {
+        // A point that is no number ends the level before.
+        level.points.extend([(place(ends[0]) - 0.4, value), (place(ends[1]) - 0.6, value), (f64::NAN, f64::NAN)]);
+    }
+    let mut drawn = vec![runs, level];
+    for step in &series.steps {
+        let at = place(step.at) - 0.5;
+        drawn.push(Line {
+            name: format!("step: {}", words::when(&step.started)),
+            colour: 1,
+            points: vec![(at, low - room), (at, high + room)],
+            joined: true,
+            ..Line::default()
+        });
+    }
+    let stride = points.len().div_ceil(MOST_DATES).max(1);
+    let date = |at: usize| points[at].started.get(5..10).map(human::printable).unwrap_or_default();
+    let dates = (0..points.len()).step_by(stride).map(|at| (place(at), date(at))).collect();
+    let about = "A dot a run, in the order of their time; the line is the median of each level. The axis does not begin at zero. \
+                 A cross stands alone and is part of no level: it may lie beyond the edge. Rings: invalid by their own audit.";
+    let x = Axis { scale: Scale::Close, ticks: Some(dates), word: &|_| String::new() };
+    let y = Axis { scale: Scale::Close, ticks: None, word: &|value| human::value(value, &series.unit) };
+    plot(&words::title(trend, series), about, &x, &y, drawn)
+}

@@ -1,0 +1,404 @@
+//! Earlier runs: `loadcmp history`, `trend` and `prune`, over folders made of edited copies of one short run of stand-ins.
+
+#[path = "common/cli.rs"]
+mod cli;
+
+use cli::{StandIn, ask, json, loadcmp, rows, text, write};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// One short run of two targets, `a` and `b`, in `run`.
+fn run() -> &'static Path {
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let dir = MADE.get_or_init(|| {
+        let (dir, engine) = (tempfile::tempdir().expect("a directory"), StandIn::start(&[]));
+        let url = &engine.url;
+        let yaml = format!(
+            "name: nightly\ntask: generate\nseed: 5\ntargets:\n  a: {{ ollama: {{ url: \"{url}\" }} }}\n  b: {{ openai: {{ url: \
+             \"{url}\" }} }}\nreference: b\nworkload: {{ prompts: {{ synthetic: {{ count: 20, words: {{ fixed: 6 }} }} }}, sampling: {{ \
+             max_tokens: 3 }} }}\nload: {{ closed: {{ users: 2, requests: 40 }} }}\n"
+        );
+        write(dir.path(), "t.yaml", &yaml);
+        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--quiet", "--out", "run"]);
+        assert_eq!(code, 0, "{err}");
+        dir
+    });
+    dir.path()
+}
+
+/// A copy of the run at a night of November, its documents changed.
+fn night(folder: &Path, name: &str, day: u32, change: impl Fn(&mut Value)) -> PathBuf {
+    let dir = folder.join(name);
+    std::fs::create_dir_all(&dir).expect("a directory");
+    for file in run().join("run").read_dir().expect("a run").map(|file| file.expect("a file")) {
+        std::fs::copy(file.path(), dir.join(file.file_name())).expect("a copy");
+    }
+    for file in ["report.json", "manifest.json"] {
+        edit(&dir.join(file), |told| {
+            told["started"] = json!(format!("2026-11-{day:02}T02:00:00Z"));
+            told["ended"] = json!(format!("2026-11-{day:02}T02:00:09Z"));
+            // What a busy machine of a test makes of a run must not matter.
+            told["status"] = json!("complete");
+            told["findings"] = json!([]);
+            if file == "manifest.json" {
+                told.as_object_mut().expect("fields").remove("findings");
+            }
+            change(told);
+        });
+    }
+    dir
+}
+
+fn edit(path: &Path, change: impl Fn(&mut Value)) {
+    let mut told = json(path);
+    change(&mut told);
+    std::fs::write(path, told.to_string()).expect("a file");
+}
+
+/// Sets a target's median time to the first token, in milliseconds.
+fn first_token(told: &mut Value, target: usize, ms: f64) {
+    // A manifest has no figures.
+    let Some(targets) = told["targets"].as_array_mut() else { return };
+    for row in targets[target]["rows"].as_array_mut().into_iter().flatten() {
+        if row["metric"] == "ttft" {
+            row["p50"] = json!(ms * 1000.0);
+        }
+    }
+}
+
+/// Nights of a noise of 1 %, drawn once.
+const NIGHTS: [f64; 14] =
+    [12.05, 11.93, 12.11, 11.98, 12.02, 12.16, 11.89, 12.07, 11.96, 12.1, 12.0, 11.91, 12.13, 12.04];
+
+/// Two weeks: `a` answers 8 % later from night 9 on, when its engine is another; night 5 is noisy.
+fn two_weeks() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a directory");
+    for (at, ms) in NIGHTS.into_iter().enumerate() {
+        let number = at as u32 + 1;
+        night(folder.path(), &format!("night-{number:02}"), number, |told| {
+            let factor = if number == 5 { 1.5 } else { 1.0 } * if number >= 9 { 1.08 } else { 1.0 };
+            first_token(told, 0, ms * factor);
+            first_token(told, 1, NIGHTS[(at + 5) % 14]);
+            if number >= 9 {
+                told["plan"]["targets"][0]["facts"]["version"] = json!("9.9.9");
+                told["machine"]["kernel"] = json!(format!("{}-new", told["machine"]["kernel"].as_str().unwrap_or("1")));
+            }
+        });
+    }
+    folder
+}
+
+fn told(dir: &Path, args: &[&str]) -> Value {
+    let (code, out, err) = ask(dir, args);
+    assert_eq!(code, 0, "{args:?}: {err}");
+    serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}"))
+}
+
+#[test]
+fn the_first_run_after_a_step_is_named_with_what_changed_and_a_noisy_night_is_not() {
+    let folder = two_weeks();
+    let trend = told(folder.path(), &["trend", "ttft.p50", ".", "--format", "json"]);
+    let lines = trend["series"].as_array().expect("lines");
+    assert_eq!((lines.len(), lines[1]["steps"].as_array().map(Vec::len)), (2, Some(0)), "{trend:#}");
+    let steps = lines[0]["steps"].as_array().expect("steps");
+    assert_eq!((steps.len(), &steps[0]["dir"], &steps[0]["better"]), (1, &json!("night-09"), &json!(false)));
+    let change = steps[0]["change"].as_f64().expect("a share");
+    assert!((change - 0.08).abs() < 0.015 && steps[0]["p"].as_f64().is_some_and(|p| p <= 0.01), "{}", steps[0]);
+    let whats: Vec<&str> =
+        steps[0]["differs"].as_array().unwrap().iter().filter_map(|differs| differs["what"].as_str()).collect();
+    assert_eq!(whats, ["engine version", "kernel"]);
+    assert_eq!(lines[0]["alone"], json!([4]));
+
+    // In the terminal and on the page.
+    for columns in ["80", "120"] {
+        let output = loadcmp()
+            .current_dir(folder.path())
+            .args(["trend", "ttft.p50", ".", "--html", "trend.html"])
+            .env("COLUMNS", columns)
+            .output()
+            .expect("the program");
+        let (out, err) = text(&output);
+        assert!(err.contains("trend.html"), "{err}");
+        let width = out.lines().map(|line| line.chars().count()).max();
+        assert!(width.is_some_and(|width| width <= columns.parse().unwrap()), "{out}");
+        let plain = out.replace('\n', " ").replace("   ", " ").replace("  ", " ");
+        assert!(plain.contains("from 2026-11-09 02:00 on, first run night-09"), "{out}");
+        assert!(plain.contains("engine version") && plain.contains("9.9.9"), "{out}");
+        assert!(plain.contains("Stands alone, and is no step: 2026-11-05 02:00"), "{out}");
+    }
+    let page = std::fs::read_to_string(folder.path().join("trend.html")).expect("a page");
+    assert!(page.contains("first run night-09") && page.contains("engine version") && !page.contains("<script"));
+    let lead = page.split("<p class=\"lead").nth(1).expect("a headline").split("</p>").next().unwrap();
+    assert!(lead.starts_with(" worse") && !lead.contains("night-05"), "{lead}");
+
+    // And as rows.
+    let (_, csv, _) = ask(folder.path(), &["trend", "ttft.p50", ".", "--target", "a", "--format", "csv"]);
+    let sheet = rows(&write(folder.path(), "trend.csv", &csv));
+    assert_eq!(sheet.len(), 14);
+    let steps: Vec<&str> = sheet.iter().filter(|row| row["step"] == "true").map(|row| row["dir"].as_str()).collect();
+    assert_eq!((steps, sheet[13]["level"].as_str(), sheet[4]["alone"].as_str()), (vec!["night-09"], "2", "true"));
+}
+
+#[test]
+fn runs_that_may_not_stand_beside_each_other_are_left_out_by_name() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let at = folder.path();
+    for day in 1..=12 {
+        night(at, &format!("night-{day:02}"), day, |told| match day {
+            2 => told["status"] = json!("interrupted"),
+            3 => told["plan"]["workload"]["hash"] = json!("0".repeat(64)),
+            4 => told["machine"]["cpu"] = json!("another"),
+            5 if told["targets"].is_array() => {
+                told["findings"] = json!([{"id": "x", "severity": "invalid", "target": null, "sentence": "Spoiled.",
+                    "evidence": [], "threshold": null}]);
+            }
+            6 => told["plan"]["load"]["closed"]["users"] = json!(9),
+            7 => told["plan"]["order"] = json!("isolated"),
+            // A real engine: what it says is held against no stand-in.
+            12 => {
+                for at in 0..2 {
+                    told["plan"]["targets"][at]["stand_in"] = json!(false);
+                    if told["targets"].is_array() {
+                        told["targets"][at]["stand_in"] = json!(false);
+                    }
+                }
+            }
+            _ => {}
+        });
+    }
+    let line = |args: &[&str]| {
+        let trend = told(at, &[&["trend", "latency.p50", ".", "--target", "a", "--format", "json"], args].concat());
+        let line = trend["series"][0].clone();
+        let of = |list: &str| {
+            let list = line[list].as_array().expect("a list").iter();
+            list.map(|one| (one["dir"].as_str().unwrap().to_owned(), one["why"].to_string())).collect::<Vec<_>>()
+        };
+        (of("points"), of("left_out"))
+    };
+    let (points, left) = line(&["--until", "2026-11-11"]);
+    let days: Vec<&str> = points.iter().map(|(dir, _)| dir.as_str()).collect();
+    assert_eq!(days, ["night-01", "night-08", "night-09", "night-10", "night-11"]);
+    let whys = ["interrupted", "prompts and sampling", "another machine", "Spoiled", "closed loop, 9 users", "order"];
+    for ((dir, why), (day, want)) in left.iter().zip((2..).zip(whys)) {
+        assert!(*dir == format!("night-{day:02}") && why.contains(want), "{dir}: {why}");
+    }
+    assert_eq!(left.len(), whys.len());
+    assert_eq!(line(&["--until", "2026-11-11", "--invalid"]).0.len(), 6);
+    // With the real one in, it is the one that counts.
+    let (points, left) = line(&[]);
+    assert_eq!((points.len(), left.len()), (1, 11));
+    assert!(left[0].1.contains("a stand-in answered"), "{left:?}");
+    assert_eq!(line(&["--stand-ins", "--since", "2026-11-08"]).0.len(), 4);
+    let (code, _, err) = ask(at, &["trend", "latency.p50", ".", "--since", "2027-01-01"]);
+    assert!(code == 2 && err.contains("none of the 12 runs"), "{err}");
+}
+
+#[test]
+fn a_metric_that_nobody_measured_lists_those_that_were() {
+    let folder = tempfile::tempdir().expect("a directory");
+    night(folder.path(), "one", 1, |_| {});
+    let (code, out, err) = ask(folder.path(), &["trend", "ttfd.p50", "."]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    assert!(err.contains("did you mean `ttft.p50`?") && err.contains("output_tokens_per_s"), "{err}");
+    let (code, out, _) = ask(folder.path(), &["trend", "output_tokens_per_s", ".", "--target", "b"]);
+    assert!(code == 0 && out.contains("1 run, and a step takes 10 to be told"), "{out}");
+    for (args, want) in [
+        (&["trend", "ttft.p50", "nowhere"][..], "nowhere is not there"),
+        (&["trend", "ttft.p50", ".", "--scenario", "x"], "there are: nightly"),
+        (&["trend", "ttft.p50", ".", "--target", "x"], "there are: a, b"),
+        (&["trend", "ttft.p50", ".", "--since", "monday"], "--since has to be a day"),
+        (&["trend", "ttft.p50", ".", "--alpha", "2"], "--alpha has to be"),
+        (&["prune", ".", "--samples-older-than", "1y"], "--samples-older-than has to be"),
+    ] {
+        let (code, _, err) = ask(folder.path(), args);
+        assert!(code == 2 && err.contains(want), "{args:?}: {err}");
+    }
+}
+
+#[test]
+fn the_list_holds_every_run_and_says_what_is_damaged() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let at = folder.path();
+    night(at, "one", 1, |_| {});
+    night(at, "two", 2, |told| told["plan"]["name"] = json!("other"));
+    night(at, "pair/concurrent", 3, |told| told["plan"]["interference"] = json!(true));
+    night(at, "pair/isolated", 3, |told| {
+        told["plan"]["interference"] = json!(true);
+        told["plan"]["order"] = json!("isolated");
+        told["status"] = json!("interrupted");
+    });
+    night(at, "sweep/points/01", 4, |_| {});
+    write(&at.join("sweep"), "sweep-manifest.json", "{}");
+    std::fs::write(night(at, "broken", 5, |_| {}).join("report.json"), "{\"half\":").expect("a file");
+    std::fs::remove_file(night(at, "untold", 6, |told| told["status"] = json!("running")).join("report.json"))
+        .expect("a report");
+    edit(&night(at, "later", 7, |_| {}).join("report.json"), |told| told["schema_version"] = json!(99));
+    write(at, "notes.txt", "mine");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(at, at.join("pair/round")).expect("a link");
+
+    let list = |args: &[&str]| {
+        let list = told(at, &[&["history", ".", "--format", "json"], args].concat());
+        let dirs = |of: &str| {
+            let runs = list[of].as_array().expect("runs").iter();
+            runs.map(|run| run["dir"].as_str().expect("a directory").to_owned()).collect::<Vec<_>>()
+        };
+        (dirs("runs"), dirs("damaged"))
+    };
+    let all = ["one", "two", "pair/concurrent", "pair/isolated"].map(str::to_owned).to_vec();
+    let damaged = ["broken", "later", "untold"].map(str::to_owned).to_vec();
+    assert_eq!(list(&[]), (all.clone(), damaged.clone()));
+    assert!(at.join(".loadcmp-index.json").is_file());
+    assert_eq!(list(&[]), (all, damaged.clone()), "from the index");
+    assert_eq!(list(&["--parts"]).0.len(), 5);
+    assert_eq!(list(&["--scenario", "other"]).0, ["two"]);
+    assert_eq!(list(&["--since", "2026-11-02", "--until", "2026-11-02"]).0, ["two"]);
+    assert_eq!(list(&["--status", "interrupted"]), (vec!["pair/isolated".to_owned()], vec![]));
+    assert_eq!(list(&["--status", "damaged"]), (vec![], damaged));
+    assert_eq!((list(&["--real"]).0.len(), list(&["--stand-ins"]).0.len()), (0, 4));
+    assert_eq!(list(&["--limit", "1"]).0, ["pair/isolated"]);
+
+    let (code, table, _) = ask(at, &["history", "."]);
+    assert!(code == 0 && table.contains("4 runs, 3 damaged") && table.contains("(stand-in)"), "{table}");
+    for why in ["form is version 99", "it is under way, or was cut off", "none of loadcmp's"] {
+        assert!(table.replace("\n  ", " ").contains(why), "{table}");
+    }
+    let (_, csv, _) = ask(at, &["history", ".", "--format", "csv"]);
+    let sheet = rows(&write(at, "list.csv", &csv));
+    assert_eq!(sheet.len(), 2 * 4 + 3);
+    assert_eq!((sheet[0]["target"].as_str(), sheet[0]["stand_in"].as_str()), ("a", "true"));
+    assert!(sheet[8]["state"] == "damaged" && !sheet[8]["reason"].is_empty());
+    // The two runs of an interference measurement are lines of their own.
+    let trend = told(at, &["trend", "latency.p50", ".", "--target", "a", "--scenario", "nightly", "--format", "json"]);
+    let lines: Vec<_> = trend["series"].as_array().expect("lines").iter().map(|line| &line["part"]).collect();
+    assert_eq!(lines, [&Value::Null, &json!("concurrent"), &json!("isolated")]);
+    // A folder that is a run itself is its one entry.
+    assert_eq!(told(at, &["history", "one", "--format", "json"])["runs"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn the_index_is_a_copy_and_never_the_truth() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let at = folder.path();
+    for day in 1..=3 {
+        night(at, &format!("night-{day}"), day, |_| {});
+    }
+    let value = |day: usize| {
+        let list = told(at, &["history", ".", "--format", "json"]);
+        list["runs"][day - 1]["targets"][0]["value"].as_f64().expect("a figure")
+    };
+    let (first, index) = (value(2), at.join(".loadcmp-index.json"));
+    // A report that was made anew, beside and renamed as loadcmp does it.
+    let report = at.join("night-2/report.json");
+    let mut changed = json(&report);
+    for row in changed["targets"][0]["rows"].as_array_mut().expect("rows") {
+        if row["metric"] == "output_tokens_per_s" {
+            row["mean"] = json!(first * 2.0);
+        }
+    }
+    write(&at.join("night-2"), "new", &changed.to_string());
+    std::fs::rename(at.join("night-2/new"), &report).expect("a new report");
+    assert!((value(2) / first - 2.0).abs() < 1e-9);
+    // One of another form, one that is none, and none at all.
+    for text in [Some("{\"index_version\": 99, \"report_version\": 1, \"tool\": \"x\", \"runs\": 7}"), Some("{"), None]
+    {
+        match text {
+            Some(text) => std::fs::write(&index, text).expect("a file"),
+            None => std::fs::remove_file(&index).expect("a file"),
+        }
+        assert!((value(2) / first - 2.0).abs() < 1e-9);
+        assert_eq!(json(&index)["runs"].as_object().map(serde_json::Map::len), Some(3));
+    }
+    std::fs::remove_dir_all(at.join("night-1")).expect("gone");
+    assert!((value(1) / first - 2.0).abs() < 1e-9);
+    assert_eq!(json(&index)["runs"].as_object().map(serde_json::Map::len), Some(2));
+}
+
+#[test]
+fn old_samples_go_and_reports_stay() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let at = folder.path();
+    let old = |told: &mut Value| {
+        told["started"] = json!("2020-01-01T00:00:00Z");
+        told["ended"] = json!("2020-01-01T00:00:09Z");
+    };
+    night(at, "old", 1, old);
+    night(at, "sweep/points/01", 1, old);
+    let young = night(at, "young", 1, |_| {});
+    edit(&young.join("manifest.json"), |told| told["ended"] = json!("2099-01-01T00:00:00Z"));
+    night(at, "running", 1, |told| {
+        old(told);
+        told["status"] = json!("running");
+    });
+    std::fs::remove_file(night(at, "untold", 1, old).join("report.json")).expect("a report");
+    // What is no run of loadcmp's.
+    std::fs::create_dir_all(at.join("mine")).expect("a directory");
+    write(&at.join("mine"), "samples.csv", "mine");
+    std::fs::create_dir_all(at.join("theirs")).expect("a directory");
+    write(&at.join("theirs"), "manifest.json", "{}");
+    write(&at.join("theirs"), "samples.csv", "theirs");
+    // And what lies elsewhere.
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    night(elsewhere.path(), "run", 1, old);
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(elsewhere.path().join("run"), at.join("link")).expect("a link");
+        let linked = night(at, "linked", 1, old);
+        std::fs::remove_file(linked.join("samples.csv")).expect("its samples");
+        std::os::unix::fs::symlink(elsewhere.path().join("run/samples.csv"), linked.join("samples.csv"))
+            .expect("a link");
+    }
+    let there = |dir: &str| at.join(dir).join("samples.csv").is_file();
+    let prune = |more: &[&str]| {
+        let (code, out, err) = ask(at, &[&["prune", ".", "--samples-older-than", "30d"], more].concat());
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        out.replace("\n  ", " ").replace('\n', " ")
+    };
+    let dry = prune(&["--dry-run"]);
+    assert!(dry.contains("would be removed: old: samples.csv") && dry.contains("nothing was removed"), "{dry}");
+    assert!(there("old") && !at.join("old/pruned.json").exists());
+    let out = prune(&[]);
+    assert!(out.contains("removed: old: samples.csv") && out.contains("freed: the samples of 2 runs"), "{out}");
+    assert!(out.contains("kept: running: its manifest does not say that it ended"), "{out}");
+    assert!(out.contains("kept: untold: it has no report.json") && out.contains("kept: theirs:"), "{out}");
+    assert!(!there("old") && !there("sweep/points/01"));
+    for kept in ["young", "running", "untold", "mine", "theirs"] {
+        assert!(there(kept), "{kept}");
+    }
+    assert!(elsewhere.path().join("run/samples.csv").is_file());
+    assert!(
+        ["report.json", "report.html", "report.md", "summary.csv"]
+            .iter()
+            .all(|name| at.join("old").join(name).is_file())
+    );
+    // It still is in the list and in trends, and can be compared; but not made again.
+    let list = told(at, &["history", ".", "--format", "json"]);
+    let entry = list["runs"].as_array().unwrap().iter().find(|run| run["dir"] == "old").expect("the run").clone();
+    assert_eq!(entry["samples"], json!(false));
+    let before = std::fs::read(at.join("old/report.json")).expect("a report");
+    let (code, _, err) = ask(at, &["report", "old"]);
+    assert!(code == 2 && err.contains("removed by `loadcmp prune`") && err.contains("report.html"), "{err}");
+    assert_eq!(std::fs::read(at.join("old/report.json")).expect("a report"), before);
+    assert_eq!(ask(at, &["compare", "old", "young"]).0, 0);
+    assert!(prune(&[]).contains("0 bytes freed"));
+}
+
+/// A thousand runs, read without the index and with it: told, not asserted.
+#[test]
+#[ignore = "a measurement: cargo test --release --test history -- --ignored --nocapture"]
+fn a_thousand_runs_are_read() {
+    let folder = tempfile::tempdir().expect("a directory");
+    for number in 0..1000 {
+        night(folder.path(), &format!("night-{number:04}"), 1 + number % 28, |_| {});
+    }
+    let read = |name: &str, args: &[&str]| {
+        let began = std::time::Instant::now();
+        let (code, _, err) = ask(folder.path(), args);
+        assert_eq!(code, 0, "{err}");
+        println!("{name:<30} {:>8.3} s", began.elapsed().as_secs_f64());
+    };
+    read("without an index", &["history", "."]);
+    read("with the index", &["history", ".", "--limit", "1"]);
+    read("a trend", &["trend", "ttft.p50", "."]);
+}
