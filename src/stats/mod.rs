@@ -6,6 +6,7 @@
 
 mod answers;
 mod batches;
+mod buckets;
 mod compare;
 mod costs;
 mod distribution;

@@ -4,10 +4,9 @@
 //! other; what is counted for rates belongs to the stretch that it ended in. At most [`MOST_SLOTS`] slots: when a window
 //! outgrows them, neighbours merge in pairs. Which slot a sample is in depends on the samples alone, not on their order.
 
-use super::distribution::{record, unbiased_quantile};
+use super::buckets::Buckets;
 use super::{Metric, Window};
 use crate::record::{Nanos, Sample};
-use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
 /// Slots a window has at most.
@@ -15,10 +14,10 @@ pub(super) const MOST_SLOTS: u64 = 64;
 /// Width of a slot at first, in nanoseconds.
 const FIRST_WIDTH: u64 = 50_000_000;
 
-/// One value a request: its histogram (for quantiles) and its sum (for the mean).
+/// One value a request: its buckets (for quantiles) and its sum (for the mean).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
-    histogram: Option<Histogram<u32>>,
+    buckets: Buckets,
     pub n: u64,
     sum: f64,
 }
@@ -28,25 +27,14 @@ impl Times {
         self.n += 1;
         self.sum += ticks;
         if quantiles {
-            if self.histogram.is_none() {
-                self.histogram = Histogram::new(3).ok();
-            }
-            if let Some(histogram) = &mut self.histogram {
-                // A day at most, as in the distributions: it bounds the histogram's size.
-                record(histogram, ticks.clamp(0.0, 86_400e9) as u64);
-            }
+            self.buckets.record(ticks.max(0.0) as u64);
         }
     }
 
     fn add(&mut self, other: &Times) {
         self.n += other.n;
         self.sum += other.sum;
-        match (&mut self.histogram, &other.histogram) {
-            // Both grow as needed, so that adding can't fail.
-            (Some(mine), Some(others)) => drop(mine.add(others)),
-            (None, Some(others)) => self.histogram = Some(others.clone()),
-            (_, None) => {}
-        }
+        self.buckets.add(&other.buckets);
     }
 
     /// Mean in ticks.
@@ -56,7 +44,7 @@ impl Times {
 
     /// Median-unbiased quantile in ticks.
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        unbiased_quantile(self.histogram.as_ref()?, q)
+        self.buckets.unbiased_quantile(q)
     }
 }
 
