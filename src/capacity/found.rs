@@ -3,8 +3,8 @@
 use super::evidence::Evidence;
 use super::judge::{Verdict, judge};
 use super::search::{Boundary, By, Ended, LONG, Level, Reach, boundary};
-use super::slo::Slo;
-use crate::scenario::{Share, Span};
+use super::worth::requests_needed;
+use crate::scenario::{Share, Slo, Span};
 use crate::stats;
 use serde::{Deserialize, Serialize};
 
@@ -208,7 +208,7 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
         let long: Vec<&Evidence> = all_of(at).filter(|evidence| evidence.length >= LONG).collect();
         if long.is_empty() { all_of(at).collect() } else { long }
     };
-    let needed = if open { slo.requests_needed() } else { 0 };
+    let needed = if open { requests_needed(slo) } else { 0 };
     let enough = |probes: &[&Evidence]| {
         let long = probes.iter().filter(|evidence| evidence.length >= LONG);
         let (many, requests) = long.fold((0, 0), |(many, requests), evidence| (many + 1, requests + evidence.requests));

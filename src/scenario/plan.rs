@@ -4,7 +4,7 @@
 
 use super::{
     AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat,
-    Sampling, Share, Span, TargetSpec, Task,
+    Sampling, Share, Slo, Span, TargetSpec, Task,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -41,6 +41,9 @@ pub struct Plan {
     /// The cold starts that come before the load.
     #[serde(default)]
     pub cold_start: Option<ColdStartSpec>,
+    /// The limits that goodput is counted by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<Slo>,
     /// The smallest difference that matters.
     pub smallest_effect: Share,
     /// Half the relative width of the main ratio's interval at which the run may end early.

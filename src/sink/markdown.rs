@@ -79,7 +79,7 @@ fn side_by_side(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if marked(&lines) {
         writeln!(out, "\n{}", plain(MARK))?;
     }
-    for lacks in report.lacks_words() {
+    for lacks in report.footnotes() {
         writeln!(out, "\n{}", plain(&lacks))?;
     }
     Ok(())

@@ -64,6 +64,8 @@ pub(super) struct Slot {
     times: [Times; TIMES.len()],
     /// Answers that ended inside the window.
     pub ended: u64,
+    /// Those of them that kept every limit of the scenario's `slo`; 0 where it has none.
+    pub good: u64,
     /// Their output tokens, by the engine's count.
     pub output_tokens: u64,
     /// Their prompt tokens, by the engine's count.
@@ -86,8 +88,9 @@ impl Slot {
         }
     }
 
-    fn take_end(&mut self, sample: &Sample) {
+    fn take_end(&mut self, sample: &Sample, good: bool) {
         self.ended += 1;
+        self.good += u64::from(good);
         self.output_tokens = self.output_tokens.saturating_add(sample.output_tokens.unwrap_or(0));
         self.prompt_tokens = self.prompt_tokens.saturating_add(sample.prompt_tokens.unwrap_or(0));
     }
@@ -95,6 +98,7 @@ impl Slot {
     pub fn add(&mut self, other: &Slot) {
         self.times.iter_mut().zip(&other.times).for_each(|(mine, others)| mine.add(others));
         self.ended += other.ended;
+        self.good += other.good;
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
     }
@@ -156,15 +160,15 @@ impl Slots {
         }
     }
 
-    /// Takes an answered request.
-    pub fn push(&mut self, sample: &Sample) {
+    /// Takes an answered request, and whether it kept every limit.
+    pub fn push(&mut self, sample: &Sample, good: bool) {
         let Some(end) = sample.stamps.end else { return };
         let planned = self.place(sample.stamps.planned);
         let open_loop = self.open_loop;
         self.slots.entry(planned).or_default().take_times(sample, open_loop);
         if end.0 >= self.origin && self.to.is_none_or(|to| end.0 <= to) {
             let at = self.place(end);
-            self.slots.entry(at).or_default().take_end(sample);
+            self.slots.entry(at).or_default().take_end(sample, good);
         }
         self.fit();
     }
@@ -185,10 +189,11 @@ impl Slots {
         }
     }
 
-    /// What ended inside the window: answers, their output tokens, their prompt tokens.
-    pub fn ended(&self) -> [u64; 3] {
-        self.slots.values().fold([0; 3], |[n, output, prompt], slot| {
-            [n + slot.ended, output.saturating_add(slot.output_tokens), prompt.saturating_add(slot.prompt_tokens)]
+    /// What ended inside the window: answers, good ones, their output tokens, their prompt tokens.
+    pub fn ended(&self) -> [u64; 4] {
+        self.slots.values().fold([0; 4], |sums, slot| {
+            let more = [slot.ended, slot.good, slot.output_tokens, slot.prompt_tokens];
+            [0, 1, 2, 3].map(|i| sums[i].saturating_add(more[i]))
         })
     }
 
@@ -285,7 +290,7 @@ mod tests {
         slots.window(Nanos(S), to.map(Nanos));
         for end in ends {
             slots.see(Nanos(end.saturating_sub(2000)), Nanos(end));
-            slots.push(&row(end.saturating_sub(2000), end));
+            slots.push(&row(end.saturating_sub(2000), end), false);
         }
         slots
     }
@@ -329,7 +334,7 @@ mod tests {
         assert_eq!(closed.slots.len(), 1);
         let last = S + 5000 + 999 * S / 10;
         closed.see(Nanos(last - 2000), Nanos(last));
-        closed.push(&row(last - 2000, last));
+        closed.push(&row(last - 2000, last), false);
         let told = |slots: &Slots| {
             let whole = slots.whole();
             let times = whole.slot.times(Metric::Latency).unwrap();
@@ -352,7 +357,7 @@ mod tests {
         let mut slots = Slots::new(true);
         slots.window(Nanos(0), Some(Nanos(2 * S)));
         slots.see(Nanos(S / 2), Nanos(3 * S / 2));
-        slots.push(&row(S / 2, 3 * S / 2));
+        slots.push(&row(S / 2, 3 * S / 2), false);
         let [first, second] = &slots.stretches(2)[..] else { panic!() };
         assert_eq!((latency(first), latency(second)), (1, 0));
         assert_eq!((first.slot.ended, second.slot.ended), (0, 1));

@@ -8,13 +8,13 @@ use super::{
     Failure, Finished, Options, Prepared, free, measure, now, prepare, results_directory, tell, watch_interrupts,
 };
 use crate::capacity::{
-    By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Slo, Tried, Verdict, judge,
-    length as times, levels, next, window_s,
+    By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Tried, Verdict, judge, length as times,
+    levels, next, requests_needed, window_s,
 };
 use crate::record::Stopwatch;
 use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
-use crate::scenario::{Loaded, Order, Span};
+use crate::scenario::{Loaded, Order, Scenario, Slo, Span};
 use crate::sink;
 use anyhow::Context;
 pub use judged::{is_search, search_again};
@@ -27,8 +27,8 @@ use std::time::Duration;
 /// What is searched for.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// The limits: `ttft.p95 <= 300ms and errors <= 1%`.
-    pub slo: String,
+    /// The limits: `ttft.p95 <= 300ms and errors <= 1%`; without them the scenario's `slo` is taken.
+    pub slo: Option<String>,
     /// What is varied.
     pub by: By,
     /// Where the last pass and the first fail lie this near (relative), it is found.
@@ -64,7 +64,7 @@ const USUAL: (u32, u32) = (12, 24);
 
 /// Searches for what each target sustains. Everything that isn't the result goes to standard error.
 pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Result<Sought, Failure> {
-    let slo = Slo::parse(&search.slo).map_err(|error| Failure::Usage(error.to_string()))?;
+    let slo = limits(search, &loaded.scenario)?;
     options.out.as_deref().map_or(Ok(()), free)?;
     let shape = Shape::of(&loaded.scenario, search.by);
     let prepared = prepare(loaded, options).await?;
@@ -97,6 +97,19 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     let capacity = seeker.finish()?;
     driven?;
     Ok(Sought { capacity, dir })
+}
+
+/// The limits to search by.
+fn limits(search: &Search, scenario: &Scenario) -> Result<Slo, Failure> {
+    let Some(text) = search.slo.as_ref().or(scenario.slo.as_ref()) else {
+        return Err(Failure::Usage(
+            "error: there are no limits to search by\n  give --slo 'ttft.p95 <= 300ms and errors <= 1%', or write `slo` into \
+             the scenario"
+                .to_owned(),
+        ));
+    };
+    let slo = Slo::parse(text).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(slo.with_errors())
 }
 
 fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings {
@@ -309,7 +322,7 @@ impl Seeker<'_> {
     /// Length of a probe's window.
     fn length(&self, at: f64, attempt: u32) -> Duration {
         let base = self.settings.probe.0.as_secs_f64();
-        let seconds = window_s(self.settings.reach.by, base, at, attempt, self.slo.requests_needed());
+        let seconds = window_s(self.settings.reach.by, base, at, attempt, requests_needed(&self.slo));
         Duration::try_from_secs_f64(seconds).map_or(LONGEST, |length| length.min(LONGEST))
     }
 
@@ -337,6 +350,8 @@ impl Seeker<'_> {
             order: Order::Concurrent,
             interference: false,
             until_ci: None,
+            // Its own report tells goodput by what is searched for.
+            slo: Some(self.slo.clone()),
             load,
             ..whole.clone()
         };

@@ -3,6 +3,7 @@
 mod cold_start;
 mod load;
 mod paths;
+mod slo;
 mod targets;
 mod variants;
 mod workload;
@@ -19,6 +20,7 @@ pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, goose: bool, 
     let mut sense = Sense { scenario, root, goose, mistakes };
     sense.reference();
     sense.load(base);
+    sense.slo();
     sense.start();
     sense.cold_start();
     sense.targets();
