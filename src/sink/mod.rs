@@ -38,7 +38,7 @@ pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
 pub use markdown::markdown;
-pub use metrics_csv::MetricsFile;
+pub use metrics_csv::{MetricsFile, read_metrics};
 pub use plan::plan;
 pub use resources_csv::{ResourcesFile, read_resources};
 pub use summary_csv::summary_csv;
