@@ -188,7 +188,7 @@ impl Capacity {
 
 /// The loads that were tried, the least first, and what all probes of each say together.
 ///
-/// A pass is certain by long probes only ([`LONG`]), of an open loop by as many requests as [`Slo::requests_needed`] tells.
+/// A pass is certain by long probes only ([`LONG`]), of an open loop by as many requests as [`requests_needed`] tells.
 ///
 /// Where a load's own probes leave it open whether what it leans to is certain, its neighbours are asked, too: if requests at
 /// this and at higher loads together keep the limits, those at this one do, for more load makes nothing faster; so for fails
