@@ -5,14 +5,17 @@ use super::{ByArg, CapacityArgs, CapacityFormat, Format, ReportArgs};
 use anyhow::Context;
 use loadcmp::capacity::{By, Capacity, Ended};
 use loadcmp::run::{Failure, Options, Search, Sought, tell};
-use loadcmp::scenario::{Share, Span};
+use loadcmp::scenario::{Share, Slo, Span};
 use loadcmp::sink;
 use std::time::Duration;
 
 pub(crate) fn capacity(args: CapacityArgs) -> Told {
     let search = search(&args)?;
     // A mistake in the limits is told before a scenario is looked for.
-    loadcmp::capacity::Slo::parse(&search.slo).map_err(|error| Failure::Usage(error.to_string()))?;
+    search
+        .slo
+        .as_deref()
+        .map_or(Ok(()), |text| Slo::parse(text).map(drop).map_err(|error| Failure::Usage(error.to_string())))?;
     let overrides = overrides(&args.over);
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;

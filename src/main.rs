@@ -172,9 +172,10 @@ struct CapacityArgs {
     #[arg(value_name = "SCENARIO")]
     scenario: PathBuf,
     /// The limits, joined by `and`: 'ttft.p95 <= 300ms and errors <= 1%'. Metrics: ttft, latency, itl, tpot, gap_max,
-    /// tokens_per_s (each with .mean or a percentile such as .p95), errors, goodput. Without a limit on errors, 1% is added
+    /// tokens_per_s (each with .mean or a percentile such as .p95), errors, goodput. Without a limit on errors, 1% is added.
+    /// Default: the scenario's `slo`
     #[arg(long, value_name = "LIMITS")]
-    slo: String,
+    slo: Option<String>,
     /// What is varied
     #[arg(long, value_enum, default_value_t = ByArg::Rate)]
     by: ByArg,

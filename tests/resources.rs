@@ -225,4 +225,18 @@ fn what_an_engine_publishes_stands_in_for_processes_that_cannot_be_seen() {
     assert_eq!(mean("memory_peak"), 1e8);
     let told = std::fs::read_to_string(out.join("report.md")).expect("a report");
     assert!(told.contains("are what it published of itself"), "{told}");
+
+    // Killed before it could say so, the run's rows still tell it.
+    let path = out.join("manifest.json");
+    let mut killed = cli::json(&path);
+    killed["conditions"] = serde_json::Value::Null;
+    std::fs::write(&path, killed.to_string()).expect("a file");
+    let output = loadcmp().arg("report").arg(&out).output().expect("a report");
+    assert!(output.status.success(), "{}", text(&output).1);
+    let again = rows(&out.join("summary.csv"));
+    let of = |metric: &str| {
+        let row = again.iter().find(|row| row["target"].starts_with("far") && row["metric"] == metric);
+        row.and_then(|row| number(row, "mean")).unwrap_or_else(|| panic!("no {metric}"))
+    };
+    assert!((of("cpu_cores") / mean("cpu_cores") - 1.0).abs() < 0.01 && of("memory_peak") == 1e8);
 }

@@ -56,11 +56,11 @@ fn declared_costs_are_found_and_told_beside_each_other() {
     };
     let (a, b) = (start(declared[0]), start(declared[1]));
     let dir = tempfile::tempdir().expect("a directory");
-    let sweep = "sweep:\n  over:\n    workload.prompts.synthetic.words.fixed: [10, 60]\n    workload.sampling.max_tokens: [2, 6, 14]\n";
+    let sweep = "sweep:\n  over:\n    workload.prompts.synthetic.words.fixed: [10, 60]\n    workload.sampling.max_tokens: [2, 14]\n";
     write(dir.path(), "s.yaml", &scenario(&[("a", &a.url), ("b", &b.url)], sweep));
     let (code, table, err) = ask(dir.path(), &["run", "s.yaml", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
-    assert!(err.contains("6 points, 6 runs") && err.contains("6 of 6: "), "{err}");
+    assert!(err.contains("4 points, 4 runs") && err.contains("4 of 4: "), "{err}");
     assert!(table.contains("What a request costs, with 1 in flight"), "{table}");
 
     let out = dir.path().join("out");
@@ -96,13 +96,13 @@ fn declared_costs_are_found_and_told_beside_each_other() {
     // A run of it is a run like others: what `run --set` makes, with files that other commands take.
     let runs: Vec<String> = names(&out.join("points")).into_iter().collect();
     let of = |part: &str| runs.iter().find(|name| name.ends_with(part)).expect("a run").clone();
-    let set = ["--set", "workload.sampling.max_tokens=6", "--set", "workload.prompts.synthetic.words.fixed=60"];
+    let set = ["--set", "workload.sampling.max_tokens=14", "--set", "workload.prompts.synthetic.words.fixed=60"];
     write(dir.path(), "alone.yaml", &scenario(&[("a", &a.url), ("b", &b.url)], ""));
     let alone = ["run", "alone.yaml", "--out", "alone", "--driver", "native", "--quiet"];
     let (code, _, err) = ask(dir.path(), &[&alone[..], &set].concat());
     assert_eq!(code, 0, "{err}");
     let hash = |path: &str| json(&dir.path().join(path).join("manifest.json"))["workload_hash"].clone();
-    let point = format!("out/points/{}", of("words.fixed-60-max_tokens-6"));
+    let point = format!("out/points/{}", of("words.fixed-60-max_tokens-14"));
     assert_eq!(hash(&point), hash("alone"));
     let (code, _, err) = ask(dir.path(), &["compare", &point, &point]);
     assert_eq!(code, 0, "{err}");
@@ -282,7 +282,7 @@ fn variants_that_others_are_better_than_in_everything_are_not_on_the_front() {
         "name: v\ntask: classify\nseed: 5\ntargets: {{ ollama: {{ ollama: {{ url: \"{}\" }} }} }}\nvariants:\n  ollama:\n    \
          good: {{}}\n    quick: {{ ollama.url: \"{}\" }}\n    poor: {{ ollama.url: \"{}\" }}\n    twin: {{ }}\nworkload: {{ \
          prompts: {{ csv: {{ path: tickets.csv, text: text, label: label }} }}, labels: [{}] }}\norder: alternate\nblocks: {{ \
-         pairs: 6, settle: 5ms, warmup: 5ms }}\nload: {{ closed: {{ users: 1, requests: 60 }} }}\n",
+         pairs: 6, settle: 5ms, warmup: 5ms }}\nload: {{ closed: {{ users: 1, requests: 36 }} }}\n",
         good.url,
         quick.url,
         poor.url,

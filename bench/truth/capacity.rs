@@ -4,10 +4,11 @@
 
 use crate::simulate::{Block, LAG, Load, all_rows, instants, row};
 use loadcmp::capacity::{
-    Boundary, By, Ended, Evidence, Gather, Next, Reach, Slo, Tried, boundary, length, levels, next, probe_seed,
-    window_s,
+    Boundary, By, Ended, Evidence, Gather, Next, Reach, Tried, boundary, length, levels, next, probe_seed,
+    requests_needed, window_s,
 };
 use loadcmp::record::{Nanos, Sample};
+use loadcmp::scenario::Slo;
 use loadcmp::stats::{Window, wilson};
 
 const S: u64 = 1_000_000_000;
@@ -133,7 +134,7 @@ impl Sought {
 
 fn one_kind(known: &Known, runs: u64) -> Sought {
     let slo = match Slo::parse(known.slo) {
-        Ok(slo) => slo,
+        Ok(slo) => slo.with_errors(),
         Err(error) => panic!("{error}"),
     };
     let truth = known.truth(&slo);
@@ -173,7 +174,7 @@ fn search(known: &Known, slo: &Slo, run: u64) -> (Boundary, u64, f64) {
             Next::Done(Ended::Found) => return (boundary(&levels), tried.len() as u64, seconds),
             Next::Done(_) => return (Boundary::default(), tried.len() as u64, seconds),
         };
-        let window = window_s(By::Rate, known.probe, at, attempt, slo.requests_needed());
+        let window = window_s(By::Rate, known.probe, at, attempt, requests_needed(slo));
         let warmup = known.probe / 5.0 * length(attempt);
         seconds += window + warmup;
         // As the command does it: instants by the seed, the load and the attempt, the engine's own luck new each time.

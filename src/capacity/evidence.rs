@@ -1,9 +1,9 @@
 //! What a probe shows: its rows folded into what the limits are judged by.
 
-use super::slo::{Figure, Limit, Measure, Slo};
 use super::worth::{effective, worth};
 use crate::record::{Nanos, Phase, Sample};
-use crate::stats::{Window, quantile_interval, t_quantile};
+use crate::scenario::{Figure, Limit, Measure, Slo};
+use crate::stats::{Window, measured, quantile_interval, t_quantile};
 use serde::{Deserialize, Serialize};
 
 /// Stretches of a probe's window over which the queue is watched.
@@ -132,16 +132,15 @@ impl<'a> Gather<'a> {
         self.requests += 1;
         self.failed += u64::from(!answered);
         self.unsent += u64::from(stamps.sent.is_none());
-        let each = |limit: &&Limit| limit.of_each();
-        let kept = |limit: &Limit| value(limit.measure, sample, false).is_none_or(|v| !limit.broken_by(v));
-        let good = answered && self.slo.limits.iter().filter(each).all(kept);
+        let kept = |limit: &Limit| measured(limit.measure, sample, false).is_none_or(|v| !limit.broken_by(v));
+        let good = answered && self.slo.of_each().all(kept);
         self.good += u64::from(good);
         for (limit, seen) in self.slo.limits.iter().zip(&mut self.seen) {
             let told = match limit.measure {
                 // As shares of broken ones, both.
                 Measure::Errors => Some((f64::from(u8::from(!answered)), f64::from(u8::from(!answered)))),
                 Measure::Goodput => Some((f64::from(u8::from(!good)), f64::from(u8::from(!good)))),
-                measure if answered => value(measure, sample, false).zip(value(measure, sample, true)),
+                measure if answered => measured(measure, sample, false).zip(measured(measure, sample, true)),
                 // Infinitely slow, or no tokens at all: beyond any limit. A mean is told of answers.
                 _ if limit.figure == Figure::Mean => None,
                 measure => Some(if measure.at_most() { (f64::INFINITY, f64::INFINITY) } else { (0.0, 0.0) }),
@@ -189,21 +188,6 @@ impl<'a> Gather<'a> {
 
 fn narrow(values: &[f64]) -> Vec<f32> {
     values.iter().map(|v| *v as f32).collect()
-}
-
-/// A measure's value of an answered request; `None` if it has none.
-fn value(measure: Measure, sample: &Sample, from_sent: bool) -> Option<f64> {
-    let stamps = &sample.stamps;
-    let begin = if from_sent { stamps.sent? } else { stamps.planned };
-    match measure {
-        Measure::Ttft => Some(stamps.first_token?.since(begin).micros()),
-        Measure::Latency => Some(stamps.end?.since(begin).micros()),
-        Measure::Itl => sample.itl().map(|ns| ns / 1e3),
-        Measure::Tpot => sample.tpot().map(|ns| ns / 1e3),
-        Measure::GapMax => sample.gap_max.map(Nanos::micros),
-        Measure::TokensPerS => sample.tokens_per_s(),
-        Measure::Errors | Measure::Goodput => None,
-    }
 }
 
 fn shown(limit: &Limit, values: &[f64]) -> Shown {

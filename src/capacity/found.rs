@@ -3,8 +3,8 @@
 use super::evidence::Evidence;
 use super::judge::{Verdict, judge};
 use super::search::{Boundary, By, Ended, LONG, Level, Reach, boundary};
-use super::slo::Slo;
-use crate::scenario::{Share, Span};
+use super::worth::requests_needed;
+use crate::scenario::{Share, Slo, Span};
 use crate::stats;
 use serde::{Deserialize, Serialize};
 
@@ -188,7 +188,7 @@ impl Capacity {
 
 /// The loads that were tried, the least first, and what all probes of each say together.
 ///
-/// A pass is certain by long probes only ([`LONG`]), of an open loop by as many requests as [`Slo::requests_needed`] tells.
+/// A pass is certain by long probes only ([`LONG`]), of an open loop by as many requests as [`requests_needed`] tells.
 ///
 /// Where a load's own probes leave it open whether what it leans to is certain, its neighbours are asked, too: if requests at
 /// this and at higher loads together keep the limits, those at this one do, for more load makes nothing faster; so for fails
@@ -208,7 +208,7 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
         let long: Vec<&Evidence> = all_of(at).filter(|evidence| evidence.length >= LONG).collect();
         if long.is_empty() { all_of(at).collect() } else { long }
     };
-    let needed = if open { slo.requests_needed() } else { 0 };
+    let needed = if open { requests_needed(slo) } else { 0 };
     let enough = |probes: &[&Evidence]| {
         let long = probes.iter().filter(|evidence| evidence.length >= LONG);
         let (many, requests) = long.fold((0, 0), |(many, requests), evidence| (many + 1, requests + evidence.requests));

@@ -2,8 +2,9 @@
 //! evidence doesn't carry it.
 
 use super::evidence::{Evidence, Shown};
-use super::slo::{Figure, Limit, Measure, Slo};
+
 use super::worth::worth;
+use crate::scenario::{Figure, Limit, Measure, Slo};
 use crate::stats::{t_quantile, wilson_at};
 use serde::{Deserialize, Serialize};
 

@@ -9,7 +9,6 @@ mod evidence;
 mod found;
 mod judge;
 mod search;
-mod slo;
 mod worth;
 
 #[cfg(test)]
@@ -21,4 +20,4 @@ pub use judge::{Judged, Verdict, judge};
 pub use search::{
     ATTEMPTS, Boundary, By, Ended, LONG, Level, Next, PROBES, Reach, boundary, length, next, probe_seed, window_s,
 };
-pub use slo::{Figure, Limit, Measure, Slo, SloError};
+pub use worth::requests_needed;

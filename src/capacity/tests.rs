@@ -1,5 +1,6 @@
 use super::*;
 use crate::record::{Nanos, Outcome, Phase, Sample};
+use crate::scenario::Slo;
 use crate::stats::Window;
 use crate::stats::fixture::{MS, S, sample};
 use proptest::prelude::*;
@@ -27,7 +28,14 @@ fn show(slo: &Slo, seconds: u64, rows: impl IntoIterator<Item = Sample>, generat
 }
 
 fn slo(text: &str) -> Slo {
-    Slo::parse(text).unwrap()
+    Slo::parse(text).unwrap().with_errors()
+}
+
+#[test]
+fn rare_excursions_need_many_requests() {
+    assert_eq!(requests_needed(&slo("latency.p99 <= 2s")), 8000);
+    assert_eq!(requests_needed(&slo("latency.p95 <= 2s")), 1600);
+    assert_eq!(requests_needed(&slo("errors <= 2%")), 0);
 }
 
 fn of(text: &str, rows: impl IntoIterator<Item = Sample>) -> (Evidence, Judged) {

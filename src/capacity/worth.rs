@@ -1,6 +1,6 @@
 //! How many independent requests dependent ones are worth: they wait behind each other.
 
-use super::slo::{Figure, Limit};
+use crate::scenario::{Figure, Limit, Slo};
 
 /// Numbers of batches over which dependence between neighbours is looked for.
 const BATCHES: [usize; 2] = [10, 20];
@@ -9,6 +9,25 @@ const BATCHES: [usize; 2] = [10, 20];
 const BY_CHANCE: f64 = 0.2;
 /// Stretches of a probe, over which the share beyond a limit is compared.
 const PARTS: [usize; 2] = [5, 10];
+
+/// Requests beyond a limit that should be expected at the limit itself.
+const EXPECTED_BEYOND: f64 = 80.0;
+/// Requests that a mean needs.
+const MEAN_NEEDS: u64 = 400;
+
+/// Requests that a certain pass of an open loop has to rest on. A queue that is seldom long hides from few requests: of the
+/// share that may be beyond a percentile's limit, so many should be expected that several excursions are among them.
+pub fn requests_needed(slo: &Slo) -> u64 {
+    let of = |limit: &Limit| match limit.figure {
+        Figure::Quantile(q) => {
+            let beyond = if limit.measure.at_most() { 1.0 - q } else { q };
+            (EXPECTED_BEYOND / beyond).ceil() as u64
+        }
+        Figure::Mean => MEAN_NEEDS,
+        Figure::Share => 0,
+    };
+    slo.limits.iter().map(of).max().unwrap_or(0)
+}
 
 /// The number of independent requests that these, of one or several probes and each in time order, are worth for the question
 /// whether a limit is kept: requests wait behind each other, so that what is beyond it comes in clusters. Where fewer are

@@ -4,8 +4,7 @@
 //! `machine` reads counters, `gpu` and `energy` the devices' and packages'; `processes` finds who listens and reads the
 //! process table, `detail` what it doesn't hold; `tree` sums the time of processes that come and go, `counts` what they
 //! count, `sought` is one target's. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
-//! as it goes, `thin` keeps what `conditions` folds, and `recall` makes
-//! it again of rows; `published` is what engines told of themselves. `calibration` is what is kept of the machine from run to run.
+//! as it goes, `thin` keeps what `folded` makes `conditions` of, and `recall` makes it again of rows; `published` is what engines told of themselves. `calibration` is what is kept of the machine from run to run.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
@@ -14,6 +13,7 @@ mod conditions;
 mod counts;
 mod detail;
 mod energy;
+mod folded;
 mod gpu;
 mod machine;
 mod probe;
@@ -31,7 +31,7 @@ pub use calibration::{
     Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Transport, Wire, calibration_path,
     least_difference_us, least_first_token_difference_us,
 };
-pub use conditions::{Conditions, Gpu, Stretch, Used};
+pub use conditions::{Conditions, Gpu, Stopped, Stretch, Used};
 pub use machine::own_processor_time;
 pub use probe::{Probe, READ_BYTES, memory, read, rounds};
 pub use published::Published;

@@ -2,14 +2,24 @@
 
 use super::Report;
 use crate::audit::human::{percent, three};
+use crate::host::Stopped;
 
 impl Report {
     /// In a few sentences; `None` of a run that told nothing of it.
     pub fn watching_words(&self) -> Option<String> {
         let conditions = self.conditions.as_ref()?;
-        let share = percent(conditions.watching_cores?);
+        let ends = conditions.stopped.iter().map(|Stopped { file, at_s, why }| {
+            format!("{file} ends {at_s:.0} s into the run, for it couldn't be written: {why}. What is told over time ends there.")
+        });
+        let ends = ends.collect::<Vec<_>>().join(" ");
+        let Some(share) = conditions.watching_cores.map(percent) else {
+            return Some(ends).filter(|ends| !ends.is_empty());
+        };
         let mut words =
             format!("Watching the machine and the engines' processes took {share} of a core (resources.csv).");
+        if !ends.is_empty() {
+            words.push_str(&format!(" {ends}"));
+        }
         for (at, gpu) in conditions.gpus.iter().enumerate() {
             let told = [
                 gpu.peak_bytes.map(|bytes| format!("{} of memory at most", crate::audit::human::bytes(bytes))),
@@ -56,7 +66,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use crate::host::{Conditions, Gpu, Used};
+    use crate::host::{Conditions, Gpu, Stopped, Used};
     use crate::report::fixture::report;
     use crate::scenario::Task;
 
@@ -68,6 +78,14 @@ mod tests {
             report.watching_words()
         };
         assert_eq!(words(Conditions::default()), None, "an older run");
+        let full = Stopped { file: "resources.csv".to_owned(), at_s: 12.0, why: "No space left on device".to_owned() };
+        let ends = "resources.csv ends 12 s into the run, for it couldn't be written: No space left on device. What is told \
+                    over time ends there.";
+        let stopped = Conditions { stopped: vec![full], ..Conditions::default() };
+        assert_eq!(words(stopped.clone()).unwrap(), ends);
+        assert!(
+            words(Conditions { watching_cores: Some(0.002), ..stopped }).unwrap().contains(&format!(". {ends} Not"))
+        );
         let seen = Used { cpu_s: Some(1.0), ..Used::default() };
         let told = words(Conditions {
             watching_cores: Some(0.0023),

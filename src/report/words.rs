@@ -1,8 +1,8 @@
 //! The sentences that say what came of a run.
 
 use super::{Report, human};
-use crate::scenario::Order;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
+use crate::scenario::{Limit, Order};
 use crate::stats::{Comparison, Verdict, unit, worth_showing};
 
 impl Report {
@@ -58,9 +58,34 @@ impl Report {
         format!(" A difference of {shown} would have needed about {} requests each{time}.", needs.rows)
     }
 
+    /// What is to be known of figures: what goodput counts, and what percentiles lack.
+    pub fn footnotes(&self) -> Vec<String> {
+        self.goodput_words().into_iter().chain(self.lacks_words()).collect()
+    }
+
+    /// What goodput counts, and where it wasn't measured; `None` where the scenario has no limits on single requests.
+    fn goodput_words(&self) -> Option<String> {
+        // A single request has no percentile: the bound is its own.
+        let own = |limit: &Limit| match limit.text.split_once(' ') {
+            Some((_, bound)) => format!("{} {bound}", limit.subject().split('.').next().unwrap_or_default()),
+            None => limit.text.clone(),
+        };
+        let limits: Vec<String> = self.plan.slo.as_ref()?.of_each().map(own).collect();
+        let from = if self.comparing().open_loop { "the planned instant" } else { "when they were sent" };
+        let without: Vec<String> =
+            self.targets.iter().filter(|t| t.row("goodput").is_none()).map(|t| t.label()).collect();
+        let without = match without.is_empty() {
+            true => String::new(),
+            false => format!("; not measured on {}, whose answers tell nothing of a limit", without.join(", ")),
+        };
+        (!limits.is_empty()).then(|| {
+            format!("goodput counts the answers that each kept {}, from {from}{without}.", limits.join(" and "))
+        })
+    }
+
     /// What the tails of the time people wait for lack for intervals of their own, of each target: `latency p99 lacks
     /// requests for an interval of its own: native 296 more, 24.7 s`.
-    pub fn lacks_words(&self) -> Vec<String> {
+    fn lacks_words(&self) -> Vec<String> {
         let metric = if self.comparing().open_loop { "response" } else { "latency" };
         let of = |figure: &'static str| {
             let lacking = self.targets.iter().filter_map(|target| {

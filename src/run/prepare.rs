@@ -10,7 +10,7 @@ use crate::host::processes_of;
 use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan};
 use crate::scenario::{
-    Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task, variant_name,
+    Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, variant_name,
 };
 use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
@@ -257,6 +257,8 @@ fn plan(
         interference: scenario.interference,
         cold_start: scenario.cold_start.clone(),
         soak: scenario.load.soak.is_some(),
+        // Read at load, where a mistake has its line.
+        slo: scenario.slo.as_deref().and_then(|text| Slo::parse(text).ok()),
         smallest_effect: scenario.smallest_effect,
         until_ci: scenario.load.until.map(|until| until.ci),
         load,

@@ -3,12 +3,12 @@
 
 use super::tell;
 use crate::drive::Window;
-use crate::host::{Conditions, Edges, Published, Recall, Sought, Stretch, Watch};
+use crate::host::{Conditions, Edges, Published, Recall, Sought, Stopped, Stretch, Usage, Watch};
 use crate::record::{Nanos, Stopwatch};
 use crate::report::{Levels, Manifest};
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
 use crate::scenario::{Address, TargetSpec};
-use crate::sink::{MetricsFile, ResourcesFile, read_resources};
+use crate::sink::{MetricsFile, ResourcesFile, read_metrics, read_resources};
 use crate::target::scrape::{Page, Scraped, Scraper};
 use anyhow::Context;
 use std::path::Path;
@@ -19,6 +19,7 @@ pub(super) struct Watching {
     watch: Watch,
     scraper: Option<Scraper>,
     published: Arc<Mutex<Vec<Published>>>,
+    stopped: Arc<Mutex<Vec<Stopped>>>,
     names: Vec<String>,
 }
 
@@ -31,8 +32,14 @@ impl Watching {
             endpoint: target.endpoint.clone(),
             process: target.spec.process().cloned(),
         });
-        let watch = Watch::start(move || clock.now().seconds(), sought.collect(), move |rows| file.append(rows))
-            .context("watching the machine")?;
+        let stopped = Arc::new(Mutex::new(Vec::new()));
+        let given_up = stopped.clone();
+        let take = move |rows: &[Usage]| {
+            let at_s = rows.first().map_or(0.0, |row| row.t_s);
+            give_up(&given_up, "resources.csv", at_s, file.append(rows));
+        };
+        let watch =
+            Watch::start(move || clock.now().seconds(), sought.collect(), take).context("watching the machine")?;
         let published = Arc::new(Mutex::new(vec![Published::default(); plan.targets.len()]));
         let pages = pages(plan);
         let scraper = if pages.is_empty() {
@@ -40,14 +47,16 @@ impl Watching {
         } else {
             let mut file = MetricsFile::create(dir, plan).context("writing metrics.csv")?;
             let published = published.clone();
+            let given_up = stopped.clone();
             let take = move |figures: &[Scraped]| {
-                file.append(figures);
+                let at_s = figures.first().map_or(0.0, |figure| figure.t_s);
+                give_up(&given_up, "metrics.csv", at_s, file.append(figures));
                 note(&mut super::lock(&published), figures);
             };
             Some(Scraper::start(pages, clock, take).context("reading the engines' own figures")?)
         };
         let names = plan.targets.iter().map(|target| target.name.clone()).collect();
-        Ok(Self { watch, scraper, published, names })
+        Ok(Self { watch, scraper, published, stopped, names })
     }
 
     /// What tells it of windows' edges.
@@ -64,14 +73,23 @@ impl Watching {
             tell(format!("loadcmp: `{name}`: its `metrics` were not read: {why}"));
         }
         let published = super::lock(&self.published).clone();
+        let stopped = super::lock(&self.stopped).clone();
         move |stretches| {
             let mut conditions = watched.conditions(stretches);
+            conditions.stopped.clone_from(&stopped);
             for (at, told) in published.iter().enumerate() {
                 conditions.publish(at, told, stretches);
             }
             conditions
         }
     }
+}
+
+/// Says that a file can't be written any more, and keeps it for the report. It is an error once for each.
+fn give_up(stopped: &Mutex<Vec<Stopped>>, file: &str, at_s: f64, written: std::io::Result<()>) {
+    let Err(error) = written else { return };
+    tell(format!("loadcmp: {file} ends {at_s:.0} s into the run, for it can't be written: {error}"));
+    super::lock(stopped).push(Stopped { file: file.to_owned(), at_s: at_s.round(), why: error.to_string() });
 }
 
 /// The pages that targets name.
@@ -123,7 +141,17 @@ pub(super) fn recalled(dir: &Path, manifest: &Manifest) -> Option<Conditions> {
         return None;
     }
     let end = recall.until_s().map(|s| Nanos((s * 1e9) as u64))?;
-    Some(recall.conditions(&stretches(&manifest.windows, end)))
+    let stretches = stretches(&manifest.windows, end);
+    let mut conditions = recall.conditions(&stretches);
+    let mut published = vec![Published::default(); manifest.plan.targets.len()];
+    if let Err(error) = read_metrics(dir, &manifest.plan, |figures| note(&mut published, figures)) {
+        tell(format!("loadcmp: what engines published of themselves is left out: {error}"));
+        return Some(conditions);
+    }
+    for (at, told) in published.iter().enumerate() {
+        conditions.publish(at, told, &stretches);
+    }
+    Some(conditions)
 }
 
 /// What stood at which level when, as far as the rows of a run tell.

@@ -23,6 +23,7 @@ mod schema;
 mod secret;
 mod sense;
 mod share;
+mod slo;
 mod span;
 mod suite;
 mod sweep;
@@ -51,6 +52,7 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use sense::data_path;
 pub use share::Share;
+pub use slo::{Figure, Limit, Measure, Slo, SloError};
 pub use span::Span;
 pub use suite::{CheckSpec, Laid, LoadedSuite, SuiteScenario, SuiteSpec, load_suite, suite_schema};
 pub use sweep::{Point, SweepSpec};
@@ -105,6 +107,10 @@ pub struct Scenario {
     /// The smallest difference that matters: `better` and `worse` are said of what lies beyond it.
     #[serde(default = "defaults::smallest_effect")]
     pub smallest_effect: Share,
+    /// Limits that each request has to keep to count for goodput, joined by `and`: `ttft.p95 <= 300ms and tokens_per_s.p5 >= 20`.
+    /// `loadcmp capacity` searches by them, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<String>,
     /// How the requests are driven.
     pub load: LoadSpec,
     /// Commands that start engines, by target: each a list of words that no shell reads. The engine is the command itself; it

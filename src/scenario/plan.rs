@@ -5,7 +5,7 @@
 use super::gate::Gate;
 use super::{
     AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat,
-    Sampling, Scenario, Share, Span, TargetSpec, Task,
+    Sampling, Scenario, Share, Slo, Span, TargetSpec, Task,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -42,6 +42,9 @@ pub struct Plan {
     /// The cold starts that come before the load.
     #[serde(default)]
     pub cold_start: Option<ColdStartSpec>,
+    /// The limits that goodput is counted by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<Slo>,
     /// The smallest difference that matters.
     pub smallest_effect: Share,
     /// Half the relative width of the main ratio's interval at which the run may end early.

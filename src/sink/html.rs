@@ -157,7 +157,7 @@ fn page(report: &Report) -> Page<'_> {
         sections,
         mark,
         ratios: report.ratios_words(),
-        lacks: report.lacks_words(),
+        lacks: report.footnotes(),
         front: report.front.as_ref().map(|front| front_table(report, front)),
         front_words: report.front.as_ref().map(|front| front.words(report)).unwrap_or_default(),
         outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),

@@ -50,7 +50,7 @@ impl Section {
     }
 }
 
-const LINES: [(Section, &str, &str); 53] = [
+const LINES: [(Section, &str, &str); 55] = [
     (Section::Wait, "response p50", "response.p50"),
     (Section::Wait, "response p95", "response.p95"),
     (Section::Wait, "response p99", "response.p99"),
@@ -67,6 +67,8 @@ const LINES: [(Section, &str, &str); 53] = [
     (Section::Wait, "time per token", "tpot.mean"),
     (Section::Wait, "longest gap p95", "gap_max.p95"),
     (Section::Rate, "requests", "requests_per_s"),
+    (Section::Rate, "goodput", "goodput"),
+    (Section::Rate, "  of requests", "goodput_share"),
     (Section::Rate, "output tokens", "output_tokens_per_s"),
     (Section::Rate, "prompt tokens", "prompt_tokens_per_s"),
     (Section::Answers, "failed", "error_rate"),

@@ -145,7 +145,7 @@ fn repeat(report: &Report) -> String {
     reasons(report, &compared(report, &lines(report)))
         .into_iter()
         .for_each(|reason| add(format!("not shown: {reason}")));
-    report.lacks_words().into_iter().for_each(&mut add);
+    report.footnotes().into_iter().for_each(&mut add);
     add(report.floor_words());
     report.watching_words().into_iter().for_each(&mut add);
     for target in &report.plan.targets {

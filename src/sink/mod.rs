@@ -55,7 +55,7 @@ pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
 pub use markdown::markdown;
-pub use metrics_csv::MetricsFile;
+pub use metrics_csv::{MetricsFile, read_metrics};
 pub use plan::plan;
 pub use prometheus::prometheus;
 pub use resources_csv::{ResourcesFile, read_resources};

@@ -49,9 +49,9 @@ impl ResourcesFile {
         Ok(Self { file: Appended::create(directory, NAME, &HEADER)?, labels: Labels::of(plan) })
     }
 
-    /// Appends rows.
-    pub fn append(&mut self, rows: &[Usage]) {
-        self.file.append(rows.iter().map(|usage| self.labels.cells(usage)));
+    /// Appends rows; the first time that it can't is an error, and the file is given up.
+    pub fn append(&mut self, rows: &[Usage]) -> io::Result<()> {
+        self.file.append(rows.iter().map(|usage| self.labels.cells(usage)))
     }
 }
 
@@ -144,9 +144,9 @@ mod tests {
             ..usage(1.0, &plan.targets[1].name)
         };
         let rows = [usage(1.0, "host"), full];
-        file.append(&rows);
+        file.append(&rows).unwrap();
         assert_eq!(read(directory.path(), &plan), rows, "while it is still open");
-        file.append(&[usage(2.0, "host")]);
+        file.append(&[usage(2.0, "host")]).unwrap();
         let path = directory.path().join(NAME);
         let text = std::fs::read_to_string(&path).unwrap();
         assert!(text.contains("(stand-in)") && text.starts_with("t_s,who,cpu_cores,rss_bytes,"), "{text}");

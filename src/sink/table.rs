@@ -196,7 +196,7 @@ fn legend(report: &Report, lines: &[Line], compared: &[usize], width: usize, out
     if marked(lines) {
         wrapped(out, MARK, width, "")?;
     }
-    for lacks in report.lacks_words() {
+    for lacks in report.footnotes() {
         wrapped(out, &lacks, width, "  ")?;
     }
     for reason in reasons(report, compared) {

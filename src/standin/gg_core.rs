@@ -3,7 +3,8 @@
 //! is in `gg_infer.rs`.
 
 use super::engine::{Engine, millis};
-use super::gg_infer::{Inference, Worker, infer, warm_up};
+use super::gg_infer::{Inference, infer, warm_up};
+use super::gg_worker::Worker;
 use super::parse::Text;
 use super::record::{Recorder, Row, Tape};
 use crate::record::Nanos;

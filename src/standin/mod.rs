@@ -11,6 +11,8 @@ mod engine;
 mod gg_core;
 #[cfg(unix)]
 mod gg_infer;
+#[cfg(unix)]
+mod gg_worker;
 mod http;
 mod job;
 mod labels;
@@ -20,6 +22,7 @@ mod ollama;
 mod ollama_fields;
 mod ollama_models;
 mod openai;
+mod openai_voice;
 mod parse;
 mod record;
 mod spec;

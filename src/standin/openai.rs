@@ -3,10 +3,11 @@
 
 use super::engine::Ask;
 use super::http::{Call, Refusal, Reply, hang_up, json, reply};
-use super::job::{Fault, Job};
+use super::job::Fault;
+use super::openai_voice::{BROKEN, Voice};
 use super::parse::{Message, Text, Texts, conversation};
 use super::stream::{Answering, Voice as AnyVoice};
-use super::text::{Finish, prompt_tokens, push_escaped};
+use super::text::prompt_tokens;
 use super::vectors;
 use crate::record::Nanos;
 use base64::Engine as _;
@@ -45,17 +46,6 @@ struct Embed<'a> {
     #[serde(borrow, default)]
     encoding_format: Text<'a>,
     dimensions: Option<u32>,
-}
-
-/// How the OpenAI wire writes the frames of a stream.
-pub(super) struct Voice {
-    chat: bool,
-    /// A last chunk without choices tells the usage.
-    usage: bool,
-    id: u64,
-    created: i64,
-    /// The model's name, escaped.
-    model: String,
 }
 
 /// Whether a path belongs to this wire.
@@ -263,155 +253,4 @@ async fn embed(call: Call) -> Reply {
         _ => out.freeze(),
     };
     reply(StatusCode::OK, "application/json; charset=utf-8", Answering::whole(whole, job.fault))
-}
-
-/// An error inside a 200.
-const BROKEN: &str = r#"{"error":{"code":500,"message":"a declared fault of the stand-in","type":"server_error"}}"#;
-
-impl Voice {
-    fn new(job: &Job, chat: bool, usage: bool) -> Self {
-        let engine = &job.engine;
-        let mut model = BytesMut::with_capacity(engine.spec.model.len());
-        push_escaped(&mut model, &engine.spec.model);
-        let model = String::from_utf8_lossy(&model).into_owned();
-        let created = engine.wall(engine.clock.now()).as_second();
-        Self { chat, usage, id: engine.id(), created, model }
-    }
-
-    /// The fields that are in every answer.
-    fn common(&self, chunk: bool, out: &mut BytesMut) {
-        let (id, object) = match (self.chat, chunk) {
-            (true, true) => ("chatcmpl", "chat.completion.chunk"),
-            (true, false) => ("chatcmpl", "chat.completion"),
-            (false, _) => ("cmpl", "text_completion"),
-        };
-        let _ = write!(
-            out,
-            "\"created\":{},\"id\":\"{id}-{}\",\"model\":\"{}\",\"system_fingerprint\":\"loadcmp-standin\",\
-             \"object\":\"{object}\"",
-            self.created, self.id, self.model
-        );
-    }
-
-    fn chunk(&self, choice: impl FnOnce(&mut BytesMut), finish: Option<&str>, out: &mut BytesMut) {
-        out.extend_from_slice(b"data: {\"choices\":[{\"finish_reason\":");
-        let _ = match finish {
-            Some(reason) => write!(out, "\"{reason}\""),
-            None => write!(out, "null"),
-        };
-        out.extend_from_slice(b",\"index\":0,\"logprobs\":null,");
-        choice(out);
-        out.extend_from_slice(b"}],");
-        self.common(true, out);
-    }
-
-    pub(super) fn open(&self, out: &mut BytesMut) {
-        if self.chat {
-            let role =
-                |out: &mut BytesMut| out.extend_from_slice(b"\"delta\":{\"role\":\"assistant\",\"content\":null}");
-            self.chunk(role, None, out);
-            out.extend_from_slice(b"}\n\n");
-        }
-    }
-
-    pub(super) fn token(&self, job: &Job, index: u32, out: &mut BytesMut) {
-        let said = |out: &mut BytesMut| {
-            let thought = index < job.answer.thoughts;
-            out.extend_from_slice(match (self.chat, thought) {
-                (true, false) => b"\"delta\":{\"content\":\"",
-                (true, true) => b"\"delta\":{\"reasoning_content\":\"",
-                (false, _) => b"\"text\":\"",
-            });
-            push_escaped(out, job.answer.piece(index));
-            out.extend_from_slice(if self.chat { b"\"}" } else { b"\"" });
-        };
-        self.chunk(said, None, out);
-        out.extend_from_slice(b"}\n\n");
-    }
-
-    pub(super) fn error(out: &mut BytesMut) {
-        let _ = write!(out, "data: {BROKEN}\n\n");
-    }
-
-    pub(super) fn end(&self, job: &Job, out: &mut BytesMut) {
-        let empty = |out: &mut BytesMut| {
-            out.extend_from_slice(if self.chat { b"\"delta\":{}" } else { b"\"text\":\"\"" });
-        };
-        self.chunk(empty, Some(finish(job)), out);
-        if !self.chat {
-            usage(job, out);
-        }
-        if !self.chat || !self.usage {
-            timings(job, out);
-        }
-        out.extend_from_slice(b"}\n\n");
-        if self.usage {
-            out.extend_from_slice(b"data: {\"choices\":[],");
-            self.common(true, out);
-            usage(job, out);
-            timings(job, out);
-            out.extend_from_slice(b"}\n\n");
-        }
-        out.extend_from_slice(b"data: [DONE]\n\n");
-    }
-
-    /// The answer in one piece; one that breaks off has no reason for its end.
-    fn whole(&self, job: &Job, out: &mut BytesMut) {
-        out.extend_from_slice(b"{\"choices\":[{\"finish_reason\":");
-        let broken = job.fault == Some(Fault::Truncate);
-        let _ = if broken { write!(out, "null") } else { write!(out, "\"{}\"", finish(job)) };
-        let said = if broken { job.answer.first(job.made) } else { job.answer.whole() };
-        out.extend_from_slice(b",\"index\":0,\"logprobs\":null,");
-        out.extend_from_slice(if self.chat {
-            b"\"message\":{\"role\":\"assistant\",\"content\":\""
-        } else {
-            b"\"text\":\""
-        });
-        push_escaped(out, &said);
-        if job.answer.thoughts > 0 {
-            out.extend_from_slice(b"\",\"reasoning_content\":\"");
-            push_escaped(out, &job.answer.thought());
-        }
-        out.extend_from_slice(if self.chat { b"\"}}]," } else { b"\"}]," });
-        self.common(false, out);
-        usage(job, out);
-        timings(job, out);
-        out.extend_from_slice(b"}");
-    }
-}
-
-fn finish(job: &Job) -> &'static str {
-    if job.answer.finish == Finish::Stop { "stop" } else { "length" }
-}
-
-fn usage(job: &Job, out: &mut BytesMut) {
-    let (prompt, output) = (job.prompt_tokens, job.made);
-    let total = prompt.saturating_add(output);
-    let _ = write!(
-        out,
-        ",\"usage\":{{\"completion_tokens\":{output},\"prompt_tokens\":{prompt},\"total_tokens\":{total},\
-         \"prompt_tokens_details\":{{\"cached_tokens\":0}}}}"
-    );
-}
-
-/// llama-server's `timings`: milliseconds; rates over one token less than were made.
-fn timings(job: &Job, out: &mut BytesMut) {
-    let first = job.first.unwrap_or(job.last);
-    let prompt_ms = first.since(job.granted).0 as f64 / 1e6;
-    let steps = f64::from(job.made.saturating_sub(1));
-    let output_ms = if job.made == 1 { 0.001 } else { job.last.since(first).0 as f64 / 1e6 };
-    let ratio = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
-    let prompt = f64::from(job.prompt_tokens);
-    let _ = write!(
-        out,
-        ",\"timings\":{{\"cache_n\":0,\"prompt_n\":{},\"prompt_ms\":{prompt_ms:?},\"prompt_per_token_ms\":{:?},\
-         \"prompt_per_second\":{:?},\"predicted_n\":{},\"predicted_ms\":{output_ms:?},\
-         \"predicted_per_token_ms\":{:?},\"predicted_per_second\":{:?}}}",
-        job.prompt_tokens,
-        ratio(prompt_ms, prompt),
-        ratio(prompt * 1e3, prompt_ms),
-        job.made,
-        if steps > 0.0 { output_ms / steps } else { 0.0 },
-        if steps > 0.0 { ratio(steps * 1e3, output_ms) } else { 0.0 },
-    );
 }

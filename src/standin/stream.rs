@@ -4,7 +4,7 @@
 use super::job::{Fault, Job};
 use super::record::Tape;
 use super::timer::Wait;
-use super::{ollama, openai};
+use super::{ollama, openai_voice};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use std::future::Future;
@@ -26,7 +26,7 @@ pub(super) enum Answering {
 /// How a wire writes a stream's frames.
 pub(super) enum Voice {
     Ollama(ollama::Voice),
-    OpenAi(openai::Voice),
+    OpenAi(openai_voice::Voice),
 }
 
 /// A stream in the making.
@@ -90,7 +90,7 @@ impl Voice {
     fn error(&self, out: &mut BytesMut) {
         match self {
             Voice::Ollama(_) => ollama::Voice::error(out),
-            Voice::OpenAi(_) => openai::Voice::error(out),
+            Voice::OpenAi(_) => openai_voice::Voice::error(out),
         }
     }
 

@@ -176,31 +176,9 @@ fn needs(n: u64, effective: Option<f64>) -> Vec<Needs> {
 /// Takes a value into a histogram that grows as needed (`saturating_record` would not grow it, and clamp).
 ///
 /// Growing fails only beyond 63 bits, and callers stay within a day.
-pub(super) fn record<T: hdrhistogram::Counter>(histogram: &mut Histogram<T>, ticks: u64) {
+fn record(histogram: &mut Histogram<u64>, ticks: u64) {
     let recorded = histogram.record(ticks);
     debug_assert!(recorded.is_ok(), "{ticks}");
-}
-
-/// The value of rank `rank` (from 1) in a histogram.
-fn at_rank<T: hdrhistogram::Counter>(histogram: &Histogram<T>, rank: u64) -> f64 {
-    let n = histogram.len();
-    let rank = rank.clamp(1, n.max(1));
-    // Half a rank below, so that rounding in the library can't step over to the next rank.
-    histogram.median_equivalent(histogram.value_at_quantile((rank as f64 - 0.5) / n as f64)) as f64
-}
-
-/// Median-unbiased quantile: Hyndman and Fan's type 8 (American Statistician 50(4), 1996), position (n + 1/3) q + 1/3.
-///
-/// Blocks of time compare sides with unlike numbers of rows; nearest rank would bias the smaller one.
-pub(super) fn unbiased_quantile<T: hdrhistogram::Counter>(histogram: &Histogram<T>, q: f64) -> Option<f64> {
-    let n = histogram.len();
-    if n == 0 {
-        return None;
-    }
-    let position = ((n as f64 + 1.0 / 3.0) * q + 1.0 / 3.0).clamp(1.0, n as f64);
-    let (below, part) = (position.floor(), position.fract());
-    let (low, high) = (at_rank(histogram, below as u64), at_rank(histogram, below as u64 + 1));
-    Some(low + (high - low) * part)
 }
 
 #[cfg(test)]
@@ -267,14 +245,5 @@ mod tests {
         assert_eq!(rows.map(|row| row.unwrap().clamped), [2, 2]);
         let row = all.row("x", "u", 1.0).unwrap();
         assert_eq!((row.min, row.max), (Some(-5.0), Some(1e18)));
-    }
-
-    #[test]
-    fn block_quantiles_interpolate_between_ranks() {
-        let mut histogram = Histogram::<u32>::new(3).unwrap();
-        (1..=20).for_each(|v| histogram.record(v * 10).unwrap());
-        // (20 + 1/3) 0.5 + 1/3 = 10.5: half way between the 10th and the 11th.
-        assert!((unbiased_quantile(&histogram, 0.5).unwrap() - 105.0).abs() < 1e-9);
-        assert_eq!(unbiased_quantile(&Histogram::<u32>::new(3).unwrap(), 0.5), None);
     }
 }

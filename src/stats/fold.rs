@@ -2,6 +2,7 @@
 
 use super::answers::Answers;
 use super::compare::{Settings, Side, compare, longer_by};
+use super::goodput::Good;
 use super::headline::per_second;
 use super::slots::Slots;
 use super::spent::Spent;
@@ -72,6 +73,8 @@ struct Lane {
     outcomes: [u64; Outcome::ALL.len()],
     warmup: u64,
     retries: u64,
+    /// `None` where the scenario has no limits.
+    good: Option<Good>,
     /// The first request: when it was planned, its latency, the engine's time to load.
     cold: Option<(Nanos, Option<Nanos>, Option<Nanos>)>,
     counted: Counted,
@@ -92,12 +95,13 @@ struct Counted {
 impl Fold {
     /// A fold over the plan's targets; `items` is the number of different prompts.
     pub fn new(plan: &Plan, items: usize) -> Self {
+        let open_loop = matches!(plan.load, LoadPlan::Open(_));
         let lane = |target: &crate::scenario::plan::TargetPlan| Lane {
             name: target.name.clone(),
             stand_in: target.stand_in,
             blocks: BTreeMap::new(),
             block: 0,
-            open_loop: matches!(plan.load, LoadPlan::Open(_)),
+            open_loop,
             transient: Transient::default(),
             distributions: vec![Distribution::default(); Metric::ALL.len()],
             timeline: Timeline::default(),
@@ -105,6 +109,7 @@ impl Fold {
             outcomes: [0; Outcome::ALL.len()],
             warmup: 0,
             retries: 0,
+            good: plan.slo.as_ref().and_then(|slo| Good::by(slo, open_loop)),
             cold: None,
             counted: Counted::default(),
             spent: Spent::default(),
@@ -226,12 +231,14 @@ impl Lane {
             }
             self.block = sample.block;
             self.distributions.iter_mut().for_each(Distribution::cut);
+            self.good.iter_mut().for_each(Good::cut);
         }
         self.slots(sample.block).see(sample.stamps.planned, end);
         if let Some(at) = Outcome::ALL.iter().position(|o| *o == sample.outcome) {
             self.outcomes[at] += 1;
         }
         self.retries += u64::from(sample.retries);
+        let good = self.good.as_mut().is_some_and(|good| good.push(sample));
         if !sample.outcome.answered() {
             return;
         }
@@ -241,7 +248,7 @@ impl Lane {
             }
         }
         let slots = self.slots(sample.block);
-        slots.push(sample);
+        slots.push(sample, good);
         let opened = slots.opened();
         let metric = if self.open_loop { Metric::Response } else { Metric::Latency };
         if let Some(ticks) = metric.ticks(sample) {
@@ -327,12 +334,17 @@ impl Lane {
         rows.extend(outcomes().map(|(o, n)| Row::count(&format!("outcome_{}", o.as_str()), n, requests)));
         if requests > 0 {
             let ended = self.blocks.values().map(Slots::ended);
-            let [ended, output, prompt] = ended.fold([0_u64; 3], |a, b| [0, 1, 2].map(|i| a[i].saturating_add(b[i])));
+            let [ended, good, output, prompt] =
+                ended.fold([0_u64; 4], |a, b| [0, 1, 2, 3].map(|i| a[i].saturating_add(b[i])));
             let rate = |count: u64, known: bool| per_second(count, seconds).filter(|_| known);
             let tokens = |name: &str, count: u64, without: u64| {
                 Row::total(name, unit::TOKENS_PER_S, ended, rate(count, answered > 0 && without == 0))
             };
             rows.push(Row::total("requests_per_s", unit::REQUESTS_PER_S, ended, rate(ended, true)));
+            if let Some(told) = self.good.as_ref().filter(|told| told.known()) {
+                rows.push(Row::total("goodput", unit::REQUESTS_PER_S, good, rate(good, true)));
+                rows.extend(told.share());
+            }
             rows.push(tokens("output_tokens_per_s", output, self.counted.without_output));
             rows.push(tokens("prompt_tokens_per_s", prompt, self.counted.without_prompt));
             rows.push(Row::total("window", unit::MICROS, requests, Some(seconds * 1e6)));

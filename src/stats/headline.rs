@@ -55,7 +55,7 @@ fn mean(unit: &Unit, metric: Metric) -> (Option<f64>, u64) {
 }
 
 /// All of them, in the order they are told in.
-pub(super) const HEADLINES: [Headline; 14] = [
+pub(super) const HEADLINES: [Headline; 15] = [
     planned("response.p50", 3, |u| quantile(u, Metric::Response, 0.5)),
     planned("response.p95", 20, |u| quantile(u, Metric::Response, 0.95)),
     planned("response.mean", 3, |u| mean(u, Metric::Response)),
@@ -69,6 +69,7 @@ pub(super) const HEADLINES: [Headline; 14] = [
     time("itl.mean", 3, |u| mean(u, Metric::Itl)),
     time("tpot.mean", 3, |u| mean(u, Metric::Tpot)),
     rate("requests_per_s", unit::REQUESTS_PER_S, |u| (per_second(u.slot.ended, u.seconds), u.slot.ended)),
+    rate("goodput", unit::REQUESTS_PER_S, |u| (per_second(u.slot.good, u.seconds), u.slot.good)),
     rate("output_tokens_per_s", unit::TOKENS_PER_S, |u| (per_second(u.slot.output_tokens, u.seconds), u.slot.ended)),
 ];
 

@@ -6,10 +6,12 @@
 
 mod answers;
 mod batches;
+mod buckets;
 mod compare;
 mod costs;
 mod distribution;
 mod fold;
+mod goodput;
 mod growth;
 mod headline;
 mod interval;
@@ -35,6 +37,7 @@ pub use compare::{Comparison, Settings, Verdict, compare_summaries};
 pub use costs::{Bounds, CostComparison, CostFit, CostSums, compare_costs, fit_costs};
 pub use distribution::{Distribution, FIRM_N, LEAST_N};
 pub use fold::{Fold, Folded, Window};
+pub use goodput::measured;
 pub use growth::{Burst, Course, Growth, bursts, growth};
 pub use interval::{
     Estimate, newcombe, proportion_ratio, quantile_interval, rate_interval, t_quantile, wilson, wilson_at,

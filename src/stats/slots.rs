@@ -4,10 +4,9 @@
 //! other; what is counted for rates belongs to the stretch that it ended in. At most [`MOST_SLOTS`] slots: when a window
 //! outgrows them, neighbours merge in pairs. Which slot a sample is in depends on the samples alone, not on their order.
 
-use super::distribution::{record, unbiased_quantile};
+use super::buckets::Buckets;
 use super::{Metric, Window};
 use crate::record::{Nanos, Sample};
-use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
 
 /// Slots a window has at most.
@@ -15,10 +14,10 @@ pub(super) const MOST_SLOTS: u64 = 64;
 /// Width of a slot at first, in nanoseconds.
 const FIRST_WIDTH: u64 = 50_000_000;
 
-/// One value a request: its histogram (for quantiles) and its sum (for the mean).
+/// One value a request: its buckets (for quantiles) and its sum (for the mean).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
-    histogram: Option<Histogram<u32>>,
+    buckets: Buckets,
     pub n: u64,
     sum: f64,
 }
@@ -28,25 +27,14 @@ impl Times {
         self.n += 1;
         self.sum += ticks;
         if quantiles {
-            if self.histogram.is_none() {
-                self.histogram = Histogram::new(3).ok();
-            }
-            if let Some(histogram) = &mut self.histogram {
-                // A day at most, as in the distributions: it bounds the histogram's size.
-                record(histogram, ticks.clamp(0.0, 86_400e9) as u64);
-            }
+            self.buckets.record(ticks.max(0.0) as u64);
         }
     }
 
     fn add(&mut self, other: &Times) {
         self.n += other.n;
         self.sum += other.sum;
-        match (&mut self.histogram, &other.histogram) {
-            // Both grow as needed, so that adding can't fail.
-            (Some(mine), Some(others)) => drop(mine.add(others)),
-            (None, Some(others)) => self.histogram = Some(others.clone()),
-            (_, None) => {}
-        }
+        self.buckets.add(&other.buckets);
     }
 
     /// Mean in ticks.
@@ -56,7 +44,7 @@ impl Times {
 
     /// Median-unbiased quantile in ticks.
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        unbiased_quantile(self.histogram.as_ref()?, q)
+        self.buckets.unbiased_quantile(q)
     }
 }
 
@@ -76,6 +64,8 @@ pub(super) struct Slot {
     times: [Times; TIMES.len()],
     /// Answers that ended inside the window.
     pub ended: u64,
+    /// Those of them that kept every limit of the scenario's `slo`; 0 where it has none.
+    pub good: u64,
     /// Their output tokens, by the engine's count.
     pub output_tokens: u64,
     /// Their prompt tokens, by the engine's count.
@@ -98,8 +88,9 @@ impl Slot {
         }
     }
 
-    fn take_end(&mut self, sample: &Sample) {
+    fn take_end(&mut self, sample: &Sample, good: bool) {
         self.ended += 1;
+        self.good += u64::from(good);
         self.output_tokens = self.output_tokens.saturating_add(sample.output_tokens.unwrap_or(0));
         self.prompt_tokens = self.prompt_tokens.saturating_add(sample.prompt_tokens.unwrap_or(0));
     }
@@ -107,6 +98,7 @@ impl Slot {
     pub fn add(&mut self, other: &Slot) {
         self.times.iter_mut().zip(&other.times).for_each(|(mine, others)| mine.add(others));
         self.ended += other.ended;
+        self.good += other.good;
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
         self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
     }
@@ -168,15 +160,15 @@ impl Slots {
         }
     }
 
-    /// Takes an answered request.
-    pub fn push(&mut self, sample: &Sample) {
+    /// Takes an answered request, and whether it kept every limit.
+    pub fn push(&mut self, sample: &Sample, good: bool) {
         let Some(end) = sample.stamps.end else { return };
         let planned = self.place(sample.stamps.planned);
         let open_loop = self.open_loop;
         self.slots.entry(planned).or_default().take_times(sample, open_loop);
         if end.0 >= self.origin && self.to.is_none_or(|to| end.0 <= to) {
             let at = self.place(end);
-            self.slots.entry(at).or_default().take_end(sample);
+            self.slots.entry(at).or_default().take_end(sample, good);
         }
         self.fit();
     }
@@ -197,10 +189,11 @@ impl Slots {
         }
     }
 
-    /// What ended inside the window: answers, their output tokens, their prompt tokens.
-    pub fn ended(&self) -> [u64; 3] {
-        self.slots.values().fold([0; 3], |[n, output, prompt], slot| {
-            [n + slot.ended, output.saturating_add(slot.output_tokens), prompt.saturating_add(slot.prompt_tokens)]
+    /// What ended inside the window: answers, good ones, their output tokens, their prompt tokens.
+    pub fn ended(&self) -> [u64; 4] {
+        self.slots.values().fold([0; 4], |sums, slot| {
+            let more = [slot.ended, slot.good, slot.output_tokens, slot.prompt_tokens];
+            [0, 1, 2, 3].map(|i| sums[i].saturating_add(more[i]))
         })
     }
 
@@ -297,7 +290,7 @@ mod tests {
         slots.window(Nanos(S), to.map(Nanos));
         for end in ends {
             slots.see(Nanos(end.saturating_sub(2000)), Nanos(end));
-            slots.push(&row(end.saturating_sub(2000), end));
+            slots.push(&row(end.saturating_sub(2000), end), false);
         }
         slots
     }
@@ -341,7 +334,7 @@ mod tests {
         assert_eq!(closed.slots.len(), 1);
         let last = S + 5000 + 999 * S / 10;
         closed.see(Nanos(last - 2000), Nanos(last));
-        closed.push(&row(last - 2000, last));
+        closed.push(&row(last - 2000, last), false);
         let told = |slots: &Slots| {
             let whole = slots.whole();
             let times = whole.slot.times(Metric::Latency).unwrap();
@@ -364,7 +357,7 @@ mod tests {
         let mut slots = Slots::new(true);
         slots.window(Nanos(0), Some(Nanos(2 * S)));
         slots.see(Nanos(S / 2), Nanos(3 * S / 2));
-        slots.push(&row(S / 2, 3 * S / 2));
+        slots.push(&row(S / 2, 3 * S / 2), false);
         let [first, second] = &slots.stretches(2)[..] else { panic!() };
         assert_eq!((latency(first), latency(second)), (1, 0));
         assert_eq!((first.slot.ended, second.slot.ended), (0, 1));

@@ -1,8 +1,7 @@
 //! A row a target and second, so that a stall is seen and not averaged away. All phases are in it.
 
-use super::distribution::record;
+use super::buckets::Buckets;
 use crate::record::{Nanos, Sample};
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -42,8 +41,8 @@ pub struct Second {
 #[derive(Clone, Debug)]
 struct Open {
     t_s: u64,
-    latency: Histogram<u32>,
-    ttft: Histogram<u32>,
+    latency: Buckets,
+    ttft: Buckets,
 }
 
 /// The seconds of one target.
@@ -96,22 +95,18 @@ impl Timeline {
         }
         let at = self.open.partition_point(|open| open.t_s < t_s);
         if self.open.get(at).is_none_or(|open| open.t_s != t_s) {
-            let (Ok(latency), Ok(ttft)) = (Histogram::new(3), Histogram::new(3)) else { return };
-            self.open.insert(at, Open { t_s, latency, ttft });
+            self.open.insert(at, Open { t_s, latency: Buckets::default(), ttft: Buckets::default() });
         }
         if let Some(open) = self.open.get_mut(at) {
-            const DAY: u64 = 86_400_000_000_000;
-            record(&mut open.latency, latency.0.min(DAY));
+            open.latency.record(latency.0);
             if let Some(ttft) = ttft {
-                record(&mut open.ttft, ttft.0.min(DAY));
+                open.ttft.record(ttft.0);
             }
         }
     }
 
     fn close(&mut self, open: &Open) {
-        let quantile = |histogram: &Histogram<u32>, q| {
-            (!histogram.is_empty()).then(|| Nanos(histogram.value_at_quantile(q)).micros())
-        };
+        let quantile = |buckets: &Buckets, q| buckets.quantile(q).map(|ticks| Nanos(ticks).micros());
         if let Some(second) = self.seconds.get_mut(&open.t_s) {
             // A bucket's upper bound may lie beyond the largest value in it.
             let most = second.latency_max_us.unwrap_or(f64::MAX);

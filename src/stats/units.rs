@@ -129,7 +129,7 @@ mod tests {
             row.stamps.sent = Some(Nanos(planned));
             row.stamps.end = Some(Nanos(planned + ms * MS));
             slots.see(Nanos(planned), Nanos(planned + ms * MS));
-            slots.push(&row);
+            slots.push(&row, false);
         }
         slots
     }

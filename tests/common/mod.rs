@@ -56,6 +56,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         interference: false,
         soak: false,
         cold_start: None,
+        slo: None,
         smallest_effect: Share(0.02),
         until_ci: None,
         load: LoadPlan::Closed(ClosedPlan {

@@ -2,10 +2,10 @@
 
 use super::super::{Failure, Finished, retell_one};
 use super::Sought;
-use crate::capacity::{Capacity, Evidence, Gather, Settings, Slo, length};
+use crate::capacity::{Capacity, Evidence, Gather, Settings, length};
 use crate::record::columns::{Names, read_rows};
 use crate::report::{Report, TOOL, pretty, replace};
-use crate::scenario::Severity;
+use crate::scenario::{Severity, Slo};
 use crate::sink;
 use anyhow::{Context, anyhow};
 use std::path::Path;

@@ -31,13 +31,19 @@ impl Shape {
 
     /// In words.
     pub fn words(&self) -> String {
-        match (self.by, self.open.arrivals) {
-            (By::Users, _) if self.think == Span::default() => "closed loop, no pause".to_owned(),
-            (By::Users, _) => format!("closed loop, {} of pause", self.think),
-            (By::Rate, Law::Poisson) => "open loop, Poisson arrivals".to_owned(),
-            (By::Rate, Law::Constant) => "open loop, even arrivals".to_owned(),
-            (By::Rate, Law::Gamma) => "open loop, gamma arrivals".to_owned(),
-            (By::Rate, Law::Bursts) => "open loop, arrivals in bursts".to_owned(),
+        match self.by {
+            By::Users if self.think == Span::default() => "closed loop, no pause".to_owned(),
+            By::Users => format!("closed loop, {} of pause", self.think),
+            By::Rate => format!("open loop, {}", self.arrivals()),
+        }
+    }
+
+    fn arrivals(&self) -> &'static str {
+        match self.open.arrivals {
+            Law::Poisson => "Poisson arrivals",
+            Law::Constant => "even arrivals",
+            Law::Gamma => "gamma arrivals",
+            Law::Bursts => "arrivals in bursts",
         }
     }
 
@@ -62,7 +68,7 @@ impl Shape {
         let spec = OpenSpec { rate: Some(at), duration: Some(Span(length)), warmup: Span(warmup), ..self.open.clone() };
         let arrivals = Arrivals::build(&spec, None, probe_seed(plan.seed, at, attempt));
         let arrivals = arrivals.map_err(|why| Failure::Usage(format!("error: a probe of {at}/s: {why}")))?;
-        let open = OpenPlan { about: format!("{}, {at}/s", self.words()), ..open_plan(&spec, None, &arrivals) };
+        let open = OpenPlan { about: format!("{}, {at}/s", self.arrivals()), ..open_plan(&spec, None, &arrivals) };
         Ok((LoadPlan::Open(Box::new(open)), Some(Arc::new(arrivals))))
     }
 }

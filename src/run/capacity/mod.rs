@@ -3,32 +3,25 @@
 
 mod judged;
 mod load;
+mod seek;
 
-use super::{
-    Failure, Finished, Options, Prepared, free, measure, now, prepare, results_directory, tell, watch_interrupts,
-};
-use crate::capacity::{
-    By, Capacity, Ended, Evidence, Next, PROBES, Reach, Searched, Settings, Slo, Tried, Verdict, judge,
-    length as times, levels, next, window_s,
-};
+use super::{Failure, Options, free, now, prepare, results_directory, watch_interrupts};
+use crate::capacity::{By, Capacity, Reach, Searched, Settings};
 use crate::record::Stopwatch;
-use crate::report::{Status, TOOL};
-use crate::scenario::plan::{GatesPlan, LoadPlan, Plan};
-use crate::scenario::{Loaded, Order, Span};
-use crate::sink;
+use crate::scenario::plan::{GatesPlan, Plan};
+use crate::scenario::{Loaded, Scenario, Slo, Span};
 use anyhow::Context;
 pub use judged::{is_search, search_again};
 use load::Shape;
+use seek::Seeker;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// What is searched for.
 #[derive(Clone, Debug)]
 pub struct Search {
-    /// The limits: `ttft.p95 <= 300ms and errors <= 1%`.
-    pub slo: String,
+    /// The limits: `ttft.p95 <= 300ms and errors <= 1%`; without them the scenario's `slo` is taken.
+    pub slo: Option<String>,
     /// What is varied.
     pub by: By,
     /// Where the last pass and the first fail lie this near (relative), it is found.
@@ -55,16 +48,10 @@ pub struct Sought {
 const WARMUP: Duration = Duration::from_secs(1);
 /// Longest pause between two probes.
 const SETTLE: Duration = Duration::from_millis(500);
-/// Length of the first look at a target, one request at a time.
-const ALONE: Duration = Duration::from_secs(2);
-/// Longest that a single probe may become.
-const LONGEST: Duration = Duration::from_secs(240);
-/// Probes of a usual search of one target: told beforehand.
-const USUAL: (u32, u32) = (12, 24);
 
 /// Searches for what each target sustains. Everything that isn't the result goes to standard error.
 pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Result<Sought, Failure> {
-    let slo = Slo::parse(&search.slo).map_err(|error| Failure::Usage(error.to_string()))?;
+    let slo = limits(search, &loaded.scenario)?;
     options.out.as_deref().map_or(Ok(()), free)?;
     let shape = Shape::of(&loaded.scenario, search.by);
     let mut prepared = prepare(loaded, options).await?;
@@ -99,6 +86,19 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     let capacity = seeker.finish()?;
     driven?;
     Ok(Sought { capacity, dir })
+}
+
+/// The limits to search by.
+fn limits(search: &Search, scenario: &Scenario) -> Result<Slo, Failure> {
+    let Some(text) = search.slo.as_ref().or(scenario.slo.as_ref()) else {
+        return Err(Failure::Usage(
+            "error: there are no limits to search by\n  give --slo 'ttft.p95 <= 300ms and errors <= 1%', or write `slo` into \
+             the scenario"
+                .to_owned(),
+        ));
+    };
+    let slo = Slo::parse(text).map_err(|error| Failure::Usage(error.to_string()))?;
+    Ok(slo.with_errors())
 }
 
 fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings {
@@ -142,245 +142,5 @@ fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings 
         targets: plan.targets.iter().map(target).collect(),
         started: now(),
         ended: None,
-    }
-}
-
-/// A search under way.
-struct Seeker<'a> {
-    settings: Settings,
-    slo: Slo,
-    /// By target and probe.
-    evidence: Vec<Vec<Evidence>>,
-    prepared: &'a Prepared,
-    /// How a probe is run.
-    options: Options,
-    quiet: bool,
-    clock: Stopwatch,
-    dir: PathBuf,
-    shape: Shape,
-    stop: Arc<AtomicBool>,
-    /// Probes made so far, of all targets.
-    made: usize,
-}
-
-impl Seeker<'_> {
-    fn say(&self, text: &str) {
-        if !self.quiet {
-            tell(super::prepare::wrapped(&format!("loadcmp: {text}")));
-        }
-    }
-
-    async fn drive(&mut self, search: &Search) -> Result<(), Failure> {
-        self.alone().await?;
-        self.reach(search);
-        self.keep()?;
-        self.announce();
-        for round in 0.. {
-            let mut turns: Vec<usize> = (0..self.settings.targets.len()).collect();
-            if round % 2 == 1 {
-                turns.reverse();
-            }
-            turns.retain(|at| self.settings.targets[*at].ended.is_none());
-            if turns.is_empty() {
-                break;
-            }
-            for target in turns {
-                self.step(target).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// One request at a time on each target: what a probe's length and the first load are chosen by.
-    async fn alone(&mut self) -> Result<(), Failure> {
-        for target in 0..self.settings.targets.len() {
-            if self.stop.load(Relaxed) {
-                break;
-            }
-            let length = ALONE.min(self.settings.probe.0);
-            let load = LoadPlan::Closed(self.shape.closed(1, length, length / 4));
-            let folder = self.folder(target, "alone");
-            let finished = self.run(target, load, None, &folder).await?;
-            let summary = finished.report.targets.first();
-            let latency = summary.and_then(|summary| summary.value("latency.p50"));
-            if latency.is_none() && finished.report.status == Status::Complete {
-                let name = &self.settings.targets[target].name;
-                return Err(Failure::Target(format!(
-                    "error: `{name}` answered no request of one user within {length:?}"
-                )));
-            }
-            self.settings.targets[target].alone_us = latency;
-            if finished.report.status != Status::Complete {
-                self.stop.store(true, Relaxed);
-                break;
-            }
-            // What one request at a time doesn't keep, no load does.
-            let judged = judge(&self.slo, &[&judged::evidence(&self.slo, &finished, 0)?], false);
-            if judged.certain == Verdict::Fail && judged.generator.is_none() {
-                let searched = &mut self.settings.targets[target];
-                (searched.ended, searched.alone) = (Some(Ended::Never), Some(judged.reason));
-            }
-        }
-        Ok(())
-    }
-
-    /// Fits the probes to what one request takes: a window holds ten of the slowest target's, its warm-up two, so that what
-    /// is in flight has settled when it opens.
-    fn reach(&mut self, search: &Search) {
-        let alone = self.settings.targets.iter().filter_map(|target| target.alone_us).map(|us| us / 1e6);
-        let slowest = Duration::try_from_secs_f64(alone.fold(0.0, f64::max)).unwrap_or_default();
-        self.settings.probe.0 = self.settings.probe.0.max(slowest * 10).min(LONGEST / 4);
-        self.settings.warmup.0 = self.settings.warmup.0.max(slowest * 2).min(LONGEST / 8);
-        if search.by == By::Rate && search.start.is_none() && !slowest.is_zero() {
-            // Half of what one request after the other comes to, in two digits.
-            let rate = 0.5 / slowest.as_secs_f64();
-            let unit = 10_f64.powf(rate.log10().floor() - 1.0);
-            let start = ((rate / unit).round() * unit).max(0.01);
-            let most = search.most.unwrap_or(start * 4096.0);
-            let reach = &mut self.settings.reach;
-            (reach.start, reach.least, reach.most) = (start.min(most), (start / 64.0).min(most), most);
-        }
-    }
-
-    /// Says how long it may take.
-    fn announce(&self) {
-        let settings = &self.settings;
-        let targets = settings.targets.len() as u32;
-        // A first probe of a load; later ones are longer.
-        let each = settings.probe.0 + settings.warmup.0 + settings.settle.0;
-        let minutes = |probes: u32| {
-            let took = (each * probes * targets).min(settings.budget.0).as_secs_f64();
-            if took < 90.0 { format!("{took:.0} s") } else { format!("{:.0} min", took / 60.0) }
-        };
-        let what = match settings.reach.by {
-            By::Rate => format!("rate, from {}/s", settings.reach.start),
-            By::Users => format!("number of users, from {}", settings.reach.start),
-        };
-        self.say(&format!(
-            "the highest {what}, within {}: some {} to {} probes of {} or more for each target, about {} to {} in all, {} at most \
-             (--budget)",
-            settings.slo,
-            USUAL.0,
-            USUAL.1.min(PROBES),
-            settings.probe,
-            minutes(USUAL.0),
-            minutes(USUAL.1),
-            settings.budget
-        ));
-    }
-
-    /// The next probe of a target, or the end of its search.
-    async fn step(&mut self, target: usize) -> Result<(), Failure> {
-        let reach = self.settings.reach;
-        let levels =
-            levels(&self.slo, reach.by == By::Rate, &self.settings.targets[target].probes, &self.evidence[target]);
-        let (at, attempt) = match next(&reach, &levels) {
-            _ if self.stop.load(Relaxed) => return self.end(target, Ended::Interrupted),
-            Next::Done(ended) => return self.end(target, ended),
-            Next::Probe { at, attempt } => (at, attempt),
-        };
-        let length = self.length(at, attempt);
-        // As much longer as the probe is.
-        let warmup = self.settings.warmup.0.mul_f64(times(attempt)).min(LONGEST / 8);
-        let settle = self.settings.settle.0;
-        if self.clock.now().seconds() + (length + warmup + settle).as_secs_f64() > self.settings.budget.0.as_secs_f64()
-        {
-            return self.end(target, Ended::Budget);
-        }
-        // The last answer of the probe before has come, or was given up; what it left behind gets a moment.
-        tokio::time::sleep(settle).await;
-        let (load, arrivals) = self.shape.at(at, attempt, length, warmup, &self.prepared.plan)?;
-        let folder = self.folder(target, &format!("{at}"));
-        let finished = self.run(target, load, arrivals, &folder).await?;
-        if finished.report.status != Status::Complete || self.stop.load(Relaxed) {
-            self.stop.store(true, Relaxed);
-            return self.end(target, Ended::Interrupted);
-        }
-        let evidence = judged::evidence(&self.slo, &finished, attempt)?;
-        self.settings.targets[target].probes.push(Tried { folder, at, attempt });
-        self.say(&self.told(target, at, &evidence));
-        self.evidence[target].push(evidence);
-        self.keep()
-    }
-
-    fn end(&mut self, target: usize, ended: Ended) -> Result<(), Failure> {
-        self.settings.targets[target].ended = Some(ended);
-        self.keep()
-    }
-
-    /// Length of a probe's window.
-    fn length(&self, at: f64, attempt: u32) -> Duration {
-        let base = self.settings.probe.0.as_secs_f64();
-        let seconds = window_s(self.settings.reach.by, base, at, attempt, self.slo.requests_needed());
-        Duration::try_from_secs_f64(seconds).map_or(LONGEST, |length| length.min(LONGEST))
-    }
-
-    /// A folder's name: numbered in the order the probes are made; what else is in a target's name is no part of it.
-    fn folder(&mut self, target: usize, load: &str) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
-        let name: String = self.settings.targets[target].name.chars().map(plain).take(40).collect();
-        let number = self.made;
-        self.made += 1;
-        format!("{number:02}-{name}-{load}")
-    }
-
-    /// Runs one probe.
-    async fn run(
-        &self,
-        target: usize,
-        load: LoadPlan,
-        arrivals: Option<Arc<crate::workload::Arrivals>>,
-        folder: &str,
-    ) -> Result<Finished, Failure> {
-        let whole = &self.prepared.plan;
-        let plan = Plan {
-            targets: whole.targets.get(target).cloned().into_iter().collect(),
-            reference: 0,
-            order: Order::Concurrent,
-            interference: false,
-            until_ci: None,
-            load,
-            ..whole.clone()
-        };
-        // Nonces of each step's own, the same for every target.
-        let step = self.settings.targets[target].probes.len() as u64;
-        let base = u64::from_str_radix(&whole.workload.nonce_salt, 16).unwrap_or(whole.seed);
-        let probe =
-            self.prepared.another(plan, arrivals, base.wrapping_add((step + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-        let dir = self.dir.join("probes").join(folder);
-        std::fs::create_dir(&dir).with_context(|| format!("creating {}", dir.display()))?;
-        let clock = Stopwatch::start();
-        let targets = probe.targets(clock)?;
-        measure(&probe, targets, clock, dir, &self.options).await
-    }
-
-    /// A probe in a line.
-    fn told(&self, target: usize, at: f64, evidence: &Evidence) -> String {
-        let judged = judge(&self.slo, &[evidence], self.settings.reach.by == By::Rate);
-        let load = match self.settings.reach.by {
-            By::Rate => format!("{at}/s"),
-            By::Users => format!("{at} users"),
-        };
-        format!(
-            "{}: {load} for {:.0} s: {}: {}",
-            self.settings.targets[target].name,
-            evidence.seconds,
-            judged.certain.as_str(),
-            judged.reason
-        )
-    }
-
-    /// Keeps what the search is made of, beside its probes.
-    fn keep(&self) -> Result<(), Failure> {
-        Ok(judged::write_settings(&self.dir, &self.settings)?)
-    }
-
-    fn finish(mut self) -> Result<Capacity, Failure> {
-        self.settings.ended = Some(now());
-        self.keep()?;
-        let told = Capacity::new(TOOL, &self.settings, &self.slo, self.evidence);
-        sink::write_capacity(&self.dir, &told)
-            .with_context(|| format!("writing the files of {}", self.dir.display()))?;
-        Ok(told)
     }
 }

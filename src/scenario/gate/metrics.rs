@@ -79,7 +79,7 @@ pub const METRICS: [Known; 87] = [
     one("cached_share", Kind::Share),
     one("cosine_undefined", Kind::Number),
     one("goodput", Kind::PerSecond),
-    one("good_share", Kind::Share),
+    one("goodput_share", Kind::Share),
     one("requests", Kind::Number),
     one("ok", Kind::Number),
     one("retries", Kind::Number),

@@ -4,6 +4,7 @@ mod cold_start;
 mod gates;
 mod load;
 mod paths;
+mod slo;
 mod targets;
 mod variants;
 mod workload;
@@ -21,6 +22,7 @@ pub(super) fn check(scenario: &Scenario, root: &Node, base: &Path, goose: bool, 
     let mut sense = Sense { scenario, root, goose, mistakes };
     sense.reference();
     sense.load(base);
+    sense.slo();
     sense.start();
     sense.cold_start();
     sense.targets();

@@ -1,7 +1,8 @@
 //! `capacity.csv`: one row a probe, in the order they were made.
 
 use super::super::csv_text::{number, text};
-use crate::capacity::{By, Capacity, Measure, Shown, Slo};
+use crate::capacity::{By, Capacity, Shown};
+use crate::scenario::{Measure, Slo};
 use std::io::{self, Write};
 
 /// Writes it.

@@ -3,8 +3,9 @@
 use super::super::html::CapacityPage;
 use super::super::plot::{Axis, Chart, Mark, Scale, Series, plot};
 use super::words;
-use crate::capacity::{Capacity, Probe, Slo, Target, Verdict};
+use crate::capacity::{Capacity, Probe, Target, Verdict};
 use crate::report::human;
+use crate::scenario::Slo;
 use crate::stats;
 use std::io::{self, Write};
 

@@ -1,8 +1,9 @@
 //! A search in words, the same in every format.
 
-use crate::capacity::{Boundary, By, Capacity, Ended, Measure, Probe, Settings, Shown, Slo, Target};
+use crate::capacity::{Boundary, By, Capacity, Ended, Probe, Settings, Shown, Target};
 use crate::report::human;
-use crate::stats::Verdict;
+use crate::scenario::{Limit, Measure, Slo};
+use crate::stats::{Verdict, unit};
 
 /// What was searched for.
 pub(super) fn title(settings: &Settings) -> String {
@@ -157,7 +158,7 @@ pub(super) fn columns(settings: &Settings, label: &str) -> Vec<String> {
 }
 
 /// The limits of a search; its settings were read once, and are what they were.
-fn limits(settings: &Settings) -> Vec<crate::capacity::Limit> {
+fn limits(settings: &Settings) -> Vec<Limit> {
     Slo::parse(&settings.slo).map(|slo| slo.limits).unwrap_or_default()
 }
 
@@ -177,7 +178,8 @@ pub(super) fn cells(settings: &Settings, probe: &Probe, intervals: bool) -> Vec<
 pub(super) fn shown_words(measure: Measure, shown: &Shown, interval: bool) -> String {
     let word = |x: f64| match measure {
         Measure::Errors | Measure::Goodput => human::percent(x),
-        measure => human::value(x, measure.unit()),
+        Measure::TokensPerS => human::value(x, unit::TOKENS_PER_S),
+        _ => human::value(x, unit::MICROS),
     };
     match shown.value {
         None if shown.infinite => "∞".to_owned(),
