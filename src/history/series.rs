@@ -64,7 +64,7 @@ pub struct StepTold {
     pub dir: String,
     /// When that run began.
     pub started: String,
-    /// Directory of the run before that.
+    /// Directory of the last run of the level before.
     pub dir_before: String,
     /// Median of the level before.
     pub before: f64,
@@ -146,18 +146,20 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
     }
     let found = steps(&values, &by);
     let more = more_is_better(&asked.metric, &of);
+    // One that stands alone is of neither level: what came with it came after the last run before it.
+    let last = |at: usize| (0..at).rev().find(|before| !found.lone.contains(before)).unwrap_or(at);
     let told = |step: &Step| StepTold {
         at: step.at,
         dir: used[step.at].dir.clone(),
         started: used[step.at].started.clone(),
-        dir_before: used[step.at - 1].dir.clone(),
+        dir_before: used[last(step.at)].dir.clone(),
         before: step.before,
         after: step.after,
         change: Some(if points { step.after - step.before } else { step.after / step.before - 1.0 })
             .filter(|change| change.is_finite()),
         better: more.map(|more| more == (step.after > step.before)),
         p: step.p,
-        differs: differs(used[step.at - 1], used[step.at], target),
+        differs: differs(used[last(step.at)], used[step.at], target),
     };
     let point = |(entry, figure): (&&Entry, &Figure)| Point {
         dir: entry.dir.clone(),
@@ -176,7 +178,7 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
         more_is_better: more,
         workload_hash: anchor.map(|anchor| anchor.plan.workload.hash.clone()).unwrap_or_default(),
         points: used.iter().zip(&figures).map(point).collect(),
-        steps: found.steps.iter().filter(|step| step.at > 0).map(told).collect(),
+        steps: found.steps.iter().map(told).collect(),
         level: found.level,
         alone: found.lone,
         left_out,

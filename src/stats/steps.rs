@@ -76,8 +76,8 @@ pub struct Step {
 pub struct Steps {
     /// The steps, in the order of the values.
     pub steps: Vec<Step>,
-    /// Positions of values that stand alone: further than four times a run's noise from all but one, or all, of the runs
-    /// around them. No step, whatever their size, and no part of a level.
+    /// Positions of values that stand alone: further than four times a run's noise, and than the smallest step, from nearly
+    /// all runs around them. No step, whatever their size, and no part of a level.
     pub lone: Vec<usize>,
     /// Median of the last level; `None` without a value.
     pub level: Option<f64>,
@@ -85,18 +85,19 @@ pub struct Steps {
 
 /// Looks for steps in values in the order of their time. Values that are no numbers must be left out beforehand.
 ///
-/// Positive values are compared by their ratio, unless `by` says otherwise; others by their difference. Equal input gives equal output.
+/// Positive values are compared by their ratio, unless `by` says otherwise; others by their difference. Equal input gives
+/// equal output.
 pub fn steps(values: &[f64], by: &StepsBy) -> Steps {
     let ratios = !by.differences && values.iter().all(|value| *value > 0.0);
     let scaled: Vec<f64> = values.iter().map(|value| if ratios { value.ln() } else { *value }).collect();
     let least = by.least.max(2);
-    let lone = set_aside(&scaled, least);
+    let smallest = if ratios { by.smallest.ln_1p() } else { by.smallest };
+    let lone = set_aside(&scaled, least, smallest);
     let kept: Vec<usize> = (0..values.len()).filter(|at| !lone[*at]).collect();
     let levelled: Vec<f64> = kept.iter().map(|at| scaled[*at]).collect();
     let mut found: Vec<(usize, f64)> = Vec::new();
     divide(&levelled, 0, least, by, &mut found);
     relocate(&levelled, least, &mut found);
-    let smallest = if ratios { by.smallest.ln_1p() } else { by.smallest };
     // What is too small to matter is none: the smallest first, for it joins two levels.
     loop {
         let ends: Vec<usize> = std::iter::once(0).chain(found.iter().map(|(at, _)| *at)).chain([kept.len()]).collect();
@@ -260,13 +261,14 @@ fn best_end(
     found
 }
 
-/// Which values stand alone: of those up to `least + 1` places away on either side, fewer than `least - 1` lie near.
-fn set_aside(values: &[f64], least: usize) -> Vec<bool> {
+/// Which values stand alone: of those up to `least + 1` places away on either side, fewer than `least - 1` lie near. What is
+/// nearer than `smallest` is near, however quiet the rest.
+fn set_aside(values: &[f64], least: usize, smallest: f64) -> Vec<bool> {
     let reach = least + 1;
     if values.len() < 2 * least {
         return vec![false; values.len()];
     }
-    let near = APART * noise(values);
+    let near = (APART * noise(values)).max(smallest);
     let alone = |(at, x): (usize, &f64)| {
         let around = &values[at.saturating_sub(reach)..(at + reach + 1).min(values.len())];
         // Itself is among them.

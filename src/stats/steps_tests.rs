@@ -36,6 +36,12 @@ fn a_flat_history_and_one_with_only_noisy_nights_have_no_step() {
 }
 
 #[test]
+fn a_night_that_is_off_by_less_than_matters_does_not_stand_alone() {
+    let quiet = |off: f64| nights(move |night, x| (12.0 + (x - 12.0) / 50.0) * if night == 4 { off } else { 1.0 });
+    assert_eq!((quiet(1.015).lone, quiet(1.05).lone), (vec![], vec![4]));
+}
+
+#[test]
 fn what_rose_and_was_repaired_are_two_steps() {
     let values: Vec<f64> =
         (0..28).map(|night| NIGHTS[night % 14] * if (10..19).contains(&night) { 1.2 } else { 1.0 }).collect();

@@ -24,9 +24,9 @@ pub fn pruned_table(pruned: &Pruned, dry: bool, look: Look, out: &mut dyn Write)
     }
     let bytes = pruned.runs.iter().map(|run| run.bytes()).sum();
     let runs = |n: usize| format!("{n} {}", if n == 1 { "run" } else { "runs" });
-    let verb = if dry { "would be freed, nothing was removed" } else { "freed" };
+    let (verb, nothing) = if dry { ("would be freed", " (nothing was removed)") } else { ("freed", "") };
     let told = format!(
-        "{} {verb}: the samples of {}. Their reports stay; {} with younger samples, {} kept.",
+        "{} {verb}: the samples of {}{nothing}. Reports stay. With younger samples: {}; kept for a reason: {}.",
         size(bytes),
         runs(pruned.runs.len()),
         runs(pruned.young),

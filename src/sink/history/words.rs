@@ -57,7 +57,7 @@ pub(super) fn step(series: &Series, step: &StepTold) -> String {
 pub(super) fn differs(step: &StepTold) -> String {
     if step.differs.is_empty() {
         return format!(
-            "Nothing that the manifests tell differs from the run before it, {}.",
+            "Nothing that the manifests tell differs from {}, the last run before.",
             folder(&step.dir_before)
         );
     }
@@ -65,7 +65,7 @@ pub(super) fn differs(step: &StepTold) -> String {
         format!("{} {} → {}", differs.what, short(&differs.before), short(&differs.after))
     };
     let all = step.differs.iter().map(one).collect::<Vec<_>>().join("; ");
-    human::printable(&format!("What differs from the run before it, {}: {all}.", folder(&step.dir_before)))
+    human::printable(&format!("What differs from {}, the last run before: {all}.", folder(&step.dir_before)))
 }
 
 /// A digest by its first digits; anything else as it is.
@@ -139,7 +139,8 @@ pub(super) fn left_out(series: &Series) -> Vec<String> {
 pub(super) fn method(trend: &Trend) -> String {
     format!(
         "A step is told where a permutation test has p of at most {} and the level changes by {} or more for at least {} \
-         runs; a flat history shows one about once in {:.0}.",
+         runs; a flat history shows one about once in {:.0}, more often where nights carry on what the one \
+         before was off by.",
         trend.by.alpha,
         human::percent(trend.by.smallest),
         trend.by.least,
