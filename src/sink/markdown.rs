@@ -57,7 +57,10 @@ fn head(report: &Report) -> String {
     if report.has_stand_in() {
         add("A stand-in took the place of a real engine. Its figures say nothing of that engine.\n".to_owned());
     }
-    add(super::gates::markdown(report));
+    let judged = super::gates::markdown(report);
+    if !judged.is_empty() {
+        add(judged);
+    }
     add(format!("{}; {}\n", plain(&report.load_words()), plain(&report.workload_words())));
     let asked_for = |section| matches!(section, Section::Wait | Section::Rate | Section::Answers);
     add(side_by_side(report, &|section| asked_for(section)).unwrap_or_default());
