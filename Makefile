@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?=
 ARGS ?=
 
-.PHONY: run test lint test-real engines clients pages bench truth soak help
+.PHONY: run test lint test-real engines clients pages bench truth soak help demo-nightly
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -44,3 +44,7 @@ truth: ## The statistics proved: runs whose truth is known through the fold that
 
 bench: ## Speed beside oha, interleaved: a benchmark, not a test. ARGS="--only pacing" runs one part.
 	bench/run.sh $(ARGS)
+
+demo-nightly: ## Two weeks of nights on stand-ins: a regression on night 9 is named, noise on night 5 is not.
+	$(CARGO) build --release --quiet
+	scripts/demo-nightly/run.sh

@@ -19,7 +19,7 @@ use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-pub(crate) use suite::{SuiteArgs, suite};
+pub(crate) use suite::{NightlyArgs, SuiteArgs, nightly, suite};
 use sweep::tell_sweep;
 
 pub(crate) type Told = Result<u8, Failure>;

@@ -75,6 +75,9 @@ enum Command {
     Baseline(commands::BaselineArgs),
     /// Several scenarios and the checks on them: one table, one exit code.
     Suite(commands::SuiteArgs),
+    /// A night of a suite: run it, and tell all nights on one page, with the steps in their figures.
+    #[command(after_help = EXIT_CODES)]
+    Nightly(commands::NightlyArgs),
     /// Compare two runs of the same workload: ratios with intervals, the second run over the first.
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
@@ -337,6 +340,7 @@ fn main() -> ExitCode {
         Command::Report(args) => commands::report(args),
         Command::Baseline(args) => commands::baseline(args),
         Command::Suite(args) => commands::suite(args),
+        Command::Nightly(args) => commands::nightly(args),
         Command::Compare(args) => commands::compare(args),
         Command::History(args) => commands::history::history(&args),
         Command::Trend(args) => commands::history::trend(&args),

@@ -163,3 +163,37 @@ fn mistakes_of_a_suite_are_told_with_their_place() {
     assert!(code == 2 && err.contains("there is no such file"), "{err}");
     assert!(!dir.path().join("results").exists());
 }
+
+#[test]
+fn nights_are_told_on_one_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let (native, ollama) = (StandIn::start(&[]), StandIn::start(&[]));
+    write(dir.path(), "base.yaml", SCENARIO);
+    let text = suite(&native, &ollama, "");
+    let lean = text.split("  many:").next().unwrap().to_owned()
+        + "checks:\n  - { name: fast, category: latency, scenario: one, gate: native.latency.p50 <= 1s }\n";
+    write(dir.path(), "t.yaml", &lean);
+    let night = |name: &str| {
+        let args = ["nightly", "t.yaml", "--quick", "--judge-stand-ins", "--results", "nights", "--night", name];
+        ask(dir.path(), &args)
+    };
+    for name in ["one", "two"] {
+        let (code, table, err) = night(name);
+        assert_eq!(code, 0, "{table}{err}");
+        assert!(err.contains("No step in the figures of the nights"), "{err}");
+        std::thread::sleep(std::time::Duration::from_secs(1));
+    }
+    let (code, _, err) = night("../out");
+    assert!(code == 2 && err.contains("--night has to be of letters"), "{err}");
+    let told = json(&dir.path().join("nights/nightly.json"));
+    assert_eq!(told["nights"].as_array().unwrap().len(), 2);
+    // Each run goes by the suite's name for it, and each figure is followed for both targets.
+    let series = told["trends"][0]["series"].as_array().unwrap();
+    assert!(series.len() == 2 && series.iter().all(|one| one["scenario"] == "one"), "{series:?}");
+    for file in ["index.html", "nightly.md"] {
+        let text = std::fs::read_to_string(dir.path().join("nights").join(file)).unwrap();
+        assert!(text.contains("1 of 1 decided checks passed"), "{file}: {text}");
+    }
+    let page = std::fs::read_to_string(dir.path().join("nights/index.html")).unwrap();
+    assert!(page.contains("href=\"two/suite.html\"") && !page.contains("<script"), "{page}");
+}

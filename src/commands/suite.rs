@@ -101,6 +101,36 @@ pub(crate) fn suite(args: SuiteArgs) -> Told {
     }
 }
 
+#[derive(clap::Args)]
+pub(crate) struct NightlyArgs {
+    #[command(flatten)]
+    args: SuiteRunArgs,
+    /// The folder of the nights; its index.html tells them all
+    #[arg(long, value_name = "DIR", default_value = "results/nightly")]
+    results: PathBuf,
+    /// What this night is called. Default: <suite>-<utc>
+    #[arg(long, value_name = "NAME")]
+    night: Option<String>,
+}
+
+/// A night: the suite, and the page of all nights anew.
+pub(crate) fn nightly(args: NightlyArgs) -> Told {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if args.night.as_ref().is_some_and(|name| name.is_empty() || !name.chars().all(plain)) {
+        return Err(Failure::Usage("error: --night has to be of letters, digits, dash and underscore".to_owned()));
+    }
+    let out = args.night.map(|name| args.results.join(name));
+    let suited = run(&args.args, out, None, &args.results)?;
+    let code = tell_suite(&suited, args.args.format, args.args.quiet)?;
+    // The night is told whatever becomes of the page of all.
+    let nights = loadcmp::run::nights(&args.results)?;
+    if !args.args.quiet {
+        tell(format_args!("\nnights: {} in {}", nights.nights.len(), args.results.join("index.html").display()));
+        sink::nightly_words(&nights).iter().for_each(|words| tell(format_args!("  {words}")));
+    }
+    Ok(code)
+}
+
 /// Makes every file of a suite again.
 pub(super) fn again(dir: &Path, format: super::Format) -> Told {
     let format = match format {

@@ -286,7 +286,8 @@ fn keep(suite: &Suite, dir: &Path) -> Result<(), Failure> {
     Ok(written?)
 }
 
-fn read(dir: &Path) -> Result<Suite, Failure> {
+/// Reads the document of a suite's directory.
+pub(super) fn read(dir: &Path) -> Result<Suite, Failure> {
     let path = dir.join(DOCUMENT);
     let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
     let bytes = std::fs::read(&path).map_err(|error| wrong(format!("can't be read: {error}")))?;

@@ -190,6 +190,9 @@ impl LoadedSuite {
                 laid.push(Laid { path: format!("{before}{path}"), value: value.clone(), from });
             }
         };
+        // Runs go by the suite's names: two of them may be of one file.
+        let called = serde_json::json!({ "name": name });
+        lay("the name".to_owned(), "", &called);
         let (raw, own) = (&self.raw, &self.raw["scenarios"][name]);
         lay("`targets`".to_owned(), "targets.", &raw["targets"]);
         lay("`set`".to_owned(), "", &raw["set"]);

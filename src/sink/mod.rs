@@ -25,6 +25,7 @@ mod labels;
 mod lines;
 mod markdown;
 mod metrics_csv;
+mod nightly;
 mod plan;
 mod plot;
 mod prometheus;
@@ -56,6 +57,7 @@ pub use html::html;
 pub use json::json;
 pub use markdown::markdown;
 pub use metrics_csv::{MetricsFile, read_metrics};
+pub use nightly::nightly_words;
 pub use plan::plan;
 pub use prometheus::prometheus;
 pub use resources_csv::{ResourcesFile, read_resources};
@@ -68,7 +70,7 @@ pub use timeline_csv::timeline_csv;
 
 use crate::report::sweep::Sweep;
 use crate::report::{Report, replace};
-use crate::suite::Suite;
+use crate::suite::{Nightly, Suite};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -120,6 +122,16 @@ pub fn write_suite(directory: &Path, suite: &Suite) -> io::Result<()> {
         ("suite.html", suite_html::suite_html),
     ];
     write_each(directory, suite, &sinks)
+}
+
+/// Writes the files of a suite's nights into the folder that they lie in.
+pub fn write_nightly(directory: &Path, nights: &Nightly) -> io::Result<()> {
+    let sinks: [(&str, Sink<Nightly>); 3] = [
+        ("index.html", nightly::nightly_html),
+        ("nightly.md", nightly::nightly_markdown),
+        ("nightly.json", nightly::nightly_json),
+    ];
+    write_each(directory, nights, &sinks)
 }
 
 /// Writes every file of a sweep's directory but its manifest and its runs.

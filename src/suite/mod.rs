@@ -1,11 +1,13 @@
 //! A suite, told: what became of its scenarios and of its checks, category by category, now and before.
 
 mod checks;
+mod nightly;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub use checks::{Point, judge_check};
+pub use nightly::{Night, Nightly};
 
 use crate::gate::{Judged, Outcome};
 use crate::report::Status;

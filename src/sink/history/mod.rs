@@ -8,5 +8,15 @@ mod words;
 
 pub use list::{history_csv, history_json, history_table};
 pub use page::trend_html;
+pub(super) use page::{PageSeries, page_series};
 pub use prune::pruned_table;
 pub use trend::{trend_csv, trend_json, trend_table};
+pub(super) use words::method;
+
+use crate::history::{Series, StepTold, Trend};
+
+/// A step in a sentence that says whose it is, and one of what differs at it.
+pub(super) fn step_words(trend: &Trend, series: &Series, step: &StepTold) -> (String, String) {
+    let text = format!("{}: {}.", words::title(trend, series), words::step(series, step));
+    (super::html::unbroken(&text), words::differs(step))
+}

@@ -25,16 +25,16 @@ struct Page<'a> {
 }
 
 /// One line with all that is said of it.
-struct PageSeries {
-    headline: String,
-    class: &'static str,
+pub(in crate::sink) struct PageSeries {
+    pub headline: String,
+    pub class: &'static str,
     /// Each step and what differs at it, the last first.
-    steps: Vec<(String, String)>,
-    alone: Option<String>,
-    chart: Option<Chart>,
-    left_out: Vec<String>,
+    pub steps: Vec<(String, String)>,
+    pub alone: Option<String>,
+    pub chart: Option<Chart>,
+    pub left_out: Vec<String>,
     /// When, run, figure, and what is to be said of it.
-    rows: Vec<[String; 4]>,
+    pub rows: Vec<[String; 4]>,
 }
 
 /// Writes it.
@@ -42,7 +42,7 @@ pub fn trend_html(trend: &Trend, out: &mut dyn Write) -> io::Result<()> {
     let page = Page {
         name: format!("{} over time", metric_words(&trend.metric)),
         has_stand_in: trend.series.iter().any(|series| series.stand_in),
-        lines: trend.series.iter().map(|series| line(trend, series)).collect(),
+        lines: trend.series.iter().map(|series| page_series(trend, series)).collect(),
         damaged: words::damaged(trend),
         method: words::method(trend),
         tool: &trend.tool,
@@ -51,7 +51,8 @@ pub fn trend_html(trend: &Trend, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(page.render().map_err(io::Error::other)?.as_bytes())
 }
 
-fn line(trend: &Trend, series: &Series) -> PageSeries {
+/// One line of a trend, for a page.
+pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries {
     let row = |(at, point): (usize, &crate::history::Point)| {
         let step = series.steps.iter().find(|step| step.at == at);
         let note = match step {

@@ -136,7 +136,7 @@ pub(super) fn left_out(series: &Series) -> Vec<String> {
 }
 
 /// How steps are looked for.
-pub(super) fn method(trend: &Trend) -> String {
+pub(in crate::sink) fn method(trend: &Trend) -> String {
     format!(
         "A step is told where a permutation test has p of at most {} and the level changes by {} or more for at least {} \
          runs; a flat history shows one about once in {:.0}, more often where nights carry on what the one \

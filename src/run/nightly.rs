@@ -1,0 +1,29 @@
+//! The nights of a suite: every one in a folder of its own, and above them the page that tells them all.
+
+use super::{Failure, suite};
+use crate::history;
+use crate::sink;
+use crate::suite::{Night, Nightly};
+use anyhow::Context;
+use std::path::Path;
+
+/// Tells the nights of a folder anew: what became of each, and the steps in their figures.
+pub fn nights(folder: &Path) -> Result<Nightly, Failure> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
+    let mut nights = Vec::new();
+    for entry in entries {
+        let path = entry.with_context(|| format!("reading {}", folder.display()))?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        // What can't be read is no night: the history lists its runs as damaged.
+        if suite::is_suite(&path)
+            && let Ok(suite) = suite::read(&path)
+        {
+            nights.push(Night { folder: name, suite });
+        }
+    }
+    let read = history::read(folder, false)?;
+    let none = || Failure::Usage(format!("error: {} holds no run of a suite", folder.display()));
+    let nightly = Nightly::new(nights, &read).ok_or_else(none)?;
+    sink::write_nightly(folder, &nightly).with_context(|| format!("writing the files of {}", folder.display()))?;
+    Ok(nightly)
+}

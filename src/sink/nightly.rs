@@ -1,0 +1,142 @@
+//! The nights of a suite: a page that leads to each, Markdown for a job's summary, and JSON.
+
+use super::history::{PageSeries, page_series, step_words};
+use super::html::unbroken;
+use super::markdown::plain;
+use crate::gate::Outcome;
+use crate::report::{human, pretty};
+use crate::suite::{Night, Nightly};
+use askama::Template;
+use std::io::{self, Write};
+
+/// A night: when, folder, class, outcome, counts.
+struct NightLine {
+    when: String,
+    folder: String,
+    class: &'static str,
+    headline: String,
+    /// Names of the checks that failed.
+    failed: String,
+}
+
+#[derive(Template)]
+#[template(path = "nightly.html")]
+struct Page<'a> {
+    name: &'a str,
+    headline: String,
+    class: &'static str,
+    has_stand_in: bool,
+    /// What the scenarios of the last night say of their main metric.
+    verdicts: Vec<String>,
+    /// Each step and what differs at it, the latest first.
+    steps: Vec<(String, String)>,
+    quiet: String,
+    nights: Vec<NightLine>,
+    lines: Vec<PageSeries>,
+    method: String,
+    tool: &'a str,
+    started: String,
+}
+
+fn class(night: &Night) -> &'static str {
+    match night.suite.code() {
+        0 => "better",
+        1 => "worse",
+        _ => "unshown",
+    }
+}
+
+/// The checks that failed, by name.
+fn failed(night: &Night) -> String {
+    let failed = night.suite.checks.iter().filter(|check| check.outcome == Outcome::Fail);
+    let names: Vec<String> = failed.map(|check| human::printable(&check.name)).collect();
+    if names.is_empty() { String::new() } else { format!("failed: {}", names.join(", ")) }
+}
+
+/// What the scenarios of a night say of their main metric.
+fn verdicts(night: &Night) -> Vec<String> {
+    let of = night.suite.scenarios.iter().flat_map(|scenario| {
+        scenario.headlines.iter().take(1).map(move |headline| format!("{}: {headline}", scenario.name))
+    });
+    of.map(|words| unbroken(&words)).collect()
+}
+
+/// What the steps say, or that there is none.
+fn steps(nightly: &Nightly) -> (Vec<(String, String)>, String) {
+    let told = nightly.steps().into_iter().map(|(trend, series, step)| step_words(trend, series, step)).collect();
+    let lines: usize = nightly.trends.iter().map(|trend| trend.series.len()).sum();
+    let followed = format!("{lines} figures were followed over {} nights", nightly.nights.len());
+    let one = if lines > 0 { ", each with a chance of about 1 in 100 to show a step that isn't one" } else { "" };
+    (told, format!("{followed}{one}."))
+}
+
+/// Writes the page.
+pub(super) fn nightly_html(nightly: &Nightly, out: &mut dyn Write) -> io::Result<()> {
+    let (steps, quiet) = steps(nightly);
+    let last = nightly.last();
+    let line = |night: &Night| NightLine {
+        when: human::printable(&night.suite.started.replacen('T', " ", 1)),
+        folder: night.folder.clone(),
+        class: class(night),
+        headline: unbroken(&night.suite.headline()),
+        failed: failed(night),
+    };
+    let page = Page {
+        name: &nightly.name,
+        headline: last.map(|night| unbroken(&night.suite.headline())).unwrap_or_default(),
+        class: last.map(class).unwrap_or_default(),
+        has_stand_in: last.is_some_and(|night| night.suite.has_stand_in()),
+        verdicts: last.map(verdicts).unwrap_or_default(),
+        steps,
+        quiet,
+        nights: nightly.nights.iter().rev().map(line).collect(),
+        lines: nightly
+            .trends
+            .iter()
+            .flat_map(|trend| trend.series.iter().map(move |series| page_series(trend, series)))
+            .collect(),
+        method: nightly.trends.first().map(super::history::method).unwrap_or_default(),
+        tool: &nightly.tool,
+        started: last.map(|night| night.suite.started.clone()).unwrap_or_default(),
+    };
+    out.write_all(page.render().map_err(io::Error::other)?.as_bytes())
+}
+
+/// Writes it for a job's summary.
+pub(super) fn nightly_markdown(nightly: &Nightly, out: &mut dyn Write) -> io::Result<()> {
+    let headline = nightly.last().map(|night| night.suite.headline()).unwrap_or_default();
+    writeln!(out, "### {}, nightly\n\n**{}**\n", plain(&nightly.name), plain(&headline))?;
+    if let Some(night) = nightly.last() {
+        verdicts(night).iter().try_for_each(|words| writeln!(out, "- {}", plain(words)))?;
+    }
+    let (steps, quiet) = steps(nightly);
+    for (step, differs) in &steps {
+        writeln!(out, "- **{}** {}", plain(step), plain(differs))?;
+    }
+    if steps.is_empty() {
+        writeln!(out, "- No step.")?;
+    }
+    writeln!(out, "- {}\n\n| night | what came of it |\n|:--|:--|", plain(&quiet))?;
+    for night in nightly.nights.iter().rev().take(30) {
+        writeln!(
+            out,
+            "| {} ({}) | {} |",
+            plain(&night.folder),
+            plain(&night.suite.started),
+            plain(&night.suite.headline())
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes it as JSON.
+pub(super) fn nightly_json(nightly: &Nightly, out: &mut dyn Write) -> io::Result<()> {
+    pretty(out, nightly)
+}
+
+/// What the nights say, in lines for a terminal.
+pub fn nightly_words(nightly: &Nightly) -> Vec<String> {
+    let (steps, quiet) = steps(nightly);
+    let none = steps.is_empty().then(|| "No step in the figures of the nights.".to_owned());
+    steps.into_iter().map(|(step, differs)| format!("{step} {differs}")).chain(none).chain([quiet]).collect()
+}

@@ -1,0 +1,78 @@
+//! The nights of a suite, told: what became of each, and how its figures went from night to night.
+
+use super::Suite;
+use crate::history::{Asked, Filter, History, Series, StepTold, Trend, trend};
+use crate::report::TOOL;
+use crate::stats::StepsBy;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// Version of the form of `nightly.json`.
+pub const NIGHTLY_VERSION: u32 = 1;
+
+/// Figures that are followed beside each scenario's main metric, where they were measured.
+const FOLLOWED: [&str; 4] = ["ttft.p50", "latency.p50", "latency.p95", "memory_peak"];
+
+/// One night.
+#[derive(Clone, Debug, Serialize)]
+pub struct Night {
+    /// Its folder, from the nights'.
+    pub folder: String,
+    /// What came of it.
+    pub suite: Suite,
+}
+
+/// The nights of a suite.
+#[derive(Clone, Debug, Serialize)]
+pub struct Nightly {
+    /// Version of this document's form.
+    pub schema_version: u32,
+    /// What wrote it, with its version.
+    pub tool: String,
+    /// The suite.
+    pub name: String,
+    /// The nights, the oldest first; none is no document.
+    pub nights: Vec<Night>,
+    /// The figures that were followed, each over the scenarios of the last night.
+    pub trends: Vec<Trend>,
+}
+
+impl Nightly {
+    /// The nights of the suite that the last of them is of. `None` without a night.
+    pub fn new(mut nights: Vec<Night>, history: &History) -> Option<Self> {
+        nights.sort_by(|a, b| a.suite.started.cmp(&b.suite.started));
+        let last = nights.last()?.suite.clone();
+        nights.retain(|night| (&night.suite.name, night.suite.quick) == (&last.name, last.quick));
+        let scenarios: BTreeSet<&str> = last.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        let primaries = history.entries.iter().filter(|entry| scenarios.contains(entry.plan.name.as_str()));
+        let primaries: BTreeSet<&str> = primaries.map(|entry| entry.primary.as_str()).collect();
+        let followed = FOLLOWED.into_iter().filter(|metric| !primaries.contains(metric));
+        let follow = |metric: &str| {
+            let by = StepsBy::default();
+            let asked = Asked { metric: metric.to_owned(), filter: Filter::default(), invalid: false, by };
+            let mut told = trend(history, &asked).ok()?;
+            told.series.retain(|series| scenarios.contains(series.scenario.as_str()) && series.points.len() > 1);
+            (!told.series.is_empty()).then_some(told)
+        };
+        let trends = primaries.iter().copied().chain(followed).filter_map(follow).collect();
+        let tool = TOOL.to_owned();
+        Some(Self { schema_version: NIGHTLY_VERSION, tool, name: last.name, nights, trends })
+    }
+
+    /// The last night.
+    pub fn last(&self) -> Option<&Night> {
+        self.nights.last()
+    }
+
+    /// Every step of every figure, the latest first.
+    pub fn steps(&self) -> Vec<(&Trend, &Series, &StepTold)> {
+        let mut steps: Vec<_> = self
+            .trends
+            .iter()
+            .flat_map(|trend| trend.series.iter().map(move |series| (trend, series)))
+            .flat_map(|(trend, series)| series.steps.iter().map(move |step| (trend, series, step)))
+            .collect();
+        steps.sort_by(|a, b| b.2.started.cmp(&a.2.started));
+        steps
+    }
+}
