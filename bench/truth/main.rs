@@ -7,12 +7,14 @@
 //! - how often a true difference of 5 % is found at the size that the tool itself recommends after a run of usual size.
 //!
 //! Then searches for capacity go against the same engine, whose boundary is known: how often the answer lies within 3 % of it
-//! (`--only capacity` runs these alone). And histories of runs, flat and with a step (`--only steps`).
+//! (`--only capacity` runs these alone). And histories of runs, flat and with a step (`--only steps`), and nights of equal engines, on
+//! which gates should not fail (`--only gates`).
 //!
 //! Every draw comes from fixed seeds: the same figures each time. Then the real program runs over real sockets, 40 times
 //! against two stand-ins that are alike (not with `--quick` or `--only`).
 
 mod capacity;
+mod gates;
 mod model;
 mod real;
 mod simulate;
@@ -64,6 +66,11 @@ fn main() {
     } else {
         steps::measure(if has("--quick") { 400 } else { number("--runs", 2000) })
     };
+    let judged = if after("--only").is_some_and(|only| !"gates".contains(&only)) {
+        Vec::new()
+    } else {
+        gates::measure(if has("--quick") { 200 } else { number("--runs", 1000) })
+    };
     let whole = !has("--quick") && !has("--only") || has("--real");
     let real = match whole.then(real::measure).transpose() {
         Ok(real) => real,
@@ -76,7 +83,7 @@ fn main() {
         print!("{}", real.words());
     }
     if let Some(path) = after("--json") {
-        let text = tally::json(&all, real.as_ref(), &sought, &stepped);
+        let text = tally::json(&all, real.as_ref(), &sought, &stepped, &judged);
         if let Err(error) = std::fs::write(&path, text) {
             eprintln!("writing {path}: {error}");
             std::process::exit(2);
@@ -86,6 +93,7 @@ fn main() {
         all.iter().flat_map(Figures::wrong).chain(real.iter().flat_map(real::Real::wrong)).collect();
     let wrong: Vec<String> = wrong.into_iter().chain(sought.iter().flat_map(capacity::Sought::wrong)).collect();
     let wrong: Vec<String> = wrong.into_iter().chain(stepped.iter().filter_map(steps::Told::wrong)).collect();
+    let wrong: Vec<String> = wrong.into_iter().chain(judged.iter().filter_map(gates::Judged::wrong)).collect();
     if !wrong.is_empty() {
         println!("\nOutside:\n  {}", wrong.join("\n  "));
         std::process::exit(1);

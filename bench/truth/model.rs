@@ -90,7 +90,7 @@ impl Model {
     }
 
     /// A plan of two targets, the second one the reference.
-    fn plan(&self, seed: u64) -> Plan {
+    pub fn plan(&self, seed: u64) -> Plan {
         let target = |name: &str| {
             serde_json::json!({
                 "name": name, "stand_in": true, "model": "m", "inequalities": [],

@@ -26,6 +26,13 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
     field("workload", format!("{} prompts from {}", plan.workload.items, plan.workload.source));
     field("hash", plan.workload.hash.clone());
     field("seed", plan.seed.to_string());
+    for gate in &plan.gates.all {
+        field("gate", gate.text.clone());
+    }
+    for (name, gates) in &plan.gates.tiers {
+        let texts: Vec<&str> = gates.iter().map(|gate| gate.text.as_str()).collect();
+        field("tier", format!("{name}: {}", texts.join(", ")));
+    }
     line(String::new());
     line(targets(plan, width));
     for target in plan.targets.iter().filter(|target| target.stand_in) {
