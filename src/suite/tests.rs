@@ -138,7 +138,7 @@ fn a_suite_is_told_beside_the_last_one_like_it() {
     assert_eq!(now.categories().iter().map(rate).collect::<Vec<_>>(), [Some(1.0), None]);
     let mut same = now.clone();
     same.compare("results/t-2", &now);
-    assert_eq!(same.checks[0].change(), "× 1.00");
+    assert_eq!(same.checks[0].change(), "1.00 × before");
     let text = serde_json::to_string(&now).unwrap();
     assert_eq!(serde_json::to_string(&serde_json::from_str::<Suite>(&text).unwrap()).unwrap(), text);
 }

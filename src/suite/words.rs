@@ -22,7 +22,7 @@ impl Check {
         told
     }
 
-    /// How it stands beside the run before: `was FAIL`, `1.04 times the figure before`; empty where nothing changed that can be
+    /// How it stands beside the run before: `was FAIL`, `1.04 × before`; empty where nothing changed that can be
     /// told.
     pub fn change(&self) -> String {
         let Some(before) = &self.before else { return String::new() };
@@ -32,8 +32,8 @@ impl Check {
         let now = self.judged.first().map(|(_, judged)| judged);
         let Some((now, judged)) = now.and_then(|judged| Some((judged.point?, judged))) else { return String::new() };
         match before.point {
-            Some(then) if judged.measure == Measure::Difference => format!("{:+.1} pp", (now - then) * 100.0),
-            Some(then) if then > 0.0 => format!("× {}", human::ratio(now / then)),
+            Some(then) if judged.measure == Measure::Difference => format!("{:+.1} pp since", (now - then) * 100.0),
+            Some(then) if then > 0.0 => format!("{} × before", human::ratio(now / then)),
             _ => String::new(),
         }
     }

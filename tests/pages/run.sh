@@ -101,16 +101,41 @@ alone variants "$work/variants.yaml"
 sed -e '/^variants:/d' -e '/^order:/d' -e '/^blocks:/d' -e 's/^name: .*/name: one/' "$work/variants.yaml" >"$work/one.yaml"
 alone one "$work/one.yaml"
 
+# Gates of every outcome, tiers and a baseline; a suite of two nights, and a figure over them.
+cat >"$work/gated.yaml" <<YAML
+name: gated
+task: classify
+seed: 5
+targets: { native: { openai: { url: "$native" } }, ollama: { ollama: { url: "$ollama" } } }
+workload: { prompts: { csv: { path: $root/scenarios/data/tickets.csv, text: text, label: label } }, labels: [billing, bug, feature, account, shipping, praise] }
+order: alternate
+blocks: { pairs: 6, settle: 5ms, warmup: 5ms }
+load: { closed: { users: 1, duration: 4s } }
+gates: [native.latency.p50 <= 1s, native.latency.p50 <= 1ms, native.memory_ratio <= 1.35, native.accuracy >= ollama.accuracy - 1pp]
+tiers: { functional: [latency.p50 <= 10s], usable: [latency.p50 <= 1ms] }
+YAML
+alone kept "$work/gated.yaml" --set 'gates=[native.latency.p50 <= 10s]' --judge-stand-ins
+"$loadcmp" baseline save kept "$pages/runs/kept" --baselines "$pages/runs/baselines" --reason "for the page" --stand-ins >/dev/null
+alone gated "$work/gated.yaml" --judge-stand-ins --baseline kept --baselines "$pages/runs/baselines"
+for night in one two; do
+  DEMO_NATIVE=$native DEMO_OLLAMA=$ollama "$loadcmp" nightly "$root/scripts/demo-nightly/nightly.yaml" --quiet --judge-stand-ins \
+    --results "$pages/runs/nights" --night "$night" --set load.closed.duration=1s >"$work/$night.txt" 2>&1 || [ $? -le 5 ] ||
+    { cat "$work/$night.txt" >&2 && exit 1; }
+  sleep 1
+done
+"$loadcmp" trend latency.p50 "$pages/runs/nights" --html "$pages/runs/trend.html" >/dev/null 2>&1
+
 failed=0
 node "$here/look.mjs" "$pages/pictures" "$browser" classify="$pages/runs/classify/report.html" \
   generate="$pages/runs/generate/report.html" open="$pages/runs/open/report.html" \
   variants="$pages/runs/variants/report.html" one="$pages/runs/one/report.html" sweep="$pages/runs/sweep/sweep.html" \
-  capacity="$pages/runs/capacity/capacity.html" || failed=1
+  capacity="$pages/runs/capacity/capacity.html" gated="$pages/runs/gated/report.html" \
+  suite="$pages/runs/nights/two/suite.html" nights="$pages/runs/nights/index.html" trend="$pages/runs/trend.html" || failed=1
 
 if ! [ -x "$pages/venv/bin/python" ]; then python3 -m venv "$pages/venv"; fi
 "$pages/venv/bin/python" -m pip install --quiet --disable-pip-version-check jsonschema==4.26.0
 "$loadcmp" schema --report >"$work/schema.json"
-for run in classify generate open variants one; do
+for run in classify generate open variants one gated; do
   if "$pages/venv/bin/python" "$here/valid.py" "$work/schema.json" "$pages/runs/$run/report.json"; then
     echo "ok      $run/report.json is what its schema says"
   else failed=1; fi
