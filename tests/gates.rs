@@ -122,6 +122,10 @@ fn mistakes_in_gates_are_told_with_their_place() {
     assert!(code == 2 && err.contains("needs a baseline, and none is named"), "{err}");
     let (code, _, err) = ask(dir.path(), &["run", "b.yaml", "--out", "o", "--baseline", "x"]);
     assert!(code == 2 && err.contains("no baseline `x`: baselines/x.json is not there"), "{err}");
+    // A scenario may come from someone else: its baseline lies near it.
+    write(dir.path(), "e.yaml", &yaml(&native, &ollama, "baseline: /etc/passwd\n"));
+    let (code, _, err) = ask(dir.path(), &["run", "e.yaml", "--out", "o"]);
+    assert!(code == 2 && err.contains("`baseline`: /etc/passwd lies outside"), "{err}");
     assert!(!dir.path().join("o").exists());
 }
 

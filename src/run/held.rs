@@ -4,6 +4,7 @@ use super::{Failure, Options};
 use crate::baseline::{self, FOLDER, Kept};
 use crate::host;
 use crate::report::{Report, Unlike};
+use crate::scenario::data_path;
 use crate::scenario::plan::Plan;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -28,9 +29,12 @@ pub(super) fn baseline(
     let folder = options.baselines.clone().unwrap_or_else(|| PathBuf::from(FOLDER));
     let (name, path) = match (&options.baseline, named) {
         (Some(name), _) => (name.as_str(), baseline::file(&folder, name)),
-        // A path in a scenario starts from the scenario.
+        // A path in a scenario starts from the scenario, which may come from someone else: it stays near it.
         (None, Some(name)) => match baseline::file(&folder, name) {
-            path if path == Path::new(name) => (name, base.join(path)),
+            path if path == Path::new(name) => {
+                let path = data_path(base, &path);
+                (name, path.map_err(|why| Failure::Usage(format!("error: `baseline`: {why}")))?)
+            }
             path => (name, path),
         },
         (None, None) => {
