@@ -194,6 +194,8 @@ fn nights_are_told_on_one_page() {
         let text = std::fs::read_to_string(dir.path().join("nights").join(file)).unwrap();
         assert!(text.contains("1 of 1 decided checks passed"), "{file}: {text}");
     }
+    let own = std::fs::read_to_string(dir.path().join("nights/two/suite.html")).unwrap();
+    assert!(own.contains("No step in the figures of its runs"), "{own}");
     let page = std::fs::read_to_string(dir.path().join("nights/index.html")).unwrap();
     assert!(page.contains("href=\"two/suite.html\"") && !page.contains("<script"), "{page}");
 }

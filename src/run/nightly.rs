@@ -3,12 +3,20 @@
 use super::{Failure, suite};
 use crate::history;
 use crate::sink;
-use crate::suite::{Night, Nightly};
+use crate::suite::{Night, Nightly, Suite};
 use anyhow::Context;
 use std::path::Path;
 
 /// Tells the nights of a folder anew: what became of each, and the steps in their figures.
 pub fn nights(folder: &Path) -> Result<Nightly, Failure> {
+    let none = || Failure::Usage(format!("error: {} holds no run of a suite", folder.display()));
+    let nightly = gather(folder, None)?.ok_or_else(none)?;
+    sink::write_nightly(folder, &nightly).with_context(|| format!("writing the files of {}", folder.display()))?;
+    Ok(nightly)
+}
+
+/// The runs of a folder that are of a suite, or of the one that the last run is of.
+pub(super) fn gather(folder: &Path, of: Option<&Suite>) -> Result<Option<Nightly>, Failure> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     let mut nights = Vec::new();
     for entry in entries {
@@ -22,8 +30,5 @@ pub fn nights(folder: &Path) -> Result<Nightly, Failure> {
         }
     }
     let read = history::read(folder, false)?;
-    let none = || Failure::Usage(format!("error: {} holds no run of a suite", folder.display()));
-    let nightly = Nightly::new(nights, &read).ok_or_else(none)?;
-    sink::write_nightly(folder, &nightly).with_context(|| format!("writing the files of {}", folder.display()))?;
-    Ok(nightly)
+    Ok(Nightly::new(nights, &read, of))
 }

@@ -3,7 +3,7 @@
 
 mod judge;
 
-use super::{Failure, Options, free, now, sweep_length, tell, watch_interrupts};
+use super::{Failure, Options, free, nightly, now, sweep_length, tell, watch_interrupts};
 use crate::record::Stopwatch;
 use crate::report::human::time;
 use crate::report::{Status, TOOL, pretty, replace};
@@ -118,7 +118,11 @@ fn finish(mut suite: Suite, dir: PathBuf) -> Result<Suited, Failure> {
     if let Some((folder, before)) = last_before(&suite, &dir) {
         suite.compare(&folder, &before);
     }
-    sink::write_suite(&dir, &suite).with_context(|| format!("writing the files of {}", dir.display()))?;
+    // What it was before it is on its page, too; a folder that can't be read has nothing to say there.
+    let before = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let nights = nightly::gather(before, Some(&suite)).ok().flatten().filter(|nights| nights.nights.len() > 1);
+    sink::write_suite(&dir, &suite, nights.as_ref())
+        .with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(Suited { suite, dir })
 }
 

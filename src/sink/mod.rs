@@ -113,15 +113,15 @@ fn write_each<T>(directory: &Path, document: &T, sinks: &[(&str, Sink<T>)]) -> i
 }
 
 /// Writes every file of a suite's directory but what its scenarios left.
-pub fn write_suite(directory: &Path, suite: &Suite) -> io::Result<()> {
-    let sinks: [(&str, Sink<Suite>); 5] = [
+pub fn write_suite(directory: &Path, suite: &Suite, nights: Option<&Nightly>) -> io::Result<()> {
+    let sinks: [(&str, Sink<Suite>); 4] = [
         ("suite.json", suite_json),
         ("checks.csv", checks_csv),
         ("junit.xml", junit::suite_junit),
         ("suite.md", suite_markdown),
-        ("suite.html", suite_html::suite_html),
     ];
-    write_each(directory, suite, &sinks)
+    write_each(directory, suite, &sinks)?;
+    replace(&directory.join("suite.html"), |out| suite_html::suite_html(suite, nights, out))
 }
 
 /// Writes the files of a suite's nights into the folder that they lie in.

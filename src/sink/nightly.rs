@@ -61,8 +61,14 @@ fn verdicts(night: &Night) -> Vec<String> {
     of.map(|words| unbroken(&words)).collect()
 }
 
+/// Every figure over the nights.
+pub(super) fn page_lines(nightly: &Nightly) -> Vec<PageSeries> {
+    let of = nightly.trends.iter().flat_map(|trend| trend.series.iter().map(move |series| (trend, series)));
+    of.map(|(trend, series)| page_series(trend, series)).collect()
+}
+
 /// What the steps say, or that there is none.
-fn steps(nightly: &Nightly) -> (Vec<(String, String)>, String) {
+pub(super) fn steps(nightly: &Nightly) -> (Vec<(String, String)>, String) {
     let told = nightly.steps().into_iter().map(|(trend, series, step)| step_words(trend, series, step)).collect();
     let lines: usize = nightly.trends.iter().map(|trend| trend.series.len()).sum();
     let followed = format!("{lines} figures were followed over {} nights", nightly.nights.len());
@@ -90,11 +96,7 @@ pub(super) fn nightly_html(nightly: &Nightly, out: &mut dyn Write) -> io::Result
         steps,
         quiet,
         nights: nightly.nights.iter().rev().map(line).collect(),
-        lines: nightly
-            .trends
-            .iter()
-            .flat_map(|trend| trend.series.iter().map(move |series| page_series(trend, series)))
-            .collect(),
+        lines: page_lines(nightly),
         method: nightly.trends.first().map(super::history::method).unwrap_or_default(),
         tool: &nightly.tool,
         started: last.map(|night| night.suite.started.clone()).unwrap_or_default(),

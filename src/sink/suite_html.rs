@@ -1,10 +1,12 @@
 //! `suite.html`: one page on its own, which leads to the pages of its scenarios.
 
+use super::history::PageSeries;
 use super::html::unbroken;
+use super::nightly::{page_lines, steps};
 use super::suite::{about, by_category};
 use crate::gate::Outcome;
 use crate::report::{Status, human};
-use crate::suite::{SUITE_FILES, State, Suite};
+use crate::suite::{Nightly, SUITE_FILES, State, Suite};
 use askama::Template;
 use std::io::{self, Write};
 
@@ -33,13 +35,17 @@ struct Page<'a> {
     rows: Vec<Vec<String>>,
     sheets: Vec<(String, Vec<Line>)>,
     scenarios: Vec<ScenarioLine>,
+    /// What changed over its runs and since when; each figure over them.
+    steps: Vec<(String, String)>,
+    quiet: Option<String>,
+    lines: Vec<PageSeries>,
     files: &'static [(&'static str, &'static str)],
     tool: &'a str,
     started: &'a str,
 }
 
 /// Writes it.
-pub(super) fn suite_html(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn suite_html(suite: &Suite, nights: Option<&Nightly>, out: &mut dyn Write) -> io::Result<()> {
     let (heads, rows) = by_category(suite);
     let line = |check: &crate::suite::Check| {
         let outcome = if check.cannot.is_some() { "can't be measured" } else { check.outcome.as_str() };
@@ -80,6 +86,9 @@ pub(super) fn suite_html(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
         rows,
         sheets: suite.categories().into_iter().map(sheet).collect(),
         scenarios: suite.scenarios.iter().map(scenario).collect(),
+        steps: nights.map(|nights| steps(nights).0).unwrap_or_default(),
+        quiet: nights.map(|nights| steps(nights).1),
+        lines: nights.map(page_lines).unwrap_or_default(),
         files: &SUITE_FILES,
         tool: &suite.tool,
         started: &suite.started,

@@ -38,10 +38,10 @@ pub struct Nightly {
 }
 
 impl Nightly {
-    /// The nights of the suite that the last of them is of. `None` without a night.
-    pub fn new(mut nights: Vec<Night>, history: &History) -> Option<Self> {
+    /// The nights of a suite, or of the one that the last night is of. `None` without a night.
+    pub fn new(mut nights: Vec<Night>, history: &History, of: Option<&Suite>) -> Option<Self> {
         nights.sort_by(|a, b| a.suite.started.cmp(&b.suite.started));
-        let last = nights.last()?.suite.clone();
+        let last = of.or(nights.last().map(|night| &night.suite))?.clone();
         nights.retain(|night| (&night.suite.name, night.suite.quick) == (&last.name, last.quick));
         let scenarios: BTreeSet<&str> = last.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         let primaries = history.entries.iter().filter(|entry| scenarios.contains(entry.plan.name.as_str()));
