@@ -25,7 +25,7 @@ use sweep::tell_sweep;
 pub(crate) type Told = Result<u8, Failure>;
 
 /// The scenarios that come with the program, and their data.
-const SHIPPED: [(&str, &str); 12] = [
+const SHIPPED: [(&str, &str); 21] = [
     ("classify.yaml", include_str!("../scenarios/classify.yaml")),
     ("embed.yaml", include_str!("../scenarios/embed.yaml")),
     ("generate.yaml", include_str!("../scenarios/generate.yaml")),
@@ -38,6 +38,15 @@ const SHIPPED: [(&str, &str); 12] = [
     ("data/prompts.jsonl", include_str!("../scenarios/data/prompts.jsonl")),
     ("data/conversations.jsonl", include_str!("../scenarios/data/conversations.jsonl")),
     ("data/sentences.csv", include_str!("../scenarios/data/sentences.csv")),
+    ("suites/herald.yaml", include_str!("../suites/herald.yaml")),
+    ("suites/vibrant.yaml", include_str!("../suites/vibrant.yaml")),
+    ("suites/gg-core.yaml", include_str!("../suites/gg-core.yaml")),
+    ("suites/trainer.yaml", include_str!("../suites/trainer.yaml")),
+    ("suites/muse.yaml", include_str!("../suites/muse.yaml")),
+    ("suites/scenarios/banter.yaml", include_str!("../suites/scenarios/banter.yaml")),
+    ("suites/scenarios/builds.yaml", include_str!("../suites/scenarios/builds.yaml")),
+    ("suites/scenarios/quantised.yaml", include_str!("../suites/scenarios/quantised.yaml")),
+    ("suites/scenarios/data/banter.jsonl", include_str!("../suites/scenarios/data/banter.jsonl")),
 ];
 
 pub(crate) fn run(args: RunArgs) -> Told {

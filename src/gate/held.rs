@@ -142,8 +142,9 @@ fn weigh(
             let theirs = figure(of, &evidence.targets[other], other, evidence.histograms)
                 .map_err(|reason| format!("{reason}, on {name}"))?;
             let ours = figure(subject, target, at, evidence.histograms)?;
+            // Two figures of one target are compared by nobody but here.
             beside(gate, (target, ours), (&evidence.targets[other], theirs), || {
-                super::pair::of_targets(evidence, at, other, &subject.path())
+                (at != other).then(|| super::pair::of_targets(evidence, at, other, &subject.path())).flatten()
             })
         }
         From::Baseline(of) => {

@@ -4,7 +4,7 @@
 use super::Report;
 use super::words::metric_words;
 use crate::scenario::Task;
-use crate::stats::{Estimate, Matches, Stands, Verdict, compare_summaries, newcombe, non_dominated, unit};
+use crate::stats::{Estimate, Matches, Row, Stands, Verdict, compare_summaries, newcombe, non_dominated, unit};
 use serde::{Deserialize, Serialize};
 
 /// What the targets are like, and which no other is better than in everything.
@@ -95,6 +95,18 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
         .map(|(target, (values, on))| Candidate { target, values, on_front: (!taking.is_empty()).then_some(on) })
         .collect();
     Some(told)
+}
+
+/// Adds to the targets' summaries what only runs with variants have: `model_size`, the bytes of the model's file, and, but
+/// for the reference, `same_answers`, the share of answers that are the reference's word for word.
+pub fn summed(report: &mut Report, matches: &Matches) {
+    let (reference, texts) = (report.plan.reference, report.plan.task != Task::Embed);
+    for (at, (target, plan)) in report.targets.iter_mut().zip(&report.plan.targets).enumerate() {
+        let size = plan.facts.size_bytes.map(|bytes| Row::total("model_size", unit::BYTES, 1, Some(bytes as f64)));
+        let same = matches.share(at).filter(|_| texts && at != reference);
+        let rows = size.into_iter().chain(same.map(|share| Row::proportion("same_answers", share)));
+        target.rows.extend(rows.map(Row::tidied));
+    }
 }
 
 /// Why a respect takes no part; `values` are the targets' own in it.
@@ -192,6 +204,23 @@ mod tests {
 
     fn respect<'a>(front: &'a Front, metric: &str) -> &'a Respect {
         front.respects.iter().find(|respect| respect.metric == metric).unwrap()
+    }
+
+    #[test]
+    fn sizes_and_same_answers_are_in_the_summaries_of_all_but_the_reference() {
+        let mut report = report(Task::Generate, false);
+        let reference = report.plan.reference;
+        report.plan.targets[reference].facts.size_bytes = Some(5);
+        let mut matches = Matches::new(2, reference);
+        for target in [0, 1] {
+            let mut sample = crate::stats::fixture::sample(target, 1);
+            (sample.phase, sample.text_hash) = (crate::record::Phase::Measure, Some(7));
+            matches.push(&sample);
+        }
+        summed(&mut report, &matches);
+        let value = |at: usize, metric: &str| report.targets[at].value(metric);
+        assert_eq!((value(reference, "model_size"), value(reference, "same_answers")), (Some(5.0), None));
+        assert_eq!(value(1 - reference, "same_answers"), Some(1.0));
     }
 
     #[test]

@@ -296,21 +296,25 @@ fn not_pruned(dir: &Path) -> Result<(), Failure> {
 /// Makes the report of a run that has ended, and writes every file that is made from it.
 fn tell_files(dir: &Path, manifest: &Manifest, folded: Folded, gathered: &[Gathered]) -> anyhow::Result<Report> {
     let mut report = Report::build(manifest, folded, gathered, levels(dir, &manifest.plan));
-    report.front = front(dir, &report)?;
+    report.front = front(dir, &mut report)?;
     held::hold(dir, &mut report).with_context(|| format!("reading the baseline in {}", dir.display()))?;
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(report)
 }
 
 /// The variants of a run beside each other; `None` if it has none. Its rows are read again: what they match in is told by no
-/// fold of theirs.
-fn front(dir: &Path, report: &Report) -> anyhow::Result<Option<Front>> {
+/// fold of theirs. What is told of them there only is added to their summaries, for gates to be about.
+fn front(dir: &Path, report: &mut Report) -> anyhow::Result<Option<Front>> {
     if report.plan.variants.is_empty() {
         return Ok(None);
     }
     let mut matches = Matches::new(report.targets.len(), report.plan.reference);
     read_rows(dir, &Names::of(&report.plan), |sample| matches.push(sample))?;
-    Ok(report::front::front(report, &matches))
+    let front = report::front::front(report, &matches);
+    if front.is_some() {
+        report::front::summed(report, &matches);
+    }
+    Ok(front)
 }
 
 /// What a first request that failed says of its target.

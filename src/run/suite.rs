@@ -155,17 +155,17 @@ fn planned(run: &SuiteRun, options: &Options) -> Suite {
         status: Status::Running,
         budget_s: spec.budget.map(|budget| budget.0.as_secs_f64()),
         scenarios: run.scenarios.iter().map(scenario).collect(),
-        checks: spec.checks.iter().map(check).collect(),
+        checks: spec.checks.iter().map(|spec| check(spec, run.quick)).collect(),
         before: None,
     }
 }
 
-fn check(spec: &CheckSpec) -> Check {
+fn check(spec: &CheckSpec, quick: bool) -> Check {
     Check {
         name: spec.name.clone(),
         category: spec.category.clone(),
         scenario: spec.scenario.clone(),
-        gate: spec.gate.clone(),
+        gate: spec.asked(quick).map(str::to_owned),
         at: spec.at.iter().map(|(path, value)| (path.clone(), value.clone())).collect(),
         cannot: spec.cannot.clone(),
         outcome: Outcome::NotMeasured,

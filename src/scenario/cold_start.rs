@@ -15,11 +15,35 @@ pub struct ColdStartSpec {
     pub repeats: u32,
     /// For targets that can't unload by request: the command that starts each anew, as a list of words. It has to come back
     /// once the engine is on its way; no shell reads it. It is run only where the command line allows it
-    /// (`--allow-commands`). An Ollama needs none.
+    /// (`--allow-commands`). An Ollama needs none. One empty word, as of a variable that isn't set (`["${RESTART:-}"]`), is no
+    /// command.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub restart: IndexMap<String, Vec<String>>,
 }
 
+impl ColdStartSpec {
+    /// Leaves out commands that a variable would have named and doesn't.
+    pub(super) fn resolve(&mut self) {
+        self.restart.retain(|_, words| !matches!(&words[..], [word] if word.trim().is_empty()));
+    }
+}
+
 fn repeats() -> u32 {
     5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_no_variable_names_is_none() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let restart = [("a", words(&[""])), ("b", words(&["run", ""])), ("c", words(&[]))];
+        let restart = restart.into_iter().map(|(name, words)| (name.to_owned(), words)).collect();
+        let mut cold = ColdStartSpec { repeats: 1, restart };
+        cold.resolve();
+        // One that was written without a word is a mistake, and told elsewhere.
+        assert_eq!(cold.restart.keys().collect::<Vec<_>>(), ["b", "c"]);
+    }
 }

@@ -105,6 +105,9 @@ fn decode(
         }
     };
     scenario.load.resolve();
+    if let Some(cold) = &mut scenario.cold_start {
+        cold.resolve();
+    }
     sense::check(&scenario, root, base, overrides.goose, mistakes);
     Some(scenario)
 }

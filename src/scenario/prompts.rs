@@ -129,7 +129,7 @@ pub struct SyntheticPrompts {
 #[schemars(title = "a distribution of lengths")]
 pub enum Lengths {
     /// All the same.
-    Fixed(#[schemars(range(min = 1, max = 100000))] u32),
+    Fixed(#[schemars(range(min = 1, max = 2_000_000))] u32),
     /// Evenly between two lengths, both included.
     Uniform {
         /// Shortest.

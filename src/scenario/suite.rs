@@ -76,12 +76,22 @@ pub struct CheckSpec {
     /// What has to hold there, as the gates of scenarios: `native.latency.p95 <= 20ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
+    /// The same for a run with `--quick`, where its scenario does less than the gate speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quick: Option<String>,
     /// Of a scenario with a sweep, the points that it is about, by paths and values; without it, every point.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub at: IndexMap<String, serde_json::Value>,
     /// Why it can't be measured through an engine's interface. Such a check never passes, and fails nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cannot: Option<String>,
+}
+
+impl CheckSpec {
+    /// The gate of a run with or without `--quick`; `None` for what can't be measured.
+    pub fn asked(&self, quick: bool) -> Option<&str> {
+        self.quick.as_deref().filter(|_| quick).or(self.gate.as_deref())
+    }
 }
 
 /// A suite that was read and found right.
@@ -154,16 +164,20 @@ fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
                     let message = format!("no scenario of the suite is called {}", quoted(scenario));
                     wrong("scenario", message + &near.unwrap_or_default());
                 }
-                if let Err(error) = Gate::parse(gate) {
-                    let node = root.at(&["checks", &at, "gate"]);
-                    let place = sense::within(node, &error)
-                        .unwrap_or_else(|| sense::place(root, &["checks", &at, "gate"], false));
+                let gates = [("gate", Some(gate)), ("quick", check.quick.as_ref())];
+                for (field, gate) in gates.into_iter().filter_map(|(field, gate)| Some((field, gate?))) {
+                    let Err(error) = Gate::parse(gate) else { continue };
+                    let path = ["checks", &at, field];
+                    let place = sense::within(root.at(&path), &error);
+                    let place = place.unwrap_or_else(|| sense::place(root, &path, false));
                     mistakes.push(Mistake::new(error.what, place).help(error.help));
                 }
             }
             (None, None, Some(_)) => {
-                if !check.at.is_empty() {
-                    wrong("at", "`at` is of a check that is measured".to_owned());
+                for (field, written) in [("at", !check.at.is_empty()), ("quick", check.quick.is_some())] {
+                    if written {
+                        wrong(field, format!("`{field}` is of a check that is measured"));
+                    }
                 }
             }
             _ => {

@@ -12,6 +12,8 @@ mod believed;
 mod capacity;
 mod costs;
 mod slow;
+#[cfg(unix)] // A script is made a program.
+mod suites;
 mod sweeps;
 
 use cli::{Row, loadcmp, number, rows, text, write};

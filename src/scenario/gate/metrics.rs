@@ -40,7 +40,7 @@ const fn one(name: &'static str, kind: Kind) -> Known {
 const ALIASES: [(&str, &str); 2] = [("errors", "error_rate"), ("throughput", "requests_per_s")];
 
 /// Every metric that a gate may be about.
-pub const METRICS: [Known; 87] = [
+pub const METRICS: [Known; 89] = [
     spread("latency", Kind::Time),
     spread("response", Kind::Time),
     spread("lag", Kind::Time),
@@ -128,6 +128,8 @@ pub const METRICS: [Known; 87] = [
     one("energy_gpu", Kind::Number),
     one("joules_per_request", Kind::Number),
     one("joules_per_token", Kind::Number),
+    one("model_size", Kind::Bytes),
+    one("same_answers", Kind::Share),
 ];
 
 /// The metric of a word, or of what people write in its place.

@@ -170,7 +170,10 @@ fn measured_from(word: &Word, subject: &Subject) -> Result<From, GateError> {
     }
     if let Some(path) = word.text.strip_prefix("baseline.") {
         let of = self::subject(&word.part("baseline.".len(), path))?;
-        same(word, subject, &of)?;
+        if of.path() != subject.path() {
+            let what = format!("`{}` is held to `{}`, which is another metric", subject.path(), of.path());
+            return Err(word.wrong(what, "both sides have to be of one metric and figure"));
+        }
         return Ok(From::Baseline(Subject { target: of.target.or(subject.target.clone()), ..of }));
     }
     if word.text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -185,13 +188,23 @@ fn measured_from(word: &Word, subject: &Subject) -> Result<From, GateError> {
     Ok(From::Target(of))
 }
 
-/// Only likes are compared: a ratio of two metrics has no interval here, and seldom a meaning.
+/// Only likes are compared: across targets one metric and figure; within one target what has the same unit, such as its p99
+/// and its median, or its memory at most and at rest.
 fn same(word: &Word, subject: &Subject, of: &Subject) -> Result<(), GateError> {
-    if of.path() == subject.path() {
-        return Ok(());
+    let own = of.target.is_some() && of.target == subject.target;
+    let alike =
+        of.metric.kind == subject.metric.kind && matches!(of.metric.kind, Kind::Time | Kind::PerSecond | Kind::Bytes);
+    match of.path() == subject.path() {
+        true if own => {
+            let what = format!("`{}` is held to itself", subject.path());
+            Err(word.wrong(what, "write another target's, or another figure of this one"))
+        }
+        false if !(own && alike) => {
+            let what = format!("`{}` is held to `{}`, which is another metric", subject.path(), of.path());
+            Err(word.wrong(what, "both sides have to be of one metric and figure; of one target, of one unit"))
+        }
+        _ => Ok(()),
     }
-    let what = format!("`{}` is held to `{}`, which is another metric", subject.path(), of.path());
-    Err(word.wrong(what, "both sides have to be of one metric and figure"))
 }
 
 /// A value in the metric's unit. One that is added may be a number of points of a share.

@@ -25,6 +25,12 @@ fn gates_of_every_form_are_read() {
     assert_eq!((gate.bound.factor, gate.bound.plus), (1.0, -0.01));
     assert_eq!(gate.targets().last(), Some("ollama-q4"));
 
+    // Of one target, what has one unit.
+    let gate = read("native.latency.p99 <= 2 * native.latency.p50");
+    let From::Target(of) = &gate.bound.from else { panic!("{gate:?}") };
+    assert_eq!((of.path().as_str(), gate.bound.factor), ("latency.p50", 2.0));
+    assert_eq!(read("native.memory_peak <= native.memory_rest + 6GB").bound.plus, 6e9);
+
     let gate = read("native.ttft.p95 <= 1.10 * baseline");
     assert!(gate.needs_baseline() && !gate.is_absolute());
     assert_eq!(read("native.ttft.p95 <= 1.1 * baseline.ttft.p95").bound, gate.bound);
@@ -58,6 +64,9 @@ fn mistakes_are_told_with_their_place() {
         ("native.latency.p95 <= 0 * ollama.latency.p95", (22, 1), "`0` is no factor"),
         ("native.latency.p95 <= ollama.latency.p95 * 1.05", (22, 18), "`ollama.latency.p95` is no factor"),
         ("native.latency.p95 <= ollama.latency.p50", (22, 18), "is another metric"),
+        ("native.latency.p95 <= native.memory_peak", (22, 18), "is another metric"),
+        ("native.latency.p95 <= 2 * native.latency.p95", (26, 18), "is held to itself"),
+        ("native.latency.p95 <= baseline.latency.p50", (22, 20), "is another metric"),
         ("native.latency.p95 <= latency.p95", (22, 11), "names no target"),
         ("native.latency.p95 <= 1.1 *", (27, 1), "what the factor is of is missing"),
         ("native.accuracy >= ollama.accuracy - 1%", (37, 2), "has the wrong unit"),
