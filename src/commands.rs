@@ -380,6 +380,12 @@ impl Shipped {
         Ok(if shipped && !path.is_file() { self.lay_out()?.join(name) } else { path.to_owned() })
     }
 
+    /// The shipped suites' names.
+    pub(crate) fn suites() -> Vec<&'static str> {
+        let names = SHIPPED.iter().filter_map(|(name, _)| name.strip_prefix("suites/")?.strip_suffix(".yaml"));
+        names.filter(|name| !name.contains('/')).collect()
+    }
+
     fn lay_out(&self) -> Result<PathBuf, Failure> {
         if self.dir.get().is_none() {
             let dir = tempfile::tempdir().context("making a temporary directory")?;

@@ -159,6 +159,12 @@ fn mistakes_of_a_suite_are_told_with_their_place() {
     write(dir.path(), "t.yaml", right);
     let (code, _, err) = ask(dir.path(), &["suite", "run", "t.yaml"]);
     assert!(code == 2 && err.contains("unknown field `usrs`") && err.contains("`set` of `one` of t.yaml"), "{err}");
+    write(dir.path(), "t.yaml", &right.replace("file: base.yaml", "file: /etc/passwd"));
+    let (code, _, err) = ask(dir.path(), &["suite", "run", "t.yaml"]);
+    assert!(code == 2 && err.contains("/etc/passwd lies outside what is beside the suite's folder"), "{err}");
+    assert!(err.contains("--> t.yaml:3:16"), "{err}");
+    let (code, _, err) = ask(dir.path(), &["suite", "run", "herald-2"]);
+    assert!(code == 2 && err.contains("shipped with loadcmp: herald, vibrant, gg-core, trainer, muse"), "{err}");
     let (code, _, err) = ask(dir.path(), &["suite", "run", "none.yaml"]);
     assert!(code == 2 && err.contains("there is no such file"), "{err}");
     assert!(!dir.path().join("results").exists());

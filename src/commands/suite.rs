@@ -160,7 +160,12 @@ fn run(args: &SuiteRunArgs, out: Option<PathBuf>, resume: Option<PathBuf>, resul
 
 fn load(shipped: &Shipped, path: &Path) -> Result<LoadedSuite, Failure> {
     let path = shipped.suite(path)?;
-    load_suite(&path).map_err(|error| Failure::Usage(error.to_string()))
+    load_suite(&path).map_err(|error| {
+        let unknown = !path.exists() && path.parent().is_none_or(|parent| parent.as_os_str().is_empty());
+        let names =
+            if unknown { format!("\nshipped with loadcmp: {}", Shipped::suites().join(", ")) } else { String::new() };
+        Failure::Usage(error.to_string().trim_end().to_owned() + &names)
+    })
 }
 
 fn scenarios(

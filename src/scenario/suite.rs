@@ -4,7 +4,7 @@ use super::gate::Gate;
 use super::load::read_text;
 use super::mistake::{Mistake, Place, nearest, quoted};
 use super::tree::{self, Node, Value};
-use super::{Overrides, ScenarioError, Span, TargetSpec, check, environment, sense};
+use super::{Overrides, ScenarioError, Span, TargetSpec, check, data_path, environment, sense};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -135,11 +135,30 @@ pub fn load_suite(path: &Path) -> Result<LoadedSuite, ScenarioError> {
         Ok(spec) => spec,
         Err(error) => return failed(vec![Mistake::new(error.to_string(), Place::Whole)]),
     };
+    files(&spec, &root, path, &mut mistakes);
     checks(&spec, &root, &mut mistakes);
     if mistakes.is_empty() {
         Ok(LoadedSuite { spec, path: path.to_owned(), raw: root.into_json(), text: text.clone() })
     } else {
         failed(mistakes)
+    }
+}
+
+/// Whether every scenario's file may be read. A suite may come from someone else: it reads what lies beside its own folder,
+/// or below the current one, and nothing else.
+fn files(spec: &SuiteSpec, root: &Node, path: &Path, mistakes: &mut Vec<Mistake>) {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let around = real.parent().unwrap_or(&real);
+    for (name, scenario) in &spec.scenarios {
+        // A file that isn't there is told where the scenario is read.
+        if let Err(why) = data_path(around, &real.join(&scenario.file)).map(drop)
+            && why.contains("outside")
+        {
+            let why = why.replace("the scenario's directory", "what is beside the suite's folder");
+            let place = sense::place(root, &["scenarios", name, "file"], false);
+            mistakes.push(Mistake::new(why, place));
+        }
     }
 }
 
