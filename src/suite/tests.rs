@@ -136,6 +136,12 @@ fn a_suite_is_told_beside_the_last_one_like_it() {
     assert_eq!(now.total().passed_before, Some(0));
     let rate = |category: &Category| category.rate();
     assert_eq!(now.categories().iter().map(rate).collect::<Vec<_>>(), [Some(1.0), None]);
+    // What a stand-in did is no before of a real engine.
+    let mut real = now.clone();
+    let mut stood_in = before.clone();
+    stood_in.scenarios[0].stand_in = true;
+    real.compare("results/t-0", &stood_in);
+    assert_eq!(real.checks[0].before, None);
     let mut same = now.clone();
     same.compare("results/t-2", &now);
     assert_eq!(same.checks[0].change(), "1.00 × before");
