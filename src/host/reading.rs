@@ -255,7 +255,9 @@ mod tests {
         assert_eq!(reading.gpus[0].memory_bytes, Some(9 << 30));
         let held = reading.held[0].expect("the process is there");
         assert_eq!((held.gpu_bytes, held.threads), (Some(3 << 30), 1));
-        assert!(held.bytes > 10_000 && reading.counts[0].minor_faults == Some(0), "{reading:?}");
+        // The kernel counts the pages of a process so young in batches: only what it sums up by itself is sure to be there.
+        assert!(held.memory.is_some_and(|m| m.anonymous + m.file > 10_000), "{reading:?}");
+        assert_eq!(reading.counts[0].minor_faults, Some(0));
         assert!(reading.counts[0].voluntary.is_some(), "what is dear is read at the beginning");
         // It is gone for good: its number may become another's.
         let gone = reader.read(&|| 2.0, When::Last);
