@@ -26,6 +26,8 @@ struct Page<'a> {
 
 /// One line with all that is said of it.
 pub(in crate::sink) struct PageSeries {
+    /// Whose line it is, of which there is one on a page.
+    pub name: String,
     pub headline: String,
     pub class: &'static str,
     /// Each step and what differs at it, the last first.
@@ -65,6 +67,7 @@ pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries
     };
     let step = |step| (unbroken(&format!("{}.", words::step(series, step))), words::differs(step));
     PageSeries {
+        name: words::title(trend, series),
         headline: unbroken(&words::headline(trend, series)),
         class: series.steps.last().map(words::verdict).unwrap_or_default(),
         steps: series.steps.iter().rev().map(step).collect(),
