@@ -1,8 +1,7 @@
 //! `loadcmp capacity`, and its results told again.
 
-use super::commands::{Shipped, Told, look, overrides, runtime, say};
+use super::commands::{Shipped, Told, look, overrides, runtime, show};
 use super::{ByArg, CapacityArgs, CapacityFormat, Format, ReportArgs};
-use anyhow::Context;
 use loadcmp::capacity::{By, Capacity, Ended};
 use loadcmp::run::{Failure, Options, Search, Sought, tell};
 use loadcmp::scenario::{Share, Slo, Span};
@@ -42,15 +41,13 @@ pub(crate) fn again(args: &ReportArgs) -> Told {
 }
 
 fn told(sought: &Sought, format: CapacityFormat, quiet: bool) -> Told {
-    let (capacity, mut text) = (&sought.capacity, Vec::new());
-    let written = match format {
-        CapacityFormat::Table => sink::capacity_table(capacity, look(false), &mut text),
-        CapacityFormat::Json => sink::capacity_json(capacity, &mut text),
-        CapacityFormat::Csv => sink::capacity_csv(capacity, &mut text),
-        CapacityFormat::Markdown => sink::capacity_markdown(capacity, &mut text),
-    };
-    written.context("writing the result")?;
-    say(&String::from_utf8_lossy(&text))?;
+    let capacity = &sought.capacity;
+    show("the result", |text| match format {
+        CapacityFormat::Table => sink::capacity_table(capacity, look(false), text),
+        CapacityFormat::Json => sink::capacity_json(capacity, text),
+        CapacityFormat::Csv => sink::capacity_csv(capacity, text),
+        CapacityFormat::Markdown => sink::capacity_markdown(capacity, text),
+    })?;
     if !quiet {
         tell(format_args!("\nfiles: {}", sought.dir.display()));
     }

@@ -205,13 +205,20 @@ fn standing(report: &Report) -> u8 {
 /// The exit code of the gates, and a line that says why it isn't 0.
 fn judged(report: &Report) -> u8 {
     let Some(judgement) = &report.judgement else { return 0 };
-    let code = match judgement.worst() {
-        None | Some(Outcome::Pass) => return 0,
-        Some(Outcome::Fail) => 1,
-        Some(Outcome::Inconclusive | Outcome::NotMeasured) => 5,
-    };
-    tell(format_args!("loadcmp: {}", judgement.summary().unwrap_or_default()));
+    let code = judgement.worst().map_or(0, code_of);
+    if code != 0 {
+        tell(format_args!("loadcmp: {}", judgement.summary().unwrap_or_default()));
+    }
     code
+}
+
+/// The exit code of the worst that became of gates.
+fn code_of(worst: Outcome) -> u8 {
+    match worst {
+        Outcome::Pass => 0,
+        Outcome::Fail => 1,
+        Outcome::Inconclusive | Outcome::NotMeasured => 5,
+    }
 }
 
 pub(crate) fn compare(args: CompareArgs) -> Told {
@@ -304,28 +311,24 @@ fn print(finished: &Finished, format: Format, confusion: bool) -> Result<(), Fai
 
 /// Prints two runs beside each other.
 fn print_beside(beside: &Beside, format: Format) -> Result<(), Failure> {
-    let mut text = Vec::new();
-    let written = match format {
-        Format::Table => sink::beside_table(beside, look(false), &mut text),
-        Format::Json => sink::beside_json(beside, &mut text),
-        Format::Csv => sink::beside_csv(beside, &mut text),
-        Format::Markdown => sink::beside_markdown(beside, &mut text),
-    };
-    written.context("writing the result")?;
-    say(&String::from_utf8_lossy(&text)).map(|_| ())
+    show("the result", |text| match format {
+        Format::Table => sink::beside_table(beside, look(false), text),
+        Format::Json => sink::beside_json(beside, text),
+        Format::Csv => sink::beside_csv(beside, text),
+        Format::Markdown => sink::beside_markdown(beside, text),
+    })
+    .map(|_| ())
 }
 
 /// Prints one run.
 fn print_one(report: &Report, format: Format, confusion: bool) -> Result<(), Failure> {
-    let mut text = Vec::new();
-    let written = match format {
-        Format::Table => sink::table(report, look(confusion), &mut text),
-        Format::Json => sink::json(report, &mut text),
-        Format::Csv => sink::summary_csv(report, &mut text),
-        Format::Markdown => sink::markdown(report, &mut text),
-    };
-    written.context("writing the result")?;
-    say(&String::from_utf8_lossy(&text)).map(|_| ())
+    show("the result", |text| match format {
+        Format::Table => sink::table(report, look(confusion), text),
+        Format::Json => sink::json(report, text),
+        Format::Csv => sink::summary_csv(report, text),
+        Format::Markdown => sink::markdown(report, text),
+    })
+    .map(|_| ())
 }
 
 /// How a table is to look here.
@@ -341,6 +344,13 @@ fn width() -> u16 {
     let asked = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0);
     asked.or_else(terminal).unwrap_or(100).clamp(60, 200)
+}
+
+/// Writes something to standard output; `what` it is, for whoever reads why that failed.
+pub(crate) fn show(what: &str, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Told {
+    let mut text = Vec::new();
+    write(&mut text).with_context(|| format!("writing {what}"))?;
+    say(&String::from_utf8_lossy(&text))
 }
 
 /// Writes to standard output; a reader that went away is no error.

@@ -1,6 +1,6 @@
 //! `loadcmp baseline`: keeps runs that later ones are held to.
 
-use super::{Format, Told, look, say};
+use super::{Format, Told, look, say, show};
 use anyhow::Context;
 use loadcmp::report::{Report, human::printable};
 use loadcmp::run::{Failure, tell};
@@ -75,16 +75,12 @@ pub(crate) fn baseline(args: BaselineArgs) -> Told {
             if found.is_empty() {
                 return say(&format!("none in {}\n", folder.display()));
             }
-            let mut text = Vec::new();
-            sink::baselines(&found, look(false), &mut text).context("writing the list")?;
-            say(&String::from_utf8_lossy(&text))
+            show("the list", |text| sink::baselines(&found, look(false), text))
         }
         Command::Show { name, format } => {
             let kept = run::kept(&folder, &name)?;
             if format == Format::Table {
-                let mut text = Vec::new();
-                sink::kept(&kept, look(false), &mut text).context("writing the baseline")?;
-                say(&String::from_utf8_lossy(&text))?;
+                show("the baseline", |text| sink::kept(&kept, look(false), text))?;
             }
             super::print_one(&kept.report, format, false).map(|()| 0)
         }

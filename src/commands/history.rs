@@ -1,6 +1,6 @@
 //! `loadcmp history`, `trend` and `prune`: earlier runs.
 
-use super::{Told, look, say};
+use super::{Told, look, show};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
@@ -133,14 +133,11 @@ pub(crate) fn history(args: &HistoryArgs) -> Told {
     if let Some(limit) = args.limit {
         told.entries.drain(..told.entries.len().saturating_sub(limit));
     }
-    let mut text = Vec::new();
-    let written = match args.format {
-        ListFormat::Table => sink::history_table(&told, look(false), &mut text),
-        ListFormat::Json => sink::history_json(&told, &mut text),
-        ListFormat::Csv => sink::history_csv(&told, &mut text),
-    };
-    written.context("writing the list")?;
-    say(&String::from_utf8_lossy(&text))
+    show("the list", |text| match args.format {
+        ListFormat::Table => sink::history_table(&told, look(false), text),
+        ListFormat::Json => sink::history_json(&told, text),
+        ListFormat::Csv => sink::history_csv(&told, text),
+    })
 }
 
 pub(crate) fn trend(args: &TrendArgs) -> Told {
@@ -155,14 +152,11 @@ pub(crate) fn trend(args: &TrendArgs) -> Told {
     };
     let told = read(&args.dir, args.which.parts)?;
     let trend = history::trend(&told, &asked).map_err(|why| Failure::Usage(format!("error: {why}")))?;
-    let mut text = Vec::new();
-    let written = match args.format {
-        ListFormat::Table => sink::trend_table(&trend, look(false), &mut text),
-        ListFormat::Json => sink::trend_json(&trend, &mut text),
-        ListFormat::Csv => sink::trend_csv(&trend, &mut text),
-    };
-    written.context("writing the trend")?;
-    say(&String::from_utf8_lossy(&text))?;
+    show("the trend", |text| match args.format {
+        ListFormat::Table => sink::trend_table(&trend, look(false), text),
+        ListFormat::Json => sink::trend_json(&trend, text),
+        ListFormat::Csv => sink::trend_csv(&trend, text),
+    })?;
     if let Some(path) = &args.html {
         replace(path, |out| sink::trend_html(&trend, out)).with_context(|| format!("writing {}", path.display()))?;
         tell(format_args!("\nfile: {}", path.display()));
@@ -179,9 +173,7 @@ pub(crate) fn prune(args: &PruneArgs) -> Told {
     })?;
     folder(&args.dir)?;
     let pruned = history::prune(&args.dir, age, Timestamp::now(), args.dry_run)?;
-    let mut text = Vec::new();
-    sink::pruned_table(&pruned, args.dry_run, look(false), &mut text).context("writing what was removed")?;
-    say(&String::from_utf8_lossy(&text))
+    show("what was removed", |text| sink::pruned_table(&pruned, args.dry_run, look(false), text))
 }
 
 fn read(dir: &std::path::Path, parts: bool) -> Result<History, Failure> {

@@ -1,8 +1,7 @@
 //! `loadcmp suite` and `loadcmp nightly`: several scenarios and the checks on them, one table, one exit code.
 
-use super::{Shipped, Told, look, runtime, say};
+use super::{Shipped, Told, look, runtime, say, show};
 use crate::{Hold, Over};
-use anyhow::Context;
 use loadcmp::run::{Failure, Options, SuiteRun, Suited, tell};
 use loadcmp::scenario::{LoadedSuite, load_suite};
 use loadcmp::sink;
@@ -185,15 +184,12 @@ fn scenarios(
 /// Prints a suite; its exit code, and a line that says why it isn't 0.
 fn tell_suite(suited: &Suited, format: SuiteFormat, quiet: bool) -> Told {
     let Suited { suite, dir } = suited;
-    let mut text = Vec::new();
-    let written = match format {
-        SuiteFormat::Table => sink::suite_table(suite, look(false), &mut text),
-        SuiteFormat::Json => sink::suite_json(suite, &mut text),
-        SuiteFormat::Csv => sink::checks_csv(suite, &mut text),
-        SuiteFormat::Markdown => sink::suite_markdown(suite, &mut text),
-    };
-    written.context("writing the result")?;
-    say(&String::from_utf8_lossy(&text))?;
+    show("the result", |text| match format {
+        SuiteFormat::Table => sink::suite_table(suite, look(false), text),
+        SuiteFormat::Json => sink::suite_json(suite, text),
+        SuiteFormat::Csv => sink::checks_csv(suite, text),
+        SuiteFormat::Markdown => sink::suite_markdown(suite, text),
+    })?;
     if !quiet {
         tell(format_args!("\nfiles: {}", dir.display()));
     }

@@ -1,8 +1,7 @@
 //! What is printed of a sweep.
 
-use super::{Told, look, say};
+use super::{Told, look, show};
 use crate::Format;
-use anyhow::Context;
 use loadcmp::gate::Outcome;
 use loadcmp::report::Status;
 use loadcmp::report::human::printable;
@@ -12,15 +11,12 @@ use loadcmp::sink;
 /// Prints a sweep; its exit code, and a line that says why it isn't 0.
 pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
     let Swept { sweep, dir } = swept;
-    let mut text = Vec::new();
-    let written = match format {
-        Format::Table => sink::sweep_table(sweep, look(false), &mut text),
-        Format::Json => sink::sweep_json(sweep, &mut text),
-        Format::Csv => sink::sweep_csv(sweep, &mut text),
-        Format::Markdown => sink::sweep_markdown(sweep, &mut text),
-    };
-    written.context("writing the result")?;
-    say(&String::from_utf8_lossy(&text))?;
+    show("the result", |text| match format {
+        Format::Table => sink::sweep_table(sweep, look(false), text),
+        Format::Json => sink::sweep_json(sweep, text),
+        Format::Csv => sink::sweep_csv(sweep, text),
+        Format::Markdown => sink::sweep_markdown(sweep, text),
+    })?;
     if !quiet {
         tell(format_args!("\nfiles: {}", dir.display()));
     }
@@ -47,12 +43,10 @@ pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
         ));
         return Ok(4);
     }
-    for (outcome, code) in [(Outcome::Fail, 1), (Outcome::NotMeasured, 5), (Outcome::Inconclusive, 5)] {
-        if let Some(run) = sweep.judged(outcome).next() {
-            let (n, word) = (sweep.judged(outcome).count(), outcome.as_str());
-            tell(format_args!("loadcmp: gates: {word} in {n} runs, the first {}", run.planned.folder));
-            return Ok(code);
-        }
-    }
-    Ok(0)
+    let worst = Outcome::worst(sweep.runs.iter().filter_map(|run| run.gates));
+    let Some(outcome) = worst.filter(|outcome| *outcome != Outcome::Pass) else { return Ok(0) };
+    let first = sweep.judged(outcome).next().map(|run| run.planned.folder.as_str()).unwrap_or_default();
+    let (n, word) = (sweep.judged(outcome).count(), outcome.as_str());
+    tell(format_args!("loadcmp: gates: {word} in {n} runs, the first {first}"));
+    Ok(super::code_of(outcome))
 }

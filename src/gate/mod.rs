@@ -40,6 +40,21 @@ impl Outcome {
             Outcome::NotMeasured => "not measured",
         }
     }
+
+    /// How bad it is, 0 for a pass: a failure beats all, then what isn't known.
+    pub fn gravity(self) -> u8 {
+        match self {
+            Outcome::Pass => 0,
+            Outcome::Inconclusive => 1,
+            Outcome::NotMeasured => 2,
+            Outcome::Fail => 3,
+        }
+    }
+
+    /// The worst of several; `None` of none.
+    pub fn worst(all: impl Iterator<Item = Outcome>) -> Option<Outcome> {
+        all.max_by_key(|outcome| outcome.gravity())
+    }
 }
 
 /// What the interval and the bound of a gate are of.
@@ -134,8 +149,7 @@ impl Judgement {
 
     /// The worst that became of a gate; `None` without gates.
     pub fn worst(&self) -> Option<Outcome> {
-        let order = [Outcome::Fail, Outcome::NotMeasured, Outcome::Inconclusive, Outcome::Pass];
-        order.into_iter().find(|outcome| self.count(*outcome) > 0)
+        Outcome::worst(self.gates.iter().map(|judged| judged.outcome))
     }
 }
 

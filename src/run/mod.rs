@@ -367,15 +367,17 @@ pub fn free(dir: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Makes the directory of a run; one that already holds something is refused.
+/// Makes the directory of a run.
 fn results_directory(prepared: &Prepared, options: &Options) -> Result<PathBuf, Failure> {
-    let make = |dir: &Path| std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()));
-    if let Some(dir) = &options.out {
-        make(dir)?;
-        free(dir)?;
-        return Ok(dir.clone());
-    }
-    dated(Path::new("results"), &prepared.plan.name)
+    directory(options, Path::new("results"), &prepared.plan.name)
+}
+
+/// Makes the directory that results go into: the one that is named, which has to be empty, or a dated one in `folder`.
+fn directory(options: &Options, folder: &Path, name: &str) -> Result<PathBuf, Failure> {
+    let Some(dir) = &options.out else { return dated(folder, name) };
+    std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()))?;
+    free(dir)?;
+    Ok(dir.clone())
 }
 
 /// Makes a directory that nothing has used: `<name>-<utc>` in a folder.

@@ -10,13 +10,13 @@ use std::path::Path;
 /// Tells the nights of a folder anew: what became of each, and the steps in their figures.
 pub fn nights(folder: &Path) -> Result<Nightly, Failure> {
     let none = || Failure::Usage(format!("error: {} holds no run of a suite", folder.display()));
-    let nightly = gather(folder, None)?.ok_or_else(none)?;
+    let nightly = gather(folder, suites(folder)?, None)?.ok_or_else(none)?;
     sink::write_nightly(folder, &nightly).with_context(|| format!("writing the files of {}", folder.display()))?;
     Ok(nightly)
 }
 
-/// The runs of a folder that are of a suite, or of the one that the last run is of.
-pub(super) fn gather(folder: &Path, of: Option<&Suite>) -> Result<Option<Nightly>, Failure> {
+/// The runs of suites that lie in a folder.
+pub(super) fn suites(folder: &Path) -> Result<Vec<Night>, Failure> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
     let mut nights = Vec::new();
     for entry in entries {
@@ -29,6 +29,10 @@ pub(super) fn gather(folder: &Path, of: Option<&Suite>) -> Result<Option<Nightly
             nights.push(Night { folder: name, suite });
         }
     }
-    let read = history::read(folder, false)?;
-    Ok(Nightly::new(nights, &read, of))
+    Ok(nights)
+}
+
+/// Those of the runs in a folder that are of a suite, or of the one that the last run is of, with the history of their figures.
+pub(super) fn gather(folder: &Path, runs: Vec<Night>, of: Option<&Suite>) -> Result<Option<Nightly>, Failure> {
+    Ok(Nightly::new(runs, &history::read(folder, false)?, of))
 }

@@ -3,13 +3,13 @@
 
 mod judge;
 
-use super::{Failure, Options, free, nightly, now, sweep_length, tell, watch_interrupts};
+use super::{Failure, Options, directory, nightly, now, sweep_length, tell, watch_interrupts};
 use crate::record::Stopwatch;
 use crate::report::human::time;
 use crate::report::{Status, TOOL, pretty, replace};
 use crate::scenario::{CheckSpec, Loaded, LoadedSuite};
 use crate::sink;
-use crate::suite::{Check, SUITE_VERSION, ScenarioRun, State, Suite};
+use crate::suite::{Check, Night, SUITE_VERSION, ScenarioRun, State, Suite};
 use crate::{drive::Driver, gate::Outcome};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
             told = taken_up(dir, told)?;
             dir.clone()
         }
-        None => directory(&run, options)?,
+        None => directory(options, &run.results, &run.suite.spec.name)?,
     };
     keep(&told, &dir)?;
     if !options.quiet {
@@ -114,13 +114,14 @@ pub fn is_suite(dir: &Path) -> bool {
 
 /// Judges and writes.
 fn finish(mut suite: Suite, dir: PathBuf) -> Result<Suited, Failure> {
-    judge::judge(&mut suite, &dir)?;
-    if let Some((folder, before)) = last_before(&suite, &dir) {
-        suite.compare(&folder, &before);
+    judge::judge(&mut suite, &dir);
+    let folder = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A folder that can't be read has nothing to say of what was before.
+    let beside = nightly::suites(folder).unwrap_or_default();
+    if let Some(before) = last_before(&suite, &dir, &beside) {
+        suite.compare(&before.folder, &before.suite);
     }
-    // What it was before it is on its page, too; a folder that can't be read has nothing to say there.
-    let before = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let nights = nightly::gather(before, Some(&suite)).ok().flatten().filter(|nights| nights.nights.len() > 1);
+    let nights = nightly::gather(folder, beside, Some(&suite)).ok().flatten().filter(|nights| nights.nights.len() > 1);
     sink::write_suite(&dir, &suite, nights.as_ref())
         .with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(Suited { suite, dir })
@@ -204,8 +205,7 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
             told.headlines = sweep.headlines();
             told.invalid = sweep.invalid().flat_map(|run| run.invalid.first().cloned()).take(1).collect();
             told.stand_in = sweep.has_stand_in();
-            let worst = [Outcome::Fail, Outcome::NotMeasured, Outcome::Inconclusive, Outcome::Pass];
-            told.gates = worst.into_iter().find(|outcome| sweep.judged(*outcome).next().is_some());
+            told.gates = Outcome::worst(sweep.runs.iter().filter_map(|run| run.gates));
             // Of some runs that failed, the checks on them say so.
             interrupted
         })
@@ -274,16 +274,6 @@ fn hash(loaded: &Loaded) -> String {
     crate::workload::hash_of(&[text.as_bytes(), points.as_bytes()])
 }
 
-fn directory(run: &SuiteRun, options: &Options) -> Result<PathBuf, Failure> {
-    let make = |dir: &Path| std::fs::create_dir_all(dir).with_context(|| format!("creating {}", dir.display()));
-    if let Some(dir) = &options.out {
-        make(dir)?;
-        free(dir)?;
-        return Ok(dir.clone());
-    }
-    super::dated(&run.results, &run.suite.spec.name)
-}
-
 fn keep(suite: &Suite, dir: &Path) -> Result<(), Failure> {
     let path = dir.join(DOCUMENT);
     let written = replace(&path, |out| pretty(out, suite)).with_context(|| format!("writing {}", path.display()));
@@ -304,17 +294,9 @@ pub(super) fn read(dir: &Path) -> Result<Suite, Failure> {
     Ok(suite)
 }
 
-/// The last run beside this one that it can be compared with; what isn't one is passed over.
-fn last_before(suite: &Suite, dir: &Path) -> Option<(String, Suite)> {
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let entries = std::fs::read_dir(parent).ok()?;
-    let folders = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    folders
-        .filter(|folder| folder.file_name() != dir.file_name())
-        .filter_map(|folder| {
-            let name = folder.file_name()?.to_string_lossy().into_owned();
-            Some((name, read(&folder).ok()?))
-        })
-        .filter(|(_, before)| suite.comparable(before))
-        .max_by(|a, b| a.1.started.cmp(&b.1.started))
+/// The last of the runs in its folder that it can be compared with.
+fn last_before<'a>(suite: &Suite, dir: &Path, beside: &'a [Night]) -> Option<&'a Night> {
+    let own = dir.file_name().map(|name| name.to_string_lossy());
+    let others = beside.iter().filter(|night| Some(night.folder.as_str()) != own.as_deref());
+    others.filter(|night| suite.comparable(&night.suite)).max_by(|a, b| a.suite.started.cmp(&b.suite.started))
 }

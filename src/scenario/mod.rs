@@ -9,6 +9,7 @@ mod asked;
 pub mod audit;
 mod check;
 mod cold_start;
+mod cut;
 mod driving;
 mod environment;
 mod example;

@@ -3,7 +3,7 @@
 use super::beside::values;
 use super::csv_text::{self, number};
 use super::lines::in_order;
-use super::markdown::plain;
+use super::markdown::{cells, plain};
 use super::table::{Look, print, verdict, wrapped};
 use crate::gate::{Judged, Outcome, Reached};
 use crate::report::Report;
@@ -125,10 +125,9 @@ pub(super) fn markdown(report: &Report) -> String {
         add(format!("- {}", plain(words)));
     }
     for (header, rows) in deltas(report) {
-        let row = |cells: &[String; 5]| cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ");
         add(format!("\n<details><summary>{} beside the baseline</summary>\n", plain(&header[0])));
-        add(format!("| {} |\n|:--|--:|--:|--:|:--|", row(&header)));
-        rows.iter().for_each(|cells| add(format!("| {} |", row(cells))));
+        add(format!("| {} |\n|:--|--:|--:|--:|:--|", cells(&header)));
+        rows.iter().for_each(|row| add(format!("| {} |", cells(row))));
         add("\n</details>".to_owned());
     }
     text
@@ -158,7 +157,7 @@ pub fn gates_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let lacks = judgement
         .flat_map(|judgement| &judgement.tiers)
         .flat_map(|reached| reached.lacks.iter().map(|judged| (judged, reached.next.as_deref().unwrap_or_default())));
-    let cells = gates.chain(lacks).map(|(judged, tier)| {
+    let table = gates.chain(lacks).map(|(judged, tier)| {
         let target = judged.target.and_then(|at| report.targets.get(at));
         [
             csv_text::text(&judged.gate).into_owned(),
@@ -178,5 +177,5 @@ pub fn gates_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             csv_text::text(judged.reason.as_deref().unwrap_or_default()).into_owned(),
         ]
     });
-    csv_text::rows(out, header, cells)
+    csv_text::rows(out, header, table)
 }

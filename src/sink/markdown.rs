@@ -107,9 +107,8 @@ fn side_by_side(report: &Report, of: &dyn Fn(Section) -> bool) -> Option<String>
 /// The table of variants.
 fn variants(report: &Report, front: &Front) -> String {
     let (header, rows) = front_table(report, front);
-    let row = |cells: &[String]| cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ");
-    let mut text = format!("\n| {} |\n|:--|{}\n", row(&header), "--:|".repeat(header.len() - 1));
-    rows.iter().for_each(|cells| text += &format!("| {} |\n", row(cells)));
+    let mut text = format!("\n| {} |\n|:--|{}\n", cells(&header), "--:|".repeat(header.len() - 1));
+    rows.iter().for_each(|row| text += &format!("| {} |\n", cells(row)));
     front.words(report).iter().for_each(|words| text += &format!("\n{}\n", plain(words)));
     text
 }
@@ -171,6 +170,11 @@ const SHORT: [&str; 6] = ["Seed", "Hash of the workload", "Sampling", "Machine",
 /// A part that opens when it is asked for.
 fn folded(title: &str, text: &str) -> String {
     format!("\n<details><summary>{}</summary>\n\n{text}\n</details>\n", plain(title))
+}
+
+/// The cells of a table's row between their bars, each as [`plain`] text.
+pub(super) fn cells(row: &[String]) -> String {
+    row.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ")
 }
 
 /// Text as text: nothing in it formats, links, mentions anyone or ends a cell.

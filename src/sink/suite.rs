@@ -1,7 +1,7 @@
 //! A suite: for the terminal, a pull request and programs. Its page is `suite_html`.
 
 use super::csv_text::{number, rows, text};
-use super::markdown::plain;
+use super::markdown::{cells, plain};
 use super::table::{Look, print, wrapped};
 use crate::report::{Status, human, pretty};
 use crate::suite::{Category, State, Suite};
@@ -98,10 +98,10 @@ pub fn suite_markdown(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "**Interrupted.**\n")?;
     }
     about(suite).iter().try_for_each(|words| writeln!(out, "- {}", plain(words)))?;
-    let (heads, cells) = by_category(suite);
+    let (heads, rows) = by_category(suite);
     writeln!(out, "\n| {} |\n|:--|{}", heads.join(" | "), "--:|".repeat(heads.len() - 1))?;
-    for row in &cells {
-        writeln!(out, "| {} |", row.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | "))?;
+    for row in &rows {
+        writeln!(out, "| {} |", cells(row))?;
     }
     writeln!(
         out,
@@ -109,14 +109,14 @@ pub fn suite_markdown(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
     )?;
     writeln!(out, "|:--|:--|:--|:--|:--|")?;
     for check in &suite.checks {
-        let cells = [
+        let row = [
             check.outcome.as_str().to_owned(),
             format!("{}: {}", check.category, check.name),
             check.gate.clone().unwrap_or_default(),
             check.told(),
             check.change(),
         ];
-        writeln!(out, "| {} |", cells.map(|cell| plain(&cell)).join(" | "))?;
+        writeln!(out, "| {} |", cells(&row))?;
     }
     writeln!(out, "\n</details>\n\n<details><summary>Scenarios</summary>\n")?;
     for scenario in &suite.scenarios {
@@ -152,7 +152,7 @@ pub fn checks_csv(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
         "before_point",
         "reason",
     ];
-    let cells = suite.checks.iter().flat_map(|check| {
+    let table = suite.checks.iter().flat_map(|check| {
         let blank = (check.judged.is_empty()).then_some(None);
         blank.into_iter().chain(check.judged.iter().map(Some)).map(move |judged| {
             let of =
@@ -180,5 +180,5 @@ pub fn checks_csv(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
             ]
         })
     });
-    rows(out, header, cells)
+    rows(out, header, table)
 }

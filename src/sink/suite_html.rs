@@ -71,6 +71,7 @@ pub(super) fn suite_html(suite: &Suite, nights: Option<&Nightly>, out: &mut dyn 
             headlines: scenario.headlines.iter().map(|words| unbroken(words)).collect(),
         }
     };
+    let (steps, quiet) = nights.map(steps).unzip();
     let page = Page {
         name: &suite.name,
         about: suite.about.as_deref(),
@@ -86,8 +87,8 @@ pub(super) fn suite_html(suite: &Suite, nights: Option<&Nightly>, out: &mut dyn 
         rows,
         sheets: suite.categories().into_iter().map(sheet).collect(),
         scenarios: suite.scenarios.iter().map(scenario).collect(),
-        steps: nights.map(|nights| steps(nights).0).unwrap_or_default(),
-        quiet: nights.map(|nights| steps(nights).1),
+        steps: steps.unwrap_or_default(),
+        quiet,
         lines: nights.map(page_lines).unwrap_or_default(),
         files: &SUITE_FILES,
         tool: &suite.tool,

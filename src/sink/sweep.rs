@@ -1,7 +1,7 @@
 //! A sweep: a row a run, target and figure for programs, and tables for the terminal and a pull request.
 
 use super::csv_text::{count, number, text};
-use super::markdown::plain;
+use super::markdown::{cells, plain};
 use super::table::{Look, print, wrapped};
 use crate::report::sweep::{Scaling, Sweep, SweptRun, cost_words, point_words, short_path, value_words};
 use crate::report::words::metric_words;
@@ -104,10 +104,8 @@ pub fn sweep_markdown(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
         if !table.title.is_empty() {
             writeln!(out, "**{}**\n", plain(&table.title))?;
         }
-        let row =
-            |cells: &[String]| format!("| {} |", cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | "));
-        writeln!(out, "{}\n|:--|{}", row(&table.header), "--:|".repeat(table.header.len() - 1))?;
-        table.rows.iter().try_for_each(|cells| writeln!(out, "{}", row(cells)))?;
+        writeln!(out, "| {} |\n|:--|{}", cells(&table.header), "--:|".repeat(table.header.len() - 1))?;
+        table.rows.iter().try_for_each(|row| writeln!(out, "| {} |", cells(row)))?;
         writeln!(out)?;
     }
     let words = fit_words(sweep);

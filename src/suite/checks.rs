@@ -1,7 +1,7 @@
 //! A check judged by the reports of the scenario that it is about.
 
 use super::{Check, ScenarioRun, State};
-use crate::gate::{Judged, Outcome};
+use crate::gate::Outcome;
 use crate::report::Report;
 use crate::scenario::gate::Gate;
 
@@ -46,20 +46,10 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
         check.why = Some("the scenario has no such point".to_owned());
     }
     // A point that has no report is a gap, whatever the others say.
-    check.judged.sort_by_key(|(_, judged)| std::cmp::Reverse(gravity(judged)));
+    check.judged.sort_by_key(|(_, judged)| std::cmp::Reverse(judged.outcome.gravity()));
     let first = check.judged.first().map(|(_, judged)| judged.outcome);
     check.outcome = match (first, &check.why) {
         (Some(Outcome::Pass | Outcome::Inconclusive), Some(_)) | (None, _) => Outcome::NotMeasured,
         (Some(outcome), _) => outcome,
     };
-}
-
-/// The worst over several: a failure beats all, then what isn't known.
-fn gravity(judged: &Judged) -> u8 {
-    match judged.outcome {
-        Outcome::Fail => 3,
-        Outcome::NotMeasured => 2,
-        Outcome::Inconclusive => 1,
-        Outcome::Pass => 0,
-    }
 }

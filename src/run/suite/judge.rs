@@ -1,6 +1,6 @@
 //! Judges the checks of a suite by the files that its scenarios left.
 
-use super::super::{Failure, held, report_of};
+use super::super::{held, report_of};
 use crate::report::Report;
 use crate::report::sweep::SweepManifest;
 use crate::suite::{Point, ScenarioRun, State, Suite, judge_check};
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::path::{Component, Path};
 
 /// Judges every check anew.
-pub(super) fn judge(suite: &mut Suite, dir: &Path) -> Result<(), Failure> {
+pub(super) fn judge(suite: &mut Suite, dir: &Path) {
     let mut read: HashMap<String, Vec<Point>> = HashMap::new();
     for scenario in suite.scenarios.iter().filter(|scenario| matches!(scenario.state, State::Done | State::Running)) {
         let mut points = points(scenario, dir);
@@ -25,7 +25,6 @@ pub(super) fn judge(suite: &mut Suite, dir: &Path) -> Result<(), Failure> {
         let points = scenario.and_then(|scenario| read.get(&scenario.name)).map(Vec::as_slice).unwrap_or_default();
         judge_check(check, scenario, points);
     }
-    Ok(())
 }
 
 /// The runs of a scenario. What a document says may come from elsewhere: only folders of this suite are read.

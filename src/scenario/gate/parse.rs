@@ -3,6 +3,7 @@
 use super::metrics::{self, Kind, Known, metric};
 use super::words::{Of, UNITS, Word, words};
 use super::{Bound, Figure, From, Gate, Relation, Subject};
+use crate::scenario::cut::quantile;
 use crate::scenario::nearest;
 
 /// Why a text is no gate.
@@ -113,12 +114,7 @@ fn read_figure(word: &str) -> Option<Figure> {
         "mean" => Some(Figure::Mean),
         "min" => Some(Figure::Min),
         "max" => Some(Figure::Max),
-        _ => {
-            let digits = word.strip_prefix('p').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))?;
-            // As in summary.csv.
-            let percent: f64 = if digits == "999" { 99.9 } else { digits.parse().ok()? };
-            (1.0..=99.9).contains(&percent).then_some(Figure::Quantile(percent / 100.0))
-        }
+        _ => quantile(word).map(Figure::Quantile),
     }
 }
 

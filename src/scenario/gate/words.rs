@@ -1,5 +1,7 @@
 //! A gate cut into words, each with its place.
 
+use crate::scenario::cut::{Part, cut};
+
 /// A word and where it begins, in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
@@ -7,40 +9,16 @@ pub(super) struct Word {
     pub at: usize,
 }
 
-/// What a character belongs to: words end where it changes.
-fn kind(c: char) -> u8 {
-    match c {
-        '<' | '>' | '=' | '≤' | '≥' | '!' => 1,
-        '*' | '×' | '+' => 2,
-        _ => 0,
-    }
-}
-
 /// The words of a text: cut at spaces, around comparisons, `*` and `+`. A `-` is one only with a space on each side: names of
-/// targets have dashes, too. A unit may stand apart from its number.
+/// targets have dashes, too.
 pub(super) fn words(text: &str) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
-    let mut last = None;
-    for (at, c) in text.chars().enumerate() {
-        if c.is_whitespace() || c.is_control() {
-            last = None;
-            continue;
-        }
-        match words.last_mut() {
-            Some(word) if last == Some(kind(c)) && kind(c) != 2 => word.text.push(c),
-            _ => words.push(Word { text: c.to_string(), at }),
-        }
-        last = Some(kind(c));
-    }
-    let mut joined: Vec<Word> = Vec::new();
-    for word in words {
-        let is_unit = UNITS.iter().any(|(unit, ..)| *unit == word.text);
-        match joined.last_mut() {
-            Some(number) if is_unit && number.text.parse::<f64>().is_ok() => number.text.push_str(&word.text),
-            _ => joined.push(word),
-        }
-    }
-    joined
+    let part = |c: char| match c {
+        '<' | '>' | '=' | '≤' | '≥' | '!' => Part::Comparison,
+        '*' | '×' | '+' => Part::Alone,
+        _ => Part::Word,
+    };
+    let is_unit = |word: &str| UNITS.iter().any(|(unit, ..)| *unit == word);
+    cut(text, part, is_unit).into_iter().map(|(text, at)| Word { text, at }).collect()
 }
 
 /// What a unit is of.

@@ -2,6 +2,7 @@
 
 use super::words::{SloError, UNITS, Word, words};
 use super::{Figure, Limit, Measure};
+use crate::scenario::cut::quantile;
 use crate::scenario::nearest;
 
 /// Every name that a limit may begin with.
@@ -89,10 +90,7 @@ fn read_figure(word: &str) -> Option<Figure> {
     if word == "mean" {
         return Some(Figure::Mean);
     }
-    let digits = word.strip_prefix('p').filter(|digits| digits.starts_with(|c: char| c.is_ascii_digit()))?;
-    // As in summary.csv.
-    let percent: f64 = if digits == "999" { 99.9 } else { digits.parse().ok()? };
-    (1.0..=99.9).contains(&percent).then_some(Figure::Quantile(percent / 100.0))
+    quantile(word).map(Figure::Quantile)
 }
 
 fn read_value(whole: &str, value: &Word, measure: Measure) -> Result<f64, SloError> {

@@ -1,5 +1,7 @@
 //! A text of limits cut into words, each with its place, so that a mistake is told where it stands.
 
+use crate::scenario::cut::{Part, cut};
+
 /// Why a text is no list of limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SloError {
@@ -45,38 +47,13 @@ impl Word {
 
 /// Cut at spaces, and around comparisons and commas.
 pub(super) fn words(text: &str) -> Vec<Word> {
-    let mut words: Vec<Word> = Vec::new();
-    let kind = |c: char| match c {
-        '<' | '>' | '=' | '≤' | '≥' | '!' => 1,
-        ',' | '&' => 2,
-        _ => 0,
+    let part = |c: char| match c {
+        '<' | '>' | '=' | '≤' | '≥' | '!' => Part::Comparison,
+        ',' | '&' => Part::Joint,
+        _ => Part::Word,
     };
-    let mut last = None;
-    for (at, c) in text.chars().enumerate() {
-        if c.is_whitespace() {
-            last = None;
-            continue;
-        }
-        match words.last_mut() {
-            Some(word) if last == Some(kind(c)) => word.text.push(c),
-            _ => words.push(Word { text: c.to_string(), at }),
-        }
-        last = Some(kind(c));
-    }
-    join_units(words)
-}
-
-/// A unit may stand apart from its number: `300 ms`.
-fn join_units(words: Vec<Word>) -> Vec<Word> {
-    let mut joined: Vec<Word> = Vec::new();
-    for word in words {
-        let unit = UNITS.iter().any(|(unit, ..)| *unit == word.text);
-        match joined.last_mut() {
-            Some(number) if unit && number.text.parse::<f64>().is_ok() => number.text.push_str(&word.text),
-            _ => joined.push(word),
-        }
-    }
-    joined
+    let is_unit = |word: &str| UNITS.iter().any(|(unit, ..)| *unit == word);
+    cut(text, part, is_unit).into_iter().map(|(text, at)| Word { text, at }).collect()
 }
 
 /// Units: their factor, and whether they are of time.

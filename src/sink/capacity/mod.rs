@@ -7,7 +7,7 @@ mod words;
 pub use csv::capacity_csv;
 pub use page::capacity_html;
 
-use super::markdown::plain;
+use super::markdown::{cells, plain};
 use super::table::{Look, print, wrapped};
 use super::{Sink, write_each};
 use crate::capacity::Capacity;
@@ -87,11 +87,10 @@ pub fn capacity_markdown(capacity: &Capacity, out: &mut dyn Write) -> io::Result
     writeln!(out, "{}\n", plain(&words::method(settings)))?;
     for target in capacity.targets.iter().filter(|target| !target.probes.is_empty()) {
         let header = words::columns(settings, &target.label());
-        let cells = |row: Vec<String>| row.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ");
         let rules = header.iter().map(|_| "--:").collect::<Vec<_>>().join("|");
-        writeln!(out, "| {} | why |\n|{rules}|:--|", cells(header))?;
+        writeln!(out, "| {} | why |\n|{rules}|:--|", cells(&header))?;
         for probe in words::by_load(target) {
-            writeln!(out, "| {} | {} |", cells(words::cells(settings, probe, false)), plain(&words::why(probe)))?;
+            writeln!(out, "| {} | {} |", cells(&words::cells(settings, probe, false)), plain(&words::why(probe)))?;
         }
         writeln!(out)?;
     }
