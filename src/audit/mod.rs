@@ -84,6 +84,12 @@ impl Side<'_> {
         self.summary.label()
     }
 
+    /// Measured requests that failed; what was never sent, or not waited for, is no failure.
+    fn failed(&self) -> f64 {
+        let outcomes = self.summary.outcomes.iter().filter(|(outcome, _)| outcome.failed());
+        outcomes.map(|(_, n)| n).sum::<u64>() as f64
+    }
+
     /// Measured requests, those of them with an answer.
     fn counts(&self) -> (f64, f64) {
         (self.summary.requests() as f64, self.summary.answered() as f64)

@@ -115,8 +115,8 @@ fn planned_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn error_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
-        let (requests, answered) = side.counts();
-        let failed = requests - answered;
+        let requests = side.counts().0;
+        let failed = side.failed();
         if failed > requests * judge.limit {
             let share = percent(failed / requests);
             let sentence = format!(
@@ -130,10 +130,10 @@ fn error_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn one_sided_failures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
-        let ((n, a), (m, b)) = (side.counts(), reference.counts());
+        let ((n, m), (a, b)) = ((side.counts().0, reference.counts().0), (side.failed(), reference.failed()));
         // Of no requests, shares are no numbers, and nothing is said.
-        let (p, q) = ((n - a) / n, (m - b) / m);
-        if (p - q).abs() > judge.limit && proportions_differ(n - a, n, m - b, m) {
+        let (p, q) = (a / n, b / m);
+        if (p - q).abs() > judge.limit && proportions_differ(a, n, b, m) {
             let (worse, other) = if p > q { (side, reference) } else { (reference, side) };
             let sentence = format!(
                 "{} failed more often than {}: {} against {} of the requests. Its slow requests may be among those left out.",

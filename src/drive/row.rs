@@ -2,7 +2,7 @@
 
 use super::ask::{Request, Told};
 use super::lane::Lane;
-use crate::record::{Nanos, Outcome, Sample, Stamps};
+use crate::record::{Nanos, Outcome, Remarks, Sample, Stamps};
 use crate::scenario::Task;
 use crate::target::Exchange;
 use crate::workload::{read_label, text_hash};
@@ -50,6 +50,7 @@ impl Lane {
             connect: None,
             retries: 0,
             thoughts: 0,
+            remarks: Remarks::default(),
         }
     }
 
@@ -73,6 +74,7 @@ impl Lane {
             sent,
             first_byte,
             first_token: answer.first_token,
+            first_answer: answer.first_answer,
             last_token: answer.last_token,
             end: Some(end),
         };
@@ -91,6 +93,7 @@ impl Lane {
         sample.error = answer.error;
         sample.retries = retries;
         sample.thoughts = answer.thoughts;
+        sample.remarks = answer.remarks;
         if let Some(vector) = &answer.vector {
             sample.dimensions = u32::try_from(vector.len()).ok();
             sample.text_hash = Some(text_hash(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));

@@ -1,7 +1,7 @@
 //! The columns of `samples.csv`, written and read: a contract with people's notebooks, so a change of a name is a
 //! change of version. Units stand in the names; what did not happen or is not known is blank, never 0.
 
-use super::{Nanos, Outcome, Phase, Sample, Stamps};
+use super::{Nanos, Outcome, Phase, Remark, Remarks, Sample, Stamps};
 use crate::scenario::plan::Plan;
 use anyhow::{Context, anyhow};
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 41] = [
+pub const COLUMNS: [&str; 43] = [
     "target",
     "wire",
     "phase",
@@ -51,6 +51,8 @@ pub const COLUMNS: [&str; 41] = [
     "latency_us",
     "response_us",
     "thoughts",
+    "first_answer_us",
+    "remarks",
 ];
 
 /// The names that rows hold and samples hold the positions of.
@@ -145,6 +147,8 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.micros(sample.latency());
     row.micros(sample.response());
     row.whole(Some(sample.thoughts));
+    row.micros(stamps.first_answer);
+    row.words(sample.remarks.all().map(Remark::as_str));
     // The last comma becomes the line's end.
     if let Some(last) = row.out.last_mut() {
         *last = b'\n';
@@ -160,6 +164,17 @@ impl Row<'_> {
     /// A word of ours: letters, digits, `_`.
     fn word(&mut self, word: &str) {
         self.out.extend_from_slice(word.as_bytes());
+        self.out.push(b',');
+    }
+
+    /// Words of ours, with a blank between.
+    fn words(&mut self, words: impl Iterator<Item = &'static str>) {
+        for (place, word) in words.enumerate() {
+            if place > 0 {
+                self.out.push(b' ');
+            }
+            self.out.extend_from_slice(word.as_bytes());
+        }
         self.out.push(b',');
     }
 
@@ -266,6 +281,7 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
             last_token: nanos(cell())?,
             end: nanos(cell())?,
             dispatched: nanos(row.get(33)?)?,
+            first_answer: nanos(row.get(41)?)?,
         },
         outcome: Outcome::parse(cell())?,
         http_status: maybe(cell())?,
@@ -292,6 +308,7 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
         dimensions: maybe(row.get(36)?)?,
         retries: row.get(37)?.parse().ok()?,
         thoughts: row.get(40)?.parse().ok()?,
+        remarks: Remarks::parse(row.get(42)?)?,
     })
 }
 
@@ -335,7 +352,7 @@ mod tests {
     prop_compose! {
         fn a_sample()(
             target in 0usize..2, index: u64, turn in prop::option::of(1u32..9), planned in 0..u64::MAX / 2000,
-            times in prop::collection::vec(time(), 11), outcome in 0usize..9, phase in 0usize..3,
+            times in prop::collection::vec(time(), 12), outcome in 0usize..10, phase in 0usize..3,
             status in prop::option::of(100u16..600), counts in prop::collection::vec(prop::option::of(any::<u64>()), 4),
             finish in prop::option::of("[a-z,\"\n]{1,9}"), label in prop::option::of(0usize..2), hash: u64,
             error in prop::option::of("[^=+@\t\r\\-']\\PC{0,30}"), item in 0usize..1000, small: u32,
@@ -344,12 +361,12 @@ mod tests {
                 target, phase: [Phase::Cold, Phase::Warmup, Phase::Measure][phase], block: small, lane: 1, user: 3, index,
                 conversation: counts[3], turn,
                 stamps: Stamps { planned: Nanos(planned), dispatched: times[0], sent: times[1], first_byte: times[2],
-                    first_token: times[3], last_token: times[4], end: times[5] },
+                    first_token: times[3], first_answer: times[11], last_token: times[4], end: times[5] },
                 outcome: Outcome::ALL[outcome], http_status: status, finish, prompt_tokens: counts[0],
                 cached_tokens: counts[1], output_tokens: counts[2], chunks: small, expected_label: label, label,
                 server_total: times[6], server_load: times[7], server_prompt: times[8], server_output: times[9],
                 request_hash: hash, text_hash: counts[0], error, item, gap_max: times[10], dimensions: turn,
-                connect: times[2], retries: 1, thoughts: small / 2,
+                connect: times[2], retries: 1, thoughts: small / 2, remarks: Remarks::parse(if small % 2 == 0 { "no_stream bad_text" } else { "" }).unwrap(),
             }
         }
     }

@@ -3,8 +3,10 @@
 
 pub mod columns;
 pub mod log;
+mod remark;
 mod sample;
 mod stopwatch;
 
+pub use remark::{Remark, Remarks};
 pub use sample::{Outcome, Phase, Sample, Stamps};
 pub use stopwatch::{Nanos, Stopwatch};

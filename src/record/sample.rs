@@ -1,6 +1,6 @@
 //! The atom of every result: one request's life. Everything after it is a fold over samples.
 
-use super::Nanos;
+use super::{Nanos, Remarks};
 use serde::{Deserialize, Serialize};
 
 /// The part of a run a request belongs to. Only `Measure` enters a summary.
@@ -51,13 +51,15 @@ pub enum Outcome {
     Connect,
     /// The engine was full and said so (503, or its wire's own word for it).
     Rejected,
-    /// Planned, and never sent.
+    /// Planned, and never sent: a limit of ours, such as `in_flight` or the number of open files. No failure of the engine's.
     Unsent,
+    /// We stopped waiting for it, because the run had ended: censored, its elapsed time is a lower bound. No failure.
+    Unfinished,
 }
 
 impl Outcome {
     /// Every outcome, in the order they are told in.
-    pub const ALL: [Outcome; 9] = [
+    pub const ALL: [Outcome; 10] = [
         Outcome::Ok,
         Outcome::Unparsed,
         Outcome::HttpStatus,
@@ -67,6 +69,7 @@ impl Outcome {
         Outcome::Connect,
         Outcome::Rejected,
         Outcome::Unsent,
+        Outcome::Unfinished,
     ];
 
     /// The word in `samples.csv`.
@@ -81,6 +84,7 @@ impl Outcome {
             Outcome::Connect => "connect",
             Outcome::Rejected => "rejected",
             Outcome::Unsent => "unsent",
+            Outcome::Unfinished => "unfinished",
         }
     }
 
@@ -92,6 +96,11 @@ impl Outcome {
     /// Whether the engine gave a complete answer: its latency is a latency, an error's is not.
     pub fn answered(self) -> bool {
         matches!(self, Outcome::Ok | Outcome::Unparsed)
+    }
+
+    /// Whether the engine failed: it gave no complete answer, and the reason wasn't ours.
+    pub fn failed(self) -> bool {
+        !self.answered() && !matches!(self, Outcome::Unsent | Outcome::Unfinished)
     }
 }
 
@@ -110,6 +119,8 @@ pub struct Stamps {
     pub first_byte: Option<Nanos>,
     /// First non-empty text of a streamed answer; never set for an answer that came whole.
     pub first_token: Option<Nanos>,
+    /// First non-empty text of a streamed answer that is no reasoning.
+    pub first_answer: Option<Nanos>,
     /// Last non-empty text of a streamed answer.
     pub last_token: Option<Nanos>,
     /// The answer was complete, or the failure was noticed.
@@ -182,6 +193,8 @@ pub struct Sample {
     pub retries: u32,
     /// Those of the pieces that are reasoning, and no part of the answer.
     pub thoughts: u32,
+    /// What was odd about an answer and no failure.
+    pub remarks: Remarks,
 }
 
 impl Sample {
@@ -205,6 +218,11 @@ impl Sample {
         Some(self.stamps.first_token?.since(self.stamps.sent?))
     }
 
+    /// Time to the first answer token (TTFAT): from sent to the first non-empty text that is no reasoning; streams only.
+    pub fn ttfat(&self) -> Option<Nanos> {
+        Some(self.stamps.first_answer?.since(self.stamps.sent?))
+    }
+
     /// Mean inter-token latency of this request, in nanoseconds: (last token - first token) / (tokens - 1).
     ///
     /// Needs two tokens by the engine's own count and a stream.
@@ -213,10 +231,11 @@ impl Sample {
         Some(self.stamps.last_token?.since(self.stamps.first_token?).0 as f64 / gaps as f64)
     }
 
-    /// Time per output token, in nanoseconds: (end - first token) / (tokens - 1), as vLLM's and AIPerf's TPOT.
+    /// Time per output token (TPOT), in nanoseconds: (last token - first token) / (tokens - 1). It ends at the last token, not
+    /// at `[DONE]` or a usage that trails it. vLLM's is (latency - TTFT) / (tokens - 1), with the latency up to the last chunk;
+    /// AIPerf's (request latency - TTFT) / (tokens - tokens of the first chunk), with the latency up to the last content.
     pub fn tpot(&self) -> Option<f64> {
-        let gaps = self.output_tokens.filter(|n| *n >= 2)? - 1;
-        Some(self.stamps.end?.since(self.stamps.first_token?).0 as f64 / gaps as f64)
+        self.itl()
     }
 
     /// Effective token rate, output tokens per second of latency; needs two tokens.

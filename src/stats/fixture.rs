@@ -28,6 +28,7 @@ pub fn sample(target: usize, index: u64) -> Sample {
             sent: Some(Nanos(S + 20_000)),
             first_byte: Some(Nanos(S + MS)),
             first_token: None,
+            first_answer: None,
             last_token: None,
             end: Some(Nanos(S + 20_000 + MS)),
         },
@@ -53,6 +54,7 @@ pub fn sample(target: usize, index: u64) -> Sample {
         connect: None,
         retries: 0,
         thoughts: 0,
+        remarks: crate::record::Remarks::default(),
     }
 }
 

@@ -315,7 +315,7 @@ impl Lane {
     fn or_failed(&self) -> Vec<Row> {
         let count = |unsent: bool| {
             let outcomes = Outcome::ALL.into_iter().zip(self.outcomes);
-            outcomes.filter(|(o, _)| !o.answered() && (unsent || *o != Outcome::Unsent)).map(|(_, n)| n).sum::<u64>()
+            outcomes.filter(|(o, _)| o.failed() || (unsent && *o == Outcome::Unsent)).map(|(_, n)| n).sum::<u64>()
         };
         let row = |metric: Metric, failed: u64| {
             let at = Metric::ALL.iter().position(|known| *known == metric)?;
@@ -349,8 +349,11 @@ impl Lane {
             rows.push(tokens("prompt_tokens_per_s", prompt, self.counted.without_prompt));
             rows.push(Row::total("window", unit::MICROS, requests, Some(seconds * 1e6)));
         }
-        let failed = (requests - answered) as f64 / requests.max(1) as f64;
-        rows.extend(wilson(failed, requests, requests).map(|e| Row::proportion("error_rate", e)));
+        // What we never sent, or stopped waiting for, says nothing of the engine.
+        let failed: u64 = outcomes().filter(|(o, _)| o.failed()).map(|(_, n)| n).sum();
+        let ended = answered + failed;
+        let share = failed as f64 / ended.max(1) as f64;
+        rows.extend(wilson(share, ended, ended).map(|e| Row::proportion("error_rate", e)));
         if self.counted.prompt > 0 {
             let share = self.counted.cached as f64 / self.counted.prompt as f64;
             rows.push(Row::total("cached_share", unit::ONE, self.counted.cached_n, Some(share)));

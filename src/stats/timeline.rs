@@ -63,7 +63,7 @@ impl Timeline {
         let second = self.second(end);
         second.ended += 1;
         second.ok += u64::from(answered);
-        second.errors += u64::from(!answered);
+        second.errors += u64::from(sample.outcome.failed());
         if answered {
             if let Some(tokens) = sample.output_tokens {
                 second.output_tokens = Some(second.output_tokens.unwrap_or(0).saturating_add(tokens));

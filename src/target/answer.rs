@@ -1,7 +1,7 @@
 //! What an answer turned out to be. Wires fill it piece by piece, with stamps the transport gave them; they read no
 //! clock. What isn't filled is not known.
 
-use crate::record::Nanos;
+use crate::record::{Nanos, Remarks};
 
 /// An answer as far as it has come.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,8 @@ pub struct Answer {
     pub thoughts: u32,
     /// Stamp of the first piece with text; streams only.
     pub first_token: Option<Nanos>,
+    /// Stamp of the first piece with text that is no reasoning; streams only.
+    pub first_answer: Option<Nanos>,
     /// Stamp of the last piece with text; streams only.
     pub last_token: Option<Nanos>,
     /// Longest wait between two pieces.
@@ -44,6 +46,8 @@ pub struct Answer {
     pub error: Option<String>,
     /// The engine said that it is full.
     pub rejected: bool,
+    /// What was odd about it and no failure.
+    pub remarks: Remarks,
 }
 
 impl Answer {
@@ -53,6 +57,7 @@ impl Answer {
             return;
         }
         self.stamped(stamp);
+        self.first_answer.get_or_insert(stamp);
         self.text.push_str(text);
     }
 

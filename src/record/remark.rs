@@ -1,0 +1,80 @@
+//! What was odd about an answer and is no failure: lenient in what is read, but told.
+
+/// One oddity of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Remark {
+    /// A stream was asked for, and the answer came whole.
+    NoStream,
+    /// The stream ended after its reason to end, without its end marker (`[DONE]`).
+    NoEnd,
+    /// A count of tokens or a time was there and couldn't be read: it is blank.
+    BadCount,
+    /// The text held half a character or what is no UTF-8: U+FFFD stands there.
+    BadText,
+    /// A block of reasoning was begun and not closed.
+    OpenThought,
+}
+
+impl Remark {
+    /// Every remark, in the order of their bits.
+    pub const ALL: [Remark; 5] =
+        [Remark::NoStream, Remark::NoEnd, Remark::BadCount, Remark::BadText, Remark::OpenThought];
+
+    /// The word in `samples.csv`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Remark::NoStream => "no_stream",
+            Remark::NoEnd => "no_end_mark",
+            Remark::BadCount => "bad_count",
+            Remark::BadText => "bad_text",
+            Remark::OpenThought => "open_thought",
+        }
+    }
+}
+
+/// Remarks on one answer. As text: their words with a blank between.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remarks(u16);
+
+impl Remarks {
+    /// Adds one.
+    pub fn add(&mut self, remark: Remark) {
+        self.0 |= 1 << remark as u16;
+    }
+
+    /// Whether one is there.
+    pub fn has(self, remark: Remark) -> bool {
+        self.0 & 1 << remark as u16 != 0
+    }
+
+    /// Those that are there.
+    pub fn all(self) -> impl Iterator<Item = Remark> {
+        Remark::ALL.into_iter().filter(move |remark| self.has(*remark))
+    }
+
+    /// The remarks of a cell of `samples.csv`; `None` if a word is unknown.
+    pub fn parse(cell: &str) -> Option<Self> {
+        let mut remarks = Self::default();
+        for word in cell.split_ascii_whitespace() {
+            remarks.add(Remark::ALL.into_iter().find(|remark| remark.as_str() == word)?);
+        }
+        Some(remarks)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remarks_are_words_that_read_back() {
+        let mut remarks = Remarks::default();
+        assert_eq!(Remarks::parse(""), Some(remarks));
+        for remark in Remark::ALL {
+            remarks.add(remark);
+            let words: Vec<&str> = remarks.all().map(Remark::as_str).collect();
+            assert_eq!(Remarks::parse(&words.join(" ")), Some(remarks));
+        }
+        assert_eq!(Remarks::parse("no_stream never_heard_of"), None);
+    }
+}
