@@ -243,7 +243,7 @@ async fn measure(
         manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
     })?;
     let manifest = lock(&manifest).clone();
-    let (folded, gathered) = folder.finish();
+    let (folded, gathered) = folder.finish(manifest.status == Status::Complete);
     let report = tell_files(&dir, &manifest, folded, &gathered)?;
     match refused {
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
@@ -278,6 +278,9 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     }
     read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
+    if manifest.status != Status::Complete {
+        fold.cut_off();
+    }
     let report = tell_files(dir, &manifest, fold.finish(), &gather.finish())?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
 }

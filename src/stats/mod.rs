@@ -31,6 +31,7 @@ mod summary;
 mod timeline;
 mod units;
 mod vectors;
+mod work;
 
 pub use answers::{Confusion, LabelScore};
 pub use compare::{Comparison, Settings, Verdict, compare_summaries};
@@ -55,6 +56,7 @@ pub(crate) use summary::tidy;
 pub use summary::{Needs, Row, TargetSummary, UnitSeries, unit};
 pub use timeline::Second;
 pub use vectors::{cosine, exact_row};
+pub use work::Work;
 
 #[cfg(test)]
 pub(crate) mod fixture;
