@@ -127,7 +127,7 @@ impl Lane {
     pub async fn ready(&self, user: &mut User, request: Request<'_>) -> Ready {
         let history = (!user.own.is_empty()).then_some(user.own.as_slice());
         let Request { unit, turn, .. } = request;
-        let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history, max_tokens: None };
+        let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history };
         let body = self.side.target.body(&ask);
         // The usual case has its connection: no timer is set for it.
         let connected = if self.side.target.usable(&mut user.link).await {

@@ -22,7 +22,6 @@ impl Lane {
             target: self.side.number,
             phase,
             block: self.stretch.block,
-            lane: self.side.number as u32,
             user,
             index: unit.first_index + turn as u64,
             conversation: chat.then_some(unit.number),

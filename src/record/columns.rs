@@ -9,12 +9,11 @@ use std::io::Read;
 use std::path::Path;
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 43] = [
+pub const COLUMNS: [&str; 42] = [
     "target",
     "wire",
     "phase",
     "block",
-    "lane",
     "user",
     "index",
     "conversation",
@@ -110,7 +109,6 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.word(wire);
     row.word(sample.phase.as_str());
     row.whole(Some(sample.block));
-    row.whole(Some(sample.lane));
     row.whole(Some(sample.user));
     row.whole(Some(sample.index));
     row.whole(sample.conversation);
@@ -268,7 +266,6 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
         target,
         phase: Phase::parse(cell())?,
         block: cell().parse().ok()?,
-        lane: cell().parse().ok()?,
         user: cell().parse().ok()?,
         index: cell().parse().ok()?,
         conversation: maybe(cell())?,
@@ -280,8 +277,8 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
             first_token: nanos(cell())?,
             last_token: nanos(cell())?,
             end: nanos(cell())?,
-            dispatched: nanos(row.get(33)?)?,
-            first_answer: nanos(row.get(41)?)?,
+            dispatched: nanos(row.get(32)?)?,
+            first_answer: nanos(row.get(40)?)?,
         },
         outcome: Outcome::parse(cell())?,
         http_status: maybe(cell())?,
@@ -302,13 +299,13 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
             hash => Some(u64::from_str_radix(hash, 16).ok()?),
         },
         error: text(cell()),
-        item: row.get(32)?.parse::<usize>().ok()?.checked_sub(1)?,
-        connect: nanos(row.get(34)?)?,
-        gap_max: nanos(row.get(35)?)?,
-        dimensions: maybe(row.get(36)?)?,
-        retries: row.get(37)?.parse().ok()?,
-        thoughts: row.get(40)?.parse().ok()?,
-        remarks: Remarks::parse(row.get(42)?)?,
+        item: row.get(31)?.parse::<usize>().ok()?.checked_sub(1)?,
+        connect: nanos(row.get(33)?)?,
+        gap_max: nanos(row.get(34)?)?,
+        dimensions: maybe(row.get(35)?)?,
+        retries: row.get(36)?.parse().ok()?,
+        thoughts: row.get(39)?.parse().ok()?,
+        remarks: Remarks::parse(row.get(41)?)?,
     })
 }
 
@@ -358,7 +355,7 @@ mod tests {
             error in prop::option::of("[^=+@\t\r\\-']\\PC{0,30}"), item in 0usize..1000, small: u32,
         ) -> Sample {
             Sample {
-                target, phase: [Phase::Cold, Phase::Warmup, Phase::Measure][phase], block: small, lane: 1, user: 3, index,
+                target, phase: [Phase::Cold, Phase::Warmup, Phase::Measure][phase], block: small, user: 3, index,
                 conversation: counts[3], turn,
                 stamps: Stamps { planned: Nanos(planned), dispatched: times[0], sent: times[1], first_byte: times[2],
                     first_token: times[3], first_answer: times[11], last_token: times[4], end: times[5] },

@@ -100,8 +100,6 @@ pub struct Ask<'a> {
     pub nonce: Option<u32>,
     /// The engine's own answers to the turns before.
     pub history: Option<&'a [String]>,
-    /// Another limit of output tokens than the plan's.
-    pub max_tokens: Option<u32>,
 }
 
 /// Why an exchange broke off.
@@ -139,35 +137,25 @@ impl Target {
             door: tokio::sync::Mutex::default(),
         };
         let bust = plan.workload.prompt_cache == crate::scenario::PromptCache::Bust;
-        ready.bodies = Bodies::prepare(workload.items(), bust, |item, turn, nonce| {
-            ready.render(item, turn, None, nonce, ready.settings.sampling.max_tokens)
-        });
+        ready.bodies =
+            Bodies::prepare(workload.items(), bust, |item, turn, nonce| ready.render(item, turn, None, nonce));
         Ok(ready)
     }
 
     /// The bytes of a request's body.
     pub fn body(&self, ask: &Ask<'_>) -> Bytes {
         if ask.history.is_none()
-            && ask.max_tokens.is_none()
             && let Some(body) = self.bodies.get(ask.item, ask.turn, ask.nonce)
         {
             return body;
         }
         let item = &self.workload.items()[ask.item];
-        let max_tokens = ask.max_tokens.unwrap_or(self.settings.sampling.max_tokens);
-        self.render(item, ask.turn, ask.history, ask.nonce, max_tokens).into()
+        self.render(item, ask.turn, ask.history, ask.nonce).into()
     }
 
-    fn render(
-        &self,
-        item: &Item,
-        turn: usize,
-        history: Option<&[String]>,
-        nonce: Option<u32>,
-        max_tokens: u32,
-    ) -> Vec<u8> {
+    fn render(&self, item: &Item, turn: usize, history: Option<&[String]>, nonce: Option<u32>) -> Vec<u8> {
         let (settings, model) = (&self.settings, self.model.as_str());
-        let asked = Asked::new(settings, item, turn, history, nonce, max_tokens);
+        let asked = Asked::new(settings, item, turn, history, nonce);
         let body = match &self.spec {
             TargetSpec::Ollama(spec) => ollama::body(spec, model, settings, &asked),
             TargetSpec::OpenAi(spec) => openai::body(spec, model, settings, &asked),
