@@ -136,6 +136,7 @@ fn summary(name: &str) -> TargetSummary {
         units: Vec::new(),
         rows: Vec::new(),
         outcomes: vec![(Outcome::Ok, ANSWERS)],
+        failures: Vec::new(),
         confusion: None,
     };
     let scale = if name == "native" { 1.0 } else { 1.01 };

@@ -96,16 +96,17 @@ impl Lane {
         sample.remarks = answer.remarks;
         if let Some(vector) = &answer.vector {
             sample.dimensions = u32::try_from(vector.len()).ok();
+            sample.remarks.add_vector(vector);
             sample.text_hash = Some(text_hash(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
         } else if !answer.text.is_empty() {
             sample.text_hash = Some(text_hash(answer.text.as_bytes()));
         }
-        self.judge(&mut sample, &answer.text, answer.vector.is_some());
+        self.judge(&mut sample, &answer.text, answer.vector.as_deref());
         (sample, answer.text, answer.vector)
     }
 
     /// What an answer that came through is worth to the task.
-    fn judge(&self, sample: &mut Sample, text: &str, vector: bool) {
+    fn judge(&self, sample: &mut Sample, text: &str, vector: Option<&[f32]>) {
         if sample.outcome != Outcome::Ok {
             return;
         }
@@ -118,9 +119,10 @@ impl Lane {
                     sample.error = Some(format!("no label in the answer: {shown}"));
                 }
             }
-            Task::Embed if !vector => {
+            Task::Embed if vector.is_none_or(<[f32]>::is_empty) => {
+                let what = if vector.is_none() { "no vector" } else { "an empty vector" };
                 sample.outcome = Outcome::Unparsed;
-                sample.error = Some("no vector in the answer".to_owned());
+                sample.error = Some(format!("{what} in the answer"));
             }
             _ => {}
         }

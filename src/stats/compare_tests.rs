@@ -15,6 +15,7 @@ fn summary(name: &str, rows: &[(&str, f64)]) -> TargetSummary {
         units: Vec::new(),
         rows: rows.iter().map(row).collect(),
         outcomes: vec![(Outcome::Ok, 1000)],
+        failures: Vec::new(),
         confusion: None,
     }
 }

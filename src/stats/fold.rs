@@ -4,6 +4,7 @@ use super::answers::Answers;
 use super::compare::{Settings, Side, compare, longer_by};
 use super::goodput::Good;
 use super::headline::per_second;
+use super::reasons::Reasons;
 use super::slots::Slots;
 use super::spent::Spent;
 use super::steady::{Transient, drift};
@@ -73,6 +74,7 @@ struct Lane {
     outcomes: [u64; Outcome::ALL.len()],
     warmup: u64,
     retries: u64,
+    reasons: Reasons,
     /// `None` where the scenario has no limits.
     good: Option<Good>,
     /// The first request: when it was planned, its latency, the engine's time to load.
@@ -109,6 +111,7 @@ impl Fold {
             outcomes: [0; Outcome::ALL.len()],
             warmup: 0,
             retries: 0,
+            reasons: Reasons::default(),
             good: plan.slo.as_ref().and_then(|slo| Good::by(slo, open_loop)),
             cold: None,
             counted: Counted::default(),
@@ -210,6 +213,7 @@ impl Fold {
 impl Lane {
     fn push(&mut self, sample: &Sample) {
         self.timeline.push(sample);
+        self.reasons.push(sample);
         match sample.phase {
             Phase::Cold => {
                 // The earliest planned is the first, in whatever order rows came.
@@ -290,6 +294,7 @@ impl Lane {
             units: units.series(),
             rows,
             outcomes: Outcome::ALL.into_iter().zip(self.outcomes).filter(|(_, n)| *n > 0).collect(),
+            failures: self.reasons.list(),
             confusion: self.answers.confusion(labels),
         }
     }
