@@ -77,3 +77,45 @@ pub fn failures_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     });
     write_rows(out, header, cells)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::report;
+    use crate::scenario::Task;
+
+    #[test]
+    fn what_is_ours_stands_apart_from_what_failed_in_one_line() {
+        let mut report = report(Task::Generate, false);
+        assert_eq!(ours(&report), None);
+        report.targets[0].outcomes.extend([(Outcome::Unsent, 3), (Outcome::Unfinished, 2)]);
+        report.targets[1].outcomes.push((Outcome::Unfinished, 4));
+        let unfinished = "unfinished (loadcmp stopped waiting when the run ended)";
+        let want = format!(
+            "Not failures of an engine, and in no error rate: native 3 unsent (a limit of loadcmp's), 2 {unfinished}; ollama \
+             4 {unfinished}."
+        );
+        assert_eq!(ours(&report), Some(want.clone()));
+        let told = |sink: crate::sink::Sink| {
+            let mut bytes = Vec::new();
+            sink(&report, &mut bytes).unwrap();
+            String::from_utf8(bytes).unwrap().replace("&#39;", "'")
+        };
+        assert!(told(crate::sink::markdown).contains(&want) && told(crate::sink::html).contains(&want));
+    }
+
+    #[test]
+    fn a_reason_says_how_and_why() {
+        let reason = |outcome, http_status, words: &str| {
+            words_of(Reason { outcome, http_status, words: words.to_owned(), count: 1, first_s: 0.0, last_s: 0.0 })
+        };
+        fn words_of(reason: Reason) -> String {
+            words(&reason)
+        }
+        assert_eq!(reason(Some(Outcome::HttpStatus), Some(500), "boom"), "HTTP 500: boom");
+        assert_eq!(reason(Some(Outcome::HttpStatus), Some(500), ""), "HTTP 500");
+        assert_eq!(reason(Some(Outcome::Rejected), Some(429), "later"), "rejected, HTTP 429: later");
+        assert_eq!(reason(Some(Outcome::ErrorFrame), None, "boom"), "error frame: boom");
+        assert_eq!(reason(None, None, "other reasons"), "other reasons");
+    }
+}
