@@ -137,6 +137,7 @@ fn summary(name: &str) -> TargetSummary {
         work: crate::stats::Work::default(),
         rows: Vec::new(),
         outcomes: vec![(Outcome::Ok, ANSWERS)],
+        failures: Vec::new(),
         confusion: None,
     };
     let scale = if name == "native" { 1.0 } else { 1.01 };

@@ -95,14 +95,13 @@ impl Lane {
         sample.remarks = answer.remarks;
         if let Some(vector) = &answer.vector {
             sample.dimensions = u32::try_from(vector.len()).ok();
+            sample.remarks.add_vector(vector);
             sample.text_hash = Some(text_hash(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
         } else if !answer.text.is_empty() {
             sample.text_hash = Some(text_hash(answer.text.as_bytes()));
         }
         self.judge(&mut sample, &answer.text, answer.vector.as_deref());
-        // One that couldn't be read is not compared with anything.
-        let vector = answer.vector.filter(|_| sample.outcome == Outcome::Ok);
-        (sample, answer.text, vector)
+        (sample, answer.text, answer.vector)
     }
 
     /// What an answer that came through is worth to the task.

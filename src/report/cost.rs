@@ -103,6 +103,7 @@ mod tests {
                 Row::total("window", unit::MICROS, 200, Some(10e6)),
             ],
             outcomes: Vec::new(),
+            failures: Vec::new(),
             confusion: None,
         }
     }

@@ -16,6 +16,7 @@ fn summary(name: &str, rows: &[(&str, f64)]) -> TargetSummary {
         work: crate::stats::Work::default(),
         rows: rows.iter().map(row).collect(),
         outcomes: vec![(Outcome::Ok, 1000)],
+        failures: Vec::new(),
         confusion: None,
     }
 }

@@ -3,6 +3,7 @@
 use super::answers::Answers;
 use super::compare::{Settings, Side, compare, longer_by};
 use super::goodput::Good;
+use super::reasons::Reasons;
 use super::slots::{Loop, Slots, Unit};
 use super::spent::Spent;
 use super::steady::{Transient, drift};
@@ -72,6 +73,7 @@ struct Lane {
     outcomes: [u64; Outcome::ALL.len()],
     warmup: u64,
     retries: u64,
+    reasons: Reasons,
     /// `None` where the scenario has no limits.
     good: Option<Good>,
     /// The first request: when it was planned, its latency, the engine's time to load.
@@ -112,6 +114,7 @@ impl Fold {
             outcomes: [0; Outcome::ALL.len()],
             warmup: 0,
             retries: 0,
+            reasons: Reasons::default(),
             good: plan.slo.as_ref().and_then(|slo| Good::by(slo, open_loop)),
             cold: None,
             last: None,
@@ -221,6 +224,7 @@ impl Lane {
     fn push(&mut self, sample: &Sample) {
         self.timeline.push(sample, self.driven == Loop::Open);
         self.last = self.last.max(sample.stamps.end);
+        self.reasons.push(sample);
         match sample.phase {
             Phase::Cold => {
                 // The earliest planned is the first, in whatever order rows came.
@@ -315,6 +319,7 @@ impl Lane {
             work: self.whole().slot.work.tidied(),
             rows,
             outcomes: Outcome::ALL.into_iter().zip(self.outcomes).filter(|(_, n)| *n > 0).collect(),
+            failures: self.reasons.list(),
             confusion: self.answers.confusion(labels),
         }
     }

@@ -1,6 +1,6 @@
 //! What a target's samples come to: one row a metric, as `summary.csv` has them.
 
-use super::{Confusion, Drift, Estimate, Steady, Window, Work};
+use super::{Confusion, Drift, Estimate, Reason, Steady, Window, Work};
 use crate::record::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -218,6 +218,9 @@ pub struct TargetSummary {
     pub rows: Vec<Row>,
     /// Measured requests by outcome, in the order of [`Outcome::ALL`]; outcomes that did not happen are left out.
     pub outcomes: Vec<(Outcome, u64)>,
+    /// Why measured requests failed, the most frequent reason first.
+    #[serde(default)]
+    pub failures: Vec<Reason>,
     /// What was expected and what was read (classify).
     pub confusion: Option<Confusion>,
 }
@@ -244,6 +247,11 @@ impl TargetSummary {
     /// Measured requests, whatever became of them.
     pub fn requests(&self) -> u64 {
         self.outcomes.iter().map(|(_, n)| n).sum()
+    }
+
+    /// Measured requests of an outcome.
+    pub fn ended(&self, outcome: Outcome) -> u64 {
+        self.outcomes.iter().filter(|(known, _)| *known == outcome).map(|(_, n)| n).sum()
     }
 
     /// Measured requests with a complete answer.
