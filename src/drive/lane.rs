@@ -83,7 +83,10 @@ pub(super) struct Lane {
 pub(super) struct User {
     pub number: u32,
     pub link: Link,
+    /// Quick failures in a row.
     pub failures: u32,
+    /// How long the engine asked to be left alone.
+    pub retry_after: Option<std::time::Duration>,
     pub own: Vec<String>,
     pub deadline: Arc<Deadline>,
     side: Arc<Side>,
@@ -133,6 +136,7 @@ impl Lane {
             number: self.users.fetch_add(1, Relaxed),
             link: self.side.links().pop().unwrap_or_default(),
             failures: 0,
+            retry_after: None,
             own: Vec::new(),
             deadline: self.setup.stop.deadline(),
             side: self.side.clone(),
