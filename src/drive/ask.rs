@@ -94,7 +94,7 @@ impl Lane {
     }
 
     /// Asks one turn, and records it.
-    async fn ask(&self, user: &mut User, request: Request<'_>, due: Due) -> (Outcome, String) {
+    pub async fn ask(&self, user: &mut User, request: Request<'_>, due: Due) -> (Outcome, String) {
         let (sample, text, vector) = self.exchange(user, request, due).await;
         let outcome = sample.outcome;
         let measured = request.phase == Phase::Measure;

@@ -5,7 +5,6 @@ use super::stop::{Deadline, Stop};
 use super::stretch::{End, Stretch};
 use crate::record::log::Recorder;
 use crate::record::{Nanos, Phase, Stopwatch};
-use crate::scenario::PromptCache;
 use crate::scenario::plan::Plan;
 use crate::target::{Link, Target};
 use crate::workload::{Arrivals, Workload};
@@ -200,9 +199,7 @@ impl Lane {
             return None;
         }
         let now = self.setup.clock.now();
-        let every = self.setup.plan.workload.prompt_cache == PromptCache::Warm;
-        let owed = if every { self.setup.workload.items().len() as u64 } else { 0 };
-        if now < from || self.side.warmups.load(Relaxed) < owed {
+        if now < from {
             return Some((Phase::Warmup, self.warm()));
         }
         if now.0 >= self.closes.load(Relaxed) {

@@ -17,6 +17,7 @@ mod pool;
 mod row;
 mod stop;
 mod stretch;
+mod warm;
 
 pub use judge::Judge;
 pub use lane::{LaneSetup, Window};

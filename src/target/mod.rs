@@ -26,7 +26,7 @@ use answer::brief;
 use bytes::Bytes;
 use framing::{Events, Lines};
 use keep::Keeping;
-use render::{Asked, Bodies, Settings};
+use render::{Asked, Bodies, Settings, keep_limit};
 use route::{route, settings_for};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -161,7 +161,8 @@ impl Target {
             door: tokio::sync::Mutex::default(),
         };
         let bust = plan.workload.prompt_cache == crate::scenario::PromptCache::Bust;
-        ready.bodies = Bodies::prepare(workload.items(), bust, |item, turn, nonce| {
+        let (system, limit) = (plan.workload.system.as_ref().map_or(0, String::len), keep_limit(plan.targets.len()));
+        ready.bodies = Bodies::prepare(workload.items(), system, limit, bust, |item, turn, nonce| {
             ready.render(item, turn, None, nonce, ready.settings.sampling.max_tokens)
         });
         Ok(ready)

@@ -48,6 +48,15 @@ pub struct Raw {
 impl Raw {
     /// Starts one. `act` is told the number of the request among all, and its place on its connection, both from 0.
     pub fn start(act: impl Fn(usize, usize) -> Do + Send + Sync + 'static) -> Self {
+        Self::start_with(move |number, place, _| act(number, place))
+    }
+
+    /// Starts one that looks at a request's body.
+    pub fn start_by_body(act: impl Fn(&str) -> Do + Send + Sync + 'static) -> Self {
+        Self::start_with(move |_, _, body| act(body))
+    }
+
+    fn start_with(act: impl Fn(usize, usize, &str) -> Do + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let (seen, act) = (Arc::<Mutex<Seen>>::default(), Arc::new(act));
@@ -86,7 +95,7 @@ pub fn response(status: &str, headers: &str, body: &str) -> String {
     )
 }
 
-fn serve(mut socket: TcpStream, seen: &Mutex<Seen>, act: &dyn Fn(usize, usize) -> Do) {
+fn serve(mut socket: TcpStream, seen: &Mutex<Seen>, act: &dyn Fn(usize, usize, &str) -> Do) {
     let _ = socket.set_nodelay(true);
     let (mut connection, mut place) = (None, 0);
     let mut kept = Vec::new();
@@ -103,11 +112,11 @@ fn serve(mut socket: TcpStream, seen: &Mutex<Seen>, act: &dyn Fn(usize, usize) -
                 seen.connections += 1;
                 seen.connections - 1
             });
-            seen.posts.push(Came { at: Instant::now(), connection: mine, place, body });
+            seen.posts.push(Came { at: Instant::now(), connection: mine, place, body: body.clone() });
             seen.posts.len() - 1
         };
         let answer = response("200 OK", "", BODY);
-        let told = match act(number, place) {
+        let told = match act(number, place, &body) {
             Do::Answer(after) => {
                 sleep(after);
                 socket.write_all(answer.as_bytes())
