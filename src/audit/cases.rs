@@ -1,7 +1,7 @@
 //! For each rule, a run that it is quiet of and one that it speaks of, mostly with one step between them.
 
 use super::fixture::{ANSWERS, Bench, answer, row, verdict};
-use crate::record::{Nanos, Outcome, Remark, Sample};
+use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Remark, Sample};
 use crate::scenario::audit::{Setting, rule};
 use crate::scenario::plan::Endpoint;
 use crate::scenario::{History, Order, PromptCache, Task};
@@ -148,14 +148,36 @@ pub(super) const CASES: &[Case] = &[
     Case("retries", nothing, |b| each(b, |i, s| s.retries = u32::from(i == 3))),
     Case(
         "reconnects",
-        |b| each(b, |i, s| s.connect = (i < 4).then_some(Nanos(1))),
-        |b| each(b, |i, s| s.connect = (i < 5).then_some(Nanos(1))),
+        |b| each(b, |i, s| s.opened = (i < 2).then_some(Opened::Closed)),
+        |b| each(b, |i, s| s.opened = (i < 3).then_some(Opened::Closed)),
     ),
     Case(
         "reconnects",
-        |b| (open(b, 200), each(b, |_, s| s.connect = Some(Nanos(1)))).0,
+        |b| (open(b, 200), each(b, |_, s| s.opened = Some(Opened::Closed))).0,
+        |b| each(b, |i, s| s.opened = Some([Opened::Closed, Opened::NotKept][i as usize % 2])),
+    ),
+    // A user's first connection, one that was idle by our own rule, and one after a failure are nobody's fault.
+    Case(
+        "reconnects",
+        |b| each(b, |i, s| s.opened = Some([Opened::First, Opened::Idle, Opened::Broken][i as usize % 3])),
+        |b| each(b, |i, s| s.opened = (i < 3).then_some(Opened::NotKept)),
+    ),
+    Case(
+        "own-limits",
         |b| {
-            each(b, |_, s| s.connect = Some(Nanos(1)));
+            each(b, |i, s| {
+                if i == 7 {
+                    (s.outcome, s.error) = (Outcome::Unsent, Some("8 requests were in flight".to_owned()));
+                }
+            });
+        },
+        |b| {
+            each(b, |i, s| {
+                if i == 7 {
+                    let words = format!("{OWN_LIMIT}no connection to http://10.0.0.0:80: Too many open files");
+                    (s.outcome, s.error) = (Outcome::Unsent, Some(words));
+                }
+            });
         },
     ),
     Case(

@@ -1,7 +1,7 @@
 //! The columns of `samples.csv`, written and read: a contract with people's notebooks, so a change of a name is a
 //! change of version. Units stand in the names; what did not happen or is not known is blank, never 0.
 
-use super::{Nanos, Outcome, Phase, Remark, Remarks, Sample, Stamps};
+use super::{Nanos, Opened, Outcome, Phase, Remark, Remarks, Sample, Stamps};
 use crate::scenario::plan::Plan;
 use anyhow::{Context, anyhow};
 use std::borrow::Cow;
@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 42] = [
+pub const COLUMNS: [&str; 43] = [
     "target",
     "wire",
     "phase",
@@ -52,6 +52,7 @@ pub const COLUMNS: [&str; 42] = [
     "thoughts",
     "first_answer_us",
     "remarks",
+    "connection",
 ];
 
 /// The names that rows hold and samples hold the positions of.
@@ -147,6 +148,7 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.whole(Some(sample.thoughts));
     row.micros(stamps.first_answer);
     row.words(sample.remarks.all().map(Remark::as_str));
+    row.word(sample.opened.map_or("", Opened::as_str));
     // The last comma becomes the line's end.
     if let Some(last) = row.out.last_mut() {
         *last = b'\n';
@@ -306,6 +308,7 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
         retries: row.get(36)?.parse().ok()?,
         thoughts: row.get(39)?.parse().ok()?,
         remarks: Remarks::parse(row.get(41)?)?,
+        opened: Opened::parse(row.get(42)?)?,
     })
 }
 
@@ -364,6 +367,7 @@ mod tests {
                 server_total: times[6], server_load: times[7], server_prompt: times[8], server_output: times[9],
                 request_hash: hash, text_hash: counts[0], error, item, gap_max: times[10], dimensions: turn,
                 connect: times[2], retries: 1, thoughts: small / 2, remarks: Remarks::parse(if small % 2 == 0 { "no_stream bad_text" } else { "" }).unwrap(),
+                opened: Opened::ALL.get(small as usize % 9).copied(),
             }
         }
     }

@@ -54,6 +54,7 @@ pub fn sample(target: usize, index: u64) -> Sample {
         retries: 0,
         thoughts: 0,
         remarks: crate::record::Remarks::default(),
+        opened: None,
     }
 }
 
