@@ -216,5 +216,6 @@ fn an_engine_that_takes_two_seconds_has_a_capacity() {
     let probes = rows(&dir.path().join("out/capacity.csv"));
     assert!(probes.iter().all(|probe| probe["failed"] == "0"), "{probes:?}");
     // Four at once, for that is how many it works on; eight wait for each other.
-    assert_eq!(found["low"].as_f64(), Some(4.0), "{told}");
+    let [value, high] = ["value", "high"].map(|end| found[end].as_f64().unwrap_or_default());
+    assert!(value > 4.0 && value < 8.0 && high == 8.0, "{told}");
 }

@@ -17,6 +17,7 @@ mod line;
 mod machine;
 mod settings;
 mod shape;
+mod slow;
 mod steady;
 mod work;
 
@@ -97,7 +98,7 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 9] = [
+const FAMILIES: [&[(&str, Check)]; 10] = [
     &work::CHECKS,
     &answers::CHECKS,
     &settings::CHECKS,
@@ -106,6 +107,7 @@ const FAMILIES: [&[(&str, Check)]; 9] = [
     &machine::CHECKS,
     &steady::CHECKS,
     &shape::CHECKS,
+    &slow::CHECKS,
     &enough::CHECKS,
 ];
 

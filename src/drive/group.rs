@@ -53,23 +53,18 @@ impl Group {
                 }
                 // One start for all lanes of the group: their windows are the same.
                 let now = setup.clock.now() + lead;
-                let opening = Opening::new(&group, &lanes, now);
+                let opening = Arc::new(Opening::new(&group, &lanes, now));
                 lanes.iter().for_each(|lane| lane.start(now));
-                let opening = opening.at_once();
+                opening.at_once();
                 let judged = judge.clone().map(|judge| midway(lanes.clone(), judge, group.opened.clone()));
                 let over = watch_over(group.run.clone(), lanes.clone());
                 *watch = Some(tokio::spawn(async move {
-                    let opened = async {
-                        if let Some(opening) = opening {
-                            opening.wait().await;
-                        }
-                    };
                     let judged = async {
                         if let Some(judged) = judged {
                             judged.await;
                         }
                     };
-                    tokio::join!(opened, judged, over);
+                    tokio::join!(opening.at_the_latest(), judged, over);
                 }));
             }
         };

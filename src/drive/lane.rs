@@ -2,6 +2,7 @@
 //! for every lane, and units leave in its order, so that two targets differ in how far they got and in nothing else.
 
 use super::fit;
+use super::opening::Opening;
 use super::stop::{Deadline, Stop};
 use super::stretch::{End, Stretch};
 use crate::record::log::Recorder;
@@ -10,8 +11,9 @@ use crate::scenario::PromptCache;
 use crate::scenario::plan::Plan;
 use crate::target::{Link, Target};
 use crate::workload::{Arrivals, Workload};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 /// What lanes are made of.
@@ -75,6 +77,8 @@ pub(super) struct Lane {
     pub stretch: Stretch,
     /// When its clock was opened.
     started: OnceLock<Nanos>,
+    /// What opens its window, until it has.
+    opening: OnceLock<Weak<Opening>>,
     window: OnceLock<Window>,
     /// When no more units leave, on the run's clock; `u64::MAX` where nothing but their number ends it.
     closes: AtomicU64,
@@ -125,6 +129,7 @@ impl Lane {
             side,
             stretch,
             started: OnceLock::new(),
+            opening: OnceLock::new(),
             window: OnceLock::new(),
             closes: AtomicU64::new(u64::MAX),
             measures: AtomicU64::new(0),
@@ -160,6 +165,11 @@ impl Lane {
         let _ = self.started.set(start);
     }
 
+    /// Says what opens the window.
+    pub fn opened_by(&self, opening: &Arc<Opening>) {
+        let _ = self.opening.set(Arc::downgrade(opening));
+    }
+
     /// Opens the measured window at `from`.
     pub fn open(&self, from: Nanos) {
         if let End::Clock(length) = self.stretch.end {
@@ -171,13 +181,17 @@ impl Lane {
     /// Notes that a request of a user's warm-up has ended.
     pub fn warmed(&self, user: &mut User) {
         if !std::mem::replace(&mut user.warmed, true) {
-            self.warmed.fetch_add(1, Relaxed);
+            // In one order for all: of two users that are the last at once, one has to see both.
+            self.warmed.fetch_add(1, SeqCst);
+            if let Some(opening) = self.opening.get().and_then(Weak::upgrade) {
+                opening.look();
+            }
         }
     }
 
     /// Whether each of so many users has had an answer in the warm-up, or a failure.
     pub fn warm_for(&self, users: u32) -> bool {
-        self.warmed.load(Relaxed) >= users
+        self.warmed.load(SeqCst) >= users
     }
 
     /// Units per second in a stretch that was there to learn them, its warm-up of `after` left out.

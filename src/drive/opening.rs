@@ -6,13 +6,11 @@ use super::lane::Lane;
 use crate::record::Nanos;
 use crate::scenario::plan::LoadPlan;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-/// How often it is looked whether every user has had an answer.
-const LOOK: Duration = Duration::from_millis(5);
-
-/// How far ahead a late opening lies, so that all that is done at it is done in time.
-const AHEAD: Nanos = Nanos(10_000_000);
+/// How often it is looked whether waiting has taken too long.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What opens the windows of a group, all at the same instant.
 pub(super) struct Opening {
@@ -22,6 +20,7 @@ pub(super) struct Opening {
     planned: Nanos,
     /// Whether the window opens as planned, whatever has come of the warm-up.
     fixed: bool,
+    opened: AtomicBool,
 }
 
 impl Opening {
@@ -30,34 +29,53 @@ impl Opening {
     pub fn new(group: &Group, lanes: &[Arc<Lane>], start: Nanos) -> Self {
         let warmup = lanes.first().map(|lane| lane.stretch.warmup).unwrap_or_default();
         let fixed = matches!(group.run.plan.load, LoadPlan::Open(_)) || warmup.is_zero();
-        Self { group: group.clone(), lanes: lanes.to_vec(), planned: start + warmup.into(), fixed }
+        Self {
+            group: group.clone(),
+            lanes: lanes.to_vec(),
+            planned: start + warmup.into(),
+            fixed,
+            opened: AtomicBool::new(false),
+        }
     }
 
-    /// Opens the windows at once if nothing has to be waited for; else gives itself back.
-    pub fn at_once(self) -> Option<Self> {
+    /// Opens the windows at once if nothing has to be waited for; else the users' first answers will.
+    pub fn at_once(self: &Arc<Self>) {
         if self.fixed {
             self.open(self.planned);
+        } else {
+            self.lanes.iter().for_each(|lane| lane.opened_by(self));
         }
-        (!self.fixed).then_some(self)
     }
 
-    /// Opens the windows when every user has had an answer or a failure; at the latest when a request begun at the end of the
-    /// warm-up's time would have timed out.
-    pub async fn wait(self) {
-        let Some(clock) = self.lanes.first().map(|lane| lane.setup.clock) else { return };
+    /// Opens the windows if every user has had an answer or a failure by now: asked by each user that has its first, so that
+    /// already its next request is a measured one.
+    pub fn look(&self) {
         let users = self.group.run.plan.load.concurrency();
+        if self.lanes.iter().all(|lane| lane.warm_for(users)) {
+            self.open(self.planned.max(self.group.run.clock.now()));
+        }
+    }
+
+    /// Opens the windows, if they aren't by then, when a request begun at the end of the warm-up's time would have timed out.
+    pub async fn at_the_latest(self: Arc<Self>) {
         let latest = self.planned + self.group.run.plan.timeout.0.into();
-        while clock.now() < latest && !self.lanes.iter().all(|lane| lane.warm_for(users)) {
+        while !self.opened.load(Relaxed) {
+            let now = self.group.run.clock.now();
             if self.lanes.iter().any(|lane| lane.setup.stop.stopped()) {
                 return;
             }
+            if now >= latest {
+                self.open(now);
+            }
             tokio::time::sleep(LOOK).await;
         }
-        self.open(self.planned.max(clock.now() + AHEAD));
     }
 
     /// Who hears of windows does so before the first request in one can have ended.
     fn open(&self, from: Nanos) {
+        if self.opened.swap(true, Relaxed) {
+            return;
+        }
         for lane in self.lanes.iter().filter(|lane| !lane.stretch.pace) {
             (self.group.opened)(lane.stretch.window(lane.side.number, from));
         }

@@ -24,8 +24,8 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
         field("arrivals", arrivals(plan, open));
     }
     field("waits", waits(plan));
-    field("order", order(plan));
     field("lasts", lasts(plan));
+    field("order", order(plan));
     field("workload", format!("{} prompts from {}", plan.workload.items, plan.workload.source));
     field("hash", plan.workload.hash.clone());
     field("seed", plan.seed.to_string());
