@@ -632,6 +632,29 @@ pub(super) const CASES: &[Case] = &[
     Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").min, |b| b.row("ttft").mean = Some(1000.0)),
     Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").max, |b| b.row("ttft").mean = Some(9001.0)),
     Case("clamped-values", nothing, |b| b.row("latency").clamped = 1),
+    Case("long-answers", |b| long(b, "closed", 99, "1s"), |b| long(b, "closed", 101, "1s")),
+    // A number of requests ends with an answer.
+    Case("long-answers", |b| b.row("latency").mean = Some(1e6), |b| long(b, "open", 101, "1s")),
+    // Blocks are cut by answers.
+    Case(
+        "long-answers",
+        |b| {
+            long(b, "closed", 101, "1s");
+            b.plan.order = Order::Alternate;
+        },
+        |b| long(b, "closed", 500, "1s"),
+    ),
+    Case("short-warmup", |b| long(b, "closed", 51, "51ms"), |b| long(b, "closed", 51, "50ms")),
+    Case("short-warmup", |b| long(b, "open", 51, "60ms"), |b| long(b, "open", 51, "0s")),
+    Case("unequal-contention", |b| ends_later(b, 200), |b| ends_later(b, 230)),
+    Case(
+        "unequal-contention",
+        |b| {
+            ends_later(b, 230);
+            b.plan.order = Order::Isolated;
+        },
+        |b| ends_later(b, 1000),
+    ),
     Case("few-samples", |b| b.outcomes(0, 20, 0), |b| b.outcomes(0, 19, 0)),
     Case("few-samples", |b| b.outcomes(0, 1, 0), |b| b.outcomes(0, 2, 0)),
 ];
@@ -966,4 +989,31 @@ fn vectors(bench: &mut Bench, first: fn(u64) -> u32, second: fn(u64) -> u32) {
 fn undefined(bench: &mut Bench, pairs: f64) {
     let told = Row { n: Some(60), mean: Some(pairs), ..Row::new("cosine_undefined", "1") };
     *row(&mut bench.targets[0], "cosine_undefined") = told;
+}
+
+/// Answers of so many milliseconds in a window of a second, after a warm-up.
+fn long(bench: &mut Bench, load: &str, answer_ms: u32, warmup: &str) {
+    match load {
+        "open" => open(bench, 200),
+        _ => closed(bench, 2, serde_json::json!({ "duration": "1s" }), "0s"),
+    }
+    let mut changed = serde_json::to_value(&bench.plan.load).unwrap();
+    (changed[load]["warmup"], changed[load]["duration"]) = (warmup.into(), "1s".into());
+    if load == "closed" {
+        changed[load].as_object_mut().unwrap().remove("duration");
+    }
+    set_load(bench, changed);
+    row(&mut bench.targets[0], "latency").mean = Some(f64::from(answer_ms) * 1e3);
+}
+
+/// The last answer of the first target ends so many milliseconds later.
+fn ends_later(bench: &mut Bench, ms: u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        if index + 1 == ANSWERS {
+            sample.stamps.end = sample.stamps.end.map(|end| Nanos(end.0 + ms * 1_000_000));
+        }
+        sample
+    });
+    bench.gather(0, samples);
 }

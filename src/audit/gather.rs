@@ -267,6 +267,12 @@ impl Gathered {
         self.blocks.values().map(|(from, to)| to.since(*from).seconds()).sum()
     }
 
+    /// The first planned instant and the last end.
+    pub(super) fn edges(&self) -> Option<(Nanos, Nanos)> {
+        let from = self.blocks.values().map(|(from, _)| *from).min()?;
+        Some((from, self.blocks.values().map(|(_, to)| *to).max()?))
+    }
+
     /// Share of different latencies among the first answers, and their number.
     pub(super) fn different_latencies(&self) -> Option<(f64, usize)> {
         (self.first_n > 0).then(|| (self.first.len() as f64 / self.first_n as f64, self.first_n))

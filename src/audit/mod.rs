@@ -18,6 +18,7 @@ mod machine;
 mod oddities;
 mod settings;
 mod shape;
+mod slow;
 mod steady;
 mod work;
 
@@ -98,7 +99,7 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 10] = [
+const FAMILIES: [&[(&str, Check)]; 11] = [
     &work::CHECKS,
     &answers::CHECKS,
     &oddities::CHECKS,
@@ -108,6 +109,7 @@ const FAMILIES: [&[(&str, Check)]; 10] = [
     &machine::CHECKS,
     &steady::CHECKS,
     &shape::CHECKS,
+    &slow::CHECKS,
     &enough::CHECKS,
 ];
 

@@ -1,7 +1,7 @@
 //! What a probe shows: its rows folded into what the limits are judged by.
 
 use super::worth::{effective, worth};
-use crate::record::{Nanos, Phase, Sample};
+use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::{Figure, Limit, Measure, Slo};
 use crate::stats::{Window, Work, measured, quantile_interval, t_quantile};
 use serde::{Deserialize, Serialize};
@@ -39,8 +39,11 @@ pub struct Evidence {
     pub seconds: f64,
     /// Requests planned inside it.
     pub requests: u64,
-    /// Those without a complete answer, unsent ones among them.
+    /// Those without a complete answer, unsent ones among them; those that were not waited for aren't.
     pub failed: u64,
+    /// Those that were not waited for, because the probe had ended: nobody knows what would have become of them.
+    #[serde(default)]
+    pub unfinished: u64,
     /// Those that were never sent: as many were in flight as may be.
     pub unsent: u64,
     /// Answers a second by the work that was done inside it.
@@ -83,6 +86,7 @@ pub struct Gather<'a> {
     ended: Vec<f64>,
     requests: u64,
     failed: u64,
+    unfinished: u64,
     unsent: u64,
     work: Work,
 }
@@ -99,6 +103,7 @@ impl<'a> Gather<'a> {
             ended: vec![0.0; STRETCHES],
             requests: 0,
             failed: 0,
+            unfinished: 0,
             unsent: 0,
             work: Work::default(),
         }
@@ -121,7 +126,9 @@ impl<'a> Gather<'a> {
             self.arrived[at] += 1.0;
         }
         // What was never sent never ended either: it is what the queue would hold.
-        if let Some(at) = stamps.end.filter(|_| stamps.sent.is_some()).and_then(|end| self.stretch(end)) {
+        let unfinished = sample.outcome == Outcome::Unfinished;
+        let end = stamps.end.filter(|_| stamps.sent.is_some() && !unfinished);
+        if let Some(at) = end.and_then(|end| self.stretch(end)) {
             self.ended[at] += 1.0;
         }
         let answered = sample.outcome.answered();
@@ -132,8 +139,13 @@ impl<'a> Gather<'a> {
             return;
         }
         self.requests += 1;
-        self.failed += u64::from(!answered);
-        self.unsent += u64::from(stamps.sent.is_none());
+        self.failed += u64::from(!answered && !unfinished);
+        self.unfinished += u64::from(unfinished);
+        self.unsent += u64::from(stamps.sent.is_none() && !unfinished);
+        if unfinished {
+            self.push_unfinished(sample);
+            return;
+        }
         for (limit, seen) in self.slo.limits.iter().zip(&mut self.seen) {
             let told = match limit.measure {
                 // As shares of broken ones, both.
@@ -146,6 +158,27 @@ impl<'a> Gather<'a> {
             };
             if let Some((value, from_sent)) = told {
                 seen.push(Seen { planned: stamps.planned, value, from_sent });
+            }
+        }
+    }
+
+    /// Takes a row that was not waited for. What it took so far is the least it would have taken: a limit that this breaks is
+    /// broken; of any other it says nothing.
+    fn push_unfinished(&mut self, sample: &Sample) {
+        let shown = |limit: &Limit| -> Option<(f64, f64)> {
+            let sure = |from_sent| least(limit, sample, from_sent);
+            // From the instant sent it may still have been in time.
+            sure(false).map(|value| (value, sure(true).unwrap_or_default()))
+        };
+        let broken = self.slo.of_each().any(|limit| shown(limit).is_some_and(|(value, _)| limit.broken_by(value)));
+        for (limit, seen) in self.slo.limits.iter().zip(&mut self.seen) {
+            let told = match limit.measure {
+                Measure::Errors => None,
+                Measure::Goodput => broken.then_some((1.0, 1.0)),
+                _ => shown(limit),
+            };
+            if let Some((value, from_sent)) = told {
+                seen.push(Seen { planned: sample.stamps.planned, value, from_sent });
             }
         }
     }
@@ -172,6 +205,7 @@ impl<'a> Gather<'a> {
             seconds,
             requests: self.requests,
             failed: self.failed,
+            unfinished: self.unfinished,
             unsent: self.unsent,
             achieved_per_s: self.work.answers / seconds,
             goodput_per_s: self.work.good / seconds,
@@ -182,6 +216,19 @@ impl<'a> Gather<'a> {
             length: 1.0,
             series,
         }
+    }
+}
+
+/// What is sure of a request that was not waited for: its time to the first token if that had come; else infinity where a time
+/// has passed its limit already.
+fn least(limit: &Limit, sample: &Sample, from_sent: bool) -> Option<f64> {
+    let so_far =
+        || measured(Measure::Latency, sample, from_sent).filter(|us| limit.broken_by(*us)).map(|_| f64::INFINITY);
+    match limit.measure {
+        _ if limit.figure == Figure::Mean => None,
+        Measure::Ttft => measured(Measure::Ttft, sample, from_sent).or_else(so_far),
+        Measure::Latency => so_far(),
+        _ => None,
     }
 }
 

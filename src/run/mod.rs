@@ -32,7 +32,7 @@ use sweep::sweep_length;
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};
-use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
+use crate::drive::{Driver, LaneSetup, Listener, Stop, Window, cold_starts, drive, pressed};
 use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
@@ -183,7 +183,7 @@ async fn measure(
     };
     // Before the first request: a run that is killed can be told from here on.
     keep(&|_| {})?;
-    let bars = progress::Progress::start(&plan, options.quiet);
+    let bars = Arc::new(progress::Progress::start(&plan, options.quiet));
     let fold = lock(&manifest).fold();
     let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
@@ -199,28 +199,25 @@ async fn measure(
         stop: stop.clone(),
     };
 
+    let listener = Listener::start(&stop);
     bars.say("first request to each target");
-    let cold = tokio::select! {
-        told = cold_starts(&setup, &targets) => told,
-        _ = tokio::signal::ctrl_c() => {
-            stop.interrupt();
-            Vec::new()
-        }
-    };
+    let cold = cold_starts(&setup, &targets, |waiting| bars.waiting(waiting)).await;
     let failed = cold.iter().zip(&plan.targets).find(|(cold, _)| !cold.outcome.answered());
+    let failed = failed.filter(|_| !stop.interrupted());
     let refused = failed.map(|(cold, target)| refusal(&target.name, cold.outcome, cold.error.as_deref()));
     if refused.is_none() && !stop.interrupted() {
         tokio::select! {
             () = cold::cold_starts(&setup, &targets, &manifest, |text| bars.say(&text)) => {}
-            _ = tokio::signal::ctrl_c() => stop.interrupt(),
+            () = stop.heard() => {}
         }
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {
             bars.warming(plan.workload.items);
         }
         bars.load();
         let opened = {
-            let (keep, edges) = (keep.clone(), watch.edges());
+            let (keep, edges, bars) = (keep.clone(), watch.edges(), bars.clone());
             move |window: Window| {
+                bars.opened(window, clock.now());
                 edges.at(window.from.seconds());
                 if let Some(to) = window.to {
                     edges.at(to.seconds());
@@ -233,6 +230,7 @@ async fn measure(
             drive(&setup, &targets, options.driver, judge, opened).await?;
         }
     }
+    drop(listener);
     // Where no window told its end, the last answer was just now.
     let end = clock.now();
     let watched = watch.stop(options.quiet);
@@ -354,7 +352,8 @@ fn watch_interrupts() -> Arc<AtomicBool> {
     let stopped = Arc::new(AtomicBool::new(false));
     let raise = stopped.clone();
     tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        loop {
+            pressed().await;
             raise.store(true, Relaxed);
         }
     });

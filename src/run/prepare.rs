@@ -265,7 +265,8 @@ fn plan(
         until_ci: scenario.load.until.map(|until| until.ci),
         load,
         timeout: scenario.timeout,
-        drain: scenario.drain,
+        load_timeout: scenario.first_limit(),
+        drain: scenario.drain.unwrap_or(scenario.timeout),
         audit: scenario.audit.clone(),
         gates: GatesPlan::of(scenario),
     }

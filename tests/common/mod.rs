@@ -66,6 +66,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
             warmup: Span::default(),
         }),
         timeout: Span(Duration::from_secs(5)),
+        load_timeout: Span(Duration::from_secs(600)),
         drain: Span(Duration::from_secs(1)),
         audit: AuditSpec::default(),
         gates: GatesPlan::default(),

@@ -21,7 +21,7 @@ const fn number(id: &'static str, severity: Severity, default: f64, of: &'static
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 71] = [
+pub const RULES: [RuleSpec; 74] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -221,6 +221,26 @@ pub const RULES: [RuleSpec; 71] = [
         "figures contradict each other: a mean below the minimum, a p95 below the median",
     ),
     plain("clamped-values", Note, "values lie outside of what a histogram holds"),
+    // Answers that are long beside the window.
+    share(
+        "long-answers",
+        Doubt,
+        0.1,
+        "an answer takes more than this share of the measured window: what is in flight at its edges weighs too much",
+    ),
+    share(
+        "short-warmup",
+        Doubt,
+        0.05,
+        "the warm-up is shorter than an answer that takes more than this share of the window (a note in a closed loop with a \
+         warm-up, whose window waits for every user's first answer)",
+    ),
+    share(
+        "unequal-contention",
+        Doubt,
+        0.1,
+        "with `requests`, a target ran on alone for more than this share of its time after the others had ended",
+    ),
     // Samples enough.
     number(
         "few-samples",
