@@ -15,6 +15,7 @@ mod judge;
 mod lengths;
 mod line;
 mod machine;
+mod oddities;
 mod settings;
 mod shape;
 mod steady;
@@ -97,9 +98,10 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 9] = [
+const FAMILIES: [&[(&str, Check)]; 10] = [
     &work::CHECKS,
     &answers::CHECKS,
+    &oddities::CHECKS,
     &settings::CHECKS,
     &caches::CHECKS,
     &generator::CHECKS,

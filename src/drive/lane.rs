@@ -5,7 +5,6 @@ use super::stop::{Deadline, Stop};
 use super::stretch::{End, Stretch};
 use crate::record::log::Recorder;
 use crate::record::{Nanos, Phase, Stopwatch};
-use crate::scenario::PromptCache;
 use crate::scenario::plan::Plan;
 use crate::target::{Link, Target};
 use crate::workload::{Arrivals, Workload};
@@ -83,7 +82,10 @@ pub(super) struct Lane {
 pub(super) struct User {
     pub number: u32,
     pub link: Link,
+    /// Quick failures in a row.
     pub failures: u32,
+    /// How long the engine asked to be left alone.
+    pub retry_after: Option<std::time::Duration>,
     pub own: Vec<String>,
     pub deadline: Arc<Deadline>,
     side: Arc<Side>,
@@ -133,6 +135,7 @@ impl Lane {
             number: self.users.fetch_add(1, Relaxed),
             link: self.side.links().pop().unwrap_or_default(),
             failures: 0,
+            retry_after: None,
             own: Vec::new(),
             deadline: self.setup.stop.deadline(),
             side: self.side.clone(),
@@ -196,9 +199,7 @@ impl Lane {
             return None;
         }
         let now = self.setup.clock.now();
-        let every = self.setup.plan.workload.prompt_cache == PromptCache::Warm;
-        let owed = if every { self.setup.workload.items().len() as u64 } else { 0 };
-        if now < from || self.side.warmups.load(Relaxed) < owed {
+        if now < from {
             return Some((Phase::Warmup, self.warm()));
         }
         if now.0 >= self.closes.load(Relaxed) {

@@ -3,6 +3,7 @@
 //! over a `pool` of connections. `order` says which lanes run when, a `stretch` is a block's work, a `group` runs together.
 
 mod ask;
+mod back_off;
 #[cfg(feature = "goose")]
 mod closed;
 mod group;
@@ -16,6 +17,7 @@ mod pool;
 mod row;
 mod stop;
 mod stretch;
+mod warm;
 
 pub use judge::Judge;
 pub use lane::{LaneSetup, Window};

@@ -4,6 +4,7 @@ use super::group::Group;
 use super::judge::{Judge, ask, first_pairs};
 use super::lane::{Lane, LaneSetup, Side, Window};
 use super::stretch::{Cutter, Stretch};
+use super::warm::warm;
 use crate::record::{Outcome, Sample};
 use crate::scenario::Order;
 use crate::target::Target;
@@ -94,16 +95,28 @@ pub async fn drive(
     let group = Group { run: setup.clone(), driver, opened: Arc::new(opened) };
     let whole = Stretch::whole(&setup.plan, setup.arrivals.as_ref());
     match setup.plan.order {
-        Order::Concurrent => drop(group.drive(&sides, &whole, judge).await?),
+        Order::Concurrent => {
+            warm(setup, &sides).await;
+            if !setup.stop.stopped() {
+                group.drive(&sides, &whole, judge).await?;
+            }
+        }
         Order::Isolated => {
             for side in &sides {
+                warm(setup, std::slice::from_ref(side)).await;
                 if setup.stop.stopped() {
                     break;
                 }
                 group.drive(std::slice::from_ref(side), &whole, None).await?;
             }
         }
-        Order::Alternate => alternate(&group, &sides, judge).await?,
+        Order::Alternate => {
+            // One after the other: an engine that warms beside another would be slow with it.
+            for side in &sides {
+                warm(setup, std::slice::from_ref(side)).await;
+            }
+            alternate(&group, &sides, judge).await?;
+        }
     }
     Ok(())
 }

@@ -22,7 +22,6 @@ impl Lane {
             target: self.side.number,
             phase,
             block: self.stretch.block,
-            lane: self.side.number as u32,
             user,
             index: unit.first_index + turn as u64,
             conversation: chat.then_some(unit.number),
@@ -51,6 +50,7 @@ impl Lane {
             retries: 0,
             thoughts: 0,
             remarks: Remarks::default(),
+            opened: None,
         }
     }
 
@@ -61,10 +61,12 @@ impl Lane {
         sample.connect = connect;
         let Exchange { sent, first_byte, end, outcome, answer, retries } = match story {
             Ok(told) => told,
-            Err((end, error)) => {
-                sample.outcome = Outcome::Connect;
-                sample.stamps.end = Some(end);
-                sample.error = Some(error);
+            Err((end, no)) => {
+                // What a limit of ours kept from being sent is `unsent`, and has no end.
+                if !no.ours {
+                    (sample.outcome, sample.stamps.end) = (Outcome::Connect, Some(end));
+                }
+                sample.error = Some(no.why);
                 return (sample, String::new(), None);
             }
         };
@@ -96,14 +98,13 @@ impl Lane {
         sample.remarks = answer.remarks;
         if let Some(vector) = &answer.vector {
             sample.dimensions = u32::try_from(vector.len()).ok();
+            sample.remarks.add_vector(vector);
             sample.text_hash = Some(text_hash(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
         } else if !answer.text.is_empty() {
             sample.text_hash = Some(text_hash(answer.text.as_bytes()));
         }
         self.judge(&mut sample, &answer.text, answer.vector.as_deref());
-        // One that couldn't be read is not compared with anything.
-        let vector = answer.vector.filter(|_| sample.outcome == Outcome::Ok);
-        (sample, answer.text, vector)
+        (sample, answer.text, answer.vector)
     }
 
     /// What an answer that came through is worth to the task.

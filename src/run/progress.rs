@@ -74,6 +74,7 @@ pub(super) struct Progress {
     bars: MultiProgress,
     lines: Vec<ProgressBar>,
     shown: bool,
+    quiet: bool,
     plan: Shape,
     thread: Mutex<Option<(Arc<AtomicBool>, JoinHandle<()>)>>,
 }
@@ -122,7 +123,7 @@ impl Progress {
         if !quiet && !shown {
             super::tell(super::prepare::wrapped(&format!("loadcmp: {}", headline(plan))));
         }
-        Self { view, bars, lines, shown, plan: plan_shape, thread: Mutex::default() }
+        Self { view, bars, lines, shown, quiet, plan: plan_shape, thread: Mutex::default() }
     }
 
     /// The view that the recorder fills.
@@ -136,6 +137,15 @@ impl Progress {
             line.set_message(text.to_owned());
             line.tick();
         }
+    }
+
+    /// Every prompt is asked once before the load.
+    pub(super) fn warming(&self, prompts: usize) {
+        let text = format!("asking every prompt once before the load ({prompts}, `prompt_cache: warm`)");
+        if !self.quiet && !self.shown {
+            super::tell(super::prepare::wrapped(&format!("loadcmp: {text}")));
+        }
+        self.say(&text);
     }
 
     /// The load begins: draws from now on.
