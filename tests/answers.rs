@@ -94,7 +94,7 @@ fn openai_cases() -> Vec<(Vec<u8>, Told)> {
         (usage(r#"{"prompt_tokens":3,"completion_tokens":NaN}"#), (Ok, "pos", None, "bad_count", (1, 0))),
         (usage(r#"{"prompt_tokens":3,"completion_tokens":{}}"#), (Ok, "pos", None, "bad_count", (1, 0))),
         (usage("null"), fine),
-        (good.replace(r#""finish_reason""#, r#""x":0},{"timings":{"prompt_ms":-1},"finish_reason""#) + "data: [DONE]\n\n", fine),
+        (usage(r#"{"prompt_tokens":3},"timings":{"prompt_ms":-1,"predicted_n":7}"#), (Ok, "pos", Some(7), "bad_count", (1, 0))),
         (deltas(&[r#"{"content":"pos\ud83d"}"#]), (Ok, "pos\u{fffd}", None, "bad_text", (1, 0))),
         // Server-sent events by the standard.
         (format!("\u{feff}: hi\nretry: 5\nid: 7\ndata:\n\n{}data: [DONE]\n\n", good.replace('\n', "\r\n")), fine),
@@ -222,6 +222,81 @@ async fn check(name: &str, wire: serde_json::Value, stream: bool, bytes: Vec<u8>
 async fn openai_answers_are_read_for_what_they_are() {
     for (body, told) in openai_cases() {
         check("openai", json!({"openai": {}}), true, http(&body, true), told).await;
+    }
+}
+
+#[tokio::test]
+async fn whole_answers_are_read_by_the_same_rule() {
+    let openai = |message: &str| format!("{{\"choices\":[{{\"message\":{message},\"finish_reason\":\"stop\"}}]}}");
+    let failed = |error| (ErrorFrame, error, None, "", (0, 0));
+    for (wire, body, told) in [
+        ("openai", openai(r#"{"content":"pos"}"#), (Ok, "pos", None, "", (1, 0))),
+        ("openai", openai(r#"{"content":"<think>neg?</think>\n\npos"}"#), (Ok, "pos", None, "", (2, 1))),
+        ("openai", openai(r#"{"content":"neg?</think>pos"}"#), (Ok, "pos", None, "", (2, 1))),
+        ("openai", openai(r#"{"content":"<think>pos"}"#), (Ok, "", None, "open_thought", (1, 1))),
+        ("openai", openai(r#"{"content":"pos","reasoning_content":"neg?"}"#), (Ok, "pos", None, "", (2, 1))),
+        (
+            "openai",
+            openai(r#"{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}"#),
+            (Ok, "{}", None, "", (1, 0)),
+        ),
+        ("openai", "{\"choices\":null}".into(), (Truncated, "finish_reason", None, "", (0, 0))),
+        ("openai", "{\"object\":\"error\",\"message\":\"no slot\"}".into(), failed("no slot")),
+        ("openai", "<title>no slot</title>".into(), failed("no slot")),
+        ("openai", "".into(), (Truncated, "an empty body", None, "", (0, 0))),
+        ("ollama", "{\"response\":\"pos\",\"done\":true,\"eval_count\":1.0}".into(), (Ok, "pos", Some(1), "", (1, 0))),
+        ("ollama", "{\"response\":\"\",\"done\":false}".into(), failed("`done` false")),
+        ("ollama", "{\"detail\":\"no slot\"}".into(), failed("no slot")),
+    ] {
+        check(&format!("{wire}, whole"), json!({wire: {}}), false, http(body.as_bytes(), true), told).await;
+    }
+}
+
+#[tokio::test]
+#[cfg(unix)]
+async fn gg_core_frames_are_read_by_the_same_rule() {
+    use std::io::Read;
+    let (token, clamp) = (r#""type":"inference_response","request_id":1"#, r#""tokens_generated":7"#);
+    let whole = |rest: &str| format!("{{{token},{rest}}}").into_bytes();
+    let cut = [b"{".as_slice(), token.as_bytes(), b",\"output\":\"po\xf0\x9f\",", clamp.as_bytes(), b"}"].concat();
+    for (frame, told) in [
+        (whole(&format!("\"output\":\"pos\",{clamp}")), (Ok, "pos", Some(7), "")),
+        (whole("\"output\":\"pos\",\"tokens_generated\":7.0"), (Ok, "pos", Some(7), "")),
+        (whole("\"output\":\"pos\",\"tokens_generated\":-7"), (Ok, "pos", None, "bad_count")),
+        (whole("\"output\":\"<think>neg?</think>pos\""), (Ok, "pos", None, "")),
+        (whole("\"output\":null"), (Ok, "", None, "")),
+        (whole("\"output\":\"pos\\ud83d\""), (Ok, "pos\u{fffd}", None, "bad_text")),
+        (cut, (Ok, "po\u{fffd}", Some(7), "bad_text")),
+        (whole("\"error\":{\"message\":\"no slot\"}"), (ErrorFrame, "no slot", None, "")),
+        (b"nonsense".to_vec(), (ErrorFrame, "nonsense", None, "")),
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("gg.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+        let (answer, shown) = (frame.clone(), String::from_utf8_lossy(&frame).into_owned());
+        std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept()?;
+            for frame in [br#"{"type":"handshake_ack"}"#.to_vec(), answer] {
+                let mut length = [0; 4];
+                socket.read_exact(&mut length)?;
+                socket.read_exact(&mut vec![0; u32::from_le_bytes(length) as usize])?;
+                socket.write_all(&[&(frame.len() as u32).to_le_bytes(), frame.as_slice()].concat())?;
+            }
+            std::io::Result::Ok(())
+        });
+        let target = spec(json!({"gg_core": {"socket": path}}));
+        let endpoint = loadcmp::scenario::plan::Endpoint::Unix { path };
+        let plan = plan(Task::Generate, target, endpoint, false, PromptFormat::Raw);
+        let got = common::ask(&plan, "?", Duration::from_secs(20)).await;
+        let remarks: Vec<&str> = got.answer.remarks.all().map(|remark| remark.as_str()).collect();
+        let says =
+            if got.outcome == Ok { got.answer.text.clone() } else { got.answer.error.clone().unwrap_or_default() };
+        assert_eq!(
+            (got.outcome, got.answer.output_tokens, remarks.join(" ").as_str()),
+            (told.0, told.2, told.3),
+            "{shown}\n{got:?}"
+        );
+        assert!(if got.outcome == Ok { says == told.1 } else { says.contains(told.1) }, "{shown}: {says}");
     }
 }
 
@@ -527,7 +602,7 @@ fn an_answer_without_end_fills_no_memory_and_ends_at_the_limits() {
         let mut peak = 0;
         while child.try_wait().expect("a state").is_none() {
             peak = peak.max(peak_mib(child.id()).unwrap_or(0));
-            if begun.elapsed() > Duration::from_secs(120) {
+            if begun.elapsed() > Duration::from_secs(300) {
                 let _ = child.kill();
                 panic!("{error}: it doesn't end");
             }
@@ -540,6 +615,25 @@ fn an_answer_without_end_fills_no_memory_and_ends_at_the_limits() {
             assert!(error.split('|').any(|error| row["error"].contains(error)), "{error}: {row:?}");
             assert!(["truncated", "timeout", "connect"].contains(&row["outcome"].as_str()), "{row:?}");
         }
+    }
+}
+
+#[test]
+fn an_answer_that_drips_on_ends_at_the_timeout() {
+    let engine = Engine::start(|socket, _| {
+        socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+        loop {
+            socket.write_all(format!("{OPENAI}\n\n").as_bytes())?;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    });
+    let load = "{ users: 2, requests: 4 }";
+    let run = Run::of("generate", &[engine.openai("e")], ", stream: true", load, "timeout: 1s\n");
+    for row in run.samples("e") {
+        assert_eq!(row["outcome"], "timeout", "{row:?}");
+        let latency = number(&row, "latency_us");
+        assert!(latency.is_some_and(|latency| (1e6..20e6).contains(&latency)), "{row:?}");
+        assert!(number(&row, "chunks").is_some_and(|chunks| chunks >= 1.0), "{row:?}");
     }
 }
 
