@@ -321,6 +321,7 @@ enum DriverArg {
 }
 
 fn main() -> ExitCode {
+    loadcmp::host::raise_open_files();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -1,11 +1,11 @@
 //! For each rule, a run that it is quiet of and one that it speaks of, mostly with one step between them.
 
 use super::fixture::{ANSWERS, Bench, answer, row, verdict};
-use crate::record::{Nanos, Outcome, Sample};
+use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Remark, Sample};
 use crate::scenario::audit::{Setting, rule};
 use crate::scenario::plan::Endpoint;
 use crate::scenario::{History, Order, PromptCache, Task};
-use crate::stats::Second;
+use crate::stats::{Row, Second};
 
 pub(super) type Change = fn(&mut Bench);
 
@@ -148,14 +148,36 @@ pub(super) const CASES: &[Case] = &[
     Case("retries", nothing, |b| each(b, |i, s| s.retries = u32::from(i == 3))),
     Case(
         "reconnects",
-        |b| each(b, |i, s| s.connect = (i < 4).then_some(Nanos(1))),
-        |b| each(b, |i, s| s.connect = (i < 5).then_some(Nanos(1))),
+        |b| each(b, |i, s| s.opened = (i < 2).then_some(Opened::Closed)),
+        |b| each(b, |i, s| s.opened = (i < 3).then_some(Opened::Closed)),
     ),
     Case(
         "reconnects",
-        |b| (open(b, 200), each(b, |_, s| s.connect = Some(Nanos(1)))).0,
+        |b| (open(b, 200), each(b, |_, s| s.opened = Some(Opened::Closed))).0,
+        |b| each(b, |i, s| s.opened = Some([Opened::Closed, Opened::NotKept][i as usize % 2])),
+    ),
+    // A user's first connection, one that was idle by our own rule, and one after a failure are nobody's fault.
+    Case(
+        "reconnects",
+        |b| each(b, |i, s| s.opened = Some([Opened::First, Opened::Idle, Opened::Broken][i as usize % 3])),
+        |b| each(b, |i, s| s.opened = (i < 3).then_some(Opened::NotKept)),
+    ),
+    Case(
+        "own-limits",
         |b| {
-            each(b, |_, s| s.connect = Some(Nanos(1)));
+            each(b, |i, s| {
+                if i == 7 {
+                    (s.outcome, s.error) = (Outcome::Unsent, Some("8 requests were in flight".to_owned()));
+                }
+            });
+        },
+        |b| {
+            each(b, |i, s| {
+                if i == 7 {
+                    let words = format!("{OWN_LIMIT}no connection to http://10.0.0.0:80: Too many open files");
+                    (s.outcome, s.error) = (Outcome::Unsent, Some(words));
+                }
+            });
         },
     ),
     Case(
@@ -291,6 +313,35 @@ pub(super) const CASES: &[Case] = &[
         |b| (b.targets[0].rows.retain(|r| r.metric != "ttft"), b.outcomes(0, 0, 9)).1,
         |b| (b.targets[0].rows.retain(|r| r.metric != "ttft"), b.outcomes(0, 1, 9)).1,
     ),
+    // 2 of 200 are 1 %, which is the limit.
+    Case("no-stream", |b| remark(b, Remark::NoStream, 2), |b| remark(b, Remark::NoStream, 3)),
+    Case("no-end-mark", nothing, |b| remark(b, Remark::NoEnd, 1)),
+    Case("bad-counts", nothing, |b| remark(b, Remark::BadCount, 4)),
+    Case("bad-text", nothing, |b| remark(b, Remark::BadText, 1)),
+    Case("open-thoughts", nothing, |b| remark(b, Remark::OpenThought, 150)),
+    Case("thinking", nothing, |b| {
+        each(b, |_, s| s.thoughts = 3);
+        *row(&mut b.targets[0], "ttfat") = Row { p50: Some(250_000.0), ..Row::new("ttfat", "us") };
+    }),
+    Case(
+        "bad-vectors",
+        |b| each(b, |_, s| s.dimensions = Some(384)),
+        |b| {
+            each(b, |i, s| {
+                s.dimensions = Some(if i == 7 { 0 } else { 384 });
+                s.remarks.add_vector(if i < 3 {
+                    &[f32::NAN]
+                } else if i < 5 {
+                    &[0.0]
+                } else {
+                    &[1.0]
+                });
+            });
+        },
+    ),
+    Case("vector-lengths", |b| vectors(b, |_| 384, |_| 384), |b| vectors(b, |i| 384 - u32::from(i % 2 == 0), |_| 383)),
+    Case("vector-lengths", |b| vectors(b, |_| 384, |i| 384 * u32::from(i > 3)), |b| vectors(b, |_| 384, |_| 768)),
+    Case("undefined-cosines", |b| undefined(b, 0.0), |b| undefined(b, 3.0)),
     Case("stand-in", nothing, |b| b.plan.targets[1].stand_in = true),
     Case(
         "quantisation",
@@ -913,6 +964,31 @@ fn told(bench: &mut Bench, seconds: &[(f64, f64)]) {
         ..Second::default()
     };
     bench.timeline = (0..).zip(seconds).map(second).collect();
+}
+
+/// So many answers of the first target have this remark on them.
+fn remark(bench: &mut Bench, remark: Remark, count: u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        if index < count {
+            sample.remarks.add(remark);
+        }
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+/// The lengths of both targets' vectors.
+fn vectors(bench: &mut Bench, first: fn(u64) -> u32, second: fn(u64) -> u32) {
+    for (target, length) in [(0, first), (1, second)] {
+        let samples = (0..ANSWERS).map(|index| Sample { dimensions: Some(length(index)), ..answer(target, index) });
+        bench.gather(target, samples);
+    }
+}
+
+fn undefined(bench: &mut Bench, pairs: f64) {
+    let told = Row { n: Some(60), mean: Some(pairs), ..Row::new("cosine_undefined", "1") };
+    *row(&mut bench.targets[0], "cosine_undefined") = told;
 }
 
 /// Answers of so many milliseconds in a window of a second, after a warm-up.

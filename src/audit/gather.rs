@@ -2,7 +2,7 @@
 
 use super::lengths::Lengths;
 use super::line::Line;
-use crate::record::{Nanos, Outcome, Phase, Sample};
+use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample};
 use crate::scenario::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 const MOST: usize = 4096;
 /// First answers whose latencies are looked at for repeats: among many more, nanoseconds repeat by themselves.
 const LOOKED_AT: usize = 1000;
+/// Lengths of vectors that are told apart.
+const LENGTHS: usize = 64;
+
 /// Folds samples, target by target. Feed it the rows in the order of `samples.csv`.
 #[derive(Clone, Debug)]
 pub struct Gather {
@@ -36,8 +39,13 @@ pub struct Gathered {
     /// Time in flight, summed over requests: from sent to the end, and from planned to the end; in seconds.
     pub(super) in_flight_s: f64,
     pub(super) occupied_s: f64,
-    /// Requests that opened a connection.
-    pub(super) connects: u64,
+    /// Requests that opened a connection since the engine had closed the one that was there.
+    pub(super) closed: u64,
+    /// Requests that opened one since none is kept for a while: loadcmp's own choice.
+    pub(super) not_kept: u64,
+    /// Requests of any phase that a limit of ours kept from being sent, measured ones among them, and the first one's words.
+    pub(super) own_limits: (u64, u64),
+    pub(super) own_limit: Option<String>,
     /// Requests that were sent again.
     pub(super) resent: u64,
     /// By block and number, of the first requests: hash of what was asked, and latency in nanoseconds where answered.
@@ -53,6 +61,10 @@ pub struct Gathered {
     pub(super) chunks: u64,
     /// Answers with pieces of reasoning.
     pub(super) thought: u64,
+    /// Answers by what was odd about them, in the order of [`Remark::ALL`].
+    remarks: [u64; Remark::ALL.len()],
+    /// Vectors by their length; at most [`LENGTHS`] lengths are told apart.
+    pub(super) dimensions: BTreeMap<u32, u64>,
     /// Answers without a text (or vector).
     pub(super) without_text: u64,
     /// Answers by why they ended.
@@ -120,6 +132,12 @@ impl Gathered {
             self.measured(sample);
         }
         self.load(sample);
+        let ours = |words: &&String| sample.outcome == Outcome::Unsent && words.starts_with(OWN_LIMIT);
+        if let Some(words) = sample.error.as_ref().filter(ours) {
+            self.own_limits.0 += 1;
+            self.own_limits.1 += u64::from(sample.phase == Phase::Measure);
+            self.own_limit.get_or_insert_with(|| words[OWN_LIMIT.len()..].to_owned());
+        }
     }
 
     fn measured(&mut self, sample: &Sample) {
@@ -128,7 +146,8 @@ impl Gathered {
             self.begun += 1;
             self.begun_sent += u64::from(sample.outcome != Outcome::Unsent);
         }
-        self.connects += u64::from(sample.connect.is_some());
+        self.closed += u64::from(sample.opened == Some(Opened::Closed));
+        self.not_kept += u64::from(sample.opened == Some(Opened::NotKept));
         self.resent += u64::from(sample.retries > 0);
         if self.asked.len() < MOST && sample.index < MOST as u64 {
             let latency = sample.latency().filter(|_| sample.outcome.answered()).map(|latency| latency.0);
@@ -149,6 +168,14 @@ impl Gathered {
     fn answer(&mut self, sample: &Sample) {
         self.answered += 1;
         self.thought += u64::from(sample.thoughts > 0);
+        for (count, remark) in self.remarks.iter_mut().zip(Remark::ALL) {
+            *count += u64::from(sample.remarks.has(remark));
+        }
+        if let Some(length) = sample.dimensions
+            && (self.dimensions.len() < LENGTHS || self.dimensions.contains_key(&length))
+        {
+            *self.dimensions.entry(length).or_default() += 1;
+        }
         self.without_text += u64::from(sample.text_hash.is_none());
         remember(&mut self.prompts, (sample.item, sample.turn.unwrap_or(0)));
         if let Some(text) = sample.text_hash {
@@ -249,6 +276,11 @@ impl Gathered {
     /// Share of different latencies among the first answers, and their number.
     pub(super) fn different_latencies(&self) -> Option<(f64, usize)> {
         (self.first_n > 0).then(|| (self.first.len() as f64 / self.first_n as f64, self.first_n))
+    }
+
+    /// Answers that a remark is on.
+    pub(super) fn remarked(&self, remark: Remark) -> u64 {
+        self.remarks.iter().zip(Remark::ALL).filter(|(_, known)| *known == remark).map(|(n, _)| n).sum()
     }
 
     /// Different prompts that were answered, and different answers.

@@ -15,6 +15,7 @@ mod judge;
 mod lengths;
 mod line;
 mod machine;
+mod oddities;
 mod settings;
 mod shape;
 mod slow;
@@ -105,9 +106,10 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 10] = [
+const FAMILIES: [&[(&str, Check)]; 11] = [
     &work::CHECKS,
     &answers::CHECKS,
+    &oddities::CHECKS,
     &settings::CHECKS,
     &caches::CHECKS,
     &generator::CHECKS,

@@ -3,7 +3,7 @@
 use super::worth::{effective, worth};
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::{Figure, Limit, Measure, Slo};
-use crate::stats::{Window, measured, quantile_interval, so_far, t_quantile};
+use crate::stats::{Window, Work, measured, quantile_interval, so_far, t_quantile};
 use serde::{Deserialize, Serialize};
 
 /// Stretches of a probe's window over which the queue is watched.
@@ -46,9 +46,9 @@ pub struct Evidence {
     pub unfinished: u64,
     /// Those that were never sent: as many were in flight as may be.
     pub unsent: u64,
-    /// Answers that ended inside it, a second.
+    /// Answers a second by the work that was done inside it.
     pub achieved_per_s: f64,
-    /// Planned requests a second that were answered within every limit on times and token rates.
+    /// Those of them that kept every limit on times and token rates.
     pub goodput_per_s: f64,
     /// By limit, times from the planned instant.
     pub shown: Vec<Shown>,
@@ -79,6 +79,7 @@ struct Seen {
 /// Takes a probe's rows, in any order.
 pub struct Gather<'a> {
     slo: &'a Slo,
+    open_loop: bool,
     window: Window,
     seen: Vec<Vec<Seen>>,
     arrived: Vec<f64>,
@@ -87,15 +88,15 @@ pub struct Gather<'a> {
     failed: u64,
     unfinished: u64,
     unsent: u64,
-    achieved: u64,
-    good: u64,
+    work: Work,
 }
 
 impl<'a> Gather<'a> {
     /// For rows of a window.
-    pub fn new(slo: &'a Slo, window: Window) -> Self {
+    pub fn new(slo: &'a Slo, open_loop: bool, window: Window) -> Self {
         Self {
             slo,
+            open_loop,
             window,
             seen: vec![Vec::new(); slo.limits.len()],
             arrived: vec![0.0; STRETCHES],
@@ -104,8 +105,7 @@ impl<'a> Gather<'a> {
             failed: 0,
             unfinished: 0,
             unsent: 0,
-            achieved: 0,
-            good: 0,
+            work: Work::default(),
         }
     }
 
@@ -130,12 +130,14 @@ impl<'a> Gather<'a> {
         let end = stamps.end.filter(|_| stamps.sent.is_some() && !unfinished);
         if let Some(at) = end.and_then(|end| self.stretch(end)) {
             self.ended[at] += 1.0;
-            self.achieved += u64::from(sample.outcome.answered());
         }
+        let answered = sample.outcome.answered();
+        let kept = |limit: &Limit| measured(limit.measure, sample, false).is_none_or(|v| !limit.broken_by(v));
+        let good = answered && self.slo.of_each().all(kept);
+        self.work.add(&Work::within(sample, good, self.open_loop, self.window.from, self.window.to));
         if sample.phase != Phase::Measure {
             return;
         }
-        let answered = sample.outcome.answered();
         self.requests += 1;
         self.failed += u64::from(!answered && !unfinished);
         self.unfinished += u64::from(unfinished);
@@ -144,9 +146,6 @@ impl<'a> Gather<'a> {
             self.push_unfinished(sample);
             return;
         }
-        let kept = |limit: &Limit| measured(limit.measure, sample, false).is_none_or(|v| !limit.broken_by(v));
-        let good = answered && self.slo.of_each().all(kept);
-        self.good += u64::from(good);
         for (limit, seen) in self.slo.limits.iter().zip(&mut self.seen) {
             let told = match limit.measure {
                 // As shares of broken ones, both.
@@ -208,8 +207,8 @@ impl<'a> Gather<'a> {
             failed: self.failed,
             unfinished: self.unfinished,
             unsent: self.unsent,
-            achieved_per_s: self.achieved as f64 / seconds,
-            goodput_per_s: self.good as f64 / seconds,
+            achieved_per_s: self.work.answers / seconds,
+            goodput_per_s: self.work.good / seconds,
             shown: of(false),
             from_sent: of(true),
             queue,

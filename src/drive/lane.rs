@@ -7,7 +7,6 @@ use super::stop::{Deadline, Stop};
 use super::stretch::{End, Stretch};
 use crate::record::log::Recorder;
 use crate::record::{Nanos, Phase, Stopwatch};
-use crate::scenario::PromptCache;
 use crate::scenario::plan::Plan;
 use crate::target::{Link, Target};
 use crate::workload::{Arrivals, Workload};
@@ -95,7 +94,10 @@ pub(super) struct Lane {
 pub(super) struct User {
     pub number: u32,
     pub link: Link,
+    /// Quick failures in a row.
     pub failures: u32,
+    /// How long the engine asked to be left alone.
+    pub retry_after: Option<std::time::Duration>,
     pub own: Vec<String>,
     pub deadline: Arc<Deadline>,
     /// Whether a request of its warm-up has ended.
@@ -151,6 +153,7 @@ impl Lane {
             number: self.users.fetch_add(1, Relaxed),
             link: self.side.links().pop().unwrap_or_default(),
             failures: 0,
+            retry_after: None,
             own: Vec::new(),
             deadline: self.setup.stop.deadline(),
             warmed: false,
@@ -248,9 +251,7 @@ impl Lane {
         // Until it is known when the window opens, all is warm-up.
         let from = self.window.get().map_or(Nanos(u64::MAX), |window| window.from);
         let now = self.setup.clock.now();
-        let every = self.setup.plan.workload.prompt_cache == PromptCache::Warm;
-        let owed = if every { self.setup.workload.items().len() as u64 } else { 0 };
-        if now < from || self.side.warmups.load(Relaxed) < owed {
+        if now < from {
             return Some((Phase::Warmup, self.warm()));
         }
         if now.0 >= self.closes.load(Relaxed) {

@@ -4,6 +4,7 @@
 //! and its windows are opened together by `opening`.
 
 mod ask;
+mod back_off;
 #[cfg(feature = "goose")]
 mod closed;
 mod first;
@@ -21,6 +22,7 @@ mod pool;
 mod row;
 mod stop;
 mod stretch;
+mod warm;
 
 pub use first::{ColdStart, Waiting, cold_request, cold_starts};
 pub use interrupt::{Listener, pressed};

@@ -5,6 +5,7 @@ use super::group::Group;
 use super::judge::{Judge, ask, first_pairs};
 use super::lane::{LaneSetup, Side, Window};
 use super::stretch::{Cutter, Stretch};
+use super::warm::warm;
 use crate::record::Nanos;
 use crate::scenario::Order;
 use crate::target::Target;
@@ -54,17 +55,27 @@ pub async fn drive(
     let whole = Stretch::whole(&setup.plan, setup.arrivals.as_ref());
     match setup.plan.order {
         Order::Concurrent => {
-            group.drive(&sides, &whole, judge).await?;
+            warm(setup, &sides).await;
+            if !setup.stop.stopped() {
+                group.drive(&sides, &whole, judge).await?;
+            }
         }
         Order::Isolated => {
             for side in &sides {
+                warm(setup, std::slice::from_ref(side)).await;
                 if setup.stop.stopped() {
                     break;
                 }
                 group.drive(std::slice::from_ref(side), &whole, None).await?;
             }
         }
-        Order::Alternate => return alternate(&group, &sides, judge).await,
+        Order::Alternate => {
+            // One after the other: an engine that warms beside another would be slow with it.
+            for side in &sides {
+                warm(setup, std::slice::from_ref(side)).await;
+            }
+            return alternate(&group, &sides, judge).await;
+        }
     }
     Ok(None)
 }

@@ -182,6 +182,7 @@ pub fn metric_words(path: &str) -> String {
     match path {
         "error_rate" => "failed".to_owned(),
         "itl.mean" => "token gap mean".to_owned(),
+        _ if path.starts_with("ttfat") => path.replace('.', " ").replace("ttfat", "TTFT (answer)"),
         "tpot.mean" => "time per token".to_owned(),
         _ => path.replace('.', " ").replace("_per_s", " per second").replace('_', " ").replace("ttft", "first token"),
     }

@@ -29,14 +29,17 @@ impl RunFolder {
     }
 
     /// What the rows came to, once the run is over: the figures, and what the audit looks at beside them. Windows whose end
-    /// was told late are right by now.
-    pub(super) fn finish(mut self) -> (Folded, Vec<Gathered>) {
+    /// was told late are right by now. `whole`: it ran to its end.
+    pub(super) fn finish(mut self, whole: bool) -> (Folded, Vec<Gathered>) {
         self.learn();
-        let fold = match Arc::try_unwrap(self.fold) {
+        let mut fold = match Arc::try_unwrap(self.fold) {
             Ok(fold) => fold.into_inner().unwrap_or_else(PoisonError::into_inner),
             // A judge is still at it.
             Err(shared) => lock(&shared).clone(),
         };
+        if !whole {
+            fold.cut_off();
+        }
         (fold.finish(), self.gather.finish())
     }
 

@@ -7,6 +7,7 @@ mod child;
 mod cold;
 mod command_line;
 mod compare;
+mod fits;
 mod folder;
 mod held;
 mod interference;
@@ -210,6 +211,9 @@ async fn measure(
             () = cold::cold_starts(&setup, &targets, &manifest, |text| bars.say(&text)) => {}
             () = stop.heard() => {}
         }
+        if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {
+            bars.warming(plan.workload.items);
+        }
         bars.load();
         let opened = {
             let (keep, edges, bars) = (keep.clone(), watch.edges(), bars.clone());
@@ -246,9 +250,13 @@ async fn measure(
         manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
     })?;
     let manifest = lock(&manifest).clone();
-    let (folded, gathered) = folder.finish();
+    let (folded, gathered) = folder.finish(manifest.status == Status::Complete);
     let report = tell_files(&dir, &manifest, folded, &gathered)?;
     match refused {
+        // What our own limits keep from being asked is no fault of the target's.
+        Some(why) if failed.is_some_and(|(cold, _)| cold.outcome == Outcome::Unsent) => {
+            Err(Failure::Invalid(format!("error: {why}\n  the rows are in {}", dir.display())))
+        }
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
         None => Ok(Finished { report, dir, alone: None }),
     }
@@ -281,6 +289,9 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     }
     read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
+    if manifest.status != Status::Complete {
+        fold.cut_off();
+    }
     let report = tell_files(dir, &manifest, fold.finish(), &gather.finish())?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
 }
@@ -325,6 +336,7 @@ fn refusal(name: &str, outcome: Outcome, error: Option<&str>) -> String {
     let words = match outcome {
         Outcome::Timeout => "gave no answer to the first request",
         Outcome::Connect => "let go of the first request",
+        Outcome::Unsent => "could not be asked",
         _ => "could not answer the first request",
     };
     format!("`{name}` {words} ({}): {}", outcome.as_str(), error.unwrap_or("it said no more"))

@@ -2,6 +2,7 @@
 //! fills in every default.
 
 use super::child::StandIn;
+use super::fits::fits;
 use super::load::load;
 use super::started::{Started, allowed, start};
 use super::{Failure, Options, tell};
@@ -71,6 +72,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     let items = read.map_err(|error| Failure::Usage(format!("error: {error}")))?;
     // Before any engine is looked for: what is wrong here is wrong whatever is there.
     let (load, arrivals) = load(&scenario, &base)?;
+    fits(&load, scenario.targets.values())?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
     allowed(&scenario, &path, options)?;
     let started = start(&scenario, options.quiet).await?;

@@ -145,6 +145,15 @@ impl Progress {
         }
     }
 
+    /// Every prompt is asked once before the load.
+    pub(super) fn warming(&self, prompts: usize) {
+        let text = format!("asking every prompt once before the load ({prompts}, `prompt_cache: warm`)");
+        if !self.quiet && !self.shown {
+            super::tell(super::prepare::wrapped(&format!("loadcmp: {text}")));
+        }
+        self.say(&text);
+    }
+
     /// A window is known, at `now`.
     pub(super) fn opened(&self, window: Window, now: Nanos) {
         lock(&self.view.opens).get_or_insert(Duration::from_nanos(window.from.since(now).0));

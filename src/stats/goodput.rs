@@ -88,6 +88,13 @@ impl Good {
         good
     }
 
+    /// Whether a request kept every limit; of one that isn't counted.
+    pub fn kept(&self, sample: &Sample) -> bool {
+        let broken =
+            |limit: &Limit| measured(limit.measure, sample, self.from_sent).is_some_and(|value| limit.broken_by(value));
+        sample.outcome.answered() && !self.limits.iter().any(|(limit, _)| broken(limit))
+    }
+
     /// What follows was driven apart from what came before.
     pub fn cut(&mut self) {
         self.batches.cut();

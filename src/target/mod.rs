@@ -2,39 +2,40 @@
 //! answers, and [`Target::exchange`] makes one request's story of it. No wire reads a clock.
 
 mod answer;
+mod body;
 pub mod discover;
 mod exposition;
 mod framing;
 mod gg_core;
 mod json;
+mod keep;
+mod lenient;
 mod ollama;
 mod openai;
+mod reading;
 mod render;
 mod route;
 pub mod scrape;
+mod thought;
 mod transport;
+mod words;
 
 pub use answer::Answer;
 
-use crate::record::{Nanos, Outcome, Stopwatch};
+use crate::host::is_own_limit;
+use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Stopwatch, chain};
+use crate::scenario::TargetSpec;
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
-use crate::scenario::{JsonStream, TargetSpec};
 use crate::workload::{Item, Workload};
-use answer::brief;
+use body::{Body, Framing};
 use bytes::Bytes;
-use framing::{Events, Lines};
-use render::{Asked, Bodies, Settings};
+use keep::Keeping;
+use render::{Asked, Bodies, Settings, keep_limit};
 use route::{route, settings_for};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use transport::{HttpConnection, HttpRoute, Marks};
-
-/// Most bytes taken of an answer that comes whole.
-const BODY_LIMIT: usize = 64 << 20;
-
-/// Deaths of kept connections after which none is kept any more.
-const DIED_OFTEN: u64 = 2;
 
 /// A named engine under test, ready to be asked.
 #[derive(Debug)]
@@ -49,8 +50,8 @@ pub struct Target {
     clock: Stopwatch,
     timeout_ms: u64,
     numbers: AtomicU64,
-    /// Kept connections that were found dead only when a request had gone out over them.
-    died: AtomicU64,
+    /// Whether connections are kept.
+    keeping: Keeping,
     kicker: OnceLock<gg_core::Kicker>,
     /// A handshake that was refused: five within a minute lock every client out, so none is tried again.
     refused: OnceLock<String>,
@@ -62,9 +63,9 @@ pub struct Target {
 #[derive(Default)]
 pub struct Link {
     connected: Option<Connected>,
-    lines: Lines,
-    events: Events,
-    whole: Vec<u8>,
+    body: Body,
+    /// Why it has no connection, or can't use the one it had; `None` while it never had one.
+    lost: Option<Opened>,
 }
 
 enum Connected {
@@ -85,8 +86,26 @@ pub struct Exchange {
     pub outcome: Outcome,
     /// The answer.
     pub answer: Answer,
-    /// Times it was sent again because a kept connection had died.
+    /// Times it was sent again because a kept connection was dead when it was written.
     pub retries: u32,
+}
+
+/// Why no connection could be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoConnection {
+    /// Whether a limit of our own is why (open files, ports): no failure of the engine's.
+    pub ours: bool,
+    /// In words.
+    pub why: String,
+}
+
+/// A request's first sending, where it was sent again.
+#[derive(Default)]
+struct Again {
+    /// Times it was sent again.
+    times: u32,
+    /// When it was sent first: its time counts from there, so that none is hidden.
+    first_sent: Option<Nanos>,
 }
 
 /// What is asked: a turn of an item, with its nonce and, where used, the engine's own earlier answers.
@@ -100,14 +119,14 @@ pub struct Ask<'a> {
     pub nonce: Option<u32>,
     /// The engine's own answers to the turns before.
     pub history: Option<&'a [String]>,
-    /// Another limit of output tokens than the plan's.
-    pub max_tokens: Option<u32>,
 }
 
 /// Why an exchange broke off.
 enum Break {
     /// Nothing of the answer was read.
     Unanswered(String),
+    /// It couldn't be sent, for a reason of ours.
+    Ours(String),
     /// Some of it was.
     Midway(String),
 }
@@ -133,14 +152,15 @@ impl Target {
             clock,
             timeout_ms: u64::try_from(plan.timeout.0.as_millis()).unwrap_or(u64::MAX),
             numbers: AtomicU64::new(1),
-            died: AtomicU64::new(0),
+            keeping: Keeping::default(),
             kicker: OnceLock::new(),
             refused: OnceLock::new(),
             door: tokio::sync::Mutex::default(),
         };
         let bust = plan.workload.prompt_cache == crate::scenario::PromptCache::Bust;
-        ready.bodies = Bodies::prepare(workload.items(), bust, |item, turn, nonce| {
-            ready.render(item, turn, None, nonce, ready.settings.sampling.max_tokens)
+        let (system, limit) = (plan.workload.system.as_ref().map_or(0, String::len), keep_limit(plan.targets.len()));
+        ready.bodies = Bodies::prepare(workload.items(), system, limit, bust, |item, turn, nonce| {
+            ready.render(item, turn, None, nonce)
         });
         Ok(ready)
     }
@@ -148,26 +168,17 @@ impl Target {
     /// The bytes of a request's body.
     pub fn body(&self, ask: &Ask<'_>) -> Bytes {
         if ask.history.is_none()
-            && ask.max_tokens.is_none()
             && let Some(body) = self.bodies.get(ask.item, ask.turn, ask.nonce)
         {
             return body;
         }
         let item = &self.workload.items()[ask.item];
-        let max_tokens = ask.max_tokens.unwrap_or(self.settings.sampling.max_tokens);
-        self.render(item, ask.turn, ask.history, ask.nonce, max_tokens).into()
+        self.render(item, ask.turn, ask.history, ask.nonce).into()
     }
 
-    fn render(
-        &self,
-        item: &Item,
-        turn: usize,
-        history: Option<&[String]>,
-        nonce: Option<u32>,
-        max_tokens: u32,
-    ) -> Vec<u8> {
+    fn render(&self, item: &Item, turn: usize, history: Option<&[String]>, nonce: Option<u32>) -> Vec<u8> {
         let (settings, model) = (&self.settings, self.model.as_str());
-        let asked = Asked::new(settings, item, turn, history, nonce, max_tokens);
+        let asked = Asked::new(settings, item, turn, history, nonce);
         let body = match &self.spec {
             TargetSpec::Ollama(spec) => ollama::body(spec, model, settings, &asked),
             TargetSpec::OpenAi(spec) => openai::body(spec, model, settings, &asked),
@@ -179,66 +190,82 @@ impl Target {
 
     /// Whether the link has a connection that can carry a request as it is.
     pub async fn usable(&self, link: &mut Link) -> bool {
-        // llama.cpp's server closes after each stream though it promises to keep alive: such an engine gets a new
-        // connection for each request, opened before the request is due.
-        if self.died.load(Relaxed) >= DIED_OFTEN {
-            link.connected = None;
-        }
         let now = self.clock.now();
+        if matches!(&link.connected, Some(Connected::Http(kept)) if kept.used()) && !self.keeping.keeps(now) {
+            (link.connected, link.lost) = (None, Some(Opened::NotKept));
+            return false;
+        }
         match (&mut link.connected, &self.spec) {
-            (Some(Connected::Http(connection)), _) => connection.usable(now).await,
+            (Some(Connected::Http(connection)), _) => match connection.usable(now).await {
+                Ok(()) => true,
+                Err(why) => {
+                    link.lost = Some(why);
+                    false
+                }
+            },
             (Some(Connected::GgCore(connection)), TargetSpec::GgCore(spec)) => {
-                connection.usable(spec, now).await.unwrap_or_else(|error| {
+                let usable = connection.usable(spec, now).await.unwrap_or_else(|error| {
                     self.note_refusal(&error);
                     false
-                })
+                });
+                if !usable {
+                    link.lost = Some(Opened::Closed);
+                }
+                usable
             }
             _ => false,
         }
     }
 
     /// Opens a connection; outside every timed region. Gives the time it took, handshake included.
-    pub async fn connect(&self, link: &mut Link) -> Result<Nanos, String> {
+    pub async fn connect(&self, link: &mut Link) -> Result<Nanos, NoConnection> {
         let start = self.clock.now();
         link.connected = None;
         let connected = match &self.spec {
             TargetSpec::GgCore(spec) => {
                 let _one = self.door.lock().await;
                 if let Some(why) = self.refused.get() {
-                    return Err(format!("{why}; not tried again, for that locks every client out"));
+                    let why = format!("{why}; not tried again, for that locks every client out");
+                    return Err(NoConnection { ours: false, why });
                 }
                 let opened = gg_core::GgConnection::open(&self.endpoint, spec.token.expose(), self.clock).await;
                 opened.inspect_err(|error| self.note_refusal(error)).map(Connected::GgCore)
             }
             _ => HttpConnection::open(&self.endpoint, self.clock).await.map(Connected::Http),
         };
-        link.connected = Some(connected.map_err(|error| format!("no connection to {}: {error}", self.endpoint))?);
+        link.connected = Some(connected.map_err(|error| {
+            let (ours, words) = (is_own_limit(&error), chain(&error));
+            let whose = if ours { OWN_LIMIT } else { "" };
+            NoConnection { ours, why: format!("{whose}no connection to {}: {words}", self.endpoint) }
+        })?);
         Ok(self.clock.now().since(start))
     }
 
     fn note_refusal(&self, error: &std::io::Error) {
         if error.kind() == std::io::ErrorKind::PermissionDenied && matches!(self.spec, TargetSpec::GgCore(_)) {
-            let _ = self.refused.set(error.to_string());
+            let _ = self.refused.set(chain(error));
         }
     }
 
     /// Sends one request over a connected link, and follows its answer to the end, or until `cut` ends.
     pub async fn exchange(&self, link: &mut Link, body: Bytes, cut: impl Future<Output = ()>) -> Exchange {
         let mut answer = Answer::default();
-        let mut retries = 0;
+        let mut again = Again::default();
         let stopped = {
-            let story = self.story(link, body, &mut answer, &mut retries);
+            let story = self.story(link, body, &mut answer, &mut again);
             tokio::select! {
+                // The limit is looked at first: a story that never has to wait must not outrun it.
                 biased;
-                told = story => told.map_err(Some),
                 () = cut => Err(None),
+                told = story => told.map_err(Some),
             }
         };
         let now = self.clock.now();
         let (sent, first_byte) = link.marks().map_or((None, None), |m| (m.last_write(), m.first_read()));
+        let sent = again.first_sent.or(sent);
         let read_to_the_end = stopped.is_ok();
         let outcome = match stopped {
-            Err(None) => {
+            Err(None) if !answer.over() => {
                 let words = if first_byte.is_some() { "the answer was not complete" } else { "no reply" };
                 answer.error = Some(format!("{words} within the time allowed"));
                 Outcome::Timeout
@@ -247,7 +274,11 @@ impl Target {
                 answer.error = Some(error);
                 Outcome::Connect
             }
-            Err(Some(Break::Midway(error))) if answer.done.is_none() => {
+            Err(Some(Break::Ours(error))) => {
+                answer.error = Some(error);
+                Outcome::Unsent
+            }
+            Err(Some(Break::Midway(error))) if !answer.over() => {
                 answer.fail(format!("the answer broke off: {error}"));
                 Outcome::Truncated
             }
@@ -255,25 +286,32 @@ impl Target {
         };
         link.settle(read_to_the_end, now);
         let end = if outcome == Outcome::Ok { answer.done.unwrap_or(now) } else { now };
-        Exchange { sent, first_byte, end, outcome, answer, retries }
+        Exchange { sent, first_byte, end, outcome, answer, retries: again.times }
     }
 
-    /// Sends and reads; once more on a fresh connection if a kept one had died unnoticed.
-    async fn story(&self, link: &mut Link, body: Bytes, answer: &mut Answer, retries: &mut u32) -> Result<(), Break> {
-        let reused = matches!(&link.connected, Some(Connected::Http(connection)) if connection.used());
-        match self.attempt(link, body.clone(), answer).await {
-            Err(Break::Unanswered(_)) if reused => {
-                self.died.fetch_add(1, Relaxed);
-                self.connect(link).await.map_err(Break::Unanswered)?;
-                *retries += 1;
-                self.attempt(link, body, answer).await
-            }
-            other => other,
+    /// Sends and reads; once more on a fresh connection if a kept one was dead when the request was written. What the engine
+    /// had for any longer is its failure.
+    async fn story(&self, link: &mut Link, body: Bytes, answer: &mut Answer, again: &mut Again) -> Result<(), Break> {
+        if !matches!(&link.connected, Some(Connected::Http(connection)) if connection.used()) {
+            return self.attempt(link, body, answer).await;
         }
+        let begun = self.clock.now();
+        self.keeping.used();
+        let told = self.attempt(link, body.clone(), answer).await;
+        let Err(Break::Unanswered(_)) = &told else { return told };
+        let (written, now) = (link.marks().and_then(Marks::last_write), self.clock.now());
+        if !keep::was_dead(written, now) {
+            return told;
+        }
+        self.keeping.died(now);
+        again.first_sent = Some(written.unwrap_or(begun));
+        self.connect(link).await.map_err(|no| if no.ours { Break::Ours(no.why) } else { Break::Unanswered(no.why) })?;
+        again.times += 1;
+        self.attempt(link, body, answer).await
     }
 
     async fn attempt(&self, link: &mut Link, body: Bytes, answer: &mut Answer) -> Result<(), Break> {
-        let Link { connected, lines, events, whole } = link;
+        let Link { connected, body: read, .. } = link;
         match connected {
             None => Err(Break::Unanswered("no connection".into())),
             Some(Connected::GgCore(connection)) => {
@@ -281,85 +319,24 @@ impl Target {
                 let start = || gg_core::Kicker::start(self.endpoint.clone(), self.model.clone(), self.clock);
                 let kicker = self.settings.stream.then(|| self.kicker.get_or_init(start));
                 let told = connection.ask(number, &body, kicker, answer).await;
-                told.map_err(|error| broken(connection.marks(), error.to_string()))
+                told.map_err(|error| broken(connection.marks(), chain(&error)))
             }
             Some(Connected::Http(connection)) => {
                 let Some(route) = &self.route else { return Err(Break::Unanswered("no route".into())) };
                 let sent = connection.send(route, body).await;
                 let mut head = sent.map_err(|error| broken(connection.marks(), error))?;
-                answer.status = Some(head.status);
-                lines.clear();
-                events.clear();
-                whole.clear();
-                let streamed = self.streamed() && head.status == 200;
-                let mut last = Nanos::default();
-                loop {
-                    match connection.piece(&mut head).await {
-                        Ok(Some((bytes, stamp))) => {
-                            last = stamp;
-                            let fits = if streamed {
-                                lines.push(&bytes, |line| self.line(events, answer, line, stamp))
-                            } else {
-                                whole.extend_from_slice(&bytes);
-                                whole.len() <= BODY_LIMIT
-                            };
-                            if !fits {
-                                return Err(Break::Midway(format!("more than {} MiB in one piece", BODY_LIMIT >> 20)));
-                            }
-                        }
-                        Ok(None) => break,
-                        Err(error) => return Err(Break::Midway(error)),
-                    }
+                (answer.status, answer.retry_after) = (Some(head.status), head.retry_after);
+                let fine = (200..300).contains(&head.status);
+                read.begin(if fine { self.framing() } else { Framing::Refusal });
+                let told = self.read(connection, &mut head, read, answer).await;
+                if !fine {
+                    answer.rejected = matches!(head.status, 429 | 503);
+                    answer.error = Some(words::told(read.whole()));
+                } else if told.is_ok() {
+                    self.ended(read, answer);
                 }
-                if head.status != 200 {
-                    answer.rejected = head.status == 503;
-                    answer.error = Some(refusal_text(whole));
-                } else if streamed {
-                    // A last line without its end is still a line.
-                    let rest = std::mem::take(lines);
-                    if !rest.rest().is_empty() {
-                        self.line(events, answer, rest.rest(), last);
-                    }
-                } else {
-                    self.take(answer, whole, last, false);
-                }
-                Ok(())
+                told
             }
-        }
-    }
-
-    /// Whether answers come as a stream on this target.
-    fn streamed(&self) -> bool {
-        match &self.spec {
-            TargetSpec::Json(spec) => spec.stream != JsonStream::None,
-            _ => self.settings.stream,
-        }
-    }
-
-    /// Takes one line of a stream.
-    fn line(&self, events: &mut Events, answer: &mut Answer, line: &[u8], stamp: Nanos) {
-        let sse = match &self.spec {
-            TargetSpec::OpenAi(_) => true,
-            TargetSpec::Json(spec) => spec.stream == JsonStream::Sse,
-            _ => false,
-        };
-        if sse {
-            events.line(line, |data| self.take(answer, data, stamp, true));
-        } else {
-            self.take(answer, line, stamp, true);
-        }
-    }
-
-    fn take(&self, answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: bool) {
-        // What comes after an error is no answer any more.
-        if answer.error.is_some() {
-            return;
-        }
-        match &self.spec {
-            TargetSpec::Ollama(_) => ollama::take(answer, data, stamp, streamed),
-            TargetSpec::OpenAi(_) => openai::take(answer, data, stamp, streamed),
-            TargetSpec::Json(spec) => json::take(spec, answer, data, stamp),
-            TargetSpec::GgCore(_) => {}
         }
     }
 }
@@ -368,6 +345,11 @@ impl Link {
     /// Whether it holds a connection, be it still alive or not.
     pub fn connected(&self) -> bool {
         self.connected.is_some()
+    }
+
+    /// Why a connection had to be opened.
+    pub fn opened(&self) -> Opened {
+        self.lost.unwrap_or(Opened::First)
     }
 
     fn marks(&self) -> Option<&Marks> {
@@ -385,21 +367,23 @@ impl Link {
             Some(Connected::GgCore(_)) if clean => {}
             Some(Connected::GgCore(connection)) => {
                 connection.close();
-                self.connected = None;
+                (self.connected, self.lost) = (None, Some(Opened::Broken));
             }
-            _ => self.connected = None,
+            _ => (self.connected, self.lost) = (None, Some(Opened::Broken)),
         }
     }
 }
 
 /// How an answer that was read to its end turned out.
 fn settled(answer: &mut Answer) -> Outcome {
+    answer.close();
     match (answer.status, &answer.error) {
         (_, Some(_)) if answer.rejected => Outcome::Rejected,
-        (Some(status), Some(_)) if status != 200 => Outcome::HttpStatus,
+        (Some(status), Some(_)) if !(200..300).contains(&status) => Outcome::HttpStatus,
         (_, Some(_)) => Outcome::ErrorFrame,
         (_, None) if answer.done.is_none() => {
-            answer.fail("the answer ended without its end marker");
+            let words = answer.lacks.take();
+            answer.fail(words.unwrap_or_else(|| "the answer ended without its end marker".to_owned()));
             Outcome::Truncated
         }
         _ => Outcome::Ok,
@@ -408,19 +392,4 @@ fn settled(answer: &mut Answer) -> Outcome {
 
 fn broken(marks: &Marks, error: String) -> Break {
     if marks.first_read().is_none() { Break::Unanswered(error) } else { Break::Midway(error) }
-}
-
-/// The engine's own words in the body of a refusal.
-fn refusal_text(body: &[u8]) -> String {
-    let told = serde_json::from_slice::<serde_json::Value>(body).ok();
-    let mut text = told.as_ref().and_then(|value| value.get("error")).map(openai::error_text);
-    // Ollama from 0.30 on hands on what its engine's server said, JSON in a text.
-    let inner = text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    if let Some(error) = inner.as_ref().and_then(|value| value.get("error")) {
-        text = Some(openai::error_text(error));
-    }
-    match text.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()) {
-        text if text.trim().is_empty() => "an empty body".to_owned(),
-        text => brief(&text),
-    }
 }

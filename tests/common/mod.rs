@@ -85,7 +85,7 @@ pub async fn ask(plan: &Plan, prompt: &str, limit: Duration) -> Exchange {
     let target = Target::new(plan, &plan.targets[0], Arc::new(workload), clock).expect("a target");
     let mut link = Link::default();
     target.connect(&mut link).await.expect("a connection");
-    let ask = Ask { item: 0, turn: 0, nonce: None, history: None, max_tokens: None };
+    let ask = Ask { item: 0, turn: 0, nonce: None, history: None };
     let body = target.body(&ask);
     target.exchange(&mut link, body, tokio::time::sleep(limit)).await
 }

@@ -203,8 +203,8 @@ async fn floors_of(wired: &[Wired], effort: &Effort, clock: Stopwatch) -> Result
 }
 
 /// Seconds spread over a number of things, in microseconds each.
-fn per(seconds: f64, number: u64) -> Option<f64> {
-    (number > 0).then(|| seconds * 1e6 / number as f64)
+fn per(seconds: f64, number: f64) -> Option<f64> {
+    (number > 0.0).then(|| seconds * 1e6 / number)
 }
 
 fn floor(way: Way, seen: &[Seen]) -> Result<Floor, Failure> {
@@ -261,7 +261,7 @@ async fn highest(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Result<Opt
     let mut best: Option<Rate> = None;
     for users in effort.rate_users {
         let seen = probe(ready, clock, Load { users: *users, ..effort.rate }).await?;
-        let rate = seen.answered as f64 / seen.seconds().max(f64::MIN_POSITIVE);
+        let rate = seen.answered / seen.seconds().max(f64::MIN_POSITIVE);
         if rate > best.as_ref().map_or(0.0, |best| best.requests_per_s) {
             best = Some(Rate { requests_per_s: rate, users: *users });
         }

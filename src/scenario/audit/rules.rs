@@ -21,7 +21,7 @@ const fn number(id: &'static str, severity: Severity, default: f64, of: &'static
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 66] = [
+pub const RULES: [RuleSpec; 74] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -41,8 +41,18 @@ pub const RULES: [RuleSpec; 66] = [
     share("planned-requests", Doubt, 0.0, "fewer requests were begun than were planned"),
     share("error-rate", Doubt, 0.01, "requests without a complete answer: times are of the others"),
     share("one-sided-failures", Doubt, 0.01, "a target failed more often than the reference, by more than chance"),
-    share("retries", Note, 0.0, "requests were sent again after a kept-alive connection had died"),
-    share("reconnects", Doubt, 0.01, "measured requests needed a new connection, beyond one a user"),
+    share(
+        "retries",
+        Note,
+        0.0,
+        "requests were sent again, since a kept-alive connection was dead when they were written",
+    ),
+    share(
+        "reconnects",
+        Doubt,
+        0.01,
+        "measured requests needed a new connection, since the engine closed the kept one (a note where loadcmp chose to keep none)",
+    ),
     // The answers.
     share("zero-tokens", Invalid, 0.01, "generated answers count no tokens at all"),
     share(
@@ -95,7 +105,33 @@ pub const RULES: [RuleSpec; 66] = [
         Doubt,
         "a target lets its model think, as it was told or as its answers show, which the others don't",
     ),
-    plain("no-stream", Doubt, "a target was asked for streams and sent none, so it has no first-token times"),
+    share(
+        "no-stream",
+        Doubt,
+        0.01,
+        "answers came whole where streams were asked for, so they have no first-token times",
+    ),
+    share("no-end-mark", Note, 0.0, "streams ended after their reason to end, but without their end mark (`[DONE]`)"),
+    share("bad-counts", Doubt, 0.0, "answers held a count or a time that can't be read: it is blank"),
+    share("bad-text", Note, 0.0, "answers held half a character or what is no UTF-8: U+FFFD stands there"),
+    share(
+        "open-thoughts",
+        Doubt,
+        0.0,
+        "answers began a block of reasoning and never closed it: the answer proper is missing",
+    ),
+    share(
+        "bad-vectors",
+        Doubt,
+        0.0,
+        "embeddings have no direction: empty, all zeros, or with numbers that are not finite",
+    ),
+    plain(
+        "vector-lengths",
+        Doubt,
+        "embeddings of a target are not all of one length, or not of the reference's length",
+    ),
+    plain("undefined-cosines", Doubt, "pairs of embeddings have no cosine: those of the others say nothing of them"),
     // Models and settings.
     plain("stand-in", Doubt, "an embedded engine stands in for a real one (a note where all targets are stand-ins)"),
     plain("quantisation", Doubt, "engines tell of models that are quantised unlike"),
@@ -136,6 +172,11 @@ pub const RULES: [RuleSpec; 66] = [
         Doubt,
         0.5,
         "the generator's median lag is a large part of the difference that was found",
+    ),
+    plain(
+        "own-limits",
+        Invalid,
+        "a limit of this process or machine kept requests from being sent: open files, ports, memory for sockets",
     ),
     share("unsent-requests", Invalid, 0.001, "planned requests were never sent: too many were in flight"),
     share("missed-rate", Invalid, 0.01, "fewer requests were sent than the open loop's schedule holds"),
