@@ -202,6 +202,33 @@ fn blocks_of_a_fast_and_a_slow_engine_take_as_long_as_was_said() {
 }
 
 #[test]
+fn where_an_answer_takes_longer_than_a_block_there_are_fewer_blocks_and_it_is_said() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (a, b) = (engine(500, 4), engine(700, 4));
+    scenario(
+        dir.path(),
+        &[("a", &a), ("b", &b)],
+        "{ closed: { users: 2, duration: 2s } }",
+        "order: alternate\nblocks: { pairs: 10, settle: 20ms, warmup: 20ms }\n",
+    );
+    let told = announced(dir.path());
+    let since = Instant::now();
+    let (_, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    assert!(words(&err).contains("blocks of each target in the place of 10"), "{err}");
+    // Two rounds at least, each of a warm-up and an answer of both, after both paces were learned.
+    let least = 2.0 * 2.0 * 1.2 + 1.5;
+    let took = since.elapsed().as_secs_f64();
+    assert!(took < told.max(least) * 1.5 + 3.0, "{took} s where {told} were said");
+    let samples = rows(&dir.path().join("out/samples.csv"));
+    let of = |target: &str| {
+        let rows = samples.iter().filter(|row| row["phase"] == "measure" && row["target"] == target);
+        rows.map(|row| (row["block"].clone(), row["index"].clone())).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(of("a").len() >= 4, "{err}");
+    assert_eq!(of("a"), of("b"), "the same work in the same blocks");
+}
+
+#[test]
 fn an_engine_that_takes_two_seconds_has_a_capacity() {
     let dir = tempfile::tempdir().expect("a directory");
     let slow = engine(2000, 4);

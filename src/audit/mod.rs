@@ -27,6 +27,7 @@ pub use finding::{Finding, threshold_words};
 pub use gather::{Gather, Gathered};
 
 use crate::host::Conditions;
+use crate::record::Outcome;
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::stats::{Comparison, Second, TargetSummary};
 use judge::{Check, Judge};
@@ -89,6 +90,12 @@ impl Side<'_> {
     /// Measured requests that failed; what was never sent, or not waited for, is no failure.
     fn failed(&self) -> f64 {
         let outcomes = self.summary.outcomes.iter().filter(|(outcome, _)| outcome.failed());
+        outcomes.map(|(_, n)| n).sum::<u64>() as f64
+    }
+
+    /// Measured requests that were not waited for.
+    fn unfinished(&self) -> f64 {
+        let outcomes = self.summary.outcomes.iter().filter(|(outcome, _)| *outcome == Outcome::Unfinished);
         outcomes.map(|(_, n)| n).sum::<u64>() as f64
     }
 

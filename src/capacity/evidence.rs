@@ -3,7 +3,7 @@
 use super::worth::{effective, worth};
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::{Figure, Limit, Measure, Slo};
-use crate::stats::{Window, Work, measured, quantile_interval, t_quantile};
+use crate::stats::{Window, Work, measured, quantile_interval, so_far, t_quantile};
 use serde::{Deserialize, Serialize};
 
 /// Stretches of a probe's window over which the queue is watched.
@@ -166,7 +166,7 @@ impl<'a> Gather<'a> {
     /// broken; of any other it says nothing.
     fn push_unfinished(&mut self, sample: &Sample) {
         let shown = |limit: &Limit| -> Option<(f64, f64)> {
-            let sure = |from_sent| least(limit, sample, from_sent);
+            let sure = |from_sent| so_far(limit, sample, from_sent).filter(|_| limit.figure != Figure::Mean);
             // From the instant sent it may still have been in time.
             sure(false).map(|value| (value, sure(true).unwrap_or_default()))
         };
@@ -216,19 +216,6 @@ impl<'a> Gather<'a> {
             length: 1.0,
             series,
         }
-    }
-}
-
-/// What is sure of a request that was not waited for: its time to the first token if that had come; else infinity where a time
-/// has passed its limit already.
-fn least(limit: &Limit, sample: &Sample, from_sent: bool) -> Option<f64> {
-    let so_far =
-        || measured(Measure::Latency, sample, from_sent).filter(|us| limit.broken_by(*us)).map(|_| f64::INFINITY);
-    match limit.measure {
-        _ if limit.figure == Figure::Mean => None,
-        Measure::Ttft => measured(Measure::Ttft, sample, from_sent).or_else(so_far),
-        Measure::Latency => so_far(),
-        _ => None,
     }
 }
 

@@ -103,14 +103,16 @@ impl Group {
 async fn watch_over(run: LaneSetup, lanes: Vec<Arc<Lane>>) {
     let Some(own) = lanes.first().map(|lane| lane.setup.stop.clone()) else { return };
     ended(&run, &lanes).await;
-    let mut drain = run.plan.drain.0;
+    let (mut drain, mut presses) = (run.plan.drain.0, run.stop.presses());
     if run.stop.interrupted() {
         own.interrupt();
         drain = drain.min(PATIENCE);
+        // The first press is what interrupted the run, though it may be counted a moment later.
+        presses = presses.max(1);
     }
     if !run.recorder.broken() {
-        let (presses, until) = (run.stop.presses(), run.clock.now() + drain.into());
-        while run.clock.now() < until && run.stop.presses() == presses {
+        let until = run.clock.now() + drain.into();
+        while run.clock.now() < until && run.stop.presses() <= presses {
             tokio::time::sleep(LOOK).await;
         }
     }

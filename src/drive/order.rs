@@ -38,14 +38,15 @@ impl Default for Driver {
 
 /// Drives every lane in the plan's order; blocks in turns by [`Driver::Native`], whatever `driver` is. `opened` hears of
 /// each target's measured window as soon as it is known, and again when its end is known better. `judge` may end the run
-/// early; in isolated order it isn't asked, for there is nothing to compare before the last target's turn.
+/// early; in isolated order it isn't asked, for there is nothing to compare before the last target's turn. Gives the number of
+/// blocks of each target where the time had room for fewer than were asked for.
 pub async fn drive(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
     driver: Driver,
     judge: Option<Arc<dyn Judge>>,
     opened: impl Fn(Window) + Send + Sync + 'static,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<u32>> {
     let side = |(number, target): (usize, &Arc<Target>)| Side::new(&setup.workload, target.clone(), number);
     let sides: Vec<Arc<Side>> = targets.iter().enumerate().map(side).collect();
     // Each block would be an attack of goose's own: half a second of start and end, in which it takes Ctrl-C for a second.
@@ -73,14 +74,14 @@ pub async fn drive(
             for side in &sides {
                 warm(setup, std::slice::from_ref(side)).await;
             }
-            alternate(&group, &sides, judge).await?;
+            return alternate(&group, &sides, judge).await;
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Drives blocks of equal work, one target at a time: A B B A.
-async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Judge>>) -> anyhow::Result<()> {
+async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Judge>>) -> anyhow::Result<Option<u32>> {
     let Group { run: LaneSetup { plan, stop, clock, .. }, .. } = group;
     let began = clock.now();
     let mut cutter = Cutter::new(plan, group.run.arrivals.as_ref());
@@ -89,7 +90,7 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
         None => None,
     };
     if stop.stopped() {
-        return Ok(());
+        return Ok(None);
     }
     cutter.fit(fit.map_or(1, |(fit, _)| fit.units));
     let mut pairs = plan.blocks.pairs;
@@ -103,15 +104,18 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
             pairs = needed.clamp(stage, pairs);
         }
         let took = clock.now().since(blocks_began).seconds();
-        if round >= pairs || fit.is_some_and(|(fit, seconds)| !fit::goes_on(&fit, round, took, seconds)) {
+        if round >= pairs {
             break;
+        }
+        if fit.is_some_and(|(fit, seconds)| !fit::goes_on(&fit, round, took, seconds)) {
+            return Ok(Some(round));
         }
         for number in turns(sides.len(), plan.seed, round) {
             if !std::mem::take(&mut first) {
                 group.settle(plan.blocks.settle.0).await;
             }
             if stop.stopped() {
-                return Ok(());
+                return Ok(None);
             }
             let (Some(stretch), Some(side)) = (cutter.block(round), sides.get(number)) else { continue };
             for lane in group.drive(std::slice::from_ref(side), &stretch, None).await? {
@@ -121,7 +125,7 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Learns each target's pace in a stretch of load that isn't measured, and cuts blocks by it that fit the time there is: how

@@ -1,7 +1,7 @@
 //! How the requests will be driven: the loop, and an open loop's instants, built before anything is sent.
 
 use super::Failure;
-use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Until};
+use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Plan, Until};
 use crate::scenario::{Arrivals as Kind, ClosedSpec, OpenSpec, Scenario, Span, StageSpec, TraceSpec};
 use crate::workload::{Arrivals, Trace, read_trace};
 use std::path::Path;
@@ -78,6 +78,16 @@ fn stages(all: &[StageSpec]) -> String {
     });
     let told = told.collect::<Vec<_>>().join(", ");
     if all.len() > STAGES_TOLD { format!("{told}, … ({} in all)", all.len()) } else { told }
+}
+
+/// Says that the time had room for fewer blocks than were asked for.
+pub(super) fn fewer_blocks(plan: &Plan, made: u32) -> String {
+    let length = plan.load_length().map_or_else(String::new, |length| format!(" in {:.0} s", length.as_secs_f64()));
+    format!(
+        "loadcmp: {made} blocks of each target in the place of {}: an answer takes too long for more{length}; a longer \
+         `duration` has room for more",
+        plan.blocks.pairs
+    )
 }
 
 #[cfg(test)]

@@ -200,6 +200,7 @@ async fn measure(
     };
 
     let listener = Listener::start(&stop);
+    let mut fewer_blocks = None;
     bars.say("first request to each target");
     let cold = cold_starts(&setup, &targets, |waiting| bars.waiting(waiting)).await;
     let failed = cold.iter().zip(&plan.targets).find(|(cold, _)| !cold.outcome.answered());
@@ -227,7 +228,8 @@ async fn measure(
             }
         };
         if !stop.interrupted() {
-            drive(&setup, &targets, options.driver, judge, opened).await?;
+            let fewer = drive(&setup, &targets, options.driver, judge, opened).await?;
+            fewer_blocks = fewer.filter(|_| !options.quiet).map(|made| load::fewer_blocks(&plan, made));
         }
     }
     drop(listener);
@@ -237,6 +239,9 @@ async fn measure(
     drop(setup);
     let folder = log.finish()?;
     bars.finish();
+    if let Some(words) = fewer_blocks {
+        tell(prepare::wrapped(&words));
+    }
     let status = if stop.interrupted() || refused.is_some() { Status::Interrupted } else { Status::Complete };
     let ended = now();
     keep(&|manifest| {

@@ -96,7 +96,7 @@ pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBu
     writable(&path)?;
     let calibration = tokio::select! {
         measured = measure(options) => measured?,
-        _ = tokio::signal::ctrl_c() => return Err(interrupted()),
+        () = crate::drive::pressed() => return Err(interrupted()),
     };
     replace(&path, |out| pretty(out, &calibration)).with_context(|| format!("writing {}", path.display()))?;
     if let Some(restless) = restless(&calibration).filter(|_| !options.quiet) {

@@ -23,6 +23,8 @@ use std::time::Duration;
 const ALONE: Duration = Duration::from_secs(2);
 /// A probe's window holds at least so many answers of the slowest target, one after the other, and its warm-up so many.
 const ANSWERS: (u32, u32) = (5, 2);
+/// From what an answer takes on, a target is slow.
+const SLOW: Duration = Duration::from_secs(1);
 /// Longest that a single probe may become, where it doesn't hold `MOST_ANSWERS` by then.
 const LONGEST: Duration = Duration::from_secs(240);
 /// Answers of the slowest target that the longest probe holds: that of a last attempt at a load.
@@ -49,6 +51,8 @@ pub(super) struct Seeker<'a> {
     pub stop: Arc<AtomicBool>,
     /// Probes made so far, of all targets.
     pub made: usize,
+    /// Whether probes are longer than was asked, because a target needs so long for an answer.
+    pub slow: bool,
 }
 
 impl Seeker<'_> {
@@ -142,11 +146,13 @@ impl Seeker<'_> {
     /// is in flight has settled when it opens.
     fn reach(&mut self, search: &Search) {
         let slowest = self.slowest();
+        self.slow = slowest * ANSWERS.0 > self.settings.probe.0 && slowest >= SLOW;
         self.settings.probe.0 = self.settings.probe.0.max(slowest * ANSWERS.0);
         self.settings.warmup.0 = self.settings.warmup.0.max(slowest * ANSWERS.1);
         if search.by == By::Rate && search.start.is_none() && !slowest.is_zero() {
-            // Half of what one request after the other comes to, in two digits.
-            let rate = 0.5 / slowest.as_secs_f64();
+            // Half of what one request after the other comes to, in two digits; of a slow target all of it, for there is no
+            // time to begin far below.
+            let rate = if self.slow { 1.0 } else { 0.5 } / slowest.as_secs_f64();
             let unit = 10_f64.powf(rate.log10().floor() - 1.0);
             let start = ((rate / unit).round() * unit).max(0.01);
             let most = search.most.unwrap_or(start * 4096.0);
@@ -160,7 +166,12 @@ impl Seeker<'_> {
         let settings = &self.settings;
         let targets = settings.targets.len() as u32;
         // A first probe of a load; later ones are longer.
-        let each = self.takes(settings.probe.0, settings.warmup.0);
+        // Near what a target sustains, which is most often some times what it does for one user.
+        let usual = match settings.reach.by {
+            By::Rate => settings.reach.start * 4.0,
+            By::Users => settings.reach.start,
+        };
+        let each = self.takes(self.length(usual, 0), settings.warmup.0);
         let minutes = |took: Duration| {
             let took = took.as_secs_f64();
             if took < 90.0 { format!("{took:.0} s") } else { format!("{:.0} min", took / 60.0) }
@@ -240,7 +251,7 @@ impl Seeker<'_> {
     /// Length of a probe's window.
     fn length(&self, at: f64, attempt: u32) -> Duration {
         let base = self.settings.probe.0.as_secs_f64();
-        let seconds = window_s(self.settings.reach.by, base, at, attempt, requests_needed(&self.slo));
+        let seconds = window_s(self.settings.reach.by, (base, self.slow), at, attempt, requests_needed(&self.slo));
         let longest = self.longest();
         Duration::try_from_secs_f64(seconds).map_or(longest, |length| length.min(longest))
     }
