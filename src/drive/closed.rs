@@ -4,7 +4,7 @@
 //! neither its clock nor its stop decides anything. When every lane is done we end the attack by its kill switch.
 
 use super::lane::{Lane, User};
-use crate::record::Nanos;
+use crate::record::{Nanos, chain};
 use anyhow::anyhow;
 use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
@@ -38,10 +38,10 @@ pub(super) async fn run(
     let running = Arc::new(AtomicUsize::new(all));
     let start: Arc<dyn Fn() + Send + Sync> = Arc::new(start);
     let mut attack =
-        GooseAttack::initialize_with_config(configuration(all)).map_err(|error| anyhow!("goose: {error}"))?;
+        GooseAttack::initialize_with_config(configuration(all)).map_err(|error| anyhow!("goose: {}", chain(&error)))?;
     // One client that nobody asks, not one a user; and one that reads no certificates, for there may be none.
     let client = GooseClientBuilder::new().accept_invalid_certs(true).without_cookies();
-    attack = attack.set_client_builder_without_cookies(client).map_err(|error| anyhow!("goose: {error}"))?;
+    attack = attack.set_client_builder_without_cookies(client).map_err(|error| anyhow!("goose: {}", chain(&error)))?;
     for (number, lane) in lanes.iter().enumerate() {
         let scenario = Scenario::new(&format!("lane {number}"))
             // Never asked, but goose wants an address.
@@ -61,7 +61,7 @@ pub(super) async fn run(
     goose::reset_killswitch();
     // goose installs a logger and sets the process's level.
     log::set_max_level(level);
-    told.map(|_| ()).map_err(|error| anyhow!("goose: {error}"))
+    told.map(|_| ()).map_err(|error| anyhow!("goose: {}", chain(&error)))
 }
 
 /// Whether the kill switch is set. It is left clear after each attack: between two it tells of Ctrl-C.
