@@ -85,3 +85,42 @@ fn prompts_are_warm_in_blocks_and_one_after_another() {
         is_warm(&measured, &warmup, &told);
     }
 }
+
+/// An interrupted warm-up ends at once, and what was in flight is a row.
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_the_warming() {
+    use rustix::process::{Pid, Signal, kill_process};
+    use std::process::Stdio;
+    use std::time::Instant;
+    let dir = tempfile::tempdir().expect("a directory");
+    // The first request, which comes before, is quick.
+    let server = Raw::start(|number, _| Do::Answer(Duration::from_secs(if number == 0 { 0 } else { 20 })));
+    let text = format!(
+        "name: t\ntask: generate\ntargets:\n{}workload: {{ prompt_cache: warm, prompts: {{ synthetic: {{ count: {PROMPTS}, \
+         words: {{ fixed: 5 }} }} }} }}\nload: {{ closed: {{ users: 2, requests: 10 }} }}\n",
+        server.target("a")
+    );
+    write(dir.path(), "t.yaml", &text);
+    let child = cli::loadcmp()
+        .current_dir(dir.path())
+        .args(["run", "t.yaml", "--out", "out"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let began = Instant::now();
+    while server.seen(|seen| seen.posts.len()) < 3 {
+        assert!(began.elapsed() < Duration::from_secs(60), "nothing was warmed");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pressed = Instant::now();
+    kill_process(Pid::from_raw(child.id() as i32).expect("a number"), Signal::INT).expect("a signal");
+    let output = child.wait_with_output().expect("its end");
+    assert!(pressed.elapsed() < Duration::from_secs(10), "{:?}", pressed.elapsed());
+    let (out, err) = cli::text(&output);
+    assert_eq!(output.status.code(), Some(4), "{out}{err}");
+    let all = rows(&dir.path().join("out/samples.csv"));
+    assert_eq!(all.iter().filter(|row| row["phase"] == "warmup").count(), 2, "{out}{err}");
+    assert!(all.iter().all(|row| row["phase"] != "measure"), "{out}{err}");
+}

@@ -216,5 +216,7 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         connect: None,
         retries: 0,
         thoughts: 0,
+        remarks: loadcmp::record::Remarks::default(),
+        opened: None,
     }
 }

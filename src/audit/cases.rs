@@ -534,6 +534,12 @@ pub(super) const CASES: &[Case] = &[
         |b| b.conditions.swap_bytes = Some((64 << 20) + 1),
     ),
     Case("other-load", |b| b.conditions.other_cores = Some(0.8), |b| b.conditions.other_cores = Some(0.81)),
+    // Two cores are allowed, of a machine of 256: a tenth of those.
+    Case(
+        "other-load",
+        |b| (b.conditions.machine_cores, b.conditions.other_cores) = (Some(256.0), Some(25.6)),
+        |b| (b.conditions.machine_cores, b.conditions.other_cores) = (Some(256.0), Some(240.0)),
+    ),
     Case("stolen-time", |b| b.conditions.stolen_cores = Some(0.16), |b| b.conditions.stolen_cores = Some(0.161)),
     Case("precise-pacing", |b| precise(b, 3.0), |b| precise(b, 2.0)),
     Case("precise-pacing", |b| (open(b, 200), b.conditions.cores = Some(2.0)).1, |b| precise(b, 1.0)),

@@ -70,9 +70,10 @@ fn lag_of_difference(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn own_limits(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
-        let ((all, _), Some(words)) = (side.gathered.own_limits, &side.gathered.own_limit) else { continue };
+        let ((all, _), Some(words)) = (&side.gathered.own_limits, &side.gathered.own_limit) else { continue };
+        let were = if *all == 1 { "request was" } else { "requests were" };
         let sentence = format!(
-            "{}: {all} requests were not sent for a limit of this process or machine ({words}): raise it (open files: \
+            "{}: {all} {were} not sent for a limit of this process or machine ({words}): raise it (open files: \
              `ulimit -n`), or lower the load.",
             side.name()
         );

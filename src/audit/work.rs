@@ -157,7 +157,7 @@ fn retries(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             let were = if resent == 1 { "request was" } else { "requests were" };
             let sentence = format!(
                 "{}: {resent} {were} sent again over a new connection, since the kept one was dead when the request was \
-                 written; their time counts from the first send.",
+                 written; the time counts from the first send.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("sent again", resent.to_string()), ("requests", rows.to_string())]);

@@ -5,7 +5,7 @@
 
 use super::interrupt;
 use super::lane::{Lane, User};
-use crate::record::Nanos;
+use crate::record::{Nanos, chain};
 use anyhow::anyhow;
 use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
@@ -42,10 +42,10 @@ pub(super) async fn run(
     let running = Arc::new(AtomicUsize::new(all));
     let start: Arc<dyn Fn() + Send + Sync> = Arc::new(start);
     let mut attack =
-        GooseAttack::initialize_with_config(configuration(all)).map_err(|error| anyhow!("goose: {error}"))?;
+        GooseAttack::initialize_with_config(configuration(all)).map_err(|error| anyhow!("goose: {}", chain(&error)))?;
     // One client that nobody asks, not one a user; and one that reads no certificates, for there may be none.
     let client = GooseClientBuilder::new().accept_invalid_certs(true).without_cookies();
-    attack = attack.set_client_builder_without_cookies(client).map_err(|error| anyhow!("goose: {error}"))?;
+    attack = attack.set_client_builder_without_cookies(client).map_err(|error| anyhow!("goose: {}", chain(&error)))?;
     for (number, lane) in lanes.iter().enumerate() {
         let scenario = Scenario::new(&format!("lane {number}"))
             // Never asked, but goose wants an address.
@@ -64,7 +64,7 @@ pub(super) async fn run(
     UNDER_WAY.store(false, Relaxed);
     // goose installs a logger and sets the process's level.
     log::set_max_level(level);
-    told.map(|_| ()).map_err(|error| anyhow!("goose: {error}"))
+    told.map(|_| ()).map_err(|error| anyhow!("goose: {}", chain(&error)))
 }
 
 /// Looks whether Ctrl-C set the kill switch while no attack was under way, tells everybody, and clears the switch: goose ends

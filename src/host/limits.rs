@@ -40,7 +40,7 @@ pub fn local_ports() -> Option<u64> {
 fn ports(range: &str) -> Option<u64> {
     let mut bounds = range.split_ascii_whitespace().map_while(|word| word.parse::<u64>().ok());
     let (first, last) = (bounds.next()?, bounds.next()?);
-    (last >= first).then_some(last - first + 1)
+    (last >= first).then(|| last - first + 1)
 }
 
 /// Whether it is a limit of ours that kept a connection from being opened: of open files (this process's or the machine's), of
