@@ -2,36 +2,41 @@
 //! answers, and [`Target::exchange`] makes one request's story of it. No wire reads a clock.
 
 mod answer;
+mod body;
 pub mod discover;
 mod exposition;
 mod framing;
 mod gg_core;
 mod json;
+mod lenient;
 mod ollama;
 mod openai;
 mod render;
 mod route;
 pub mod scrape;
+mod thought;
 mod transport;
+mod words;
 
 pub use answer::Answer;
 
-use crate::record::{Nanos, Outcome, Stopwatch};
+use crate::record::{Nanos, Outcome, Remark, Stopwatch};
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
 use crate::scenario::{JsonStream, TargetSpec};
 use crate::workload::{Item, Workload};
-use answer::brief;
+use answer::TEXT_LIMIT;
+use body::{Body, Framing, Part};
 use bytes::Bytes;
-use framing::{Events, Lines};
 use render::{Asked, Bodies, Settings};
 use route::{route, settings_for};
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use transport::{HttpConnection, HttpRoute, Marks};
 
-/// Most bytes taken of an answer that comes whole.
-const BODY_LIMIT: usize = 64 << 20;
+/// Longest wait for the end of a body whose answer is over, and most bytes taken meanwhile: its connection can be kept.
+const AFTER: (Duration, u64) = (Duration::from_millis(200), 1 << 20);
 
 /// Deaths of kept connections after which none is kept any more.
 const DIED_OFTEN: u64 = 2;
@@ -62,9 +67,7 @@ pub struct Target {
 #[derive(Default)]
 pub struct Link {
     connected: Option<Connected>,
-    lines: Lines,
-    events: Events,
-    whole: Vec<u8>,
+    body: Body,
 }
 
 enum Connected {
@@ -229,16 +232,17 @@ impl Target {
         let stopped = {
             let story = self.story(link, body, &mut answer, &mut retries);
             tokio::select! {
+                // The limit is looked at first: a story that never has to wait must not outrun it.
                 biased;
-                told = story => told.map_err(Some),
                 () = cut => Err(None),
+                told = story => told.map_err(Some),
             }
         };
         let now = self.clock.now();
         let (sent, first_byte) = link.marks().map_or((None, None), |m| (m.last_write(), m.first_read()));
         let read_to_the_end = stopped.is_ok();
         let outcome = match stopped {
-            Err(None) => {
+            Err(None) if !answer.over() => {
                 let words = if first_byte.is_some() { "the answer was not complete" } else { "no reply" };
                 answer.error = Some(format!("{words} within the time allowed"));
                 Outcome::Timeout
@@ -247,7 +251,7 @@ impl Target {
                 answer.error = Some(error);
                 Outcome::Connect
             }
-            Err(Some(Break::Midway(error))) if answer.done.is_none() => {
+            Err(Some(Break::Midway(error))) if !answer.over() => {
                 answer.fail(format!("the answer broke off: {error}"));
                 Outcome::Truncated
             }
@@ -273,7 +277,7 @@ impl Target {
     }
 
     async fn attempt(&self, link: &mut Link, body: Bytes, answer: &mut Answer) -> Result<(), Break> {
-        let Link { connected, lines, events, whole } = link;
+        let Link { connected, body: read } = link;
         match connected {
             None => Err(Break::Unanswered("no connection".into())),
             Some(Connected::GgCore(connection)) => {
@@ -288,78 +292,105 @@ impl Target {
                 let sent = connection.send(route, body).await;
                 let mut head = sent.map_err(|error| broken(connection.marks(), error))?;
                 answer.status = Some(head.status);
-                lines.clear();
-                events.clear();
-                whole.clear();
-                let streamed = self.streamed() && head.status == 200;
-                let mut last = Nanos::default();
-                loop {
-                    match connection.piece(&mut head).await {
-                        Ok(Some((bytes, stamp))) => {
-                            last = stamp;
-                            let fits = if streamed {
-                                lines.push(&bytes, |line| self.line(events, answer, line, stamp))
-                            } else {
-                                whole.extend_from_slice(&bytes);
-                                whole.len() <= BODY_LIMIT
-                            };
-                            if !fits {
-                                return Err(Break::Midway(format!("more than {} MiB in one piece", BODY_LIMIT >> 20)));
-                            }
-                        }
-                        Ok(None) => break,
-                        Err(error) => return Err(Break::Midway(error)),
-                    }
-                }
-                if head.status != 200 {
+                let fine = (200..300).contains(&head.status);
+                read.begin(if fine { self.framing() } else { Framing::Refusal });
+                let told = self.read(connection, &mut head, read, answer).await;
+                if !fine {
                     answer.rejected = head.status == 503;
-                    answer.error = Some(refusal_text(whole));
-                } else if streamed {
-                    // A last line without its end is still a line.
-                    let rest = std::mem::take(lines);
-                    if !rest.rest().is_empty() {
-                        self.line(events, answer, rest.rest(), last);
-                    }
-                } else {
-                    self.take(answer, whole, last, false);
+                    answer.error = Some(words::told(read.whole()));
+                } else if told.is_ok() {
+                    self.ended(read, answer);
                 }
-                Ok(())
+                told
             }
         }
     }
 
-    /// Whether answers come as a stream on this target.
-    fn streamed(&self) -> bool {
+    /// Reads a body to its end, or to where it is given up.
+    async fn read(
+        &self,
+        connection: &mut HttpConnection,
+        head: &mut transport::Head,
+        read: &mut Body,
+        answer: &mut Answer,
+    ) -> Result<(), Break> {
+        // From when on, and how many bytes in, the answer was over.
+        let mut over: Option<(Nanos, u64)> = None;
+        loop {
+            let piece = match over {
+                None => connection.piece(head).await,
+                Some((since, _)) => {
+                    let left = AFTER.0.saturating_sub(Duration::from_nanos(self.clock.now().since(since).0));
+                    let late = |_| Err("the answer was over, and its body went on".to_owned());
+                    tokio::time::timeout(left, connection.piece(head)).await.unwrap_or_else(late)
+                }
+            };
+            let Some((bytes, stamp)) = piece.map_err(Break::Midway)? else { return Ok(()) };
+            let taken = read.push(&bytes, stamp, |part| self.take(answer, part, stamp));
+            taken.map_err(Break::Midway)?;
+            if answer.overfull {
+                return Err(Break::Midway(format!("more than {} MiB of text", TEXT_LIMIT >> 20)));
+            }
+            match over {
+                None if answer.over() => over = Some((stamp, read.taken())),
+                Some((_, from)) if read.taken() - from > AFTER.1 => {
+                    return Err(Break::Midway("the answer was over, and its body went on".to_owned()));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The body came to its proper end.
+    fn ended(&self, read: &mut Body, answer: &mut Answer) {
+        let last = read.last();
+        read.end(|part| self.take(answer, part, last));
+        if answer.over() {
+            return;
+        }
         match &self.spec {
-            TargetSpec::Json(spec) => spec.stream != JsonStream::None,
-            _ => self.settings.stream,
+            TargetSpec::OpenAi(_) => openai::ended(answer, last),
+            TargetSpec::Json(spec) => json::ended(spec, answer, last),
+            _ => {}
+        }
+        if !answer.over() && answer.chunks == 0 && !read.odd().is_empty() {
+            answer.fail(words::told(read.odd()));
         }
     }
 
-    /// Takes one line of a stream.
-    fn line(&self, events: &mut Events, answer: &mut Answer, line: &[u8], stamp: Nanos) {
-        let sse = match &self.spec {
-            TargetSpec::OpenAi(_) => true,
-            TargetSpec::Json(spec) => spec.stream == JsonStream::Sse,
-            _ => false,
-        };
-        if sse {
-            events.line(line, |data| self.take(answer, data, stamp, true));
-        } else {
-            self.take(answer, line, stamp, true);
+    /// How answers come on this target.
+    fn framing(&self) -> Framing {
+        match &self.spec {
+            TargetSpec::Json(spec) => match spec.stream {
+                JsonStream::None => Framing::Whole,
+                JsonStream::Sse => Framing::Sse,
+                JsonStream::Ndjson => Framing::Lines,
+            },
+            _ if !self.settings.stream => Framing::Whole,
+            TargetSpec::OpenAi(_) => Framing::Sse,
+            _ => Framing::Lines,
         }
     }
 
-    fn take(&self, answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: bool) {
+    /// Takes a part of an answer.
+    fn take(&self, answer: &mut Answer, part: Part<'_>, stamp: Nanos) {
         // What comes after an error is no answer any more.
         if answer.error.is_some() {
             return;
         }
+        let (data, streamed) = match part {
+            Part::Error(data) => return answer.fail(words::told(data)),
+            Part::Piece(data) => (data, true),
+            Part::Whole(data) => (data, false),
+        };
         match &self.spec {
             TargetSpec::Ollama(_) => ollama::take(answer, data, stamp, streamed),
             TargetSpec::OpenAi(_) => openai::take(answer, data, stamp, streamed),
-            TargetSpec::Json(spec) => json::take(spec, answer, data, stamp),
+            TargetSpec::Json(spec) => json::take(spec, answer, data, stamp, streamed),
             TargetSpec::GgCore(_) => {}
+        }
+        if !streamed && self.framing() != Framing::Whole && answer.done.is_some() && answer.error.is_none() {
+            answer.remark(Remark::NoStream);
         }
     }
 }
@@ -394,12 +425,14 @@ impl Link {
 
 /// How an answer that was read to its end turned out.
 fn settled(answer: &mut Answer) -> Outcome {
+    answer.close();
     match (answer.status, &answer.error) {
         (_, Some(_)) if answer.rejected => Outcome::Rejected,
-        (Some(status), Some(_)) if status != 200 => Outcome::HttpStatus,
+        (Some(status), Some(_)) if !(200..300).contains(&status) => Outcome::HttpStatus,
         (_, Some(_)) => Outcome::ErrorFrame,
         (_, None) if answer.done.is_none() => {
-            answer.fail("the answer ended without its end marker");
+            let words = answer.lacks.take();
+            answer.fail(words.unwrap_or_else(|| "the answer ended without its end marker".to_owned()));
             Outcome::Truncated
         }
         _ => Outcome::Ok,
@@ -408,19 +441,4 @@ fn settled(answer: &mut Answer) -> Outcome {
 
 fn broken(marks: &Marks, error: String) -> Break {
     if marks.first_read().is_none() { Break::Unanswered(error) } else { Break::Midway(error) }
-}
-
-/// The engine's own words in the body of a refusal.
-fn refusal_text(body: &[u8]) -> String {
-    let told = serde_json::from_slice::<serde_json::Value>(body).ok();
-    let mut text = told.as_ref().and_then(|value| value.get("error")).map(openai::error_text);
-    // Ollama from 0.30 on hands on what its engine's server said, JSON in a text.
-    let inner = text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    if let Some(error) = inner.as_ref().and_then(|value| value.get("error")) {
-        text = Some(openai::error_text(error));
-    }
-    match text.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()) {
-        text if text.trim().is_empty() => "an empty body".to_owned(),
-        text => brief(&text),
-    }
 }
