@@ -1,6 +1,6 @@
 //! Simulated runs: requests through a FIFO queue before the stand-in's own engine, as rows that a fold takes.
 
-use loadcmp::record::{Nanos, Outcome, Phase, Sample, Stamps};
+use loadcmp::record::{Nanos, Outcome, Phase, Remarks, Sample, Stamps};
 use loadcmp::standin::{EngineSpec, Jitter, token_times};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -212,6 +212,7 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         error: None,
         item: 0,
         gap_max: None,
+        remarks: Remarks::default(),
         dimensions: None,
         connect: None,
         retries: 0,

@@ -92,7 +92,17 @@ impl Names {
 
 /// A text that a spreadsheet takes for text: one that looks like a formula gets an apostrophe in front.
 pub fn plain_text(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
+    if is_formula(text) { format!("'{text}").into() } else { text.into() }
+}
+
+/// Whether a spreadsheet could take it for a formula, apostrophes in front or not: one more makes it a text that reads back.
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+/// The text that [`plain_text`] was written of.
+fn as_it_was(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|text| is_formula(text)).unwrap_or(cell)
 }
 
 /// Appends one row to `out`.
@@ -284,7 +294,7 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
         },
         outcome: Outcome::parse(cell())?,
         http_status: maybe(cell())?,
-        finish: text(cell()),
+        finish: text(as_it_was(cell())),
         prompt_tokens: maybe(cell())?,
         cached_tokens: maybe(cell())?,
         output_tokens: maybe(cell())?,
@@ -300,7 +310,7 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
             "" => None,
             hash => Some(u64::from_str_radix(hash, 16).ok()?),
         },
-        error: text(cell()),
+        error: text(as_it_was(cell())),
         item: row.get(31)?.parse::<usize>().ok()?.checked_sub(1)?,
         connect: nanos(row.get(33)?)?,
         gap_max: nanos(row.get(34)?)?,
@@ -411,6 +421,9 @@ mod tests {
             assert!(plain_text(text).starts_with('\''), "{text:?}");
         }
         assert_eq!(plain_text("it's"), "it's");
+        for text in ["=1+1", "'=1+1", "''-x", "'quoted'", "plain", "", "'", "it's"] {
+            assert_eq!(as_it_was(&plain_text(text)), text);
+        }
     }
 
     #[test]

@@ -174,13 +174,13 @@ async fn answer(engine: Arc<Engine>, tape: Option<Arc<Tape>>, request: Request<I
         });
     }
     let reply = match quirk_reply::enter(&engine, method, path, body).await {
-        Err(reply) => {
+        Entered::Replied(reply) => {
             if let Some(tape) = &tape {
                 tape.note(|row| row.fault = "quirk");
             }
             reply
         }
-        Ok(Entered { play, body }) => {
+        Entered::Answered(play, body) => {
             let call = Call { engine, tape: tape.clone(), entered, body, play };
             let reply =
                 if openai { openai::route(call, method, path).await } else { ollama::route(call, method, path).await };

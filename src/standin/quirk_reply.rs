@@ -19,16 +19,18 @@ use tokio::sync::Notify;
 /// What an engine says that fails.
 const FAILED: &str = "the stand-in plays an engine that fails";
 
-/// A request's quirks, and the body that is answered.
-pub(super) struct Entered {
-    pub(super) play: Option<Play>,
-    pub(super) body: Bytes,
+/// What becomes of a request.
+pub(super) enum Entered {
+    /// It is answered: with these quirks, as if this were its body.
+    Answered(Option<Play>, Bytes),
+    /// A quirk takes the place of an answer.
+    Replied(Reply),
 }
 
-/// Decides a request's quirks; `Err` is the reply of those that take the place of an answer.
-pub(super) async fn enter(engine: &Arc<Engine>, method: &Method, path: &str, body: Bytes) -> Result<Entered, Reply> {
+/// Decides a request's quirks.
+pub(super) async fn enter(engine: &Arc<Engine>, method: &Method, path: &str, body: Bytes) -> Entered {
     let quirks = &engine.spec.quirks;
-    let plain = |body| Ok(Entered { play: None, body });
+    let plain = |body| Entered::Answered(None, body);
     let Some(wire) = Wire::of(path).filter(|_| !quirks.names.is_empty() && *method == Method::POST) else {
         return plain(body);
     };
@@ -36,18 +38,18 @@ pub(super) async fn enter(engine: &Arc<Engine>, method: &Method, path: &str, bod
     let Ok(mut asked) = serde_json::from_slice::<Value>(&body) else { return plain(body) };
     let stream = wire.streams(&asked);
     if let Some(misfit) = quirks.misfit(wire, stream) {
-        return Err(error(wire, StatusCode::NOT_IMPLEMENTED, &misfit));
+        return Entered::Replied(error(wire, StatusCode::NOT_IMPLEMENTED, &misfit));
     }
     let Some(play) = Play::next(engine, wire) else { return plain(body) };
     if let Some(reply) = instead(engine, play).await {
-        return Err(reply);
+        return Entered::Replied(reply);
     }
     let mut body = body;
     if play.has(Quirk::JsonForStream) {
         asked["stream"] = Value::Bool(false);
         body = asked.to_string().into();
     }
-    Ok(Entered { play: Some(play), body })
+    Entered::Answered(Some(play), body)
 }
 
 /// The wire's own form of an error.

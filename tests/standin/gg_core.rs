@@ -1,7 +1,7 @@
 //! GG-CORE's wire.
 
 use super::stage::{Stage, raise};
-use loadcmp::standin::{EngineSpec, Faults, GgCoreSpec, Kind};
+use loadcmp::standin::{EngineSpec, Faults, GgCoreSpec, Kind, Quirk, Quirks};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -307,4 +307,15 @@ async fn the_faithful_one_holds_back_starves_streams_and_works_alone() {
     assert_eq!(texts.concat().split_whitespace().count(), 60);
     let lost = streams.ask(inference(3, "x", 2100, false)).await;
     assert!(lost["error"].as_str().unwrap().contains("NoKvCacheSlot"), "{lost}");
+}
+
+#[tokio::test]
+async fn a_quirk_is_of_other_wires() {
+    let quirks = Quirks { names: vec![Quirk::Crlf], ..Quirks::default() };
+    let stage = raise(EngineSpec { quirks, ..EngineSpec::default() });
+    let mut client = Client::greeted(&stage).await;
+    let parameters = json!({"max_tokens": 2, "temperature": 0.0, "top_p": 1.0, "top_k": 1});
+    let ask = json!({"type": "inference_request", "request_id": 1, "model_id": "standin", "prompt": "x", "parameters": parameters});
+    let told = client.ask(ask).await;
+    assert_eq!(told["message"], "the quirk `crlf` doesn't fit the GG-CORE wire");
 }
