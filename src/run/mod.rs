@@ -184,7 +184,7 @@ async fn measure(
     keep(&|_| {})?;
     let bars = progress::Progress::start(&plan, options.quiet);
     let fold = lock(&manifest).fold();
-    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
+    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), dir.join("manifest.json"), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
     let watch = Watching::start(&plan, clock, &dir)?;
@@ -215,14 +215,14 @@ async fn measure(
         }
         bars.load();
         let opened = {
-            let (keep, edges) = (keep.clone(), watch.edges());
+            let (manifest, edges) = (manifest.clone(), watch.edges());
             move |window: Window| {
                 edges.at(window.from.seconds());
                 if let Some(to) = window.to {
                     edges.at(to.seconds());
                 }
-                // Kept again at the end; a failure now would show there, too.
-                let _ = keep(&|manifest: &mut Manifest| manifest.opened(window));
+                // The recorder's thread writes it: the clock runs here.
+                lock(&manifest).opened(window);
             }
         };
         if !stop.interrupted() {
