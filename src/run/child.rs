@@ -184,7 +184,8 @@ fn write_labels(path: &std::path::Path, items: &[Item], labels: &[String]) -> st
     file.flush()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
