@@ -184,8 +184,8 @@ fn write_labels(path: &std::path::Path, items: &[Item], labels: &[String]) -> st
     file.flush()
 }
 
-#[cfg(test)]
 #[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
