@@ -185,7 +185,7 @@ async fn measure(
     keep(&|_| {})?;
     let bars = Arc::new(progress::Progress::start(&plan, options.quiet));
     let fold = lock(&manifest).fold();
-    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
+    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), dir.join("manifest.json"), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
     let watch = Watching::start(&plan, clock, &dir)?;
@@ -216,15 +216,15 @@ async fn measure(
         }
         bars.load();
         let opened = {
-            let (keep, edges, bars) = (keep.clone(), watch.edges(), bars.clone());
+            let (manifest, edges, bars) = (manifest.clone(), watch.edges(), bars.clone());
             move |window: Window| {
                 bars.opened(window, clock.now());
                 edges.at(window.from.seconds());
                 if let Some(to) = window.to {
                     edges.at(to.seconds());
                 }
-                // Kept again at the end; a failure now would show there, too.
-                let _ = keep(&|manifest: &mut Manifest| manifest.opened(window));
+                // The recorder's thread writes it: the clock runs here.
+                lock(&manifest).opened(window);
             }
         };
         if !stop.interrupted() {

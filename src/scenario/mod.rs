@@ -42,7 +42,7 @@ pub use driving::{
     TraceSpec, UntilSpec,
 };
 pub use example::example;
-pub use load::{Loaded, load, load_str, load_with};
+pub use load::{Loaded, load, load_str, load_with, located};
 pub use mistake::nearest;
 pub use mistake::{Mistake, Place, ScenarioError};
 pub use overlay::Overrides;

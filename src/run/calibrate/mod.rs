@@ -116,8 +116,8 @@ async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
             tell(format_args!("loadcmp: {text}"));
         }
     };
-    let start = |args: &[&str]| StandIn::null(args).map_err(|why| Failure::Other(anyhow!(why)));
-    let null = start(&NULL)?;
+    let failed = |why: String| Failure::Other(anyhow!(why));
+    let null = StandIn::null(&NULL).await.map_err(failed)?;
     let clock = Stopwatch::start();
     let mut wired = Vec::new();
     for way in wires::all(&null) {
@@ -133,7 +133,7 @@ async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
     }
     let ways: Vec<Way> = wired.iter().map(|ready| ready.way).collect();
     drop((wired, null));
-    let paced = start(&[&NULL[..], &PACED[..]].concat())?;
+    let paced = StandIn::null(&[&NULL[..], &PACED[..]].concat()).await.map_err(failed)?;
     let mut streams = Vec::new();
     for way in ways.iter().filter(|way| way.stream) {
         say(&format!("{way}: streams at once"));
