@@ -184,7 +184,6 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         target: block.target,
         phase: if planned < block.from { Phase::Warmup } else { Phase::Measure },
         block: block.block,
-        lane: block.target as u32,
         user: 0,
         index,
         conversation: None,
@@ -218,5 +217,7 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         connect: None,
         retries: 0,
         thoughts: 0,
+        remarks: loadcmp::record::Remarks::default(),
+        opened: None,
     }
 }

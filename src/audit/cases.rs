@@ -1,7 +1,7 @@
 //! For each rule, a run that it is quiet of and one that it speaks of, mostly with one step between them.
 
 use super::fixture::{ANSWERS, Bench, answer, row, verdict};
-use crate::record::{Nanos, Outcome, Remark, Sample};
+use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Remark, Sample};
 use crate::scenario::audit::{Setting, rule};
 use crate::scenario::plan::Endpoint;
 use crate::scenario::{History, Order, PromptCache, Task};
@@ -148,14 +148,36 @@ pub(super) const CASES: &[Case] = &[
     Case("retries", nothing, |b| each(b, |i, s| s.retries = u32::from(i == 3))),
     Case(
         "reconnects",
-        |b| each(b, |i, s| s.connect = (i < 4).then_some(Nanos(1))),
-        |b| each(b, |i, s| s.connect = (i < 5).then_some(Nanos(1))),
+        |b| each(b, |i, s| s.opened = (i < 2).then_some(Opened::Closed)),
+        |b| each(b, |i, s| s.opened = (i < 3).then_some(Opened::Closed)),
     ),
     Case(
         "reconnects",
-        |b| (open(b, 200), each(b, |_, s| s.connect = Some(Nanos(1)))).0,
+        |b| (open(b, 200), each(b, |_, s| s.opened = Some(Opened::Closed))).0,
+        |b| each(b, |i, s| s.opened = Some([Opened::Closed, Opened::NotKept][i as usize % 2])),
+    ),
+    // A user's first connection, one that was idle by our own rule, and one after a failure are nobody's fault.
+    Case(
+        "reconnects",
+        |b| each(b, |i, s| s.opened = Some([Opened::First, Opened::Idle, Opened::Broken][i as usize % 3])),
+        |b| each(b, |i, s| s.opened = (i < 3).then_some(Opened::NotKept)),
+    ),
+    Case(
+        "own-limits",
         |b| {
-            each(b, |_, s| s.connect = Some(Nanos(1)));
+            each(b, |i, s| {
+                if i == 7 {
+                    (s.outcome, s.error) = (Outcome::Unsent, Some("8 requests were in flight".to_owned()));
+                }
+            });
+        },
+        |b| {
+            each(b, |i, s| {
+                if i == 7 {
+                    let words = format!("{OWN_LIMIT}no connection to http://10.0.0.0:80: Too many open files");
+                    (s.outcome, s.error) = (Outcome::Unsent, Some(words));
+                }
+            });
         },
     ),
     Case(
@@ -512,6 +534,12 @@ pub(super) const CASES: &[Case] = &[
         |b| b.conditions.swap_bytes = Some((64 << 20) + 1),
     ),
     Case("other-load", |b| b.conditions.other_cores = Some(0.8), |b| b.conditions.other_cores = Some(0.81)),
+    // Two cores are allowed, of a machine of 256: a tenth of those.
+    Case(
+        "other-load",
+        |b| (b.conditions.machine_cores, b.conditions.other_cores) = (Some(256.0), Some(25.6)),
+        |b| (b.conditions.machine_cores, b.conditions.other_cores) = (Some(256.0), Some(240.0)),
+    ),
     Case("stolen-time", |b| b.conditions.stolen_cores = Some(0.16), |b| b.conditions.stolen_cores = Some(0.161)),
     Case("precise-pacing", |b| precise(b, 3.0), |b| precise(b, 2.0)),
     Case("precise-pacing", |b| (open(b, 200), b.conditions.cores = Some(2.0)).1, |b| precise(b, 1.0)),
@@ -610,6 +638,29 @@ pub(super) const CASES: &[Case] = &[
     Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").min, |b| b.row("ttft").mean = Some(1000.0)),
     Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").max, |b| b.row("ttft").mean = Some(9001.0)),
     Case("clamped-values", nothing, |b| b.row("latency").clamped = 1),
+    Case("long-answers", |b| long(b, "closed", 99, "1s"), |b| long(b, "closed", 101, "1s")),
+    // A number of requests ends with an answer.
+    Case("long-answers", |b| b.row("latency").mean = Some(1e6), |b| long(b, "open", 101, "1s")),
+    // Blocks are cut by answers.
+    Case(
+        "long-answers",
+        |b| {
+            long(b, "closed", 101, "1s");
+            b.plan.order = Order::Alternate;
+        },
+        |b| long(b, "closed", 500, "1s"),
+    ),
+    Case("short-warmup", |b| long(b, "closed", 51, "51ms"), |b| long(b, "closed", 51, "50ms")),
+    Case("short-warmup", |b| long(b, "open", 51, "60ms"), |b| long(b, "open", 51, "0s")),
+    Case("unequal-contention", |b| ends_later(b, 200), |b| ends_later(b, 230)),
+    Case(
+        "unequal-contention",
+        |b| {
+            ends_later(b, 230);
+            b.plan.order = Order::Isolated;
+        },
+        |b| ends_later(b, 1000),
+    ),
     Case("few-samples", |b| b.outcomes(0, 20, 0), |b| b.outcomes(0, 19, 0)),
     Case("few-samples", |b| b.outcomes(0, 1, 0), |b| b.outcomes(0, 2, 0)),
 ];
@@ -944,4 +995,31 @@ fn vectors(bench: &mut Bench, first: fn(u64) -> u32, second: fn(u64) -> u32) {
 fn undefined(bench: &mut Bench, pairs: f64) {
     let told = Row { n: Some(60), mean: Some(pairs), ..Row::new("cosine_undefined", "1") };
     *row(&mut bench.targets[0], "cosine_undefined") = told;
+}
+
+/// Answers of so many milliseconds in a window of a second, after a warm-up.
+fn long(bench: &mut Bench, load: &str, answer_ms: u32, warmup: &str) {
+    match load {
+        "open" => open(bench, 200),
+        _ => closed(bench, 2, serde_json::json!({ "duration": "1s" }), "0s"),
+    }
+    let mut changed = serde_json::to_value(&bench.plan.load).unwrap();
+    (changed[load]["warmup"], changed[load]["duration"]) = (warmup.into(), "1s".into());
+    if load == "closed" {
+        changed[load].as_object_mut().unwrap().remove("duration");
+    }
+    set_load(bench, changed);
+    row(&mut bench.targets[0], "latency").mean = Some(f64::from(answer_ms) * 1e3);
+}
+
+/// The last answer of the first target ends so many milliseconds later.
+fn ends_later(bench: &mut Bench, ms: u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        if index + 1 == ANSWERS {
+            sample.stamps.end = sample.stamps.end.map(|end| Nanos(end.0 + ms * 1_000_000));
+        }
+        sample
+    });
+    bench.gather(0, samples);
 }

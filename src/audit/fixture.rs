@@ -134,6 +134,7 @@ fn summary(name: &str) -> TargetSummary {
         steady: None,
         drift: None,
         units: Vec::new(),
+        work: crate::stats::Work::default(),
         rows: Vec::new(),
         outcomes: vec![(Outcome::Ok, ANSWERS)],
         failures: Vec::new(),

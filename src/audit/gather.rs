@@ -2,7 +2,7 @@
 
 use super::lengths::Lengths;
 use super::line::Line;
-use crate::record::{Nanos, Outcome, Phase, Remark, Sample};
+use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample};
 use crate::scenario::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -39,8 +39,13 @@ pub struct Gathered {
     /// Time in flight, summed over requests: from sent to the end, and from planned to the end; in seconds.
     pub(super) in_flight_s: f64,
     pub(super) occupied_s: f64,
-    /// Requests that opened a connection.
-    pub(super) connects: u64,
+    /// Requests that opened a connection since the engine had closed the one that was there.
+    pub(super) closed: u64,
+    /// Requests that opened one since none is kept for a while: loadcmp's own choice.
+    pub(super) not_kept: u64,
+    /// Requests of any phase that a limit of ours kept from being sent, measured ones among them, and the first one's words.
+    pub(super) own_limits: (u64, u64),
+    pub(super) own_limit: Option<String>,
     /// Requests that were sent again.
     pub(super) resent: u64,
     /// By block and number, of the first requests: hash of what was asked, and latency in nanoseconds where answered.
@@ -127,6 +132,12 @@ impl Gathered {
             self.measured(sample);
         }
         self.load(sample);
+        let ours = |words: &&String| sample.outcome == Outcome::Unsent && words.starts_with(OWN_LIMIT);
+        if let Some(words) = sample.error.as_ref().filter(ours) {
+            self.own_limits.0 += 1;
+            self.own_limits.1 += u64::from(sample.phase == Phase::Measure);
+            self.own_limit.get_or_insert_with(|| words[OWN_LIMIT.len()..].to_owned());
+        }
     }
 
     fn measured(&mut self, sample: &Sample) {
@@ -135,7 +146,8 @@ impl Gathered {
             self.begun += 1;
             self.begun_sent += u64::from(sample.outcome != Outcome::Unsent);
         }
-        self.connects += u64::from(sample.connect.is_some());
+        self.closed += u64::from(sample.opened == Some(Opened::Closed));
+        self.not_kept += u64::from(sample.opened == Some(Opened::NotKept));
         self.resent += u64::from(sample.retries > 0);
         if self.asked.len() < MOST && sample.index < MOST as u64 {
             let latency = sample.latency().filter(|_| sample.outcome.answered()).map(|latency| latency.0);
@@ -253,6 +265,12 @@ impl Gathered {
     /// Time in which the target was asked, in seconds: its blocks, from the first planned instant to the last end.
     pub(super) fn span_s(&self) -> f64 {
         self.blocks.values().map(|(from, to)| to.since(*from).seconds()).sum()
+    }
+
+    /// The first planned instant and the last end.
+    pub(super) fn edges(&self) -> Option<(Nanos, Nanos)> {
+        let from = self.blocks.values().map(|(from, _)| *from).min()?;
+        Some((from, self.blocks.values().map(|(_, to)| *to).max()?))
     }
 
     /// Share of different latencies among the first answers, and their number.

@@ -8,9 +8,10 @@ use crate::scenario::Pacing;
 use crate::scenario::plan::LoadPlan;
 use crate::stats::{Comparison, Verdict, unit};
 
-pub(super) const CHECKS: [(&str, Check); 7] = [
+pub(super) const CHECKS: [(&str, Check); 8] = [
     ("generator-lag", generator_lag),
     ("lag-of-difference", lag_of_difference),
+    ("own-limits", own_limits),
     ("unsent-requests", unsent_requests),
     ("missed-rate", missed_rate),
     ("generator-cpu", generator_cpu),
@@ -67,10 +68,25 @@ fn lag_of_difference(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+fn own_limits(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let ((all, _), Some(words)) = (&side.gathered.own_limits, &side.gathered.own_limit) else { continue };
+        let were = if *all == 1 { "request was" } else { "requests were" };
+        let sentence = format!(
+            "{}: {all} {were} not sent for a limit of this process or machine ({words}): raise it (open files: \
+             `ulimit -n`), or lower the load.",
+            side.name()
+        );
+        judge.find(Some(side.at), sentence, &[("not sent", all.to_string())]);
+    }
+}
+
 fn unsent_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let outcomes = side.summary.outcomes.iter();
         let unsent = outcomes.filter(|(outcome, _)| *outcome == Outcome::Unsent).map(|(_, n)| *n).sum::<u64>();
+        // Those are told by a rule of their own.
+        let unsent = unsent.saturating_sub(side.gathered.own_limits.1);
         let planned = side.summary.requests();
         if unsent as f64 > planned as f64 * judge.limit {
             let sentence = format!(

@@ -89,7 +89,9 @@ fn swap_in_use(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn stolen_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let Some(conditions) = evidence.conditions else { return };
-    let (Some(stolen), Some(cores)) = (conditions.stolen_cores, conditions.cores) else { return };
+    let (Some(stolen), Some(cores)) = (conditions.stolen_cores, conditions.machine_cores.or(conditions.cores)) else {
+        return;
+    };
     if stolen > judge.limit * cores {
         let told = percent(stolen / cores);
         let sentence = format!("{told} of the machine's processor time went to other guests of its host meanwhile.");
@@ -99,7 +101,9 @@ fn stolen_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn other_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let Some(conditions) = evidence.conditions else { return };
-    let (Some(other), Some(cores)) = (conditions.other_cores, conditions.cores) else { return };
+    let (Some(other), Some(cores)) = (conditions.other_cores, conditions.machine_cores.or(conditions.cores)) else {
+        return;
+    };
     if other > cores * judge.limit {
         let sentence = format!(
             "Other processes took {} of the machine's {} cores ({}).",

@@ -2,7 +2,7 @@
 
 use super::human::percent;
 use super::judge::{Check, Judge, proportions_differ};
-use super::{Evidence, Side};
+use super::{Evidence, Severity, Side};
 use crate::scenario::plan::{LoadPlan, Until};
 use crate::scenario::{History, Task};
 
@@ -61,7 +61,8 @@ fn listed(evidence: &Evidence<'_>, count: impl Fn(&Side<'_>) -> f64) -> String {
 }
 
 fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let done = |side: &Side<'_>| side.counts().1;
+    // What wasn't waited for was no less work for that.
+    let done = |side: &Side<'_>| side.counts().1 + side.unfinished();
     let counts: Vec<f64> = evidence.sides().map(|side| done(&side)).collect();
     let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), n| (low.min(*n), high.max(*n)));
     if asked_for(evidence).is_some() && least < most * (1.0 - judge.limit) {
@@ -154,25 +155,46 @@ fn retries(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let (resent, rows) = (side.gathered.resent, side.gathered.rows);
         if resent as f64 > rows as f64 * judge.limit {
             let were = if resent == 1 { "request was" } else { "requests were" };
-            let sentence = format!("{}: {resent} {were} sent again over a new connection.", side.name());
+            let sentence = format!(
+                "{}: {resent} {were} sent again over a new connection, since the kept one was dead when the request was \
+                 written; the time counts from the first send.",
+                side.name()
+            );
             judge.find(Some(side.at), sentence, &[("sent again", resent.to_string()), ("requests", rows.to_string())]);
         }
     }
 }
 
 fn reconnects(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let users = u64::from(evidence.plan.load.concurrency());
-    // An open loop opens connections as it needs them: only a closed one has a user to each.
-    for side in evidence.sides().filter(|_| evidence.is_closed()) {
-        let (more, rows) = (side.gathered.connects.saturating_sub(users), side.gathered.rows);
-        if more as f64 > rows as f64 * judge.limit {
+    // An open loop opens connections as it needs them: only a closed one has a user to each. A connection that was idle for
+    // long is opened anew by our own rule, and that says nothing of the engine.
+    if !evidence.is_closed() {
+        return;
+    }
+    let share = |n: u64, rows: u64| format!("{n} of {rows} measured requests");
+    for side in evidence.sides() {
+        let (closed, rows) = (side.gathered.closed, side.gathered.rows);
+        if closed as f64 > rows as f64 * judge.limit {
             let sentence = format!(
-                "{}: {} measured requests opened a new connection, {users} users have one each: connections are not kept.",
+                "{}: {} needed a new connection, since the engine closed the one before.",
                 side.name(),
-                side.gathered.connects
+                share(closed, rows)
             );
-            let counts = [("connections", side.gathered.connects.to_string()), ("requests", rows.to_string())];
+            let counts = [("closed by the engine", closed.to_string()), ("requests", rows.to_string())];
             judge.find(Some(side.at), sentence, &counts);
+        }
+    }
+    judge.at_most(Severity::Note);
+    for side in evidence.sides() {
+        let (ours, rows) = (side.gathered.not_kept, side.gathered.rows);
+        if ours as f64 > rows as f64 * judge.limit {
+            let sentence = format!(
+                "{}: {} went over a new connection by loadcmp's own choice: more than a fifth of the kept ones were dead when \
+                 a request was written, so none was kept for a while.",
+                side.name(),
+                share(ours, rows)
+            );
+            judge.find(Some(side.at), sentence, &[("not kept", ours.to_string()), ("requests", rows.to_string())]);
         }
     }
 }

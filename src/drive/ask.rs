@@ -5,7 +5,7 @@ use crate::record::log::Vector;
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::History;
 use crate::scenario::plan::LoadPlan;
-use crate::target::{Ask, Exchange};
+use crate::target::{Ask, Exchange, NoConnection};
 use crate::workload::Unit;
 use bytes::Bytes;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,12 +14,11 @@ use std::time::Duration;
 /// Longest a connection may take to open.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// Pauses of a user after refusals in a row, of connections or by a full queue, doubling between the two: an engine that
-/// is dead or full must not be hammered, and a million rows of refusals tell no more than a thousand.
-const BACK_OFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(1)];
+/// What a row says that wasn't waited for.
+const NOT_WAITED_FOR: &str = "not waited for: the run ended before the answer was complete";
 
-/// Longest wait for the first answer of a model that may have to be loaded.
-const COLD_LIMIT: Duration = Duration::from_secs(600);
+/// Why a request has no connection that needed a new one when the run ended.
+const RUN_OVER: &str = "not waited for: the run ended before a connection was open";
 
 /// One turn of a unit in a phase.
 #[derive(Clone, Copy)]
@@ -33,7 +32,7 @@ pub(super) struct Request<'a> {
 pub(super) struct Ready {
     pub body: Bytes,
     /// The time that a new connection took, if one was opened, or why there is none.
-    pub connected: Result<Option<Nanos>, String>,
+    pub connected: Result<Option<Nanos>, NoConnection>,
 }
 
 /// A request, and when it was due. What isn't given is the instant of sending.
@@ -48,7 +47,7 @@ pub(super) struct Told {
     pub planned: Nanos,
     pub dispatched: Nanos,
     pub connect: Option<Nanos>,
-    pub story: Result<Exchange, (Nanos, String)>,
+    pub story: Result<Exchange, (Nanos, NoConnection)>,
 }
 
 impl Lane {
@@ -70,22 +69,17 @@ impl Lane {
                 None => Due { ready: self.ready(user, request).await, planned: ready_at, dispatched: None },
             };
             let (outcome, text) = self.ask(user, request, due).await;
-            if own {
-                if !outcome.answered() {
-                    return;
-                }
-                user.own.push(text);
-            }
-            if open && turn + 1 == turns {
+            // Without its answer there is no history to go on with.
+            let ends = own && !outcome.answered();
+            if open && (ends || turn + 1 == turns) {
                 return;
             }
-            let think = self.setup.plan.load.think().0;
-            let pause = if user.failures > 0 { think.max(back_off(user.failures)) } else { think };
-            if !pause.is_zero() {
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = self.setup.stop.aborted() => {}
-                }
+            self.pause(user).await;
+            if ends {
+                return;
+            }
+            if own {
+                user.own.push(text);
             }
             ready_at = open.then(|| self.now());
         }
@@ -103,11 +97,9 @@ impl Lane {
     }
 
     /// Asks one turn, and records it.
-    async fn ask(&self, user: &mut User, request: Request<'_>, due: Due) -> (Outcome, String) {
+    pub async fn ask(&self, user: &mut User, request: Request<'_>, due: Due) -> (Outcome, String) {
         let (sample, text, vector) = self.exchange(user, request, due).await;
         let outcome = sample.outcome;
-        let away = matches!(outcome, Outcome::Connect | Outcome::Rejected);
-        user.failures = if away { user.failures + 1 } else { 0 };
         let measured = request.phase == Phase::Measure;
         if let Some(numbers) = vector
             && measured
@@ -119,6 +111,9 @@ impl Lane {
         if let Some(end) = sample.stamps.end.filter(|_| measured) {
             self.ended(end);
         }
+        if request.phase == Phase::Warmup {
+            self.warmed(user);
+        }
         self.setup.recorder.push(sample);
         (outcome, text)
     }
@@ -127,7 +122,7 @@ impl Lane {
     pub async fn ready(&self, user: &mut User, request: Request<'_>) -> Ready {
         let history = (!user.own.is_empty()).then_some(user.own.as_slice());
         let Request { unit, turn, .. } = request;
-        let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history, max_tokens: None };
+        let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history };
         let body = self.side.target.body(&ask);
         // The usual case has its connection: no timer is set for it.
         let connected = if self.side.target.usable(&mut user.link).await {
@@ -136,17 +131,17 @@ impl Lane {
             tokio::select! {
                 biased;
                 told = self.connect(user) => told.map(Some),
-                () = self.setup.stop.aborted() => Err("the run ended before a connection was open".to_owned()),
+                () = self.setup.stop.aborted() => Err(no(RUN_OVER.to_owned())),
             }
         };
         Ready { body, connected }
     }
 
     /// Opens a user's connection, in time.
-    pub async fn connect(&self, user: &mut User) -> Result<Nanos, String> {
+    pub async fn connect(&self, user: &mut User) -> Result<Nanos, NoConnection> {
         tokio::time::timeout(CONNECT_LIMIT, self.side.target.connect(&mut user.link))
             .await
-            .unwrap_or_else(|_| Err(format!("no connection within {} s", CONNECT_LIMIT.as_secs())))
+            .unwrap_or_else(|_| Err(no(format!("no connection within {} s", CONNECT_LIMIT.as_secs()))))
     }
 
     /// One request's life, as a sample.
@@ -154,23 +149,38 @@ impl Lane {
         let setup = &self.setup;
         let Due { ready: Ready { body, connected }, planned, dispatched } = due;
         let now = setup.clock.now();
+        let run_over = matches!(&connected, Err(no) if no.why == RUN_OVER);
         let (connect, story) = match connected {
             Err(error) => (None, Err((now, error))),
             Ok(connect) => {
-                let timeout = setup.plan.timeout.0;
-                let limit = if request.phase == Phase::Cold { timeout.max(COLD_LIMIT) } else { timeout };
-                user.deadline.set(now + limit.into());
-                let told = self.side.target.exchange(&mut user.link, body, user.deadline.passed()).await;
+                let plan = &setup.plan;
+                let limit = if request.phase == Phase::Cold { plan.load_timeout } else { plan.timeout };
+                user.deadline.set(now + limit.0.into());
+                let mut told = self.side.target.exchange(&mut user.link, body, user.deadline.passed()).await;
                 user.deadline.clear();
+                // Not the time allowed was over, but the run: how long it would have taken isn't known, and it didn't fail.
+                if told.outcome == Outcome::Timeout && user.deadline.given_up() {
+                    told.outcome = Outcome::Unfinished;
+                    told.answer.error = Some(NOT_WAITED_FOR.to_owned());
+                }
                 (connect, Ok(told))
             }
         };
         let (planned, dispatched) = (planned.unwrap_or(now), dispatched.unwrap_or(now));
-        self.sample(user.number, request, Told { planned, dispatched, connect, story })
+        let retry_after = story.as_ref().ok().and_then(|story| story.answer.retry_after);
+        let (mut sample, text, vector) =
+            self.sample(user.number, request, Told { planned, dispatched, connect, story });
+        if run_over {
+            // Nobody refused it.
+            sample.outcome = Outcome::Unfinished;
+        }
+        sample.opened = connect.map(|_| user.link.opened());
+        user.note(&sample, retry_after);
+        (sample, text, vector)
     }
 }
 
-/// How long to wait after so many refusals in a row.
-pub(super) fn back_off(failures: u32) -> Duration {
-    BACK_OFF[0].saturating_mul(1 << failures.saturating_sub(1).min(10)).min(BACK_OFF[1])
+/// No connection, and that is not for a limit of ours.
+fn no(why: String) -> NoConnection {
+    NoConnection { ours: false, why }
 }

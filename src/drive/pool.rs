@@ -1,7 +1,7 @@
 //! The connections of a lane in an open loop: taken for a request, given back after it, the one used last first, and a
 //! few opened ahead of time so that opening seldom stands between planned and sent.
 
-use super::ask::back_off;
+use super::back_off::back_off;
 use super::lane::{Lane, User};
 use crate::record::Nanos;
 use std::collections::VecDeque;

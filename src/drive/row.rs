@@ -22,7 +22,6 @@ impl Lane {
             target: self.side.number,
             phase,
             block: self.stretch.block,
-            lane: self.side.number as u32,
             user,
             index: unit.first_index + turn as u64,
             conversation: chat.then_some(unit.number),
@@ -51,6 +50,7 @@ impl Lane {
             retries: 0,
             thoughts: 0,
             remarks: Remarks::default(),
+            opened: None,
         }
     }
 
@@ -61,10 +61,12 @@ impl Lane {
         sample.connect = connect;
         let Exchange { sent, first_byte, end, outcome, answer, retries } = match story {
             Ok(told) => told,
-            Err((end, error)) => {
-                sample.outcome = Outcome::Connect;
-                sample.stamps.end = Some(end);
-                sample.error = Some(error);
+            Err((end, no)) => {
+                // What a limit of ours kept from being sent is `unsent`, and has no end.
+                if !no.ours {
+                    (sample.outcome, sample.stamps.end) = (Outcome::Connect, Some(end));
+                }
+                sample.error = Some(no.why);
                 return (sample, String::new(), None);
             }
         };

@@ -5,8 +5,12 @@ use serde::{Deserialize, Serialize};
 /// How the machine fared over the measured part of a run; `None` where a thing could not be read.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Conditions {
-    /// Logical cores of the machine.
+    /// Logical cores that this process may use.
     pub cores: Option<f64>,
+    /// Cores that the machine's times below are of, where the kernel tells it: more than `cores` where this process is allowed
+    /// a few of them only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine_cores: Option<f64>,
     /// Cores kept busy by all processes, on average.
     pub busy_cores: Option<f64>,
     /// Cores kept busy by loadcmp itself, on average: its generator, and what writes and watches beside it.

@@ -28,17 +28,21 @@ impl Conditions {
         let swapped =
             all.iter().map(|(from, to)| growth(readings, *from, *to, &|r| Some(r.machine.swapped_bytes? as f64)));
         let cores = readings.first().map(|r| r.cores as f64);
+        let machine_cores = readings.iter().find_map(|r| r.machine.cores);
+        // Of what /proc tells, no more than there is.
+        let at_most = |busy: f64| machine_cores.or(cores).map_or(busy, |cores| busy.min(cores));
         let devices = readings.iter().map(|r| r.gpus.len()).max().unwrap_or(0);
         Self {
             cores,
-            busy_cores: busy.map(|busy| cores.map_or(busy, |cores| busy.min(cores))),
+            machine_cores,
+            busy_cores: busy.map(at_most),
             own_cores: own,
             own_cores_most: most(readings, &all).or(own),
             own_cores_allowed: Some(super::generator_threads() as f64),
             target_cores: (0..targets).map(target).collect(),
             targets: (0..targets).map(|number| used(readings, stretches, number)).collect(),
             // The kernel's ticks make it a little less than nothing now and then.
-            other_cores: busy.zip(own).zip(served).map(|((busy, own), served)| (busy - own - served).max(0.0)),
+            other_cores: busy.zip(own).zip(served).map(|((busy, own), served)| at_most((busy - own - served).max(0.0))),
             stolen_cores: rate(&|r| r.machine.stolen_s),
             swap_bytes: within.iter().filter_map(|r| r.machine.swap_bytes).max(),
             swapped_bytes: sum(swapped).map(|bytes| bytes.round() as u64),
@@ -255,6 +259,20 @@ mod tests {
         assert!(near(told.target_cores[0], 0.75) && told.target_cores[1].is_none(), "{told:?}");
         assert!(near(told.other_cores, 2.0 - 0.5 - 0.75), "{told:?}");
         assert_eq!((told.swap_bytes, told.swapped_bytes), (Some(1002), Some(8192)));
+        // A process that may use two cores of a machine of 256, 240 of which are busy.
+        let mut many = readings(&[0.0, 1.0, 2.0]);
+        for reading in &mut many {
+            reading.cores = 2;
+            (reading.machine.cores, reading.machine.busy_s) = (Some(256.0), Some(241.25 * reading.t_s));
+        }
+        let told = Conditions::of(&many, &[stretch(0, 0.0, 2.0)], 2);
+        assert!(near(told.other_cores, 240.0) && near(told.machine_cores, 256.0) && near(told.cores, 2.0), "{told:?}");
+        // Where the kernel's table isn't one, nothing is told.
+        many.iter_mut().for_each(|reading| (reading.machine.cores, reading.machine.busy_s) = (None, None));
+        let told = Conditions::of(&many, &[stretch(0, 0.0, 2.0)], 2);
+        assert!(told.other_cores.is_none() && told.busy_cores.is_none(), "{told:?}");
+        let told =
+            Conditions::of(&readings(&[0.0, 1.0, 2.0, 3.0, 4.0]), &[stretch(0, 0.5, 2.0), stretch(1, 0.5, 2.0)], 2);
         assert_eq!(told.frequency_mhz, Some((2100.0, 2200.0)));
         assert!(near(told.clock_jump_s, 0.0) && near(told.cores, 4.0), "{told:?}");
         let later = Conditions::of(&readings(&[0.0, 1.0, 2.0, 3.0, 4.0]), &[stretch(0, 2.0, 4.0)], 1);

@@ -10,6 +10,8 @@ const FREQUENCIES: usize = 32;
 /// One reading. Times are sums since some beginning, in core-seconds: only differences mean something.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Counters {
+    /// Cores that the times are of: the machine's, of which this process may be allowed a few only.
+    pub(super) cores: Option<f64>,
     /// Time in which cores had work.
     pub(super) busy_s: Option<f64>,
     /// Time in which the hypervisor gave our cores to others.
@@ -39,6 +41,32 @@ pub(super) struct Machine {
     frequencies: Vec<String>,
     /// Busy time where only a share since the last reading can be had: summed up here.
     shares: Option<(f64, f64)>,
+    table: Table,
+}
+
+/// Whether the kernel's table of processor times is one: in some containers it is there and doesn't move, or is made up.
+#[derive(Debug, Default)]
+struct Table {
+    /// When it was read last, and the sum of all times then.
+    last: Option<(f64, f64)>,
+    untrue: bool,
+}
+
+/// Shortest time over which the table is looked at, in seconds.
+const LOOKED_AT: f64 = 0.5;
+
+impl Table {
+    /// Whether the times are true, as far as can be seen: all together, each core's grow by a second each second.
+    fn is_true(&mut self, t_s: f64, cores: f64, total: f64) -> bool {
+        let (since, before) = *self.last.get_or_insert((t_s, total));
+        let passed = (t_s - since) * cores;
+        if t_s - since >= LOOKED_AT {
+            self.untrue |= !(0.5 * passed..=2.0 * passed).contains(&(total - before));
+            self.last = Some((t_s, total));
+        }
+        self.untrue |= total <= 0.0;
+        !self.untrue
+    }
 }
 
 impl Machine {
@@ -52,6 +80,7 @@ impl Machine {
             own: Pid::from_u32(std::process::id()),
             frequencies: (0..cores).step_by(stride).map(path).filter(|path| text(path).is_some()).collect(),
             shares: None,
+            table: Table::default(),
         }
     }
 
@@ -60,9 +89,12 @@ impl Machine {
         let t_s = clock();
         let mut read = Counters { wall_offset_s: wall_offset(clock), ..Counters::default() };
         match text("/proc/stat").as_deref().and_then(|stat| processor_times(stat, ticks_per_second())) {
-            Some((cores, idle, stolen)) => {
-                read.busy_s = Some(t_s * cores - idle - stolen);
-                read.stolen_s = Some(stolen);
+            Some(times) => {
+                if self.table.is_true(t_s, times.cores, times.total) {
+                    read.cores = Some(times.cores);
+                    read.busy_s = Some(t_s * times.cores - times.idle - times.stolen);
+                    read.stolen_s = Some(times.stolen);
+                }
             }
             None => read.busy_s = self.busy_by_shares(t_s),
         }
@@ -106,17 +138,30 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// Cores, idle and stolen core-seconds, from /proc/stat.
+/// Sums over the cores of the machine, in core-seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Times {
+    cores: f64,
+    idle: f64,
+    stolen: f64,
+    /// Of everything.
+    total: f64,
+}
+
+/// Times from /proc/stat.
 ///
 /// Busy time is what is left of the whole: on kernels that stop the tick of an idle core, idle time is kept exactly,
 /// while user and system time are samples by a tick that short bursts of work can escape.
-fn processor_times(stat: &str, ticks: f64) -> Option<(f64, f64, f64)> {
+fn processor_times(stat: &str, ticks: f64) -> Option<Times> {
     let cores = stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count();
     let all = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
     // user nice system idle iowait irq softirq steal ...
     let times: Vec<f64> = all.split_ascii_whitespace().map_while(|field| field.parse().ok()).collect();
     let idle = times.get(3)? + times.get(4)?;
-    (cores > 0).then(|| (cores as f64, idle / ticks, times.get(7).unwrap_or(&0.0) / ticks))
+    // What guests used is a part of user and nice.
+    let total = times.iter().take(8).sum::<f64>() / ticks;
+    let stolen = times.get(7).unwrap_or(&0.0) / ticks;
+    (cores > 0).then_some(Times { cores: cores as f64, idle: idle / ticks, stolen, total })
 }
 
 /// Bytes swapped in and out, from /proc/vmstat.
@@ -195,13 +240,28 @@ mod tests {
     fn the_kernels_tables_are_read() {
         let stat =
             "cpu  10 0 20 700 100 3 4 50 0 0\ncpu0 5 0 10 350 50 1 2 25 0 0\ncpu1 5 0 10 350 50 1 2 25 0 0\nintr 9";
-        assert_eq!(processor_times(stat, 100.0), Some((2.0, 8.0, 0.5)));
-        assert_eq!(processor_times("cpu  10 0 20 700 100\ncpu0 1", 100.0), Some((1.0, 8.0, 0.0)), "an old kernel");
+        let times = Times { cores: 2.0, idle: 8.0, stolen: 0.5, total: 8.87 };
+        assert_eq!(processor_times(stat, 100.0), Some(times));
+        let old = Times { cores: 1.0, idle: 8.0, stolen: 0.0, total: 8.3 };
+        assert_eq!(processor_times("cpu  10 0 20 700 100\ncpu0 1", 100.0), Some(old), "an old kernel");
         assert_eq!(processor_times("", 100.0), None);
         assert_eq!(processor_times("cpu  1 2", 100.0), None);
         assert_eq!(swapped_pages("pswpin 2\npswpout 3\npswpouts 9\n", 4096), Some(5 * 4096));
         assert_eq!(swapped_pages("pswpin 2\n", 4096), None);
         assert_eq!(cpuinfo_mhz("cpu MHz\t\t: 2000.5\nmodel : x\ncpu MHz\t\t: 3000\n"), [2000.5, 3000.0]);
+    }
+
+    #[test]
+    fn a_table_that_does_not_move_tells_nothing() {
+        let trusts = |readings: &[(f64, f64)]| {
+            let mut table = Table::default();
+            readings.iter().map(|(t_s, total)| table.is_true(*t_s, 4.0, *total)).collect::<Vec<_>>()
+        };
+        assert_eq!(trusts(&[(0.0, 100.0), (0.1, 100.0), (1.0, 104.1), (2.0, 107.9)]), [true; 4]);
+        // Zeros, a table that stands still, and one of another machine: once it was wrong, it isn't believed again.
+        assert_eq!(trusts(&[(0.0, 0.0), (1.0, 0.0)]), [false; 2]);
+        assert_eq!(trusts(&[(0.0, 100.0), (1.0, 100.0), (2.0, 104.0)]), [true, false, false]);
+        assert_eq!(trusts(&[(0.0, 100.0), (1.0, 300.0)]), [true, false]);
     }
 
     #[test]

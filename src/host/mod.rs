@@ -15,6 +15,7 @@ mod detail;
 mod energy;
 mod folded;
 mod gpu;
+mod limits;
 mod machine;
 mod probe;
 mod processes;
@@ -32,6 +33,7 @@ pub use calibration::{
     least_difference_us, least_first_token_difference_us,
 };
 pub use conditions::{Conditions, Gpu, Stopped, Stretch, Used};
+pub use limits::{OTHER_FILES, is_own_limit, local_ports, open_files, raise_open_files};
 pub use machine::own_processor_time;
 pub use probe::{Probe, READ_BYTES, memory, read, rounds};
 pub use published::Published;

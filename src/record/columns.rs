@@ -1,7 +1,7 @@
 //! The columns of `samples.csv`, written and read: a contract with people's notebooks, so a change of a name is a
 //! change of version. Units stand in the names; what did not happen or is not known is blank, never 0.
 
-use super::{Nanos, Outcome, Phase, Remark, Remarks, Sample, Stamps};
+use super::{Nanos, Opened, Outcome, Phase, Remark, Remarks, Sample, Stamps};
 use crate::scenario::plan::Plan;
 use anyhow::{Context, anyhow};
 use std::borrow::Cow;
@@ -14,7 +14,6 @@ pub const COLUMNS: [&str; 43] = [
     "wire",
     "phase",
     "block",
-    "lane",
     "user",
     "index",
     "conversation",
@@ -53,6 +52,7 @@ pub const COLUMNS: [&str; 43] = [
     "thoughts",
     "first_answer_us",
     "remarks",
+    "connection",
 ];
 
 /// The names that rows hold and samples hold the positions of.
@@ -120,7 +120,6 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.word(wire);
     row.word(sample.phase.as_str());
     row.whole(Some(sample.block));
-    row.whole(Some(sample.lane));
     row.whole(Some(sample.user));
     row.whole(Some(sample.index));
     row.whole(sample.conversation);
@@ -159,6 +158,7 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.whole(Some(sample.thoughts));
     row.micros(stamps.first_answer);
     row.words(sample.remarks.all().map(Remark::as_str));
+    row.word(sample.opened.map_or("", Opened::as_str));
     // The last comma becomes the line's end.
     if let Some(last) = row.out.last_mut() {
         *last = b'\n';
@@ -278,7 +278,6 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
         target,
         phase: Phase::parse(cell())?,
         block: cell().parse().ok()?,
-        lane: cell().parse().ok()?,
         user: cell().parse().ok()?,
         index: cell().parse().ok()?,
         conversation: maybe(cell())?,
@@ -290,8 +289,8 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
             first_token: nanos(cell())?,
             last_token: nanos(cell())?,
             end: nanos(cell())?,
-            dispatched: nanos(row.get(33)?)?,
-            first_answer: nanos(row.get(41)?)?,
+            dispatched: nanos(row.get(32)?)?,
+            first_answer: nanos(row.get(40)?)?,
         },
         outcome: Outcome::parse(cell())?,
         http_status: maybe(cell())?,
@@ -312,13 +311,14 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
             hash => Some(u64::from_str_radix(hash, 16).ok()?),
         },
         error: text(as_it_was(cell())),
-        item: row.get(32)?.parse::<usize>().ok()?.checked_sub(1)?,
-        connect: nanos(row.get(34)?)?,
-        gap_max: nanos(row.get(35)?)?,
-        dimensions: maybe(row.get(36)?)?,
-        retries: row.get(37)?.parse().ok()?,
-        thoughts: row.get(40)?.parse().ok()?,
-        remarks: Remarks::parse(row.get(42)?)?,
+        item: row.get(31)?.parse::<usize>().ok()?.checked_sub(1)?,
+        connect: nanos(row.get(33)?)?,
+        gap_max: nanos(row.get(34)?)?,
+        dimensions: maybe(row.get(35)?)?,
+        retries: row.get(36)?.parse().ok()?,
+        thoughts: row.get(39)?.parse().ok()?,
+        remarks: Remarks::parse(row.get(41)?)?,
+        opened: Opened::parse(row.get(42)?)?,
     })
 }
 
@@ -368,7 +368,7 @@ mod tests {
             error in prop::option::of("[^=+@\t\r\\-']\\PC{0,30}"), item in 0usize..1000, small: u32,
         ) -> Sample {
             Sample {
-                target, phase: [Phase::Cold, Phase::Warmup, Phase::Measure][phase], block: small, lane: 1, user: 3, index,
+                target, phase: [Phase::Cold, Phase::Warmup, Phase::Measure][phase], block: small, user: 3, index,
                 conversation: counts[3], turn,
                 stamps: Stamps { planned: Nanos(planned), dispatched: times[0], sent: times[1], first_byte: times[2],
                     first_token: times[3], first_answer: times[11], last_token: times[4], end: times[5] },
@@ -377,6 +377,7 @@ mod tests {
                 server_total: times[6], server_load: times[7], server_prompt: times[8], server_output: times[9],
                 request_hash: hash, text_hash: counts[0], error, item, gap_max: times[10], dimensions: turn,
                 connect: times[2], retries: 1, thoughts: small / 2, remarks: Remarks::parse(if small % 2 == 0 { "no_stream bad_text" } else { "" }).unwrap(),
+                opened: Opened::ALL.get(small as usize % 9).copied(),
             }
         }
     }

@@ -1,12 +1,16 @@
 //! One request's life: [`Sample`] is the row, [`Stopwatch`] the only clock, [`log`] the
 //! file rows are appended to, [`columns`] its form.
 
+mod chain;
 pub mod columns;
 pub mod log;
+mod opened;
 mod remark;
 mod sample;
 mod stopwatch;
 
+pub use chain::chain;
+pub use opened::Opened;
 pub use remark::{Remark, Remarks};
-pub use sample::{Outcome, Phase, Sample, Stamps};
+pub use sample::{OWN_LIMIT, Outcome, Phase, Sample, Stamps};
 pub use stopwatch::{Nanos, Stopwatch};

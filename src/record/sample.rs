@@ -1,6 +1,6 @@
 //! The atom of every result: one request's life. Everything after it is a fold over samples.
 
-use super::{Nanos, Remarks};
+use super::{Nanos, Opened, Remarks};
 use serde::{Deserialize, Serialize};
 
 /// The part of a run a request belongs to. Only `Measure` enters a summary.
@@ -31,6 +31,9 @@ impl Phase {
     }
 }
 
+/// How the words begin of a request that a limit of our own kept from being sent: of open files, of ports.
+pub const OWN_LIMIT: &str = "loadcmp's own limit: ";
+
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -39,7 +42,7 @@ pub enum Outcome {
     Ok,
     /// A complete answer from which no label could be read (the request itself succeeded).
     Unparsed,
-    /// A status other than 200 and 503.
+    /// A status that is no success, other than 429 and 503.
     HttpStatus,
     /// An error told inside an answer that began well, or an error frame.
     ErrorFrame,
@@ -49,7 +52,7 @@ pub enum Outcome {
     Timeout,
     /// No connection, or it broke before any byte of the answer.
     Connect,
-    /// The engine was full and said so (503, or its wire's own word for it).
+    /// The engine was full and said so (429, 503, or its wire's own word for it).
     Rejected,
     /// Planned, and never sent: a limit of ours, such as `in_flight` or the number of open files. No failure of the engine's.
     Unsent,
@@ -136,8 +139,6 @@ pub struct Sample {
     pub phase: Phase,
     /// Number of the target's block in alternating order, the same for the blocks that are compared; else 0.
     pub block: u32,
-    /// Number of the stream of requests: one a target.
-    pub lane: u32,
     /// The user of the closed loop, or the connection of the open one, from 0.
     pub user: u32,
     /// Number of the request within its phase, the same for every target.
@@ -195,6 +196,8 @@ pub struct Sample {
     pub thoughts: u32,
     /// What was odd about an answer and no failure.
     pub remarks: Remarks,
+    /// Why a connection was opened for this request, if one was.
+    pub opened: Option<Opened>,
 }
 
 impl Sample {

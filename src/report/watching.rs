@@ -48,6 +48,9 @@ impl Report {
         if !unseen.is_empty() {
             missing.push(format!("the processes of {} (on another machine, or not to be seen)", unseen.join(", ")));
         }
+        if conditions.busy_cores.is_none() {
+            missing.push("other processes' load (/proc/stat doesn't tell it here)".to_owned());
+        }
         if conditions.gpus.is_empty() {
             missing.push("GPUs (no NVIDIA library)".to_owned());
         }
@@ -89,6 +92,7 @@ mod tests {
         let seen = Used { cpu_s: Some(1.0), ..Used::default() };
         let told = words(Conditions {
             watching_cores: Some(0.0023),
+            busy_cores: Some(1.0),
             targets: vec![seen.clone(), Used::default()],
             ..Conditions::default()
         });
@@ -102,10 +106,13 @@ mod tests {
                 label(1)
             )
         );
+        let blind = words(Conditions { watching_cores: Some(0.0023), ..Conditions::default() }).unwrap();
+        assert!(blind.contains(" Not measured: other processes' load (/proc/stat doesn't tell it here); "), "{blind}");
         let told = words(Conditions {
             watching_cores: Some(0.0023),
             targets: vec![seen.clone(), seen],
             energy_j: Some(500.0),
+            busy_cores: Some(1.0),
             gpus: vec![Gpu {
                 peak_bytes: Some(3 << 30),
                 busy: Some(0.5),

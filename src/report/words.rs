@@ -4,6 +4,7 @@ use super::{Report, human};
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::scenario::{Limit, Order};
 use crate::stats::{Comparison, Verdict, unit, worth_showing};
+use std::time::Duration;
 
 impl Report {
     /// What came of the main metric, a sentence for each target beside the reference; of a lone target, its figure.
@@ -156,6 +157,12 @@ impl Report {
         let stream = if workload.stream { ", streamed" } else { "" };
         format!("{} {prompts} from {}, seed {}{stream}", workload.items, workload.source, self.plan.seed)
     }
+}
+
+/// A length of time to the second, or the minute where it is long.
+pub fn about(time: Duration) -> String {
+    let seconds = time.as_secs_f64().ceil();
+    if seconds < 120.0 { format!("{seconds} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
 
 /// The blocks of an alternating order: `10 blocks of each, A B B A`.

@@ -68,7 +68,7 @@ pub enum PromptFormat {
 pub enum PromptCache {
     /// A nonce, one a request and the same for every target, stands at the start of each prompt: nothing can be reused.
     Bust,
-    /// Every prompt is sent once in the warm-up.
+    /// Every prompt is asked once on every target before the load begins.
     Warm,
     /// Prompts go out as they are.
     #[default]

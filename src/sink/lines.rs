@@ -1,6 +1,7 @@
 //! The lines that people read side by side, the same in the terminal, in Markdown and on the page: which metrics, in
 //! what order, under what words.
 
+use crate::record::Outcome;
 use crate::report::words::metric_words;
 use crate::report::{Report, human};
 use crate::stats::{Comparison, FIRM_N, Row, TargetSummary, unit};
@@ -198,7 +199,16 @@ pub(super) fn outcome_words(target: &TargetSummary) -> String {
         target.outcomes.iter().map(|(outcome, n)| format!("{n} {}", outcome.as_str().replace('_', " "))).collect();
     match target.requests() {
         0 => "no requests".to_owned(),
-        n => format!("{n} requests, {}", told.join(", ")),
+        n => format!("{n} requests, {}{}", told.join(", "), unfinished_words(target)),
+    }
+}
+
+/// What `unfinished` means, where there is any.
+fn unfinished_words(target: &TargetSummary) -> String {
+    match target.outcomes.iter().find(|(outcome, _)| *outcome == Outcome::Unfinished) {
+        None | Some((_, 0)) => String::new(),
+        Some((_, 1)) => "; 1 request was not waited for when the run ended (no failure)".to_owned(),
+        Some((_, n)) => format!("; {n} requests were not waited for when the run ended (no failures)"),
     }
 }
 

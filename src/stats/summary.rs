@@ -1,6 +1,6 @@
 //! What a target's samples come to: one row a metric, as `summary.csv` has them.
 
-use super::{Confusion, Drift, Estimate, Reason, Steady, Window};
+use super::{Confusion, Drift, Estimate, Reason, Steady, Window, Work};
 use crate::record::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -211,6 +211,9 @@ pub struct TargetSummary {
     /// The headline metrics in each unit: stretches of time, or blocks.
     #[serde(default)]
     pub units: Vec<UnitSeries>,
+    /// The work that was done inside the window.
+    #[serde(default)]
+    pub work: Work,
     /// One row a metric, then the totals.
     pub rows: Vec<Row>,
     /// Measured requests by outcome, in the order of [`Outcome::ALL`]; outcomes that did not happen are left out.

@@ -44,6 +44,8 @@ pub struct Answer {
     pub server_output: Option<Nanos>,
     /// HTTP status.
     pub status: Option<u16>,
+    /// How long to wait before asking again, by the engine's own word.
+    pub retry_after: Option<std::time::Duration>,
     /// Stamp of the end marker, once it has come.
     pub done: Option<Nanos>,
     /// An error the engine told inside its answer, or one about the answer's form.

@@ -96,6 +96,13 @@ impl Body {
             Some(Framing::Refusal) => self.keep(bytes, REFUSAL_LIMIT),
             Some(_) => self.streamed(bytes, &mut take),
             None => {
+                // The usual stream tells by its first piece.
+                if self.whole.is_empty()
+                    && let Some((at, form)) = told_form(bytes, self.asked).filter(|(_, form)| *form != Framing::Whole)
+                {
+                    self.form = Some(form);
+                    return self.streamed(&bytes[at..], &mut take);
+                }
                 // Kept until a first byte tells what it is: the mark of UTF-8, blanks and blank lines may come before.
                 self.whole.extend_from_slice(bytes);
                 let Some((at, form)) = told_form(&self.whole, self.asked) else {

@@ -54,6 +54,9 @@ impl Lines {
 
     /// What came after the last line's end: a last line without one. It is taken out.
     pub(super) fn rest(&mut self) -> Vec<u8> {
+        if self.rest.is_empty() {
+            return Vec::new();
+        }
         let mut rest = std::mem::take(&mut self.rest);
         rest.truncate(without_cr(&rest).len());
         rest

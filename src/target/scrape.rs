@@ -1,10 +1,11 @@
 //! Reads the figures that engines publish in Prometheus's format, every two seconds, on a thread of its own: the measured
 //! path must not wait for a page to be read. No load: one small question to each target that names such a page.
 
+use super::discover::{client, words};
 use super::exposition::known;
 use crate::record::Stopwatch;
 use crate::scenario::Address;
-use reqwest::{Client, Response, Url};
+use reqwest::{Response, Url};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -138,12 +139,12 @@ async fn fetch(page: &Page) -> Result<String, String> {
     let url = format!("http://{host}:{}{}", address.port.unwrap_or(80), address.prefix);
     let url = Url::parse(&url).map_err(|error| error.to_string())?;
     // A connection for each: one that is kept would take a place of those that some servers have few of.
-    let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build();
-    let mut request = client.map_err(|error| error.to_string())?.get(url);
+    let client = client(PATIENCE, |plain| plain.redirect(reqwest::redirect::Policy::none()));
+    let mut request = client?.get(url);
     if !page.token.is_empty() {
         request = request.bearer_auth(&page.token);
     }
-    let answer = request.send().await.map_err(|error| root_cause(&error))?;
+    let answer = request.send().await.map_err(words)?;
     if !answer.status().is_success() {
         return Err(format!("it answered with status {}", answer.status().as_u16()));
     }
@@ -153,19 +154,11 @@ async fn fetch(page: &Page) -> Result<String, String> {
 /// The body of an answer, unless it is too large.
 async fn body(mut answer: Response) -> Result<String, String> {
     let mut page = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|error| root_cause(&error))? {
+    while let Some(chunk) = answer.chunk().await.map_err(words)? {
         if page.len() + chunk.len() > LARGEST {
             return Err(format!("the page is larger than {} MiB", LARGEST >> 20));
         }
         page.extend_from_slice(&chunk);
     }
     Ok(String::from_utf8_lossy(&page).into_owned())
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(cause) = error.source() {
-        error = cause;
-    }
-    error.to_string()
 }

@@ -4,7 +4,7 @@
 //! The connection's driver is polled by the task that waits for the answer: no second task, no channel between the
 //! read and its reader, so the stamp of a piece of an answer is the stamp of the read that delivered it.
 
-use crate::record::{Nanos, Stopwatch};
+use crate::record::{Nanos, Opened, Stopwatch, chain};
 use crate::scenario::plan::Endpoint;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 pub(super) use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -236,6 +237,8 @@ pub(super) struct HttpRoute {
 /// The head of an answer.
 pub(super) struct Head {
     pub(super) status: u16,
+    /// How long to wait before asking again, where the engine says it.
+    pub(super) retry_after: Option<Duration>,
     body: Incoming,
 }
 
@@ -247,12 +250,13 @@ impl HttpConnection {
         Ok(Self { sender, driver: Some(Box::pin(driver)), marks, idle_since: clock.now(), used: false })
     }
 
-    /// Whether this connection can carry another request: it is open, and was not idle for long.
-    pub(super) async fn usable(&mut self, now: Nanos) -> bool {
-        if self.driver.is_none() || now.since(self.idle_since) > IDLE_LIMIT {
-            return false;
+    /// Whether this connection can carry another request; else why it can't: it was idle for long, or the engine closed it.
+    pub(super) async fn usable(&mut self, now: Nanos) -> Result<(), Opened> {
+        if now.since(self.idle_since) > IDLE_LIMIT {
+            return Err(Opened::Idle);
         }
-        drive(&mut self.driver, self.sender.ready()).await.is_ok() && self.driver.is_some()
+        let open = self.driver.is_some() && drive(&mut self.driver, self.sender.ready()).await.is_ok();
+        if open && self.driver.is_some() { Ok(()) } else { Err(Opened::Closed) }
     }
 
     /// Whether a request has gone over it before.
@@ -273,9 +277,12 @@ impl HttpConnection {
         *request.method_mut() = route.method.clone();
         *request.uri_mut() = route.uri.clone();
         *request.headers_mut() = route.headers.clone();
-        let answer = drive(&mut self.driver, self.sender.send_request(request)).await.map_err(words)?;
+        let answer = drive(&mut self.driver, self.sender.send_request(request)).await.map_err(|e| chain(&e))?;
         let (parts, body) = answer.into_parts();
-        Ok(Head { status: parts.status.as_u16(), body })
+        let status = parts.status.as_u16();
+        // Only a refusal is looked at: the headers of an answer tell nothing that is needed.
+        let retry_after = if matches!(status, 429 | 503) { retry_after(&parts.headers) } else { None };
+        Ok(Head { status, retry_after, body })
     }
 
     /// The next piece of the body and the stamp of the read that delivered it; `None` at its proper end.
@@ -286,7 +293,7 @@ impl HttpConnection {
             }
             match drive(&mut self.driver, head.body.frame()).await {
                 None => return Ok(None),
-                Some(Err(error)) => return Err(words(error)),
+                Some(Err(error)) => return Err(chain(&error)),
                 Some(Ok(frame)) => {
                     if let Ok(bytes) = frame.into_data() {
                         return Ok(Some((bytes, self.marks.last_read().unwrap_or_default())));
@@ -317,14 +324,38 @@ async fn drive<F: Future>(driver: &mut Option<Driver>, future: F) -> F::Output {
     .await
 }
 
-/// An error of hyper's in words, with its cause.
-fn words(error: hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
+/// What `Retry-After` asks for: seconds, or a date, which is set against the answer's own `Date` (no clock of ours agrees with
+/// the engine's) or, without one, against the time of day.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::trim);
+    let asked = text(header::RETRY_AFTER)?;
+    if let Ok(seconds) = asked.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
     }
-    text
+    let date = |text: &str| Some(jiff::fmt::rfc2822::parse(text).ok()?.timestamp());
+    let now = text(header::DATE).and_then(date).unwrap_or_else(jiff::Timestamp::now);
+    Duration::try_from(date(asked)?.duration_since(now)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(after: &str, date: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_str(after).unwrap());
+        headers.insert(header::DATE, HeaderValue::from_str(date).unwrap());
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(asked("120", now), Some(Duration::from_secs(120)));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:50:07 GMT", now), Some(Duration::from_secs(30)));
+        // What is past, and what is no time, asks for nothing.
+        assert_eq!(asked("Sun, 06 Nov 1994 08:49:00 GMT", now), None);
+        assert_eq!((asked("soon", now), asked("-1", now), asked("1.5", now)), (None, None, None));
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
 }

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 /// Rules that no run of stand-ins on a machine like others shows; a directory that was edited does, or the rule's own
 /// test.
-const EDITED: [(&str, &str); 15] = [
+const EDITED: [(&str, &str); 17] = [
     ("unlike-requests", "all targets get the one list of the seed"),
     ("planned-requests", "users ask until the list is empty, whatever the answers"),
+    ("reconnects", "an engine that closes after its answers is in tests/connections.rs"),
+    ("own-limits", "a process that runs out of files is in tests/own_limits.rs"),
     ("lag-of-difference", "a difference must be shown whose size is a lag's"),
     ("clock-jump", "setting the clock takes the right to"),
     ("cpu-frequency", "the machine's"),
@@ -179,13 +181,16 @@ fn thoughts_in_the_answers() {
     assert_eq!(told.finding("thinking", "a")["severity"], "note");
 }
 
-/// An engine that closes kept-alive connections: asked again over a new one, and told.
+/// An engine that closes kept-alive connections: asked again over a new one, and told. What it had for more than a few
+/// milliseconds before it closed is its failure: on a busy machine that may be all of them.
 #[test]
 fn connections_that_are_hung_up() {
     let load = "{ closed: { users: 2, requests: 60 } }";
     let told = Live { load, ..Live::default() }
         .run(&[&STEADY[..], &["--fault-hang-up", "0.1", "--seed", "3"]].concat(), &STEADY);
-    told.only_a(&["retries", "reconnects"]);
+    let of_a = |id: &str| told.ids().contains(&(id, "a (stand-in)"));
+    assert!(of_a("retries") || of_a("error-rate"), "{:?}", told.ids());
+    assert!(!told.ids().contains(&("retries", "b (stand-in)")), "{:?}", told.ids());
 }
 
 #[cfg(unix)]

@@ -31,7 +31,7 @@ const CASES: &[Case] = &[
         d.set("a", "retries", 1, "1");
     }),
     ("reconnects", |d| {
-        d.set("a", "connect_us", 20, "150.000");
+        d.set("a", "connection", 20, "closed");
     }),
     ("zero-tokens", |d| {
         d.set("a", "output_tokens", 5, "0");
@@ -148,6 +148,9 @@ const CASES: &[Case] = &[
         let stamps = ["planned_us", "sent_us", "first_byte_us", "first_token_us", "last_token_us", "end_us"];
         d.both(|at, row| stamps.iter().for_each(|name| later(row, name, at as f64 * 50_000.0)));
         d.latencies("b", |_, us| us + 5_000.0).both(|_, row| later(row, "planned_us", -6_000.0));
+    }),
+    ("own-limits", |d| {
+        d.set("a", "outcome", 1, "unsent").set("a", "error", 1, "loadcmp's own limit: Too many open files");
     }),
     ("unsent-requests", |d| {
         d.set("a", "outcome", 1, "unsent");

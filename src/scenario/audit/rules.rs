@@ -21,7 +21,7 @@ const fn number(id: &'static str, severity: Severity, default: f64, of: &'static
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 70] = [
+pub const RULES: [RuleSpec; 74] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -41,8 +41,18 @@ pub const RULES: [RuleSpec; 70] = [
     share("planned-requests", Doubt, 0.0, "fewer requests were begun than were planned"),
     share("error-rate", Doubt, 0.01, "requests without a complete answer: times are of the others"),
     share("one-sided-failures", Doubt, 0.01, "a target failed more often than the reference, by more than chance"),
-    share("retries", Note, 0.0, "requests were sent again after a kept-alive connection had died"),
-    share("reconnects", Doubt, 0.01, "measured requests needed a new connection, beyond one a user"),
+    share(
+        "retries",
+        Note,
+        0.0,
+        "requests were sent again, since a kept-alive connection was dead when they were written",
+    ),
+    share(
+        "reconnects",
+        Doubt,
+        0.01,
+        "measured requests needed a new connection, since the engine closed the kept one (a note where loadcmp chose to keep none)",
+    ),
     // The answers.
     share("zero-tokens", Invalid, 0.01, "generated answers count no tokens at all"),
     share(
@@ -163,6 +173,11 @@ pub const RULES: [RuleSpec; 70] = [
         0.5,
         "the generator's median lag is a large part of the difference that was found",
     ),
+    plain(
+        "own-limits",
+        Invalid,
+        "a limit of this process or machine kept requests from being sent: open files, ports, memory for sockets",
+    ),
     share("unsent-requests", Invalid, 0.001, "planned requests were never sent: too many were in flight"),
     share("missed-rate", Invalid, 0.01, "fewer requests were sent than the open loop's schedule holds"),
     share("generator-cpu", Invalid, 0.8, "loadcmp used nearly all of the processor time it is allowed"),
@@ -206,6 +221,26 @@ pub const RULES: [RuleSpec; 70] = [
         "figures contradict each other: a mean below the minimum, a p95 below the median",
     ),
     plain("clamped-values", Note, "values lie outside of what a histogram holds"),
+    // Answers that are long beside the window.
+    share(
+        "long-answers",
+        Doubt,
+        0.1,
+        "an answer takes more than this share of the measured window: what is in flight at its edges weighs too much",
+    ),
+    share(
+        "short-warmup",
+        Doubt,
+        0.05,
+        "the warm-up is shorter than an answer that takes more than this share of the window (a note in a closed loop with a \
+         warm-up, whose window waits for every user's first answer)",
+    ),
+    share(
+        "unequal-contention",
+        Doubt,
+        0.1,
+        "with `requests`, a target ran on alone for more than this share of its time after the others had ended",
+    ),
     // Samples enough.
     number(
         "few-samples",

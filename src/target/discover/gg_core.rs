@@ -1,7 +1,7 @@
 //! A GG-CORE: asked over its socket, on connections of their own, each question with a deadline.
 
 use super::{Found, Missing, PATIENCE, STAND_IN_SERVER, list, text, there_are};
-use crate::record::Stopwatch;
+use crate::record::{Stopwatch, chain};
 use crate::scenario::GgCoreSpec;
 use crate::scenario::plan::{Endpoint, EngineFacts};
 use crate::target::gg_core::GgConnection;
@@ -42,7 +42,7 @@ async fn models_of(endpoint: &Endpoint) -> Result<Value, String> {
 async fn control(endpoint: &Endpoint, message: &Value) -> Result<Value, String> {
     let asked = GgConnection::control(endpoint, message, Stopwatch::start());
     match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(told) => told.map_err(|error| error.to_string()),
+        Ok(told) => told.map_err(|error| chain(&error)),
         Err(_) => Err(format!("no reply within {} s", PATIENCE.as_secs())),
     }
 }

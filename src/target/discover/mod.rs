@@ -1,13 +1,16 @@
 //! Who is there: finds an engine, asks it for its version and models, and picks the model. A door of reqwest; no
 //! load is sent from here, and nothing here is timed. One engine a file.
 
+mod client;
 mod cold;
 mod gg_core;
 mod ollama;
 mod openai;
 
+pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
 
+use crate::record::chain;
 use crate::scenario::plan::{Endpoint, EngineFacts};
 use crate::scenario::{Address, JsonSpec, TargetSpec, Task};
 use reqwest::{Client, Response, Url};
@@ -126,9 +129,7 @@ struct Control {
 
 impl Control {
     fn new(base: Url, token: &str) -> Result<Self, Missing> {
-        // No proxy: what is asked is what will be measured.
-        let client = Client::builder().no_proxy().connect_timeout(PATIENCE).timeout(PATIENCE).build();
-        let client = client.map_err(|error| Missing::Different(format!("no HTTP client: {error}")))?;
+        let client = client(PATIENCE, |plain| plain).map_err(Missing::Different)?;
         Ok(Self { client, base, token: (!token.is_empty()).then(|| token.to_owned()) })
     }
 
@@ -143,7 +144,7 @@ impl Control {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        request.send().await.map_err(|error| root_cause(&error))
+        request.send().await.map_err(words)
     }
 
     /// A JSON answer with status 200, else `None`.
@@ -154,14 +155,6 @@ impl Control {
         }
         answer.json().await.ok()
     }
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(cause) = error.source() {
-        error = cause;
-    }
-    error.to_string()
 }
 
 fn is_stand_in(answer: &Response) -> bool {
@@ -216,7 +209,7 @@ async fn json_runtime(spec: &JsonSpec) -> Result<Found, Missing> {
             let facts = EngineFacts { engine, ..EngineFacts::default() };
             return Ok(Found { endpoint, model: spec.model.clone().unwrap_or_default(), facts, stand_in });
         }
-        Ok(Err(error)) => error.to_string(),
+        Ok(Err(error)) => chain(&error),
         Err(_) => format!("no connection within {} s", PATIENCE.as_secs()),
     };
     Err(Missing::Unreachable {
