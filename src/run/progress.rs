@@ -216,7 +216,7 @@ impl Progress {
 /// Whether it is told after so many seconds where every time is a line: at first every few, later every half minute.
 fn told_at(seconds: u64) -> bool {
     match seconds {
-        0..30 => seconds % 3 == 0,
+        0..30 => seconds.is_multiple_of(3),
         _ => seconds.is_multiple_of(30),
     }
 }
