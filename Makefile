@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?=
 ARGS ?=
 
-.PHONY: run test lint test-real engines clients pages bench truth soak help demo-nightly
+.PHONY: run test test-busy lint test-real engines clients pages bench truth soak help demo-nightly
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -13,7 +13,10 @@ run: ## Build, and compare whatever is found running (stand-ins where nothing is
 	$(CARGO) run --release --quiet -- run scenarios/classify.yaml $(if $(OUT),--out $(OUT))
 
 test: ## Everything that needs no real engine.
-	$(CARGO) test --quiet
+	$(CARGO) test --quiet --no-fail-fast
+
+test-busy: ## The same next to two busy loops: a test asserts what is true on a busy machine.
+	scripts/busy.sh 2 $(MAKE) test
 
 lint: ## Formatting, clippy and the docs, warnings denied.
 	$(CARGO) fmt --check

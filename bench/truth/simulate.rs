@@ -1,6 +1,6 @@
 //! Simulated runs: requests through a FIFO queue before the stand-in's own engine, as rows that a fold takes.
 
-use loadcmp::record::{Nanos, Outcome, Phase, Sample, Stamps};
+use loadcmp::record::{Nanos, Outcome, Phase, Remarks, Sample, Stamps};
 use loadcmp::standin::{EngineSpec, Jitter, token_times};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -184,7 +184,6 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         target: block.target,
         phase: if planned < block.from { Phase::Warmup } else { Phase::Measure },
         block: block.block,
-        lane: block.target as u32,
         user: 0,
         index,
         conversation: None,
@@ -213,6 +212,7 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         error: None,
         item: 0,
         gap_max: None,
+        remarks: Remarks::default(),
         dimensions: None,
         connect: None,
         retries: 0,

@@ -1,11 +1,11 @@
 //! Whether the answers are answers, and of a like.
 
-use super::human::{percent, three};
+use super::human::{percent, three, time};
 use super::judge::{CHANCE, Check, Judge, proportions_differ};
 use super::{Evidence, Side};
 use crate::scenario::{TargetSpec, Task};
 
-pub(super) const CHECKS: [(&str, Check); 12] = [
+pub(super) const CHECKS: [(&str, Check); 11] = [
     ("zero-tokens", zero_tokens),
     ("missing-tokens", missing_tokens),
     ("empty-answers", empty_answers),
@@ -17,7 +17,6 @@ pub(super) const CHECKS: [(&str, Check); 12] = [
     ("tokens-per-chunk", tokens_per_chunk),
     ("same-answers", same_answers),
     ("thinking", thinking),
-    ("no-stream", no_stream),
 ];
 
 /// Whether rates of tokens are told: of labels and vectors they would mean nothing.
@@ -26,7 +25,7 @@ fn makes_text(evidence: &Evidence<'_>) -> bool {
 }
 
 /// Speaks of each target of whose answers more than the limit are `count`ed.
-fn share_of_answers(
+pub(super) fn share_of_answers(
     evidence: &Evidence<'_>,
     judge: &mut Judge<'_>,
     count: impl Fn(&Side<'_>) -> u64,
@@ -211,6 +210,13 @@ fn thinks(spec: &TargetSpec) -> bool {
     }
 }
 
+/// When first tokens came and when first tokens of answers, where the two differ: medians, or means of too few for one.
+fn first_tokens(side: &Side<'_>) -> Option<[String; 2]> {
+    let of = |metric: &str| side.summary.row(metric).and_then(|row| row.p50.or(row.mean));
+    let (first, answer) = (of("ttft")?, of("ttfat")?);
+    (answer > first).then(|| [time(first), time(answer)])
+}
+
 fn thinking(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
     // What the answers say weighs as much as what was asked for: a template may think unasked.
@@ -223,26 +229,25 @@ fn thinking(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
     for at in &thinking {
         let ((thought, answered), label) = (answers(*at), targets[*at].label());
+        let told = evidence.sides().find(|side| side.at == *at).as_ref().and_then(first_tokens);
+        let counted = match &told {
+            Some([first, answer]) => format!(
+                "the first token came after {first}, the first token of an answer after {answer}; token counts are of \
+                 thoughts, too."
+            ),
+            None => "first tokens and token counts are of thoughts, too.".to_owned(),
+        };
         let sentence = if thinks(&targets[*at].spec) {
-            format!("{label} lets its model think: first tokens and token counts are of thoughts, too.")
+            format!("{label} lets its model think: {counted}")
         } else {
-            format!(
-                "{label} thinks though it was not told to, in {thought} of {answered} answers: first tokens and token \
-                 counts are of thoughts, too."
-            )
+            format!("{label} thinks though it was not told to, in {thought} of {answered} answers: {counted}")
         };
         let count = format!("{} of {}", thinking.len(), targets.len());
-        let seen = ("answers with thoughts", format!("{thought} of {answered}"));
-        judge.find(Some(*at), sentence, &[("targets that think", count), seen]);
-    }
-}
-
-fn no_stream(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    for side in evidence.sides().filter(|_| evidence.plan.workload.stream) {
-        if side.summary.answered() > 0 && side.summary.row("ttft").is_none() {
-            let sentence =
-                format!("{} was asked for a stream, and sent none: it has no first-token times.", side.name());
-            judge.find(Some(side.at), sentence, &[("answers", side.summary.answered().to_string())]);
+        let mut seen =
+            vec![("targets that think", count), ("answers with thoughts", format!("{thought} of {answered}"))];
+        if let Some([first, answer]) = told {
+            seen.extend([("TTFT", first), ("TTFT (answer)", answer)]);
         }
+        judge.find(Some(*at), sentence, &seen);
     }
 }

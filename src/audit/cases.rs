@@ -1,11 +1,11 @@
 //! For each rule, a run that it is quiet of and one that it speaks of, mostly with one step between them.
 
 use super::fixture::{ANSWERS, Bench, answer, row, verdict};
-use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Sample};
+use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Remark, Sample};
 use crate::scenario::audit::{Setting, rule};
 use crate::scenario::plan::Endpoint;
 use crate::scenario::{History, Order, PromptCache, Task};
-use crate::stats::Second;
+use crate::stats::{Row, Second};
 
 pub(super) type Change = fn(&mut Bench);
 
@@ -313,6 +313,35 @@ pub(super) const CASES: &[Case] = &[
         |b| (b.targets[0].rows.retain(|r| r.metric != "ttft"), b.outcomes(0, 0, 9)).1,
         |b| (b.targets[0].rows.retain(|r| r.metric != "ttft"), b.outcomes(0, 1, 9)).1,
     ),
+    // 2 of 200 are 1 %, which is the limit.
+    Case("no-stream", |b| remark(b, Remark::NoStream, 2), |b| remark(b, Remark::NoStream, 3)),
+    Case("no-end-mark", nothing, |b| remark(b, Remark::NoEnd, 1)),
+    Case("bad-counts", nothing, |b| remark(b, Remark::BadCount, 4)),
+    Case("bad-text", nothing, |b| remark(b, Remark::BadText, 1)),
+    Case("open-thoughts", nothing, |b| remark(b, Remark::OpenThought, 150)),
+    Case("thinking", nothing, |b| {
+        each(b, |_, s| s.thoughts = 3);
+        *row(&mut b.targets[0], "ttfat") = Row { p50: Some(250_000.0), ..Row::new("ttfat", "us") };
+    }),
+    Case(
+        "bad-vectors",
+        |b| each(b, |_, s| s.dimensions = Some(384)),
+        |b| {
+            each(b, |i, s| {
+                s.dimensions = Some(if i == 7 { 0 } else { 384 });
+                s.remarks.add_vector(if i < 3 {
+                    &[f32::NAN]
+                } else if i < 5 {
+                    &[0.0]
+                } else {
+                    &[1.0]
+                });
+            });
+        },
+    ),
+    Case("vector-lengths", |b| vectors(b, |_| 384, |_| 384), |b| vectors(b, |i| 384 - u32::from(i % 2 == 0), |_| 383)),
+    Case("vector-lengths", |b| vectors(b, |_| 384, |i| 384 * u32::from(i > 3)), |b| vectors(b, |_| 384, |_| 768)),
+    Case("undefined-cosines", |b| undefined(b, 0.0), |b| undefined(b, 3.0)),
     Case("stand-in", nothing, |b| b.plan.targets[1].stand_in = true),
     Case(
         "quantisation",
@@ -609,6 +638,29 @@ pub(super) const CASES: &[Case] = &[
     Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").min, |b| b.row("ttft").mean = Some(1000.0)),
     Case("impossible-figures", |b| b.row("ttft").mean = b.row("ttft").max, |b| b.row("ttft").mean = Some(9001.0)),
     Case("clamped-values", nothing, |b| b.row("latency").clamped = 1),
+    Case("long-answers", |b| long(b, "closed", 99, "1s"), |b| long(b, "closed", 101, "1s")),
+    // A number of requests ends with an answer.
+    Case("long-answers", |b| b.row("latency").mean = Some(1e6), |b| long(b, "open", 101, "1s")),
+    // Blocks are cut by answers.
+    Case(
+        "long-answers",
+        |b| {
+            long(b, "closed", 101, "1s");
+            b.plan.order = Order::Alternate;
+        },
+        |b| long(b, "closed", 500, "1s"),
+    ),
+    Case("short-warmup", |b| long(b, "closed", 51, "51ms"), |b| long(b, "closed", 51, "50ms")),
+    Case("short-warmup", |b| long(b, "open", 51, "60ms"), |b| long(b, "open", 51, "0s")),
+    Case("unequal-contention", |b| ends_later(b, 200), |b| ends_later(b, 230)),
+    Case(
+        "unequal-contention",
+        |b| {
+            ends_later(b, 230);
+            b.plan.order = Order::Isolated;
+        },
+        |b| ends_later(b, 1000),
+    ),
     Case("few-samples", |b| b.outcomes(0, 20, 0), |b| b.outcomes(0, 19, 0)),
     Case("few-samples", |b| b.outcomes(0, 1, 0), |b| b.outcomes(0, 2, 0)),
 ];
@@ -918,4 +970,56 @@ fn told(bench: &mut Bench, seconds: &[(f64, f64)]) {
         ..Second::default()
     };
     bench.timeline = (0..).zip(seconds).map(second).collect();
+}
+
+/// So many answers of the first target have this remark on them.
+fn remark(bench: &mut Bench, remark: Remark, count: u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        if index < count {
+            sample.remarks.add(remark);
+        }
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+/// The lengths of both targets' vectors.
+fn vectors(bench: &mut Bench, first: fn(u64) -> u32, second: fn(u64) -> u32) {
+    for (target, length) in [(0, first), (1, second)] {
+        let samples = (0..ANSWERS).map(|index| Sample { dimensions: Some(length(index)), ..answer(target, index) });
+        bench.gather(target, samples);
+    }
+}
+
+fn undefined(bench: &mut Bench, pairs: f64) {
+    let told = Row { n: Some(60), mean: Some(pairs), ..Row::new("cosine_undefined", "1") };
+    *row(&mut bench.targets[0], "cosine_undefined") = told;
+}
+
+/// Answers of so many milliseconds in a window of a second, after a warm-up.
+fn long(bench: &mut Bench, load: &str, answer_ms: u32, warmup: &str) {
+    match load {
+        "open" => open(bench, 200),
+        _ => closed(bench, 2, serde_json::json!({ "duration": "1s" }), "0s"),
+    }
+    let mut changed = serde_json::to_value(&bench.plan.load).unwrap();
+    (changed[load]["warmup"], changed[load]["duration"]) = (warmup.into(), "1s".into());
+    if load == "closed" {
+        changed[load].as_object_mut().unwrap().remove("duration");
+    }
+    set_load(bench, changed);
+    row(&mut bench.targets[0], "latency").mean = Some(f64::from(answer_ms) * 1e3);
+}
+
+/// The last answer of the first target ends so many milliseconds later.
+fn ends_later(bench: &mut Bench, ms: u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        if index + 1 == ANSWERS {
+            sample.stamps.end = sample.stamps.end.map(|end| Nanos(end.0 + ms * 1_000_000));
+        }
+        sample
+    });
+    bench.gather(0, samples);
 }

@@ -134,8 +134,10 @@ fn summary(name: &str) -> TargetSummary {
         steady: None,
         drift: None,
         units: Vec::new(),
+        work: crate::stats::Work::default(),
         rows: Vec::new(),
         outcomes: vec![(Outcome::Ok, ANSWERS)],
+        failures: Vec::new(),
         confusion: None,
     };
     let scale = if name == "native" { 1.0 } else { 1.01 };

@@ -2,7 +2,7 @@
 
 use super::lengths::Lengths;
 use super::line::Line;
-use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Phase, Sample};
+use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample};
 use crate::scenario::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 const MOST: usize = 4096;
 /// First answers whose latencies are looked at for repeats: among many more, nanoseconds repeat by themselves.
 const LOOKED_AT: usize = 1000;
+/// Lengths of vectors that are told apart.
+const LENGTHS: usize = 64;
+
 /// Folds samples, target by target. Feed it the rows in the order of `samples.csv`.
 #[derive(Clone, Debug)]
 pub struct Gather {
@@ -58,6 +61,10 @@ pub struct Gathered {
     pub(super) chunks: u64,
     /// Answers with pieces of reasoning.
     pub(super) thought: u64,
+    /// Answers by what was odd about them, in the order of [`Remark::ALL`].
+    remarks: [u64; Remark::ALL.len()],
+    /// Vectors by their length; at most [`LENGTHS`] lengths are told apart.
+    pub(super) dimensions: BTreeMap<u32, u64>,
     /// Answers without a text (or vector).
     pub(super) without_text: u64,
     /// Answers by why they ended.
@@ -161,6 +168,14 @@ impl Gathered {
     fn answer(&mut self, sample: &Sample) {
         self.answered += 1;
         self.thought += u64::from(sample.thoughts > 0);
+        for (count, remark) in self.remarks.iter_mut().zip(Remark::ALL) {
+            *count += u64::from(sample.remarks.has(remark));
+        }
+        if let Some(length) = sample.dimensions
+            && (self.dimensions.len() < LENGTHS || self.dimensions.contains_key(&length))
+        {
+            *self.dimensions.entry(length).or_default() += 1;
+        }
         self.without_text += u64::from(sample.text_hash.is_none());
         remember(&mut self.prompts, (sample.item, sample.turn.unwrap_or(0)));
         if let Some(text) = sample.text_hash {
@@ -252,9 +267,20 @@ impl Gathered {
         self.blocks.values().map(|(from, to)| to.since(*from).seconds()).sum()
     }
 
+    /// The first planned instant and the last end.
+    pub(super) fn edges(&self) -> Option<(Nanos, Nanos)> {
+        let from = self.blocks.values().map(|(from, _)| *from).min()?;
+        Some((from, self.blocks.values().map(|(_, to)| *to).max()?))
+    }
+
     /// Share of different latencies among the first answers, and their number.
     pub(super) fn different_latencies(&self) -> Option<(f64, usize)> {
         (self.first_n > 0).then(|| (self.first.len() as f64 / self.first_n as f64, self.first_n))
+    }
+
+    /// Answers that a remark is on.
+    pub(super) fn remarked(&self, remark: Remark) -> u64 {
+        self.remarks.iter().zip(Remark::ALL).filter(|(_, known)| *known == remark).map(|(n, _)| n).sum()
     }
 
     /// Different prompts that were answered, and different answers.

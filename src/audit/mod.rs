@@ -15,8 +15,10 @@ mod judge;
 mod lengths;
 mod line;
 mod machine;
+mod oddities;
 mod settings;
 mod shape;
+mod slow;
 mod steady;
 mod work;
 
@@ -25,6 +27,7 @@ pub use finding::{Finding, threshold_words};
 pub use gather::{Gather, Gathered};
 
 use crate::host::Conditions;
+use crate::record::Outcome;
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::stats::{Comparison, Second, TargetSummary};
 use judge::{Check, Judge};
@@ -90,6 +93,12 @@ impl Side<'_> {
         outcomes.map(|(_, n)| n).sum::<u64>() as f64
     }
 
+    /// Measured requests that were not waited for.
+    fn unfinished(&self) -> f64 {
+        let outcomes = self.summary.outcomes.iter().filter(|(outcome, _)| *outcome == Outcome::Unfinished);
+        outcomes.map(|(_, n)| n).sum::<u64>() as f64
+    }
+
     /// Measured requests, those of them with an answer.
     fn counts(&self) -> (f64, f64) {
         (self.summary.requests() as f64, self.summary.answered() as f64)
@@ -97,15 +106,17 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 9] = [
+const FAMILIES: [&[(&str, Check)]; 11] = [
     &work::CHECKS,
     &answers::CHECKS,
+    &oddities::CHECKS,
     &settings::CHECKS,
     &caches::CHECKS,
     &generator::CHECKS,
     &machine::CHECKS,
     &steady::CHECKS,
     &shape::CHECKS,
+    &slow::CHECKS,
     &enough::CHECKS,
 ];
 

@@ -61,7 +61,8 @@ fn listed(evidence: &Evidence<'_>, count: impl Fn(&Side<'_>) -> f64) -> String {
 }
 
 fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let done = |side: &Side<'_>| side.counts().1;
+    // What wasn't waited for was no less work for that.
+    let done = |side: &Side<'_>| side.counts().1 + side.unfinished();
     let counts: Vec<f64> = evidence.sides().map(|side| done(&side)).collect();
     let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), n| (low.min(*n), high.max(*n)));
     if asked_for(evidence).is_some() && least < most * (1.0 - judge.limit) {

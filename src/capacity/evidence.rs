@@ -1,9 +1,9 @@
 //! What a probe shows: its rows folded into what the limits are judged by.
 
 use super::worth::{effective, worth};
-use crate::record::{Nanos, Phase, Sample};
+use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::{Figure, Limit, Measure, Slo};
-use crate::stats::{Window, measured, quantile_interval, t_quantile};
+use crate::stats::{Window, Work, measured, quantile_interval, so_far, t_quantile};
 use serde::{Deserialize, Serialize};
 
 /// Stretches of a probe's window over which the queue is watched.
@@ -39,13 +39,16 @@ pub struct Evidence {
     pub seconds: f64,
     /// Requests planned inside it.
     pub requests: u64,
-    /// Those without a complete answer, unsent ones among them.
+    /// Those without a complete answer, unsent ones among them; those that were not waited for aren't.
     pub failed: u64,
+    /// Those that were not waited for, because the probe had ended: nobody knows what would have become of them.
+    #[serde(default)]
+    pub unfinished: u64,
     /// Those that were never sent: as many were in flight as may be.
     pub unsent: u64,
-    /// Answers that ended inside it, a second.
+    /// Answers a second by the work that was done inside it.
     pub achieved_per_s: f64,
-    /// Planned requests a second that were answered within every limit on times and token rates.
+    /// Those of them that kept every limit on times and token rates.
     pub goodput_per_s: f64,
     /// By limit, times from the planned instant.
     pub shown: Vec<Shown>,
@@ -76,31 +79,33 @@ struct Seen {
 /// Takes a probe's rows, in any order.
 pub struct Gather<'a> {
     slo: &'a Slo,
+    open_loop: bool,
     window: Window,
     seen: Vec<Vec<Seen>>,
     arrived: Vec<f64>,
     ended: Vec<f64>,
     requests: u64,
     failed: u64,
+    unfinished: u64,
     unsent: u64,
-    achieved: u64,
-    good: u64,
+    work: Work,
 }
 
 impl<'a> Gather<'a> {
     /// For rows of a window.
-    pub fn new(slo: &'a Slo, window: Window) -> Self {
+    pub fn new(slo: &'a Slo, open_loop: bool, window: Window) -> Self {
         Self {
             slo,
+            open_loop,
             window,
             seen: vec![Vec::new(); slo.limits.len()],
             arrived: vec![0.0; STRETCHES],
             ended: vec![0.0; STRETCHES],
             requests: 0,
             failed: 0,
+            unfinished: 0,
             unsent: 0,
-            achieved: 0,
-            good: 0,
+            work: Work::default(),
         }
     }
 
@@ -121,20 +126,26 @@ impl<'a> Gather<'a> {
             self.arrived[at] += 1.0;
         }
         // What was never sent never ended either: it is what the queue would hold.
-        if let Some(at) = stamps.end.filter(|_| stamps.sent.is_some()).and_then(|end| self.stretch(end)) {
+        let unfinished = sample.outcome == Outcome::Unfinished;
+        let end = stamps.end.filter(|_| stamps.sent.is_some() && !unfinished);
+        if let Some(at) = end.and_then(|end| self.stretch(end)) {
             self.ended[at] += 1.0;
-            self.achieved += u64::from(sample.outcome.answered());
         }
+        let answered = sample.outcome.answered();
+        let kept = |limit: &Limit| measured(limit.measure, sample, false).is_none_or(|v| !limit.broken_by(v));
+        let good = answered && self.slo.of_each().all(kept);
+        self.work.add(&Work::within(sample, good, self.open_loop, self.window.from, self.window.to));
         if sample.phase != Phase::Measure {
             return;
         }
-        let answered = sample.outcome.answered();
         self.requests += 1;
-        self.failed += u64::from(!answered);
-        self.unsent += u64::from(stamps.sent.is_none());
-        let kept = |limit: &Limit| measured(limit.measure, sample, false).is_none_or(|v| !limit.broken_by(v));
-        let good = answered && self.slo.of_each().all(kept);
-        self.good += u64::from(good);
+        self.failed += u64::from(!answered && !unfinished);
+        self.unfinished += u64::from(unfinished);
+        self.unsent += u64::from(stamps.sent.is_none() && !unfinished);
+        if unfinished {
+            self.push_unfinished(sample);
+            return;
+        }
         for (limit, seen) in self.slo.limits.iter().zip(&mut self.seen) {
             let told = match limit.measure {
                 // As shares of broken ones, both.
@@ -147,6 +158,27 @@ impl<'a> Gather<'a> {
             };
             if let Some((value, from_sent)) = told {
                 seen.push(Seen { planned: stamps.planned, value, from_sent });
+            }
+        }
+    }
+
+    /// Takes a row that was not waited for. What it took so far is the least it would have taken: a limit that this breaks is
+    /// broken; of any other it says nothing.
+    fn push_unfinished(&mut self, sample: &Sample) {
+        let shown = |limit: &Limit| -> Option<(f64, f64)> {
+            let sure = |from_sent| so_far(limit, sample, from_sent).filter(|_| limit.figure != Figure::Mean);
+            // From the instant sent it may still have been in time.
+            sure(false).map(|value| (value, sure(true).unwrap_or_default()))
+        };
+        let broken = self.slo.of_each().any(|limit| shown(limit).is_some_and(|(value, _)| limit.broken_by(value)));
+        for (limit, seen) in self.slo.limits.iter().zip(&mut self.seen) {
+            let told = match limit.measure {
+                Measure::Errors => None,
+                Measure::Goodput => broken.then_some((1.0, 1.0)),
+                _ => shown(limit),
+            };
+            if let Some((value, from_sent)) = told {
+                seen.push(Seen { planned: sample.stamps.planned, value, from_sent });
             }
         }
     }
@@ -173,9 +205,10 @@ impl<'a> Gather<'a> {
             seconds,
             requests: self.requests,
             failed: self.failed,
+            unfinished: self.unfinished,
             unsent: self.unsent,
-            achieved_per_s: self.achieved as f64 / seconds,
-            goodput_per_s: self.good as f64 / seconds,
+            achieved_per_s: self.work.answers / seconds,
+            goodput_per_s: self.work.good / seconds,
             shown: of(false),
             from_sent: of(true),
             queue,

@@ -82,7 +82,7 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
     let all_pooled: Vec<[Option<Shown>; 2]> =
         (0..slo.limits.len()).map(|at| [pooled(at, false), pooled(at, true)]).collect();
     let pooled = |limit: usize, from_sent: bool| all_pooled[limit][usize::from(from_sent)].clone();
-    let answered: u64 = probes.iter().map(|probe| probe.requests - probe.failed).sum();
+    let answered: u64 = probes.iter().map(|probe| probe.requests.saturating_sub(probe.failed + probe.unfinished)).sum();
     let unmeasured = slo.limits.iter().enumerate().find(|(at, limit)| {
         let values = pooled(*at, false).is_none_or(|shown| shown.value.is_none() && !shown.infinite);
         limit.of_each() && answered > 0 && values

@@ -35,14 +35,19 @@ pub const PROBES: u32 = 60;
 
 /// Requests that a probe should have at least, where its length allows it.
 const LEAST_REQUESTS: f64 = 40.0;
+/// The same of a target that needs so long for an answer that its probes are as long as some answers: enough to show the way,
+/// and no more than the time there is for a search can bear.
+const LEAST_OF_SLOW: f64 = 15.0;
 /// How much longer than a first probe one may be for that.
 const LONGER: f64 = 6.0;
 
-/// Length of a probe's window in seconds, where a first one usually has `base`: long enough for some requests, and
-/// [`length`] times that; the last one of a load also long enough for the requests that a certain pass needs.
-pub fn window_s(by: By, base: f64, at: f64, attempt: u32, needed: u64) -> f64 {
+/// Length of a probe's window in seconds, where a first one usually has `base`: long enough for some requests (for fewer if
+/// the target is `slow`), and [`length`] times that; the last one of a load also long enough for the requests that a certain
+/// pass needs.
+pub fn window_s(by: By, (base, slow): (f64, bool), at: f64, attempt: u32, needed: u64) -> f64 {
+    let requests = if slow { LEAST_OF_SLOW } else { LEAST_REQUESTS };
     let (least, last) = match by {
-        By::Rate => ((LEAST_REQUESTS / at).min(base * LONGER), needed as f64 / at),
+        By::Rate => ((requests / at).min(base * LONGER), needed as f64 / at),
         By::Users => (0.0, 0.0),
     };
     let window = base.max(least) * length(attempt);

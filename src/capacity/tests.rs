@@ -22,7 +22,7 @@ fn failed(at_ms: u64) -> Sample {
 }
 
 fn show(slo: &Slo, seconds: u64, rows: impl IntoIterator<Item = Sample>, generator: Option<String>) -> Evidence {
-    let mut gather = Gather::new(slo, Window { from: Nanos(S), to: Nanos(S + seconds * S) });
+    let mut gather = Gather::new(slo, true, Window { from: Nanos(S), to: Nanos(S + seconds * S) });
     rows.into_iter().for_each(|row| gather.push(&row));
     gather.finish(generator)
 }

@@ -14,8 +14,11 @@ use std::time::Duration;
 /// Longest a connection may take to open.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// Longest wait for the first answer of a model that may have to be loaded.
-const COLD_LIMIT: Duration = Duration::from_secs(600);
+/// What a row says that wasn't waited for.
+const NOT_WAITED_FOR: &str = "not waited for: the run ended before the answer was complete";
+
+/// Why a request has no connection that needed a new one when the run ended.
+const RUN_OVER: &str = "not waited for: the run ended before a connection was open";
 
 /// One turn of a unit in a phase.
 #[derive(Clone, Copy)]
@@ -108,6 +111,9 @@ impl Lane {
         if let Some(end) = sample.stamps.end.filter(|_| measured) {
             self.ended(end);
         }
+        if request.phase == Phase::Warmup {
+            self.warmed(user);
+        }
         self.setup.recorder.push(sample);
         (outcome, text)
     }
@@ -116,7 +122,7 @@ impl Lane {
     pub async fn ready(&self, user: &mut User, request: Request<'_>) -> Ready {
         let history = (!user.own.is_empty()).then_some(user.own.as_slice());
         let Request { unit, turn, .. } = request;
-        let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history, max_tokens: None };
+        let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history };
         let body = self.side.target.body(&ask);
         // The usual case has its connection: no timer is set for it.
         let connected = if self.side.target.usable(&mut user.link).await {
@@ -125,7 +131,7 @@ impl Lane {
             tokio::select! {
                 biased;
                 told = self.connect(user) => told.map(Some),
-                () = self.setup.stop.aborted() => Err(no("the run ended before a connection was open".to_owned())),
+                () = self.setup.stop.aborted() => Err(no(RUN_OVER.to_owned())),
             }
         };
         Ready { body, connected }
@@ -143,23 +149,34 @@ impl Lane {
         let setup = &self.setup;
         let Due { ready: Ready { body, connected }, planned, dispatched } = due;
         let now = setup.clock.now();
+        let run_over = matches!(&connected, Err(no) if no.why == RUN_OVER);
         let (connect, story) = match connected {
             Err(error) => (None, Err((now, error))),
             Ok(connect) => {
-                let timeout = setup.plan.timeout.0;
-                let limit = if request.phase == Phase::Cold { timeout.max(COLD_LIMIT) } else { timeout };
-                user.deadline.set(now + limit.into());
-                let told = self.side.target.exchange(&mut user.link, body, user.deadline.passed()).await;
+                let plan = &setup.plan;
+                let limit = if request.phase == Phase::Cold { plan.load_timeout } else { plan.timeout };
+                user.deadline.set(now + limit.0.into());
+                let mut told = self.side.target.exchange(&mut user.link, body, user.deadline.passed()).await;
                 user.deadline.clear();
+                // Not the time allowed was over, but the run: how long it would have taken isn't known, and it didn't fail.
+                if told.outcome == Outcome::Timeout && user.deadline.given_up() {
+                    told.outcome = Outcome::Unfinished;
+                    told.answer.error = Some(NOT_WAITED_FOR.to_owned());
+                }
                 (connect, Ok(told))
             }
         };
         let (planned, dispatched) = (planned.unwrap_or(now), dispatched.unwrap_or(now));
         let retry_after = story.as_ref().ok().and_then(|story| story.answer.retry_after);
-        let mut told = self.sample(user.number, request, Told { planned, dispatched, connect, story });
-        told.0.opened = connect.map(|_| user.link.opened());
-        user.note(&told.0, retry_after);
-        told
+        let (mut sample, text, vector) =
+            self.sample(user.number, request, Told { planned, dispatched, connect, story });
+        if run_over {
+            // Nobody refused it.
+            sample.outcome = Outcome::Unfinished;
+        }
+        sample.opened = connect.map(|_| user.link.opened());
+        user.note(&sample, retry_after);
+        (sample, text, vector)
     }
 }
 

@@ -3,6 +3,7 @@
 //! goose schedules users and nothing else: its client is never asked, its metrics, controllers and printing are off, and
 //! neither its clock nor its stop decides anything. When every lane is done we end the attack by its kill switch.
 
+use super::interrupt;
 use super::lane::{Lane, User};
 use crate::record::{Nanos, chain};
 use anyhow::anyhow;
@@ -10,21 +11,51 @@ use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
 use goose::prelude::{GooseAttack, GooseUser, Scenario, Transaction, TransactionFunction};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 /// Session data must be `Clone`, so the user stands behind a pointer.
 type Session = Arc<Mutex<User>>;
 
-/// How long a user that has nothing left to do waits before it looks again whether goose lets it go.
-const IDLE: Duration = Duration::from_millis(20);
+/// How long a user that has nothing left to do waits, at most, before it looks whether goose lets it go. It is woken when
+/// the last user is done: thousands that looked again and again would cost a core, and others are still measured.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// How long a user stays with us before goose gets its turn.
 const SLICE: Nanos = Nanos(10_000_000);
 
 /// How often the kill switch is looked at.
 const WATCH: Duration = Duration::from_millis(50);
+
+/// Whether an attack is under way: its kill switch is then looked at by the attack's own watch.
+static UNDER_WAY: AtomicBool = AtomicBool::new(false);
+
+/// The users that still have something to do.
+struct Running {
+    users: AtomicUsize,
+    /// Tells that there are none.
+    none: Notify,
+}
+
+impl Running {
+    /// One of them is done; the last one ends the attack.
+    fn leave(&self) {
+        if self.users.fetch_sub(1, Relaxed) == 1 {
+            goose::trigger_killswitch("every lane is done");
+            self.none.notify_waiters();
+        }
+    }
+
+    /// Ends when all are done, or after a while.
+    async fn ended(&self) {
+        // Made before the number is read: a notice between the two is not missed.
+        let notice = self.none.notified();
+        if self.users.load(Relaxed) > 0 {
+            let _ = tokio::time::timeout(IDLE, notice).await;
+        }
+    }
+}
 
 /// Drives the lanes at the same time, `users` on each, until all are done.
 pub(super) async fn run(
@@ -35,7 +66,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let level = log::max_level();
     let all = users as usize * lanes.len();
-    let running = Arc::new(AtomicUsize::new(all));
+    let running = Arc::new(Running { users: AtomicUsize::new(all), none: Notify::new() });
     let start: Arc<dyn Fn() + Send + Sync> = Arc::new(start);
     let mut attack =
         GooseAttack::initialize_with_config(configuration(all)).map_err(|error| anyhow!("goose: {}", chain(&error)))?;
@@ -51,31 +82,44 @@ pub(super) async fn run(
         attack = attack.register_scenario(scenario);
     }
     // The switch is one for the process: it is left clear after each attack, so one that is set now is a Ctrl-C between two.
-    if interrupted() {
-        interrupt();
-        return Ok(());
-    }
+    look_between_attacks();
+    UNDER_WAY.store(true, Relaxed);
     let watch = tokio::spawn(watch_kill_switch(running, interrupt));
     let told = attack.execute().await;
     watch.abort();
     goose::reset_killswitch();
+    UNDER_WAY.store(false, Relaxed);
     // goose installs a logger and sets the process's level.
     log::set_max_level(level);
     told.map(|_| ()).map_err(|error| anyhow!("goose: {}", chain(&error)))
 }
 
-/// Whether the kill switch is set. It is left clear after each attack: between two it tells of Ctrl-C.
-pub(super) fn interrupted() -> bool {
-    goose::is_killswitch_triggered()
+/// Looks whether Ctrl-C set the kill switch while no attack was under way, tells everybody, and clears the switch: goose ends
+/// the process at a Ctrl-C that finds it set.
+pub(super) fn look_between_attacks() {
+    if !UNDER_WAY.load(Relaxed) && goose::is_killswitch_triggered() {
+        goose::reset_killswitch();
+        interrupt::heard();
+    }
 }
 
 /// Hears of Ctrl-C by goose's kill switch: goose takes the signal's handler for itself, and a listener that was there
-/// before never hears again. A kill switch with users still at work is not ours.
-async fn watch_kill_switch(running: Arc<AtomicUsize>, interrupt: impl Fn()) {
-    while !(goose::is_killswitch_triggered() && running.load(Relaxed) > 0) {
+/// before never hears again. A kill switch with users still at work is not ours. It is cleared, so that the next Ctrl-C is
+/// heard, too, and doesn't end the process: the users end by themselves.
+async fn watch_kill_switch(running: Arc<Running>, interrupt: impl Fn()) {
+    loop {
+        if goose::is_killswitch_triggered() && running.users.load(Relaxed) > 0 {
+            goose::reset_killswitch();
+            interrupt::heard();
+            interrupt();
+            // The last user may have set it in between, for the attack to end.
+            if running.users.load(Relaxed) == 0 {
+                goose::trigger_killswitch("every lane is done");
+                return;
+            }
+        }
         tokio::time::sleep(WATCH).await;
     }
-    interrupt();
 }
 
 /// Everything off but the users themselves. Fields, not arguments: parsing may end the process.
@@ -106,7 +150,7 @@ fn enter(lane: Arc<Lane>, start: Arc<dyn Fn() + Send + Sync>) -> TransactionFunc
 
 /// One iteration of a user: the units of its lane that fit into a slice of time; of an engine that takes longer than
 /// that for an answer, one. goose's own cost is then paid a hundred times a second at most, and not once a request.
-fn step(lane: Arc<Lane>, running: Arc<AtomicUsize>) -> TransactionFunction {
+fn step(lane: Arc<Lane>, running: Arc<Running>) -> TransactionFunction {
     Arc::new(move |user: &mut GooseUser| {
         let (lane, running) = (lane.clone(), running.clone());
         Box::pin(async move {
@@ -118,10 +162,10 @@ fn step(lane: Arc<Lane>, running: Arc<AtomicUsize>) -> TransactionFunction {
                     return Ok(());
                 }
             }
-            if !me.leave() && running.fetch_sub(1, Relaxed) == 1 {
-                goose::trigger_killswitch("every lane is done");
+            if !me.leave() {
+                running.leave();
             }
-            tokio::time::sleep(IDLE).await;
+            running.ended().await;
             Ok(())
         })
     })

@@ -2,6 +2,7 @@
 
 use super::judge::{Judge, midway};
 use super::lane::{Lane, LaneSetup, Side, Window};
+use super::opening::Opening;
 use super::stretch::Stretch;
 use super::{Driver, Stop, native, open};
 use crate::record::Nanos;
@@ -11,6 +12,9 @@ use std::time::Duration;
 
 /// How often the watch looks at what nobody tells it.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// Longest that answers are waited for once somebody has interrupted the run.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Hears of windows.
 pub(super) type Opened = Arc<dyn Fn(Window) + Send + Sync>;
@@ -49,19 +53,18 @@ impl Group {
                 }
                 // One start for all lanes of the group: their windows are the same.
                 let now = setup.clock.now() + lead;
-                for lane in &lanes {
-                    lane.open(now);
-                    if let Some(window) = lane.window() {
-                        (group.opened)(window);
-                    }
-                }
+                let opening = Arc::new(Opening::new(&group, &lanes, now));
+                lanes.iter().for_each(|lane| lane.start(now));
+                opening.at_once();
                 let judged = judge.clone().map(|judge| midway(lanes.clone(), judge, group.opened.clone()));
-                let over = watch_over(group.run.clone(), lanes.clone(), group.attacks());
+                let over = watch_over(group.run.clone(), lanes.clone());
                 *watch = Some(tokio::spawn(async move {
-                    match judged {
-                        Some(judged) => drop(tokio::join!(judged, over)),
-                        None => over.await,
-                    }
+                    let judged = async {
+                        if let Some(judged) = judged {
+                            judged.await;
+                        }
+                    };
+                    tokio::join!(opening.at_the_latest(), judged, over);
                 }));
             }
         };
@@ -87,72 +90,48 @@ impl Group {
         told.map(|()| lanes)
     }
 
-    /// Whether lanes are driven by an attack of goose's.
-    fn attacks(&self) -> bool {
-        matches!(self.run.plan.load, LoadPlan::Closed(_)) && self.driver != Driver::Native
-    }
-
     /// Waits between two blocks; ends at once if the run does.
     pub async fn settle(&self, pause: Duration) {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            () = ended(&self.run, &[], false) => {}
+            () = ended(&self.run, &[]) => {}
         }
     }
 }
 
 /// Waits for the end of sending, by the clock or by Ctrl-C, and then for the time to drain; then gives up waiting.
-///
-/// Under goose, which takes the signal's handler, the interruption comes by way of its kill switch.
-async fn watch_over(run: LaneSetup, lanes: Vec<Arc<Lane>>, attack: bool) {
+async fn watch_over(run: LaneSetup, lanes: Vec<Arc<Lane>>) {
     let Some(own) = lanes.first().map(|lane| lane.setup.stop.clone()) else { return };
-    ended(&run, &lanes, attack).await;
+    ended(&run, &lanes).await;
+    let (mut drain, mut presses) = (run.plan.drain.0, run.stop.presses());
     if run.stop.interrupted() {
         own.interrupt();
+        drain = drain.min(PATIENCE);
+        // The first press is what interrupted the run, though it may be counted a moment later.
+        presses = presses.max(1);
     }
-    if run.recorder.broken() {
-        own.abort();
-        return;
-    }
-    let drain = tokio::time::sleep(run.plan.drain.0);
-    tokio::select! {
-        () = drain => {}
-        _ = tokio::signal::ctrl_c() => run.stop.interrupt(),
+    if !run.recorder.broken() {
+        let until = run.clock.now() + drain.into();
+        while run.clock.now() < until && run.stop.presses() <= presses {
+            tokio::time::sleep(LOOK).await;
+        }
     }
     own.abort();
 }
 
 /// Ends when the lanes' windows have closed by the clock (with no lanes: never), or when the run is interrupted: by a
-/// person, from elsewhere, or because its rows can't be kept. `attack`: goose drives the lanes.
-async fn ended(run: &LaneSetup, lanes: &[Arc<Lane>], attack: bool) {
-    let watched = async {
-        loop {
-            let now = run.clock.now();
-            let close = lanes.iter().filter_map(|lane| lane.closes()).max();
-            if run.recorder.broken() || interrupted_by_goose(attack) {
-                run.stop.interrupt();
-            }
-            if run.stop.interrupted() || close.is_some_and(|at| now >= at) {
-                return;
-            }
-            let left = close.map_or(LOOK, |at| Duration::from_nanos(at.since(now).0));
-            tokio::time::sleep(left.min(LOOK)).await;
+/// person, from elsewhere, or because its rows can't be kept.
+async fn ended(run: &LaneSetup, lanes: &[Arc<Lane>]) {
+    loop {
+        let now = run.clock.now();
+        let close = lanes.iter().filter_map(|lane| lane.closes()).max();
+        if run.recorder.broken() {
+            run.stop.interrupt();
         }
-    };
-    tokio::select! {
-        () = watched => {}
-        _ = tokio::signal::ctrl_c() => run.stop.interrupt(),
-    }
-}
-
-/// Whether Ctrl-C came by goose's kill switch while none of its attacks was under way: once goose has run, nobody else
-/// hears of the signal. An attack that is under way watches the switch itself, for it ends by it, too.
-fn interrupted_by_goose(attack: bool) -> bool {
-    #[cfg(feature = "goose")]
-    return !attack && super::closed::interrupted();
-    #[cfg(not(feature = "goose"))]
-    {
-        let _ = attack;
-        false
+        if run.stop.interrupted() || close.is_some_and(|at| now >= at) {
+            return;
+        }
+        let left = close.map_or(LOOK, |at| Duration::from_nanos(at.since(now).0));
+        tokio::time::sleep(left.min(LOOK)).await;
     }
 }

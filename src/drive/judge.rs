@@ -45,7 +45,14 @@ pub(super) async fn ask(judge: Arc<dyn Judge>, done: u32) -> Option<u32> {
 
 /// Asks the judge of a concurrent run once its first stage is over, and closes the windows accordingly.
 pub(super) async fn midway(lanes: Vec<Arc<Lane>>, judge: Arc<dyn Judge>, opened: Opened) {
-    let Some(from) = lanes.first().and_then(|lane| lane.window()).map(|window| window.from) else { return };
+    let from = loop {
+        match lanes.first().map(|lane| lane.window()) {
+            None => return,
+            Some(Some(window)) => break window.from,
+            // Still warming up.
+            Some(None) => tokio::time::sleep(LOOK).await,
+        }
+    };
     let over = |now: Nanos| match lanes.first().map(|lane| lane.stretch.end) {
         Some(End::Clock(length)) => now >= from + (length / SHARE).into(),
         // The slowest decides: all have this much behind them.

@@ -1,6 +1,8 @@
 //! A lane is one target's stream of requests in a block; users take its next unit, ask, and record. The list is the same
 //! for every lane, and units leave in its order, so that two targets differ in how far they got and in nothing else.
 
+use super::fit;
+use super::opening::Opening;
 use super::stop::{Deadline, Stop};
 use super::stretch::{End, Stretch};
 use crate::record::log::Recorder;
@@ -8,8 +10,10 @@ use crate::record::{Nanos, Phase, Stopwatch};
 use crate::scenario::plan::Plan;
 use crate::target::{Link, Target};
 use crate::workload::{Arrivals, Workload};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 /// What lanes are made of.
 #[derive(Clone)]
@@ -70,12 +74,20 @@ pub(super) struct Lane {
     pub setup: LaneSetup,
     pub side: Arc<Side>,
     pub stretch: Stretch,
+    /// When its clock was opened.
+    started: OnceLock<Nanos>,
+    /// What opens its window, until it has.
+    opening: OnceLock<Weak<Opening>>,
     window: OnceLock<Window>,
     /// When no more units leave, on the run's clock; `u64::MAX` where nothing but their number ends it.
     closes: AtomicU64,
     measures: AtomicU64,
     last_end: AtomicU64,
     users: AtomicU32,
+    /// Users that have had an answer in the warm-up, or a failure.
+    warmed: AtomicU32,
+    /// Begin and end of each warm-up unit, where a stretch is there to learn a target's pace.
+    paced: Mutex<Vec<(Nanos, Nanos)>>,
 }
 
 /// One user: a connection, and a number.
@@ -88,6 +100,8 @@ pub(super) struct User {
     pub retry_after: Option<std::time::Duration>,
     pub own: Vec<String>,
     pub deadline: Arc<Deadline>,
+    /// Whether a request of its warm-up has ended.
+    warmed: bool,
     side: Arc<Side>,
     #[cfg(feature = "goose")]
     left: bool,
@@ -116,11 +130,15 @@ impl Lane {
             setup,
             side,
             stretch,
+            started: OnceLock::new(),
+            opening: OnceLock::new(),
             window: OnceLock::new(),
             closes: AtomicU64::new(u64::MAX),
             measures: AtomicU64::new(0),
             last_end: AtomicU64::new(0),
             users: AtomicU32::new(0),
+            warmed: AtomicU32::new(0),
+            paced: Mutex::default(),
         }
     }
 
@@ -138,22 +156,54 @@ impl Lane {
             retry_after: None,
             own: Vec::new(),
             deadline: self.setup.stop.deadline(),
+            warmed: false,
             side: self.side.clone(),
             #[cfg(feature = "goose")]
             left: false,
         }
     }
 
-    /// Opens the lane's clock at `start`: the warm-up runs from here, and the measured window after it.
-    pub fn open(&self, start: Nanos) {
-        let from = start + self.stretch.warmup.into();
+    /// Opens the lane's clock at `start`: the warm-up runs from here.
+    pub fn start(&self, start: Nanos) {
+        let _ = self.started.set(start);
+    }
+
+    /// Says what opens the window.
+    pub fn opened_by(&self, opening: &Arc<Opening>) {
+        let _ = self.opening.set(Arc::downgrade(opening));
+    }
+
+    /// Opens the measured window at `from`.
+    pub fn open(&self, from: Nanos) {
         if let End::Clock(length) = self.stretch.end {
             self.closes.store((from + length.into()).0, Relaxed);
         }
         let _ = self.window.set(self.stretch.window(self.side.number, from));
     }
 
-    /// The measured window, once the lane is open.
+    /// Notes that a request of a user's warm-up has ended.
+    pub fn warmed(&self, user: &mut User) {
+        if !std::mem::replace(&mut user.warmed, true) {
+            // In one order for all: of two users that are the last at once, one has to see both.
+            self.warmed.fetch_add(1, SeqCst);
+            if let Some(opening) = self.opening.get().and_then(Weak::upgrade) {
+                opening.look();
+            }
+        }
+    }
+
+    /// Whether each of so many users has had an answer in the warm-up, or a failure.
+    pub fn warm_for(&self, users: u32) -> bool {
+        self.warmed.load(SeqCst) >= users
+    }
+
+    /// Units per second in a stretch that was there to learn them, its warm-up of `after` left out.
+    pub fn pace(&self, after: Duration) -> Option<f64> {
+        let (from, to) = (*self.started.get()? + after.into(), self.window.get()?.from);
+        fit::pace(&self.paced.lock().unwrap_or_else(PoisonError::into_inner), from, to)
+    }
+
+    /// The measured window, once it is known when it opens.
     pub fn window(&self) -> Option<Window> {
         let window = *self.window.get()?;
         Some(Window { to: self.closes().filter(|_| self.stretch.timed), ..window })
@@ -194,10 +244,12 @@ impl Lane {
 
     /// What leaves next in a closed loop; `None` when this lane is done.
     fn next(&self) -> Option<(Phase, u64)> {
-        let from = self.window.get()?.from;
+        self.started.get()?;
         if self.setup.stop.stopped() {
             return None;
         }
+        // Until it is known when the window opens, all is warm-up.
+        let from = self.window.get().map_or(Nanos(u64::MAX), |window| window.from);
         let now = self.setup.clock.now();
         if now < from {
             return Some((Phase::Warmup, self.warm()));
@@ -216,7 +268,11 @@ impl Lane {
     pub async fn step(&self, user: &mut User) -> bool {
         let Some((phase, number)) = self.next() else { return false };
         let unit = self.setup.workload.unit(phase, number);
+        let begun = self.now();
         self.ask_unit(user, phase, &unit, None).await;
+        if self.stretch.pace {
+            self.paced.lock().unwrap_or_else(PoisonError::into_inner).push((begun, self.now()));
+        }
         true
     }
 

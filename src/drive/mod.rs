@@ -1,16 +1,21 @@
 //! When a request leaves. A `lane` is one target's stream of requests, and `ask` is what a user does with its next unit;
 //! `closed` (goose) and `native` let users loop over lanes, `open` lets requests go at planned instants, by a `pacer` and
-//! over a `pool` of connections. `order` says which lanes run when, a `stretch` is a block's work, a `group` runs together.
+//! over a `pool` of connections. `order` says which lanes run when, a `stretch` is a block's work, a `group` runs together,
+//! and its windows are opened together by `opening`.
 
 mod ask;
 mod back_off;
 #[cfg(feature = "goose")]
 mod closed;
+mod first;
+mod fit;
 mod group;
+mod interrupt;
 mod judge;
 mod lane;
 mod native;
 mod open;
+mod opening;
 mod order;
 mod pacer;
 mod pool;
@@ -19,7 +24,9 @@ mod stop;
 mod stretch;
 mod warm;
 
+pub use first::{ColdStart, Waiting, cold_request, cold_starts};
+pub use interrupt::{Listener, pressed};
 pub use judge::Judge;
 pub use lane::{LaneSetup, Window};
-pub use order::{ColdStart, Driver, cold_request, cold_starts, drive};
+pub use order::{Driver, drive};
 pub use stop::Stop;

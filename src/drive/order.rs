@@ -1,24 +1,21 @@
-//! Which lanes run at the same time, and what comes before: the first request to each target, told apart.
+//! Which lanes run at the same time, and which one after another.
 
+use super::fit::{self, Fit};
 use super::group::Group;
 use super::judge::{Judge, ask, first_pairs};
-use super::lane::{Lane, LaneSetup, Side, Window};
+use super::lane::{LaneSetup, Side, Window};
 use super::stretch::{Cutter, Stretch};
 use super::warm::warm;
-use crate::record::{Outcome, Sample};
+use crate::record::Nanos;
 use crate::scenario::Order;
 use crate::target::Target;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Keeps the draw of the order apart from the workload's draws from the same seed.
 const ORDER_STREAM: u64 = 0x006f_7264_6572;
-
-/// Times a first request is tried: an engine may refuse one while it loads.
-const COLD_TRIES: u64 = 3;
 
 /// What schedules the users of a closed loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,55 +36,17 @@ impl Default for Driver {
     }
 }
 
-/// How a target's first request went.
-#[derive(Clone, Debug)]
-pub struct ColdStart {
-    /// How the last try ended.
-    pub outcome: Outcome,
-    /// What went wrong.
-    pub error: Option<String>,
-}
-
-/// Sends the first request to each target, one target after another; a model that has to be loaded is loaded here.
-pub async fn cold_starts(setup: &LaneSetup, targets: &[Arc<Target>]) -> Vec<ColdStart> {
-    let mut told = Vec::new();
-    for (number, target) in targets.iter().enumerate() {
-        let mut last = ColdStart { outcome: Outcome::Unsent, error: None };
-        for attempt in 0..COLD_TRIES {
-            let sample = cold_request(setup, target, number, attempt).await;
-            last = ColdStart { outcome: sample.outcome, error: sample.error };
-            if last.outcome.answered() || last.outcome == Outcome::Connect || setup.stop.stopped() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        told.push(last);
-    }
-    told
-}
-
-/// Sends one request to a target, over a connection of its own, and records it as one whose model may have to be loaded.
-/// `number` is the target's place in the plan, `attempt` the request's number among those.
-pub async fn cold_request(setup: &LaneSetup, target: &Arc<Target>, number: usize, attempt: u64) -> Sample {
-    let (stop, clock) = (setup.stop.clone(), setup.clock);
-    let deadlines = tokio::spawn(async move { stop.watch_deadlines(clock).await });
-    let side = Side::new(&setup.workload, target.clone(), number);
-    let lane = Lane::new(setup.clone(), side, Stretch::whole(&setup.plan, None));
-    let sample = lane.ask_cold(attempt).await;
-    deadlines.abort();
-    sample
-}
-
 /// Drives every lane in the plan's order; blocks in turns by [`Driver::Native`], whatever `driver` is. `opened` hears of
 /// each target's measured window as soon as it is known, and again when its end is known better. `judge` may end the run
-/// early; in isolated order it isn't asked, for there is nothing to compare before the last target's turn.
+/// early; in isolated order it isn't asked, for there is nothing to compare before the last target's turn. Gives the number of
+/// blocks of each target where the time had room for fewer than were asked for.
 pub async fn drive(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
     driver: Driver,
     judge: Option<Arc<dyn Judge>>,
     opened: impl Fn(Window) + Send + Sync + 'static,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<u32>> {
     let side = |(number, target): (usize, &Arc<Target>)| Side::new(&setup.workload, target.clone(), number);
     let sides: Vec<Arc<Side>> = targets.iter().enumerate().map(side).collect();
     // Each block would be an attack of goose's own: half a second of start and end, in which it takes Ctrl-C for a second.
@@ -115,19 +74,28 @@ pub async fn drive(
             for side in &sides {
                 warm(setup, std::slice::from_ref(side)).await;
             }
-            alternate(&group, &sides, judge).await?;
+            return alternate(&group, &sides, judge).await;
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Drives blocks of equal work, one target at a time: A B B A.
-async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Judge>>) -> anyhow::Result<()> {
-    let (plan, stop) = (&group.run.plan, &group.run.stop);
+async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Judge>>) -> anyhow::Result<Option<u32>> {
+    let Group { run: LaneSetup { plan, stop, clock, .. }, .. } = group;
+    let began = clock.now();
     let mut cutter = Cutter::new(plan, group.run.arrivals.as_ref());
+    let fit = match cutter.pace() {
+        Some(stretch) => learned(group, sides, &stretch, began).await?,
+        None => None,
+    };
+    if stop.stopped() {
+        return Ok(None);
+    }
+    cutter.fit(fit.map_or(1, |(fit, _)| fit.units));
     let mut pairs = plan.blocks.pairs;
-    let (stage, mut judge) = (first_pairs(pairs), judge);
-    let mut first = true;
+    let (stage, mut judge) = (first_pairs(fit.map_or(pairs, |(fit, _)| fit.pairs)), judge);
+    let (mut first, blocks_began) = (fit.is_none(), clock.now());
     for round in 0..plan.blocks.pairs {
         if round == stage
             && let Some(judge) = judge.take()
@@ -135,26 +103,57 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
         {
             pairs = needed.clamp(stage, pairs);
         }
+        let took = clock.now().since(blocks_began).seconds();
         if round >= pairs {
             break;
+        }
+        if fit.is_some_and(|(fit, seconds)| !fit::goes_on(&fit, round, took, seconds)) {
+            return Ok(Some(round));
         }
         for number in turns(sides.len(), plan.seed, round) {
             if !std::mem::take(&mut first) {
                 group.settle(plan.blocks.settle.0).await;
             }
             if stop.stopped() {
-                return Ok(());
+                return Ok(None);
             }
             let (Some(stretch), Some(side)) = (cutter.block(round), sides.get(number)) else { continue };
             for lane in group.drive(std::slice::from_ref(side), &stretch, None).await? {
-                cutter.done(lane.begun());
                 if let Some(window) = lane.closed_window() {
                     (group.opened)(window);
                 }
             }
         }
     }
-    Ok(())
+    Ok(None)
+}
+
+/// Learns each target's pace in a stretch of load that isn't measured, and cuts blocks by it that fit the time there is: how
+/// they are cut, and for how many seconds in all. `None` if the run ended meanwhile.
+async fn learned(
+    group: &Group,
+    sides: &[Arc<Side>],
+    stretch: &Stretch,
+    began: Nanos,
+) -> anyhow::Result<Option<(Fit, f64)>> {
+    let plan = &group.run.plan;
+    let mut paces = Vec::new();
+    for number in turns(sides.len(), plan.seed, 0) {
+        if !paces.is_empty() {
+            group.settle(plan.blocks.settle.0).await;
+        }
+        let Some(side) = sides.get(number).filter(|_| !group.run.stop.stopped()) else { return Ok(None) };
+        for lane in group.drive(std::slice::from_ref(side), stretch, None).await? {
+            paces.extend(lane.pace(plan.load.warmup().0));
+        }
+    }
+    if paces.len() < sides.len() {
+        return Ok(None);
+    }
+    let announced = plan.load_length().unwrap_or_default().as_secs_f64();
+    let left = announced - group.run.clock.now().since(began).seconds();
+    let fit = fit::fit(&paces, plan.load.concurrency(), left.max(0.0), &plan.blocks);
+    Ok(Some((fit, left.max(0.0))))
 }
 
 /// The order of the targets in round `round`: drawn from the seed, and reversed in every second round, so that a drift

@@ -2,7 +2,7 @@
 
 use super::ask::{Request, Told};
 use super::lane::Lane;
-use crate::record::{Nanos, Outcome, Remarks, Sample, Stamps};
+use crate::record::{Nanos, Outcome, Remark, Remarks, Sample, Stamps};
 use crate::scenario::Task;
 use crate::target::Exchange;
 use crate::workload::{read_label, text_hash};
@@ -22,7 +22,6 @@ impl Lane {
             target: self.side.number,
             phase,
             block: self.stretch.block,
-            lane: self.side.number as u32,
             user,
             index: unit.first_index + turn as u64,
             conversation: chat.then_some(unit.number),
@@ -103,33 +102,44 @@ impl Lane {
         sample.remarks = answer.remarks;
         if let Some(vector) = &answer.vector {
             sample.dimensions = u32::try_from(vector.len()).ok();
+            sample.remarks.add_vector(vector);
             sample.text_hash = Some(text_hash(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
         } else if !answer.text.is_empty() {
             sample.text_hash = Some(text_hash(answer.text.as_bytes()));
         }
-        self.judge(&mut sample, &answer.text, answer.vector.is_some());
+        self.judge(&mut sample, &answer.text, answer.vector.as_deref());
         (sample, answer.text, answer.vector)
     }
 
     /// What an answer that came through is worth to the task.
-    fn judge(&self, sample: &mut Sample, text: &str, vector: bool) {
+    fn judge(&self, sample: &mut Sample, text: &str, vector: Option<&[f32]>) {
         if sample.outcome != Outcome::Ok {
             return;
         }
-        match self.setup.plan.task {
+        let error = match self.setup.plan.task {
+            // A label inside a block of reasoning that wasn't closed is a thought, and one before it a guess.
+            Task::Classify if sample.remarks.has(Remark::OpenThought) => {
+                "the answer ended inside its reasoning".to_owned()
+            }
             Task::Classify => {
                 sample.label = read_label(text, &self.setup.plan.workload.labels);
-                if sample.label.is_none() {
-                    sample.outcome = Outcome::Unparsed;
-                    let shown: String = text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
-                    sample.error = Some(format!("no label in the answer: {shown}"));
+                if sample.label.is_some() {
+                    return;
+                }
+                let shown: String = text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+                format!("no label in the answer: {shown}")
+            }
+            Task::Embed => {
+                match vector.map(|vector| (vector.len(), vector.iter().filter(|x| !x.is_finite()).count())) {
+                    None => "no vector in the answer".to_owned(),
+                    Some((0, _)) => "the vector is empty".to_owned(),
+                    Some((_, 0)) => return,
+                    Some((all, bad)) => format!("{bad} of the vector's {all} elements are no numbers"),
                 }
             }
-            Task::Embed if !vector => {
-                sample.outcome = Outcome::Unparsed;
-                sample.error = Some("no vector in the answer".to_owned());
-            }
-            _ => {}
-        }
+            Task::Generate | Task::Chat => return,
+        };
+        sample.outcome = Outcome::Unparsed;
+        sample.error = Some(error);
     }
 }

@@ -1,7 +1,7 @@
 //! How a run is told to end: first no more requests, then, when the time to drain is over, no more waiting.
 
 use crate::record::{Nanos, Stopwatch};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -17,8 +17,10 @@ pub struct Stop {
 struct Inner {
     sending: AtomicBool,
     interrupted: AtomicBool,
+    presses: AtomicU32,
     waiting: AtomicBool,
     aborted: Notify,
+    heard: Notify,
     deadlines: Mutex<Vec<Arc<Deadline>>>,
 }
 
@@ -27,6 +29,27 @@ impl Stop {
     pub fn interrupt(&self) {
         self.inner.interrupted.store(true, Relaxed);
         self.inner.sending.store(true, Relaxed);
+        self.inner.heard.notify_waiters();
+    }
+
+    /// Somebody pressed Ctrl-C: the first time no more requests leave, and the next time their answers are not waited for.
+    pub fn press(&self) {
+        self.inner.presses.fetch_add(1, Relaxed);
+        self.interrupt();
+    }
+
+    /// How often Ctrl-C was pressed.
+    pub(super) fn presses(&self) -> u32 {
+        self.inner.presses.load(Relaxed)
+    }
+
+    /// Ends when the run is interrupted.
+    pub async fn heard(&self) {
+        // Made before the flag is read: a notice between the two is not missed.
+        let notice = self.inner.heard.notified();
+        if !self.interrupted() {
+            notice.await;
+        }
     }
 
     /// Whether somebody interrupted the run.
@@ -66,6 +89,8 @@ pub(super) struct Deadline {
     /// Nanoseconds on the run's clock; 0 while nothing is waited for.
     at: AtomicU64,
     passed: AtomicBool,
+    /// It passed before its time: the run is over, and nobody waits any more.
+    given_up: AtomicBool,
     waiter: Mutex<Option<Waker>>,
 }
 
@@ -73,6 +98,7 @@ impl Deadline {
     /// Sets it; the future that `passed` gives ends when it has gone by, or waiting is given up.
     pub(super) fn set(&self, at: Nanos) {
         self.passed.store(false, Relaxed);
+        self.given_up.store(false, Relaxed);
         self.at.store(at.0.max(1), Relaxed);
     }
 
@@ -97,9 +123,15 @@ impl Deadline {
         .await;
     }
 
+    /// Whether it was not the time allowed that was over, but the run.
+    pub(super) fn given_up(&self) -> bool {
+        self.given_up.load(Relaxed)
+    }
+
     fn look(&self, now: Nanos, all: bool) {
         let at = self.at.load(Relaxed);
         if at != 0 && (all || now.0 >= at) {
+            self.given_up.store(now.0 < at, Relaxed);
             // Under the lock, as the reader reads it: a wait that begins now sees it.
             let mut waiter = lock(&self.waiter);
             self.passed.store(true, Relaxed);

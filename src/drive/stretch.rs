@@ -21,6 +21,8 @@ pub(super) struct Stretch {
     pub end: End,
     /// Whether the window's end is the clock's; else it is the end of the last answer.
     pub timed: bool,
+    /// Whether it has no window, and only shows how fast the target is.
+    pub pace: bool,
     /// Whether a conversation that has begun is led to its end though the window has closed.
     pub whole: bool,
     /// The schedule of an open loop, counted from the window's opening.
@@ -49,6 +51,7 @@ impl Stretch {
             first: 0,
             end,
             timed: matches!(end, End::Clock(_)),
+            pace: false,
             whole: false,
             arrivals: arrivals.filter(|_| matches!(plan.load, LoadPlan::Open(_))).cloned(),
         }
@@ -69,26 +72,54 @@ pub(super) struct Cutter<'a> {
     plan: &'a Plan,
     arrivals: Option<&'a Arc<Arrivals>>,
     blocks: u32,
-    /// Units that each block of a closed loop of a given time has: as many as its first one got done.
-    quota: Option<u64>,
+    /// Units that each block of a closed loop of a given time has.
+    quota: u64,
 }
 
 impl<'a> Cutter<'a> {
     pub fn new(plan: &'a Plan, arrivals: Option<&'a Arc<Arrivals>>) -> Self {
-        Self { plan, arrivals, blocks: plan.blocks.pairs.max(1), quota: None }
+        Self { plan, arrivals, blocks: plan.blocks.pairs.max(1), quota: 1 }
     }
 
-    /// The very first block of a closed loop of a given time is over: what it got done is every later block's work.
-    pub fn done(&mut self, units: u64) {
-        if matches!((&self.plan.load, self.plan.load.until()), (LoadPlan::Closed(_), Until::Duration(_))) {
-            self.quota.get_or_insert(units.max(1));
-        }
+    /// The stretch that each target's pace is learned from before the first block, where blocks have to be cut to fit a
+    /// given time: `None` where they are cut without.
+    pub fn pace(&self) -> Option<Stretch> {
+        let (LoadPlan::Closed(closed), Until::Duration(length)) = (&self.plan.load, self.plan.load.until()) else {
+            return None;
+        };
+        let warmup = closed.warmup.0 + length.0 / self.blocks;
+        Some(Stretch {
+            block: 0,
+            warmup,
+            first: 0,
+            end: End::Units(0),
+            timed: false,
+            pace: true,
+            whole: true,
+            arrivals: None,
+        })
+    }
+
+    /// How many units each block of a closed loop of a given time has.
+    pub fn fit(&mut self, units: u64) {
+        self.quota = units.max(1);
     }
 
     /// Block `block`, from 0; `None` if there is nothing left for it.
     pub fn block(&self, block: u32) -> Option<Stretch> {
-        let warmup = if block == 0 { self.plan.load.warmup().0 } else { self.plan.blocks.warmup.0 };
-        let base = Stretch { block, warmup, first: 0, end: End::Units(0), timed: false, whole: true, arrivals: None };
+        // Where paces were learned, that was the load's own warm-up.
+        let first = block == 0 && self.pace().is_none();
+        let warmup = if first { self.plan.load.warmup().0 } else { self.plan.blocks.warmup.0 };
+        let base = Stretch {
+            block,
+            warmup,
+            first: 0,
+            end: End::Units(0),
+            timed: false,
+            pace: false,
+            whole: true,
+            arrivals: None,
+        };
         let (place, blocks) = (u64::from(block), u64::from(self.blocks));
         match (&self.plan.load, self.plan.load.until()) {
             (LoadPlan::Open(open), _) => {
@@ -104,10 +135,9 @@ impl<'a> Cutter<'a> {
                 let (first, next) = (upto(place), upto(place + 1));
                 (next > first).then_some(Stretch { first, end: End::Units(next - first), ..base })
             }
-            (LoadPlan::Closed(_), Until::Duration(length)) => Some(match self.quota {
-                None => Stretch { end: End::Clock(length.0 / self.blocks), ..base },
-                Some(units) => Stretch { first: units.saturating_mul(place), end: End::Units(units), ..base },
-            }),
+            (LoadPlan::Closed(_), Until::Duration(_)) => {
+                Some(Stretch { first: self.quota.saturating_mul(place), end: End::Units(self.quota), ..base })
+            }
         }
     }
 }

@@ -68,16 +68,10 @@ pub(super) async fn warm(run: &LaneSetup, sides: &[Arc<Side>]) {
     deadlines.abort();
 }
 
-/// Ends when somebody ends the run.
+/// Ends when somebody ends the run, or its rows can't be kept.
 async fn interrupted(run: &LaneSetup) {
-    let told = async {
-        while !run.stop.stopped() && !run.recorder.broken() {
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    tokio::select! {
-        () = told => {}
-        _ = tokio::signal::ctrl_c() => {}
+    while !run.stop.stopped() && !run.recorder.broken() {
+        tokio::time::sleep(LOOK).await;
     }
     run.stop.interrupt();
 }

@@ -15,7 +15,7 @@ pub(super) struct Adapt {
 /// the pace at which the weights are read.
 fn leans_on(metric: &str) -> (f64, f64) {
     match metric {
-        "ttft" | "response_ttft" | "server_prompt" | "time_prompt" | "prompt_tokens_per_s" => (1.0, 0.0),
+        "ttft" | "ttfat" | "response_ttft" | "server_prompt" | "time_prompt" | "prompt_tokens_per_s" => (1.0, 0.0),
         "cpu_per_request" | "cpu_per_1000_tokens" => (1.0, 0.0),
         "itl" | "tpot" | "gap_max" | "tokens_per_s" | "output_tokens_per_s" => (0.0, 1.0),
         "server_output" | "server_decode_per_s" | "time_decode" => (0.0, 1.0),

@@ -9,12 +9,11 @@ use std::io::Read;
 use std::path::Path;
 
 /// The columns, in order.
-pub const COLUMNS: [&str; 44] = [
+pub const COLUMNS: [&str; 43] = [
     "target",
     "wire",
     "phase",
     "block",
-    "lane",
     "user",
     "index",
     "conversation",
@@ -93,7 +92,17 @@ impl Names {
 
 /// A text that a spreadsheet takes for text: one that looks like a formula gets an apostrophe in front.
 pub fn plain_text(text: &str) -> Cow<'_, str> {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}").into() } else { text.into() }
+    if is_formula(text) { format!("'{text}").into() } else { text.into() }
+}
+
+/// Whether a spreadsheet could take it for a formula, apostrophes in front or not: one more makes it a text that reads back.
+fn is_formula(text: &str) -> bool {
+    text.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+/// The text that [`plain_text`] was written of.
+fn as_it_was(cell: &str) -> &str {
+    cell.strip_prefix('\'').filter(|text| is_formula(text)).unwrap_or(cell)
 }
 
 /// Appends one row to `out`.
@@ -111,7 +120,6 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.word(wire);
     row.word(sample.phase.as_str());
     row.whole(Some(sample.block));
-    row.whole(Some(sample.lane));
     row.whole(Some(sample.user));
     row.whole(Some(sample.index));
     row.whole(sample.conversation);
@@ -270,7 +278,6 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
         target,
         phase: Phase::parse(cell())?,
         block: cell().parse().ok()?,
-        lane: cell().parse().ok()?,
         user: cell().parse().ok()?,
         index: cell().parse().ok()?,
         conversation: maybe(cell())?,
@@ -282,12 +289,12 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
             first_token: nanos(cell())?,
             last_token: nanos(cell())?,
             end: nanos(cell())?,
-            dispatched: nanos(row.get(33)?)?,
-            first_answer: nanos(row.get(41)?)?,
+            dispatched: nanos(row.get(32)?)?,
+            first_answer: nanos(row.get(40)?)?,
         },
         outcome: Outcome::parse(cell())?,
         http_status: maybe(cell())?,
-        finish: text(cell()),
+        finish: text(as_it_was(cell())),
         prompt_tokens: maybe(cell())?,
         cached_tokens: maybe(cell())?,
         output_tokens: maybe(cell())?,
@@ -303,15 +310,15 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
             "" => None,
             hash => Some(u64::from_str_radix(hash, 16).ok()?),
         },
-        error: text(cell()),
-        item: row.get(32)?.parse::<usize>().ok()?.checked_sub(1)?,
-        connect: nanos(row.get(34)?)?,
-        gap_max: nanos(row.get(35)?)?,
-        dimensions: maybe(row.get(36)?)?,
-        retries: row.get(37)?.parse().ok()?,
-        thoughts: row.get(40)?.parse().ok()?,
-        remarks: Remarks::parse(row.get(42)?)?,
-        opened: Opened::parse(row.get(43)?)?,
+        error: text(as_it_was(cell())),
+        item: row.get(31)?.parse::<usize>().ok()?.checked_sub(1)?,
+        connect: nanos(row.get(33)?)?,
+        gap_max: nanos(row.get(34)?)?,
+        dimensions: maybe(row.get(35)?)?,
+        retries: row.get(36)?.parse().ok()?,
+        thoughts: row.get(39)?.parse().ok()?,
+        remarks: Remarks::parse(row.get(41)?)?,
+        opened: Opened::parse(row.get(42)?)?,
     })
 }
 
@@ -361,7 +368,7 @@ mod tests {
             error in prop::option::of("[^=+@\t\r\\-']\\PC{0,30}"), item in 0usize..1000, small: u32,
         ) -> Sample {
             Sample {
-                target, phase: [Phase::Cold, Phase::Warmup, Phase::Measure][phase], block: small, lane: 1, user: 3, index,
+                target, phase: [Phase::Cold, Phase::Warmup, Phase::Measure][phase], block: small, user: 3, index,
                 conversation: counts[3], turn,
                 stamps: Stamps { planned: Nanos(planned), dispatched: times[0], sent: times[1], first_byte: times[2],
                     first_token: times[3], first_answer: times[11], last_token: times[4], end: times[5] },
@@ -414,6 +421,9 @@ mod tests {
             assert!(plain_text(text).starts_with('\''), "{text:?}");
         }
         assert_eq!(plain_text("it's"), "it's");
+        for text in ["=1+1", "'=1+1", "''-x", "'quoted'", "plain", "", "'", "it's"] {
+            assert_eq!(as_it_was(&plain_text(text)), text);
+        }
     }
 
     #[test]

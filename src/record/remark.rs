@@ -13,12 +13,23 @@ pub enum Remark {
     BadText,
     /// A block of reasoning was begun and not closed.
     OpenThought,
+    /// A vector holds what is no finite number: NaN, an infinity, `null`.
+    BadVector,
+    /// A vector is all zeros: it has no direction.
+    ZeroVector,
 }
 
 impl Remark {
     /// Every remark, in the order of their bits.
-    pub const ALL: [Remark; 5] =
-        [Remark::NoStream, Remark::NoEnd, Remark::BadCount, Remark::BadText, Remark::OpenThought];
+    pub const ALL: [Remark; 7] = [
+        Remark::NoStream,
+        Remark::NoEnd,
+        Remark::BadCount,
+        Remark::BadText,
+        Remark::OpenThought,
+        Remark::BadVector,
+        Remark::ZeroVector,
+    ];
 
     /// The word in `samples.csv`.
     pub fn as_str(self) -> &'static str {
@@ -28,6 +39,8 @@ impl Remark {
             Remark::BadCount => "bad_count",
             Remark::BadText => "bad_text",
             Remark::OpenThought => "open_thought",
+            Remark::BadVector => "bad_vector",
+            Remark::ZeroVector => "zero_vector",
         }
     }
 }
@@ -40,6 +53,15 @@ impl Remarks {
     /// Adds one.
     pub fn add(&mut self, remark: Remark) {
         self.0 |= 1 << remark as u16;
+    }
+
+    /// Adds what is odd about a vector's numbers.
+    pub fn add_vector(&mut self, numbers: &[f32]) {
+        if numbers.iter().any(|x| !x.is_finite()) {
+            self.add(Remark::BadVector);
+        } else if !numbers.is_empty() && numbers.iter().all(|x| *x == 0.0) {
+            self.add(Remark::ZeroVector);
+        }
     }
 
     /// Whether one is there.
@@ -76,5 +98,21 @@ mod tests {
             assert_eq!(Remarks::parse(&words.join(" ")), Some(remarks));
         }
         assert_eq!(Remarks::parse("no_stream never_heard_of"), None);
+    }
+
+    #[test]
+    fn vectors_without_a_direction_are_told() {
+        for (numbers, want) in [
+            (&[0.5, -0.5][..], ""),
+            (&[0.0, 0.0], "zero_vector"),
+            (&[0.0, -0.0], "zero_vector"),
+            (&[0.0, f32::NAN], "bad_vector"),
+            (&[f32::INFINITY, 1.0], "bad_vector"),
+            (&[], ""),
+        ] {
+            let mut remarks = Remarks::default();
+            remarks.add_vector(numbers);
+            assert_eq!(Some(remarks), Remarks::parse(want), "{numbers:?}");
+        }
     }
 }

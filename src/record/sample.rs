@@ -139,8 +139,6 @@ pub struct Sample {
     pub phase: Phase,
     /// Number of the target's block in alternating order, the same for the blocks that are compared; else 0.
     pub block: u32,
-    /// Number of the stream of requests: one a target.
-    pub lane: u32,
     /// The user of the closed loop, or the connection of the open one, from 0.
     pub user: u32,
     /// Number of the request within its phase, the same for every target.

@@ -16,8 +16,8 @@ const GIB: f64 = (1_u64 << 30) as f64;
 ///
 /// - `cpu_cores`: processor time while measured / the measured time. Less than a tenth of a second isn't told: the kernel
 ///   counts in hundredths.
-/// - `cpu_per_request`, `cpu_per_1000_tokens` (microseconds): the same time / answers that ended in the window; / their
-///   output tokens, times a thousand.
+/// - `cpu_per_request`, `cpu_per_1000_tokens` (microseconds): the same time / the answers that were worked on in the window,
+///   each by its part inside; / the output tokens that arrived in it, times a thousand.
 /// - `memory_rest`, `memory_peak`, and of that peak `memory_anonymous` and `memory_file` (bytes); `threads`.
 /// - `memory_share_rest`, `memory_share` (bytes): the same by proportional share, of pages that several processes hold each
 ///   its part; the most of few readings.
@@ -32,19 +32,20 @@ pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>
     let cpu_s = used.cpu_s.filter(|seconds| *seconds >= LEAST_CPU_S);
     let seconds = target.value("window").map(|us| us / 1e6).filter(|seconds| *seconds > 0.0);
     let n = target.row("requests_per_s").and_then(|row| row.n).unwrap_or(0);
+    let answers = Some(target.work.answers).filter(|answers| *answers > 0.0);
     let rate = target.value("output_tokens_per_s");
-    let tokens = rate.zip(seconds).map(|(rate, seconds)| rate * seconds);
+    let tokens = rate.map(|_| target.work.output_tokens);
     let each = |of: Option<f64>| cpu_s.zip(of.filter(|of| *of > 0.0)).map(|(cpu, of)| cpu * 1e6 / of);
     let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
     let peak = bytes(used.peak_bytes).filter(|peak| *peak > 0.0);
-    let a_request = |of: Option<u64>| bytes(of).filter(|_| n > 0).map(|of| of / n as f64);
+    let a_request = |of: Option<u64>| bytes(of).zip(answers).map(|(of, answers)| of / answers);
     let energy = match (used.energy_j, used.gpu_energy_j) {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
     };
     let told = [
         ("cpu_cores", unit::CORES, cpu_s.zip(seconds).map(|(cpu, seconds)| cpu / seconds)),
-        ("cpu_per_request", unit::MICROS, each(Some(n as f64))),
+        ("cpu_per_request", unit::MICROS, each(answers)),
         ("cpu_per_1000_tokens", unit::MICROS, each(tokens.map(|tokens| tokens / 1000.0))),
         ("memory_rest", unit::BYTES, bytes(used.rest_bytes)),
         ("memory_peak", unit::BYTES, peak),
@@ -67,7 +68,7 @@ pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>
         ("gpu_memory", unit::BYTES, bytes(used.gpu_peak_bytes)),
         ("energy_cpu", unit::JOULES, used.energy_j),
         ("energy_gpu", unit::JOULES, used.gpu_energy_j),
-        ("joules_per_request", unit::JOULES, energy.filter(|_| n > 0).map(|joules| joules / n as f64)),
+        ("joules_per_request", unit::JOULES, energy.zip(answers).map(|(joules, answers)| joules / answers)),
         (
             "joules_per_token",
             unit::JOULES,
@@ -80,6 +81,7 @@ pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Work;
 
     fn target(tokens_per_s: Option<f64>) -> TargetSummary {
         TargetSummary {
@@ -89,12 +91,19 @@ mod tests {
             steady: None,
             drift: None,
             units: Vec::new(),
+            work: Work {
+                answers: 200.0,
+                good: 0.0,
+                output_tokens: tokens_per_s.unwrap_or(0.0) * 10.0,
+                prompt_tokens: 0.0,
+            },
             rows: vec![
                 Row::total("requests_per_s", unit::REQUESTS_PER_S, 200, Some(20.0)),
                 Row::total("output_tokens_per_s", unit::TOKENS_PER_S, 200, tokens_per_s),
                 Row::total("window", unit::MICROS, 200, Some(10e6)),
             ],
             outcomes: Vec::new(),
+            failures: Vec::new(),
             confusion: None,
         }
     }
@@ -156,6 +165,7 @@ mod tests {
         assert_eq!(told(&target(Some(400.0)), &ticks, None), []);
         let mut nothing = target(None);
         nothing.rows.clear();
+        nothing.work = Work::default();
         assert_eq!(told(&nothing, &cpu, None), []);
         let memory = Used { peak_bytes: Some(8), ..Used::default() };
         assert_eq!(names(told(&nothing, &memory, Some(0))), ["memory_peak"]);

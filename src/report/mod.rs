@@ -44,12 +44,13 @@ pub const TOOL: &str = concat!("loadcmp ", env!("CARGO_PKG_VERSION"));
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The files of every run's directory, each with what it is.
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("manifest.json", "the plan, the machine, versions"),
     ("samples.csv", "a row a request"),
     ("summary.csv", "a row a target and metric"),
     ("comparison.csv", "ratios with intervals and verdicts"),
     ("findings.csv", "reasons to doubt the comparison"),
+    ("failures.csv", "why requests failed: a row a target and reason"),
     ("timeline.csv", "a row a target and second"),
     ("resources.csv", "what the machine and each process tree used, a row a second"),
     ("report.json", "all of it but the timeline, for machines"),

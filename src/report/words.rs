@@ -4,6 +4,7 @@ use super::{Report, human};
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::scenario::{Limit, Order};
 use crate::stats::{Comparison, Verdict, unit, worth_showing};
+use std::time::Duration;
 
 impl Report {
     /// What came of the main metric, a sentence for each target beside the reference; of a lone target, its figure.
@@ -158,6 +159,12 @@ impl Report {
     }
 }
 
+/// A length of time to the second, or the minute where it is long.
+pub fn about(time: Duration) -> String {
+    let seconds = time.as_secs_f64().ceil();
+    if seconds < 120.0 { format!("{seconds} s") } else { format!("{:.0} min", seconds / 60.0) }
+}
+
 /// The blocks of an alternating order: `10 blocks of each, A B B A`.
 pub fn blocks_words(plan: &Plan) -> String {
     let letters: Vec<String> = ('A'..='Z').take(plan.targets.len()).map(String::from).collect();
@@ -175,6 +182,7 @@ pub fn metric_words(path: &str) -> String {
     match path {
         "error_rate" => "failed".to_owned(),
         "itl.mean" => "token gap mean".to_owned(),
+        _ if path.starts_with("ttfat") => path.replace('.', " ").replace("ttfat", "TTFT (answer)"),
         "tpot.mean" => "time per token".to_owned(),
         _ => path.replace('.', " ").replace("_per_s", " per second").replace('_', " ").replace("ttft", "first token"),
     }

@@ -67,11 +67,11 @@ impl StandIn {
             // In its environment, as the real server's; the scenario's need not be what ours holds.
             command.env("CORE_AUTH_TOKEN", gg_core.token.expose());
         }
-        Self::launch(command, files, socket).map_err(|why| words(&why))
+        Self::launch(command, files, socket).await.map_err(|why| words(&why))
     }
 
     /// Starts one that is told everything here: a null server for a calibration. It serves every wire it can.
-    pub(super) fn null(args: &[&str]) -> Result<Self, String> {
+    pub(super) async fn null(args: &[&str]) -> Result<Self, String> {
         let words = |what: &str| format!("no null server: {what}");
         let files = tempfile::tempdir().map_err(|error| words(&error.to_string()))?;
         let program = std::env::current_exe().map_err(|error| words(&error.to_string()))?;
@@ -82,7 +82,7 @@ impl StandIn {
         if let Some(socket) = &socket {
             command.arg("--socket").arg(socket).arg("--http-socket").arg(http_socket(socket));
         }
-        Self::launch(command, files, socket).map_err(|why| words(&why))
+        Self::launch(command, files, socket).await.map_err(|why| words(&why))
     }
 
     /// Where a null server's HTTP wires answer on a Unix socket.
@@ -90,7 +90,14 @@ impl StandIn {
         self.socket.as_deref().map(http_socket)
     }
 
-    fn launch(mut command: Command, files: tempfile::TempDir, socket: Option<PathBuf>) -> Result<Self, String> {
+    /// Runs the command and waits for the line that says where it listens: on a thread for what blocks, so that the runtime
+    /// goes on, and with it whoever wants to end the run.
+    async fn launch(command: Command, files: tempfile::TempDir, socket: Option<PathBuf>) -> Result<Self, String> {
+        let launched = tokio::task::spawn_blocking(move || Self::launch_now(command, files, socket)).await;
+        launched.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    fn launch_now(mut command: Command, files: tempfile::TempDir, socket: Option<PathBuf>) -> Result<Self, String> {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| error.to_string())?;
         let heard = listen(&mut child);
@@ -175,4 +182,37 @@ fn write_labels(path: &std::path::Path, items: &[Item], labels: &[String]) -> st
         }
     }
     file.flush()
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+    // One thread: a wait that blocked it would stop the clock, too.
+    #[tokio::test(flavor = "current_thread")]
+    async fn the_runtime_goes_on_while_a_stand_in_starts() {
+        let ticks = AtomicU32::new(0);
+        let mut command = Command::new("sh");
+        // It says where it listens when the clock has ticked, or gives up.
+        let folder = tempfile::tempdir().unwrap();
+        let ticked = folder.path().join("ticked");
+        let script = "while ! [ -e \"$0\" ]; do sleep 0.02; done; echo at http://here >&2; sleep 30";
+        command.args(["-c", script]).arg(&ticked);
+        let clock = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                if ticks.fetch_add(1, Relaxed) == 5 {
+                    std::fs::write(&ticked, "").unwrap();
+                }
+            }
+        };
+        let launched = tokio::select! {
+            launched = StandIn::launch(command, tempfile::tempdir().unwrap(), None) => launched,
+            () = clock => unreachable!(),
+        };
+        assert_eq!(launched.map(|one| one.url().to_owned()), Ok("http://here".to_owned()));
+        assert!(ticks.load(Relaxed) > 5);
+    }
 }

@@ -10,6 +10,7 @@ use crate::record::{Phase, Sample};
 use crate::report::Manifest;
 use crate::stats::{Fold, Folded};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,23 +21,37 @@ pub(super) struct RunFolder {
     manifest: Arc<Mutex<Manifest>>,
     /// The windows that the fold knows.
     known: BTreeMap<(usize, u32), Window>,
+    /// Where the manifest is kept, and whether it knows a window that the file doesn't.
+    path: PathBuf,
+    unwritten: bool,
     view: Arc<View>,
 }
 
 impl RunFolder {
-    pub(super) fn new(fold: Fold, gather: Gather, manifest: Arc<Mutex<Manifest>>, view: Arc<View>) -> Self {
-        Self { fold: Arc::new(Mutex::new(fold)), gather, manifest, known: BTreeMap::new(), view }
+    /// `path` is the manifest's file.
+    pub(super) fn new(
+        fold: Fold,
+        gather: Gather,
+        manifest: Arc<Mutex<Manifest>>,
+        path: PathBuf,
+        view: Arc<View>,
+    ) -> Self {
+        let fold = Arc::new(Mutex::new(fold));
+        Self { fold, gather, manifest, known: BTreeMap::new(), path, unwritten: false, view }
     }
 
     /// What the rows came to, once the run is over: the figures, and what the audit looks at beside them. Windows whose end
-    /// was told late are right by now.
-    pub(super) fn finish(mut self) -> (Folded, Vec<Gathered>) {
+    /// was told late are right by now. `whole`: it ran to its end.
+    pub(super) fn finish(mut self, whole: bool) -> (Folded, Vec<Gathered>) {
         self.learn();
-        let fold = match Arc::try_unwrap(self.fold) {
+        let mut fold = match Arc::try_unwrap(self.fold) {
             Ok(fold) => fold.into_inner().unwrap_or_else(PoisonError::into_inner),
             // A judge is still at it.
             Err(shared) => lock(&shared).clone(),
         };
+        if !whole {
+            fold.cut_off();
+        }
         (fold.finish(), self.gather.finish())
     }
 
@@ -51,7 +66,19 @@ impl RunFolder {
         for window in &manifest.windows {
             if self.known.insert((window.target, window.block), *window) != Some(*window) {
                 lock(&self.fold).window(window.target, window.block, window.from, window.to);
+                self.unwritten = true;
             }
+        }
+    }
+
+    /// Keeps the manifest if a window is new: a run that is killed can be told. It is written here, on the recorder's
+    /// thread, and not where windows open: the clock runs there.
+    fn keep(&mut self) {
+        if std::mem::take(&mut self.unwritten) {
+            // Copied: whoever opens a window must not wait for the disk.
+            let manifest = lock(&self.manifest).clone();
+            // Kept again at the end; a failure now would show there, too.
+            let _ = manifest.write(&self.path);
         }
     }
 }
@@ -90,9 +117,44 @@ impl Folder for RunFolder {
 
     fn tick(&mut self) {
         self.learn();
+        self.keep();
     }
 
     fn vector(&mut self, vector: &Vector) {
         lock(&self.fold).vector(vector.target, vector.item, &vector.numbers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Nanos;
+    use crate::report::fixture::manifest;
+    use crate::scenario::Task;
+
+    #[test]
+    fn windows_reach_the_manifests_file_by_the_recorders_thread() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("manifest.json");
+        let mut known = manifest(crate::stats::fixture::plan(Task::Classify, true));
+        known.windows.clear();
+        known.write(&path).unwrap();
+        let plan = known.plan.clone();
+        let (fold, known) = (known.fold(), Arc::new(Mutex::new(known)));
+        let view = crate::run::progress::Progress::start(&plan, true).view();
+        let mut folder = RunFolder::new(fold, Gather::new(&plan), known.clone(), path.clone(), view);
+        let kept = || Manifest::read(&path).unwrap().windows;
+        let mut window = Window { target: 0, block: 0, from: Nanos(5), to: None };
+        lock(&known).opened(window);
+        assert!(kept().is_empty(), "whoever opens it doesn't wait for the disk");
+        folder.tick();
+        assert_eq!(kept(), [window]);
+        std::fs::remove_file(&path).unwrap();
+        folder.tick();
+        assert!(!path.exists(), "nothing new, nothing written");
+        window.to = Some(Nanos(9));
+        lock(&known).opened(window);
+        folder.tick();
+        assert_eq!(kept(), [window]);
     }
 }

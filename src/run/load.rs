@@ -1,19 +1,24 @@
 //! How the requests will be driven: the loop, and an open loop's instants, built before anything is sent.
 
 use super::Failure;
-use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Until};
+use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Plan, Until};
 use crate::scenario::{Arrivals as Kind, ClosedSpec, OpenSpec, Scenario, Span, StageSpec, TraceSpec};
-use crate::workload::{Arrivals, Trace, read_trace};
+use crate::workload::{Arrivals, SourceError, Trace, read_trace};
 use std::path::Path;
 use std::sync::Arc;
 
 /// The load of a scenario, and its arrivals where the loop is open. A trace's path starts from `base`.
-pub(super) fn load(scenario: &Scenario, base: &Path) -> Result<(LoadPlan, Option<Arc<Arrivals>>), Failure> {
+/// `told` tells what is wrong with the trace.
+pub(super) fn load(
+    scenario: &Scenario,
+    base: &Path,
+    told: &dyn Fn(SourceError) -> Failure,
+) -> Result<(LoadPlan, Option<Arc<Arrivals>>), Failure> {
     let wrong = |why: String| Failure::Usage(format!("error: {why}"));
     match (&scenario.load.closed, &scenario.load.open) {
         (Some(closed), _) => Ok((LoadPlan::Closed(closed_plan(closed)), None)),
         (None, Some(open)) => {
-            let read = |spec: &TraceSpec| read_trace(spec, base).map_err(|error| wrong(error.to_string()));
+            let read = |spec: &TraceSpec| read_trace(spec, base).map_err(told);
             let trace = open.trace.as_ref().map(read).transpose()?;
             let arrivals = Arrivals::build(open, trace.as_ref(), scenario.seed);
             let arrivals = arrivals.map_err(|why| wrong(format!("load.open: {why}")))?;
@@ -80,6 +85,16 @@ fn stages(all: &[StageSpec]) -> String {
     if all.len() > STAGES_TOLD { format!("{told}, … ({} in all)", all.len()) } else { told }
 }
 
+/// Says that the time had room for fewer blocks than were asked for.
+pub(super) fn fewer_blocks(plan: &Plan, made: u32) -> String {
+    let length = plan.load_length().map_or_else(String::new, |length| format!(" in {:.0} s", length.as_secs_f64()));
+    format!(
+        "loadcmp: {made} blocks of each target in the place of {}: an answer takes too long for more{length}; a longer \
+         `duration` has room for more",
+        plan.blocks.pairs
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,10 +132,14 @@ mod tests {
         assert_eq!(told(&format!("{trace}, speed: 2 }}")), "trace tests/broken/data.csv at 2x");
     }
 
+    fn plain(error: SourceError) -> Failure {
+        Failure::Usage(format!("error: {error}"))
+    }
+
     #[test]
     fn an_open_loops_plan_has_its_number_and_hash_and_its_arrivals_come_along() {
         let scenario = scenario("{ open: { rate: 50, duration: 4s, warmup: 1s, arrivals: constant } }");
-        let (plan, arrivals) = load(&scenario, Path::new(".")).map_err(|_| "no plan").unwrap();
+        let (plan, arrivals) = load(&scenario, Path::new("."), &plain).map_err(|_| "no plan").unwrap();
         let (LoadPlan::Open(plan), Some(arrivals)) = (plan, arrivals) else { panic!("a closed loop") };
         assert_eq!((plan.planned, plan.duration.to_string(), plan.in_flight), (200, "4s".to_owned(), 1024));
         assert_eq!((plan.hash, arrivals.warmup().len()), (arrivals.hash(), 50));
@@ -135,10 +154,10 @@ mod tests {
             scenario.load.open.as_mut().and_then(|open| open.trace.as_mut()).unwrap().path = path.into();
         };
         path(&mut scenario, "a.csv");
-        let (plan, _) = load(&scenario, dir.path()).map_err(|_| "no plan").unwrap();
+        let (plan, _) = load(&scenario, dir.path(), &plain).map_err(|_| "no plan").unwrap();
         assert_eq!(plan.until(), Until::Duration(Span(std::time::Duration::from_secs(3))));
         std::fs::write(dir.path().join("a.csv"), "offset_s\nx\n").unwrap();
-        let Err(Failure::Usage(why)) = load(&scenario, dir.path()) else { panic!("it was read") };
+        let Err(Failure::Usage(why)) = load(&scenario, dir.path(), &plain) else { panic!("it was read") };
         assert!(why.starts_with("error: ") && why.ends_with("a.csv:2: `x` is no number of seconds"), "{why}");
     }
 }

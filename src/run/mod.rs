@@ -32,7 +32,7 @@ use sweep::sweep_length;
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};
-use crate::drive::{Driver, LaneSetup, Stop, Window, cold_starts, drive};
+use crate::drive::{Driver, LaneSetup, Listener, Stop, Window, cold_starts, drive, pressed};
 use crate::host;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
@@ -183,9 +183,9 @@ async fn measure(
     };
     // Before the first request: a run that is killed can be told from here on.
     keep(&|_| {})?;
-    let bars = progress::Progress::start(&plan, options.quiet);
+    let bars = Arc::new(progress::Progress::start(&plan, options.quiet));
     let fold = lock(&manifest).fold();
-    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), bars.view());
+    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), dir.join("manifest.json"), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
     let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
     let watch = Watching::start(&plan, clock, &dir)?;
@@ -199,46 +199,49 @@ async fn measure(
         stop: stop.clone(),
     };
 
+    let listener = Listener::start(&stop);
+    let mut fewer_blocks = None;
     bars.say("first request to each target");
-    let cold = tokio::select! {
-        told = cold_starts(&setup, &targets) => told,
-        _ = tokio::signal::ctrl_c() => {
-            stop.interrupt();
-            Vec::new()
-        }
-    };
+    let cold = cold_starts(&setup, &targets, |waiting| bars.waiting(waiting)).await;
     let failed = cold.iter().zip(&plan.targets).find(|(cold, _)| !cold.outcome.answered());
+    let failed = failed.filter(|_| !stop.interrupted());
     let refused = failed.map(|(cold, target)| refusal(&target.name, cold.outcome, cold.error.as_deref()));
     if refused.is_none() && !stop.interrupted() {
         tokio::select! {
             () = cold::cold_starts(&setup, &targets, &manifest, |text| bars.say(&text)) => {}
-            _ = tokio::signal::ctrl_c() => stop.interrupt(),
+            () = stop.heard() => {}
         }
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {
             bars.warming(plan.workload.items);
         }
         bars.load();
         let opened = {
-            let (keep, edges) = (keep.clone(), watch.edges());
+            let (manifest, edges, bars) = (manifest.clone(), watch.edges(), bars.clone());
             move |window: Window| {
+                bars.opened(window, clock.now());
                 edges.at(window.from.seconds());
                 if let Some(to) = window.to {
                     edges.at(to.seconds());
                 }
-                // Kept again at the end; a failure now would show there, too.
-                let _ = keep(&|manifest: &mut Manifest| manifest.opened(window));
+                // The recorder's thread writes it: the clock runs here.
+                lock(&manifest).opened(window);
             }
         };
         if !stop.interrupted() {
-            drive(&setup, &targets, options.driver, judge, opened).await?;
+            let fewer = drive(&setup, &targets, options.driver, judge, opened).await?;
+            fewer_blocks = fewer.filter(|_| !options.quiet).map(|made| load::fewer_blocks(&plan, made));
         }
     }
+    drop(listener);
     // Where no window told its end, the last answer was just now.
     let end = clock.now();
     let watched = watch.stop(options.quiet);
     drop(setup);
     let folder = log.finish()?;
     bars.finish();
+    if let Some(words) = fewer_blocks {
+        tell(prepare::wrapped(&words));
+    }
     let status = if stop.interrupted() || refused.is_some() { Status::Interrupted } else { Status::Complete };
     let ended = now();
     keep(&|manifest| {
@@ -247,7 +250,7 @@ async fn measure(
         manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
     })?;
     let manifest = lock(&manifest).clone();
-    let (folded, gathered) = folder.finish();
+    let (folded, gathered) = folder.finish(manifest.status == Status::Complete);
     let report = tell_files(&dir, &manifest, folded, &gathered)?;
     match refused {
         // What our own limits keep from being asked is no fault of the target's.
@@ -286,6 +289,9 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     }
     read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
+    if manifest.status != Status::Complete {
+        fold.cut_off();
+    }
     let report = tell_files(dir, &manifest, fold.finish(), &gather.finish())?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
 }
@@ -351,7 +357,8 @@ fn watch_interrupts() -> Arc<AtomicBool> {
     let stopped = Arc::new(AtomicBool::new(false));
     let raise = stopped.clone();
     tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        loop {
+            pressed().await;
             raise.store(true, Relaxed);
         }
     });

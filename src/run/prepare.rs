@@ -11,11 +11,11 @@ use crate::host::processes_of;
 use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan};
 use crate::scenario::{
-    Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, variant_name,
+    Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, located, variant_name,
 };
 use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
-use crate::workload::{Arrivals, Item, Workload, read_items};
+use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts};
 use std::hash::Hasher;
 use std::sync::Arc;
 
@@ -55,12 +55,12 @@ impl Prepared {
 
 /// Finds the engines and makes the plan.
 pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
-    let Loaded { mut scenario, base, path, .. } = loaded;
+    let Loaded { mut scenario, base, path, text, .. } = loaded;
     if options.only_given_targets {
         keep_given(&mut scenario, &options.overrides.targets);
     }
     let workload = &scenario.workload;
-    let read = read_items(
+    let read = read_prompts(
         &workload.prompts,
         &base,
         scenario.task,
@@ -69,9 +69,19 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         scenario.seed,
         workload.history,
     );
-    let items = read.map_err(|error| Failure::Usage(format!("error: {error}")))?;
+    // What the scenario asks for and the data lacks stands in the scenario; the data's own mistakes in the data.
+    let wrong = |error: SourceError| {
+        Failure::Usage(match &error.setting {
+            Some(field) => located(&path, &text, &options.overrides, field, error.to_string()).to_string(),
+            None => format!("error: {error}"),
+        })
+    };
+    let Prompts { items, odd } = read.map_err(wrong)?;
+    for told in odd.iter().filter(|_| !options.quiet) {
+        tell(wrapped(&format!("loadcmp: {told}")));
+    }
     // Before any engine is looked for: what is wrong here is wrong whatever is there.
-    let (load, arrivals) = load(&scenario, &base)?;
+    let (load, arrivals) = load(&scenario, &base, &wrong)?;
     fits(&load, scenario.targets.values())?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
     allowed(&scenario, &path, options)?;
@@ -265,7 +275,8 @@ fn plan(
         until_ci: scenario.load.until.map(|until| until.ci),
         load,
         timeout: scenario.timeout,
-        drain: scenario.drain,
+        load_timeout: scenario.first_limit(),
+        drain: scenario.drain.unwrap_or(scenario.timeout),
         audit: scenario.audit.clone(),
         gates: GatesPlan::of(scenario),
     }

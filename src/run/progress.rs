@@ -2,9 +2,11 @@
 //! are off when nobody looks: quiet, a pipe, CI.
 
 use super::lock;
-use crate::record::{Phase, Sample};
-use crate::scenario::Order;
+use crate::drive::{Waiting, Window};
+use crate::record::{Nanos, Phase, Sample};
+use crate::report::words::about;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
+use crate::scenario::{Order, Span};
 use crate::stats::Distribution;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -24,6 +26,8 @@ pub(super) struct View {
     targets: Vec<Mutex<Seen>>,
     /// The target that the last row was of.
     turn: AtomicUsize,
+    /// How far ahead the first window opens, from when it was known.
+    opens: Mutex<Option<Duration>>,
 }
 
 #[derive(Default)]
@@ -42,7 +46,11 @@ struct Seen {
 
 impl View {
     fn new(targets: usize) -> Self {
-        Self { targets: (0..targets).map(|_| Mutex::default()).collect(), turn: AtomicUsize::new(0) }
+        Self {
+            targets: (0..targets).map(|_| Mutex::default()).collect(),
+            turn: AtomicUsize::new(0),
+            opens: Mutex::default(),
+        }
     }
 
     /// Takes one row.
@@ -63,7 +71,7 @@ impl View {
         seen.last_us = sample.stamps.end.map_or(seen.last_us, |end| seen.last_us.max(end.micros()));
         match sample.latency() {
             Some(latency) if sample.outcome.answered() => seen.latency.record(latency.0 as f64),
-            _ => seen.errors += 1,
+            _ => seen.errors += u64::from(sample.outcome.failed()),
         }
     }
 }
@@ -83,7 +91,6 @@ pub(super) struct Progress {
 #[derive(Clone, Copy)]
 struct Shape {
     until: Until,
-    warmup: Duration,
     isolated: bool,
     /// Blocks of each target, in alternating order.
     blocks: Option<u32>,
@@ -115,7 +122,6 @@ impl Progress {
         let lines = plan.targets.iter().map(|target| line(target.label())).collect();
         let plan_shape = Shape {
             until: plan.load.until(),
-            warmup: plan.load.warmup().0,
             isolated: plan.order != Order::Concurrent,
             blocks: (plan.order == Order::Alternate).then_some(plan.blocks.pairs),
         };
@@ -148,6 +154,22 @@ impl Progress {
         self.say(&text);
     }
 
+    /// A window is known, at `now`.
+    pub(super) fn opened(&self, window: Window, now: Nanos) {
+        lock(&self.view.opens).get_or_insert(Duration::from_nanos(window.from.since(now).0));
+    }
+
+    /// A first answer is still waited for; heard every second.
+    pub(super) fn waiting(&self, waiting: Waiting<'_>) {
+        let Waiting { name, seconds, limit } = waiting;
+        let text = format!("waiting for the first answer of `{name}`: {seconds} s (limit {})", limit_words(limit));
+        if self.shown {
+            self.say(&text);
+        } else if !self.quiet && told_at(seconds) {
+            super::tell(format_args!("loadcmp: {text}"));
+        }
+    }
+
     /// The load begins: draws from now on.
     pub(super) fn load(&self) {
         if !self.shown {
@@ -157,11 +179,15 @@ impl Progress {
         let (told, view, lines, shape) = (stop.clone(), self.view.clone(), self.lines.clone(), self.plan);
         let draw = move || {
             let mut elapsed = Duration::ZERO;
+            // When the window opened, as the bars count.
+            let mut opened = None;
             while !told.load(Relaxed) {
                 let turn = view.turn.load(Relaxed);
+                opened = opened.or_else(|| lock(&view.opens).map(|ahead| elapsed + ahead));
+                let measured = opened.map_or(Duration::ZERO, |at| elapsed.saturating_sub(at));
                 for (number, (seen, line)) in view.targets.iter().zip(&lines).enumerate() {
                     let seen = lock(seen);
-                    let (share, text) = told_of(&seen, shape, elapsed, number == turn);
+                    let (share, text) = told_of(&seen, shape, measured, number == turn);
                     line.set_position((share * 1000.0) as u64);
                     line.set_message(text);
                 }
@@ -187,8 +213,21 @@ impl Progress {
     }
 }
 
-/// How full a bar is, and what stands beside it; `turn` = the last row was this target's.
-fn told_of(seen: &Seen, shape: Shape, elapsed: Duration, turn: bool) -> (f64, String) {
+/// Whether it is told after so many seconds where every time is a line: at first every few, later every half minute.
+fn told_at(seconds: u64) -> bool {
+    match seconds {
+        0..30 => seconds % 3 == 0,
+        _ => seconds.is_multiple_of(30),
+    }
+}
+
+fn limit_words(limit: Span) -> String {
+    let seconds = limit.0.as_secs();
+    if seconds >= 120 && seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { limit.to_string() }
+}
+
+/// How full a bar is, and what stands beside it, when so much of the window is over; `turn` = the last row was this target's.
+fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool) -> (f64, String) {
     if seen.measured == 0 {
         let text = match (seen.warmed, shape.isolated) {
             (true, _) => "warming up",
@@ -207,7 +246,7 @@ fn told_of(seen: &Seen, shape: Shape, elapsed: Duration, turn: bool) -> (f64, St
     let (share, ahead) = match shape.until {
         Until::Requests(limit) => (seen.units as f64 / limit.max(1) as f64, format!("{}/{limit}", seen.units)),
         Until::Duration(length) => {
-            let done = if shape.isolated { seconds } else { elapsed.saturating_sub(shape.warmup).as_secs_f64() };
+            let done = if shape.isolated { seconds } else { measured.as_secs_f64() };
             let left = (length.0.as_secs_f64() - done).max(0.0);
             let ahead = if left > 0.0 { format!("{:.0} s left", left.ceil()) } else { "draining".to_owned() };
             (done / length.0.as_secs_f64(), ahead)
@@ -230,12 +269,15 @@ fn headline(plan: &Plan) -> String {
         Until::Duration(length) => format!("for {length}"),
         Until::Requests(n) => format!("{n} requests each"),
     };
+    // Where targets take turns, it takes longer than one of them.
+    let all = plan.load_length().filter(|_| plan.order != Order::Concurrent);
+    let all = all.map(|length| format!(" (about {} in all)", about(length))).unwrap_or_default();
     let load = match &plan.load {
         LoadPlan::Closed(ClosedPlan { users: 1, .. }) => "1 user each".to_owned(),
         LoadPlan::Closed(closed) => format!("{} users each", closed.users),
         LoadPlan::Open(open) => format!("{} each", open.about),
     };
-    format!("{}: {}, {load}, {length}", plan.name, names.join(", "))
+    format!("{}: {}, {load}, {length}{all}", plan.name, names.join(", "))
 }
 
 #[cfg(test)]
@@ -244,7 +286,7 @@ mod tests {
 
     #[test]
     fn alternating_bars_tell_the_block_and_whose_turn_it_is() {
-        let shape = Shape { until: Until::Requests(100), warmup: Duration::ZERO, isolated: true, blocks: Some(10) };
+        let shape = Shape { until: Until::Requests(100), isolated: true, blocks: Some(10) };
         let seen = Seen { measured: 30, block: 2, warmed: true, ..Seen::default() };
         assert_eq!(told_of(&seen, shape, Duration::ZERO, true), (0.2, "block 3 of 10  0 errors".to_owned()));
         let (share, text) = told_of(&seen, shape, Duration::ZERO, false);

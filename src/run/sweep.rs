@@ -7,8 +7,9 @@ use crate::record::columns::{Names, read_rows};
 use crate::report::sweep::{
     Gathering, PlannedRun, SWEEP_VERSION, Sweep, SweepBuilder, SweepManifest, point_words, short_path, value_words,
 };
+use crate::report::words::about;
 use crate::report::{Report, Status, TOOL, pretty, replace};
-use crate::scenario::{Loaded, Order, Point, Scenario};
+use crate::scenario::{Loaded, Point};
 use crate::sink;
 use anyhow::Context;
 use rand::SeedableRng;
@@ -40,7 +41,7 @@ pub fn is_sweep(dir: &Path) -> bool {
 pub fn sweep_words(loaded: &Loaded) -> Option<String> {
     let sweep = loaded.scenario.sweep.as_ref()?;
     let (points, runs) = (loaded.points.len(), loaded.points.len() * sweep.repeats as usize);
-    let lengths: Option<Vec<Duration>> = loaded.points.iter().map(|point| length(&point.scenario)).collect();
+    let lengths: Option<Vec<Duration>> = loaded.points.iter().map(|point| point.scenario.load_length()).collect();
     let lasting = match lengths {
         Some(all) => {
             let whole: Duration = all.iter().sum::<Duration>() * sweep.repeats;
@@ -61,7 +62,7 @@ pub fn load_words(loaded: &Loaded) -> String {
     if let Some(words) = sweep_words(loaded) {
         return words;
     }
-    match length(&loaded.scenario) {
+    match loaded.scenario.load_length() {
         Some(time) => format!("{} of load", about(time)),
         None => "as long as its requests take".to_owned(),
     }
@@ -70,30 +71,12 @@ pub fn load_words(loaded: &Loaded) -> String {
 /// How long all of a scenario's load lasts, every point of a sweep, if it is driven for a time.
 pub(super) fn sweep_length(loaded: &Loaded) -> Option<Duration> {
     match &loaded.scenario.sweep {
-        None => length(&loaded.scenario),
+        None => loaded.scenario.load_length(),
         Some(sweep) => {
-            let all: Option<Duration> = loaded.points.iter().map(|point| length(&point.scenario)).sum();
+            let all: Option<Duration> = loaded.points.iter().map(|point| point.scenario.load_length()).sum();
             all.map(|all| (all * sweep.repeats).min(sweep.limit.0))
         }
     }
-}
-
-/// How long a point's load lasts, if it is driven for a time.
-fn length(scenario: &Scenario) -> Option<Duration> {
-    let load = &scenario.load;
-    let one = match (&load.closed, &load.open) {
-        (Some(closed), _) => closed.duration?.0 + closed.warmup.0,
-        (None, Some(open)) => open.duration?.0 + open.warmup.0,
-        (None, None) => return None,
-    };
-    let in_turn = if scenario.order == Order::Concurrent { 1 } else { scenario.targets.len().max(1) as u32 };
-    Some(one * in_turn)
-}
-
-/// A length of time to the second, or the minute where it is long.
-fn about(time: Duration) -> String {
-    let seconds = time.as_secs_f64().ceil();
-    if seconds < 120.0 { format!("{seconds} s") } else { format!("{:.0} min", seconds / 60.0) }
 }
 
 /// Drives a scenario that has a sweep. Everything that isn't the result goes to standard error.

@@ -30,7 +30,8 @@ pub struct BlocksSpec {
     /// Pause between two blocks, once the last answer of the one before has come.
     #[serde(default = "defaults::settle")]
     pub settle: Span,
-    /// Load before each block but a target's first, which has the load's own `warmup`; kept apart as that is.
+    /// Load before each block, kept apart as the load's own `warmup` is. A target's first block has the load's own, but in a
+    /// closed loop driven for a `duration`, which has that before its pace is learned.
     #[serde(default = "defaults::block_warmup")]
     pub warmup: Span,
 }

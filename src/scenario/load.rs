@@ -80,6 +80,25 @@ pub fn load_with(
     }
 }
 
+/// A mistake that shows only when the scenario's data is read, told where its field stands: in the file, or on the command
+/// line. Where the field isn't written, the map that it would stand in is named.
+pub fn located(path: &Path, text: &str, overrides: &Overrides, field: &str, message: String) -> ScenarioError {
+    let place = tree::read(text).map_or(Place::Whole, |mut root| {
+        overlay::lay(&mut root, overrides, &mut Vec::new());
+        let (mut node, mut place) = (&root, root.place.clone());
+        for step in field.split('.') {
+            let next = match &node.value {
+                Value::List(list) => step.parse().ok().and_then(|at: usize| list.get(at)).map(|n| (n, n.place.clone())),
+                _ => node.entry(step).map(|entry| (&entry.node, entry.key.clone())),
+            };
+            let Some((below, at)) = next else { return place };
+            (node, place) = (below, at);
+        }
+        node.place.clone()
+    });
+    ScenarioError::new(&path.display().to_string(), text, vec![Mistake::new(message, place)])
+}
+
 /// A tree as a scenario: its variants made, the environment filled in, checked, decoded.
 fn decode(
     root: &mut Node,

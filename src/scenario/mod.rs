@@ -14,6 +14,7 @@ mod driving;
 mod environment;
 mod example;
 pub mod gate;
+mod length;
 mod load;
 mod mistake;
 mod overlay;
@@ -41,7 +42,7 @@ pub use driving::{
     TraceSpec, UntilSpec,
 };
 pub use example::example;
-pub use load::{Loaded, load, load_str, load_with};
+pub use load::{Loaded, load, load_str, load_with, located};
 pub use mistake::nearest;
 pub use mistake::{Mistake, Place, ScenarioError};
 pub use overlay::Overrides;
@@ -125,9 +126,14 @@ pub struct Scenario {
     /// Deadline of one request.
     #[serde(default = "defaults::timeout")]
     pub timeout: Span,
-    /// How long requests in flight may take to finish once sending has stopped.
-    #[serde(default = "defaults::drain")]
-    pub drain: Span,
+    /// Longest wait for the first answer of each target, whose model may have to be loaded. Default: 10m, or `timeout` if that
+    /// is longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_timeout: Option<Span>,
+    /// How long requests in flight may take to finish once sending has stopped; what then still isn't answered is
+    /// `unfinished`, which is no failure. Default: `timeout`, so that every request gets its whole time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<Span>,
     /// How the rules that doubt a comparison are set.
     #[serde(default, skip_serializing_if = "AuditSpec::is_empty")]
     pub audit: AuditSpec,
@@ -184,8 +190,8 @@ mod defaults {
     pub fn smallest_effect() -> Share {
         Share(0.02)
     }
-    pub fn drain() -> Span {
-        Span(Duration::from_secs(10))
+    pub fn load_timeout() -> Span {
+        Span(Duration::from_secs(600))
     }
     pub fn auto() -> String {
         "auto".to_owned()

@@ -53,6 +53,9 @@ pub struct Plan {
     pub load: LoadPlan,
     /// Deadline of one request.
     pub timeout: Span,
+    /// Longest wait for the first answer of each target.
+    #[serde(default = "super::defaults::load_timeout")]
+    pub load_timeout: Span,
     /// Time for requests in flight once sending has stopped.
     pub drain: Span,
     /// How the rules that doubt a comparison are set.

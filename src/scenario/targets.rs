@@ -219,7 +219,7 @@ pub struct JsonPointers {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^(/|$)"))]
     pub embedding: Option<String>,
-    /// The mark of the end: this place holds `true`, or a non-empty string. In a stream without it, `[DONE]` (SSE) must come.
+    /// The mark of the end: this place holds `true`, or a non-empty string. Without it a stream is complete when `finish` was there; without both, when the stream ends properly after a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^(/|$)"))]
     pub done: Option<String>,

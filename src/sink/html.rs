@@ -2,6 +2,7 @@
 
 use super::bars::{self, Bars, bars};
 use super::chart;
+use super::failures;
 use super::front::front_table;
 use super::labels::{LabelTable, Matrix, label_table, matrices};
 use super::lines::{MARK, Section, compared, lines, marked, outcome_words, reasons};
@@ -37,6 +38,10 @@ struct Page<'a> {
     front: Option<(Vec<String>, Vec<Vec<String>>)>,
     front_words: Vec<String>,
     outcomes: Vec<(String, String)>,
+    /// Why requests failed, a row a target and reason; and those that are no failures.
+    failures: Vec<[String; 5]>,
+    failures_legend: Option<String>,
+    ours: Option<String>,
     floor: String,
     soak: Vec<String>,
     spent: Option<Bars>,
@@ -161,6 +166,9 @@ fn page(report: &Report) -> Page<'_> {
         front: report.front.as_ref().map(|front| front_table(report, front)),
         front_words: report.front.as_ref().map(|front| front.words(report)).unwrap_or_default(),
         outcomes: report.targets.iter().map(|target| (target.label(), outcome_words(target))).collect(),
+        failures: failures::rows(report),
+        failures_legend: failures::legend(report),
+        ours: failures::ours(report),
         floor: report.floor_words(),
         soak: report.soak_words(),
         spent: bars(report),

@@ -1,6 +1,7 @@
 //! The lines that people read side by side, the same in the terminal, in Markdown and on the page: which metrics, in
 //! what order, under what words.
 
+use crate::record::Outcome;
 use crate::report::words::metric_words;
 use crate::report::{Report, human};
 use crate::stats::{Comparison, FIRM_N, Row, TargetSummary, unit};
@@ -50,7 +51,7 @@ impl Section {
     }
 }
 
-const LINES: [(Section, &str, &str); 55] = [
+const LINES: [(Section, &str, &str); 58] = [
     (Section::Wait, "response p50", "response.p50"),
     (Section::Wait, "response p95", "response.p95"),
     (Section::Wait, "response p99", "response.p99"),
@@ -63,6 +64,8 @@ const LINES: [(Section, &str, &str); 55] = [
     (Section::Wait, "latency mean", "latency.mean"),
     (Section::Wait, "first token p50", "ttft.p50"),
     (Section::Wait, "first token p95", "ttft.p95"),
+    (Section::Wait, "TTFT (answer) p50", "ttfat.p50"),
+    (Section::Wait, "TTFT (answer) p95", "ttfat.p95"),
     (Section::Wait, "token gap mean", "itl.mean"),
     (Section::Wait, "time per token", "tpot.mean"),
     (Section::Wait, "longest gap p95", "gap_max.p95"),
@@ -79,6 +82,7 @@ const LINES: [(Section, &str, &str); 55] = [
     (Section::Answers, "agreement", "agreement"),
     (Section::Answers, "cosine p50", "cosine.p50"),
     (Section::Answers, "cosine lowest", "cosine.min"),
+    (Section::Answers, "  undefined", "cosine_undefined"),
     (Section::Answers, "tokens, mean", "output_tokens.mean"),
     (Section::Spent, "a request, mean", "time_whole"),
     (Section::Spent, "  connection", "time_connection"),
@@ -114,6 +118,13 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
     let line = |&(section, name, path): &(Section, &'static str, &'static str)| {
         // In a closed loop a request is planned when its user is ready: the two times are one.
         if path.starts_with("response") && !open {
+            return None;
+        }
+        // Where no answer held thoughts, the first token of the answer is the first of all.
+        let thinks = |target: &TargetSummary| {
+            target.row("ttfat").map(|row| (row.n, row.mean)) != target.row("ttft").map(|row| (row.n, row.mean))
+        };
+        if path.starts_with("ttfat") && !report.targets.iter().any(thinks) {
             return None;
         }
         let values: Vec<_> = report.targets.iter().map(|target| value(target, path)).collect();
@@ -160,6 +171,10 @@ pub(super) fn value(target: &TargetSummary, path: &str) -> Option<String> {
         let row = target.row("accuracy")?;
         return Some(format!("{:.1}–{:.1} %", row.low? * 100.0, row.high? * 100.0));
     }
+    if path == "cosine_undefined" {
+        let row = target.row(path)?;
+        return Some(format!("{:.0} of {} pairs", row.mean?, row.n?));
+    }
     let (metric, figure) = path.split_once('.').unwrap_or((path, "mean"));
     let row = target.row(metric)?;
     let x = row.figure(figure)?;
@@ -184,7 +199,16 @@ pub(super) fn outcome_words(target: &TargetSummary) -> String {
         target.outcomes.iter().map(|(outcome, n)| format!("{n} {}", outcome.as_str().replace('_', " "))).collect();
     match target.requests() {
         0 => "no requests".to_owned(),
-        n => format!("{n} requests, {}", told.join(", ")),
+        n => format!("{n} requests, {}{}", told.join(", "), unfinished_words(target)),
+    }
+}
+
+/// What `unfinished` means, where there is any.
+fn unfinished_words(target: &TargetSummary) -> String {
+    match target.outcomes.iter().find(|(outcome, _)| *outcome == Outcome::Unfinished) {
+        None | Some((_, 0)) => String::new(),
+        Some((_, 1)) => "; 1 request was not waited for when the run ended (no failure)".to_owned(),
+        Some((_, n)) => format!("; {n} requests were not waited for when the run ended (no failures)"),
     }
 }
 

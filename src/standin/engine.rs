@@ -6,6 +6,7 @@ use super::job::{Fault, Job, Pace};
 use super::labels::{Choice, Labels};
 use super::leak::Leak;
 use super::ollama_models::Store;
+use super::quirk::Play;
 use super::spec::{EngineSpec, Jitter, Kind};
 use super::text::{Answer, Finish, mix, quick_hash};
 use super::timer::Timer;
@@ -41,6 +42,8 @@ pub(super) struct Engine {
     asked: Mutex<HashMap<u64, u32>>,
     leak: Leak,
     ids: AtomicU64,
+    /// Requests that quirks could be played on.
+    pub(super) asked_oddly: AtomicU64,
 }
 
 /// What a wire asks for.
@@ -59,6 +62,10 @@ pub(super) struct Ask<'a> {
     pub(super) schema: Option<&'a serde_json::Value>,
     /// The wire has a place for thoughts.
     pub(super) thinks: bool,
+    /// The fewest tokens of thought, by a quirk.
+    pub(super) least_thoughts: u32,
+    /// The quirks that are played on it.
+    pub(super) play: Option<Play>,
     /// No text is wanted: vectors.
     pub(super) embed: bool,
 }
@@ -104,6 +111,7 @@ impl Engine {
             asked: Mutex::default(),
             leak: Leak::of(spec.leak_kib_per_request),
             ids: AtomicU64::new(1),
+            asked_oddly: AtomicU64::new(0),
             clock,
             spec,
         }))
@@ -231,6 +239,7 @@ impl Engine {
             engine: self.clone(),
             answer,
             fault,
+            play: ask.play,
             prompt_tokens: ask.prompt_tokens,
             arrived: ask.arrived,
             loaded,
@@ -250,7 +259,8 @@ impl Engine {
         }
         // Thoughts count towards the limit, as in real engines; one token of answer is left.
         let limit = ask.limit.unwrap_or(self.spec.output_tokens);
-        let thoughts = if ask.thinks { self.spec.think_tokens.min(limit.saturating_sub(1)) } else { 0 };
+        let thoughts = if ask.thinks { self.spec.think_tokens } else { 0 };
+        let thoughts = thoughts.max(ask.least_thoughts).min(limit.saturating_sub(1));
         self.said(ask, limit - thoughts, hash, random).after(thoughts)
     }
 

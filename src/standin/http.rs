@@ -3,6 +3,8 @@
 
 use super::engine::{Ask, Engine, millis};
 use super::job::{Fault, Job};
+use super::quirk::{Play, Quirk};
+use super::quirk_reply::{self, Entered, Served};
 use super::record::{Recorder, Row, Tape};
 use super::stream::Answering;
 use super::{ollama, openai};
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 /// The longest body that is read; a blob is hashed as it comes and may be longer.
@@ -37,6 +39,8 @@ pub(super) struct Call {
     /// When the request's head had been read.
     pub(super) entered: Nanos,
     pub(super) body: Bytes,
+    /// The quirks that are played on it.
+    pub(super) play: Option<Play>,
 }
 
 /// Why a request gets no job.
@@ -119,12 +123,14 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
     mut stop: watch::Receiver<bool>,
 ) {
     let io = Io { stream, buffer: vec![0; 16 * 1024].into_boxed_slice(), tape: tape.clone() };
+    let over = Arc::new(Notify::new());
+    let served = over.clone();
     let service = service_fn(|request| {
-        let (engine, tape) = (engine.clone(), tape.clone());
+        let (engine, tape, over) = (engine.clone(), tape.clone(), over.clone());
         async move {
             let reply = answer(engine, tape, request).await;
             let hangs_up = reply.extensions().get::<HangUp>().is_some();
-            if hangs_up { Err(io::Error::other("a declared fault")) } else { Ok(reply) }
+            if hangs_up { Err(io::Error::other("a declared fault")) } else { Ok(Served::reply(reply, &over)) }
         }
     });
     let mut http = hyper::server::conn::http1::Builder::new();
@@ -133,6 +139,8 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
     tokio::select! {
         // A broken connection is the client's affair; the record shows it.
         _ = connection.as_mut() => return,
+        // A quirk: the connection was promised to stay.
+        () = served.notified() => connection.as_mut().graceful_shutdown(),
         _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
@@ -165,8 +173,23 @@ async fn answer(engine: Arc<Engine>, tape: Option<Arc<Tape>>, request: Request<I
             ..Row::default()
         });
     }
-    let call = Call { engine, tape: tape.clone(), entered, body };
-    let reply = if openai { openai::route(call, method, path).await } else { ollama::route(call, method, path).await };
+    let reply = match quirk_reply::enter(&engine, method, path, body).await {
+        Entered::Replied(reply) => {
+            if let Some(tape) = &tape {
+                tape.note(|row| row.fault = "quirk");
+            }
+            reply
+        }
+        Entered::Answered(play, body) => {
+            let call = Call { engine, tape: tape.clone(), entered, body, play };
+            let reply =
+                if openai { openai::route(call, method, path).await } else { ollama::route(call, method, path).await };
+            match play {
+                Some(play) => quirk_reply::leave(play, reply),
+                None => reply,
+            }
+        }
+    };
     if let Some(tape) = &tape {
         let whole = matches!(reply.body(), Answering::Whole(_) | Answering::Halves { second: Some(_), .. });
         tape.note(|row| row.status = Some(reply.status().as_u16()));
@@ -205,7 +228,14 @@ async fn read(body: Incoming) -> Result<Bytes, StatusCode> {
 impl Call {
     /// Draws the request's fate and waits for its slot; the record learns both.
     pub(super) async fn admit(&self, ask: Ask<'_>) -> Result<Job, Refusal> {
-        let draw = self.engine.draw(ask.prompt);
+        let mut draw = self.engine.draw(ask.prompt);
+        let mut ask = Ask { play: self.play, ..ask };
+        if let Some(play) = self.play {
+            ask.least_thoughts = play.thoughts();
+            if play.has(Quirk::ErrorAfterTokens) {
+                draw.fault = Some(Fault::ErrorFrame);
+            }
+        }
         if let Some(tape) = &self.tape {
             tape.note(|row| {
                 row.text_hash = Some(text_hash(ask.prompt.as_bytes()));

@@ -2,6 +2,7 @@
 //! wires drive it; the only clock is the engine's.
 
 use super::engine::{Engine, millis};
+use super::quirk::Play;
 use super::spec::{EngineSpec, Jitter};
 use super::text::Answer;
 use super::timer::Wait;
@@ -32,6 +33,8 @@ pub(super) struct Job {
     pub(super) engine: Arc<Engine>,
     pub(super) answer: Answer,
     pub(super) fault: Option<Fault>,
+    /// The quirks that are played on it.
+    pub(super) play: Option<Play>,
     pub(super) prompt_tokens: u32,
     pub(super) arrived: Nanos,
     /// When the model was there for it.

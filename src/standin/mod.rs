@@ -24,6 +24,9 @@ mod ollama_models;
 mod openai;
 mod openai_voice;
 mod parse;
+mod quirk;
+mod quirk_events;
+mod quirk_reply;
 mod record;
 mod spec;
 mod stream;
@@ -35,6 +38,7 @@ pub use args::{ServeArgs, run};
 pub use job::token_times;
 pub use listen::{Listeners, bind, bind_http_socket};
 pub use ollama_models::VERSION;
+pub use quirk::{Quirk, Quirks};
 pub use record::COLUMNS;
 pub use spec::{EngineSpec, Faults, GgCoreSpec, Jitter, Kind};
 

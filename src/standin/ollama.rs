@@ -121,7 +121,7 @@ async fn talk(call: Call, chat: bool) -> Reply {
         json: talk.format.as_ref().is_some_and(|format| *format != Value::Null && *format != ""),
         schema: talk.format.as_ref().filter(|format| format.is_object()),
         thinks: true,
-        embed: false,
+        ..Ask::default()
     };
     let mut job = match call.admit(ask).await {
         Ok(job) => job,

@@ -171,7 +171,7 @@ async fn talk(call: Call, chat: bool) -> Reply {
         schema,
         // Plain completions have no place for them.
         thinks: chat,
-        embed: false,
+        ..Ask::default()
     };
     let mut job = match call.admit(ask).await {
         Ok(job) => job,

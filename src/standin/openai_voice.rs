@@ -72,7 +72,9 @@ impl Voice {
             out.extend_from_slice(match (self.chat, thought) {
                 (true, false) => b"\"delta\":{\"content\":\"",
                 (true, true) => b"\"delta\":{\"reasoning_content\":\"",
-                (false, _) => b"\"text\":\"",
+                (false, false) => b"\"text\":\"",
+                // Only for a quirk to put it into the text: the wire has no place for it.
+                (false, true) => b"\"text\":\"\",\"reasoning_content\":\"",
             });
             push_escaped(out, job.answer.piece(index));
             out.extend_from_slice(if self.chat { b"\"}" } else { b"\"" });

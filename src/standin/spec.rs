@@ -1,6 +1,7 @@
 //! What a stand-in declares about itself: model, timing, capacity, faults. Every number here is a promise that its
 //! record can be held to. Read from the command line (`loadcmp serve --help`) or from YAML; the defaults agree.
 
+use super::quirk::Quirks;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -83,6 +84,9 @@ pub struct EngineSpec {
     /// What goes wrong.
     #[command(flatten)]
     pub faults: Faults,
+    /// Oddities of real engines that it plays.
+    #[command(flatten)]
+    pub quirks: Quirks,
     /// What only the GG-CORE wire has.
     #[command(flatten)]
     pub gg_core: GgCoreSpec,
@@ -205,6 +209,7 @@ impl Default for EngineSpec {
             leak_kib_per_request: 0,
             seed: 1,
             faults: Faults::default(),
+            quirks: Quirks::default(),
             gg_core: GgCoreSpec::default(),
         }
     }
@@ -273,7 +278,7 @@ impl EngineSpec {
         anyhow::ensure!(self.output_tokens > 0, "`output_tokens` must be at least 1");
         anyhow::ensure!((1..=65536).contains(&self.dimensions), "`dimensions` must be 1 to 65536");
         anyhow::ensure!(!self.model.is_empty(), "`model` must have a name");
-        Ok(())
+        self.quirks.check()
     }
 }
 
@@ -294,12 +299,12 @@ impl Faults {
     }
 }
 
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a share is from 0 to 1".to_owned()) }
 }
 
-fn amount(text: &str) -> Result<f64, String> {
+pub(super) fn amount(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     if value.is_finite() && value >= 0.0 { Ok(value) } else { Err("must be 0 or more".to_owned()) }
 }

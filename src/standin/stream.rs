@@ -1,7 +1,10 @@
 //! The body of an HTTP answer: a whole one in one write, or a stream whose frames are each handed over when their
 //! token is due and flushed before the next. Faults in the middle of an answer happen here.
 
+use super::engine::millis;
 use super::job::{Fault, Job};
+use super::quirk::Quirk;
+use super::quirk_events::Player;
 use super::record::Tape;
 use super::timer::Wait;
 use super::{ollama, openai_voice};
@@ -39,6 +42,8 @@ pub(super) struct Stream {
     buffer: BytesMut,
     /// The second part of a split frame.
     rest: Option<Bytes>,
+    /// The quirks that are played on it.
+    player: Option<Player>,
     /// Have what was handed over written before anything else is.
     pause: bool,
 }
@@ -47,6 +52,8 @@ pub(super) struct Stream {
 enum Stage {
     Opening,
     Tokens,
+    /// A quirk: what follows the last token is late.
+    Late,
     Ending,
     Over,
 }
@@ -67,7 +74,8 @@ impl Answering {
     pub(super) fn stream(job: Job, voice: Voice, tape: Option<Arc<Tape>>) -> Self {
         let wait = job.waiter();
         let (stage, buffer) = (Stage::Opening, BytesMut::with_capacity(512));
-        Self::Stream(Box::new(Stream { job, voice, tape, wait, stage, buffer, rest: None, pause: false }))
+        let player = job.play.map(Player::new);
+        Self::Stream(Box::new(Stream { job, voice, tape, wait, stage, buffer, rest: None, player, pause: false }))
     }
 }
 
@@ -126,8 +134,12 @@ impl Stream {
                     }
                 }
                 Stage::Tokens => {
-                    if self.job.made >= self.job.goal() {
+                    if self.job.made >= self.job.goal() && !self.plays(Quirk::Endless) {
                         self.stage = Stage::Ending;
+                        if let Some(play) = self.job.play.filter(|play| play.has(Quirk::LateUsage)) {
+                            self.stage = Stage::Late;
+                            self.wait.reset(self.job.engine.clock.now() + millis(play.ms));
+                        }
                         continue;
                     }
                     ready!(Pin::new(&mut self.wait).poll(context));
@@ -135,6 +147,10 @@ impl Stream {
                     if !self.buffer.is_empty() {
                         return self.frame();
                     }
+                }
+                Stage::Late => {
+                    ready!(Pin::new(&mut self.wait).poll(context));
+                    self.stage = Stage::Ending;
                 }
                 Stage::Ending => {
                     self.stage = Stage::Over;
@@ -154,11 +170,18 @@ impl Stream {
         }
     }
 
+    fn plays(&self, quirk: Quirk) -> bool {
+        self.job.play.is_some_and(|play| play.has(quirk))
+    }
+
     /// The next token, or all that are due if they may share a write.
     fn tokens(&mut self) {
         loop {
             let index = self.job.make();
-            if index < self.job.answer.len() {
+            let pieces = self.job.answer.len();
+            // A stream without end says the same again and again.
+            let index = if index >= pieces && self.plays(Quirk::Endless) { index % pieces.max(1) } else { index };
+            if index < pieces {
                 self.voice.token(&self.job, index, &mut self.buffer);
             }
             self.wait.reset(self.job.due());
@@ -184,7 +207,10 @@ impl Stream {
     }
 
     fn frame(&mut self) -> Poll<Option<io::Result<Bytes>>> {
-        let whole = self.buffer.split().freeze();
+        let mut whole = self.buffer.split().freeze();
+        if let Some(player) = &mut self.player {
+            whole = player.frame(&whole, self.stage == Stage::Over);
+        }
         if self.job.fault == Some(Fault::Split) && whole.len() > 1 {
             self.rest = Some(whole.slice(whole.len() / 2..));
             self.pause = true;

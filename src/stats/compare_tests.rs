@@ -13,8 +13,10 @@ fn summary(name: &str, rows: &[(&str, f64)]) -> TargetSummary {
         steady: None,
         drift: None,
         units: Vec::new(),
+        work: crate::stats::Work::default(),
         rows: rows.iter().map(row).collect(),
         outcomes: vec![(Outcome::Ok, 1000)],
+        failures: Vec::new(),
         confusion: None,
     }
 }

@@ -33,6 +33,15 @@ pub struct Distribution {
     max: f64,
     clamped: u64,
     batches: Batches,
+    /// Times that were cut off, and would have been longer.
+    censored: Option<Box<Censored>>,
+}
+
+/// Lower bounds: what a request had taken when nobody waited for it any more.
+#[derive(Clone, Debug)]
+struct Censored {
+    histogram: Histogram<u64>,
+    max: f64,
 }
 
 impl Distribution {
@@ -54,6 +63,21 @@ impl Distribution {
         }
         if let Some(histogram) = &mut self.histogram {
             record(histogram, held.round() as u64);
+        }
+    }
+
+    /// Takes a lower bound of a value: a request that was cut off by us had taken so long, and would have taken longer. It is
+    /// no value: it moves quantiles and the maximum, and nothing else.
+    pub fn censor(&mut self, ticks: f64) {
+        if !ticks.is_finite() {
+            return;
+        }
+        if self.censored.is_none() {
+            self.censored = Histogram::new(3).ok().map(|histogram| Box::new(Censored { histogram, max: 0.0 }));
+        }
+        if let Some(censored) = &mut self.censored {
+            censored.max = censored.max.max(ticks);
+            record(&mut censored.histogram, ticks.clamp(0.0, MOST_TICKS).round() as u64);
         }
     }
 
@@ -82,10 +106,24 @@ impl Distribution {
         self.histogram.as_ref()
     }
 
-    /// Nearest-rank quantile in ticks, within 0.1 %; `None` without values.
+    /// Nearest-rank quantile in ticks, within 0.1 %; `None` without values. With lower bounds among them, the quantile of
+    /// Kaplan and Meier's estimate (Journal of the American Statistical Association 53(282), 1958); where that reaches beyond
+    /// what was seen, the largest of all: a lower bound, too.
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        let value = self.histogram()?.value_at_quantile(q) as f64;
+        let histogram = self.histogram()?;
+        let value = match &self.censored {
+            None => histogram.value_at_quantile(q) as f64,
+            Some(censored) => match survived(histogram, &censored.histogram, q) {
+                Some(value) => value as f64,
+                None => return Some(self.largest()),
+            },
+        };
         Some(value.clamp(self.min, self.max))
+    }
+
+    /// The largest value, or the largest lower bound if that is above it.
+    fn largest(&self) -> f64 {
+        self.censored.as_ref().map_or(self.max, |censored| censored.max.max(self.max))
     }
 
     /// The row in which `failed` more requests count as infinitely slow: nearest ranks over all of them, so that one
@@ -110,7 +148,7 @@ impl Distribution {
             p95: quantile(2),
             p99: quantile(3),
             p999: quantile(4),
-            max: (failed == 0).then_some(self.max / ticks_per_unit),
+            max: (failed == 0).then_some(self.largest() / ticks_per_unit),
             infinite_from: (failed > 0).then_some(answered as f64 / n as f64),
             clamped: self.clamped,
             ..Row::new(metric, unit)
@@ -154,11 +192,32 @@ impl Distribution {
             p95: quantile(2),
             p99: quantile(3),
             p999: quantile(4),
-            max: Some(self.max / ticks_per_unit),
+            max: Some(self.largest() / ticks_per_unit),
             clamped: self.clamped,
             ..Row::new(metric, unit)
         })
     }
+}
+
+/// The smallest value beyond which no more than 1 - q remain by the product-limit estimate; `None` if more do beyond all.
+fn survived(values: &Histogram<u64>, censored: &Histogram<u64>, q: f64) -> Option<u64> {
+    let mut left = values.len() + censored.len();
+    let mut cut = censored.iter_recorded().map(|at| (at.value_iterated_to(), at.count_at_value())).peekable();
+    let mut survival = 1.0;
+    for at in values.iter_recorded() {
+        let (value, count) = (at.value_iterated_to(), at.count_at_value());
+        // What was cut off at a time that others ended at would have gone on beyond it.
+        while let Some((_, gone)) = cut.next_if(|(until, _)| *until < value) {
+            left -= gone;
+        }
+        survival *= 1.0 - count as f64 / left.max(1) as f64;
+        left -= count;
+        // A hair of rounding must not step over to the next value.
+        if 1.0 - survival >= q - 1e-12 {
+            return Some(value);
+        }
+    }
+    None
 }
 
 fn mean_ends(mean: f64, sd: Option<f64>, effective: Option<f64>) -> Option<(f64, f64)> {
@@ -235,6 +294,29 @@ mod tests {
         // A trend: 400 rows that are worth a few, and that lack a median's six times.
         let trend = of(&(0..4096).map(f64::from).collect::<Vec<_>>()).row("x", "u", 1.0).unwrap();
         assert!(trend.needs.iter().any(|needs| needs.figure == "p95" && needs.rows > 4096), "{:?}", trend.needs);
+    }
+
+    #[test]
+    fn what_was_cut_off_is_a_lower_bound() {
+        let mut all = of(&(1..=90).map(f64::from).collect::<Vec<_>>());
+        // Ten that had taken 200: the 90th of 100 is 90, what lies beyond is 200 at least.
+        (0..10).for_each(|_| all.censor(200.0));
+        let row = all.row("x", "u", 1.0).unwrap();
+        assert_eq!(
+            (row.n, row.mean, row.p50, row.p90, row.p95),
+            (Some(90), Some(45.5), Some(50.0), Some(90.0), Some(200.0))
+        );
+        assert_eq!(row.max, Some(200.0));
+        // Ten that were cut before anything ended say nothing.
+        let mut early = of(&(1..=90).map(|v| f64::from(v) + 100.0).collect::<Vec<_>>());
+        let before = early.row("x", "u", 1.0).unwrap();
+        (0..10).for_each(|_| early.censor(5.0));
+        let after = early.row("x", "u", 1.0).unwrap();
+        assert_eq!((before.p50, before.p90, before.max), (after.p50, after.p90, after.max));
+        // Kaplan and Meier by hand: 1, 2+, 3, 4+, 5: 4/5, 4/5 x 2/3, 0.
+        let mut few = of(&[1.0, 3.0, 5.0]);
+        [2.0, 4.0].into_iter().for_each(|v| few.censor(v));
+        assert_eq!([0.2, 0.3, 0.46, 0.5].map(|q| few.quantile(q)), [1.0, 3.0, 3.0, 5.0].map(Some));
     }
 
     #[test]

@@ -17,7 +17,6 @@ pub fn sample(target: usize, index: u64) -> Sample {
         target,
         phase: Phase::Measure,
         block: 0,
-        lane: target as u32,
         user: 0,
         index,
         conversation: None,

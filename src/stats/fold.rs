@@ -3,15 +3,15 @@
 use super::answers::Answers;
 use super::compare::{Settings, Side, compare, longer_by};
 use super::goodput::Good;
-use super::headline::per_second;
-use super::slots::Slots;
+use super::reasons::Reasons;
+use super::slots::{Loop, Slots, Unit};
 use super::spent::Spent;
 use super::steady::{Transient, drift};
 use super::summary::tidy;
 use super::timeline::Timeline;
 use super::units::Units;
 use super::vectors::{Vectors, exact_row};
-use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, unit, wilson};
+use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Work, unit, wilson};
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::plan::{LoadPlan, Plan};
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ struct Lane {
     blocks: BTreeMap<u32, Slots>,
     /// The block of the last row.
     block: u32,
-    open_loop: bool,
+    driven: Loop,
     transient: Transient,
     distributions: Vec<Distribution>,
     timeline: Timeline,
@@ -73,10 +73,13 @@ struct Lane {
     outcomes: [u64; Outcome::ALL.len()],
     warmup: u64,
     retries: u64,
+    reasons: Reasons,
     /// `None` where the scenario has no limits.
     good: Option<Good>,
     /// The first request: when it was planned, its latency, the engine's time to load.
     cold: Option<(Nanos, Option<Nanos>, Option<Nanos>)>,
+    /// The last end of all rows.
+    last: Option<Nanos>,
     counted: Counted,
     spent: Spent,
 }
@@ -96,12 +99,14 @@ impl Fold {
     /// A fold over the plan's targets; `items` is the number of different prompts.
     pub fn new(plan: &Plan, items: usize) -> Self {
         let open_loop = matches!(plan.load, LoadPlan::Open(_));
+        let think = u64::try_from(plan.load.think().0.as_nanos()).unwrap_or(u64::MAX);
+        let driven = if open_loop { Loop::Open } else { Loop::Closed { think } };
         let lane = |target: &crate::scenario::plan::TargetPlan| Lane {
             name: target.name.clone(),
             stand_in: target.stand_in,
             blocks: BTreeMap::new(),
             block: 0,
-            open_loop,
+            driven,
             transient: Transient::default(),
             distributions: vec![Distribution::default(); Metric::ALL.len()],
             timeline: Timeline::default(),
@@ -109,8 +114,10 @@ impl Fold {
             outcomes: [0; Outcome::ALL.len()],
             warmup: 0,
             retries: 0,
+            reasons: Reasons::default(),
             good: plan.slo.as_ref().and_then(|slo| Good::by(slo, open_loop)),
             cold: None,
+            last: None,
             counted: Counted::default(),
             spent: Spent::default(),
         };
@@ -161,6 +168,12 @@ impl Fold {
         others.map(|at| longer_by(&units[at], reference, primary, half)).reduce(|a, b| Some(a?.max(b?)))?
     }
 
+    /// The run was cut off, by a person or by whatever ended the process: its windows end with the last row that there is.
+    pub fn cut_off(&mut self) {
+        let Some(last) = self.targets.iter().filter_map(|lane| lane.last).max() else { return };
+        self.targets.iter_mut().flat_map(|lane| lane.blocks.values_mut()).for_each(|slots| slots.cut_off(last));
+    }
+
     /// The results.
     pub fn finish(self) -> Folded {
         let reference = self.targets.get(self.reference);
@@ -209,7 +222,9 @@ impl Fold {
 
 impl Lane {
     fn push(&mut self, sample: &Sample) {
-        self.timeline.push(sample);
+        self.timeline.push(sample, self.driven == Loop::Open);
+        self.last = self.last.max(sample.stamps.end);
+        self.reasons.push(sample);
         match sample.phase {
             Phase::Cold => {
                 // The earliest planned is the first, in whatever order rows came.
@@ -218,7 +233,11 @@ impl Lane {
                     self.cold = Some((sample.stamps.planned, latency, sample.server_load));
                 }
             }
-            Phase::Warmup => self.warmup += 1,
+            Phase::Warmup => {
+                self.warmup += 1;
+                let good = self.good.as_ref().is_some_and(|good| good.kept(sample));
+                self.slots(sample.block).work(sample, good);
+            }
             Phase::Measure => self.measure(sample),
         }
     }
@@ -239,6 +258,14 @@ impl Lane {
         }
         self.retries += u64::from(sample.retries);
         let good = self.good.as_mut().is_some_and(|good| good.push(sample));
+        self.slots(sample.block).work(sample, good);
+        if sample.outcome == Outcome::Unfinished {
+            for (metric, distribution) in Metric::ALL.iter().zip(&mut self.distributions) {
+                if let (Metric::Latency | Metric::Response, Some(ticks)) = (metric, metric.ticks(sample)) {
+                    distribution.censor(ticks);
+                }
+            }
+        }
         if !sample.outcome.answered() {
             return;
         }
@@ -248,14 +275,15 @@ impl Lane {
             }
         }
         let slots = self.slots(sample.block);
-        slots.push(sample, good);
+        slots.push(sample);
         let opened = slots.opened();
-        let metric = if self.open_loop { Metric::Response } else { Metric::Latency };
+        let open_loop = self.driven == Loop::Open;
+        let metric = if open_loop { Metric::Response } else { Metric::Latency };
         if let Some(ticks) = metric.ticks(sample) {
             self.transient.push(ticks, sample.stamps.planned.since(opened).seconds());
         }
         self.answers.push(sample);
-        self.spent.push(sample, self.open_loop);
+        self.spent.push(sample, open_loop);
         let counted = &mut self.counted;
         counted.without_output += u64::from(sample.output_tokens.is_none());
         counted.without_prompt += u64::from(sample.prompt_tokens.is_none());
@@ -288,22 +316,34 @@ impl Lane {
             steady: (self.blocks.len() == 1).then(|| self.transient.steady()).flatten(),
             drift: units.values("latency.p50").as_deref().and_then(drift),
             units: units.series(),
+            work: self.whole().slot.work.tidied(),
             rows,
             outcomes: Outcome::ALL.into_iter().zip(self.outcomes).filter(|(_, n)| *n > 0).collect(),
+            failures: self.reasons.list(),
             confusion: self.answers.confusion(labels),
         }
     }
 
     /// The slots of a block.
     fn slots(&mut self, block: u32) -> &mut Slots {
-        let open_loop = self.open_loop;
-        self.blocks.entry(block).or_insert_with(|| Slots::new(open_loop))
+        let driven = self.driven;
+        self.blocks.entry(block).or_insert_with(|| Slots::new(driven))
     }
 
     /// From the first block's opening to the last one's close.
     fn window(&self) -> Option<Window> {
         let windows = self.blocks.values().filter_map(Slots::span);
         windows.reduce(|all, one| Window { from: all.from.min(one.from), to: all.to.max(one.to) })
+    }
+
+    /// All blocks as one unit. The blocks are of the same users.
+    fn whole(&self) -> Unit {
+        self.blocks.values().map(Slots::whole).fold(Unit::default(), |mut all, block| {
+            all.slot.add(&block.slot);
+            all.seconds += block.seconds;
+            all.users = all.users.max(block.users);
+            all
+        })
     }
 
     /// What ratios are taken over.
@@ -333,20 +373,20 @@ impl Lane {
         let mut rows = vec![Row::count("requests", requests, requests), Row::count("ok", answered, requests)];
         rows.extend(outcomes().map(|(o, n)| Row::count(&format!("outcome_{}", o.as_str()), n, requests)));
         if requests > 0 {
-            let ended = self.blocks.values().map(Slots::ended);
-            let [ended, good, output, prompt] =
-                ended.fold([0_u64; 4], |a, b| [0, 1, 2, 3].map(|i| a[i].saturating_add(b[i])));
-            let rate = |count: u64, known: bool| per_second(count, seconds).filter(|_| known);
-            let tokens = |name: &str, count: u64, without: u64| {
-                Row::total(name, unit::TOKENS_PER_S, ended, rate(count, answered > 0 && without == 0))
+            let (whole, parts) = (self.whole(), self.blocks.values().map(Slots::parts).sum::<u64>());
+            let rate = |name: &str, unit: &str, work: fn(&Work) -> f64, known: bool| {
+                Row::total(name, unit, parts, whole.per_second(work).filter(|_| known))
             };
-            rows.push(Row::total("requests_per_s", unit::REQUESTS_PER_S, ended, rate(ended, true)));
+            let tokens = |name: &str, work: fn(&Work) -> f64, without: u64| {
+                rate(name, unit::TOKENS_PER_S, work, answered > 0 && without == 0)
+            };
+            rows.push(rate("requests_per_s", unit::REQUESTS_PER_S, |work| work.answers, true));
             if let Some(told) = self.good.as_ref().filter(|told| told.known()) {
-                rows.push(Row::total("goodput", unit::REQUESTS_PER_S, good, rate(good, true)));
+                rows.push(rate("goodput", unit::REQUESTS_PER_S, |work| work.good, true));
                 rows.extend(told.share());
             }
-            rows.push(tokens("output_tokens_per_s", output, self.counted.without_output));
-            rows.push(tokens("prompt_tokens_per_s", prompt, self.counted.without_prompt));
+            rows.push(tokens("output_tokens_per_s", |work| work.output_tokens, self.counted.without_output));
+            rows.push(tokens("prompt_tokens_per_s", |work| work.prompt_tokens, self.counted.without_prompt));
             rows.push(Row::total("window", unit::MICROS, requests, Some(seconds * 1e6)));
         }
         // What we never sent, or stopped waiting for, says nothing of the engine.

@@ -3,7 +3,7 @@
 use super::batches::Batches;
 use super::interval::Z;
 use super::{Row, unit, wilson_at};
-use crate::record::{Nanos, Sample};
+use crate::record::{Nanos, Outcome, Sample};
 use crate::scenario::{Limit, Measure, Slo};
 
 /// A measure's value of an answered request, in the limit's own unit; `None` if it has none. Times to the first token and to
@@ -19,6 +19,20 @@ pub fn measured(measure: Measure, sample: &Sample, from_sent: bool) -> Option<f6
         Measure::GapMax => sample.gap_max.map(Nanos::micros),
         Measure::TokensPerS => sample.tokens_per_s(),
         Measure::Errors | Measure::Goodput => None,
+    }
+}
+
+/// What is sure of a request that was not waited for, as a limit sees it: its time to the first token if that had come; else
+/// infinity where a time has passed its limit already. `None` where nothing is sure.
+pub fn so_far(limit: &Limit, sample: &Sample, from_sent: bool) -> Option<f64> {
+    let passed = || {
+        let elapsed = measured(Measure::Latency, sample, from_sent);
+        elapsed.filter(|us| limit.broken_by(*us)).map(|_| f64::INFINITY)
+    };
+    match limit.measure {
+        Measure::Ttft => measured(Measure::Ttft, sample, from_sent).or_else(passed),
+        Measure::Latency => passed(),
+        _ => None,
     }
 }
 
@@ -52,6 +66,14 @@ impl Good {
     /// Takes a measured request; whether it was good. What a request has no value of (a gap, where there was one token) it
     /// can't break; what no answer has a value of was not measured, and then neither was goodput.
     pub fn push(&mut self, sample: &Sample) -> bool {
+        if sample.outcome == Outcome::Unfinished {
+            let broken =
+                |limit: &Limit| so_far(limit, sample, self.from_sent).is_some_and(|value| limit.broken_by(value));
+            // What would have become of it isn't known, but for a limit that it had broken by then.
+            if !self.limits.iter().any(|(limit, _)| broken(limit)) {
+                return false;
+            }
+        }
         let answered = sample.outcome.answered();
         let mut good = answered;
         for (limit, seen) in self.limits.iter_mut().filter(|_| answered) {
@@ -64,6 +86,13 @@ impl Good {
         self.good += u64::from(good);
         self.batches.push(f64::from(u8::from(good)));
         good
+    }
+
+    /// Whether a request kept every limit; of one that isn't counted.
+    pub fn kept(&self, sample: &Sample) -> bool {
+        let broken =
+            |limit: &Limit| measured(limit.measure, sample, self.from_sent).is_some_and(|value| limit.broken_by(value));
+        sample.outcome.answered() && !self.limits.iter().any(|(limit, _)| broken(limit))
     }
 
     /// What follows was driven apart from what came before.

@@ -1,7 +1,7 @@
 //! The metrics that ratios with intervals are told for, and how each is read from a unit.
 
 use super::slots::Unit;
-use super::{Metric, unit};
+use super::{Metric, Work, unit};
 use crate::scenario::Task;
 
 /// A metric that ratios with intervals are told for.
@@ -68,14 +68,14 @@ pub(super) const HEADLINES: [Headline; 15] = [
     time("ttft.p95", 20, |u| quantile(u, Metric::Ttft, 0.95)),
     time("itl.mean", 3, |u| mean(u, Metric::Itl)),
     time("tpot.mean", 3, |u| mean(u, Metric::Tpot)),
-    rate("requests_per_s", unit::REQUESTS_PER_S, |u| (per_second(u.slot.ended, u.seconds), u.slot.ended)),
-    rate("goodput", unit::REQUESTS_PER_S, |u| (per_second(u.slot.good, u.seconds), u.slot.good)),
-    rate("output_tokens_per_s", unit::TOKENS_PER_S, |u| (per_second(u.slot.output_tokens, u.seconds), u.slot.ended)),
+    rate("requests_per_s", unit::REQUESTS_PER_S, |u| done(u, |work| work.answers, |work| work.answers)),
+    rate("goodput", unit::REQUESTS_PER_S, |u| done(u, |work| work.good, |work| work.good)),
+    rate("output_tokens_per_s", unit::TOKENS_PER_S, |u| done(u, |work| work.output_tokens, |work| work.answers)),
 ];
 
-/// A rate; `None` if it is no finite number.
-pub(super) fn per_second(count: u64, seconds: f64) -> Option<f64> {
-    Some(count as f64 / seconds).filter(|rate| rate.is_finite())
+/// A rate of work, and the answers that it rests on.
+fn done(unit: &Unit, work: impl Fn(&Work) -> f64, answers: impl Fn(&Work) -> f64) -> (Option<f64>, u64) {
+    (unit.per_second(work), answers(&unit.slot.work).round() as u64)
 }
 
 /// The main metric of a task: in an open loop the time that whoever arrives waits (the rate is the schedule's); in a closed

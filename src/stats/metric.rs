@@ -11,6 +11,7 @@ pub enum Metric {
     Response,
     Lag,
     Ttft,
+    Ttfat,
     ResponseTtft,
     LastToken,
     ResponseLastToken,
@@ -32,11 +33,12 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of `summary.csv`.
-    pub const ALL: [Metric; 21] = [
+    pub const ALL: [Metric; 22] = [
         Metric::Latency,
         Metric::Response,
         Metric::Lag,
         Metric::Ttft,
+        Metric::Ttfat,
         Metric::ResponseTtft,
         Metric::LastToken,
         Metric::ResponseLastToken,
@@ -63,6 +65,7 @@ impl Metric {
             Metric::Response => "response",
             Metric::Lag => "lag",
             Metric::Ttft => "ttft",
+            Metric::Ttfat => "ttfat",
             Metric::ResponseTtft => "response_ttft",
             Metric::LastToken => "last_token",
             Metric::ResponseLastToken => "response_last_token",
@@ -90,11 +93,12 @@ impl Metric {
             Metric::Response => "from the planned instant to the end of the answer",
             Metric::Lag => "how late the generator sent, from the planned instant",
             Metric::Ttft => "from sent to the first non-empty text of a stream",
+            Metric::Ttfat => "from sent to the first non-empty text of a stream that isn't reasoning",
             Metric::ResponseTtft => "from the planned instant to the first non-empty text of a stream",
             Metric::LastToken => "from sent to the last non-empty text of a stream",
             Metric::ResponseLastToken => "from the planned instant to the last non-empty text of a stream",
             Metric::Itl => "mean gap between tokens of a request: (last token - first token) / (tokens - 1)",
-            Metric::Tpot => "(end - first token) / (tokens - 1)",
+            Metric::Tpot => "time per output token of a request, as `itl`: (last token - first token) / (tokens - 1)",
             Metric::GapMax => "longest wait between two pieces of text of an answer",
             Metric::TokensPerS => "output tokens of a request per second of its latency",
             Metric::PromptTokens => "prompt tokens of a request, by the engine's count",
@@ -139,6 +143,7 @@ impl Metric {
             Metric::Response => sample.response().map(time),
             Metric::Lag => sample.lag().map(time),
             Metric::Ttft => sample.ttft().map(time),
+            Metric::Ttfat => sample.ttfat().map(time),
             Metric::ResponseTtft => sample.stamps.first_token.map(|at| time(at.since(sample.stamps.planned))),
             Metric::LastToken => {
                 sample.stamps.last_token.zip(sample.stamps.sent).map(|(at, sent)| time(at.since(sent)))

@@ -21,6 +21,7 @@ mod metric;
 mod packed;
 mod pareto;
 mod rank;
+mod reasons;
 mod scaling;
 mod series;
 mod slots;
@@ -31,13 +32,14 @@ mod summary;
 mod timeline;
 mod units;
 mod vectors;
+mod work;
 
 pub use answers::{Confusion, LabelScore};
 pub use compare::{Comparison, Settings, Verdict, compare_summaries};
 pub use costs::{Bounds, CostComparison, CostFit, CostSums, compare_costs, fit_costs};
 pub use distribution::{Distribution, FIRM_N, LEAST_N};
 pub use fold::{Fold, Folded, Window};
-pub use goodput::measured;
+pub use goodput::{measured, so_far};
 pub use growth::{Burst, Course, Growth, bursts, growth};
 pub use interval::{
     Estimate, newcombe, proportion_ratio, quantile_interval, rate_interval, t_quantile, wilson, wilson_at,
@@ -46,6 +48,7 @@ pub use matches::Matches;
 pub use metric::Metric;
 pub use packed::{Packed, write_interval_log};
 pub use pareto::{Stands, non_dominated};
+pub use reasons::{MOST_REASONS, Reason};
 pub use scaling::{LEAST_LEVELS, Users, Usl, fit_usl};
 pub use series::worth_showing;
 pub use spent::Part;
@@ -55,6 +58,7 @@ pub(crate) use summary::tidy;
 pub use summary::{Needs, Row, TargetSummary, UnitSeries, unit};
 pub use timeline::Second;
 pub use vectors::{cosine, exact_row};
+pub use work::Work;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -1,6 +1,6 @@
 //! What a target's samples come to: one row a metric, as `summary.csv` has them.
 
-use super::{Confusion, Drift, Estimate, Steady, Window};
+use super::{Confusion, Drift, Estimate, Reason, Steady, Window, Work};
 use crate::record::Outcome;
 use serde::{Deserialize, Serialize};
 
@@ -211,10 +211,16 @@ pub struct TargetSummary {
     /// The headline metrics in each unit: stretches of time, or blocks.
     #[serde(default)]
     pub units: Vec<UnitSeries>,
+    /// The work that was done inside the window.
+    #[serde(default)]
+    pub work: Work,
     /// One row a metric, then the totals.
     pub rows: Vec<Row>,
     /// Measured requests by outcome, in the order of [`Outcome::ALL`]; outcomes that did not happen are left out.
     pub outcomes: Vec<(Outcome, u64)>,
+    /// Why measured requests failed, the most frequent reason first.
+    #[serde(default)]
+    pub failures: Vec<Reason>,
     /// What was expected and what was read (classify).
     pub confusion: Option<Confusion>,
 }
@@ -241,6 +247,11 @@ impl TargetSummary {
     /// Measured requests, whatever became of them.
     pub fn requests(&self) -> u64 {
         self.outcomes.iter().map(|(_, n)| n).sum()
+    }
+
+    /// Measured requests of an outcome.
+    pub fn ended(&self, outcome: Outcome) -> u64 {
+        self.outcomes.iter().filter(|(known, _)| *known == outcome).map(|(_, n)| n).sum()
     }
 
     /// Measured requests with a complete answer.

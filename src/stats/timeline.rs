@@ -1,5 +1,6 @@
 //! A row a target and second, so that a stall is seen and not averaged away. All phases are in it.
 
+use super::Work;
 use super::buckets::Buckets;
 use crate::record::{Nanos, Sample};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,12 @@ use std::collections::{BTreeMap, VecDeque};
 const OPEN_SECONDS: u64 = 6;
 /// Longest timeline whose empty seconds are filled in: a week.
 const MOST_SECONDS: u64 = 7 * 86_400;
+
+/// Longest answer whose tokens are put into the seconds they arrived in: an hour. Of a longer one the last hour is told.
+const LONGEST_SECONDS: u64 = 3600;
+
+/// A second in nanoseconds.
+const SECOND: u64 = 1_000_000_000;
 
 /// One second of one target.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,7 +40,7 @@ pub struct Second {
     pub latency_max_us: Option<f64>,
     /// Median time to their first token, in microseconds.
     pub ttft_p50_us: Option<f64>,
-    /// Their output tokens by the engine's count; `None` if there was none to count.
+    /// Output tokens of answers, in the second they arrived in; by the engine's count. `None` if there was none to count.
     pub output_tokens: Option<u64>,
 }
 
@@ -49,12 +56,14 @@ struct Open {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Timeline {
     seconds: BTreeMap<u64, Second>,
+    /// Output tokens by second, in parts.
+    tokens: BTreeMap<u64, f64>,
     open: VecDeque<Open>,
     newest: u64,
 }
 
 impl Timeline {
-    pub fn push(&mut self, sample: &Sample) {
+    pub fn push(&mut self, sample: &Sample, open_loop: bool) {
         if let Some(sent) = sample.stamps.sent {
             self.second(sent).sent += 1;
         }
@@ -65,14 +74,27 @@ impl Timeline {
         second.ok += u64::from(answered);
         second.errors += u64::from(sample.outcome.failed());
         if answered {
-            if let Some(tokens) = sample.output_tokens {
-                second.output_tokens = Some(second.output_tokens.unwrap_or(0).saturating_add(tokens));
-            }
             if let Some(latency) = sample.latency() {
                 let longest = second.latency_max_us.unwrap_or(0.0);
                 second.latency_max_us = Some(longest.max(latency.micros()));
                 self.time(whole_seconds(end), latency, sample.ttft());
             }
+            self.tokens(sample, open_loop);
+        }
+    }
+
+    /// Puts an answer's tokens into the seconds that they arrived in.
+    fn tokens(&mut self, sample: &Sample, open_loop: bool) {
+        let (Some(sent), Some(end), true) = (sample.stamps.sent, sample.stamps.end, sample.output_tokens.is_some())
+        else {
+            return;
+        };
+        let (begun, done) = (sample.stamps.first_token.unwrap_or(sent), sample.stamps.last_token.unwrap_or(end));
+        let first = whole_seconds(begun).max(whole_seconds(done).saturating_sub(LONGEST_SECONDS));
+        for t_s in first..=whole_seconds(done) {
+            let from = Nanos(t_s.saturating_mul(SECOND));
+            let work = Work::within(sample, false, open_loop, from, from + Nanos(SECOND));
+            *self.tokens.entry(t_s).or_default() += work.output_tokens;
         }
     }
 
@@ -121,6 +143,14 @@ impl Timeline {
         for open in std::mem::take(&mut self.open) {
             self.close(&open);
         }
+        // Rounded so that their sum is the tokens' own.
+        let (mut sum, mut told) = (0.0, 0);
+        for (t_s, tokens) in std::mem::take(&mut self.tokens) {
+            sum += tokens;
+            let whole = sum.round() as u64;
+            self.second(Nanos(t_s.saturating_mul(SECOND))).output_tokens = Some(whole.saturating_sub(told));
+            told = whole.max(told);
+        }
         let (Some((&first, _)), Some((&last, _))) = (self.seconds.first_key_value(), self.seconds.last_key_value())
         else {
             return Vec::new();
@@ -135,7 +165,7 @@ impl Timeline {
 }
 
 fn whole_seconds(at: Nanos) -> u64 {
-    at.0 / 1_000_000_000
+    at.0 / SECOND
 }
 
 #[cfg(test)]
@@ -155,9 +185,9 @@ mod tests {
     #[test]
     fn a_stall_is_a_row_of_zeros() {
         let mut timeline = Timeline::default();
-        timeline.push(&ended(500, 100, Outcome::Ok));
-        timeline.push(&ended(900, 200, Outcome::Timeout));
-        timeline.push(&ended(3100, 2500, Outcome::Ok));
+        timeline.push(&ended(500, 100, Outcome::Ok), false);
+        timeline.push(&ended(900, 200, Outcome::Timeout), false);
+        timeline.push(&ended(3100, 2500, Outcome::Ok), false);
         let rows = timeline.finish(1);
         let counts: Vec<_> = rows.iter().map(|r| (r.t_s, r.target, r.sent, r.ended, r.ok, r.errors)).collect();
         assert_eq!(counts, [(0, 1, 3, 2, 1, 1), (1, 1, 0, 0, 0, 0), (2, 1, 0, 0, 0, 0), (3, 1, 0, 1, 1, 0)]);
@@ -166,14 +196,28 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_in_the_seconds_that_they_arrived_in() {
+        let mut timeline = Timeline::default();
+        for user in 0..2 {
+            let mut sample = ended(4500 + user * 100, 4000, Outcome::Ok);
+            (sample.stamps.first_token, sample.stamps.last_token) = (Some(Nanos(SECOND)), Some(Nanos(SECOND * 4)));
+            sample.output_tokens = Some(50);
+            timeline.push(&sample, false);
+        }
+        let rows = timeline.finish(0);
+        let tokens: Vec<_> = rows.iter().map(|second| second.output_tokens).collect();
+        assert_eq!(tokens, [None, Some(33), Some(34), Some(33), Some(0)]);
+    }
+
+    #[test]
     fn only_a_few_seconds_are_open() {
         let mut timeline = Timeline::default();
         for i in 1..2000 {
-            timeline.push(&ended(i * 100, 20, Outcome::Ok));
+            timeline.push(&ended(i * 100, 20, Outcome::Ok), false);
             assert!(timeline.open.len() as u64 <= OPEN_SECONDS);
         }
         // After a long silence, too.
-        timeline.push(&ended(500_000, 20, Outcome::Ok));
+        timeline.push(&ended(500_000, 20, Outcome::Ok), false);
         assert_eq!(timeline.open.len(), 1);
         let rows = timeline.finish(0);
         assert_eq!(rows.len(), 501);

@@ -117,10 +117,11 @@ mod tests {
     use super::*;
     use crate::record::Nanos;
     use crate::stats::fixture::{MS, S, sample};
+    use crate::stats::slots::Loop;
 
     /// A window of `seconds` with `rows` answers of `ms` each, evenly.
     fn window(seconds: u64, rows: u64, ms: u64) -> Slots {
-        let mut slots = Slots::new(false);
+        let mut slots = Slots::new(Loop::Open);
         slots.window(Nanos(S), Some(Nanos(S + seconds * S)));
         for n in 0..rows {
             let mut row = sample(0, n);
@@ -129,7 +130,8 @@ mod tests {
             row.stamps.sent = Some(Nanos(planned));
             row.stamps.end = Some(Nanos(planned + ms * MS));
             slots.see(Nanos(planned), Nanos(planned + ms * MS));
-            slots.push(&row, false);
+            slots.work(&row, false);
+            slots.push(&row);
         }
         slots
     }
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn a_window_too_short_to_cut_has_no_units() {
         let short = BTreeMap::from([(0, {
-            let mut slots = Slots::new(false);
+            let mut slots = Slots::new(Loop::Open);
             slots.window(Nanos(0), Some(Nanos(200 * MS)));
             slots.see(Nanos(0), Nanos(MS));
             slots

@@ -1,7 +1,11 @@
 //! What an answer turned out to be. Wires fill it piece by piece, with stamps the transport gave them; they read no
 //! clock. What isn't filled is not known.
 
-use crate::record::{Nanos, Remarks};
+use super::thought::{Bit, Thoughts};
+use crate::record::{Nanos, Remark, Remarks};
+
+/// Most text kept of an answer: a million tokens have less.
+pub(super) const TEXT_LIMIT: usize = 4 << 20;
 
 /// An answer as far as it has come.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +54,15 @@ pub struct Answer {
     pub rejected: bool,
     /// What was odd about it and no failure.
     pub remarks: Remarks,
+    /// What it lacks, though the engine or the wire has ended it: it can't become complete any more.
+    pub(super) lacks: Option<String>,
+    /// Something was at a place where the answer should be, if only an empty text.
+    pub(super) seen: bool,
+    /// More text came than is kept.
+    pub(super) overfull: bool,
+    thinking: Thoughts,
+    /// The piece that began what `thinking` holds back, and how many such pieces there are.
+    held: Option<(Nanos, u32)>,
 }
 
 impl Answer {
@@ -59,8 +72,64 @@ impl Answer {
             return;
         }
         self.stamped(stamp);
+        if self.thinking.plain(text) {
+            self.first_answer.get_or_insert(stamp);
+            return self.keep(text);
+        }
+        let (mut thinking, held) = (std::mem::take(&mut self.thinking), self.held.take());
+        let (mut spoke, mut thought, mut first) = (false, false, held);
+        thinking.take(text, &mut |bit| {
+            // What was held back has turned out to be this.
+            let held = first.take();
+            match bit {
+                Bit::Text(text) => {
+                    spoke = true;
+                    self.first_answer.get_or_insert(held.map_or(stamp, |(since, _)| since));
+                    self.keep(text);
+                }
+                Bit::Thought => {
+                    thought = true;
+                    self.thoughts += held.map_or(0, |(_, pieces)| pieces);
+                }
+                Bit::Recant => {
+                    thought = true;
+                    self.recant();
+                    self.thoughts = self.chunks - 1;
+                }
+            }
+        });
+        if thought && !spoke {
+            self.thoughts += 1;
+        }
+        if thinking.waits() {
+            let whole = !spoke && !thought;
+            self.held = Some(match first {
+                Some((since, pieces)) => (since, pieces + 1),
+                None => (stamp, u32::from(whole)),
+            });
+        }
+        self.thinking = thinking;
+    }
+
+    /// All text so far was reasoning.
+    fn recant(&mut self) {
+        self.text.clear();
+        self.first_answer = None;
+    }
+
+    /// Takes a piece of a tool's call: output like any other.
+    pub(super) fn call(&mut self, arguments: &str, stamp: Nanos) {
+        self.stamped(stamp);
         self.first_answer.get_or_insert(stamp);
-        self.text.push_str(text);
+        self.keep(arguments);
+    }
+
+    fn keep(&mut self, text: &str) {
+        if self.text.len() + text.len() > TEXT_LIMIT {
+            self.overfull = true;
+        } else {
+            self.text.push_str(text);
+        }
     }
 
     /// Takes a piece of reasoning: a token like any other for the clock, but no part of the answer's text.
@@ -86,21 +155,72 @@ impl Answer {
 
     /// Takes the text of an answer that came whole: it has no first token.
     pub(super) fn whole(&mut self, text: &str) {
-        if !text.is_empty() {
-            self.chunks += 1;
-            self.text.push_str(text);
+        if text.is_empty() {
+            return;
         }
+        let (mut thinking, mut thought) = (std::mem::take(&mut self.thinking), false);
+        let before = self.text.len();
+        let mut take = |bit: Bit<'_>| match bit {
+            Bit::Text(text) => self.keep(text),
+            Bit::Thought => thought = true,
+            Bit::Recant => {
+                thought = true;
+                self.recant();
+            }
+        };
+        thinking.take(text, &mut take);
+        thinking.end(&mut take);
+        self.thinking = thinking;
+        if thought {
+            self.whole_thought();
+        }
+        if self.text.len() > before || self.overfull {
+            self.chunks += 1;
+        }
+    }
+
+    /// Takes a tool's call of an answer that came whole.
+    pub(super) fn whole_call(&mut self, arguments: &str) {
+        self.chunks += 1;
+        self.keep(arguments);
+    }
+
+    /// No more will come: what was held back is taken for what it looks like.
+    pub(super) fn close(&mut self) {
+        let mut thinking = std::mem::take(&mut self.thinking);
+        let held = self.held.take();
+        thinking.end(&mut |bit| match bit {
+            Bit::Text(text) => {
+                self.first_answer = self.first_answer.or(held.map(|(since, _)| since));
+                self.keep(text);
+            }
+            _ => self.thoughts += held.map_or(0, |(_, pieces)| pieces),
+        });
+        if thinking.open() {
+            self.remark(Remark::OpenThought);
+        }
+        self.thinking = thinking;
+    }
+
+    /// Notes something odd that is no failure.
+    pub(super) fn remark(&mut self, remark: Remark) {
+        self.remarks.add(remark);
+    }
+
+    /// Whether nothing that may still come can make it another answer, but for an error.
+    pub(super) fn over(&self) -> bool {
+        self.done.is_some() || self.error.is_some() || self.lacks.is_some()
+    }
+
+    /// The engine has ended an answer that isn't one.
+    pub(super) fn lack(&mut self, what: impl Into<String>) {
+        self.lacks.get_or_insert_with(|| what.into());
     }
 
     /// Notes an error, the first of them.
     pub(super) fn fail(&mut self, error: impl Into<String>) {
         self.error.get_or_insert_with(|| error.into());
     }
-}
-
-/// Milliseconds of a server's clock as nanoseconds; `None` for what is no time.
-pub(super) fn millis(ms: Option<f64>) -> Option<Nanos> {
-    ms.filter(|ms| ms.is_finite() && *ms >= 0.0).map(|ms| Nanos((ms * 1e6).round() as u64))
 }
 
 /// The start of an engine's error text, on one line, fit for a row.

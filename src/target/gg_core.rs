@@ -4,10 +4,11 @@
 //! The handshake and its renewal stand outside every timed region. That server can fall silent for good, so nothing
 //! here waits without the caller's deadline.
 
-use super::answer::{Answer, brief};
+use super::answer::{Answer, TEXT_LIMIT, brief};
+use super::lenient;
 use super::render::{Asked, Settings};
 use super::transport::{Marks, Stamped};
-use crate::record::{Nanos, Stopwatch};
+use crate::record::{Nanos, Remark, Stopwatch};
 use crate::scenario::plan::Endpoint;
 use crate::scenario::{GgCoreSpec, Task};
 use crate::workload::Item;
@@ -121,6 +122,28 @@ struct Frame {
     message: Option<String>,
 }
 
+impl Frame {
+    /// What can be read of an unusual frame; a count that can't be sets `bad`.
+    fn lenient(value: &Value, bad: &mut bool) -> Option<Self> {
+        let text = |at: &str| {
+            value.get(at).filter(|told| !told.is_null()).map(|told| lenient::said(Some(told)).text.into_owned())
+        };
+        let count = |at: &str, bad: &mut bool| lenient::count(value.get(at), bad);
+        Some(Self {
+            kind: value.get("type")?.as_str()?.to_owned(),
+            request_id: count("request_id", bad),
+            output: text("output"),
+            tokens_generated: count("tokens_generated", bad),
+            text: text("text"),
+            is_final: value.get("is_final").is_some_and(super::words::truthy),
+            error: value.get("error").filter(|error| super::words::truthy(error)).map(super::words::of),
+            error_code: text("error_code"),
+            code: count("code", bad).and_then(|code| u16::try_from(code).ok()),
+            message: text("message"),
+        })
+    }
+}
+
 impl GgConnection {
     /// Connects and shakes hands.
     pub(super) async fn open(endpoint: &Endpoint, token: &str, clock: Stopwatch) -> io::Result<Self> {
@@ -191,6 +214,10 @@ impl GgConnection {
             };
             let stamp = self.marks().last_read().unwrap_or_default();
             self.take(&frame, number, kicker.is_some(), stamp, answer);
+            if answer.overfull {
+                self.open = false;
+                return Err(io::Error::other(format!("more than {} MiB of text", TEXT_LIMIT >> 20)));
+            }
         }
         Ok(())
     }
@@ -204,9 +231,21 @@ impl GgConnection {
                 self.open = bytes[b"{\"type\":\"error\",\"code\":".len()..].first() == Some(&b'4');
                 return answer.fail(brief(&String::from_utf8_lossy(bytes)));
             }
-            Err(error) => {
-                self.open = false;
-                return answer.fail(format!("a frame that is not GG-CORE's JSON: {error}"));
+            Err(_) => {
+                let mended = lenient::read(bytes).ok();
+                let mut bad = false;
+                let frame = mended.as_ref().and_then(|(value, _)| Frame::lenient(value, &mut bad));
+                let Some(frame) = frame else {
+                    self.open = false;
+                    return answer.fail(format!("a frame that is not GG-CORE's JSON: {}", refusal_words(bytes)));
+                };
+                if mended.is_some_and(|(_, bad_text)| bad_text) {
+                    answer.remark(Remark::BadText);
+                }
+                if bad {
+                    answer.remark(Remark::BadCount);
+                }
+                frame
             }
         };
         if frame.request_id.is_some_and(|id| id != number) {

@@ -1,9 +1,9 @@
 //! Any other runtime that answers JSON over HTTP: a body template, and JSON pointers into its answer.
 
-use super::answer::Answer;
-use super::openai::error_text;
+use super::answer::{Answer, brief};
 use super::render::{Asked, Settings};
-use crate::record::Nanos;
+use super::{lenient, words};
+use crate::record::{Nanos, Remark};
 use crate::scenario::{JsonPointers, JsonSpec, JsonStream, TimeUnit};
 use serde_json::Value;
 
@@ -40,76 +40,115 @@ fn fill(value: &mut Value, spec: &JsonSpec, settings: &Settings, asked: &Asked<'
     }
 }
 
-/// Takes one object of a stream, or a whole answer.
-pub(super) fn take(spec: &JsonSpec, answer: &mut Answer, data: &[u8], stamp: Nanos) {
+/// Takes one object of a stream, or a whole answer (`streamed` false).
+pub(super) fn take(spec: &JsonSpec, answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: bool) {
     let data = data.trim_ascii();
     if data.is_empty() {
+        if !streamed {
+            answer.lack("an empty body");
+        }
         return;
     }
-    if spec.stream == JsonStream::Sse && data == b"[DONE]" {
-        answer.done = Some(stamp);
+    if streamed && spec.stream == JsonStream::Sse && data == b"[DONE]" {
+        if complete(spec, answer) {
+            answer.done = Some(stamp);
+        } else {
+            answer.lack("`[DONE]` came, and nothing said that the answer is complete");
+        }
         return;
     }
-    let object: Value = match serde_json::from_slice(data) {
-        Ok(object) => object,
-        Err(error) => return answer.fail(format!("an answer that is not JSON: {error}")),
+    let object = match lenient::read(data) {
+        Ok((object, bad_text)) => {
+            if bad_text {
+                answer.remark(Remark::BadText);
+            }
+            object
+        }
+        Err(_) => return answer.fail(format!("what is not JSON: {}", words::told(data))),
     };
     let at = &spec.answer;
-    let error = object.pointer(at.error.as_deref().unwrap_or("/error"));
-    if let Some(error) = error.filter(|error| truthy(error)) {
-        return answer.fail(error_text(error));
+    if let Some(error) = object.pointer(at.error.as_deref().unwrap_or("/error")).filter(|error| words::truthy(error)) {
+        return answer.fail(words::error_in(&object, false).unwrap_or_else(|| words::of(error)));
     }
-    let streamed = spec.stream != JsonStream::None;
-    if let Some(text) = at.text.as_deref().and_then(|at| object.pointer(at)).and_then(Value::as_str) {
-        if streamed { answer.piece(text, stamp) } else { answer.whole(text) }
-    } else if !streamed && at.text.is_some() {
-        answer.fail(format!("no text at `{}` of the answer", at.text.as_deref().unwrap_or_default()));
+    let place = |at: &Option<String>| object.pointer(at.as_deref()?);
+    let (text, vector) = (place(&at.text), place(&at.embedding));
+    let done = place(&at.done).is_some_and(words::truthy);
+    if text.is_none()
+        && vector.is_none()
+        && !done
+        && let Some(error) = words::error_in(&object, false)
+    {
+        return answer.fail(error);
     }
-    if let Some(list) = at.embedding.as_deref().and_then(|at| object.pointer(at)).and_then(Value::as_array) {
-        answer.vector = list.iter().map(|x| x.as_f64().map(|x| x as f32)).collect();
+    answer.seen |= text.is_some() || vector.is_some();
+    if let Some(text) = text {
+        let said = lenient::said(Some(text));
+        match (streamed, said.thought) {
+            (true, true) if said.text.is_empty() => answer.thought(stamp),
+            (true, _) => answer.piece(&said.text, stamp),
+            (false, thought) => {
+                if thought {
+                    answer.whole_thought();
+                }
+                answer.whole(&said.text);
+            }
+        }
+    } else if !streamed && let Some(at) = &at.text {
+        answer.fail(format!("no text at `{at}` of the answer: {}", brief(&String::from_utf8_lossy(data))));
+    }
+    if let Some(vector) = vector {
+        answer.vector = lenient::vector(Some(vector));
     }
     counts(at, answer, &object);
-    let done = match &at.done {
-        Some(at) => object.pointer(at).is_some_and(truthy),
-        None => !streamed,
-    };
-    if done {
+    if done || (!streamed && at.done.is_none()) {
         answer.done = Some(stamp);
+    }
+}
+
+/// Whether the answer is complete if it ends here: a reason to end was told, or none can be.
+fn complete(spec: &JsonSpec, answer: &Answer) -> bool {
+    let at = &spec.answer;
+    answer.finish.is_some() || (at.done.is_none() && at.finish.is_none() && answer.seen)
+}
+
+/// A stream came to its clean end without an end mark.
+pub(super) fn ended(spec: &JsonSpec, answer: &mut Answer, last: Nanos) {
+    if complete(spec, answer) {
+        answer.done = Some(last);
+        if spec.stream == JsonStream::Sse {
+            answer.remark(Remark::NoEnd);
+        }
     }
 }
 
 /// Counts and times, where the scenario says they lie and where they are there.
 fn counts(at: &JsonPointers, answer: &mut Answer, object: &Value) {
-    let number = |at: &Option<String>| object.pointer(at.as_deref()?);
-    let count = |at: &Option<String>| number(at).and_then(Value::as_u64);
-    let time = |place: &Option<String>| {
-        let value = number(place).and_then(Value::as_f64).filter(|x| x.is_finite() && *x >= 0.0)?;
-        let unit = match at.time_unit {
-            TimeUnit::Ns => 1.0,
-            TimeUnit::Us => 1e3,
-            TimeUnit::Ms => 1e6,
-            TimeUnit::S => 1e9,
-        };
-        Some(Nanos((value * unit).round() as u64))
+    let place = |at: &Option<String>| object.pointer(at.as_deref()?);
+    let mut bad = false;
+    let unit = match at.time_unit {
+        TimeUnit::Ns => 1.0,
+        TimeUnit::Us => 1e3,
+        TimeUnit::Ms => 1e6,
+        TimeUnit::S => 1e9,
     };
-    let keep = |old: &mut Option<u64>, new: Option<u64>| *old = new.or(*old);
-    keep(&mut answer.prompt_tokens, count(&at.prompt_tokens));
-    keep(&mut answer.cached_tokens, count(&at.cached_tokens));
-    keep(&mut answer.output_tokens, count(&at.output_tokens));
-    answer.server_total = time(&at.server_total).or(answer.server_total);
-    answer.server_prompt = time(&at.server_prompt).or(answer.server_prompt);
-    answer.server_output = time(&at.server_output).or(answer.server_output);
-    if let Some(finish) = number(&at.finish).and_then(Value::as_str) {
-        answer.finish = Some(finish.to_owned());
+    for (told, at) in [
+        (&mut answer.prompt_tokens, &at.prompt_tokens),
+        (&mut answer.cached_tokens, &at.cached_tokens),
+        (&mut answer.output_tokens, &at.output_tokens),
+    ] {
+        *told = lenient::count(place(at), &mut bad).or(*told);
     }
-}
-
-/// Null, false and the empty text say "no"; everything else says "yes".
-fn truthy(value: &Value) -> bool {
-    match value {
-        Value::Null => false,
-        Value::Bool(yes) => *yes,
-        Value::String(text) => !text.is_empty(),
-        _ => true,
+    for (told, at) in [
+        (&mut answer.server_total, &at.server_total),
+        (&mut answer.server_prompt, &at.server_prompt),
+        (&mut answer.server_output, &at.server_output),
+    ] {
+        *told = lenient::time(place(at), unit, &mut bad).or(*told);
+    }
+    if bad {
+        answer.remark(Remark::BadCount);
+    }
+    if let Some(finish) = lenient::reason(place(&at.finish)) {
+        answer.finish = Some(finish.into_owned());
     }
 }

@@ -2,29 +2,33 @@
 //! answers, and [`Target::exchange`] makes one request's story of it. No wire reads a clock.
 
 mod answer;
+mod body;
 pub mod discover;
 mod exposition;
 mod framing;
 mod gg_core;
 mod json;
 mod keep;
+mod lenient;
 mod ollama;
 mod openai;
+mod reading;
 mod render;
 mod route;
 pub mod scrape;
+mod thought;
 mod transport;
+mod words;
 
 pub use answer::Answer;
 
 use crate::host::is_own_limit;
 use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Stopwatch, chain};
+use crate::scenario::TargetSpec;
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
-use crate::scenario::{JsonStream, TargetSpec};
 use crate::workload::{Item, Workload};
-use answer::brief;
+use body::{Body, Framing};
 use bytes::Bytes;
-use framing::{Events, Lines};
 use keep::Keeping;
 use render::{Asked, Bodies, Settings, keep_limit};
 use route::{route, settings_for};
@@ -32,9 +36,6 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use transport::{HttpConnection, HttpRoute, Marks};
-
-/// Most bytes taken of an answer that comes whole.
-const BODY_LIMIT: usize = 64 << 20;
 
 /// A named engine under test, ready to be asked.
 #[derive(Debug)]
@@ -62,11 +63,9 @@ pub struct Target {
 #[derive(Default)]
 pub struct Link {
     connected: Option<Connected>,
+    body: Body,
     /// Why it has no connection, or can't use the one it had; `None` while it never had one.
     lost: Option<Opened>,
-    lines: Lines,
-    events: Events,
-    whole: Vec<u8>,
 }
 
 enum Connected {
@@ -120,8 +119,6 @@ pub struct Ask<'a> {
     pub nonce: Option<u32>,
     /// The engine's own answers to the turns before.
     pub history: Option<&'a [String]>,
-    /// Another limit of output tokens than the plan's.
-    pub max_tokens: Option<u32>,
 }
 
 /// Why an exchange broke off.
@@ -163,7 +160,7 @@ impl Target {
         let bust = plan.workload.prompt_cache == crate::scenario::PromptCache::Bust;
         let (system, limit) = (plan.workload.system.as_ref().map_or(0, String::len), keep_limit(plan.targets.len()));
         ready.bodies = Bodies::prepare(workload.items(), system, limit, bust, |item, turn, nonce| {
-            ready.render(item, turn, None, nonce, ready.settings.sampling.max_tokens)
+            ready.render(item, turn, None, nonce)
         });
         Ok(ready)
     }
@@ -171,26 +168,17 @@ impl Target {
     /// The bytes of a request's body.
     pub fn body(&self, ask: &Ask<'_>) -> Bytes {
         if ask.history.is_none()
-            && ask.max_tokens.is_none()
             && let Some(body) = self.bodies.get(ask.item, ask.turn, ask.nonce)
         {
             return body;
         }
         let item = &self.workload.items()[ask.item];
-        let max_tokens = ask.max_tokens.unwrap_or(self.settings.sampling.max_tokens);
-        self.render(item, ask.turn, ask.history, ask.nonce, max_tokens).into()
+        self.render(item, ask.turn, ask.history, ask.nonce).into()
     }
 
-    fn render(
-        &self,
-        item: &Item,
-        turn: usize,
-        history: Option<&[String]>,
-        nonce: Option<u32>,
-        max_tokens: u32,
-    ) -> Vec<u8> {
+    fn render(&self, item: &Item, turn: usize, history: Option<&[String]>, nonce: Option<u32>) -> Vec<u8> {
         let (settings, model) = (&self.settings, self.model.as_str());
-        let asked = Asked::new(settings, item, turn, history, nonce, max_tokens);
+        let asked = Asked::new(settings, item, turn, history, nonce);
         let body = match &self.spec {
             TargetSpec::Ollama(spec) => ollama::body(spec, model, settings, &asked),
             TargetSpec::OpenAi(spec) => openai::body(spec, model, settings, &asked),
@@ -266,9 +254,10 @@ impl Target {
         let stopped = {
             let story = self.story(link, body, &mut answer, &mut again);
             tokio::select! {
+                // The limit is looked at first: a story that never has to wait must not outrun it.
                 biased;
-                told = story => told.map_err(Some),
                 () = cut => Err(None),
+                told = story => told.map_err(Some),
             }
         };
         let now = self.clock.now();
@@ -276,7 +265,7 @@ impl Target {
         let sent = again.first_sent.or(sent);
         let read_to_the_end = stopped.is_ok();
         let outcome = match stopped {
-            Err(None) => {
+            Err(None) if !answer.over() => {
                 let words = if first_byte.is_some() { "the answer was not complete" } else { "no reply" };
                 answer.error = Some(format!("{words} within the time allowed"));
                 Outcome::Timeout
@@ -289,7 +278,7 @@ impl Target {
                 answer.error = Some(error);
                 Outcome::Unsent
             }
-            Err(Some(Break::Midway(error))) if answer.done.is_none() => {
+            Err(Some(Break::Midway(error))) if !answer.over() => {
                 answer.fail(format!("the answer broke off: {error}"));
                 Outcome::Truncated
             }
@@ -322,7 +311,7 @@ impl Target {
     }
 
     async fn attempt(&self, link: &mut Link, body: Bytes, answer: &mut Answer) -> Result<(), Break> {
-        let Link { connected, lines, events, whole, .. } = link;
+        let Link { connected, body: read, .. } = link;
         match connected {
             None => Err(Break::Unanswered("no connection".into())),
             Some(Connected::GgCore(connection)) => {
@@ -337,78 +326,17 @@ impl Target {
                 let sent = connection.send(route, body).await;
                 let mut head = sent.map_err(|error| broken(connection.marks(), error))?;
                 (answer.status, answer.retry_after) = (Some(head.status), head.retry_after);
-                lines.clear();
-                events.clear();
-                whole.clear();
-                let streamed = self.streamed() && head.status == 200;
-                let mut last = Nanos::default();
-                loop {
-                    match connection.piece(&mut head).await {
-                        Ok(Some((bytes, stamp))) => {
-                            last = stamp;
-                            let fits = if streamed {
-                                lines.push(&bytes, |line| self.line(events, answer, line, stamp))
-                            } else {
-                                whole.extend_from_slice(&bytes);
-                                whole.len() <= BODY_LIMIT
-                            };
-                            if !fits {
-                                return Err(Break::Midway(format!("more than {} MiB in one piece", BODY_LIMIT >> 20)));
-                            }
-                        }
-                        Ok(None) => break,
-                        Err(error) => return Err(Break::Midway(error)),
-                    }
-                }
-                if head.status != 200 {
+                let fine = (200..300).contains(&head.status);
+                read.begin(if fine { self.framing() } else { Framing::Refusal });
+                let told = self.read(connection, &mut head, read, answer).await;
+                if !fine {
                     answer.rejected = matches!(head.status, 429 | 503);
-                    answer.error = Some(refusal_text(whole));
-                } else if streamed {
-                    // A last line without its end is still a line.
-                    let rest = std::mem::take(lines);
-                    if !rest.rest().is_empty() {
-                        self.line(events, answer, rest.rest(), last);
-                    }
-                } else {
-                    self.take(answer, whole, last, false);
+                    answer.error = Some(words::told(read.whole()));
+                } else if told.is_ok() {
+                    self.ended(read, answer);
                 }
-                Ok(())
+                told
             }
-        }
-    }
-
-    /// Whether answers come as a stream on this target.
-    fn streamed(&self) -> bool {
-        match &self.spec {
-            TargetSpec::Json(spec) => spec.stream != JsonStream::None,
-            _ => self.settings.stream,
-        }
-    }
-
-    /// Takes one line of a stream.
-    fn line(&self, events: &mut Events, answer: &mut Answer, line: &[u8], stamp: Nanos) {
-        let sse = match &self.spec {
-            TargetSpec::OpenAi(_) => true,
-            TargetSpec::Json(spec) => spec.stream == JsonStream::Sse,
-            _ => false,
-        };
-        if sse {
-            events.line(line, |data| self.take(answer, data, stamp, true));
-        } else {
-            self.take(answer, line, stamp, true);
-        }
-    }
-
-    fn take(&self, answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: bool) {
-        // What comes after an error is no answer any more.
-        if answer.error.is_some() {
-            return;
-        }
-        match &self.spec {
-            TargetSpec::Ollama(_) => ollama::take(answer, data, stamp, streamed),
-            TargetSpec::OpenAi(_) => openai::take(answer, data, stamp, streamed),
-            TargetSpec::Json(spec) => json::take(spec, answer, data, stamp),
-            TargetSpec::GgCore(_) => {}
         }
     }
 }
@@ -448,12 +376,14 @@ impl Link {
 
 /// How an answer that was read to its end turned out.
 fn settled(answer: &mut Answer) -> Outcome {
+    answer.close();
     match (answer.status, &answer.error) {
         (_, Some(_)) if answer.rejected => Outcome::Rejected,
-        (Some(status), Some(_)) if status != 200 => Outcome::HttpStatus,
+        (Some(status), Some(_)) if !(200..300).contains(&status) => Outcome::HttpStatus,
         (_, Some(_)) => Outcome::ErrorFrame,
         (_, None) if answer.done.is_none() => {
-            answer.fail("the answer ended without its end marker");
+            let words = answer.lacks.take();
+            answer.fail(words.unwrap_or_else(|| "the answer ended without its end marker".to_owned()));
             Outcome::Truncated
         }
         _ => Outcome::Ok,
@@ -462,19 +392,4 @@ fn settled(answer: &mut Answer) -> Outcome {
 
 fn broken(marks: &Marks, error: String) -> Break {
     if marks.first_read().is_none() { Break::Unanswered(error) } else { Break::Midway(error) }
-}
-
-/// The engine's own words in the body of a refusal.
-fn refusal_text(body: &[u8]) -> String {
-    let told = serde_json::from_slice::<serde_json::Value>(body).ok();
-    let mut text = told.as_ref().and_then(|value| value.get("error")).map(openai::error_text);
-    // Ollama from 0.30 on hands on what its engine's server said, JSON in a text.
-    let inner = text.as_deref().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    if let Some(error) = inner.as_ref().and_then(|value| value.get("error")) {
-        text = Some(openai::error_text(error));
-    }
-    match text.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()) {
-        text if text.trim().is_empty() => "an empty body".to_owned(),
-        text => brief(&text),
-    }
 }

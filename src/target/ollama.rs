@@ -5,7 +5,8 @@
 
 use super::answer::Answer;
 use super::render::{Asked, Settings, label_schema};
-use crate::record::Nanos;
+use super::{lenient, words};
+use crate::record::{Nanos, Remark};
 use crate::scenario::{Constrain, OllamaSpec, PromptFormat, Task};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -99,12 +100,19 @@ struct Line<'a> {
     error: Option<Value>,
     total_duration: Option<u64>,
     load_duration: Option<u64>,
+    // Zero-valued fields are left out on the wire: on a final line absent means zero. What is null is not known.
+    #[serde(default = "zero")]
     prompt_eval_count: Option<u64>,
     prompt_eval_cached_count: Option<u64>,
     prompt_eval_duration: Option<u64>,
+    #[serde(default = "zero")]
     eval_count: Option<u64>,
     eval_duration: Option<u64>,
     embeddings: Option<Vec<Vec<f32>>>,
+}
+
+fn zero() -> Option<u64> {
+    Some(0)
 }
 
 #[derive(Deserialize)]
@@ -113,34 +121,66 @@ struct Message<'a> {
     content: Cow<'a, str>,
     #[serde(borrow, default)]
     thinking: Cow<'a, str>,
+    tool_calls: Option<Vec<Value>>,
 }
 
 /// Takes one line of a stream, or a whole answer (`streamed` false).
 pub(super) fn take(answer: &mut Answer, line: &[u8], stamp: Nanos, streamed: bool) {
-    if line.trim_ascii().is_empty() {
+    let line = line.trim_ascii();
+    if line.is_empty() {
+        if !streamed {
+            answer.lack("an empty body");
+        }
         return;
     }
-    let line: Line<'_> = match serde_json::from_slice(line) {
-        Ok(line) => line,
-        Err(error) => return answer.fail(format!("a line that is not Ollama's JSON: {error}")),
-    };
-    if let Some(error) = line.error {
-        return answer.fail(error.as_str().map_or_else(|| error.to_string(), str::to_owned));
+    // The usual line is read without a copy. What says nothing that an answer says may be an error of another form.
+    let usual: Option<Line<'_>> = serde_json::from_slice(line).ok();
+    if let Some(line) = usual.filter(|line| line.error.is_none() && line.says()) {
+        return take_line(answer, line, stamp, streamed);
     }
+    match lenient::read(line) {
+        Err(_) => answer.fail(format!("what is not Ollama's JSON: {}", words::told(line))),
+        Ok((value, bad_text)) => {
+            if bad_text {
+                answer.remark(Remark::BadText);
+            }
+            if let Some(error) = words::error_in(&value, value.get("response").is_none()) {
+                return answer.fail(error);
+            }
+            let mut bad = false;
+            let line = Line::lenient(&value, &mut bad);
+            if bad {
+                answer.remark(Remark::BadCount);
+            }
+            take_line(answer, line, stamp, streamed);
+        }
+    }
+}
+
+fn take_line(answer: &mut Answer, line: Line<'_>, stamp: Nanos, streamed: bool) {
     let (text, thought) = match &line.message {
         Some(message) => (message.content.as_ref(), message.thinking.as_ref()),
         None => (line.response.as_ref(), line.thinking.as_ref()),
     };
-    match (streamed, text.is_empty(), thought.is_empty()) {
-        (true, false, _) => answer.piece(text, stamp),
-        (true, true, false) => answer.thought(stamp),
-        (false, _, unthought) => {
-            if !unthought {
-                answer.whole_thought();
-            }
-            answer.whole(text);
+    let calls: Vec<String> = line.calls().collect();
+    // A stream's last line has no text: a first line that has all is a whole answer.
+    let whole = streamed && line.done && answer.chunks == 0 && !(text.is_empty() && calls.is_empty());
+    if whole {
+        answer.remark(Remark::NoStream);
+    }
+    if whole || !streamed {
+        if !thought.is_empty() {
+            answer.whole_thought();
         }
-        _ => {}
+        answer.whole(text);
+        calls.iter().for_each(|call| answer.whole_call(call));
+    } else {
+        match (text.is_empty(), thought.is_empty()) {
+            (false, _) => answer.piece(text, stamp),
+            (true, false) => answer.thought(stamp),
+            (true, true) => {}
+        }
+        calls.iter().for_each(|call| answer.call(call, stamp));
     }
     let embedded = line.embeddings.is_some();
     if let Some(vector) = line.embeddings.and_then(|all| all.into_iter().next()) {
@@ -152,17 +192,78 @@ pub(super) fn take(answer: &mut Answer, line: &[u8], stamp: Nanos, streamed: boo
         }
         return;
     }
+    if let Some(reason @ ("error" | "abort")) = line.done_reason.as_deref() {
+        answer.fail(format!("the engine ended its answer with done_reason `{reason}`"));
+    }
     answer.done = Some(stamp);
     answer.finish = line.done_reason;
     answer.server_total = line.total_duration.map(Nanos);
     answer.server_load = line.load_duration.map(Nanos);
-    answer.prompt_tokens = line.prompt_eval_count;
     answer.cached_tokens = line.prompt_eval_cached_count;
+    answer.prompt_tokens = line.prompt_eval_count.filter(|count| !embedded || *count > 0);
     if !embedded {
-        // Zero-valued fields are left out on the wire: on a final line absent means zero.
-        answer.prompt_tokens = Some(line.prompt_eval_count.unwrap_or(0));
-        answer.output_tokens = Some(line.eval_count.unwrap_or(0));
+        answer.output_tokens = line.eval_count;
         answer.server_prompt = line.prompt_eval_duration.map(Nanos);
         answer.server_output = line.eval_duration.map(Nanos);
+    }
+}
+
+impl<'a> Line<'a> {
+    /// Whether it has anything that only an answer has.
+    fn says(&self) -> bool {
+        self.done || self.message.is_some() || !self.response.is_empty() || self.embeddings.is_some()
+    }
+
+    /// What can be read of an unusual line; a count or a time that can't be sets `bad`.
+    fn lenient(value: &'a Value, bad: &mut bool) -> Self {
+        let counted = |at: &str, bad: &mut bool| match value.get(at) {
+            None => zero(),
+            told => lenient::count(told, bad),
+        };
+        let time = |at: &str, bad: &mut bool| lenient::time(value.get(at), 1.0, bad).map(|time| time.0);
+        let response = lenient::said(value.get("response"));
+        let done = match value.get("done") {
+            Some(Value::String(word)) => word == "true",
+            told => told.is_some_and(words::truthy),
+        };
+        let vectors = value.get("embeddings").and_then(Value::as_array);
+        let vectors = vectors.map(|all| match all.first() {
+            Some(Value::Number(_)) => lenient::vector(value.get("embeddings")).into_iter().collect(),
+            first => lenient::vector(first).into_iter().collect(),
+        });
+        Self {
+            response: response.text,
+            thinking: if response.thought { "…".into() } else { lenient::text(value.get("thinking")) },
+            message: value.get("message").filter(|message| message.is_object()).map(|message| {
+                let content = lenient::said(message.get("content"));
+                Message {
+                    content: content.text,
+                    thinking: if content.thought { "…".into() } else { lenient::text(message.get("thinking")) },
+                    tool_calls: message.get("tool_calls").and_then(Value::as_array).cloned(),
+                }
+            }),
+            done,
+            done_reason: lenient::reason(value.get("done_reason")).map(Cow::into_owned),
+            error: None,
+            total_duration: time("total_duration", bad),
+            load_duration: time("load_duration", bad),
+            prompt_eval_count: counted("prompt_eval_count", bad),
+            prompt_eval_cached_count: lenient::count(value.get("prompt_eval_cached_count"), bad),
+            prompt_eval_duration: time("prompt_eval_duration", bad),
+            eval_count: counted("eval_count", bad),
+            eval_duration: time("eval_duration", bad),
+            // The older route has one vector, under another name.
+            embeddings: vectors.or_else(|| lenient::vector(value.get("embedding")).map(|vector| vec![vector])),
+        }
+    }
+
+    /// What tools' calls say: their arguments, as text.
+    fn calls(&self) -> impl Iterator<Item = String> {
+        let calls = self.message.iter().filter_map(|message| message.tool_calls.as_ref()).flatten();
+        calls.filter_map(|call| {
+            let function = call.get("function").filter(|function| function.is_object())?;
+            let arguments = function.get("arguments").unwrap_or(&Value::Null);
+            Some(arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned))
+        })
     }
 }

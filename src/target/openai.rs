@@ -2,9 +2,10 @@
 //!
 //! llama-server's `timings` are taken where they come. A role chunk and empty content are no token.
 
-use super::answer::{Answer, millis};
+use super::answer::{Answer, brief};
 use super::render::{Asked, Settings, label_schema};
-use crate::record::Nanos;
+use super::{lenient, words};
+use crate::record::{Nanos, Remark};
 use crate::scenario::{Constrain, OpenAiSpec, PromptFormat, Task};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -69,7 +70,7 @@ pub(super) fn body(spec: &OpenAiSpec, model: &str, settings: &Settings, asked: &
     Value::Object(body)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Chunk<'a> {
     #[serde(borrow, default)]
     choices: Vec<Choice<'a>>,
@@ -87,10 +88,11 @@ struct Choice<'a> {
     message: Option<Message<'a>>,
     #[serde(borrow)]
     text: Option<Cow<'a, str>>,
-    finish_reason: Option<String>,
+    #[serde(borrow)]
+    finish_reason: Option<Cow<'a, str>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
     content: Option<Cow<'a, str>>,
@@ -98,9 +100,29 @@ struct Message<'a> {
     reasoning_content: Option<Cow<'a, str>>,
     #[serde(borrow)]
     reasoning: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    thinking: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    tool_calls: Option<Vec<ToolCall<'a>>>,
+    #[serde(borrow)]
+    function_call: Option<Function<'a>>,
 }
 
 #[derive(Deserialize)]
+struct ToolCall<'a> {
+    #[serde(borrow)]
+    function: Option<Function<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    arguments: Option<Cow<'a, str>>,
+}
+
+#[derive(Default, Deserialize)]
 struct Usage {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
@@ -130,52 +152,173 @@ struct Embedding {
 pub(super) fn take(answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: bool) {
     let data = data.trim_ascii();
     if streamed && data == b"[DONE]" {
-        answer.done = Some(stamp);
-        return;
+        return match answer.finish {
+            Some(_) => answer.done = Some(stamp),
+            None => answer.lack("`[DONE]` came, and nothing said why the answer ended: no finish_reason"),
+        };
     }
-    let chunk: Chunk<'_> = match serde_json::from_slice(data) {
-        Ok(chunk) => chunk,
-        Err(error) => return answer.fail(format!("an event that is not OpenAI's JSON: {error}")),
-    };
-    if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
-        return answer.fail(error_text(&error));
+    // The usual chunk is read without a copy. What has no choices may be anything, an error among others.
+    let usual: Option<Chunk<'_>> = serde_json::from_slice(data).ok();
+    if let Some(chunk) =
+        usual.filter(|chunk| chunk.error.is_none() && (!chunk.choices.is_empty() || chunk.data.is_some()))
+    {
+        return take_chunk(answer, chunk, data, stamp, streamed);
     }
-    for choice in &chunk.choices {
-        let message = choice.delta.as_ref().or(choice.message.as_ref());
-        let text = message.and_then(|m| m.content.as_deref()).or(choice.text.as_deref()).unwrap_or_default();
-        let thought = message
-            .and_then(|m| m.reasoning_content.as_deref().or(m.reasoning.as_deref()))
-            .is_some_and(|thought| !thought.is_empty());
-        match (streamed, text.is_empty()) {
-            (true, false) => answer.piece(text, stamp),
-            (true, true) if thought => answer.thought(stamp),
-            (true, true) => {}
-            (false, _) => {
-                if thought {
-                    answer.whole_thought();
-                }
-                answer.whole(text);
+    match lenient::read(data) {
+        Err(_) if data.is_empty() => answer.lack("an empty body"),
+        Err(_) => answer.fail(format!("what is not OpenAI's JSON: {}", words::told(data))),
+        Ok((value, bad_text)) => {
+            if bad_text {
+                answer.remark(Remark::BadText);
             }
+            let bare = value.get("choices").is_none_or(Value::is_null);
+            if let Some(error) = words::error_in(&value, bare) {
+                return answer.fail(error);
+            }
+            let mut bad = false;
+            let chunk = Chunk::lenient(&value, &mut bad);
+            if bad {
+                answer.remark(Remark::BadCount);
+            }
+            take_chunk(answer, chunk, data, stamp, streamed);
         }
-        if let Some(finish) = &choice.finish_reason {
-            answer.finish = Some(finish.clone());
-        }
+    }
+}
+
+fn take_chunk(answer: &mut Answer, chunk: Chunk<'_>, data: &[u8], stamp: Nanos, streamed: bool) {
+    for choice in &chunk.choices {
+        take_choice(answer, choice, stamp, streamed);
     }
     let embedded = chunk.data.is_some();
     if let Some(first) = chunk.data.and_then(|all| all.into_iter().next()) {
         answer.vector = Some(first.embedding);
     }
-    if let Some(usage) = chunk.usage {
-        take_usage(answer, &usage, embedded);
+    if let Some(usage) = &chunk.usage {
+        take_usage(answer, usage, embedded);
     }
-    if let Some(timings) = chunk.timings {
-        take_timings(answer, &timings);
+    if let Some(timings) = &chunk.timings {
+        take_timings(answer, timings);
     }
-    if !streamed {
-        if answer.finish.is_none() && !embedded {
-            answer.fail("an answer without a finish_reason");
-        } else {
-            answer.done = Some(stamp);
+    if embedded || (!streamed && answer.finish.is_some()) {
+        answer.done = Some(stamp);
+    } else if !streamed {
+        answer.lack(format!("neither a finish_reason nor a vector in {}", brief(&String::from_utf8_lossy(data))));
+    }
+}
+
+fn take_choice(answer: &mut Answer, choice: &Choice<'_>, stamp: Nanos, streamed: bool) {
+    let message = choice.delta.as_ref().or(choice.message.as_ref());
+    let text = message.and_then(|m| m.content.as_deref()).or(choice.text.as_deref()).unwrap_or_default();
+    let thought = message.is_some_and(|m| {
+        [&m.reasoning_content, &m.reasoning, &m.thinking].iter().any(|t| t.as_deref().is_some_and(|t| !t.is_empty()))
+    });
+    match (streamed, text.is_empty()) {
+        (true, false) => answer.piece(text, stamp),
+        (true, true) if thought => answer.thought(stamp),
+        (true, true) => {}
+        (false, _) => {
+            if thought {
+                answer.whole_thought();
+            }
+            answer.whole(text);
+        }
+    }
+    if let Some(message) = message {
+        let calls = message.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref());
+        for call in calls.chain(&message.function_call) {
+            let (name, arguments) =
+                (call.name.as_deref().unwrap_or_default(), call.arguments.as_deref().unwrap_or_default());
+            match (name.is_empty() && arguments.is_empty(), streamed) {
+                (true, _) => {}
+                (false, true) => answer.call(arguments, stamp),
+                (false, false) => answer.whole_call(arguments),
+            }
+        }
+    }
+    if let Some(finish) = choice.finish_reason.as_deref().filter(|finish| !finish.is_empty()) {
+        if matches!(finish, "error" | "abort" | "aborted") {
+            answer.fail(format!("the engine ended its answer with finish_reason `{finish}`"));
+        }
+        answer.finish = Some(finish.to_owned());
+    }
+}
+
+/// A stream came to its clean end without `[DONE]`.
+pub(super) fn ended(answer: &mut Answer, last: Nanos) {
+    if answer.finish.is_some() {
+        answer.done = Some(last);
+        answer.remark(Remark::NoEnd);
+    }
+}
+
+impl<'a> Chunk<'a> {
+    /// What can be read of an unusual chunk; a count that can't be sets `bad`.
+    fn lenient(value: &'a Value, bad: &mut bool) -> Self {
+        let list = |at: &str| value.get(at).and_then(Value::as_array);
+        let some = |at: &str| value.get(at).filter(|value| value.is_object());
+        Self {
+            choices: list("choices").map_or_else(Vec::new, |all| all.iter().map(Choice::lenient).collect()),
+            usage: some("usage").map(|usage| Usage {
+                prompt_tokens: lenient::count(usage.get("prompt_tokens"), bad),
+                completion_tokens: lenient::count(usage.get("completion_tokens"), bad),
+                prompt_tokens_details: usage
+                    .get("prompt_tokens_details")
+                    .map(|details| Details { cached_tokens: lenient::count(details.get("cached_tokens"), bad) }),
+            }),
+            timings: some("timings").map(|timings| Timings {
+                cache_n: lenient::count(timings.get("cache_n"), bad),
+                prompt_n: lenient::count(timings.get("prompt_n"), bad),
+                prompt_ms: milliseconds(timings.get("prompt_ms"), bad),
+                predicted_n: lenient::count(timings.get("predicted_n"), bad),
+                predicted_ms: milliseconds(timings.get("predicted_ms"), bad),
+            }),
+            error: None,
+            data: list("data").map(|all| {
+                let vector =
+                    |item: &Value| lenient::vector(item.get("embedding")).map(|embedding| Embedding { embedding });
+                all.first().and_then(vector).into_iter().collect()
+            }),
+        }
+    }
+}
+
+fn milliseconds(value: Option<&Value>, bad: &mut bool) -> Option<f64> {
+    lenient::time(value, 1e6, bad).map(|time| time.0 as f64 / 1e6)
+}
+
+impl<'a> Choice<'a> {
+    fn lenient(value: &'a Value) -> Self {
+        let message = |at: &str| value.get(at).filter(|value| value.is_object()).map(Message::lenient);
+        Self {
+            delta: message("delta"),
+            message: message("message"),
+            text: value.get("text").map(|text| lenient::said(Some(text)).text),
+            finish_reason: lenient::reason(value.get("finish_reason")),
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    fn lenient(value: &'a Value) -> Self {
+        let content = lenient::said(value.get("content"));
+        let text = |at: &str| Some(lenient::text(value.get(at)));
+        let function = |call: Option<&'a Value>| {
+            let call = call.filter(|call| call.is_object())?;
+            let arguments = call.get("arguments").filter(|arguments| !arguments.is_null());
+            Some(Function {
+                name: call.get("name").and_then(Value::as_str).map(Cow::from),
+                arguments: arguments.map(|told| told.as_str().map_or_else(|| told.to_string().into(), Cow::from)),
+            })
+        };
+        let calls = value.get("tool_calls").and_then(Value::as_array);
+        Self {
+            content: Some(content.text),
+            reasoning_content: text("reasoning_content"),
+            reasoning: text("reasoning"),
+            thinking: if content.thought { Some("…".into()) } else { text("thinking") },
+            tool_calls: calls
+                .map(|all| all.iter().map(|call| ToolCall { function: function(call.get("function")) }).collect()),
+            function_call: function(value.get("function_call")),
         }
     }
 }
@@ -196,22 +339,22 @@ fn take_usage(answer: &mut Answer, usage: &Usage, embedded: bool) {
 
 /// llama-server's own times. It tells no total: queueing is in none of its fields.
 fn take_timings(answer: &mut Answer, timings: &Timings) {
-    answer.server_prompt = millis(timings.prompt_ms);
-    answer.server_output = millis(timings.predicted_ms);
+    let mut bad = false;
+    let mut time = |ms: Option<f64>| {
+        let told = ms.filter(|ms| ms.is_finite() && *ms >= 0.0).map(|ms| Nanos((ms * 1e6).round() as u64));
+        bad |= ms.is_some() && told.is_none();
+        told
+    };
+    answer.server_prompt = time(timings.prompt_ms);
+    answer.server_output = time(timings.predicted_ms);
+    if bad {
+        answer.remark(Remark::BadCount);
+    }
     if let (Some(cached), Some(fresh)) = (timings.cache_n, timings.prompt_n) {
         answer.cached_tokens = Some(cached);
-        answer.prompt_tokens.get_or_insert(cached + fresh);
+        answer.prompt_tokens.get_or_insert(cached.saturating_add(fresh));
     }
     if let Some(predicted) = timings.predicted_n {
         answer.output_tokens.get_or_insert(predicted);
     }
-}
-
-/// `{"message": ...}`, a text, or whatever it is.
-pub(super) fn error_text(error: &Value) -> String {
-    error
-        .get("message")
-        .and_then(Value::as_str)
-        .or_else(|| error.as_str())
-        .map_or_else(|| error.to_string(), str::to_owned)
 }

@@ -57,7 +57,6 @@ impl<'a> Asked<'a> {
         turn: usize,
         history: Option<&'a [String]>,
         nonce: Option<u32>,
-        max_tokens: u32,
     ) -> Self {
         let mut talk: Vec<(&'static str, std::borrow::Cow<'a, str>)> = Vec::new();
         if let Some(system) = &settings.system {
@@ -74,7 +73,7 @@ impl<'a> Asked<'a> {
         if let (Some(nonce), Some(first)) = (nonce, talk.first_mut()) {
             first.1 = (nonce_text(nonce) + &first.1).into();
         }
-        Self { prompt: as_text(settings.task, &talk), talk, max_tokens }
+        Self { prompt: as_text(settings.task, &talk), talk, max_tokens: settings.sampling.max_tokens }
     }
 
     /// The messages, as JSON.

@@ -3,6 +3,8 @@
 //! The room's one place that reads files: once, before the run, within a limit, and every error with its line. The CSV
 //! reader's door on the way in.
 
+mod odd;
+mod sheet;
 mod trace;
 
 pub use trace::read_trace;
@@ -12,9 +14,10 @@ use super::{Item, Turn};
 use crate::scenario::{
     CsvPrompts, History, InlinePrompt, JsonlPrompts, PromptsSpec, Task, TextPrompts, TextSplit, TurnSpec, data_path,
 };
+use odd::{Odd, whole_text};
 use std::fmt;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Bytes of a data file, at most.
@@ -35,6 +38,8 @@ pub struct SourceError {
     pub column: Option<u64>,
     /// What is wrong.
     pub message: String,
+    /// The field of the scenario that asks for what isn't there, as a path.
+    pub setting: Option<String>,
 }
 
 impl std::error::Error for SourceError {}
@@ -54,7 +59,16 @@ impl fmt::Display for SourceError {
     }
 }
 
-/// Reads the prompts of a scenario, the instruction around each text. Paths start from `base`.
+/// Prompts, and what was odd about their data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompts {
+    /// The prompts.
+    pub items: Vec<Item>,
+    /// Sentences on what was read otherwise than it is written, with file and line.
+    pub odd: Vec<String>,
+}
+
+/// Reads the prompts of a scenario, as [`read_prompts`] does, and leaves out what was odd.
 pub fn read_items(
     spec: &PromptsSpec,
     base: &Path,
@@ -64,14 +78,43 @@ pub fn read_items(
     seed: u64,
     history: History,
 ) -> Result<Vec<Item>, SourceError> {
+    read_prompts(spec, base, task, labels, instruction, seed, history).map(|prompts| prompts.items)
+}
+
+/// Reads the prompts of a scenario, the instruction around each text. Paths start from `base`.
+pub fn read_prompts(
+    spec: &PromptsSpec,
+    base: &Path,
+    task: Task,
+    labels: &[String],
+    instruction: Option<&str>,
+    seed: u64,
+    history: History,
+) -> Result<Prompts, SourceError> {
     let default = if task == Task::Classify { CLASSIFY } else { "{text}" };
     let instruction = instruction.unwrap_or(default).replace("{labels}", &labels.join(", "));
     let maker = Maker { task, labels, instruction, scripted: history == History::Scripted };
+    let mut odd = Vec::new();
     let (items, file) = match spec {
         PromptsSpec::Inline(prompts) => (maker.inline(prompts)?, None),
-        PromptsSpec::Csv(csv) => (maker.csv(csv, Source::open(base, &csv.path)?)?, Some(&csv.path)),
-        PromptsSpec::Jsonl(jsonl) => (maker.jsonl(jsonl, Source::open(base, &jsonl.path)?)?, Some(&jsonl.path)),
-        PromptsSpec::Text(text) => (maker.text(text, Source::open(base, &text.path)?)?, Some(&text.path)),
+        PromptsSpec::Csv(csv) => {
+            let source = Source::open(base, &csv.path)?;
+            let items = maker.csv(csv, &source)?;
+            odd.extend(source.odd.told(&source.path));
+            (items, Some(&csv.path))
+        }
+        PromptsSpec::Jsonl(jsonl) => {
+            let source = Source::open(base, &jsonl.path)?;
+            let items = maker.jsonl(jsonl, &source)?;
+            odd.extend(source.odd.told(&source.path));
+            (items, Some(&jsonl.path))
+        }
+        PromptsSpec::Text(text) => {
+            let source = Source::open(base, &text.path)?;
+            let items = maker.text(text, &source)?;
+            odd.extend(source.odd.told(&source.path));
+            (items, Some(&text.path))
+        }
         PromptsSpec::Synthetic(spec) => {
             let conversations = synthetic::conversations(spec, seed);
             let item = |(i, texts): (usize, Vec<String>)| maker.item(i, None, texts, None);
@@ -80,21 +123,27 @@ pub fn read_items(
     };
     if items.is_empty() {
         let file = file.map(|path| base.join(path));
-        return Err(SourceError { file, line: None, column: None, message: "there are no prompts in it".to_owned() });
+        let message = "there are no prompts in it".to_owned();
+        return Err(SourceError { file, line: None, column: None, message, setting: None });
     }
-    Ok(items)
+    Ok(Prompts { items, odd })
 }
 
 /// An open data file.
 struct Source {
     path: PathBuf,
     file: File,
+    /// Lines with characters that can't be read.
+    odd: Odd,
 }
 
 impl Source {
     fn open(base: &Path, path: &Path) -> Result<Self, SourceError> {
         let joined = base.join(path);
-        let whole = |message: String| SourceError { file: Some(joined.clone()), line: None, column: None, message };
+        let whole = |message: String| {
+            let file = Some(joined.clone());
+            SourceError { file, line: None, column: None, message, setting: None }
+        };
         let path = data_path(base, path).map_err(whole)?;
         let size = std::fs::metadata(&path).map(|facts| facts.len()).unwrap_or(0);
         if size > MAX_BYTES {
@@ -102,7 +151,7 @@ impl Source {
             return Err(whole(format!("the file has {size} bytes, and the limit is {limit} MiB")));
         }
         let file = File::open(&path).map_err(|error| whole(format!("can't be read: {error}")))?;
-        Ok(Self { path, file })
+        Ok(Self { path, file, odd: Odd::default() })
     }
 
     fn wrong(&self, line: u64, message: impl Into<String>) -> SourceError {
@@ -111,10 +160,10 @@ impl Source {
 
     fn wrong_at(&self, line: u64, column: Option<u64>, message: impl Into<String>) -> SourceError {
         let line = (line > 0).then_some(line);
-        SourceError { file: Some(self.path.clone()), line, column, message: message.into() }
+        SourceError { file: Some(self.path.clone()), line, column, message: message.into(), setting: None }
     }
 
-    /// Calls `each` with every line and its number; bytes that are no text are an error with their line.
+    /// Calls `each` with every line and its number. Bytes that are no text become U+FFFD, and their line is kept in mind.
     fn lines(&self, mut each: impl FnMut(u64, &str) -> Result<(), SourceError>) -> Result<(), SourceError> {
         // The limit holds for a file that grows while it is read, too.
         let mut reader = BufReader::new((&self.file).take(MAX_BYTES));
@@ -126,103 +175,14 @@ impl Source {
             if read.map_err(|error| self.wrong(number, format!("can't be read: {error}")))? == 0 {
                 return Ok(());
             }
-            let line = std::str::from_utf8(&bytes).map_err(|error| {
-                let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]).chars().count() as u64;
-                self.wrong_at(number, Some(before + 1), "not valid UTF-8")
-            })?;
-            let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { line };
+            if number == 1 && odd::is_utf16(&bytes) {
+                return Err(self.wrong(1, odd::UTF16));
+            }
+            let line = self.odd.text(number, &bytes);
+            let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { &line };
             each(number, line.trim_end_matches(['\n', '\r']))?;
         }
     }
-}
-
-/// Lines of one quoted field, at most: more are a quote that was never closed.
-const QUOTED_LINES: u64 = 200;
-
-impl Source {
-    /// The line of a quote that was opened and is not closed where one would close it: such a quote swallows rows.
-    fn open_quote(&self) -> Result<Option<(u64, String)>, SourceError> {
-        let told = |error: std::io::Error| self.wrong(0, format!("can't be read: {error}"));
-        let mut reader = BufReader::new(Unmarked::new((&self.file).take(MAX_BYTES)));
-        let (mut line, mut state) = (1, Quoting::FieldStart);
-        let mut opened = 1;
-        loop {
-            let bytes = reader.fill_buf().map_err(told)?;
-            if bytes.is_empty() {
-                break;
-            }
-            let length = bytes.len();
-            for &byte in bytes {
-                state = match (state, byte) {
-                    (Quoting::Quoted, b'"') => Quoting::Closed,
-                    (Quoting::Quoted, b'\n') if line + 1 - opened > QUOTED_LINES => {
-                        let why = format!("the quote opened here is not closed within {QUOTED_LINES} lines");
-                        return Ok(Some((opened, why)));
-                    }
-                    (Quoting::Quoted, _) => Quoting::Quoted,
-                    (_, b',' | b'\n' | b'\r') => Quoting::FieldStart,
-                    (Quoting::FieldStart, b'"') => {
-                        opened = line;
-                        Quoting::Quoted
-                    }
-                    // Two quotes in a quoted field are one of its text.
-                    (Quoting::Closed, b'"') => Quoting::Quoted,
-                    (Quoting::Closed, _) if line > opened => {
-                        let why =
-                            format!("the quote opened here is closed by one in line {line}, in the middle of a text");
-                        return Ok(Some((opened, why)));
-                    }
-                    _ => Quoting::Plain,
-                };
-                line += u64::from(byte == b'\n');
-            }
-            reader.consume(length);
-        }
-        (&self.file).rewind().map_err(told)?;
-        Ok((state == Quoting::Quoted).then(|| (opened, "the quote opened here is never closed".to_owned())))
-    }
-}
-
-/// A data file as a sheet with a header.
-impl Source {
-    fn sheet(&self) -> Result<csv::Reader<impl Read + '_>, SourceError> {
-        if let Some((line, why)) = self.open_quote()? {
-            return Err(self.wrong(line, why));
-        }
-        Ok(csv::ReaderBuilder::new().from_reader(Unmarked::new((&self.file).take(MAX_BYTES))))
-    }
-
-    /// The CSV reader's error, with its line.
-    fn told(&self, error: &csv::Error) -> SourceError {
-        let line = error.position().map_or(0, csv::Position::line);
-        let message = match error.kind() {
-            csv::ErrorKind::Utf8 { .. } => "not valid UTF-8".to_owned(),
-            csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!("{len} columns here, and {expected_len} in the header; a comma in a text needs quotes")
-            }
-            _ => error.to_string(),
-        };
-        self.wrong(line, message)
-    }
-
-    /// Position of a column.
-    fn column(&self, header: &csv::StringRecord, name: &str) -> Result<usize, SourceError> {
-        header.iter().position(|column| column.trim() == name).ok_or_else(|| {
-            let near = nearest(name, header.iter());
-            let columns = header.iter().collect::<Vec<_>>().join(", ");
-            self.wrong(1, format!("there is no column `{name}`{near} (columns: {})", cut(&columns)))
-        })
-    }
-}
-
-/// Where in a CSV file a byte stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Quoting {
-    FieldStart,
-    Plain,
-    Quoted,
-    /// Just after a quote inside a quoted field.
-    Closed,
 }
 
 /// Makes items of texts: the instruction around each, labels by their position.
@@ -267,7 +227,7 @@ impl Maker<'_> {
             let label = match &prompt.label {
                 Some(label) if self.task == Task::Classify => Some(self.label(label).map_err(|message| {
                     let message = format!("prompt {}: {message}", i + 1);
-                    SourceError { file: None, line: None, column: None, message }
+                    SourceError { file: None, line: None, column: None, message, setting: None }
                 })?),
                 _ => None,
             };
@@ -276,18 +236,19 @@ impl Maker<'_> {
         prompts.iter().enumerate().map(item).collect()
     }
 
-    fn csv(&self, spec: &CsvPrompts, source: Source) -> Result<Vec<Item>, SourceError> {
+    fn csv(&self, spec: &CsvPrompts, source: &Source) -> Result<Vec<Item>, SourceError> {
         let mut reader = source.sheet()?;
         let tell = |error: csv::Error| source.told(&error);
-        let header = reader.headers().map_err(tell)?.clone();
-        let column = |name: &str| source.column(&header, name);
-        let text = column(&spec.text)?;
-        let label = spec.label.as_deref().map(column).transpose()?;
+        let header = source.record(1, reader.byte_headers().map_err(tell)?);
+        let text = source.column(&header, &spec.text, "workload.prompts.csv.text")?;
+        let label =
+            spec.label.as_deref().map(|name| source.column(&header, name, "workload.prompts.csv.label")).transpose()?;
         let id = header.iter().position(|column| column.trim() == "id");
         let mut items = Vec::new();
-        for (i, record) in reader.records().enumerate() {
+        for (i, record) in reader.byte_records().enumerate() {
             let record = record.map_err(tell)?;
             let line = record.position().map_or(0, csv::Position::line);
+            let record = source.record(line, &record);
             let field = |at: usize| record.get(at).unwrap_or_default();
             if field(text).trim().is_empty() {
                 return Err(source.wrong(line, format!("the column `{}` is empty", spec.text)));
@@ -299,19 +260,24 @@ impl Maker<'_> {
         Ok(items)
     }
 
-    fn jsonl(&self, spec: &JsonlPrompts, source: Source) -> Result<Vec<Item>, SourceError> {
+    fn jsonl(&self, spec: &JsonlPrompts, source: &Source) -> Result<Vec<Item>, SourceError> {
         let mut items = Vec::new();
         source.lines(|number, line| {
             if line.trim().is_empty() {
                 return Ok(());
             }
-            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(line).map_err(|error| {
+            let whole = whole_text(line);
+            if whole != line {
+                source.odd.note(number);
+            }
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&whole).map_err(|error| {
                 let message = error.to_string();
                 let message = message.split(" at line ").next().unwrap_or_default();
                 let column = Some(error.column() as u64).filter(|column| *column > 0);
                 source.wrong_at(number, column, format!("not a JSON object: {message}"))
             })?;
-            let item = self.object(items.len(), spec, &object).map_err(|message| source.wrong(number, message))?;
+            let item = self.object(items.len(), spec, &object);
+            let item = item.map_err(|message| source.wrong(number, message))?;
             items.push(item);
             Ok(())
         })?;
@@ -360,7 +326,7 @@ impl Maker<'_> {
         Ok(self.item(i, id, vec![text(&spec.text)?], label))
     }
 
-    fn text(&self, spec: &TextPrompts, source: Source) -> Result<Vec<Item>, SourceError> {
+    fn text(&self, spec: &TextPrompts, source: &Source) -> Result<Vec<Item>, SourceError> {
         let mut texts: Vec<String> = Vec::new();
         let mut block = String::new();
         source.lines(|_, line| {
@@ -377,34 +343,6 @@ impl Maker<'_> {
         texts.push(block);
         let texts = texts.into_iter().map(|text| text.trim_end().to_owned()).filter(|text| !text.trim().is_empty());
         Ok(texts.enumerate().map(|(i, text)| self.item(i, None, vec![text], None)).collect())
-    }
-}
-
-/// A reader without the byte order mark that spreadsheets put before the first column's name.
-struct Unmarked<R> {
-    inner: R,
-    held: std::io::Cursor<Vec<u8>>,
-    begun: bool,
-}
-
-impl<R: Read> Unmarked<R> {
-    fn new(inner: R) -> Self {
-        Self { inner, held: std::io::Cursor::default(), begun: false }
-    }
-}
-
-impl<R: Read> Read for Unmarked<R> {
-    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
-        if !self.begun {
-            self.begun = true;
-            let mut first = Vec::new();
-            (&mut self.inner).take(3).read_to_end(&mut first)?;
-            self.held = std::io::Cursor::new(if first == [0xef, 0xbb, 0xbf] { Vec::new() } else { first });
-        }
-        match self.held.read(out)? {
-            0 => self.inner.read(out),
-            n => Ok(n),
-        }
     }
 }
 

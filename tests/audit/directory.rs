@@ -65,7 +65,15 @@ impl Directory {
             let other = if row["target"] == "a" { 0.0 } else { 0.31 };
             let scatter = 1.0 + 0.4 * ((index * 0.618_034 + other).fract() - 0.5);
             let scale = (2_000.0 + 250.0 * tokens) * scatter / (column(row, "end_us") - sent);
-            for name in ["dispatched_us", "sent_us", "first_byte_us", "first_token_us", "last_token_us", "end_us"] {
+            for name in [
+                "dispatched_us",
+                "sent_us",
+                "first_byte_us",
+                "first_token_us",
+                "first_answer_us",
+                "last_token_us",
+                "end_us",
+            ] {
                 if let Some(at) = number(row, name) {
                     row.insert(name.to_owned(), format!("{:.3}", *begins + 20.0 + (at - sent).max(-10.0) * scale));
                 }

@@ -5,6 +5,7 @@ mod cli;
 mod directory;
 mod faults;
 mod live;
+mod odd;
 mod quiet;
 mod rules;
 mod run;

@@ -66,6 +66,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
             warmup: Span::default(),
         }),
         timeout: Span(Duration::from_secs(5)),
+        load_timeout: Span(Duration::from_secs(600)),
         drain: Span(Duration::from_secs(1)),
         audit: AuditSpec::default(),
         gates: GatesPlan::default(),
@@ -84,7 +85,7 @@ pub async fn ask(plan: &Plan, prompt: &str, limit: Duration) -> Exchange {
     let target = Target::new(plan, &plan.targets[0], Arc::new(workload), clock).expect("a target");
     let mut link = Link::default();
     target.connect(&mut link).await.expect("a connection");
-    let ask = Ask { item: 0, turn: 0, nonce: None, history: None, max_tokens: None };
+    let ask = Ask { item: 0, turn: 0, nonce: None, history: None };
     let body = target.body(&ask);
     target.exchange(&mut link, body, tokio::time::sleep(limit)).await
 }

@@ -1,7 +1,7 @@
 //! GG-CORE's wire.
 
 use super::stage::{Stage, raise};
-use loadcmp::standin::{EngineSpec, Faults, GgCoreSpec, Kind};
+use loadcmp::standin::{EngineSpec, Faults, GgCoreSpec, Kind, Quirk, Quirks};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -142,7 +142,7 @@ async fn without_a_handshake_streams_get_401_and_others_are_thrown_out() {
 
 #[tokio::test]
 async fn five_wrong_tokens_lock_everybody_out() {
-    let stage = raise(spec(GgCoreSpec { lockout_ms: 300.0, ..GgCoreSpec::default() }));
+    let stage = raise(spec(GgCoreSpec { lockout_ms: 3000.0, ..GgCoreSpec::default() }));
     for _ in 0..5 {
         let mut client = Client::connect(&stage).await;
         let refused = client.ask(json!({"type": "handshake", "token": "wrong"})).await;
@@ -152,7 +152,7 @@ async fn five_wrong_tokens_lock_everybody_out() {
     let mut client = Client::connect(&stage).await;
     let refused = client.ask(json!({"type": "handshake", "token": ""})).await;
     assert!(refused["message"].as_str().unwrap().contains("Too many failed attempts"), "{refused}");
-    tokio::time::sleep(Duration::from_millis(320)).await;
+    tokio::time::sleep(Duration::from_millis(3200)).await;
     Client::greeted(&stage).await;
 }
 
@@ -237,11 +237,11 @@ async fn refusals_are_the_real_ones() {
 
 #[tokio::test]
 async fn a_full_queue_rejects_requests_and_ignores_streams() {
-    let stage = raise(EngineSpec { slots: 1, queue: 0, first_token_ms: Some(400.0), ..EngineSpec::default() });
+    let stage = raise(EngineSpec { slots: 1, queue: 0, first_token_ms: Some(3000.0), ..EngineSpec::default() });
     let mut busy = Client::greeted(&stage).await;
     let mut other = Client::greeted(&stage).await;
     busy.send(&inference(1, "x", 1, false).to_string()).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
     let rejected = other.ask(inference(2, "x", 1, false)).await;
     assert_eq!(
         (&rejected["error_code"], &rejected["error"]),
@@ -307,4 +307,15 @@ async fn the_faithful_one_holds_back_starves_streams_and_works_alone() {
     assert_eq!(texts.concat().split_whitespace().count(), 60);
     let lost = streams.ask(inference(3, "x", 2100, false)).await;
     assert!(lost["error"].as_str().unwrap().contains("NoKvCacheSlot"), "{lost}");
+}
+
+#[tokio::test]
+async fn a_quirk_is_of_other_wires() {
+    let quirks = Quirks { names: vec![Quirk::Crlf], ..Quirks::default() };
+    let stage = raise(EngineSpec { quirks, ..EngineSpec::default() });
+    let mut client = Client::greeted(&stage).await;
+    let parameters = json!({"max_tokens": 2, "temperature": 0.0, "top_p": 1.0, "top_k": 1});
+    let ask = json!({"type": "inference_request", "request_id": 1, "model_id": "standin", "prompt": "x", "parameters": parameters});
+    let told = client.ask(ask).await;
+    assert_eq!(told["message"], "the quirk `crlf` doesn't fit the GG-CORE wire");
 }

@@ -6,5 +6,6 @@ mod faults;
 mod gg_core;
 mod ollama;
 mod openai;
+mod quirks;
 mod stage;
 mod timing;

@@ -124,7 +124,7 @@ async fn errors_have_code_message_and_type() {
 
 #[tokio::test]
 async fn a_loading_model_is_not_healthy() {
-    let stage = raise(EngineSpec { load_ms: 50.0, ..EngineSpec::default() });
+    let stage = raise(EngineSpec { load_ms: 1500.0, ..EngineSpec::default() });
     assert_eq!(stage.get("/health").await.status(), 503);
     let patience = std::time::Duration::from_millis(20);
     for _ in 0..200 {

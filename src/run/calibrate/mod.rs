@@ -96,7 +96,7 @@ pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBu
     writable(&path)?;
     let calibration = tokio::select! {
         measured = measure(options) => measured?,
-        _ = tokio::signal::ctrl_c() => return Err(interrupted()),
+        () = crate::drive::pressed() => return Err(interrupted()),
     };
     replace(&path, |out| pretty(out, &calibration)).with_context(|| format!("writing {}", path.display()))?;
     if let Some(restless) = restless(&calibration).filter(|_| !options.quiet) {
@@ -116,8 +116,8 @@ async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
             tell(format_args!("loadcmp: {text}"));
         }
     };
-    let start = |args: &[&str]| StandIn::null(args).map_err(|why| Failure::Other(anyhow!(why)));
-    let null = start(&NULL)?;
+    let failed = |why: String| Failure::Other(anyhow!(why));
+    let null = StandIn::null(&NULL).await.map_err(failed)?;
     let clock = Stopwatch::start();
     let mut wired = Vec::new();
     for way in wires::all(&null) {
@@ -133,7 +133,7 @@ async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
     }
     let ways: Vec<Way> = wired.iter().map(|ready| ready.way).collect();
     drop((wired, null));
-    let paced = start(&[&NULL[..], &PACED[..]].concat())?;
+    let paced = StandIn::null(&[&NULL[..], &PACED[..]].concat()).await.map_err(failed)?;
     let mut streams = Vec::new();
     for way in ways.iter().filter(|way| way.stream) {
         say(&format!("{way}: streams at once"));
@@ -203,8 +203,8 @@ async fn floors_of(wired: &[Wired], effort: &Effort, clock: Stopwatch) -> Result
 }
 
 /// Seconds spread over a number of things, in microseconds each.
-fn per(seconds: f64, number: u64) -> Option<f64> {
-    (number > 0).then(|| seconds * 1e6 / number as f64)
+fn per(seconds: f64, number: f64) -> Option<f64> {
+    (number > 0.0).then(|| seconds * 1e6 / number)
 }
 
 fn floor(way: Way, seen: &[Seen]) -> Result<Floor, Failure> {
@@ -261,7 +261,7 @@ async fn highest(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Result<Opt
     let mut best: Option<Rate> = None;
     for users in effort.rate_users {
         let seen = probe(ready, clock, Load { users: *users, ..effort.rate }).await?;
-        let rate = seen.answered as f64 / seen.seconds().max(f64::MIN_POSITIVE);
+        let rate = seen.answered / seen.seconds().max(f64::MIN_POSITIVE);
         if rate > best.as_ref().map_or(0.0, |best| best.requests_per_s) {
             best = Some(Rate { requests_per_s: rate, users: *users });
         }

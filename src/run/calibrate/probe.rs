@@ -11,6 +11,7 @@ use crate::record::log::{Folder, Log, Vector};
 use crate::record::{Nanos, Phase, Sample, Stopwatch};
 use crate::scenario::Span;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
+use crate::stats::Work;
 use crate::target::Target;
 use anyhow::Context;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,9 +32,9 @@ pub(super) struct Seen {
     pub(super) responses: Vec<f64>,
     pub(super) ttfts: Vec<f64>,
     pub(super) lags: Vec<f64>,
-    /// Requests answered inside the window.
-    pub(super) answered: u64,
-    /// Tokens of streams that arrived inside it, those of streams from before it, too.
+    /// Answers by the work that was done inside the window.
+    pub(super) answered: f64,
+    /// Tokens that arrived inside it.
     pub(super) tokens: f64,
     /// What went wrong with a request, if one did.
     pub(super) failed: Option<String>,
@@ -155,20 +156,23 @@ impl Meter {
             own_s: first.zip(last).map(|(first, last)| last - first),
             ..Seen::default()
         };
-        for sample in kept.samples {
+        for mut sample in kept.samples {
+            // A stand-in sends a piece a token.
+            sample.output_tokens = sample.output_tokens.or(Some(u64::from(sample.chunks)));
             if !sample.outcome.answered() {
                 let what = || sample.error.unwrap_or_else(|| sample.outcome.as_str().to_owned());
                 seen.failed.get_or_insert_with(what);
                 continue;
             }
-            seen.tokens += tokens_within(&sample, from, to);
+            let work = Work::within(&sample, false, false, from, to);
+            seen.answered += work.answers;
+            seen.tokens += work.output_tokens;
             if sample.phase != Phase::Measure {
                 continue;
             }
             seen.responses.extend(sample.response().map(Nanos::micros));
             seen.ttfts.extend(sample.ttft().map(Nanos::micros));
             seen.lags.extend(sample.lag().map(Nanos::micros));
-            seen.answered += u64::from(sample.stamps.end.is_some_and(|end| end <= to));
         }
         for values in [&mut seen.responses, &mut seen.ttfts, &mut seen.lags] {
             values.sort_by(f64::total_cmp);
@@ -177,39 +181,14 @@ impl Meter {
     }
 }
 
-/// Tokens of a stream that arrived in a window, taken to come evenly from its first to its last.
-fn tokens_within(sample: &Sample, from: Nanos, to: Nanos) -> f64 {
-    let (Some(first), Some(last)) = (sample.stamps.first_token, sample.stamps.last_token) else { return 0.0 };
-    let tokens = sample.output_tokens.unwrap_or_else(|| u64::from(sample.chunks)) as f64;
-    let inside = last.min(to).since(first.max(from)).seconds();
-    let length = last.since(first).seconds();
-    if length > 0.0 { tokens * inside / length } else { f64::from(u8::from(from <= first && first <= to)) * tokens }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Stamps;
 
     #[test]
     fn quantiles_are_nearest_ranks() {
         let ten: Vec<f64> = (1..=10).map(f64::from).collect();
         assert_eq!([0.5, 0.95, 0.99, 0.0, 1.0].map(|q| quantile(&ten, q)), [5.0, 10.0, 10.0, 1.0, 10.0].map(Some));
         assert_eq!(quantile(&[], 0.5), None);
-    }
-
-    #[test]
-    fn a_streams_tokens_count_as_far_as_they_came_inside() {
-        let mut sample = crate::stats::fixture::sample(0, 0);
-        sample.output_tokens = Some(10);
-        let mut of = |first, last| {
-            sample.stamps = Stamps { first_token: first, last_token: last, ..Stamps::default() };
-            tokens_within(&sample, Nanos(100), Nanos(200))
-        };
-        let at = |n| Some(Nanos(n));
-        assert_eq!(of(at(110), at(190)), 10.0);
-        assert_eq!((of(at(50), at(150)), of(at(150), at(250)), of(at(0), at(1000))), (5.0, 5.0, 1.0));
-        assert_eq!((of(at(10), at(20)), of(at(210), at(220)), of(None, None)), (0.0, 0.0, 0.0));
-        assert_eq!((of(at(150), at(150)), of(at(250), at(250))), (10.0, 0.0), "all at once");
     }
 }

@@ -5,6 +5,7 @@ use super::Sought;
 use crate::capacity::{Capacity, Evidence, Gather, Settings, length};
 use crate::record::columns::{Names, read_rows};
 use crate::report::{Report, TOOL, pretty, replace};
+use crate::scenario::plan::LoadPlan;
 use crate::scenario::{Severity, Slo};
 use crate::sink;
 use anyhow::{Context, anyhow};
@@ -28,7 +29,8 @@ pub(super) fn evidence(slo: &Slo, probe: &Finished, attempt: u32) -> Result<Evid
     let Some(window) = target.and_then(|target| target.window) else {
         return Err(Failure::Other(anyhow!("{}: no request was measured", probe.dir.display())));
     };
-    let mut gather = Gather::new(slo, window);
+    let open_loop = matches!(probe.report.plan.load, LoadPlan::Open(_));
+    let mut gather = Gather::new(slo, open_loop, window);
     let names = Names::of(&probe.report.plan);
     read_rows(&probe.dir, &names, |sample| gather.push(sample))?;
     Ok(Evidence { length: length(attempt), ..gather.finish(generator(&probe.report)) })

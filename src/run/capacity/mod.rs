@@ -80,6 +80,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
         shape,
         stop,
         made: 0,
+        slow: false,
     };
     let driven = seeker.drive(search).await;
     // What was found so far is told, however it ended.

@@ -11,7 +11,7 @@ use crate::capacity::{
 use crate::record::Stopwatch;
 use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
-use crate::scenario::{Order, Slo};
+use crate::scenario::{Measure, Order, Slo, Span};
 use crate::sink;
 use anyhow::Context;
 use std::path::PathBuf;
@@ -21,8 +21,17 @@ use std::time::Duration;
 
 /// Length of the first look at a target, one request at a time.
 const ALONE: Duration = Duration::from_secs(2);
-/// Longest that a single probe may become.
+/// A probe's window holds at least so many answers of the slowest target, one after the other, and its warm-up so many.
+const ANSWERS: (u32, u32) = (5, 2);
+/// From what an answer takes on, a target is slow.
+const SLOW: Duration = Duration::from_secs(1);
+/// Longest that a single probe may become, where it doesn't hold `MOST_ANSWERS` by then.
 const LONGEST: Duration = Duration::from_secs(240);
+/// Answers of the slowest target that the longest probe holds: that of a last attempt at a load.
+const MOST_ANSWERS: u32 = 8 * ANSWERS.0;
+/// Longest that the answers in flight at a probe's end are waited for, where the limits and the slowest target need no longer:
+/// what takes longer has broken its limit, and that is known without its end.
+const DRAIN: Duration = Duration::from_secs(10);
 /// Probes of a usual search of one target: told beforehand.
 const USUAL: (u32, u32) = (12, 24);
 
@@ -42,6 +51,8 @@ pub(super) struct Seeker<'a> {
     pub stop: Arc<AtomicBool>,
     /// Probes made so far, of all targets.
     pub made: usize,
+    /// Whether probes are longer than was asked, because a target needs so long for an answer.
+    pub slow: bool,
 }
 
 impl Seeker<'_> {
@@ -82,13 +93,18 @@ impl Seeker<'_> {
             let length = ALONE.min(self.settings.probe.0);
             let load = LoadPlan::Closed(self.shape.closed(1, length, length / 4));
             let folder = self.folder(target, "alone");
-            let finished = self.run(target, load, None, &folder).await?;
+            // Nothing is known of it yet: it gets the whole time that an answer may take.
+            let timeout = self.prepared.plan.timeout.0;
+            let finished = self.run(target, load, None, (&folder, timeout)).await?;
             let summary = finished.report.targets.first();
-            let latency = summary.and_then(|summary| summary.value("latency.p50"));
+            // Of a few answers a median isn't told; a mean is.
+            let value = |metric| summary.and_then(|summary| summary.value(metric));
+            let latency = value("latency.p50").or_else(|| value("latency.mean"));
             if latency.is_none() && finished.report.status == Status::Complete {
                 let name = &self.settings.targets[target].name;
                 return Err(Failure::Target(format!(
-                    "error: `{name}` answered no request of one user within {length:?}"
+                    "error: `{name}` answered no request of one user, each of which had {} (`timeout`)",
+                    Span(timeout)
                 )));
             }
             self.settings.targets[target].alone_us = latency;
@@ -106,16 +122,37 @@ impl Seeker<'_> {
         Ok(())
     }
 
-    /// Fits the probes to what one request takes: a window holds ten of the slowest target's, its warm-up two, so that what
+    /// What an answer of the slowest target takes, one request at a time.
+    fn slowest(&self) -> Duration {
+        let alone = self.settings.targets.iter().filter_map(|target| target.alone_us).map(|us| us / 1e6);
+        Duration::try_from_secs_f64(alone.fold(0.0, f64::max)).unwrap_or_default()
+    }
+
+    /// Longest that a single probe may become.
+    fn longest(&self) -> Duration {
+        LONGEST.max(self.slowest() * MOST_ANSWERS)
+    }
+
+    /// How long answers in flight at a probe's end are waited for.
+    fn drain(&self) -> Duration {
+        let limits = self.slo.limits.iter().filter(|limit| matches!(limit.measure, Measure::Ttft | Measure::Latency));
+        let longest = limits.map(|limit| limit.bound).filter(|us| us.is_finite()).fold(0.0, f64::max);
+        let longest = Duration::try_from_secs_f64(longest / 1e6).unwrap_or_default();
+        let needed = DRAIN.max(self.slowest() * 3).max(longest + longest / 4);
+        self.prepared.plan.drain.0.min(needed)
+    }
+
+    /// Fits the probes to what one request takes: a window holds some of the slowest target's, its warm-up two, so that what
     /// is in flight has settled when it opens.
     fn reach(&mut self, search: &Search) {
-        let alone = self.settings.targets.iter().filter_map(|target| target.alone_us).map(|us| us / 1e6);
-        let slowest = Duration::try_from_secs_f64(alone.fold(0.0, f64::max)).unwrap_or_default();
-        self.settings.probe.0 = self.settings.probe.0.max(slowest * 10).min(LONGEST / 4);
-        self.settings.warmup.0 = self.settings.warmup.0.max(slowest * 2).min(LONGEST / 8);
+        let slowest = self.slowest();
+        self.slow = slowest * ANSWERS.0 > self.settings.probe.0 && slowest >= SLOW;
+        self.settings.probe.0 = self.settings.probe.0.max(slowest * ANSWERS.0);
+        self.settings.warmup.0 = self.settings.warmup.0.max(slowest * ANSWERS.1);
         if search.by == By::Rate && search.start.is_none() && !slowest.is_zero() {
-            // Half of what one request after the other comes to, in two digits.
-            let rate = 0.5 / slowest.as_secs_f64();
+            // Half of what one request after the other comes to, in two digits; of a slow target all of it, for there is no
+            // time to begin far below.
+            let rate = if self.slow { 1.0 } else { 0.5 } / slowest.as_secs_f64();
             let unit = 10_f64.powf(rate.log10().floor() - 1.0);
             let start = ((rate / unit).round() * unit).max(0.01);
             let most = search.most.unwrap_or(start * 4096.0);
@@ -129,26 +166,47 @@ impl Seeker<'_> {
         let settings = &self.settings;
         let targets = settings.targets.len() as u32;
         // A first probe of a load; later ones are longer.
-        let each = settings.probe.0 + settings.warmup.0 + settings.settle.0;
-        let minutes = |probes: u32| {
-            let took = (each * probes * targets).min(settings.budget.0).as_secs_f64();
+        // Near what a target sustains, which is most often some times what it does for one user.
+        let usual = match settings.reach.by {
+            By::Rate => settings.reach.start * 4.0,
+            By::Users => settings.reach.start,
+        };
+        let each = self.takes(self.length(usual, 0), settings.warmup.0);
+        let minutes = |took: Duration| {
+            let took = took.as_secs_f64();
             if took < 90.0 { format!("{took:.0} s") } else { format!("{:.0} min", took / 60.0) }
         };
+        let (least, most) = (USUAL.0, USUAL.1.min(PROBES));
         let what = match settings.reach.by {
             By::Rate => format!("rate, from {}/s", settings.reach.start),
             By::Users => format!("number of users, from {}", settings.reach.start),
         };
+        let slowest = self.slowest().as_secs_f64().max(f64::MIN_POSITIVE);
+        let answers = (settings.probe.0.as_secs_f64() / slowest).min(1e6);
         self.say(&format!(
-            "the highest {what}, within {}: some {} to {} probes of {} or more for each target, about {} to {} in all, {} at most \
-             (--budget)",
+            "the highest {what}, within {}: some {least} to {most} probes of {} or more for each target (a probe is about \
+             {answers:.0} answers of the slowest target, one after the other), about {} to {} in all, {} at most (--budget)",
             settings.slo,
-            USUAL.0,
-            USUAL.1.min(PROBES),
             settings.probe,
-            minutes(USUAL.0),
-            minutes(USUAL.1),
+            minutes((each * least * targets).min(settings.budget.0)),
+            minutes((each * most * targets).min(settings.budget.0)),
             settings.budget
         ));
+        let left = settings.budget.0.saturating_sub(Duration::from_nanos(self.clock.now().0));
+        let fit = (left.as_secs_f64() / (each * targets).as_secs_f64().max(f64::MIN_POSITIVE)) as u32;
+        if fit < least {
+            self.say(&format!(
+                "--budget {} leaves time for about {fit} such probes of each target: what is found by then may be rough; \
+                 --budget {}m is enough for {most}",
+                settings.budget,
+                ((each * most * targets).as_secs_f64() / 60.0).ceil()
+            ));
+        }
+    }
+
+    /// What a probe takes of the budget: it begins with a first answer, and its last ones come after its window.
+    fn takes(&self, length: Duration, warmup: Duration) -> Duration {
+        length + warmup + self.settings.settle.0 + self.slowest() * 2
     }
 
     /// The next probe of a target, or the end of its search.
@@ -163,17 +221,17 @@ impl Seeker<'_> {
         };
         let length = self.length(at, attempt);
         // As much longer as the probe is.
-        let warmup = self.settings.warmup.0.mul_f64(times(attempt)).min(LONGEST / 8);
+        let warmup = self.settings.warmup.0.mul_f64(times(attempt)).min(self.longest() / 8);
         let settle = self.settings.settle.0;
-        if self.clock.now().seconds() + (length + warmup + settle).as_secs_f64() > self.settings.budget.0.as_secs_f64()
-        {
+        let takes = self.takes(length, warmup).as_secs_f64();
+        if self.clock.now().seconds() + takes > self.settings.budget.0.as_secs_f64() {
             return self.end(target, Ended::Budget);
         }
         // The last answer of the probe before has come, or was given up; what it left behind gets a moment.
         tokio::time::sleep(settle).await;
         let (load, arrivals) = self.shape.at(at, attempt, length, warmup, &self.prepared.plan)?;
         let folder = self.folder(target, &format!("{at}"));
-        let finished = self.run(target, load, arrivals, &folder).await?;
+        let finished = self.run(target, load, arrivals, (&folder, self.drain())).await?;
         if finished.report.status != Status::Complete || self.stop.load(Relaxed) {
             self.stop.store(true, Relaxed);
             return self.end(target, Ended::Interrupted);
@@ -193,8 +251,9 @@ impl Seeker<'_> {
     /// Length of a probe's window.
     fn length(&self, at: f64, attempt: u32) -> Duration {
         let base = self.settings.probe.0.as_secs_f64();
-        let seconds = window_s(self.settings.reach.by, base, at, attempt, requests_needed(&self.slo));
-        Duration::try_from_secs_f64(seconds).map_or(LONGEST, |length| length.min(LONGEST))
+        let seconds = window_s(self.settings.reach.by, (base, self.slow), at, attempt, requests_needed(&self.slo));
+        let longest = self.longest();
+        Duration::try_from_secs_f64(seconds).map_or(longest, |length| length.min(longest))
     }
 
     /// A folder's name: numbered in the order the probes are made; what else is in a target's name is no part of it.
@@ -206,13 +265,13 @@ impl Seeker<'_> {
         format!("{number:02}-{name}-{load}")
     }
 
-    /// Runs one probe.
+    /// Runs one probe into a folder; the answers in flight at its end are waited for as long as is given beside it.
     async fn run(
         &self,
         target: usize,
         load: LoadPlan,
         arrivals: Option<Arc<crate::workload::Arrivals>>,
-        folder: &str,
+        (folder, drain): (&str, Duration),
     ) -> Result<Finished, Failure> {
         let whole = &self.prepared.plan;
         let plan = Plan {
@@ -224,6 +283,7 @@ impl Seeker<'_> {
             // Its own report tells goodput by what is searched for.
             slo: Some(self.slo.clone()),
             load,
+            drain: Span(drain),
             ..whole.clone()
         };
         // Nonces of each step's own, the same for every target.

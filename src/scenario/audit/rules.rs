@@ -21,7 +21,7 @@ const fn number(id: &'static str, severity: Severity, default: f64, of: &'static
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 64] = [
+pub const RULES: [RuleSpec; 74] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -105,7 +105,33 @@ pub const RULES: [RuleSpec; 64] = [
         Doubt,
         "a target lets its model think, as it was told or as its answers show, which the others don't",
     ),
-    plain("no-stream", Doubt, "a target was asked for streams and sent none, so it has no first-token times"),
+    share(
+        "no-stream",
+        Doubt,
+        0.01,
+        "answers came whole where streams were asked for, so they have no first-token times",
+    ),
+    share("no-end-mark", Note, 0.0, "streams ended after their reason to end, but without their end mark (`[DONE]`)"),
+    share("bad-counts", Doubt, 0.0, "answers held a count or a time that can't be read: it is blank"),
+    share("bad-text", Note, 0.0, "answers held half a character or what is no UTF-8: U+FFFD stands there"),
+    share(
+        "open-thoughts",
+        Doubt,
+        0.0,
+        "answers began a block of reasoning and never closed it: the answer proper is missing",
+    ),
+    share(
+        "bad-vectors",
+        Doubt,
+        0.0,
+        "embeddings have no direction: empty, all zeros, or with numbers that are not finite",
+    ),
+    plain(
+        "vector-lengths",
+        Doubt,
+        "embeddings of a target are not all of one length, or not of the reference's length",
+    ),
+    plain("undefined-cosines", Doubt, "pairs of embeddings have no cosine: those of the others say nothing of them"),
     // Models and settings.
     plain("stand-in", Doubt, "an embedded engine stands in for a real one (a note where all targets are stand-ins)"),
     plain("quantisation", Doubt, "engines tell of models that are quantised unlike"),
@@ -195,6 +221,26 @@ pub const RULES: [RuleSpec; 64] = [
         "figures contradict each other: a mean below the minimum, a p95 below the median",
     ),
     plain("clamped-values", Note, "values lie outside of what a histogram holds"),
+    // Answers that are long beside the window.
+    share(
+        "long-answers",
+        Doubt,
+        0.1,
+        "an answer takes more than this share of the measured window: what is in flight at its edges weighs too much",
+    ),
+    share(
+        "short-warmup",
+        Doubt,
+        0.05,
+        "the warm-up is shorter than an answer that takes more than this share of the window (a note in a closed loop with a \
+         warm-up, whose window waits for every user's first answer)",
+    ),
+    share(
+        "unequal-contention",
+        Doubt,
+        0.1,
+        "with `requests`, a target ran on alone for more than this share of its time after the others had ended",
+    ),
     // Samples enough.
     number(
         "few-samples",

@@ -40,11 +40,12 @@ const fn one(name: &'static str, kind: Kind) -> Known {
 const ALIASES: [(&str, &str); 2] = [("errors", "error_rate"), ("throughput", "requests_per_s")];
 
 /// Every metric that a gate may be about.
-pub const METRICS: [Known; 89] = [
+pub const METRICS: [Known; 91] = [
     spread("latency", Kind::Time),
     spread("response", Kind::Time),
     spread("lag", Kind::Time),
     spread("ttft", Kind::Time),
+    spread("ttfat", Kind::Time),
     spread("response_ttft", Kind::Time),
     spread("last_token", Kind::Time),
     spread("response_last_token", Kind::Time),
@@ -93,6 +94,7 @@ pub const METRICS: [Known; 89] = [
     one("outcome_truncated", Kind::Number),
     one("outcome_unparsed", Kind::Number),
     one("outcome_unsent", Kind::Number),
+    one("outcome_unfinished", Kind::Number),
     one("window", Kind::Time),
     one("time_connection", Kind::Time),
     one("time_client", Kind::Time),

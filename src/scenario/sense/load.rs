@@ -41,6 +41,9 @@ impl Sense<'_> {
         if self.scenario.timeout.0.is_zero() {
             self.wrong(&["timeout"], "`timeout` must be longer than nothing: every request would fail");
         }
+        if self.scenario.load_timeout.is_some_and(|limit| limit.0.is_zero()) {
+            self.wrong(&["load_timeout"], "`load_timeout` must be longer than nothing: every first request would fail");
+        }
     }
 
     /// A soak is one loop of its own, and one stretch.

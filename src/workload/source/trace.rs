@@ -13,7 +13,7 @@ pub fn read_trace(spec: &TraceSpec, base: &Path) -> Result<Trace, SourceError> {
         let mut reader = source.sheet()?;
         let tell = |error: csv::Error| source.told(&error);
         let header = reader.headers().map_err(tell)?.clone();
-        let column = source.column(&header, &spec.column)?;
+        let column = source.column(&header, &spec.column, "load.open.trace.column")?;
         for record in reader.records() {
             let record = record.map_err(tell)?;
             let line = record.position().map_or(0, csv::Position::line);

@@ -1,0 +1,134 @@
+//! What was odd about answers and is no failure: lenient in what is read, but told.
+
+use super::answers::share_of_answers;
+use super::human::percent;
+use super::judge::{Check, Judge};
+use super::{Evidence, Side};
+use crate::record::Remark;
+
+pub(super) const CHECKS: [(&str, Check); 8] = [
+    ("no-stream", no_stream),
+    ("no-end-mark", no_end_mark),
+    ("bad-counts", bad_counts),
+    ("bad-text", bad_text),
+    ("open-thoughts", open_thoughts),
+    ("bad-vectors", bad_vectors),
+    ("vector-lengths", vector_lengths),
+    ("undefined-cosines", undefined_cosines),
+];
+
+fn no_stream(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides().filter(|_| evidence.plan.workload.stream) {
+        let (_, answered) = side.counts();
+        let whole = side.gathered.remarked(Remark::NoStream);
+        if answered > 0.0 && side.summary.row("ttft").is_none() {
+            let sentence =
+                format!("{} was asked for a stream, and sent none: it has no first-token times.", side.name());
+            judge.find(Some(side.at), sentence, &[("answers", answered.to_string())]);
+        } else if whole as f64 > answered * judge.limit {
+            let share = percent(whole as f64 / answered);
+            let sentence = format!(
+                "{} was asked for streams, and {whole} of {answered} answers ({share}) came whole: first-token times are \
+                 of the others.",
+                side.name()
+            );
+            judge.find(Some(side.at), sentence, &[("whole", whole.to_string()), ("answers", answered.to_string())]);
+        }
+    }
+}
+
+fn remarked(evidence: &Evidence<'_>, judge: &mut Judge<'_>, remark: Remark, what: &str, so: &str) {
+    share_of_answers(evidence, judge, |side| side.gathered.remarked(remark), what, so);
+}
+
+fn no_end_mark(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let so = " after their reason to end: they count as complete.";
+    remarked(evidence, judge, Remark::NoEnd, "ended without their end mark", so);
+}
+
+fn bad_counts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let so = ": it is blank, and rates and means are of the other answers.";
+    remarked(evidence, judge, Remark::BadCount, "hold a count or a time that can't be read", so);
+}
+
+fn bad_text(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let so = ": U+FFFD stands there.";
+    remarked(evidence, judge, Remark::BadText, "hold half a character or bytes that are no UTF-8", so);
+}
+
+fn open_thoughts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let so = ": the answer proper is missing, most often for want of tokens.";
+    remarked(evidence, judge, Remark::OpenThought, "began to reason and never ended it", so);
+}
+
+fn bad_vectors(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let vectors: u64 = side.gathered.dimensions.values().sum();
+        let kinds = [
+            (side.gathered.dimensions.get(&0).copied().unwrap_or(0), "empty"),
+            (side.gathered.remarked(Remark::ZeroVector), "all zeros"),
+            (side.gathered.remarked(Remark::BadVector), "with numbers that are not finite"),
+        ];
+        let bad: u64 = kinds.iter().map(|(n, _)| n).sum();
+        if bad as f64 > vectors as f64 * judge.limit {
+            let told: Vec<(&str, String)> =
+                kinds.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| (what, n.to_string())).collect();
+            let kinds = told.iter().map(|(what, n)| format!("{n} {what}")).collect::<Vec<_>>().join(", ");
+            let share = percent(bad as f64 / vectors as f64);
+            let sentence = format!("{}: {bad} of {vectors} vectors ({share}) have no direction: {kinds}.", side.name());
+            judge.find(Some(side.at), sentence, &told);
+        }
+    }
+}
+
+/// The lengths of a target's vectors, the most frequent first, but for empty ones, which are `bad-vectors`.
+fn lengths(side: &Side<'_>) -> Vec<(u32, u64)> {
+    let mut all: Vec<(u32, u64)> =
+        side.gathered.dimensions.iter().map(|(length, n)| (*length, *n)).filter(|(length, _)| *length > 0).collect();
+    all.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    all
+}
+
+/// Lengths that a sentence lists.
+const LISTED: usize = 5;
+
+fn vector_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let all = lengths(&side);
+        if all.len() > 1 {
+            let list: Vec<String> =
+                all.iter().take(LISTED).map(|(length, n)| format!("{length} ({n} times)")).collect();
+            let more = if all.len() > LISTED { ", …" } else { "" };
+            let list = format!("{}{more}", list.join(", "));
+            let sentence = format!("{}: the lengths of its vectors change: {list}.", side.name());
+            judge.find(Some(side.at), sentence, &[("numbers in a vector", list)]);
+        }
+    }
+    for (side, reference) in evidence.pairs() {
+        let (mine, other) = (lengths(&side), lengths(&reference));
+        if let (Some((a, _)), Some((b, _))) = (mine.first(), other.first())
+            && a != b
+        {
+            let sentence = format!(
+                "Vectors of {} have {a} numbers, those of {} {b}: they can't be compared, and are not of one model.",
+                side.name(),
+                reference.name()
+            );
+            judge.find(Some(side.at), sentence, &[("dimensions", a.to_string()), ("reference", b.to_string())]);
+        }
+    }
+}
+
+fn undefined_cosines(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (side, reference) in evidence.pairs() {
+        let Some(row) = side.summary.row("cosine_undefined") else { continue };
+        let (Some(without), Some(pairs)) = (row.mean.filter(|n| *n > 0.0), row.n) else { continue };
+        let sentence = format!(
+            "{without:.0} of {pairs} pairs of vectors of {} and {} have no cosine (one has no direction, or their lengths \
+             differ): the cosine is of the others.",
+            side.name(),
+            reference.name()
+        );
+        judge.find(Some(side.at), sentence, &[("undefined", format!("{without:.0}")), ("pairs", pairs.to_string())]);
+    }
+}

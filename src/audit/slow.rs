@@ -1,0 +1,87 @@
+//! Whether the window is long beside an answer: what is under way at its edges, or when it opens, then weighs more than it
+//! should.
+
+use super::human::{percent, time};
+use super::judge::{Check, Judge};
+use super::{Evidence, Severity, Side};
+use crate::scenario::Order;
+use crate::scenario::plan::Until;
+
+pub(super) const CHECKS: [(&str, Check); 3] =
+    [("long-answers", long_answers), ("short-warmup", short_warmup), ("unequal-contention", unequal_contention)];
+
+/// What an answer of a target takes on average, and the window of a load that is driven for a time, in microseconds. Blocks,
+/// and a number of requests, end with an answer: no edge cuts one.
+fn spans(evidence: &Evidence<'_>, side: &Side<'_>) -> Option<(f64, f64)> {
+    let answer = side.summary.value("latency.mean")?;
+    let Until::Duration(length) = evidence.plan.load.until() else { return None };
+    let window = length.0.as_secs_f64() * 1e6;
+    (window > 0.0 && evidence.plan.order != Order::Alternate).then_some((answer, window))
+}
+
+fn long_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let Some((answer, window)) = spans(evidence, &side) else { continue };
+        let share = answer / window;
+        if share > judge.limit {
+            let sentence = format!(
+                "{}: an answer takes {}, which is {} of the measured window ({}): a longer window says more.",
+                side.name(),
+                time(answer),
+                percent(share),
+                time(window)
+            );
+            judge.find(Some(side.at), sentence, &[("answer", time(answer)), ("window", time(window))]);
+        }
+    }
+}
+
+fn short_warmup(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let warmup = evidence.plan.load.warmup().0.as_secs_f64() * 1e6;
+    // There the window waited for every user's first answer.
+    if evidence.is_closed() && warmup > 0.0 {
+        judge.at_most(Severity::Note);
+    }
+    for side in evidence.sides() {
+        let Some((answer, window)) = spans(evidence, &side) else { continue };
+        if warmup < answer && answer / window > judge.limit {
+            let (begins, given) = match (evidence.is_closed(), warmup > 0.0) {
+                (true, true) => {
+                    ("the window opened later than planned, once every user had had an answer", time(warmup))
+                }
+                (_, true) => ("the window begins before the target is as busy as it will be", time(warmup)),
+                (_, false) => ("the window begins before the target is as busy as it will be", "none".to_owned()),
+            };
+            let sentence = format!(
+                "{}: the warm-up ({given}) is shorter than an answer ({}): {begins}.",
+                side.name(),
+                time(answer)
+            );
+            judge.find(Some(side.at), sentence, &[("warm-up", given), ("answer", time(answer))]);
+        }
+    }
+}
+
+fn unequal_contention(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let counted = matches!(evidence.plan.load.until(), Until::Requests(_));
+    if !counted || evidence.plan.order != Order::Concurrent {
+        return;
+    }
+    let ends: Vec<_> = evidence.sides().filter_map(|side| Some((side, side.gathered.edges()?))).collect();
+    for (side, (from, to)) in &ends {
+        let others = ends.iter().filter(|(other, _)| other.at != side.at);
+        let Some((last, (_, ended))) = others.max_by_key(|(_, (_, ended))| *ended) else { continue };
+        let (alone, whole) = (to.since(*ended).micros(), to.since(*from).micros());
+        if whole > 0.0 && alone / whole > judge.limit {
+            let sentence = format!(
+                "{} ran on alone for {} of its {} after {} had ended: for that long it shared the machine with nobody. With \
+                 `duration` in the place of `requests` both end together.",
+                side.name(),
+                time(alone),
+                time(whole),
+                last.name()
+            );
+            judge.find(Some(side.at), sentence, &[("alone", time(alone)), ("share", percent(alone / whole))]);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! How long a load takes, as it is told beforehand.
+
+use super::plan::{LoadPlan, Plan, Until};
+use super::{BlocksSpec, Order, Scenario, Span};
+use std::time::Duration;
+
+/// What decides how long a load takes that is driven for a time.
+struct Shape {
+    order: Order,
+    targets: u32,
+    blocks: BlocksSpec,
+    interference: bool,
+    /// Whether the pace of each target has to be learned before blocks can be cut.
+    paced: bool,
+    warmup: Duration,
+    duration: Duration,
+}
+
+impl Shape {
+    fn length(&self) -> Duration {
+        let one = self.warmup + self.duration;
+        match self.order {
+            // All at once, and then one after another.
+            _ if self.interference => one * (1 + self.targets),
+            Order::Concurrent => one,
+            Order::Isolated => one * self.targets,
+            Order::Alternate => {
+                let BlocksSpec { pairs, settle, warmup } = self.blocks;
+                // Learning takes as long as a block, after the load's own warm-up; every block then has its short one.
+                let (learned, warm) = if self.paced { (1, pairs) } else { (0, pairs.saturating_sub(1)) };
+                let learning = self.duration / pairs.max(1) * learned;
+                let pauses = settle.0 * ((pairs + learned) * self.targets).saturating_sub(1);
+                (one + learning + warmup.0 * warm) * self.targets + pauses
+            }
+        }
+    }
+}
+
+impl Scenario {
+    /// Longest wait for the first answer of each target: what is written, else long enough for a model to be loaded.
+    pub fn first_limit(&self) -> Span {
+        self.load_timeout.unwrap_or_else(|| super::defaults::load_timeout().max(self.timeout))
+    }
+
+    /// How long one pass of its load lasts, all targets together, if it is driven for a time.
+    pub fn load_length(&self) -> Option<Duration> {
+        let (warmup, duration, paced) = match (&self.load.closed, &self.load.open) {
+            (Some(closed), _) => (closed.warmup, closed.duration?, true),
+            (None, Some(open)) => (open.warmup, open.duration?, false),
+            (None, None) => return None,
+        };
+        let shape = Shape {
+            order: self.order,
+            targets: self.targets.len().max(1) as u32,
+            blocks: self.blocks.unwrap_or_default(),
+            interference: self.interference,
+            paced,
+            warmup: warmup.0,
+            duration: duration.0,
+        };
+        Some(shape.length())
+    }
+}
+
+impl Plan {
+    /// How long one pass of its load lasts, all targets together, if it is driven for a time.
+    pub fn load_length(&self) -> Option<Duration> {
+        let Until::Duration(duration) = self.load.until() else { return None };
+        let shape = Shape {
+            order: self.order,
+            targets: self.targets.len().max(1) as u32,
+            blocks: self.blocks,
+            interference: self.interference,
+            paced: matches!(self.load, LoadPlan::Closed(_)),
+            warmup: self.load.warmup().0,
+            duration: duration.0,
+        };
+        Some(shape.length())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_cost_their_warm_ups_and_pauses_and_what_it_takes_to_learn_their_size() {
+        let s = Duration::from_secs;
+        let blocks = BlocksSpec { pairs: 10, settle: Span(s(1)), warmup: Span(s(2)) };
+        let shape = |order, paced, interference| Shape {
+            order,
+            targets: 2,
+            blocks,
+            interference,
+            paced,
+            warmup: s(5),
+            duration: s(60),
+        };
+        assert_eq!(shape(Order::Concurrent, true, false).length(), s(65));
+        assert_eq!(shape(Order::Concurrent, true, true).length(), s(195));
+        assert_eq!(shape(Order::Isolated, true, false).length(), s(130));
+        // 5 + 6 + 60 + 10 x 2 of each, and 21 pauses; an open loop's blocks are cut beforehand.
+        assert_eq!(shape(Order::Alternate, true, false).length(), s(203));
+        assert_eq!(shape(Order::Alternate, false, false).length(), s(2 * (65 + 18) + 19));
+    }
+}

@@ -1,0 +1,203 @@
+//! The first request to a target, whose model may have to be loaded: its own limit, told while it is waited for, no second
+//! try after it, and Ctrl-C ends it at once, also where goose has run before.
+#![cfg(unix)]
+
+#[path = "common/cli.rs"]
+mod cli;
+
+use cli::{ask, loadcmp, rows, text, write};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+/// What is done with the n-th request for text, from 0.
+enum Act {
+    Answer,
+    /// Answers after this time.
+    Late(Duration),
+    /// Takes the request, and is never heard of again.
+    Silent,
+    /// Says that it is loading.
+    Loading,
+}
+
+const ANSWER: &str = r#"{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#;
+const MODELS: &str = r#"{"object":"list","data":[{"id":"m","object":"model"}]}"#;
+
+/// An engine on OpenAI's wire, and how many requests for text it has had.
+fn engine(act: impl Fn(usize) -> Act + Send + Sync + 'static) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    let asked = Arc::<AtomicUsize>::default();
+    let (act, count) = (Arc::new(act), asked.clone());
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let (act, count) = (act.clone(), count.clone());
+            std::thread::spawn(move || serve(socket, &*act, &count));
+        }
+    });
+    (url, asked)
+}
+
+fn serve(mut socket: TcpStream, act: &dyn Fn(usize) -> Act, count: &AtomicUsize) {
+    while let Some(head) = request(&mut socket) {
+        let (status, body) = match head.as_str() {
+            head if head.starts_with("GET /v1/models ") => ("200 OK", MODELS),
+            head if head.starts_with("POST /v1/chat/completions ") => match act(count.fetch_add(1, SeqCst)) {
+                Act::Answer => ("200 OK", ANSWER),
+                Act::Late(time) => {
+                    std::thread::sleep(time);
+                    ("200 OK", ANSWER)
+                }
+                Act::Silent => {
+                    // To the end of the connection.
+                    let _ = socket.read(&mut [0; 1]);
+                    return;
+                }
+                Act::Loading => ("503 Service Unavailable", r#"{"error":{"message":"Loading model","code":503}}"#),
+            },
+            _ => ("404 Not Found", "{}"),
+        };
+        let answer = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if socket.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// The head of the next request, its body read, too.
+fn request(socket: &mut TcpStream) -> Option<String> {
+    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        if let Some(at) = all.windows(4).position(|w| w == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&all[..at]).into_owned();
+            let length = head.to_lowercase();
+            let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+            if all.len() >= at + 4 + length.unwrap_or(0) {
+                return Some(head);
+            }
+        }
+        match socket.read(&mut buffer) {
+            Ok(n) if n > 0 => all.extend_from_slice(&buffer[..n]),
+            _ => return None,
+        }
+    }
+}
+
+fn scenario(dir: &Path, url: &str, more: &str) {
+    let yaml = format!(
+        "name: t\ntask: generate\ntargets:\n  a: {{ openai: {{ url: \"{url}\" }} }}\n\
+         workload: {{ prompts: {{ inline: [{{ text: hello }}] }}, stream: false }}\n\
+         load: {{ closed: {{ users: 1, requests: 2 }} }}\ntimeout: 1s\n{more}"
+    );
+    write(dir, "t.yaml", &yaml);
+}
+
+fn cold(out: &Path) -> Vec<cli::Row> {
+    rows(&out.join("samples.csv")).into_iter().filter(|row| row["phase"] == "cold").collect()
+}
+
+#[test]
+fn a_model_that_loads_for_longer_than_a_request_may_take_is_waited_for_and_told_of() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (url, asked) = engine(|n| if n == 0 { Act::Late(Duration::from_millis(3500)) } else { Act::Answer });
+    scenario(dir.path(), &url, "");
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    assert_eq!((code, asked.load(SeqCst)), (0, 3), "{err}");
+    assert!(err.contains("waiting for the first answer of `a`: 3 s (limit 10 min)"), "{err}");
+    let cold = cold(&dir.path().join("out"));
+    assert_eq!((cold.len(), cold[0]["outcome"].as_str()), (1, "ok"));
+}
+
+#[test]
+fn the_limit_of_a_first_request_is_a_setting_and_what_ran_into_it_isnt_tried_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (url, asked) = engine(|_| Act::Silent);
+    scenario(dir.path(), &url, "load_timeout: 2s\n");
+    let (_, plan, _) = ask(dir.path(), &["check", "t.yaml"]);
+    let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(plan.contains("1s for an answer, 2s for a target's first"), "{plan}");
+    let since = Instant::now();
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    assert!(code == 3 && err.contains("`a` gave no answer to the first request (timeout)"), "{code}: {err}");
+    assert!(since.elapsed() >= Duration::from_secs(2), "{:?}", since.elapsed());
+    assert_eq!(asked.load(SeqCst), 1, "not tried again");
+    assert_eq!(cold(&dir.path().join("out")).len(), 1);
+    scenario(dir.path(), &url, "load_timeout: 0s\n");
+    let (code, _, err) = ask(dir.path(), &["check", "t.yaml"]);
+    assert!(code == 2 && err.contains("`load_timeout` must be longer than nothing"), "{err}");
+}
+
+#[test]
+fn an_engine_that_says_at_once_that_it_is_loading_is_asked_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (url, _) = engine(|n| if n < 2 { Act::Loading } else { Act::Answer });
+    scenario(dir.path(), &url, "");
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    assert_eq!(code, 0, "{err}");
+    let outcomes: Vec<_> = cold(&dir.path().join("out")).iter().map(|row| row["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["rejected", "rejected", "ok"]);
+}
+
+fn start(dir: &Path, args: &[&str]) -> Child {
+    let mut command = loadcmp();
+    command.current_dir(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("a run")
+}
+
+/// Presses Ctrl-C once the engine has had so many requests; the exit code, standard error and how long it took.
+fn interrupted(child: Child, asked: &AtomicUsize, after: usize) -> (Option<i32>, String, Duration) {
+    let since = Instant::now();
+    while asked.load(SeqCst) < after {
+        assert!(since.elapsed() < Duration::from_secs(60), "{} requests", asked.load(SeqCst));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // It waits by now.
+    std::thread::sleep(Duration::from_millis(300));
+    let pressed = Instant::now();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill").success());
+    let output = child.wait_with_output().expect("an end");
+    (output.status.code(), text(&output).1, pressed.elapsed())
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_a_first_answer_at_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (url, asked) = engine(|_| Act::Silent);
+    scenario(dir.path(), &url, "");
+    let (code, err, took) = interrupted(start(dir.path(), &["run", "t.yaml", "--out", "out"]), &asked, 1);
+    assert_eq!(code, Some(4), "{err}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(err.contains("interrupted"), "{err}");
+    let cold = cold(&dir.path().join("out"));
+    assert_eq!((cold.len(), cold[0]["outcome"].as_str()), (1, "unfinished"), "{cold:?}");
+    assert!(cold[0]["error"].contains("not waited for"), "{cold:?}");
+}
+
+#[test]
+fn ctrl_c_ends_it_in_the_second_scenario_of_a_suite_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // The first scenario's three requests, and then no more.
+    let (url, asked) = engine(|n| if n < 3 { Act::Answer } else { Act::Silent });
+    scenario(dir.path(), &url, "");
+    write(
+        dir.path(),
+        "s.yaml",
+        "name: s\nscenarios:\n  one: { file: t.yaml }\n  two: { file: t.yaml }\n\
+                           checks:\n  - { name: x, category: y, scenario: one, gate: errors == 0 }\n",
+    );
+    let args = ["suite", "run", "s.yaml", "--out", "out"];
+    let (code, err, took) = interrupted(start(dir.path(), &args), &asked, 4);
+    assert_eq!(code, Some(4), "{err}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let (one, two) = (cold(&dir.path().join("out/one")), cold(&dir.path().join("out/two")));
+    assert_eq!((one[0]["outcome"].as_str(), two[0]["outcome"].as_str()), ("ok", "unfinished"));
+}
