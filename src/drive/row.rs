@@ -80,6 +80,10 @@ impl Lane {
             last_token: answer.last_token,
             end: Some(end),
         };
+        if outcome == Outcome::Unsent {
+            // Written to a dead connection, and no new one was to be had: nobody got it.
+            (sample.stamps.sent, sample.stamps.end) = (None, None);
+        }
         sample.outcome = outcome;
         sample.http_status = answer.status;
         sample.finish = answer.finish;
