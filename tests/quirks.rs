@@ -101,8 +101,8 @@ fn what_is_no_answer_fails_in_the_engines_words() {
         ("ollama", "error-detail", "http_status", words),
         ("openai", "error-html", "http_status", words),
         ("ollama", "error-html", "http_status", words),
-        ("openai", "reject-429", "", "too many requests"),
-        ("ollama", "reject-429", "", "too many requests"),
+        ("openai", "reject-429", "rejected", "too many requests"),
+        ("ollama", "reject-429", "rejected", "too many requests"),
         ("openai", "reject-503", "rejected", "no room"),
     ] {
         let (rows, failures, table) = run(wire, "chat", quirk);
