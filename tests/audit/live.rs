@@ -209,11 +209,14 @@ fn a_socket_of_another_kind() {
 
 #[test]
 fn a_generator_that_could_not_send() {
-    // Two may be in flight, and each is for 300 ms.
-    let load = "{ open: { rate: 40, arrivals: constant, duration: 1s, in_flight: 2 } }";
-    let slow = ["--first-token-ms", "300", "--slots", "8"];
+    // Eight may be in flight, and each is for a second and a half; the other engine needs one, but for a moment in which the
+    // machine did other work.
+    let load = "{ open: { rate: 40, arrivals: constant, duration: 1s, in_flight: 8 } }";
+    let slow = ["--first-token-ms", "1500", "--slots", "8"];
     let told = Live { load, ..Live::default() }.run(&slow, &STEADY);
-    told.only_a(&["unsent-requests", "missed-rate"]);
+    for id in ["unsent-requests", "missed-rate"] {
+        told.finding(id, "a");
+    }
     told.finding("unequal-requests", "");
     assert_eq!(told.code, 4, "{}", told.err);
 }
@@ -228,7 +231,7 @@ fn signal(name: &str, pid: u32) {
 fn wait(measures: &dyn Fn() -> bool) {
     let from = Instant::now();
     while !measures() {
-        assert!(from.elapsed() < Duration::from_secs(30), "no rows");
+        assert!(from.elapsed() < Duration::from_secs(90), "no rows");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
