@@ -174,7 +174,7 @@ fn search(known: &Known, slo: &Slo, run: u64) -> (Boundary, u64, f64) {
             Next::Done(Ended::Found) => return (boundary(&levels), tried.len() as u64, seconds),
             Next::Done(_) => return (Boundary::default(), tried.len() as u64, seconds),
         };
-        let window = window_s(By::Rate, known.probe, at, attempt, requests_needed(slo));
+        let window = window_s(By::Rate, (known.probe, false), at, attempt, requests_needed(slo));
         let warmup = known.probe / 5.0 * length(attempt);
         seconds += window + warmup;
         // As the command does it: instants by the seed, the load and the attempt, the engine's own luck new each time.

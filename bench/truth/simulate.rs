@@ -212,12 +212,11 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         error: None,
         item: 0,
         gap_max: None,
-        remarks: Remarks::default(),
         dimensions: None,
         connect: None,
         retries: 0,
         thoughts: 0,
-        remarks: loadcmp::record::Remarks::default(),
+        remarks: Remarks::default(),
         opened: None,
     }
 }
