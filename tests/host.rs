@@ -3,7 +3,7 @@
 #[path = "common/cli.rs"]
 mod cli;
 
-use cli::{StandIn, loadcmp, number, rows, text, write};
+use cli::{StandIn, json, loadcmp, number, rows, text, write};
 use serde_json::Value;
 use std::path::Path;
 
@@ -69,16 +69,18 @@ fn what_the_work_cost_each_engine_is_told_by_request_and_token() {
     for (at, target) in ["t0", "t1"].into_iter().enumerate() {
         let used = &manifest["conditions"]["targets"][at];
         let cpu_us = used["cpu_s"].as_f64().expect("processor time") * 1e6;
-        let (n, seconds) = (number(row(target, "requests_per_s"), "n").expect("answers"), mean(target, "window") / 1e6);
+        let work = &json(&dir.path().join("out/report.json"))["targets"][at]["work"];
+        let done = |what: &str| work[what].as_f64().expect("work");
+        let seconds = mean(target, "window") / 1e6;
         if cpu_us < 1e5 {
             // Ten ticks of the kernel's are too few to be divided by anything.
             assert!(sheet.iter().all(|row| !(row["target"].starts_with(target) && row["metric"].starts_with("cpu_"))));
         } else {
             let near = |a: f64, b: f64| (a / b - 1.0).abs() <= 1e-4;
-            assert!(near(mean(target, "cpu_per_request") * n, cpu_us), "{target}: {used}");
+            assert!(near(mean(target, "cpu_per_request") * done("answers"), cpu_us), "{target}: {used}");
             assert!(near(mean(target, "cpu_cores") * seconds * 1e6, cpu_us), "{target}: {used}");
-            // Three tokens an answer.
-            assert!(near(mean(target, "cpu_per_1000_tokens") * n * 3.0 / 1000.0, cpu_us), "{target}: {used}");
+            let per_1000 = mean(target, "cpu_per_1000_tokens");
+            assert!(near(per_1000 * done("output_tokens") / 1000.0, cpu_us), "{target}: {used}");
             let cores = manifest["conditions"]["target_cores"][at].as_f64().expect("cores");
             assert!((mean(target, "cpu_cores") - cores).abs() < 0.01, "{target}: {used}");
         }

@@ -117,7 +117,15 @@ fn missed_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// Shortest window, in seconds, in which a share of processor time says anything: a run of some milliseconds is all start
+/// and end.
+const LEAST_WINDOW_S: f64 = 0.25;
+
 fn generator_cpu(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let windows = evidence.targets.iter().filter_map(|target| target.window);
+    if windows.map(|window| window.seconds()).reduce(f64::max).is_some_and(|longest| longest < LEAST_WINDOW_S) {
+        return;
+    }
     let Some(conditions) = evidence.conditions else { return };
     let (Some(own), Some(allowed)) = (conditions.own_cores, conditions.own_cores_allowed) else { return };
     if allowed > 0.0 && own > allowed * judge.limit {

@@ -22,6 +22,9 @@ type Session = Arc<Mutex<User>>;
 /// the last user is done: thousands that looked again and again would cost a core, and others are still measured.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// How long a user waits between two looks once all are done: goose takes up to half a second to let them go.
+const LEAVING: Duration = Duration::from_millis(20);
+
 /// How long a user stays with us before goose gets its turn.
 const SLICE: Nanos = Nanos(10_000_000);
 
@@ -53,6 +56,8 @@ impl Running {
         let notice = self.none.notified();
         if self.users.load(Relaxed) > 0 {
             let _ = tokio::time::timeout(IDLE, notice).await;
+        } else {
+            tokio::time::sleep(LEAVING).await;
         }
     }
 }

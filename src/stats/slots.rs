@@ -145,8 +145,8 @@ pub(super) struct Slots {
     seen: Option<(u64, u64)>,
     /// Up to where each user's time is counted.
     users: BTreeMap<u32, u64>,
-    /// Requests that weren't waited for: when their users' time ended to be counted, and when they were given up.
-    cut: Vec<(u64, u64)>,
+    /// Requests that weren't waited for: their user, when they were sent, and when they were given up.
+    cut: Vec<(u32, u64, u64)>,
     /// Longest life of an answer.
     longest: u64,
     /// Answers of which a part lies inside.
@@ -204,7 +204,7 @@ impl Slots {
             let until = self.users.entry(sample.user).or_insert(origin);
             if sample.outcome == Outcome::Unfinished {
                 // What it would have come to isn't known: neither its work nor the time for it is counted.
-                self.cut.push((begun.0.max(*until), end.0));
+                self.cut.push((sample.user, begun.0, end.0));
                 return;
             }
             let from = std::mem::replace(until, end.0.max(*until));
@@ -350,7 +350,10 @@ impl Slots {
         let closed = self.to.filter(|to| self.seen.is_none_or(|(_, last)| last != *to)).unwrap_or(u64::MAX);
         let pause = |until: u64| overlap(until, until.saturating_add(think).min(closed));
         let pauses: f64 = self.users.values().map(|until| pause(*until)).sum();
-        let hung = |(begin, end): &(u64, u64)| overlap(begin.saturating_add(self.longest), (*end).min(closed));
+        let hung = |(user, begin, end): &(u32, u64, u64)| {
+            let counted = self.users.get(user).copied().unwrap_or_default();
+            overlap(begin.saturating_add(self.longest).max(counted), (*end).min(closed))
+        };
         pauses + self.cut.iter().map(hung).sum::<f64>()
     }
 

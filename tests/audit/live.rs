@@ -48,6 +48,19 @@ fn answers_that_are_short_or_all_alike() {
 }
 
 #[test]
+fn answers_that_are_long_for_their_window() {
+    let slow = ["--first-token-ms", "400"];
+    let timed = Live { load: "{ closed: { users: 2, duration: 2s, warmup: 100ms } }", ..Live::default() };
+    let told = timed.run(&slow, &STEADY);
+    told.finding("long-answers", "a");
+    assert_eq!(told.finding("short-warmup", "a")["severity"], "note");
+    // Of a number of requests the slower one has the most for itself.
+    let counted = Live { load: "{ closed: { users: 2, requests: 12 } }", ..Live::default() };
+    let told = counted.run(&slow, &STEADY);
+    assert!(told.finding("unequal-contention", "a")["sentence"].contains("after b"));
+}
+
+#[test]
 fn lengths_that_do_not_show_in_latency() {
     let flat = ["--first-token-ms", "30", "--early-stop", "1"];
     // The noise of a busy machine must not pass for growth; tokens at an even rate grow by all of it.

@@ -212,6 +212,21 @@ const CASES: &[Case] = &[
     ("clamped-values", |d| {
         d.latencies("a", |at, us| if at == 7 { 1e11 } else { us });
     }),
+    ("long-answers", |d| {
+        let load = &mut d.manifest["plan"]["load"]["closed"];
+        (load["until"], load["warmup"]) = (json!({ "duration": "50ms" }), json!("1ms"));
+    }),
+    ("short-warmup", |d| {
+        let load = &mut d.manifest["plan"]["load"]["closed"];
+        (load["until"], load["warmup"]) = (json!({ "duration": "50ms" }), json!("1ms"));
+    }),
+    ("unequal-contention", |d| {
+        d.each("a", |at, row| {
+            if at + 1 == REQUESTS {
+                later(row, "end_us", 20e6);
+            }
+        });
+    }),
     ("few-samples", |d| {
         d.keep("a", 12).keep("b", 12).manifest["plan"]["load"]["closed"]["until"]["requests"] = json!(12);
     }),
