@@ -96,7 +96,9 @@ fn files_that_run_out_in_mid_run_are_ours_and_make_the_run_invalid() {
     }
     // A user who can't send doesn't try at full speed.
     assert!(unsent.len() < 60, "{}", unsent.len());
-    assert!(all.iter().all(|row| row["outcome"] != "connect"), "{out}{err}");
+    // On a busy machine a connection's death may be noticed late, and is then the engine's; the limit never is.
+    let blamed = |row: &&cli::Row| row["outcome"] != "unsent" && row["error"].contains("open files");
+    assert!(!all.iter().any(|row| blamed(&row)), "{out}{err}");
     let report = json(&dir.path().join("out/report.json"));
     let findings = report["findings"].as_array().expect("findings");
     let found = findings.iter().find(|finding| finding["id"] == "own-limits").expect("the rule");
