@@ -23,6 +23,12 @@ browser=${CHROMIUM:-}
 for name in chromium chromium-browser google-chrome google-chrome-stable chrome; do
   [ -n "$browser" ] || browser=$(command -v "$name" || true)
 done
+if [ -z "$browser" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "no chromium on this machine: installing the distribution's"
+  apt-get update -qq >/dev/null 2>&1 || true
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null 2>&1 || true
+  browser=$(command -v chromium || true)
+fi
 if [ -z "$browser" ]; then
   echo "no chromium on this machine: installing one under target/pages"
   browser=$("$PAGES_TOOLS/node_modules/.bin/browsers" install chrome-headless-shell@stable --path "$pages/browser" |
