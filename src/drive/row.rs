@@ -117,10 +117,8 @@ impl Lane {
             return;
         }
         let error = match self.setup.plan.task {
-            // A label inside a block of reasoning that wasn't closed is a thought, and one before it a guess.
-            Task::Classify if sample.remarks.has(Remark::OpenThought) => {
-                "the answer ended inside its reasoning".to_owned()
-            }
+            // Its answer never began, or goes on: a label inside is a thought, and one before it a guess.
+            _ if sample.remarks.has(Remark::OpenThought) => "the answer ended inside its reasoning".to_owned(),
             Task::Classify => {
                 sample.label = read_label(text, &self.setup.plan.workload.labels);
                 if sample.label.is_some() {

@@ -40,7 +40,8 @@ pub const OWN_LIMIT: &str = "loadcmp's own limit: ";
 pub enum Outcome {
     /// A complete answer, with its end marker.
     Ok,
-    /// A complete answer from which no label could be read (the request itself succeeded).
+    /// A complete answer from which no label or vector could be read, or that ended inside its reasoning (the request itself
+    /// succeeded).
     Unparsed,
     /// A status that is no success, other than 429 and 503.
     HttpStatus,

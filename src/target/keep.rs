@@ -10,8 +10,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 /// How soon after it was written a request must have died for the connection to have been dead before: the other side's
-/// reset or end is on its way by then. An engine that had the request for longer has begun to work on it.
+/// end is on its way by then. An engine that had the request for longer has begun to work on it.
 const DEAD_BEFORE: Nanos = Nanos(5_000_000);
+
+/// The same where the connection was reset: that says that nobody had read the request. On a busy machine it may be noticed
+/// late; after this time it is an engine that hung.
+const RESET_BEFORE: Nanos = Nanos(250_000_000);
 
 /// Requests over kept connections before anything is decided.
 const LEAST: u32 = 10;
@@ -29,9 +33,10 @@ const PAUSE_TIME: Nanos = Nanos(10_000_000_000);
 const DOUBLINGS: u32 = 4;
 
 /// Whether a request that died unanswered at `now`, on a connection that had been kept, was written to a dead connection.
-/// `written` is when its last byte was taken; `None` if none was.
-pub(super) fn was_dead(written: Option<Nanos>, now: Nanos) -> bool {
-    written.is_none_or(|written| now.since(written) <= DEAD_BEFORE)
+/// `written` is when its last byte was taken; `None` if none was. `reset`: the connection ended by a reset.
+pub(super) fn was_dead(written: Option<Nanos>, now: Nanos, reset: bool) -> bool {
+    let limit = if reset { RESET_BEFORE } else { DEAD_BEFORE };
+    written.is_none_or(|written| now.since(written) <= limit)
 }
 
 /// What is known of a target's kept connections.
@@ -127,10 +132,12 @@ mod tests {
     #[test]
     fn only_what_died_at_once_was_dead_before() {
         let at = |ms: u64| Nanos(ms * MS);
-        assert!(was_dead(None, at(900)), "nothing was written");
-        assert!(was_dead(Some(at(10)), at(15)));
-        assert!(!was_dead(Some(at(10)), at(16)));
-        assert!(!was_dead(Some(at(10)), at(1010)));
+        assert!(was_dead(None, at(900), false), "nothing was written");
+        assert!(was_dead(Some(at(10)), at(15), false));
+        assert!(!was_dead(Some(at(10)), at(16), false));
+        assert!(!was_dead(Some(at(10)), at(1010), false));
+        assert!(was_dead(Some(at(10)), at(260), true), "unread, and noticed late");
+        assert!(!was_dead(Some(at(10)), at(261), true), "an engine that hung");
     }
 
     #[test]

@@ -300,7 +300,8 @@ impl Target {
         let told = self.attempt(link, body.clone(), answer).await;
         let Err(Break::Unanswered(_)) = &told else { return told };
         let (written, now) = (link.marks().and_then(Marks::last_write), self.clock.now());
-        if !keep::was_dead(written, now) {
+        let reset = matches!(&link.connected, Some(Connected::Http(connection)) if connection.was_reset());
+        if !keep::was_dead(written, now, reset) {
             return told;
         }
         self.keeping.died(now);

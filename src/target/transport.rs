@@ -224,6 +224,7 @@ pub(super) struct HttpConnection {
     marks: Arc<Marks>,
     idle_since: Nanos,
     used: bool,
+    reset: bool,
 }
 
 /// The fixed part of a target's requests.
@@ -247,7 +248,7 @@ impl HttpConnection {
     pub(super) async fn open(endpoint: &Endpoint, clock: Stopwatch) -> io::Result<Self> {
         let (socket, marks) = Stamped::open(endpoint, clock).await?;
         let (sender, driver) = http1::Builder::new().handshake(socket).await.map_err(io::Error::other)?;
-        Ok(Self { sender, driver: Some(Box::pin(driver)), marks, idle_since: clock.now(), used: false })
+        Ok(Self { sender, driver: Some(Box::pin(driver)), marks, idle_since: clock.now(), used: false, reset: false })
     }
 
     /// Whether this connection can carry another request; else why it can't: it was idle for long, or the engine closed it.
@@ -264,6 +265,12 @@ impl HttpConnection {
         self.used
     }
 
+    /// Whether the other side reset the connection under the last request: it had closed its end with the request unread. One
+    /// that has read it and goes away ends the connection in order.
+    pub(super) fn was_reset(&self) -> bool {
+        self.reset
+    }
+
     /// The stamps of the request in flight.
     pub(super) fn marks(&self) -> &Marks {
         &self.marks
@@ -277,7 +284,8 @@ impl HttpConnection {
         *request.method_mut() = route.method.clone();
         *request.uri_mut() = route.uri.clone();
         *request.headers_mut() = route.headers.clone();
-        let answer = drive(&mut self.driver, self.sender.send_request(request)).await.map_err(|e| chain(&e))?;
+        let answer = drive(&mut self.driver, self.sender.send_request(request)).await;
+        let answer = answer.inspect_err(|error| self.reset = is_reset(error)).map_err(|error| chain(&error))?;
         let (parts, body) = answer.into_parts();
         let status = parts.status.as_u16();
         // Only a refusal is looked at: the headers of an answer tell nothing that is needed.
@@ -307,6 +315,15 @@ impl HttpConnection {
     pub(super) fn rest(&mut self, now: Nanos) {
         self.idle_since = now;
     }
+}
+
+/// Whether an error is a reset, or a write to what was closed.
+fn is_reset(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|error| {
+        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
+        matches!(kind, Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe))
+    })
 }
 
 /// Polls a connection's driver and a future of it together, until the future is done.
