@@ -12,6 +12,8 @@ help: ## This list.
 run: ## Build, and compare whatever is found running (stand-ins where nothing is).
 	$(CARGO) run --release --quiet -- run scenarios/classify.yaml $(if $(OUT),--out $(OUT))
 
+# Tests wait for engines most of the time: four at once, however few cores there are.
+test: export RUST_TEST_THREADS ?= 4
 test: ## Everything that needs no real engine.
 	$(CARGO) test --quiet --no-fail-fast
 

@@ -632,7 +632,7 @@ fn an_answer_that_drips_on_ends_at_the_timeout() {
     for row in run.samples("e") {
         assert_eq!(row["outcome"], "timeout", "{row:?}");
         let latency = number(&row, "latency_us");
-        assert!(latency.is_some_and(|latency| (1e6..20e6).contains(&latency)), "{row:?}");
+        assert!(latency.is_some_and(|latency| (0.9e6..20e6).contains(&latency)), "{row:?}");
         assert!(number(&row, "chunks").is_some_and(|chunks| chunks >= 1.0), "{row:?}");
     }
 }
