@@ -4,7 +4,7 @@
 mod cli;
 
 use loadcmp::scenario::{History, Lengths, PromptsSpec, SyntheticPrompts, Task};
-use loadcmp::workload::{Item, SourceError, read_items, read_prompts};
+use loadcmp::workload::{Item, SourceError, read_prompts};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -18,7 +18,7 @@ fn from_file(kind: &str, fields: &str, task: Task, bytes: &[u8]) -> Result<Vec<I
     std::fs::write(directory.path().join("data"), bytes).unwrap();
     let spec = spec(&format!(r#"{{"{kind}": {{"path": "data"{fields}}}}}"#));
     let labels = ["bug".to_owned(), "praise".to_owned()];
-    read_items(&spec, directory.path(), task, &labels, None, 7, History::Scripted)
+    read_prompts(&spec, directory.path(), task, &labels, None, 7, History::Scripted).map(|prompts| prompts.items)
 }
 
 fn texts(items: &[Item]) -> Vec<&str> {
@@ -114,7 +114,7 @@ fn text_is_split_as_asked() {
 fn a_data_file_past_the_limit_is_refused_unread() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::File::create(directory.path().join("data")).unwrap().set_len(1 << 40).unwrap();
-    let result = read_items(
+    let result = read_prompts(
         &spec(r#"{"text": {"path": "data"}}"#),
         directory.path(),
         Task::Embed,
@@ -123,7 +123,7 @@ fn a_data_file_past_the_limit_is_refused_unread() {
         7,
         History::Scripted,
     );
-    assert!(told(result).contains("the limit is 256 MiB"));
+    assert!(told(result.map(|prompts| prompts.items)).contains("the limit is 256 MiB"));
 }
 
 #[test]
@@ -131,14 +131,15 @@ fn an_instruction_stands_around_each_text_once() {
     let spec = spec(r#"{"inline": [{"text": "{labels} {text}"}]}"#);
     let labels = ["a".to_owned(), "b".to_owned()];
     let items =
-        read_items(&spec, Path::new("."), Task::Generate, &labels, Some("<{labels}|{text}>"), 1, History::Scripted)
-            .unwrap();
+        read_prompts(&spec, Path::new("."), Task::Generate, &labels, Some("<{labels}|{text}>"), 1, History::Scripted)
+            .unwrap()
+            .items;
     assert_eq!(texts(&items), ["<a, b|{labels} {text}>"], "what a text holds is not filled in");
 }
 
 fn made_up(count: u32, turns: u32, words: Lengths, seed: u64) -> Vec<Item> {
     let spec = PromptsSpec::Synthetic(SyntheticPrompts { count, words, turns });
-    read_items(&spec, Path::new("."), Task::Chat, &[], None, seed, History::Scripted).unwrap()
+    read_prompts(&spec, Path::new("."), Task::Chat, &[], None, seed, History::Scripted).unwrap().items
 }
 
 fn lengths(items: &[Item]) -> Vec<usize> {
@@ -189,7 +190,7 @@ fn a_scripted_conversation_needs_the_answers_it_is_scripted_with() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("data"), lines).unwrap();
     let spec = spec(r#"{"jsonl": {"path": "data"}}"#);
-    assert_eq!(read_items(&spec, directory.path(), Task::Chat, &[], None, 7, History::Own).unwrap().len(), 2);
+    assert_eq!(read_prompts(&spec, directory.path(), Task::Chat, &[], None, 7, History::Own).unwrap().items.len(), 2);
 }
 
 #[test]

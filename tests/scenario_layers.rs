@@ -192,7 +192,7 @@ fn paths_start_from_the_scenario() {
     assert_eq!((loaded.base.as_path(), loaded.path.as_path()), (directory.path(), path.as_path()));
     assert_eq!(loaded.text, text);
     let workload = &loaded.scenario.workload;
-    let items = loadcmp::workload::read_items(
+    let prompts = loadcmp::workload::read_prompts(
         &workload.prompts,
         &loaded.base,
         loaded.scenario.task,
@@ -201,7 +201,7 @@ fn paths_start_from_the_scenario() {
         1,
         workload.history,
     );
-    assert_eq!(items.unwrap().len(), 2);
+    assert_eq!(prompts.unwrap().items.len(), 2);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The scenarios that are shipped: each loads as it stands, and its data are all there.
 
 use loadcmp::scenario::{Overrides, TargetSpec, Task, load_with, schema};
-use loadcmp::workload::{Item, read_items};
+use loadcmp::workload::{Item, read_prompts};
 use std::env::VarError;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ fn items(name: &str) -> Vec<Item> {
     let loaded = load(name);
     let (scenario, workload) = (&loaded.scenario, &loaded.scenario.workload);
     let instruction = workload.instruction.as_deref();
-    read_items(
+    read_prompts(
         &workload.prompts,
         &loaded.base,
         scenario.task,
@@ -33,6 +33,7 @@ fn items(name: &str) -> Vec<Item> {
         workload.history,
     )
     .unwrap()
+    .items
 }
 
 #[test]

@@ -8,10 +8,22 @@ use crate::record::Remark;
 
 pub(super) const CHECKS: [(&str, Check); 8] = [
     ("no-stream", no_stream),
-    ("no-end-mark", no_end_mark),
-    ("bad-counts", bad_counts),
-    ("bad-text", bad_text),
-    ("open-thoughts", open_thoughts),
+    ("no-end-mark", |evidence, judge| {
+        let so = " after their reason to end: they count as complete.";
+        remarked(evidence, judge, Remark::NoEnd, "ended without their end mark", so);
+    }),
+    ("bad-counts", |evidence, judge| {
+        let so = ": it is blank, and rates and means are of the other answers.";
+        remarked(evidence, judge, Remark::BadCount, "hold a count or a time that can't be read", so);
+    }),
+    ("bad-text", |evidence, judge| {
+        let so = ": U+FFFD stands there.";
+        remarked(evidence, judge, Remark::BadText, "hold half a character or bytes that are no UTF-8", so);
+    }),
+    ("open-thoughts", |evidence, judge| {
+        let so = ": the answer proper is missing, most often for want of tokens.";
+        remarked(evidence, judge, Remark::OpenThought, "began to reason and never ended it", so);
+    }),
     ("bad-vectors", bad_vectors),
     ("vector-lengths", vector_lengths),
     ("undefined-cosines", undefined_cosines),
@@ -39,26 +51,6 @@ fn no_stream(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn remarked(evidence: &Evidence<'_>, judge: &mut Judge<'_>, remark: Remark, what: &str, so: &str) {
     share_of_answers(evidence, judge, |side| side.gathered.remarked(remark), what, so);
-}
-
-fn no_end_mark(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let so = " after their reason to end: they count as complete.";
-    remarked(evidence, judge, Remark::NoEnd, "ended without their end mark", so);
-}
-
-fn bad_counts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let so = ": it is blank, and rates and means are of the other answers.";
-    remarked(evidence, judge, Remark::BadCount, "hold a count or a time that can't be read", so);
-}
-
-fn bad_text(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let so = ": U+FFFD stands there.";
-    remarked(evidence, judge, Remark::BadText, "hold half a character or bytes that are no UTF-8", so);
-}
-
-fn open_thoughts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let so = ": the answer proper is missing, most often for want of tokens.";
-    remarked(evidence, judge, Remark::OpenThought, "began to reason and never ended it", so);
 }
 
 fn bad_vectors(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {

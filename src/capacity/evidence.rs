@@ -3,7 +3,7 @@
 use super::worth::{effective, worth};
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::{Figure, Limit, Measure, Slo};
-use crate::stats::{Window, Work, measured, quantile_interval, so_far, t_quantile};
+use crate::stats::{Window, Work, kept, measured, quantile_interval, so_far, t_quantile};
 use serde::{Deserialize, Serialize};
 
 /// Stretches of a probe's window over which the queue is watched.
@@ -132,8 +132,7 @@ impl<'a> Gather<'a> {
             self.ended[at] += 1.0;
         }
         let answered = sample.outcome.answered();
-        let kept = |limit: &Limit| measured(limit.measure, sample, false).is_none_or(|v| !limit.broken_by(v));
-        let good = answered && self.slo.of_each().all(kept);
+        let good = answered && self.slo.of_each().all(|limit| kept(limit, sample, false));
         self.work.add(&Work::within(sample, good, self.open_loop, self.window.from, self.window.to));
         if sample.phase != Phase::Measure {
             return;

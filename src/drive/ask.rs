@@ -131,7 +131,7 @@ impl Lane {
             tokio::select! {
                 biased;
                 told = self.connect(user) => told.map(Some),
-                () = self.setup.stop.aborted() => Err(no(RUN_OVER.to_owned())),
+                () = self.setup.stop.aborted() => Err(no(Outcome::Unfinished, RUN_OVER.to_owned())),
             }
         };
         Ready { body, connected }
@@ -139,9 +139,9 @@ impl Lane {
 
     /// Opens a user's connection, in time.
     pub async fn connect(&self, user: &mut User) -> Result<Nanos, NoConnection> {
-        tokio::time::timeout(CONNECT_LIMIT, self.side.target.connect(&mut user.link))
-            .await
-            .unwrap_or_else(|_| Err(no(format!("no connection within {} s", CONNECT_LIMIT.as_secs()))))
+        tokio::time::timeout(CONNECT_LIMIT, self.side.target.connect(&mut user.link)).await.unwrap_or_else(|_| {
+            Err(no(Outcome::Connect, format!("no connection within {} s", CONNECT_LIMIT.as_secs())))
+        })
     }
 
     /// One request's life, as a sample.
@@ -149,7 +149,6 @@ impl Lane {
         let setup = &self.setup;
         let Due { ready: Ready { body, connected }, planned, dispatched } = due;
         let now = setup.clock.now();
-        let run_over = matches!(&connected, Err(no) if no.why == RUN_OVER);
         let (connect, story) = match connected {
             Err(error) => (None, Err((now, error))),
             Ok(connect) => {
@@ -170,17 +169,13 @@ impl Lane {
         let retry_after = story.as_ref().ok().and_then(|story| story.answer.retry_after);
         let (mut sample, text, vector) =
             self.sample(user.number, request, Told { planned, dispatched, connect, story });
-        if run_over {
-            // Nobody refused it.
-            sample.outcome = Outcome::Unfinished;
-        }
         sample.opened = connect.map(|_| user.link.opened());
         user.note(&sample, retry_after);
         (sample, text, vector)
     }
 }
 
-/// No connection, and that is not for a limit of ours.
-fn no(why: String) -> NoConnection {
-    NoConnection { ours: false, why }
+/// No connection, and what a request without it comes to.
+fn no(outcome: Outcome, why: String) -> NoConnection {
+    NoConnection { outcome, why }
 }

@@ -62,10 +62,9 @@ impl Lane {
         let Exchange { sent, first_byte, end, outcome, answer, retries } = match story {
             Ok(told) => told,
             Err((end, no)) => {
-                // What a limit of ours kept from being sent is `unsent`, and has no end.
-                if !no.ours {
-                    (sample.outcome, sample.stamps.end) = (Outcome::Connect, Some(end));
-                }
+                sample.outcome = no.outcome;
+                // What a limit of ours kept from being sent has no end.
+                sample.stamps.end = (no.outcome != Outcome::Unsent).then_some(end);
                 sample.error = Some(no.why);
                 return (sample, String::new(), None);
             }

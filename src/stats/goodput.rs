@@ -36,6 +36,11 @@ pub fn so_far(limit: &Limit, sample: &Sample, from_sent: bool) -> Option<f64> {
     }
 }
 
+/// Whether an answered request kept a limit: what it has no value of (a gap, where there was one token) it can't break.
+pub fn kept(limit: &Limit, sample: &Sample, from_sent: bool) -> bool {
+    measured(limit.measure, sample, from_sent).is_none_or(|value| !limit.broken_by(value))
+}
+
 /// What of a target's requests was good.
 #[derive(Clone, Debug)]
 pub(super) struct Good {
@@ -90,9 +95,7 @@ impl Good {
 
     /// Whether a request kept every limit; of one that isn't counted.
     pub fn kept(&self, sample: &Sample) -> bool {
-        let broken =
-            |limit: &Limit| measured(limit.measure, sample, self.from_sent).is_some_and(|value| limit.broken_by(value));
-        sample.outcome.answered() && !self.limits.iter().any(|(limit, _)| broken(limit))
+        sample.outcome.answered() && self.limits.iter().all(|(limit, _)| kept(limit, sample, self.from_sent))
     }
 
     /// What follows was driven apart from what came before.

@@ -39,7 +39,7 @@ pub use compare::{Comparison, Settings, Verdict, compare_summaries};
 pub use costs::{Bounds, CostComparison, CostFit, CostSums, compare_costs, fit_costs};
 pub use distribution::{Distribution, FIRM_N, LEAST_N};
 pub use fold::{Fold, Folded, Window};
-pub use goodput::{measured, so_far};
+pub use goodput::{kept, measured, so_far};
 pub use growth::{Burst, Course, Growth, bursts, growth};
 pub use interval::{
     Estimate, newcombe, proportion_ratio, quantile_interval, rate_interval, t_quantile, wilson, wilson_at,

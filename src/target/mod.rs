@@ -93,8 +93,9 @@ pub struct Exchange {
 /// Why no connection could be opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoConnection {
-    /// Whether a limit of our own is why (open files, ports): no failure of the engine's.
-    pub ours: bool,
+    /// What a request without it comes to: `connect`, or `unsent` where a limit of our own is why (open files, ports), or
+    /// `unfinished` where the run was over.
+    pub outcome: Outcome,
     /// In words.
     pub why: String,
 }
@@ -226,7 +227,7 @@ impl Target {
                 let _one = self.door.lock().await;
                 if let Some(why) = self.refused.get() {
                     let why = format!("{why}; not tried again, for that locks every client out");
-                    return Err(NoConnection { ours: false, why });
+                    return Err(NoConnection { outcome: Outcome::Connect, why });
                 }
                 let opened = gg_core::GgConnection::open(&self.endpoint, spec.token.expose(), self.clock).await;
                 opened.inspect_err(|error| self.note_refusal(error)).map(Connected::GgCore)
@@ -234,9 +235,9 @@ impl Target {
             _ => HttpConnection::open(&self.endpoint, self.clock).await.map(Connected::Http),
         };
         link.connected = Some(connected.map_err(|error| {
-            let (ours, words) = (is_own_limit(&error), chain(&error));
-            let whose = if ours { OWN_LIMIT } else { "" };
-            NoConnection { ours, why: format!("{whose}no connection to {}: {words}", self.endpoint) }
+            let (outcome, whose) =
+                if is_own_limit(&error) { (Outcome::Unsent, OWN_LIMIT) } else { (Outcome::Connect, "") };
+            NoConnection { outcome, why: format!("{whose}no connection to {}: {}", self.endpoint, chain(&error)) }
         })?);
         Ok(self.clock.now().since(start))
     }
@@ -306,7 +307,10 @@ impl Target {
         }
         self.keeping.died(now);
         again.first_sent = Some(written.unwrap_or(begun));
-        self.connect(link).await.map_err(|no| if no.ours { Break::Ours(no.why) } else { Break::Unanswered(no.why) })?;
+        self.connect(link).await.map_err(|no| match no.outcome {
+            Outcome::Unsent => Break::Ours(no.why),
+            _ => Break::Unanswered(no.why),
+        })?;
         again.times += 1;
         self.attempt(link, body, answer).await
     }

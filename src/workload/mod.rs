@@ -10,7 +10,7 @@ mod synthetic;
 
 pub use arrivals::{Arrivals, Trace};
 pub use label::read_label;
-pub use source::{Prompts, SourceError, read_items, read_prompts, read_trace};
+pub use source::{Prompts, SourceError, read_prompts, read_trace};
 
 use crate::record::Phase;
 use crate::scenario::{PromptCache, Sampling};

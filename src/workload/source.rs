@@ -68,19 +68,6 @@ pub struct Prompts {
     pub odd: Vec<String>,
 }
 
-/// Reads the prompts of a scenario, as [`read_prompts`] does, and leaves out what was odd.
-pub fn read_items(
-    spec: &PromptsSpec,
-    base: &Path,
-    task: Task,
-    labels: &[String],
-    instruction: Option<&str>,
-    seed: u64,
-    history: History,
-) -> Result<Vec<Item>, SourceError> {
-    read_prompts(spec, base, task, labels, instruction, seed, history).map(|prompts| prompts.items)
-}
-
 /// Reads the prompts of a scenario, the instruction around each text. Paths start from `base`.
 pub fn read_prompts(
     spec: &PromptsSpec,

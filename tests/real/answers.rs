@@ -12,7 +12,7 @@ fn each_real_scenario_loads_with_its_data() {
         let file = path.file_stem().unwrap().to_string_lossy().into_owned();
         assert_eq!(scenario.name, format!("real-{file}"));
         let (labels, instruction) = (&workload.labels, workload.instruction.as_deref());
-        let items = loadcmp::workload::read_items(
+        let prompts = loadcmp::workload::read_prompts(
             &workload.prompts,
             &loaded.base,
             scenario.task,
@@ -21,7 +21,7 @@ fn each_real_scenario_loads_with_its_data() {
             scenario.seed,
             workload.history,
         );
-        assert!(items.unwrap().len() >= 8, "{file}");
+        assert!(prompts.unwrap().items.len() >= 8, "{file}");
         tasks.insert(format!("{:?}", scenario.task));
     }
     assert_eq!(tasks.len(), 4, "{tasks:?}");
