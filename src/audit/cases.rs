@@ -52,8 +52,19 @@ fn closed(bench: &mut Bench, users: u32, until: serde_json::Value, think: &str) 
 }
 
 pub(super) fn at(bench: &mut Bench, number: usize, host: &str) {
-    bench.plan.targets[number].endpoint = Endpoint::Tcp { host: host.to_owned(), port: 80, prefix: String::new() };
+    bench.plan.targets[number].endpoint =
+        Endpoint::Tcp { host: host.to_owned(), port: 80, prefix: String::new(), tls: false };
 }
+
+/// Over https, with a certificate that is checked or not.
+pub(super) fn https(bench: &mut Bench, number: usize, insecure: bool) {
+    let target = &mut bench.plan.targets[number];
+    let host = format!("10.0.0.{number}");
+    target.endpoint = Endpoint::Tcp { host, port: 443, prefix: String::new(), tls: true };
+    let tls = serde_json::json!({ "insecure": insecure });
+    target.spec = serde_json::from_value(serde_json::json!({ "openai": { "url": "https://x", "tls": tls } })).unwrap();
+}
+
 fn seconds(bench: &mut Bench, count: u64, ratio: fn(u64) -> f64) {
     bench.timeline = (0..count)
         .map(|t_s| {
@@ -403,6 +414,21 @@ pub(super) const CASES: &[Case] = &[
             b.plan.task = Task::Chat;
             b.plan.workload.history = History::Own;
         },
+    ),
+    Case("tls-on-one-side", |b| (https(b, 0, false), https(b, 1, false)).0, |b| https(b, 0, false)),
+    Case(
+        "unchecked-certificate",
+        |b| (https(b, 0, false), https(b, 1, false)).0,
+        |b| (https(b, 0, true), https(b, 1, false)).0,
+    ),
+    // Over plain http there is nothing to check.
+    Case(
+        "unchecked-certificate",
+        |b| {
+            https(b, 0, true);
+            at(b, 0, "10.0.0.1");
+        },
+        |b| https(b, 1, true),
     ),
     Case("unlike-transports", nothing, |b| b.plan.targets[0].endpoint = Endpoint::Unix { path: "/x".into() }),
     Case(

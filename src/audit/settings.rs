@@ -8,7 +8,7 @@ use crate::scenario::{History, TargetSpec, Task};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-pub(super) const CHECKS: [(&str, Check); 10] = [
+pub(super) const CHECKS: [(&str, Check); 12] = [
     ("stand-in", stand_in),
     ("quantisation", quantisation),
     ("parameters", parameters),
@@ -18,6 +18,8 @@ pub(super) const CHECKS: [(&str, Check); 10] = [
     ("cannot-honour", cannot_honour),
     ("own-history", own_history),
     ("unlike-transports", unlike_transports),
+    ("tls-on-one-side", tls_on_one_side),
+    ("unchecked-certificate", unchecked_certificate),
     ("same-endpoint", same_endpoint),
 ];
 
@@ -183,6 +185,32 @@ fn unlike_transports(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let sentence =
             "One target is asked over a Unix socket and another over TCP: a part of the difference is theirs.";
         judge.find(None, sentence, &[("transports", listed(&told))]);
+    }
+}
+
+fn is_https(target: &TargetPlan) -> bool {
+    matches!(target.endpoint, Endpoint::Tcp { tls: true, .. })
+}
+
+fn tls_on_one_side(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let word = |target: &TargetPlan| if is_https(target) { "TLS" } else { "none" };
+    let told = told(&evidence.plan.targets, |target| Some(word(target)));
+    if unlike(&told) {
+        let sentence = "One target is asked over TLS and another isn't: encrypting and decrypting is a part of the difference. \
+                        Handshakes are not: they stand in `connect`.";
+        judge.find(None, sentence, &[("encryption", listed(&told))]);
+    }
+}
+
+fn unchecked_certificate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (at, target) in evidence.plan.targets.iter().enumerate() {
+        if is_https(target) && target.spec.tls().is_some_and(|tls| tls.insecure) {
+            let sentence = format!(
+                "{}: its certificate is not checked (`insecure: true`), so who answered is not known.",
+                target.label()
+            );
+            judge.find(Some(at), sentence, &[]);
+        }
     }
 }
 

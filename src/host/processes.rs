@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_another_machine_serves_is_elsewhere() {
-        let at = |host: &str| Endpoint::Tcp { host: host.to_owned(), port: 9, prefix: String::new() };
+        let at = |host: &str| Endpoint::Tcp { host: host.to_owned(), port: 9, prefix: String::new(), tls: false };
         // TEST-NET-1 (RFC 5737) is nobody's.
         assert_eq!(listeners(&at("192.0.2.1")), Place::Elsewhere);
         assert_eq!(listeners(&Endpoint::Unix { path: "/nowhere/x.sock".into() }), Place::Hidden);
@@ -296,7 +296,7 @@ mod tests {
         let own = Place::Here(vec![std::process::id()]);
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = tcp.local_addr().unwrap().port();
-        let at = |host: &str| Endpoint::Tcp { host: host.to_owned(), port, prefix: String::new() };
+        let at = |host: &str| Endpoint::Tcp { host: host.to_owned(), port, prefix: String::new(), tls: false };
         assert_eq!(listeners(&at("127.0.0.1")), own);
         assert_eq!(listeners(&at("localhost")), own);
         drop(tcp);

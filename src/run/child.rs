@@ -33,7 +33,8 @@ const TIMING: [&str; 12] = [
 /// A running stand-in; it ends when this is dropped.
 pub(super) struct StandIn {
     child: Child,
-    url: String,
+    /// Where it listens: its HTTP wires, and the same over TLS where that was asked for.
+    urls: Vec<String>,
     socket: Option<PathBuf>,
     // Holds the socket and the labels.
     _files: tempfile::TempDir,
@@ -77,7 +78,7 @@ impl StandIn {
         let program = std::env::current_exe().map_err(|error| words(&error.to_string()))?;
         let mut command = Command::new(program);
         command.args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"]).args(args);
-        command.env_remove("CORE_AUTH_TOKEN");
+        command.args(["--tls-listen", "127.0.0.1:0"]).env_remove("CORE_AUTH_TOKEN");
         let socket = cfg!(unix).then(|| files.path().join("null.sock"));
         if let Some(socket) = &socket {
             command.arg("--socket").arg(socket).arg("--http-socket").arg(http_socket(socket));
@@ -100,9 +101,10 @@ impl StandIn {
     fn launch_now(mut command: Command, files: tempfile::TempDir, socket: Option<PathBuf>) -> Result<Self, String> {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| error.to_string())?;
-        let heard = listen(&mut child);
+        let tls = command.get_args().any(|arg| arg == "--tls-listen");
+        let heard = listen(&mut child, 1 + usize::from(tls));
         match heard {
-            Some(url) => Ok(Self { child, url, socket, _files: files }),
+            Some(urls) => Ok(Self { child, urls, socket, _files: files }),
             None => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -113,7 +115,12 @@ impl StandIn {
 
     /// Where its HTTP wires answer.
     pub(super) fn url(&self) -> &str {
-        &self.url
+        self.urls.first().map_or("", String::as_str)
+    }
+
+    /// The same over TLS; a null server has them.
+    pub(super) fn tls_url(&self) -> Option<&str> {
+        self.urls.get(1).map(String::as_str)
     }
 
     /// Its GG-CORE socket, where it has one.
@@ -126,11 +133,11 @@ impl StandIn {
         let mut spec = spec.clone();
         match &mut spec {
             TargetSpec::Ollama(ollama) => {
-                ollama.url.clone_from(&self.url);
+                self.url().clone_into(&mut ollama.url);
                 ollama.model = "auto".to_owned();
             }
             TargetSpec::OpenAi(openai) => {
-                openai.url.clone_from(&self.url);
+                self.url().clone_into(&mut openai.url);
                 openai.model = "auto".to_owned();
             }
             TargetSpec::GgCore(gg_core) => {
@@ -158,18 +165,18 @@ fn http_socket(socket: &std::path::Path) -> PathBuf {
     socket.with_file_name("http.sock")
 }
 
-/// Waits for the line that says where it listens, and keeps its standard error empty from then on.
-fn listen(child: &mut Child) -> Option<String> {
+/// Waits for the lines that say where it listens, and keeps its standard error empty from then on.
+fn listen(child: &mut Child, lines: usize) -> Option<Vec<String>> {
     let stderr = child.stderr.take()?;
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if let Some(at) = line.find("http://") {
+            if let Some(at) = line.find("http://").or_else(|| line.find("https://")) {
                 let _ = tell.send(line[at..].trim().to_owned());
             }
         }
     });
-    told.recv_timeout(PATIENCE).ok()
+    (0..lines).map(|_| told.recv_timeout(PATIENCE).ok()).collect()
 }
 
 /// The right label of each prompt, for a stand-in that is to know some of them.

@@ -5,6 +5,9 @@ use super::mistake::{Mistake, quoted};
 use super::tree::{Filled, Node, Value};
 use std::env::VarError;
 
+/// Largest file that a variable may name, in bytes.
+const LARGEST_SECRET: u64 = 64 << 10;
+
 /// Where variables are looked up: `std::env::var`, or a test's own.
 pub(super) type Lookup<'a> = dyn Fn(&str) -> Result<String, VarError> + 'a;
 
@@ -83,7 +86,11 @@ fn variable(inside: &str, lookup: &Lookup<'_>, filled: &mut Filled) -> Result<St
     }
     filled.names.push(name.to_owned());
     filled.defaulted |= default.is_some_and(|default| !default.is_empty());
-    match (lookup(name), default) {
+    let told = match lookup(name) {
+        Err(VarError::NotPresent) => in_file(name, lookup)?.ok_or(VarError::NotPresent),
+        told => told,
+    };
+    match (told, default) {
         (Ok(value), None) => Ok(value),
         // As in a shell: `:-` takes an empty variable for an unset one.
         (Ok(value), Some(_)) if !value.is_empty() => Ok(value),
@@ -93,9 +100,24 @@ fn variable(inside: &str, lookup: &Lookup<'_>, filled: &mut Filled) -> Result<St
         (_, Some(default)) => Ok(default.to_owned()),
         (Err(VarError::NotPresent), None) => Err((
             format!("the environment variable `{name}` is not set"),
-            format!("set it, or write `${{{name}:-default}}`"),
+            format!("set it (or `{name}_FILE` to a file that holds it), or write `${{{name}:-default}}`"),
         )),
     }
+}
+
+/// What the file holds that `NAME_FILE` names, as containers pass secrets; `None` if that isn't set. The last line's end is no
+/// part of it. Where it lies is the user's to say, so it may lie anywhere.
+fn in_file(name: &str, lookup: &Lookup<'_>) -> Result<Option<String>, Wrong> {
+    let Some(path) = lookup(&format!("{name}_FILE")).ok().filter(|path| !path.is_empty()) else { return Ok(None) };
+    let wrong =
+        |why: String| (format!("the file that `{name}_FILE` names can't be used: {why}"), format!("it is {path}"));
+    match std::fs::metadata(&path) {
+        Ok(facts) if !facts.is_file() => return Err(wrong("it is not a regular file".to_owned())),
+        Ok(facts) if facts.len() > LARGEST_SECRET => return Err(wrong("it is larger than 64 KiB".to_owned())),
+        _ => {}
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
 fn dollar() -> String {
@@ -141,6 +163,27 @@ mod tests {
         for (text, value, whole) in cases {
             assert_eq!(filled(text), Ok((value.to_owned(), whole)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_may_come_from_a_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "s3cr3t\r\n").unwrap();
+        let at = |path: String| {
+            move |name: &str| match name {
+                "KEY_FILE" => Ok(path.clone()),
+                "SET" => Ok("x".to_owned()),
+                "SET_FILE" => Ok("/nowhere".to_owned()),
+                _ => Err(VarError::NotPresent),
+            }
+        };
+        let fill = |text: &str, path: &str| fill_text(text, &at(path.to_owned()), &mut Filled::default());
+        let path = file.path().display().to_string();
+        assert_eq!(fill("Bearer ${KEY}", &path), Ok((false, "Bearer s3cr3t".to_owned())));
+        assert_eq!(fill("${KEY:-}", &path), Ok((true, "s3cr3t".to_owned())));
+        assert_eq!(fill("${SET}", &path), Ok((true, "x".to_owned())), "what is set itself comes first");
+        assert!(fill("${KEY:-x}", "/nowhere").unwrap_err().0.contains("`KEY_FILE`"), "no default in its place");
+        assert!(fill("${KEY}", "/").unwrap_err().0.contains("regular file"));
     }
 
     #[test]

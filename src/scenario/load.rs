@@ -127,6 +127,7 @@ fn decode(
     if let Some(cold) = &mut scenario.cold_start {
         cold.resolve();
     }
+    scenario.targets.values_mut().for_each(|target| target.resolve(base));
     sense::check(&scenario, root, base, overrides.goose, mistakes);
     Some(scenario)
 }

@@ -30,6 +30,7 @@ mod span;
 mod suite;
 mod sweep;
 mod targets;
+mod tls;
 mod tree;
 mod variants;
 
@@ -61,6 +62,7 @@ pub use sweep::{Point, SweepSpec};
 pub use targets::{
     GgCoreSpec, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, ProcessSpec, TargetSpec, TimeUnit,
 };
+pub use tls::TlsSpec;
 pub use variants::{Variants, variant_name};
 
 use indexmap::IndexMap;

@@ -144,7 +144,7 @@ impl TargetPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
-    /// HTTP over TCP.
+    /// HTTP or https over TCP.
     Tcp {
         /// Host name or address, without brackets.
         host: String,
@@ -152,6 +152,9 @@ pub enum Endpoint {
         port: u16,
         /// Path before every request's path, without a slash at its end; often empty.
         prefix: String,
+        /// Whether it is https.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        tls: bool,
     },
     /// A Unix socket.
     Unix {
@@ -163,8 +166,11 @@ pub enum Endpoint {
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Endpoint::Tcp { host, port, prefix } if host.contains(':') => write!(f, "http://[{host}]:{port}{prefix}"),
-            Endpoint::Tcp { host, port, prefix } => write!(f, "http://{host}:{port}{prefix}"),
+            Endpoint::Tcp { host, port, prefix, tls } => {
+                let scheme = if *tls { "https" } else { "http" };
+                let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+                write!(f, "{scheme}://{open}{host}{close}:{port}{prefix}")
+            }
             Endpoint::Unix { path } => write!(f, "unix:{}", path.display()),
         }
     }

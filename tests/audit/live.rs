@@ -221,6 +221,16 @@ fn a_socket_of_another_kind() {
 }
 
 #[test]
+fn one_target_over_tls_that_is_not_checked() {
+    let a = StandIn::start(&[&STEADY[..], &["--tls-listen", "127.0.0.1:0"]].concat());
+    let b = StandIn::start(&STEADY);
+    let targets = "  a: { ollama: { url: \"{a}\", tls: { insecure: true } } }\n  b: { ollama: { url: \"{b}\" } }\n";
+    let told = Live { targets, ..Live::default() }.run_at(&a.tls_url, &b.url);
+    assert_eq!(told.finding("tls-on-one-side", "")["severity"], "note");
+    told.only_a(&["unchecked-certificate"]);
+}
+
+#[test]
 fn a_generator_that_could_not_send() {
     // Eight may be in flight, and each is for a second and a half; the other engine needs one, but for a moment in which the
     // machine did other work.

@@ -110,6 +110,11 @@ const CASES: &[Case] = &[
         d.manifest["plan"]["workload"]["history"] = json!("own");
     }),
     ("unlike-transports", |d| d.target(0)["endpoint"] = json!({ "unix": { "path": "/tmp/x.sock" } })),
+    ("tls-on-one-side", |d| d.target(0)["endpoint"]["tcp"]["tls"] = json!(true)),
+    ("unchecked-certificate", |d| {
+        d.target(0)["endpoint"]["tcp"]["tls"] = json!(true);
+        d.target(0)["spec"]["ollama"]["tls"] = json!({ "insecure": true });
+    }),
     ("same-endpoint", |d| d.target(0)["endpoint"] = d.target(1)["endpoint"].clone()),
     ("unequal-prompts", |d| {
         d.each("a", |_, row| times(row, "prompt_tokens", 3.0));

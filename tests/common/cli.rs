@@ -24,6 +24,8 @@ pub fn loadcmp() -> Command {
 pub struct StandIn {
     pub child: Child,
     pub url: String,
+    /// The same over TLS, where `--tls-listen` asks for it; else empty.
+    pub tls_url: String,
 }
 
 impl StandIn {
@@ -42,14 +44,16 @@ impl StandIn {
             .spawn()
             .expect("a stand-in");
         let mut lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
-        let url = loop {
+        let mut at = |scheme: &str| loop {
             let line = lines.next().expect("a line that tells where it listens").expect("text");
-            if let Some(at) = line.find("http://") {
+            if let Some(at) = line.find(scheme) {
                 break line[at..].trim().trim_end_matches('/').to_owned();
             }
         };
+        let url = at("http://");
+        let tls_url = if args.contains(&"--tls-listen") { at("https://") } else { String::new() };
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url }
+        Self { child, url, tls_url }
     }
 
     pub fn kill(&mut self) {

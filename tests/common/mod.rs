@@ -107,7 +107,7 @@ pub fn replay(bytes: Vec<u8>, piece: usize) -> Endpoint {
             }
         }
     });
-    Endpoint::Tcp { host: "127.0.0.1".into(), port, prefix: String::new() }
+    Endpoint::Tcp { host: "127.0.0.1".into(), port, prefix: String::new(), tls: false }
 }
 
 /// Reads a request to the end of its body; gives the body.

@@ -21,7 +21,7 @@ const fn number(id: &'static str, severity: Severity, default: f64, of: &'static
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 74] = [
+pub const RULES: [RuleSpec; 76] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -147,6 +147,8 @@ pub const RULES: [RuleSpec; 74] = [
     plain("cannot-honour", Note, "a target can't honour a part of the scenario: sampling, template, schema"),
     plain("own-history", Note, "each engine's own answers stand in the history of a conversation"),
     plain("unlike-transports", Note, "one target is asked over a Unix socket and another over TCP"),
+    plain("tls-on-one-side", Note, "one target is asked over TLS and another isn't"),
+    plain("unchecked-certificate", Note, "a target's certificate isn't checked, as its `tls: { insecure: true }` asks"),
     plain("same-endpoint", Note, "two targets are the same model at the same address"),
     // Prompts, caches and loads.
     share(

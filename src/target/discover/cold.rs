@@ -24,7 +24,7 @@ pub async fn unload(target: &TargetPlan) -> Result<(), String> {
         return Err("its wire has no way to let a model go".to_owned());
     }
     let base = base_url(&target.endpoint.to_string(), 11434).map_err(|why| why.to_string())?;
-    let control = Control::new(base, "").map_err(|why| why.to_string())?;
+    let control = Control::new(base, &target.spec).await.map_err(|why| why.to_string())?;
     let model = &target.model;
     // A model that only embeds isn't asked to write.
     let ways = [

@@ -2,27 +2,29 @@
 
 use super::{Control, Found, Missing, base_url, endpoint, is_stand_in, list, text, there_are};
 use crate::scenario::plan::EngineFacts;
-use crate::scenario::{OllamaSpec, Task};
+use crate::scenario::{OllamaSpec, TargetSpec, Task};
 use reqwest::Url;
 use serde_json::{Value, json};
 
 /// Looks for it.
-pub(super) async fn find(spec: &OllamaSpec, task: Task) -> Result<Found, Missing> {
+pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> Result<Found, Missing> {
     let base = base_url(if spec.url == "auto" { "127.0.0.1:11434" } else { &spec.url }, 11434)?;
-    let control = Control::new(base.clone(), "")?;
+    let control = Control::new(base.clone(), target).await?;
     let unreachable = |why: String| Missing::Unreachable {
         tried: format!("no Ollama at {base} ({why})"),
         hint: "start one with `ollama serve`, or say where it is: OLLAMA_HOST=host:port, or `url:` of the target"
             .into(),
     };
-    let version = control.send("/api/version", None).await.map_err(unreachable)?;
+    let version = match control.send("/api/version", None).await {
+        Ok(version) => version,
+        Err(why) => return Err(unreachable(control.guessed(why).await)),
+    };
     let stand_in = is_stand_in(&version);
     let status = version.status();
     let version: Value = version.json().await.unwrap_or_default();
     let Some(number) = text(&version, "/version") else {
-        return Err(Missing::Different(format!(
-            "what answers at {base} is no Ollama: /api/version gave status {status} and no version"
-        )));
+        let told = control.guessed(format!("/api/version gave status {status} and no version")).await;
+        return Err(Missing::Different(format!("what answers at {base} is no Ollama: {told}")));
     };
     let tags = control.ask("/api/tags", None).await.unwrap_or_default();
     let running = control.ask("/api/ps", None).await.unwrap_or_default();

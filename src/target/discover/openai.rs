@@ -1,16 +1,16 @@
 //! An OpenAI-compatible server: the models it lists, and what llama-server and vLLM tell beyond them.
 
 use super::{Control, Found, Missing, base_url, endpoint, is_stand_in, list, text, there_are};
-use crate::scenario::OpenAiSpec;
 use crate::scenario::plan::EngineFacts;
+use crate::scenario::{OpenAiSpec, TargetSpec};
 use serde_json::Value;
 
 /// Looks for it.
-pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
+pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found, Missing> {
     let mut base = base_url(if spec.url == "auto" { "127.0.0.1:8080" } else { &spec.url }, 8080)?;
     let root = base.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
     base.set_path(&root);
-    let control = Control::new(base.clone(), spec.token.expose())?;
+    let control = Control::new(base.clone(), target).await?;
     let unreachable = |why: String| Missing::Unreachable {
         tried: format!("no OpenAI-compatible server at {base} ({why})"),
         hint:
@@ -18,7 +18,10 @@ pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
                `url:` of the target, or --target NAME=openai:http://host:port"
                 .into(),
     };
-    let models = control.send("/v1/models", None).await.map_err(unreachable)?;
+    let models = match control.send("/v1/models", None).await {
+        Ok(models) => models,
+        Err(why) => return Err(unreachable(control.guessed(why).await)),
+    };
     let stand_in = is_stand_in(&models);
     let server = models.headers().get("server").and_then(|server| server.to_str().ok()).map(str::to_owned);
     let status = models.status();
@@ -35,9 +38,8 @@ pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
             )));
         }
         _ => {
-            return Err(Missing::Different(format!(
-                "what answers at {base} is no OpenAI-compatible server: /v1/models gave status {status}"
-            )));
+            let told = control.guessed(format!("/v1/models gave status {status}")).await;
+            return Err(Missing::Different(format!("what answers at {base} is no OpenAI-compatible server: {told}")));
         }
     }
     let models: Value = models.json().await.unwrap_or_default();
