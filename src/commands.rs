@@ -129,7 +129,7 @@ pub(crate) fn check(args: CheckArgs) -> Told {
     let options = Options { overrides, real: args.over.real, allow_commands, ..Options::default() };
     let sweep = loadcmp::run::sweep_words(&loaded);
     let prepared = runtime()?.block_on(loadcmp::run::check(loaded, &options))?;
-    let text = sink::plan(&prepared.plan, &prepared.notes, width());
+    let text = sink::plan(&prepared.plan.told(), &prepared.notes, width());
     say(&text)?;
     sweep.map_or(Ok(0), |words| say(&format!("{words}\n")))
 }

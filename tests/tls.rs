@@ -299,14 +299,13 @@ fn headers_are_on_every_request_and_in_no_file() {
         response("200 OK", "", body)
     };
     let server = Sealed::start(|_| Manner::default(), answer);
-    let settings = "headers: { X-Key: \"${KEY}\" }, tls: { insecure: true }";
+    let settings = "headers: { X-Key: \"${file:key}\" }, tls: { insecure: true }";
     let url = &server.url;
     let targets = format!(
         "  a: {{ openai: {{ url: \"{url}\", metrics: \"{url}/metrics\", {settings} }} }}\n  b: {{ ollama: {{ url: \"{url}\", {settings} }} }}\n"
     );
-    let key = write(dir.path(), "key", "s3cr3t-value\n");
-    let key = [("KEY_FILE", key.to_str().expect("a path"))];
-    let (code, told) = run(dir.path(), &scenario(&targets, false, LOAD), &[], &key);
+    write(dir.path(), "key", "s3cr3t-value\n");
+    let (code, told) = run(dir.path(), &scenario(&targets, false, LOAD), &[], &[]);
     assert_eq!(code, 0, "{told}");
     let heads = server.heads();
     assert!(heads.iter().any(|head| head.contains("/metrics")), "{heads:?}");

@@ -1,7 +1,7 @@
 //! A run beside its baseline, and its gates judged.
 
 use super::beside::{Pair, matched, pairs};
-use super::likeness::{Unlike, unlike_setups};
+use super::setup::{Unlike, unlike_setups};
 use super::{Report, Status};
 use crate::gate::{self, Judged, Past};
 use crate::scenario::gate::Gate;

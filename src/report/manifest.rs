@@ -63,8 +63,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a run that begins at `started` (UTC, RFC 3339).
-    pub fn begin(plan: Plan, machine: Facts, started: String) -> Self {
+    /// The manifest of a run that begins at `started` (UTC, RFC 3339). Of the plan it has what may be told.
+    pub fn begin(plan: &Plan, machine: Facts, started: String) -> Self {
+        let plan = plan.told();
         Self {
             schema_version: SCHEMA_VERSION,
             tool: TOOL.to_owned(),

@@ -6,8 +6,8 @@ use super::{lock, tell};
 use crate::drive::{LaneSetup, cold_request};
 use crate::record::Nanos;
 use crate::report::{ColdRun, Manifest};
-use crate::scenario::ColdStartSpec;
 use crate::scenario::plan::TargetPlan;
+use crate::scenario::{ColdStartSpec, scrubbed};
 use crate::target::Target;
 use crate::target::discover::{answers, can_unload, unload};
 use std::process::Stdio;
@@ -58,7 +58,7 @@ async fn once(
     let mut run = ColdRun { target: number, repeat, ..ColdRun::default() };
     let begun = match started(setup, plan, spec).await {
         Ok(begun) => begun,
-        Err(why) => return ColdRun { error: Some(why), ..run },
+        Err(why) => return ColdRun { error: Some(scrubbed(why)), ..run },
     };
     let sample = cold_request(setup, target, number, FIRST + u64::from(repeat)).await;
     let since = |at: Option<Nanos>| at.map(|at| at.since(begun.at).micros());

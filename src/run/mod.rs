@@ -39,7 +39,7 @@ use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Sample, Stopwatch};
 use crate::report::front::Front;
 use crate::report::{self, Beside, Manifest, Report, Status};
-use crate::scenario::{Loaded, Overrides};
+use crate::scenario::{Loaded, Overrides, scrub};
 use crate::sink;
 use crate::stats::{Folded, Matches};
 use crate::target::Target;
@@ -78,8 +78,8 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Usage(text) | Failure::Target(text) | Failure::Invalid(text) => f.write_str(text),
-            Failure::Other(error) => write!(f, "error: {error:#}"),
+            Failure::Usage(text) | Failure::Target(text) | Failure::Invalid(text) => f.write_str(&scrub(text)),
+            Failure::Other(error) => f.write_str(&scrub(&format!("error: {error:#}"))),
         }
     }
 }
@@ -133,12 +133,12 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     let clock = Stopwatch::start();
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
-    let named = (loaded.scenario.baseline.clone(), loaded.base.clone());
+    let named = held::Named::of(&loaded);
     let mut prepared = prepare(loaded, options).await?;
     prepared.plan.gates.stand_ins = options.judge_stand_ins;
-    let baseline = held::baseline(named.0.as_deref(), &named.1, &prepared.plan, options)?;
+    let baseline = held::baseline(&named, &prepared.plan, options)?;
     if !options.quiet {
-        prepare::named(&prepared.plan).for_each(|note| tell(format!("loadcmp: {note}")));
+        prepare::named(&prepared.plan.told()).for_each(|note| tell(format!("loadcmp: {note}")));
     }
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
@@ -168,7 +168,9 @@ async fn measure(
     options: &Options,
 ) -> Result<Finished, Failure> {
     let plan = Arc::new(prepared.plan.clone());
-    let begun = Manifest::begin((*plan).clone(), host::facts(), now());
+    let begun = Manifest::begin(&plan, host::facts(), now());
+    // What every file and figure is made from, now and when the run is told again.
+    let told = begun.plan.clone();
     let floors = calibrate::floors(&plan, options.quiet);
     let probe = plan.gates.adaptive.then(probe::probe);
     let manifest = Manifest { floors, probe, command: command_line::told(), ..begun };
@@ -183,11 +185,11 @@ async fn measure(
     };
     // Before the first request: a run that is killed can be told from here on.
     keep(&|_| {})?;
-    let bars = Arc::new(progress::Progress::start(&plan, options.quiet));
+    let bars = Arc::new(progress::Progress::start(&told, options.quiet));
     let fold = lock(&manifest).fold();
-    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), dir.join("manifest.json"), bars.view());
+    let folder = RunFolder::new(fold, Gather::new(&told), manifest.clone(), dir.join("manifest.json"), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
-    let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
+    let (log, recorder) = Log::start(&dir, Names::of(&told), folder)?;
     let watch = Watching::start(&plan, clock, &dir)?;
     let stop = Stop::default();
     let setup = LaneSetup {
@@ -365,10 +367,10 @@ fn watch_interrupts() -> Arc<AtomicBool> {
     stopped
 }
 
-/// Says something on standard error; a reader that went away is no error.
+/// Says something on standard error, without values of the environment; a reader that went away is no error.
 pub fn tell(text: impl std::fmt::Display) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", scrub(&text.to_string()));
 }
 
 /// Whether results may go into a directory: it is empty, or isn't there yet.

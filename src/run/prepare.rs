@@ -3,15 +3,17 @@
 
 use super::child::StandIn;
 use super::fits::fits;
-use super::load::load;
+use super::load::{load, schedule_words};
 use super::started::{Started, allowed, start};
 use super::{Failure, Options, tell};
 use crate::audit::{Finding, of_plan};
 use crate::host::processes_of;
 use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan};
+use crate::scenario::told::{Written, confirmed};
 use crate::scenario::{
-    Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, located, variant_name,
+    Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, located, release,
+    variant_name,
 };
 use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
@@ -125,11 +127,15 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     let salt = std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
     let cache = scenario.workload.prompt_cache;
     let workload = Workload::new(items, scenario.seed, salt, system.as_deref(), sampling, cache);
+    // A model that its engine lists is the engine's own word, and no secret.
+    for target in targets.iter().filter(|target| confirmed(target)) {
+        [Some(target.model.as_str()), target.spec.model()].into_iter().flatten().for_each(release);
+    }
     let mut plan = plan(&scenario, targets, format, count, workload.hash(), load);
     plan.workload.nonce_salt = format!("{salt:016x}");
     tell_inequalities(&mut plan);
     Ok(Prepared {
-        notes: notes(&plan),
+        notes: notes(&plan.told()),
         plan,
         workload: Arc::new(workload),
         arrivals,
@@ -279,6 +285,11 @@ fn plan(
         drain: scenario.drain.unwrap_or(scenario.timeout),
         audit: scenario.audit.clone(),
         gates: GatesPlan::of(scenario),
+        start: Some(scenario.start.clone()),
+        written: scenario.shown.as_deref().map(|shown| {
+            let open = shown.load.open.as_ref().map(schedule_words);
+            Arc::new(Written::of(shown, source(&shown.workload.prompts), open))
+        }),
     }
 }
 

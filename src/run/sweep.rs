@@ -98,7 +98,7 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
         schema_version: SWEEP_VERSION,
         tool: TOOL.to_owned(),
         name: scenario.name.clone(),
-        about: scenario.about.clone(),
+        about: scenario.shown.as_ref().map_or(&scenario.about, |shown| &shown.about).clone(),
         task: scenario.task,
         seed: scenario.seed,
         started: now(),

@@ -4,8 +4,8 @@ use super::environment::{self, Lookup};
 use super::mistake::{Mistake, Place, nearest};
 use super::overlay::{self, Overrides};
 use super::sweep::{self, Point, Tree};
-use super::tree::{self, Node, Value};
-use super::{Scenario, ScenarioError, check, sense, variants};
+use super::tree::{self, Entry, Node, Value};
+use super::{Scenario, ScenarioError, check, secret, sense, variants};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -27,6 +27,7 @@ pub struct Loaded {
 /// Reads a scenario from a file.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, ScenarioError> {
     let name = path.display().to_string();
+    secret::remember_environment();
     let text = read_text(path, &name)?;
     let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     load_with(path, base, text, overrides, &|name| std::env::var(name))
@@ -67,7 +68,8 @@ pub fn load_with(
         let scenario = decode(&mut root, &mut found);
         let value = |path: &String| {
             let node = root.at(&path.split('.').collect::<Vec<_>>());
-            (path.clone(), node.map_or(serde_json::Value::Null, |node| node.clone().into_json()))
+            // They stand in the results and name their folders.
+            (path.clone(), node.map_or(serde_json::Value::Null, |node| node.shown().into_json()))
         };
         let values = paths.iter().map(value).collect();
         points.extend(scenario.map(|scenario| Point { values, scenario }));
@@ -110,12 +112,20 @@ fn decode(
     variants::expand(root, mistakes);
     // Before the environment is filled in, while it can still be told who wrote what.
     sense::secrets(root, mistakes);
-    environment::fill(root, lookup, mistakes);
+    environment::fill(root, base, lookup, mistakes);
     check::check(root, &super::schema(), mistakes);
     if !mistakes.is_empty() {
         return None;
     }
-    let mut scenario: Scenario = match serde_json::from_value(root.clone().into_json()) {
+    let mut scenario = typed(root.clone(), base, mistakes)?;
+    sense::check(&scenario, root, base, overrides.goose, mistakes);
+    scenario.shown = Some(Box::new(typed(shown(root), base, mistakes)?));
+    Some(scenario)
+}
+
+/// A tree that was found right as a scenario.
+fn typed(root: Node, base: &Path, mistakes: &mut Vec<Mistake>) -> Option<Scenario> {
+    let mut scenario: Scenario = match serde_json::from_value(root.into_json()) {
         Ok(scenario) => scenario,
         // The walk lets through only what the types take; were it not so, this says it without a line.
         Err(error) => {
@@ -128,8 +138,38 @@ fn decode(
         cold.resolve();
     }
     scenario.targets.values_mut().for_each(|target| target.resolve(base));
-    sense::check(&scenario, root, base, overrides.goose, mistakes);
     Some(scenario)
+}
+
+/// Fields in a grammar of their own, which a report has to be able to read again; they hold names of targets and figures.
+const READ_AGAIN: [&str; 4] = ["gates", "tiers", "slo", "reference"];
+
+/// The tree as it may be told: see [`Node::shown`].
+fn shown(root: &Node) -> Node {
+    let mut root = root.clone();
+    let Value::Map(fields) = &mut root.value else { return root };
+    for name in READ_AGAIN {
+        if let Some(entry) = fields.get_mut(name) {
+            entry.node.visit(&mut |node| node.filled = None);
+        }
+    }
+    if let Some(Entry { node: Node { value: Value::Map(targets), .. }, .. }) = fields.get_mut("targets") {
+        for target in targets.values_mut() {
+            // What an Ollama works with: numbers and switches, and a length of time.
+            let Value::Map(wires) = &mut target.node.value else { continue };
+            let Some(Entry { node: ollama, .. }) = wires.get_mut("ollama") else { continue };
+            if let Some(entry) = ollama.entry_mut("keep_alive") {
+                entry.node.filled = None;
+            }
+            let Some(options) = ollama.entry_mut("options") else { continue };
+            options.node.visit(&mut |node| {
+                if matches!(node.value, Value::Number(_) | Value::Bool(_)) {
+                    node.filled = None;
+                }
+            });
+        }
+    }
+    root.shown()
 }
 
 /// Whether a tree can be a scenario at all.

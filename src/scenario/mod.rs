@@ -31,6 +31,7 @@ mod suite;
 mod sweep;
 mod targets;
 mod tls;
+pub mod told;
 mod tree;
 mod variants;
 
@@ -52,7 +53,7 @@ pub use prompts::{
 };
 pub use schedule::MOST_ARRIVALS;
 pub use schema::schema;
-pub use secret::Secret;
+pub use secret::{Secret, release, scrub, scrubbed};
 pub use sense::data_path;
 pub use share::Share;
 pub use slo::{Figure, Limit, Measure, Slo, SloError};
@@ -162,6 +163,9 @@ pub struct Scenario {
     /// Runs the scenario at several points, each with some of its values changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepSpec>,
+    /// The same as it may be told: what came from the environment or a file as the reference that was written.
+    #[serde(skip)]
+    pub shown: Option<Box<Scenario>>,
 }
 
 /// What is asked of the engines.

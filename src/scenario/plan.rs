@@ -1,14 +1,18 @@
 //! What will happen: every default filled in, every `auto` found. Nothing validates after this.
 //!
-//! A plan is a pure value; it is kept in `manifest.json`, so a run can be told again from its directory.
+//! A plan is a pure value; it is kept in `manifest.json` as it may be told (`told.rs`), so a run can be told again from its
+//! directory.
 
 use super::gate::Gate;
+use super::told::Written;
 use super::{
     AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat,
     Sampling, Scenario, Share, Slo, Span, TargetSpec, Task,
 };
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What will happen.
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -64,6 +68,12 @@ pub struct Plan {
     /// The conditions that decide the exit code.
     #[serde(default, skip_serializing_if = "GatesPlan::is_empty")]
     pub gates: GatesPlan,
+    /// The commands that start engines, by target; `None` in a report of a loadcmp that didn't tell them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<IndexMap<String, Vec<String>>>,
+    /// What came from the environment or from files, as it was written; see [`Plan::told`].
+    #[serde(skip)]
+    pub written: Option<Arc<Written>>,
 }
 
 /// The conditions that decide the exit code, and the levels that targets may reach.

@@ -65,6 +65,26 @@ impl TargetSpec {
         }
     }
 
+    /// The model as written, if one is.
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            TargetSpec::Ollama(spec) => Some(&spec.model),
+            TargetSpec::OpenAi(spec) => Some(&spec.model),
+            TargetSpec::GgCore(spec) => Some(&spec.model),
+            TargetSpec::Json(spec) => spec.model.as_deref(),
+        }
+    }
+
+    /// The address as written, of a target that is spoken to over HTTP.
+    pub fn address(&self) -> Option<&str> {
+        match self {
+            TargetSpec::Ollama(spec) => Some(&spec.url),
+            TargetSpec::OpenAi(spec) => Some(&spec.url),
+            TargetSpec::GgCore(_) => None,
+            TargetSpec::Json(spec) => spec.url.as_deref(),
+        }
+    }
+
     /// Where its figures in Prometheus's format are, if that is written.
     pub fn metrics(&self) -> Option<&str> {
         match self {

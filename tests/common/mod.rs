@@ -70,6 +70,8 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         drain: Span(Duration::from_secs(1)),
         audit: AuditSpec::default(),
         gates: GatesPlan::default(),
+        start: None,
+        written: None,
     }
 }
 

@@ -69,7 +69,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     std::fs::create_dir(&probes).with_context(|| format!("creating {}", probes.display()))?;
     let stop = watch_interrupts();
     let mut seeker = Seeker {
-        settings: settings(&prepared.plan, search, &slo, &shape),
+        settings: settings(&prepared.plan.told(), search, &slo, &shape),
         evidence: vec![Vec::new(); prepared.plan.targets.len()],
         prepared: &prepared,
         options: Options { quiet: true, driver: crate::drive::Driver::Native, ..options.clone() },

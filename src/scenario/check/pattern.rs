@@ -32,6 +32,11 @@ pub(super) fn is_span(schema: &Json) -> bool {
     schema["pattern"] == SPAN
 }
 
+/// Whether what matches the schema's pattern has a form of its own: no path, no pointer, no name.
+pub(super) fn is_closed(schema: &Json) -> bool {
+    of_audit(schema).is_some() || [SPAN, SHARE].iter().any(|known| schema["pattern"] == *known)
+}
+
 /// What may be written for a rule of the audit, if the schema is of one.
 pub(super) fn of_audit(schema: &Json) -> Option<&'static str> {
     AUDIT.iter().find(|(known, _, _)| schema["pattern"] == *known).map(|(_, _, words)| *words)
