@@ -13,7 +13,9 @@ pub(crate) use baseline::{BaselineArgs, baseline};
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
 use loadcmp::gate::Outcome;
-use loadcmp::report::{Beside, Report, Status};
+use loadcmp::host::signals;
+use loadcmp::report::human::printable;
+use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
 use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
@@ -79,6 +81,12 @@ pub(crate) fn run(args: RunArgs) -> Told {
     let runtime = runtime()?;
     let mut worst = 0;
     for loaded in loaded {
+        // A signal that came when a run had ended ends what hasn't begun.
+        if signals() > 0 {
+            tell("loadcmp: interrupted: the scenarios that were left are not run");
+            worst = worst.max(4);
+            break;
+        }
         let out = out(&loaded.scenario.name);
         let swept = loaded.scenario.sweep.is_some();
         let options = Options {
@@ -108,12 +116,11 @@ pub(crate) fn run(args: RunArgs) -> Told {
         }
         let finished = runtime.block_on(loadcmp::run::run(loaded, &options))?;
         print(&finished, args.format, args.confusion)?;
-        let Finished { report, dir, .. } = finished;
         if !args.quiet {
-            tell(format_args!("\nfiles: {}", dir.display()));
+            tell(format_args!("\nfiles: {}", finished.dir.display()));
         }
-        worst = worst.max(standing(&report));
-        if report.status == Status::Interrupted {
+        worst = worst.max(standing_of(&finished));
+        if finished.reports().any(|report| report.status == Status::Interrupted) {
             break;
         }
     }
@@ -181,16 +188,34 @@ pub(crate) fn report(args: ReportArgs) -> Told {
     }
     let finished = loadcmp::run::retell(&args.dir)?;
     print(&finished, args.format, args.confusion)?;
-    let Finished { report, dir, .. } = finished;
-    tell(format_args!("\nfiles: {}", dir.display()));
-    Ok(standing(&report))
+    tell(format_args!("\nfiles: {}", finished.dir.display()));
+    Ok(standing_of(&finished))
+}
+
+/// The exit code of a run; of an interference measurement, which is two, the first's that isn't whole, else the one's that it
+/// is about.
+fn standing_of(finished: &Finished) -> u8 {
+    let unfinished = finished.reports().find(|report| report.unfinished.is_some());
+    standing(unfinished.unwrap_or(&finished.report))
 }
 
 /// The exit code of a result, and a line that says why it isn't 0.
 fn standing(report: &Report) -> u8 {
-    if report.status == Status::Interrupted {
-        tell("loadcmp: interrupted: what had ended by then is in the files");
-        return 4;
+    if let Some(Unfinished { cause, .. }) = &report.unfinished {
+        return match cause {
+            Cause::Refused(why) => {
+                tell(format_args!("error: {}", printable(why)));
+                3
+            }
+            Cause::NotAsked(why) => {
+                tell(format_args!("error: {}", printable(why)));
+                4
+            }
+            Cause::Signal | Cause::Killed => {
+                tell("loadcmp: interrupted: what had ended by then is in the files");
+                4
+            }
+        };
     }
     let invalid = report.invalid();
     let Some(first) = invalid.first() else { return judged(report) };
@@ -198,7 +223,7 @@ fn standing(report: &Report) -> u8 {
         1 => String::new(),
         n => format!(" (and {} more)", n - 1),
     };
-    tell(format_args!("loadcmp: invalid: {}{more}", loadcmp::report::human::printable(&first.sentence)));
+    tell(format_args!("loadcmp: invalid: {}{more}", printable(&first.sentence)));
     4
 }
 
@@ -356,7 +381,8 @@ pub(crate) fn show(what: &str, write: impl FnOnce(&mut dyn Write) -> std::io::Re
 /// Writes to standard output; a reader that went away is no error.
 pub(crate) fn say(text: &str) -> Told {
     match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        // So is a terminal that was closed, which ended the run.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe && signals() == 0 => {
             Err(Failure::Other(anyhow::anyhow!("writing to standard output: {error}")))
         }
         _ => Ok(0),

@@ -59,7 +59,7 @@ impl Bench {
     pub fn found(&self) -> Vec<Finding> {
         audit(&Evidence {
             plan: &self.plan,
-            complete: self.complete,
+            unfinished: (!self.complete).then_some("Unfinished: interrupted."),
             targets: &self.targets,
             comparisons: &self.comparisons,
             gathered: &self.gathered,

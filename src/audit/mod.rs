@@ -37,8 +37,8 @@ use judge::{Check, Judge};
 pub struct Evidence<'a> {
     /// What was to happen.
     pub plan: &'a Plan,
-    /// Whether the run reached its end.
-    pub complete: bool,
+    /// Why the run didn't reach its end, in a sentence, if it didn't.
+    pub unfinished: Option<&'a str>,
     /// The targets, in the plan's order.
     pub targets: &'a [TargetSummary],
     /// Each target but the reference, beside the reference.
@@ -140,7 +140,7 @@ pub fn audit(evidence: &Evidence<'_>) -> Vec<Finding> {
 pub fn of_plan(plan: &Plan) -> Vec<Finding> {
     let evidence = Evidence {
         plan,
-        complete: true,
+        unfinished: None,
         targets: &[],
         comparisons: &[],
         gathered: &[],

@@ -19,8 +19,8 @@ pub(super) const CHECKS: [(&str, Check); 9] = [
 ];
 
 fn interrupted(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    if !evidence.complete {
-        judge.find(None, "The run was interrupted: it tells of what was done until then.", &[]);
+    if let Some(sentence) = evidence.unfinished {
+        judge.find(None, sentence, &[]);
     }
 }
 
@@ -102,7 +102,9 @@ fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn planned_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     // A run may end early because it was stopped, or because it knew enough.
-    let Some(planned) = asked_for(evidence).filter(|_| evidence.complete && evidence.plan.until_ci.is_none()) else {
+    let Some(planned) =
+        asked_for(evidence).filter(|_| evidence.unfinished.is_none() && evidence.plan.until_ci.is_none())
+    else {
         return;
     };
     for side in evidence.sides() {

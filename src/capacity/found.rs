@@ -44,6 +44,9 @@ pub struct Settings {
     pub started: String,
     /// When it ended; `None` while it runs.
     pub ended: Option<String>,
+    /// Why a target could not be asked any more, if that is what ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// A target of a search, and how it went.

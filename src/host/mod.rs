@@ -4,7 +4,7 @@
 //! `machine` reads counters, `gpu` and `energy` the devices' and packages'; `processes` finds who listens and reads the
 //! process table, `detail` what it doesn't hold; `tree` sums the time of processes that come and go, `counts` what they
 //! count, `sought` is one target's. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
-//! as it goes, `thin` keeps what `folded` makes `conditions` of, and `recall` makes it again of rows; `published` is what engines told of themselves. `calibration` is what is kept of the machine from run to run.
+//! as it goes, `thin` keeps what `folded` makes `conditions` of, and `recall` makes it again of rows; `published` is what engines told of themselves. `signals` hears that this process is to end, `group` starts processes and ends them. `calibration` is what is kept of the machine from run to run.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
@@ -15,6 +15,7 @@ mod detail;
 mod energy;
 mod folded;
 mod gpu;
+mod group;
 mod limits;
 mod machine;
 mod probe;
@@ -22,6 +23,7 @@ mod processes;
 mod published;
 mod reading;
 mod recall;
+mod signals;
 mod sought;
 mod thin;
 mod tree;
@@ -33,11 +35,13 @@ pub use calibration::{
     least_difference_us, least_first_token_difference_us,
 };
 pub use conditions::{Conditions, Gpu, Stopped, Stretch, Used};
+pub use group::{Exit, ProcessGroup, own_group};
 pub use limits::{OTHER_FILES, is_own_limit, local_ports, open_files, raise_open_files};
 pub use machine::own_processor_time;
 pub use probe::{Probe, READ_BYTES, memory, read, rounds};
 pub use published::Published;
 pub use recall::Recall;
+pub use signals::{OnSignal, catch_signals, signalled, signals};
 pub use sought::Sought;
 pub use usage::Usage;
 pub use watch::{Edges, Watch, Watched};

@@ -4,7 +4,7 @@
 use super::child::StandIn;
 use super::fits::fits;
 use super::load::{load, schedule_words};
-use super::started::{Started, allowed, start};
+use super::started::{Engines, allowed, start};
 use super::{Failure, Options, tell};
 use crate::audit::{Finding, of_plan};
 use crate::host::processes_of;
@@ -31,10 +31,10 @@ pub struct Prepared {
     pub arrivals: Option<Arc<Arrivals>>,
     /// Reasons to read the result with care, known before the run.
     pub notes: Vec<String>,
-    /// The stand-ins that were started; they end with this.
-    _stand_ins: Vec<StandIn>,
-    /// The engines that the scenario's commands started; they end with this, too.
-    _started: Vec<Started>,
+    /// The stand-ins, and the engines that the scenario's commands started; they end with this.
+    engines: Engines,
+    /// The targets whose engines the scenario's commands started.
+    own_engines: Vec<String>,
 }
 
 impl Prepared {
@@ -42,7 +42,18 @@ impl Prepared {
     pub(super) fn another(&self, mut plan: Plan, arrivals: Option<Arc<Arrivals>>, salt: u64) -> Self {
         plan.workload.nonce_salt = format!("{salt:016x}");
         let workload = Arc::new(self.workload.salted(salt));
-        Self { plan, workload, arrivals, notes: Vec::new(), _stand_ins: Vec::new(), _started: Vec::new() }
+        let own_engines = self.own_engines.clone();
+        Self { plan, workload, arrivals, notes: Vec::new(), engines: Engines::default(), own_engines }
+    }
+
+    /// What the engines that this started write belongs into a folder of results.
+    pub(super) fn log_into(&mut self, dir: &std::path::Path) {
+        self.engines.log_into(dir);
+    }
+
+    /// The targets whose engines the scenario's commands started.
+    pub(super) fn own_engines(&self) -> &[String] {
+        &self.own_engines
     }
 
     /// The targets, ready to be asked.
@@ -87,9 +98,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     fits(&load, scenario.targets.values())?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
     allowed(&scenario, &path, options)?;
-    let started = start(&scenario, options.quiet).await?;
+    let mut engines = Engines { started: start(&scenario, options.quiet).await?, stand_ins: Vec::new() };
     let mut targets = Vec::new();
-    let mut stand_ins = Vec::new();
     let mut missing = Vec::new();
     for (name, spec) in &scenario.targets {
         // A name's processes may still come; a number's that isn't there never will.
@@ -102,12 +112,12 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
             ));
             continue;
         }
-        match find(name, spec, &scenario, &items, options, &mut stand_ins).await {
+        match find(name, spec, &scenario, &items, options, &mut engines.stand_ins).await {
             Ok(found) => targets.push(planned(name, spec, found)),
             Err(why) => missing.push(format!("error: target `{name}`: {why}")),
         }
     }
-    if !stand_ins.is_empty() && !options.quiet {
+    if !engines.stand_ins.is_empty() && !options.quiet {
         tell(wrapped(
             "loadcmp: a stand-in's answers and timing are made up; to compare real engines, start them, or say \
                       where they are with --target NAME=WIRE:ADDRESS",
@@ -139,8 +149,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         plan,
         workload: Arc::new(workload),
         arrivals,
-        _stand_ins: stand_ins,
-        _started: started,
+        engines,
+        own_engines: scenario.start.keys().cloned().collect(),
     })
 }
 

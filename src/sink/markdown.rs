@@ -5,9 +5,9 @@ use super::front::front_table;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
 use super::repeat::facts;
 use crate::audit::Severity;
+use crate::report::Report;
 use crate::report::front::Front;
 use crate::report::words::{ratio_words, yaml_word};
-use crate::report::{Report, Status};
 use std::io::{self, Write};
 
 /// Most bytes of it: a comment on GitHub holds 65,536 characters, and somebody may put words around it.
@@ -40,7 +40,10 @@ fn head(report: &Report) -> String {
         text.push_str(&line);
         text.push('\n');
     };
-    for finding in report.found(Severity::Invalid) {
+    if let Some(unfinished) = &report.unfinished {
+        add(format!("**{}**\n", plain(&unfinished.sentence)));
+    }
+    for finding in report.spoilt() {
         add(format!("**INVALID: {}**\n", plain(&finding.sentence)));
     }
     for headline in report.headlines() {
@@ -51,9 +54,6 @@ fn head(report: &Report) -> String {
     }
     if report.found(Severity::Doubt).next().is_some() {
         add(String::new());
-    }
-    if report.status != Status::Complete {
-        add("**Interrupted.**\n".to_owned());
     }
     if report.has_stand_in() {
         add("A stand-in took the place of a real engine. Its figures say nothing of that engine.\n".to_owned());

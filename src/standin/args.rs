@@ -1,6 +1,7 @@
 //! The command line of `loadcmp serve`, and the process around the engine: runtime, announcement, end.
 
 use super::{EngineSpec, bind, bind_http_socket, bind_https, serve};
+use crate::host::signalled;
 use anyhow::Context;
 use std::future::Future;
 use std::io::{Read, Write};
@@ -53,7 +54,7 @@ pub struct ServeArgs {
     pub engine: EngineSpec,
 }
 
-/// Serves until Ctrl-C, SIGTERM, or the end of standard input if that was asked. Says on standard error where it
+/// Serves until Ctrl-C, SIGTERM, SIGHUP, or the end of standard input if that was asked. Says on standard error where it
 /// listens, one line a listener: `stand-in listening on http://127.0.0.1:PORT`, the same with `https://`, `stand-in listening on
 /// unix:PATH`.
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
@@ -97,7 +98,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     served
 }
 
-/// A wait for the process's end; signals are caught from the call on.
+/// A wait for the process's end: by a signal, which `main` has caught since its start, or by standard input.
 fn end(until_stdin_closes: bool) -> anyhow::Result<impl Future<Output = ()>> {
     let (closed, mut stdin) = oneshot::channel();
     // Where nobody watches standard input, the sender is kept, so that the wait never ends.
@@ -110,20 +111,11 @@ fn end(until_stdin_closes: bool) -> anyhow::Result<impl Future<Output = ()>> {
         };
         std::thread::Builder::new().name("standin-stdin".into()).spawn(watch).context("watching standard input")?;
     }
-    #[cfg(unix)]
-    let mut term =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("catching SIGTERM")?;
+    // From before there is an engine: a signal that came while it was made ready ends it, too.
     Ok(async move {
         let _kept = kept;
-        #[cfg(unix)]
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = term.recv() => {}
-            _ = &mut stdin => {}
-        }
-        #[cfg(not(unix))]
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = signalled(0) => {}
             _ = &mut stdin => {}
         }
     })

@@ -96,7 +96,7 @@ pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBu
     writable(&path)?;
     let calibration = tokio::select! {
         measured = measure(options) => measured?,
-        () = crate::drive::pressed() => return Err(interrupted()),
+        _ = crate::host::signalled(0) => return Err(interrupted()),
     };
     replace(&path, |out| pretty(out, &calibration)).with_context(|| format!("writing {}", path.display()))?;
     if let Some(restless) = restless(&calibration).filter(|_| !options.quiet) {
@@ -106,7 +106,7 @@ pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBu
 }
 
 fn interrupted() -> Failure {
-    Failure::Invalid("loadcmp: interrupted: nothing was kept".to_owned())
+    Failure::Interrupted("loadcmp: interrupted: nothing was kept".to_owned())
 }
 
 async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
