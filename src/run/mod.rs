@@ -16,6 +16,7 @@ mod nightly;
 mod prepare;
 mod probe;
 mod progress;
+mod same;
 mod started;
 mod suite;
 mod sweep;
@@ -95,8 +96,6 @@ impl From<anyhow::Error> for Failure {
 pub struct Options {
     /// What is laid over the YAML.
     pub overrides: Overrides,
-    /// Take only the targets that `overrides` names.
-    pub only_given_targets: bool,
     /// The results directory; none stands for `results/<scenario>-<utc>`.
     pub out: Option<PathBuf>,
     /// Refuse stand-ins.
@@ -135,6 +134,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     options.out.as_deref().map_or(Ok(()), free)?;
     let named = (loaded.scenario.baseline.clone(), loaded.base.clone());
     let mut prepared = prepare(loaded, options).await?;
+    same::refuse(&prepared.plan)?;
     prepared.plan.gates.stand_ins = options.judge_stand_ins;
     let baseline = held::baseline(named.0.as_deref(), &named.1, &prepared.plan, options)?;
     if !options.quiet {
@@ -155,6 +155,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
 pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let prepared = prepare(loaded, options).await?;
+    same::refuse(&prepared.plan)?;
     prepared.targets(Stopwatch::start())?;
     Ok(prepared)
 }

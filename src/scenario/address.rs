@@ -14,7 +14,8 @@ pub struct Address {
 impl Address {
     /// Reads an address; the error is half a sentence that follows the text (`is ...`, `has ...`).
     pub fn parse(text: &str) -> Result<Self, String> {
-        let rest = match text.split_once("://") {
+        let lower = text.split_once("://").map(|(scheme, rest)| (scheme.to_ascii_lowercase(), rest));
+        let rest = match lower.as_ref().map(|(scheme, rest)| (scheme.as_str(), *rest)) {
             Some(("http", rest)) => rest,
             Some(("https", _)) => {
                 return Err("is https, and TLS is not spoken on the measured path: its cost would be measured with \
@@ -91,6 +92,7 @@ mod tests {
             (":8080", "127.0.0.1", Some(8080), ""),
             ("[::1]:8080", "::1", Some(8080), ""),
             ("http://[fe80::1]/a/b", "fe80::1", None, "/a/b"),
+            ("HTTP://box:99", "box", Some(99), ""),
         ];
         for (text, host, port, prefix) in cases {
             let address = Address { host: host.to_owned(), port, prefix: prefix.to_owned() };

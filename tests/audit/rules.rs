@@ -110,7 +110,7 @@ const CASES: &[Case] = &[
         d.manifest["plan"]["workload"]["history"] = json!("own");
     }),
     ("unlike-transports", |d| d.target(0)["endpoint"] = json!({ "unix": { "path": "/tmp/x.sock" } })),
-    ("same-endpoint", |d| d.target(0)["endpoint"] = d.target(1)["endpoint"].clone()),
+    ("same-endpoint", |d| d.target(1)["same_as"] = d.target(0)["name"].clone()),
     ("unequal-prompts", |d| {
         d.each("a", |_, row| times(row, "prompt_tokens", 3.0));
     }),

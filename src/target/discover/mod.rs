@@ -4,11 +4,13 @@
 mod client;
 mod cold;
 mod gg_core;
+mod model;
 mod ollama;
 mod openai;
 
 pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
+pub use model::same_model;
 
 use crate::record::chain;
 use crate::scenario::plan::{Endpoint, EngineFacts};
@@ -34,6 +36,8 @@ pub struct Found {
     pub facts: EngineFacts,
     /// Whether it is the embedded engine, by its own word.
     pub stand_in: bool,
+    /// What it doesn't tell of itself, and is taken on trust, in sentences.
+    pub untold: Vec<String>,
 }
 
 /// Why there is no engine to ask.
@@ -106,16 +110,6 @@ pub fn is_auto(spec: &TargetSpec) -> bool {
         TargetSpec::Ollama(spec) => spec.url == "auto",
         TargetSpec::OpenAi(spec) => spec.url == "auto",
         TargetSpec::GgCore(spec) => spec.socket == "auto",
-        TargetSpec::Json(_) => false,
-    }
-}
-
-/// Whether the scenario leaves it to us which model is asked.
-pub fn is_auto_model(spec: &TargetSpec) -> bool {
-    match spec {
-        TargetSpec::Ollama(spec) => spec.model == "auto",
-        TargetSpec::OpenAi(spec) => spec.model == "auto",
-        TargetSpec::GgCore(spec) => spec.model == "auto",
         TargetSpec::Json(_) => false,
     }
 }
@@ -207,7 +201,8 @@ async fn json_runtime(spec: &JsonSpec) -> Result<Found, Missing> {
             let stand_in = spec.socket.is_none() && stand_in_at(spec.url.as_deref().unwrap_or_default()).await;
             let engine = stand_in.then(|| "loadcmp stand-in".to_owned());
             let facts = EngineFacts { engine, ..EngineFacts::default() };
-            return Ok(Found { endpoint, model: spec.model.clone().unwrap_or_default(), facts, stand_in });
+            let model = spec.model.clone().unwrap_or_default();
+            return Ok(Found { endpoint, model, facts, stand_in, untold: Vec::new() });
         }
         Ok(Err(error)) => chain(&error),
         Err(_) => format!("no connection within {} s", PATIENCE.as_secs()),

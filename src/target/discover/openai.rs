@@ -1,5 +1,6 @@
 //! An OpenAI-compatible server: the models it lists, and what llama-server and vLLM tell beyond them.
 
+use super::model::listed;
 use super::{Control, Found, Missing, base_url, endpoint, is_stand_in, list, text, there_are};
 use crate::scenario::OpenAiSpec;
 use crate::scenario::plan::EngineFacts;
@@ -23,7 +24,6 @@ pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
     let server = models.headers().get("server").and_then(|server| server.to_str().ok()).map(str::to_owned);
     let status = models.status();
     match status.as_u16() {
-        200 => {}
         401 | 403 => {
             return Err(Missing::Different(format!(
                 "the server at {base} wants a token (status {status}): set the target's `token: ${{NAME}}`"
@@ -34,29 +34,40 @@ pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
                 "the server at {base} is still loading its model: wait, and run again"
             )));
         }
-        _ => {
-            return Err(Missing::Different(format!(
-                "what answers at {base} is no OpenAI-compatible server: /v1/models gave status {status}"
-            )));
-        }
+        _ => {}
     }
-    let models: Value = models.json().await.unwrap_or_default();
+    // A proxy, or a runtime of a few lines, may speak nothing but completions: what it is asked for is named then.
+    let models: Value = if status.is_success() { models.json().await.unwrap_or_default() } else { Value::Null };
     let names: Vec<String> = list(&models, "data").iter().filter_map(|model| text(model, "/id")).collect();
+    let mut untold = Vec::new();
     let model = match (spec.model.as_str(), names.first()) {
         ("auto", Some(first)) => first.clone(),
+        ("auto", None) if !status.is_success() => {
+            return Err(Missing::Different(format!(
+                "what answers at {base} lists no models (/v1/models gave status {status}), so `auto` finds none\n  name one: \
+                 `model:` of the target, or --target NAME=openai:{base},model=MODEL"
+            )));
+        }
         ("auto", None) => {
             return Err(Missing::NoModel {
                 told: format!("the server at {base} lists no model"),
                 hint: "name one: `model:` of the target".into(),
             });
         }
-        (named, Some(_)) if !names.iter().any(|name| name == named) => {
-            return Err(Missing::Different(format!(
-                "the server at {base} has no model `{named}`; {}",
-                there_are(&names, "")
-            )));
+        (named, Some(_)) => match listed(named, &names) {
+            Some(listed) => listed.to_owned(),
+            None => {
+                return Err(Missing::Different(format!(
+                    "the server at {base} has no model `{named}`; {}",
+                    there_are(&names, "")
+                )));
+            }
+        },
+        (named, None) => {
+            let why = if status.is_success() { "none".to_owned() } else { format!("status {status}") };
+            untold.push(format!("it lists no models (/v1/models gave {why}): `{named}` is asked for on trust"));
+            named.to_owned()
         }
-        (named, _) => named.to_owned(),
     };
     let mut facts = EngineFacts { models: names, loaded: Some(true), ..EngineFacts::default() };
     facts.engine = if stand_in { Some("loadcmp stand-in".to_owned()) } else { server.clone() };
@@ -78,5 +89,5 @@ pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
         facts.version = text(&version, "/version");
     }
     base.set_path(&format!("{root}/v1"));
-    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in })
+    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold })
 }
