@@ -19,6 +19,7 @@ pub(crate) fn capacity(args: CapacityArgs) -> Told {
     let overrides = overrides(&args.over);
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;
+    super::commands::tell_followed([&loaded], args.quiet);
     let options = Options {
         overrides,
         out: args.out,

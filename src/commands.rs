@@ -19,6 +19,7 @@ use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
 use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 pub(crate) use suite::{NightlyArgs, SuiteArgs, nightly, suite};
@@ -53,8 +54,7 @@ const SHIPPED: [(&str, &str); 21] = [
 
 pub(crate) fn run(args: RunArgs) -> Told {
     let shipped = Shipped::default();
-    let (scenarios, bare) =
-        if args.scenarios.is_empty() { (vec![PathBuf::from("classify")], true) } else { (args.scenarios, false) };
+    let scenarios = if args.scenarios.is_empty() { vec![PathBuf::from("classify")] } else { args.scenarios };
     let mut overrides = overrides(&args.over);
     overrides.goose = args.driver.is_some_and(|driver| driver != DriverArg::Native);
     // All are read before any is run: a mistake in the last must not come after an hour of the first.
@@ -62,12 +62,13 @@ pub(crate) fn run(args: RunArgs) -> Told {
     for path in &scenarios {
         loaded.push(shipped.load(path, &overrides)?);
     }
+    tell_followed(&loaded, args.quiet);
     let several = loaded.len() > 1;
     let out = |name: &str| match &args.out {
         Some(dir) if several => Some(dir.join(name)),
         other => other.clone(),
     };
-    let mut taken = std::collections::BTreeSet::new();
+    let mut taken = BTreeSet::new();
     for Loaded { scenario, path, .. } in &loaded {
         if args.out.is_some() && !taken.insert(&scenario.name) {
             return Err(Failure::Usage(format!(
@@ -91,7 +92,6 @@ pub(crate) fn run(args: RunArgs) -> Told {
         let swept = loaded.scenario.sweep.is_some();
         let options = Options {
             overrides: overrides.clone(),
-            only_given_targets: bare,
             out,
             real: args.over.real,
             quiet: args.quiet,
@@ -132,6 +132,7 @@ pub(crate) fn check(args: CheckArgs) -> Told {
     // Kept until the prompts are read: a shipped scenario's data lie in it.
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;
+    tell_followed([&loaded], false);
     let allow_commands = args.over.allow_commands;
     let options = Options { overrides, real: args.over.real, allow_commands, ..Options::default() };
     let sweep = loadcmp::run::sweep_words(&loaded);
@@ -295,6 +296,20 @@ impl Hold {
             across: self.across,
             judge_stand_ins: self.judge_stand_ins,
             ..Options::default()
+        }
+    }
+}
+
+/// Says what `--target` changed in scenarios besides their targets, each thing once. That gates are left out is said in any
+/// case: the exit code says less then.
+pub(crate) fn tell_followed<'a>(loaded: impl IntoIterator<Item = &'a Loaded>, quiet: bool) {
+    let mut told = BTreeSet::new();
+    for Loaded { followed, .. } in loaded {
+        let notes = followed.notes.iter().filter(|_| !quiet);
+        for words in notes.chain(&followed.gates) {
+            if told.insert(words) {
+                tell(format_args!("loadcmp: {}", loadcmp::report::human::printable(words)));
+            }
         }
     }
 }

@@ -106,8 +106,9 @@ enum Command {
 /// What is laid over a scenario.
 #[derive(clap::Args)]
 struct Over {
-    /// A target from the command line: NAME=WIRE:ADDRESS[,field=value...], such as
-    /// native=openai:http://127.0.0.1:8080,model=qwen or native=gg_core:/run/gg.sock
+    /// A target of the run: NAME=WIRE:ADDRESS[,field=value...], such as
+    /// native=openai:http://127.0.0.1:8080,model=qwen or native=gg_core:/run/gg.sock. The scenario's others stay only where
+    /// each one given replaces one of its own
     #[arg(long = "target", value_name = "NAME=SPEC")]
     targets: Vec<String>,
     /// Override anything of the YAML: load.closed.users=8

@@ -25,7 +25,7 @@ fn run(dir: &Path, out: &str, file: &Path, args: &[&str]) -> (Value, String) {
     let yaml = format!(
         "name: t\ntask: generate\ntargets:\n  a: {{ openai: {{ url: \"{url}\" }} }}\n  b: {{ ollama: {{ url: \"{url}\" }} }}\n\
          workload: {{ prompts: {{ inline: [ {{ text: one }} ] }}, stream: false, sampling: {{ max_tokens: 2 }} }}\n\
-         load: {{ closed: {{ users: 1, requests: 3 }} }}\n"
+         load: {{ closed: {{ users: 1, requests: 3 }} }}\nallow_same_endpoint: true\n"
     );
     let path = write(dir, "t.yaml", &yaml);
     let mut command = loadcmp();

@@ -17,7 +17,7 @@ fn run() -> &'static Path {
         let yaml = format!(
             "name: nightly\ntask: generate\nseed: 5\ntargets:\n  a: {{ ollama: {{ url: \"{url}\" }} }}\n  b: {{ openai: {{ url: \
              \"{url}\" }} }}\nreference: b\nworkload: {{ prompts: {{ synthetic: {{ count: 20, words: {{ fixed: 6 }} }} }}, sampling: {{ \
-             max_tokens: 3 }} }}\nload: {{ closed: {{ users: 2, requests: 40 }} }}\n"
+             max_tokens: 3 }} }}\nload: {{ closed: {{ users: 2, requests: 40 }} }}\nallow_same_endpoint: true\n"
         );
         write(dir.path(), "t.yaml", &yaml);
         let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--quiet", "--out", "run"]);

@@ -434,10 +434,7 @@ pub(super) const CASES: &[Case] = &[
     Case(
         "same-endpoint",
         |b| b.plan.targets[1].endpoint = b.plan.targets[0].endpoint.clone(),
-        |b| {
-            b.plan.targets[1].endpoint = b.plan.targets[0].endpoint.clone();
-            b.plan.targets[1].model = b.plan.targets[0].model.clone();
-        },
+        |b| b.plan.targets[1].same_as = Some(b.plan.targets[0].name.clone()),
     ),
     // 44 tokens: a quarter more and eight are 63.
     Case("unequal-prompts", |b| prompts(b, 63.0), |b| prompts(b, 63.1)),

@@ -41,9 +41,8 @@ fn same_host(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         .collect();
     let words = took.iter().map(|(name, cores)| format!("{name} {cores}")).collect::<Vec<_>>().join(", ");
     let took_words = if words.is_empty() { String::new() } else { format!(" They took: {words}.") };
-    let sentence = format!(
-        "{here} targets ran at once on the machine that sent the load: each had what the others left it.{took_words}"
-    );
+    let sentence =
+        format!("{here} targets share the machine that sends the load: each has what the others leave it.{took_words}");
     let figures: Vec<(&str, String)> = took.iter().map(|(name, cores)| (name.as_str(), cores.clone())).collect();
     judge.find(None, sentence, &figures);
 }

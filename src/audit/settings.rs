@@ -215,16 +215,20 @@ fn unchecked_certificate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 fn same_endpoint(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    if evidence.plan.allow_same_endpoint {
+        judge.at_most(Severity::Note);
+    }
     let targets = &evidence.plan.targets;
     for (at, target) in targets.iter().enumerate() {
-        let same = |other: &&TargetPlan| other.endpoint == target.endpoint && other.model == target.model;
+        let same = |other: &&TargetPlan| target.same_as.as_ref() == Some(&other.name);
         if let Some(other) = targets[..at].iter().find(same) {
             let sentence = format!(
-                "{} and {} are the same model at the same address: an engine beside itself.",
+                "{} and {} are the same model of the same server: an engine beside itself.",
                 other.label(),
                 target.label()
             );
-            judge.find(Some(at), sentence, &[("address", human::printable(&target.endpoint.to_string()))]);
+            let at_both = [other, target].map(|target| human::printable(&target.endpoint.to_string()));
+            judge.find(Some(at), sentence, &[("addresses", at_both.join(", "))]);
         }
     }
 }

@@ -102,7 +102,8 @@ impl StandIn {
         words.extend(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"].map(str::to_owned));
         words.extend(args);
         let tls = words.iter().any(|word| word == "--tls-listen");
-        let listen_for: Vec<String> = ["http://", "https://"].map(str::to_owned).into_iter().take(1 + usize::from(tls)).collect();
+        let listen_for: Vec<String> =
+            ["http://", "https://"].map(str::to_owned).into_iter().take(1 + usize::from(tls)).collect();
         let (lines, remove) = (listen_for.clone(), Some(files.path().to_owned()));
         let start = Start { words, listen_for, holds_stdin: true, remove, ..Start::default() };
         let mut guarded = Guarded::start(start, |command| {

@@ -18,6 +18,7 @@ mod nightly;
 mod prepare;
 mod probe;
 mod progress;
+mod same;
 mod started;
 mod suite;
 mod sweep;
@@ -101,8 +102,6 @@ impl From<anyhow::Error> for Failure {
 pub struct Options {
     /// What is laid over the YAML.
     pub overrides: Overrides,
-    /// Take only the targets that `overrides` names.
-    pub only_given_targets: bool,
     /// The results directory; none stands for `results/<scenario>-<utc>`.
     pub out: Option<PathBuf>,
     /// Refuse stand-ins.
@@ -148,6 +147,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     options.out.as_deref().map_or(Ok(()), free)?;
     let named = held::Named::of(&loaded);
     let mut prepared = found(loaded, options).await?;
+    same::refuse(&prepared.plan)?;
     prepared.plan.gates.stand_ins = options.judge_stand_ins;
     let baseline = held::baseline(&named, &prepared.plan, options)?;
     if !options.quiet {
@@ -169,6 +169,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
 pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let prepared = found(loaded, options).await?;
+    same::refuse(&prepared.plan)?;
     prepared.targets(Stopwatch::start())?;
     Ok(prepared)
 }

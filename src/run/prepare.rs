@@ -4,6 +4,7 @@
 use super::child::StandIn;
 use super::fits::fits;
 use super::load::{load, schedule_words};
+use super::same;
 use super::started::{Engines, allowed, start};
 use super::{Failure, Options, tell};
 use crate::audit::{Finding, of_plan};
@@ -16,7 +17,7 @@ use crate::scenario::{
     variant_name,
 };
 use crate::target::Target;
-use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
+use crate::target::discover::{Found, Missing, discover, is_auto};
 use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -69,9 +70,6 @@ impl Prepared {
 /// Finds the engines and makes the plan.
 pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let Loaded { mut scenario, base, path, text, .. } = loaded;
-    if options.only_given_targets {
-        keep_given(&mut scenario, &options.overrides.targets);
-    }
     let workload = &scenario.workload;
     let read = read_prompts(
         &workload.prompts,
@@ -126,6 +124,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     if !missing.is_empty() {
         return Err(Failure::Target(missing.join("\n")));
     }
+    same::mark(&mut targets).await;
     let format = scenario.workload.format.unwrap_or_else(|| {
         let raw = targets.iter().any(|target| matches!(target.spec, TargetSpec::GgCore(_)));
         if raw { PromptFormat::Raw } else { PromptFormat::Chat }
@@ -154,17 +153,6 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     })
 }
 
-/// Only the targets that the command line names, where it names two or more.
-fn keep_given(scenario: &mut Scenario, given: &[String]) {
-    let names: Vec<&str> = given.iter().filter_map(|text| text.split_once('=')).map(|(name, _)| name).collect();
-    if names.len() >= 2 {
-        scenario.targets.retain(|name, _| names.contains(&name.as_str()));
-        if scenario.reference.as_ref().is_some_and(|name| !scenario.targets.contains_key(name)) {
-            scenario.reference = None;
-        }
-    }
-}
-
 /// Finds one engine, or starts a stand-in in its place where the scenario allows one. The error is in words.
 async fn find(
     name: &str,
@@ -181,12 +169,8 @@ async fn find(
         Ok(found) => return Ok(found),
         Err(why) => why,
     };
-    let replaceable = match &why {
-        Missing::Unreachable { .. } => is_auto(spec),
-        Missing::NoModel { .. } => is_auto_model(spec),
-        Missing::Different(_) => false,
-    };
-    if !replaceable {
+    // What answers where someone said it does, or doesn't, is what was asked for.
+    if !is_auto(spec) || matches!(why, Missing::Different(_)) {
         return Err(why.to_string());
     }
     if options.real {
@@ -233,7 +217,8 @@ fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
         model: found.model,
         spec: spec.clone(),
         facts: found.facts,
-        inequalities: Vec::new(),
+        inequalities: found.untold,
+        same_as: None,
     }
 }
 
@@ -281,6 +266,7 @@ fn plan(
             history: workload.history,
         },
         order: scenario.order,
+        allow_same_endpoint: scenario.allow_same_endpoint,
         blocks: scenario.blocks.unwrap_or_default(),
         interference: scenario.interference,
         cold_start: scenario.cold_start.clone(),

@@ -98,6 +98,7 @@ mod tests {
             (":8080", "127.0.0.1", Some(8080), ""),
             ("[::1]:8080", "::1", Some(8080), ""),
             ("http://[fe80::1]/a/b", "fe80::1", None, "/a/b"),
+            ("HTTP://box:99", "box", Some(99), ""),
         ];
         for (text, host, port, prefix) in cases {
             let tls = text.to_lowercase().starts_with("https");

@@ -1,6 +1,7 @@
 //! From a file to a scenario: read, filled in from the environment, changed by the command line, checked, decoded.
 
 use super::environment::{self, Lookup};
+use super::given::{Followed, Given};
 use super::mistake::{Mistake, Place, nearest};
 use super::overlay::{self, Overrides};
 use super::sweep::{self, Point, Tree};
@@ -22,6 +23,8 @@ pub struct Loaded {
     pub points: Vec<Point>,
     /// The file's text as it stands, to be kept beside the results. Holds no secret: those come from the environment.
     pub text: String,
+    /// What `--target` changed besides the targets.
+    pub followed: Followed,
 }
 
 /// Reads a scenario from a file.
@@ -57,17 +60,17 @@ pub fn load_with(
         Err(mistake) => return failed(&text, vec![mistake]),
     };
     let mut mistakes = Vec::new();
-    overlay::lay(&mut root, overrides, &mut mistakes);
+    let given = overlay::lay(&mut root, overrides, &mut mistakes);
     let trees = sweep::trees(&root, &mut mistakes);
-    let decode = |root: &mut Node, mistakes: &mut Vec<Mistake>| decode(root, base, overrides, lookup, mistakes);
-    let scenario = decode(&mut root, &mut mistakes);
+    let decode = |root: &mut Node, mistakes: &mut Vec<Mistake>| decode(root, base, overrides, &given, lookup, mistakes);
+    let (scenario, followed) = decode(&mut root, &mut mistakes).unzip();
     let mut points = Vec::new();
     // What is wrong with the scenario itself is wrong at every point.
     for Tree { paths, mut root } in if mistakes.is_empty() { trees } else { Vec::new() } {
         let mut found = Vec::new();
-        let scenario = decode(&mut root, &mut found);
+        let scenario = decode(&mut root, &mut found).map(|(scenario, _)| scenario);
         let value = |path: &String| {
-            let node = root.at(&path.split('.').collect::<Vec<_>>());
+            let node = overlay::steps(&root, path).and_then(|steps| root.at(&steps));
             // They stand in the results and name their folders.
             (path.clone(), node.map_or(serde_json::Value::Null, |node| node.shown().into_json()))
         };
@@ -77,7 +80,10 @@ pub fn load_with(
         mistakes.extend(found);
     }
     match scenario.filter(|_| mistakes.is_empty()) {
-        Some(scenario) => Ok(Loaded { scenario, path: path.to_owned(), base: base.to_owned(), points, text }),
+        Some(scenario) => {
+            let followed = followed.unwrap_or_default();
+            Ok(Loaded { scenario, path: path.to_owned(), base: base.to_owned(), points, text, followed })
+        }
         None => failed(&text, mistakes),
     }
 }
@@ -101,18 +107,20 @@ pub fn located(path: &Path, text: &str, overrides: &Overrides, field: &str, mess
     ScenarioError::new(&path.display().to_string(), text, vec![Mistake::new(message, place)])
 }
 
-/// A tree as a scenario: its variants made, the environment filled in, checked, decoded.
+/// A tree as a scenario: its variants made, the environment filled in, checked, decoded; and what `--target` changed in it.
 fn decode(
     root: &mut Node,
     base: &Path,
     overrides: &Overrides,
+    given: &Given,
     lookup: &Lookup<'_>,
     mistakes: &mut Vec<Mistake>,
-) -> Option<Scenario> {
+) -> Option<(Scenario, Followed)> {
     variants::expand(root, mistakes);
     // Before the environment is filled in, while it can still be told who wrote what.
     sense::secrets(root, mistakes);
     environment::fill(root, base, lookup, mistakes);
+    let followed = given.follow(root);
     check::check(root, &super::schema(), mistakes);
     if !mistakes.is_empty() {
         return None;
@@ -120,7 +128,7 @@ fn decode(
     let mut scenario = typed(root.clone(), base, mistakes)?;
     sense::check(&scenario, root, base, overrides.goose, mistakes);
     scenario.shown = Some(Box::new(typed(shown(root), base, mistakes)?));
-    Some(scenario)
+    Some((scenario, followed))
 }
 
 /// A tree that was found right as a scenario.
@@ -137,7 +145,10 @@ fn typed(root: Node, base: &Path, mistakes: &mut Vec<Mistake>) -> Option<Scenari
     if let Some(cold) = &mut scenario.cold_start {
         cold.resolve();
     }
-    scenario.targets.values_mut().for_each(|target| target.resolve(base));
+    scenario.targets.values_mut().for_each(|target| {
+        target.trim();
+        target.resolve(base);
+    });
     Some(scenario)
 }
 

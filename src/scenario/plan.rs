@@ -36,6 +36,9 @@ pub struct Plan {
     pub workload: WorkloadPlan,
     /// All at once, one after another, or in alternating blocks.
     pub order: Order,
+    /// Whether targets may be one server and model.
+    #[serde(default)]
+    pub allow_same_endpoint: bool,
     /// The blocks of `order: alternate`.
     pub blocks: BlocksSpec,
     /// Whether this run is one of the two of an interference measurement.
@@ -129,8 +132,11 @@ pub struct TargetPlan {
     pub spec: TargetSpec,
     /// What the engine told of itself.
     pub facts: EngineFacts,
-    /// What this target cannot honour of the scenario, in sentences.
+    /// What this target cannot honour of the scenario, or doesn't tell and is taken on trust, in sentences.
     pub inequalities: Vec<String>,
+    /// The name of an earlier target that is the same server and model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<String>,
 }
 
 impl TargetPlan {

@@ -27,7 +27,7 @@ pub struct SuiteSpec {
     pub budget: Option<Span>,
     /// Targets of every scenario, in the place of its own of these names.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+$", "maxLength": 64 }))]
+    #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", "maxLength": 64 }))]
     pub targets: IndexMap<String, TargetSpec>,
     /// Values laid over every scenario, by their paths: `smallest_effect: 5%`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
@@ -223,6 +223,9 @@ fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
     }
 }
 
+/// Where a suite's targets are laid.
+const TARGETS: &str = "targets.";
+
 impl LoadedSuite {
     /// The file of a scenario.
     pub fn file(&self, scenario: &SuiteScenario) -> PathBuf {
@@ -236,14 +239,16 @@ impl LoadedSuite {
         let mut lay = |from: String, before: &str, values: &serde_json::Value| {
             for (path, value) in values.as_object().into_iter().flatten() {
                 let from = format!("{from} of {}", self.path.display());
-                laid.push(Laid { path: format!("{before}{path}"), value: value.clone(), from });
+                // A target's name is one step, dots and all.
+                let quote = if before == TARGETS && path.contains('.') { "\"" } else { "" };
+                laid.push(Laid { path: format!("{before}{quote}{path}{quote}"), value: value.clone(), from });
             }
         };
         // Runs go by the suite's names: two of them may be of one file.
         let called = serde_json::json!({ "name": name });
         lay("the name".to_owned(), "", &called);
         let (raw, own) = (&self.raw, &self.raw["scenarios"][name]);
-        lay("`targets`".to_owned(), "targets.", &raw["targets"]);
+        lay("`targets`".to_owned(), TARGETS, &raw["targets"]);
         lay("`set`".to_owned(), "", &raw["set"]);
         lay(format!("`set` of `{name}`"), "", &own["set"]);
         if quick {

@@ -94,6 +94,18 @@ impl TargetSpec {
             TargetSpec::Json(spec) => spec.metrics.as_deref(),
         }
     }
+
+    /// Takes from its address what people leave around it, as Ollama does of its OLLAMA_HOST: blanks and quotes.
+    pub(super) fn trim(&mut self) {
+        let text = match self {
+            TargetSpec::Ollama(spec) => &mut spec.url,
+            TargetSpec::OpenAi(spec) => &mut spec.url,
+            TargetSpec::GgCore(spec) => &mut spec.socket,
+            TargetSpec::Json(JsonSpec { url: Some(url), .. }) => url,
+            TargetSpec::Json(_) => return,
+        };
+        *text = text.trim().trim_matches(['"', '\'']).trim().to_owned();
+    }
 }
 
 /// An Ollama server.

@@ -98,10 +98,10 @@ impl Node {
     }
 
     /// The value at a path of field names and list positions.
-    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+    pub fn at(&self, path: &[impl AsRef<str>]) -> Option<&Node> {
         path.iter().try_fold(self, |node, step| match &node.value {
-            Value::List(list) => list.get(step.parse::<usize>().ok()?),
-            _ => node.get(step),
+            Value::List(list) => list.get(step.as_ref().parse::<usize>().ok()?),
+            _ => node.get(step.as_ref()),
         })
     }
 

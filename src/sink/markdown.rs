@@ -158,11 +158,12 @@ fn findings(report: &Report) -> String {
 
 /// Folded away: reasons, and what it takes to do it again.
 fn repeat(report: &Report) -> String {
-    let mut text = format!("{}\n\n", plain(&report.ratios_words()));
+    let lines = lines(report);
+    let compared = compared(report, &lines);
+    let ratios = (!compared.is_empty()).then(|| format!("{}\n\n", plain(&report.ratios_words())));
+    let mut text = ratios.unwrap_or_default();
     let mut add = |words: String| text += &format!("- {}\n", plain(&words));
-    reasons(report, &compared(report, &lines(report)))
-        .into_iter()
-        .for_each(|reason| add(format!("not shown: {reason}")));
+    reasons(report, &compared).into_iter().for_each(|reason| add(format!("not shown: {reason}")));
     report.footnotes().into_iter().for_each(&mut add);
     add(report.floor_words());
     report.watching_words().into_iter().for_each(&mut add);

@@ -156,7 +156,7 @@ fn engines_that_are_set_up_unlike() {
     told.finding("unequal-output", "a");
 
     let one = StandIn::start(&STEADY);
-    let chat = ["task=chat", "workload.history=own", "workload.prompts.synthetic.turns=2"];
+    let chat = ["task=chat", "workload.history=own", "workload.prompts.synthetic.turns=2", "allow_same_endpoint=true"];
     let told = Live { set: &chat, ..Live::default() }.run_at(&one.url, &one.url);
     told.finding("own-history", "");
     told.finding("same-endpoint", "b");

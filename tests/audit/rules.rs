@@ -115,7 +115,7 @@ const CASES: &[Case] = &[
         d.target(0)["endpoint"]["tcp"]["tls"] = json!(true);
         d.target(0)["spec"]["ollama"]["tls"] = json!({ "insecure": true });
     }),
-    ("same-endpoint", |d| d.target(0)["endpoint"] = d.target(1)["endpoint"].clone()),
+    ("same-endpoint", |d| d.target(1)["same_as"] = d.target(0)["name"].clone()),
     ("unequal-prompts", |d| {
         d.each("a", |_, row| times(row, "prompt_tokens", 3.0));
     }),

@@ -105,8 +105,8 @@ pub(super) fn machine_facts(machine: &Facts, tool: &str) -> Vec<Fact> {
 /// Where an engine answers; this machine has several names.
 fn place(endpoint: &Endpoint) -> String {
     match endpoint {
-        Endpoint::Tcp { host, port, prefix } if matches!(host.as_str(), "localhost" | "::1") => {
-            Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: *port, prefix: prefix.clone() }.to_string()
+        Endpoint::Tcp { host, port, prefix, tls } if matches!(host.as_str(), "localhost" | "::1") => {
+            Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: *port, prefix: prefix.clone(), tls: *tls }.to_string()
         }
         endpoint => endpoint.to_string(),
     }

@@ -60,7 +60,8 @@ fn each_fact_changed_alone_is_told_and_nothing_else() {
         (Kind::Engine, "native: model", |p| p.targets[0].model = "other".to_owned()),
         (Kind::Engine, "native: context", |p| p.targets[0].facts.context = Some(4096)),
         (Kind::Place, "native: address", |p| {
-            p.targets[0].endpoint = Endpoint::Tcp { host: "box".to_owned(), port: 1, prefix: String::new() };
+            p.targets[0].endpoint =
+                Endpoint::Tcp { host: "box".to_owned(), port: 1, prefix: String::new(), tls: false };
         }),
         (Kind::Judging, "smallest effect", |p| p.smallest_effect = crate::scenario::Share(0.05)),
         (Kind::Judging, "slo", |p| p.slo = crate::scenario::Slo::parse("latency.p95 <= 1s").ok()),
@@ -97,7 +98,7 @@ fn settings_are_told_one_by_one_and_one_that_is_not_there_is_not_set() {
 
 #[test]
 fn a_stand_ins_port_is_no_difference_and_names_of_this_machine_are_one() {
-    let at = |host: &str, port: u16| Endpoint::Tcp { host: host.to_owned(), port, prefix: String::new() };
+    let at = |host: &str, port: u16| Endpoint::Tcp { host: host.to_owned(), port, prefix: String::new(), tls: false };
     let changed = |stand_in: bool, second: Endpoint| {
         let (mut run, mut other) = (report(Task::Classify, stand_in), report(Task::Classify, stand_in));
         run.plan.targets[1].endpoint = at("127.0.0.1", 1);

@@ -149,7 +149,12 @@ pub const RULES: [RuleSpec; 76] = [
     plain("unlike-transports", Note, "one target is asked over a Unix socket and another over TCP"),
     plain("tls-on-one-side", Note, "one target is asked over TLS and another isn't"),
     plain("unchecked-certificate", Note, "a target's certificate isn't checked, as its `tls: { insecure: true }` asks"),
-    plain("same-endpoint", Note, "two targets are the same model at the same address"),
+    plain(
+        "same-endpoint",
+        Doubt,
+        "two targets are the same model of the same server, whatever the wire (a note with `allow_same_endpoint`, without which \
+         they are not driven at once)",
+    ),
     // Prompts, caches and loads.
     share(
         "unequal-prompts",
@@ -185,7 +190,7 @@ pub const RULES: [RuleSpec; 76] = [
     share("generator-cpu", Invalid, 0.8, "loadcmp used nearly all of the processor time it is allowed"),
     share("low-concurrency", Doubt, 0.2, "fewer requests were in flight than the closed loop has users"),
     // The machine.
-    plain("same-host", Note, "targets ran at once on the machine that sent the load, and contend for it"),
+    plain("same-host", Note, "targets share the machine that sends the load, at once, and contend for it"),
     time("clock-jump", Doubt, 50_000.0, "the machine's clock jumped: it was set, or the machine slept"),
     share("cpu-frequency", Doubt, 0.3, "the processor's frequency changed in mid-run"),
     number("swapping", Doubt, 1.0, "MiB", "memory was swapped in or out in mid-run"),

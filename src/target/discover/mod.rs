@@ -4,11 +4,13 @@
 mod client;
 mod cold;
 mod gg_core;
+mod model;
 mod ollama;
 mod openai;
 
 pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
+pub use model::same_model;
 
 use super::route::own_headers;
 use super::tls::{self, Tls};
@@ -35,6 +37,8 @@ pub struct Found {
     pub facts: EngineFacts,
     /// Whether it is the embedded engine, by its own word.
     pub stand_in: bool,
+    /// What it doesn't tell of itself, and is taken on trust, in sentences.
+    pub untold: Vec<String>,
 }
 
 /// Why there is no engine to ask.
@@ -111,16 +115,6 @@ pub fn is_auto(spec: &TargetSpec) -> bool {
     }
 }
 
-/// Whether the scenario leaves it to us which model is asked.
-pub fn is_auto_model(spec: &TargetSpec) -> bool {
-    match spec {
-        TargetSpec::Ollama(spec) => spec.model == "auto",
-        TargetSpec::OpenAi(spec) => spec.model == "auto",
-        TargetSpec::GgCore(spec) => spec.model == "auto",
-        TargetSpec::Json(_) => false,
-    }
-}
-
 /// What to do about a server that can't be asked over https.
 const HINT: &str = "correct `url:` or `tls:` of the target";
 
@@ -154,7 +148,12 @@ impl Control {
 
     /// Why there was no answer over plain http, with what is known of https there.
     async fn guessed(&self, why: String) -> String {
-        if tls::is_spoken_at(&endpoint(&self.base)).await { format!("{why}; {TLS_THERE}") } else { why }
+        if self.is_sealed().await { format!("{why}; {TLS_THERE}") } else { why }
+    }
+
+    /// Whether TLS is spoken there, though it was asked over plain http.
+    async fn is_sealed(&self) -> bool {
+        tls::is_spoken_at(&endpoint(&self.base)).await
     }
 
     async fn send(&self, path: &str, body: Option<Value>) -> Result<Response, String> {
@@ -234,7 +233,8 @@ async fn json_runtime(target: &TargetSpec, spec: &JsonSpec) -> Result<Found, Mis
         None => false,
     };
     let facts = EngineFacts { engine: stand_in.then(|| "loadcmp stand-in".to_owned()), ..EngineFacts::default() };
-    Ok(Found { endpoint, model: spec.model.clone().unwrap_or_default(), facts, stand_in })
+    let model = spec.model.clone().unwrap_or_default();
+    Ok(Found { endpoint, model, facts, stand_in, untold: Vec::new() })
 }
 
 /// Whether the embedded engine answers at an address: its word stands in the header of every answer, errors included.

@@ -1,6 +1,7 @@
 //! An OpenAI-compatible server: the models it lists, and what llama-server and vLLM tell beyond them.
 
-use super::{Control, Found, Missing, base_url, endpoint, is_stand_in, list, text, there_are};
+use super::model::listed;
+use super::{Control, Found, Missing, TLS_THERE, base_url, endpoint, is_stand_in, list, text, there_are};
 use crate::scenario::plan::EngineFacts;
 use crate::scenario::{OpenAiSpec, TargetSpec};
 use serde_json::Value;
@@ -26,7 +27,6 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
     let server = models.headers().get("server").and_then(|server| server.to_str().ok()).map(str::to_owned);
     let status = models.status();
     match status.as_u16() {
-        200 => {}
         401 | 403 => {
             return Err(Missing::Different(format!(
                 "the server at {base} wants a token (status {status}): set the target's `token: ${{NAME}}`"
@@ -37,28 +37,48 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
                 "the server at {base} is still loading its model: wait, and run again"
             )));
         }
-        _ => {
-            let told = control.guessed(format!("/v1/models gave status {status}")).await;
-            return Err(Missing::Different(format!("what answers at {base} is no OpenAI-compatible server: {told}")));
+        // Plain http on a port of TLS is answered by some, and is no server to be measured.
+        400.. => {
+            if control.is_sealed().await {
+                return Err(Missing::Different(format!(
+                    "what answers at {base} is no OpenAI-compatible server: /v1/models gave status {status}; {TLS_THERE}"
+                )));
+            }
         }
+        _ => {}
     }
-    let models: Value = models.json().await.unwrap_or_default();
+    // A proxy, or a runtime of a few lines, may speak nothing but completions: what it is asked for is named then.
+    let models: Value = if status.is_success() { models.json().await.unwrap_or_default() } else { Value::Null };
     let names: Vec<String> = list(&models, "data").iter().filter_map(|model| text(model, "/id")).collect();
+    let mut untold = Vec::new();
     let model = match (spec.model.as_str(), names.first()) {
         ("auto", Some(first)) => first.clone(),
+        ("auto", None) if !status.is_success() => {
+            return Err(Missing::Different(format!(
+                "what answers at {base} lists no models (/v1/models gave status {status}), so `auto` finds none\n  name one: \
+                 `model:` of the target, or --target NAME=openai:{base},model=MODEL"
+            )));
+        }
         ("auto", None) => {
             return Err(Missing::NoModel {
                 told: format!("the server at {base} lists no model"),
                 hint: "name one: `model:` of the target".into(),
             });
         }
-        (named, Some(_)) if !names.iter().any(|name| name == named) => {
-            return Err(Missing::Different(format!(
-                "the server at {base} has no model `{named}`; {}",
-                there_are(&names, "")
-            )));
+        (named, Some(_)) => match listed(named, &names) {
+            Some(listed) => listed.to_owned(),
+            None => {
+                return Err(Missing::Different(format!(
+                    "the server at {base} has no model `{named}`; {}",
+                    there_are(&names, "")
+                )));
+            }
+        },
+        (named, None) => {
+            let why = if status.is_success() { "none".to_owned() } else { format!("status {status}") };
+            untold.push(format!("it lists no models (/v1/models gave {why}): `{named}` is asked for on trust"));
+            named.to_owned()
         }
-        (named, _) => named.to_owned(),
     };
     let mut facts = EngineFacts { models: names, loaded: Some(true), ..EngineFacts::default() };
     facts.engine = if stand_in { Some("loadcmp stand-in".to_owned()) } else { server.clone() };
@@ -80,5 +100,5 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
         facts.version = text(&version, "/version");
     }
     base.set_path(&format!("{root}/v1"));
-    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in })
+    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold })
 }
