@@ -19,6 +19,7 @@ mod progress;
 mod started;
 mod suite;
 mod sweep;
+mod templates;
 mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
@@ -154,8 +155,11 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
 pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
-    let prepared = prepare(loaded, options).await?;
+    let mut prepared = prepare(loaded, options).await?;
     prepared.targets(Stopwatch::start())?;
+    let told = templates::told_at_first(&prepared.plan, options.quiet).await;
+    templates::keep(&mut prepared.plan, &told);
+    prepared.notes = prepare::notes(&prepared.plan);
     Ok(prepared)
 }
 
@@ -209,6 +213,11 @@ async fn measure(
     if refused.is_none() && !stop.interrupted() {
         tokio::select! {
             () = cold::cold_starts(&setup, &targets, &manifest, |text| bars.say(&text)) => {}
+            () = stop.heard() => {}
+        }
+        tokio::select! {
+            // The models are loaded now, and no request is under way.
+            told = templates::told(&plan) => keep(&|manifest| templates::keep(&mut manifest.plan, &told))?,
             () = stop.heard() => {}
         }
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {

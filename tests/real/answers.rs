@@ -435,7 +435,7 @@ fn a_warm_cache_serves_prompts_and_a_busted_one_does_not() {
         let share = |column| rows.iter().filter_map(|row| number(row, column)).sum::<f64>();
         assert!(share(cached) > 0.5 * share(prompt), "{} of {}", share(cached), share(prompt));
         for row in measured(&bust, engine) {
-            // The mark of the beginning, the bracket, and digits that two nonces happen to share.
+            // The mark of the beginning, the word before the nonce, and digits that two nonces happen to share.
             assert!(number(row, cached).is_some_and(|n| n <= 8.0), "{row:?}");
             assert!(number(row, cached) < number(row, prompt).map(|n| n - 2.0), "{row:?}");
         }

@@ -6,9 +6,11 @@ mod cold;
 mod gg_core;
 mod ollama;
 mod openai;
+mod template;
 
 pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
+pub use template::{has_templates, template};
 
 use crate::record::chain;
 use crate::scenario::plan::{Endpoint, EngineFacts};
