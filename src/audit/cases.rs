@@ -428,7 +428,11 @@ pub(super) const CASES: &[Case] = &[
     // A tokeniser's difference goes with the text: 179 of 200 are not nine of ten.
     Case("templates-differ", |b| longer(b, |i| 21 + u64::from(i < 21)), |b| longer(b, |i| 21 + u64::from(i < 20))),
     Case("templates-differ", |b| longer(b, |i| 2 + i % 5), |b| render(b, "<s>{system}{prompt}", "{system}{prompt}")),
-    Case("templates-differ", |b| render(b, "{prompt}\n", "{prompt}\n"), |b| (render(b, "{prompt}", "{prompt}"), longer(b, |_| 3)).1),
+    Case(
+        "templates-differ",
+        |b| render(b, "{prompt}\n", "{prompt}\n"),
+        |b| (render(b, "{prompt}", "{prompt}"), longer(b, |_| 3)).1,
+    ),
     // Without a nonce, a count that leaves out what a cache gave would differ, too.
     Case("templates-differ", |b| shorter(b, false, PromptCache::AsIs), |b| shorter(b, true, PromptCache::AsIs)),
     Case("templates-differ", nothing, |b| shorter(b, false, PromptCache::Bust)),
@@ -1009,7 +1013,8 @@ fn shorter(bench: &mut Bench, cache_told: bool, cache: PromptCache) {
     bench.plan.workload.prompt_cache = cache;
     let samples = (0..ANSWERS).map(|index| {
         let sample = answer(0, index);
-        let (prompt, cached) = (sample.prompt_tokens.map(|tokens| tokens - 9), sample.cached_tokens.filter(|_| cache_told));
+        let (prompt, cached) =
+            (sample.prompt_tokens.map(|tokens| tokens - 9), sample.cached_tokens.filter(|_| cache_told));
         Sample { prompt_tokens: prompt, cached_tokens: cached, ..sample }
     });
     bench.gather(0, samples);

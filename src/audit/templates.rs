@@ -18,6 +18,9 @@ const SAME: f64 = 0.9;
 /// Characters of a template that a sentence shows of each of its ends.
 const END: usize = 90;
 
+const MAKE_EQUAL: &str = " To make them equal: `system:` in the scenario, `SYSTEM` or `TEMPLATE` in Ollama's Modelfile, \
+                          `--chat-template` of llama-server, or `format: raw` (docs/alike.md).";
+
 /// How two targets' prompt tokens differ where they do so by the same number nearly always.
 struct Constant {
     /// Tokens of the first above those of the second.
@@ -84,14 +87,17 @@ fn templates_differ(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             sentence.push_str(&format!(" {name}: `{mine}`; {other}: `{theirs}`."));
             figures.extend([("template", mine), ("reference's template", theirs)]);
         }
-        sentence.push_str(" docs/alike.md: how to make them equal.");
+        if plan.workload.format == PromptFormat::Chat {
+            sentence.push_str(MAKE_EQUAL);
+        }
         judge.find(Some(at), sentence, &figures);
     }
 }
 
 /// A template in one line: both ends of a long one, line breaks and what steers a terminal spelled out.
 fn shown(template: &str) -> String {
-    let line: Vec<char> = template.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    let line: Vec<char> =
+        template.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
     if line.len() <= 2 * END {
         return line.into_iter().collect();
     }

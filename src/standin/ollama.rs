@@ -146,7 +146,8 @@ async fn talk(call: Call, chat: bool) -> Reply {
 
 /// What the model would read, without an answer.
 fn rendered(call: &Call, model: &str, chat: bool, said: &str) -> Reply {
-    let (field, empty) = if chat { ("message", serde_json::json!({ "role": "", "content": "" })) } else { ("response", "".into()) };
+    let (field, empty) =
+        if chat { ("message", serde_json::json!({ "role": "", "content": "" })) } else { ("response", "".into()) };
     let whole = serde_json::json!({
         "model": model, "created_at": call.engine.wall(call.engine.clock.now()).to_string(), field: empty, "done": false,
         "_debug_info": { "rendered_template": said },
