@@ -85,6 +85,16 @@ fn like_templates_and_raw_prompts_are_no_finding() {
     assert!(code == 0 && told.contains("a (stand-in), b (stand-in) render a prompt alike"), "{told}\n{err}");
     let found = run(dir.path(), &yaml).0;
     assert!(finding(&found, "templates-differ", "a").is_none(), "{found:?}");
+    // A side that doesn't tell is named, and nothing is made of it.
+    let json = format!(
+        "{{ json: {{ url: \"{}\", path: /api/generate, body: {{ model: standin, prompt: \"{{{{prompt}}}}\", stream: false }}, \
+         answer: {{ text: /response }} }} }}",
+        a.url
+    );
+    write(dir.path(), "t.yaml", &scenario([json, ollama(&b)], "generate", WORDS, "users: 2, requests: 24"));
+    let (code, told, err) = ask(dir.path(), &["check", "t.yaml"]);
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(code == 0 && told.contains("template not compared; not told by a (stand-in)"), "{told}\n{err}");
     // Raw: no template is put around, whatever it is.
     let dir = tempfile::tempdir().expect("a directory");
     let other = StandIn::start(&[]);
