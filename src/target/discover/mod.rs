@@ -136,6 +136,10 @@ impl Control {
     }
 
     async fn send(&self, path: &str, body: Option<Value>) -> Result<Response, String> {
+        self.send_within(PATIENCE, path, body).await
+    }
+
+    async fn send_within(&self, patience: Duration, path: &str, body: Option<Value>) -> Result<Response, String> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         let request = match body {
@@ -146,12 +150,17 @@ impl Control {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        request.send().await.map_err(words)
+        request.timeout(patience).send().await.map_err(words)
     }
 
     /// A JSON answer with status 200, else `None`.
     async fn ask(&self, path: &str, body: Option<Value>) -> Option<Value> {
-        let answer = self.send(path, body).await.ok()?;
+        self.ask_within(PATIENCE, path, body).await
+    }
+
+    /// The same of a question that may take longer than others.
+    async fn ask_within(&self, patience: Duration, path: &str, body: Option<Value>) -> Option<Value> {
+        let answer = self.send_within(patience, path, body).await.ok()?;
         if !answer.status().is_success() {
             return None;
         }

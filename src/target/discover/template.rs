@@ -1,6 +1,6 @@
 //! What an engine makes of a prompt before its model reads it: asked without load, where the engine tells.
 
-use super::{Control, base_url, client, text};
+use super::{Control, base_url, text};
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
 use crate::scenario::{PromptFormat, TargetSpec, Task};
 use crate::target::render::{Asked, Settings};
@@ -79,7 +79,7 @@ async fn by_ollama(target: &TargetPlan, mut body: Value, patience: Duration) -> 
     body["_debug_render_only"] = true.into();
     body["stream"] = false.into();
     body["options"]["num_predict"] = 1.into();
-    let told = control(target, "", "", patience)?.ask("/api/chat", Some(body)).await?;
+    let told = control(target, "", "")?.ask_within(patience, "/api/chat", Some(body)).await?;
     text(&told, "/_debug_info/rendered_template")
 }
 
@@ -102,17 +102,16 @@ async fn by_llama_server(target: &TargetPlan, token: &str, body: Value, patience
             asked[field] = value.clone();
         }
     }
-    let told = control(target, token, "/v1", patience)?.ask("/apply-template", Some(asked)).await?;
+    let told = control(target, token, "/v1")?.ask_within(patience, "/apply-template", Some(asked)).await?;
     text(&told, "/prompt")
 }
 
 /// Control calls to a target, below its prefix without `end`.
-fn control(target: &TargetPlan, token: &str, end: &str, patience: Duration) -> Option<Control> {
+fn control(target: &TargetPlan, token: &str, end: &str) -> Option<Control> {
     let Endpoint::Tcp { prefix, .. } = &target.endpoint else { return None };
     let mut base = base_url(&target.endpoint.to_string(), 80).ok()?;
     base.set_path(prefix.strip_suffix(end).unwrap_or(prefix));
-    let client = client(patience, |plain| plain).ok()?;
-    Some(Control { client, base, token: (!token.is_empty()).then(|| token.to_owned()) })
+    Control::new(base, token).ok()
 }
 
 #[cfg(test)]
