@@ -330,6 +330,13 @@ pub(super) const CASES: &[Case] = &[
     Case("bad-counts", nothing, |b| remark(b, Remark::BadCount, 4)),
     Case("bad-text", nothing, |b| remark(b, Remark::BadText, 1)),
     Case("open-thoughts", nothing, |b| remark(b, Remark::OpenThought, 150)),
+    Case("schema-not-kept", nothing, |b| remark(b, Remark::OutOfSchema, 1)),
+    Case("schema-not-kept", nothing, |b| {
+        each(b, |index, sample| {
+            sample.remarks.add(Remark::OutOfSchema);
+            sample.finish = Some(if index < 50 { "length" } else { "stop" }.to_owned());
+        });
+    }),
     Case("thinking", nothing, |b| {
         each(b, |_, s| s.thoughts = 3);
         *row(&mut b.targets[0], "ttfat") = Row { p50: Some(250_000.0), ..Row::new("ttfat", "us") };
@@ -440,6 +447,18 @@ pub(super) const CASES: &[Case] = &[
     Case("unequal-prompts", |b| prompts(b, 63.0), |b| prompts(b, 63.1)),
     // Of one target that tells, there is nothing to be unlike.
     Case("unequal-prompts", |b| (prompts(b, 99.0), b.targets[1].rows.clear()).1, |b| prompts(b, 24.0)),
+    Case("templates-differ", |b| longer(b, |_| 1), |b| longer(b, |_| 2)),
+    // A tokeniser's difference goes with the text: 179 of 200 are not nine of ten.
+    Case("templates-differ", |b| longer(b, |i| 21 + u64::from(i < 21)), |b| longer(b, |i| 21 + u64::from(i < 20))),
+    Case("templates-differ", |b| longer(b, |i| 2 + i % 5), |b| render(b, "<s>{system}{prompt}", "{system}{prompt}")),
+    Case(
+        "templates-differ",
+        |b| render(b, "{prompt}\n", "{prompt}\n"),
+        |b| (render(b, "{prompt}", "{prompt}"), longer(b, |_| 3)).1,
+    ),
+    // Without a nonce, a count that leaves out what a cache gave would differ, too.
+    Case("templates-differ", |b| shorter(b, false, PromptCache::AsIs), |b| shorter(b, true, PromptCache::AsIs)),
+    Case("templates-differ", nothing, |b| shorter(b, false, PromptCache::Bust)),
     Case("truncated-prompts", |b| full(b, 2), |b| full(b, 3)),
     Case("truncated-prompts", |b| cut_at(b, 50), |b| cut_at(b, 49)),
     Case("cold-load", |b| loads(b, &[99_999]), |b| loads(b, &[100_000])),
@@ -452,6 +471,13 @@ pub(super) const CASES: &[Case] = &[
         "cache-when-busting",
         |b| (b.plan.workload.prompt_cache = PromptCache::AsIs, cached(b, &[0, 1], 9, 10)).1,
         |b| cached(b, &[1], 9, 10),
+    ),
+    // 2 of 200 are 1 %, which is the limit.
+    Case("nonce-in-answers", |b| nonces(b, Task::Generate, 2), |b| nonces(b, Task::Generate, 3)),
+    Case(
+        "nonce-in-answers",
+        |b| (nonces(b, Task::Classify, 0), b.plan.workload.system = Some("Sort.".to_owned())).1,
+        |b| nonces(b, Task::Classify, 0),
     ),
     Case("one-sided-cache", |b| cached(b, &[0], 2, 10), |b| cached(b, &[0], 21, 100)),
     Case("one-sided-cache", |b| cached(b, &[0, 1], 9, 10), |b| cached(b, &[1], 9, 10)),
@@ -996,6 +1022,42 @@ fn told(bench: &mut Bench, seconds: &[(f64, f64)]) {
 }
 
 /// So many answers of the first target have this remark on them.
+/// Prompts of the first target that count so many tokens more.
+fn longer(bench: &mut Bench, more: fn(u64) -> u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let sample = answer(0, index);
+        Sample { prompt_tokens: sample.prompt_tokens.map(|tokens| tokens + more(index)), ..sample }
+    });
+    bench.gather(0, samples);
+}
+
+/// Prompts of the first target that count 9 tokens less, where it may or may not tell how many came from a cache.
+fn shorter(bench: &mut Bench, cache_told: bool, cache: PromptCache) {
+    bench.plan.workload.prompt_cache = cache;
+    let samples = (0..ANSWERS).map(|index| {
+        let sample = answer(0, index);
+        let (prompt, cached) =
+            (sample.prompt_tokens.map(|tokens| tokens - 9), sample.cached_tokens.filter(|_| cache_told));
+        Sample { prompt_tokens: prompt, cached_tokens: cached, ..sample }
+    });
+    bench.gather(0, samples);
+}
+
+/// How the two engines render a prompt.
+fn render(bench: &mut Bench, first: &str, second: &str) {
+    for (target, template) in bench.plan.targets.iter_mut().zip([first, second]) {
+        target.facts.template = Some(template.to_owned());
+    }
+}
+
+/// Caches are busted, and so many answers of the first target repeat the nonce.
+fn nonces(bench: &mut Bench, task: Task, count: u64) {
+    bench.plan.task = task;
+    bench.plan.workload.prompt_cache = PromptCache::Bust;
+    bench.row("accuracy").mean = Some(0.5);
+    remark(bench, Remark::NonceRepeated, count);
+}
+
 fn remark(bench: &mut Bench, remark: Remark, count: u64) {
     let samples = (0..ANSWERS).map(|index| {
         let mut sample = answer(0, index);

@@ -20,6 +20,7 @@ mod settings;
 mod shape;
 mod slow;
 mod steady;
+mod templates;
 mod work;
 
 pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit};
@@ -106,11 +107,12 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 11] = [
+const FAMILIES: [&[(&str, Check)]; 12] = [
     &work::CHECKS,
     &answers::CHECKS,
     &oddities::CHECKS,
     &settings::CHECKS,
+    &templates::CHECKS,
     &caches::CHECKS,
     &generator::CHECKS,
     &machine::CHECKS,

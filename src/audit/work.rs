@@ -81,8 +81,12 @@ fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
     for (side, reference) in evidence.pairs() {
         let other = &reference.gathered.asked;
-        let both: Vec<bool> =
-            side.gathered.asked.iter().filter_map(|(number, (hash, _))| Some(other.get(number)?.0 != *hash)).collect();
+        let both: Vec<bool> = side
+            .gathered
+            .asked
+            .iter()
+            .filter_map(|(number, asked)| Some(other.get(number)?.hash != asked.hash))
+            .collect();
         let unlike = both.iter().filter(|unlike| **unlike).count();
         if unlike > 0 {
             let sentence = format!(

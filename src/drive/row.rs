@@ -5,7 +5,7 @@ use super::lane::Lane;
 use crate::record::{Nanos, Outcome, Remark, Remarks, Sample, Stamps};
 use crate::scenario::{Task, scrub, scrubbed};
 use crate::target::Exchange;
-use crate::workload::{read_label, text_hash};
+use crate::workload::{keeps_schema, read_label, repeats_nonce, text_hash};
 
 impl Lane {
     /// A request that was planned and never sent, and why.
@@ -107,6 +107,9 @@ impl Lane {
         } else if !answer.text.is_empty() {
             sample.text_hash = Some(text_hash(answer.text.as_bytes()));
         }
+        if request.unit.nonce.is_some_and(|nonce| repeats_nonce(&answer.text, nonce)) {
+            sample.remarks.add(Remark::NonceRepeated);
+        }
         self.judge(&mut sample, &answer.text, answer.vector.as_deref());
         (sample, answer.text, answer.vector)
     }
@@ -120,7 +123,11 @@ impl Lane {
             // Its answer never began, or goes on: a label inside is a thought, and one before it a guess.
             _ if sample.remarks.has(Remark::OpenThought) => "the answer ended inside its reasoning".to_owned(),
             Task::Classify => {
-                sample.label = read_label(text, &self.setup.plan.workload.labels);
+                let asked = &self.setup.plan.workload;
+                if self.side.target.asks_for_a_schema() && !keeps_schema(text, &asked.labels) {
+                    sample.remarks.add(Remark::OutOfSchema);
+                }
+                sample.label = read_label(text, &asked.labels);
                 if sample.label.is_some() {
                     return;
                 }

@@ -22,6 +22,7 @@ mod same;
 mod started;
 mod suite;
 mod sweep;
+mod templates;
 mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
@@ -168,9 +169,12 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
 pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
-    let prepared = found(loaded, options).await?;
+    let mut prepared = found(loaded, options).await?;
     same::refuse(&prepared.plan)?;
     prepared.targets(Stopwatch::start())?;
+    let told = templates::told_at_first(&prepared.plan, options.quiet).await;
+    templates::keep(&mut prepared.plan, &told);
+    prepared.notes = prepare::notes(&prepared.plan);
     Ok(prepared)
 }
 
@@ -239,6 +243,11 @@ async fn measure(
     let refused = failed.map(|(cold, target)| refusal(&target.name, cold.outcome, cold.error.as_deref()));
     if refused.is_none() && !stop.interrupted() {
         cold::cold_starts(&setup, &targets, &manifest, &mut restarted, |text| bars.say(&text)).await;
+        tokio::select! {
+            // The models are loaded now, and no request is under way.
+            told = templates::told(&plan) => keep(&|manifest| templates::keep(&mut manifest.plan, &told))?,
+            () = stop.heard() => {}
+        }
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {
             bars.warming(plan.workload.items);
         }

@@ -348,7 +348,7 @@ fn is_ollama_v1(engine: &str) -> bool {
 }
 
 /// What the audit finds in a plan, but for what is told beside each target anyway.
-fn notes(plan: &Plan) -> Vec<String> {
+pub(super) fn notes(plan: &Plan) -> Vec<String> {
     let told = |finding: &Finding| !matches!(finding.id.as_str(), "stand-in" | "cannot-honour");
     let findings = of_plan(plan).into_iter().filter(told).map(|finding| finding.sentence);
     findings.chain(named(plan)).collect()

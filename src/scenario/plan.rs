@@ -215,6 +215,9 @@ pub struct EngineFacts {
     pub size_bytes: Option<u64>,
     /// Whether the model was loaded before the run's first request.
     pub loaded: Option<bool>,
+    /// How it renders a chat's first messages, with `{system}` and `{prompt}` in the place of their texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// The models that are there.
     pub models: Vec<String>,
 }

@@ -51,7 +51,7 @@ impl Section {
     }
 }
 
-const LINES: [(Section, &str, &str); 58] = [
+const LINES: [(Section, &str, &str); 59] = [
     (Section::Wait, "response p50", "response.p50"),
     (Section::Wait, "response p95", "response.p95"),
     (Section::Wait, "response p99", "response.p99"),
@@ -83,6 +83,7 @@ const LINES: [(Section, &str, &str); 58] = [
     (Section::Answers, "cosine p50", "cosine.p50"),
     (Section::Answers, "cosine lowest", "cosine.min"),
     (Section::Answers, "  undefined", "cosine_undefined"),
+    (Section::Answers, "prompt tokens, mean", "prompt_tokens.mean"),
     (Section::Answers, "tokens, mean", "output_tokens.mean"),
     (Section::Spent, "a request, mean", "time_whole"),
     (Section::Spent, "  connection", "time_connection"),

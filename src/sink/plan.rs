@@ -6,6 +6,7 @@ use crate::report::words::blocks_words;
 use crate::report::words::yaml_word as word;
 use crate::scenario::plan::{LoadPlan, OpenPlan, Plan, TargetPlan, Until};
 use crate::scenario::{Order, Pacing, Task};
+use crate::target::discover::has_templates;
 use comfy_table::{ContentArrangement, Table};
 
 /// The plan as people read it.
@@ -45,6 +46,9 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
         for inequality in &target.inequalities {
             line(format!("  {}: {inequality}", target.name));
         }
+    }
+    if let Some(words) = templates(plan) {
+        line(entry("template", &words, usize::from(width)));
     }
     for note in notes {
         line(format!("  note: {note}"));
@@ -145,6 +149,24 @@ fn order(plan: &Plan) -> String {
             blocks.warmup
         ),
     }
+}
+
+/// Whether the engines put like templates around the prompts, as far as they tell. Where they differ, a note shows how.
+fn templates(plan: &Plan) -> Option<String> {
+    if plan.targets.len() < 2 || !has_templates(plan) {
+        return None;
+    }
+    let (told, silent): (Vec<_>, Vec<_>) = plan.targets.iter().partition(|target| target.facts.template.is_some());
+    let names = |of: &[&TargetPlan]| of.iter().map(|target| target.label()).collect::<Vec<_>>().join(", ");
+    let mut words = match told.windows(2).all(|pair| pair[0].facts.template == pair[1].facts.template) {
+        _ if told.len() < 2 => "not compared".to_owned(),
+        true => format!("{} render a prompt alike", names(&told)),
+        false => format!("{} render a prompt differently", names(&told)),
+    };
+    if !silent.is_empty() {
+        words.push_str(&format!("; not told by {}: a run compares the prompt tokens that it counts", names(&silent)));
+    }
+    Some(words)
 }
 
 fn targets(plan: &Plan, width: u16) -> String {

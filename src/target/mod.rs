@@ -122,7 +122,7 @@ pub struct Ask<'a> {
     pub item: usize,
     /// Turn, from 0.
     pub turn: usize,
-    /// Nonce at the start of the prompt.
+    /// Nonce at the start of the system message, or of the prompt where there is none.
     pub nonce: Option<u32>,
     /// The engine's own answers to the turns before.
     pub history: Option<&'a [String]>,
@@ -171,6 +171,12 @@ impl Target {
             ready.render(item, turn, None, nonce)
         });
         Ok(ready)
+    }
+
+    /// Whether its requests hold a schema that leaves no answer but a label.
+    pub fn asks_for_a_schema(&self) -> bool {
+        let wire = matches!(self.spec, TargetSpec::Ollama(_) | TargetSpec::OpenAi(_));
+        wire && self.settings.constrain == crate::scenario::Constrain::Schema
     }
 
     /// The bytes of a request's body.

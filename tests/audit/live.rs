@@ -10,7 +10,10 @@ use std::time::{Duration, Instant};
 
 /// Rules that no run of stand-ins on a machine like others shows; a directory that was edited does, or the rule's own
 /// test.
-const EDITED: [(&str, &str); 17] = [
+const EDITED: [(&str, &str); 20] = [
+    ("templates-differ", "engines with other templates are in tests/alike_prompts.rs"),
+    ("schema-not-kept", "one that minds no schema is there, too"),
+    ("nonce-in-answers", "one that repeats its prompt is there, too"),
     ("unlike-requests", "all targets get the one list of the seed"),
     ("planned-requests", "users ask until the list is empty, whatever the answers"),
     ("reconnects", "an engine that closes after its answers is in tests/connections.rs"),

@@ -81,6 +81,9 @@ const CASES: &[Case] = &[
     ("open-thoughts", |d| {
         d.set("a", "remarks", 1, "open_thought");
     }),
+    ("schema-not-kept", |d| {
+        d.set("a", "remarks", 1, "out_of_schema");
+    }),
     ("bad-vectors", |d| {
         d.set("a", "dimensions", REQUESTS, "384").set("a", "remarks", 1, "zero_vector");
     }),
@@ -119,6 +122,10 @@ const CASES: &[Case] = &[
     ("unequal-prompts", |d| {
         d.each("a", |_, row| times(row, "prompt_tokens", 3.0));
     }),
+    ("templates-differ", |d| {
+        fact(d, 0, "template", json!("<s>{prompt}"));
+        fact(d, 1, "template", json!("{prompt}"));
+    }),
     ("truncated-prompts", |d| {
         fact(d, 0, "context", json!(64));
         d.set("a", "prompt_tokens", 5, "64");
@@ -141,6 +148,10 @@ const CASES: &[Case] = &[
     ("cache-when-busting", |d| {
         d.manifest["plan"]["workload"]["prompt_cache"] = json!("bust");
         d.both(|_, row| set(row, "cached_tokens", &row["prompt_tokens"].clone()));
+    }),
+    ("nonce-in-answers", |d| {
+        d.manifest["plan"]["workload"]["prompt_cache"] = json!("bust");
+        d.set("a", "remarks", 5, "nonce_repeated");
     }),
     ("one-sided-cache", |d| {
         d.each("a", |_, row| set(row, "cached_tokens", &row["prompt_tokens"].clone()));

@@ -21,7 +21,7 @@ const fn number(id: &'static str, severity: Severity, default: f64, of: &'static
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 76] = [
+pub const RULES: [RuleSpec; 79] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -121,6 +121,12 @@ pub const RULES: [RuleSpec; 76] = [
         "answers began a block of reasoning and never closed it: the answer proper is missing",
     ),
     share(
+        "schema-not-kept",
+        Doubt,
+        0.0,
+        "answers are outside the schema that was sent: no JSON, no label of the list, or cut at the limit of tokens",
+    ),
+    share(
         "bad-vectors",
         Doubt,
         0.0,
@@ -165,7 +171,22 @@ pub const RULES: [RuleSpec; 76] = [
     share("truncated-prompts", Doubt, 0.01, "prompts fill the whole context, so they were cut"),
     time("cold-load", Doubt, 100_000.0, "a measured request waited this long for its model to load"),
     time("model-reload", Doubt, 100_000.0, "a model that had answered was loaded again in the measured window"),
+    number(
+        "templates-differ",
+        Doubt,
+        2.0,
+        "tokens",
+        "the same prompts differ by this many tokens or more, nearly always the same number: engines put unlike templates \
+         around them; or they render a prompt differently by their own word",
+    ),
     share("cache-when-busting", Doubt, 0.3, "prompt tokens came from a prefix cache although the scenario busts it"),
+    share(
+        "nonce-in-answers",
+        Doubt,
+        0.01,
+        "answers repeat the nonce that busts caches, so it changed the task (a note where accuracy is reported and a nonce \
+         stands in what is classified, for want of a system message)",
+    ),
     share("one-sided-cache", Doubt, 0.2, "a target served more of its prompt tokens from a cache than the reference"),
     // The generator.
     time(

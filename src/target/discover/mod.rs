@@ -7,10 +7,12 @@ mod gg_core;
 mod model;
 mod ollama;
 mod openai;
+mod template;
 
 pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
 pub use model::same_model;
+pub use template::{has_templates, template};
 
 use super::route::own_headers;
 use super::tls::{self, Tls};
@@ -157,18 +159,27 @@ impl Control {
     }
 
     async fn send(&self, path: &str, body: Option<Value>) -> Result<Response, String> {
+        self.send_within(PATIENCE, path, body).await
+    }
+
+    async fn send_within(&self, patience: Duration, path: &str, body: Option<Value>) -> Result<Response, String> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         let request = match body {
             Some(body) => self.client.post(url).json(&body),
             None => self.client.get(url),
         };
-        request.send().await.map_err(words)
+        request.timeout(patience).send().await.map_err(words)
     }
 
     /// A JSON answer with status 200, else `None`.
     async fn ask(&self, path: &str, body: Option<Value>) -> Option<Value> {
-        let answer = self.send(path, body).await.ok()?;
+        self.ask_within(PATIENCE, path, body).await
+    }
+
+    /// The same of a question that may take longer than others.
+    async fn ask_within(&self, patience: Duration, path: &str, body: Option<Value>) -> Option<Value> {
+        let answer = self.send_within(patience, path, body).await.ok()?;
         if !answer.status().is_success() {
             return None;
         }
