@@ -15,7 +15,9 @@ mod judge;
 mod lengths;
 mod line;
 mod machine;
+mod memory;
 mod oddities;
+mod options;
 mod settings;
 mod shape;
 mod slow;
@@ -106,14 +108,16 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 11] = [
+const FAMILIES: [&[(&str, Check)]; 13] = [
     &work::CHECKS,
     &answers::CHECKS,
     &oddities::CHECKS,
     &settings::CHECKS,
+    &options::CHECKS,
     &caches::CHECKS,
     &generator::CHECKS,
     &machine::CHECKS,
+    &memory::CHECKS,
     &steady::CHECKS,
     &shape::CHECKS,
     &slow::CHECKS,

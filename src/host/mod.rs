@@ -3,11 +3,13 @@
 //!
 //! `machine` reads counters, `gpu` and `energy` the devices' and packages'; `processes` finds who listens and reads the
 //! process table, `detail` what it doesn't hold; `tree` sums the time of processes that come and go, `counts` what they
-//! count, `sought` is one target's. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
+//! count, `sought` is one target's; `argv` reads command lines, by which `models` tells a model's processes from others', and
+//! `served` what they were started with. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
 //! as it goes, `thin` keeps what `folded` makes `conditions` of, and `recall` makes it again of rows; `published` is what engines told of themselves. `calibration` is what is kept of the machine from run to run.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
+mod argv;
 mod calibration;
 mod conditions;
 mod counts;
@@ -17,11 +19,13 @@ mod folded;
 mod gpu;
 mod limits;
 mod machine;
+mod models;
 mod probe;
 mod processes;
 mod published;
 mod reading;
 mod recall;
+mod served;
 mod sought;
 mod thin;
 mod tree;
@@ -35,9 +39,11 @@ pub use calibration::{
 pub use conditions::{Conditions, Gpu, Stopped, Stretch, Used};
 pub use limits::{OTHER_FILES, is_own_limit, local_ports, open_files, raise_open_files};
 pub use machine::own_processor_time;
+pub use models::Model;
 pub use probe::{Probe, READ_BYTES, memory, read, rounds};
 pub use published::Published;
 pub use recall::Recall;
+pub use served::{Environment, Served, served};
 pub use sought::Sought;
 pub use usage::Usage;
 pub use watch::{Edges, Watch, Watched};

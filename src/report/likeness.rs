@@ -111,7 +111,7 @@ pub fn unlike_plans(a: &TargetPlan, b: &TargetPlan) -> Vec<Unlike> {
     unlike.told("wire", a.wire(), b.wire());
     unlike.told("model", &a.model, &b.model);
     type Fact = fn(&crate::scenario::plan::EngineFacts) -> Option<String>;
-    let facts: [(&str, Fact); 7] = [
+    let facts: [(&str, Fact); 14] = [
         ("engine", |f| f.engine.clone()),
         ("version", |f| f.version.clone()),
         ("model digest", |f| f.digest.clone()),
@@ -119,6 +119,13 @@ pub fn unlike_plans(a: &TargetPlan, b: &TargetPlan) -> Vec<Unlike> {
         ("parameters", |f| f.parameters.clone()),
         ("context", |f| f.context.map(|n| n.to_string())),
         ("slots", |f| f.slots.map(|n| n.to_string())),
+        ("threads", |f| f.setting("threads").map(str::to_owned)),
+        ("batch", |f| f.setting("batch").map(str::to_owned)),
+        ("physical batch", |f| f.setting("ubatch").map(str::to_owned)),
+        ("flash attention", |f| f.setting("flash_attention").map(str::to_owned)),
+        ("KV cache", |f| f.setting("kv_cache_k").or(f.setting("kv_cache")).map(str::to_owned)),
+        ("prompt cache in memory (MiB)", |f| f.setting("cache_ram_mib").map(str::to_owned)),
+        ("chat template", |f| f.setting("template_sha256").map(str::to_owned)),
     ];
     for (what, fact) in facts {
         let told = |f| fact(f).unwrap_or_else(|| NOT_TOLD.to_owned());

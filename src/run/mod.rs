@@ -11,6 +11,7 @@ mod fits;
 mod folder;
 mod held;
 mod interference;
+mod learned;
 mod load;
 mod nightly;
 mod prepare;
@@ -208,7 +209,10 @@ async fn measure(
     let refused = failed.map(|(cold, target)| refusal(&target.name, cold.outcome, cold.error.as_deref()));
     if refused.is_none() && !stop.interrupted() {
         tokio::select! {
-            () = cold::cold_starts(&setup, &targets, &manifest, |text| bars.say(&text)) => {}
+            () = async {
+                cold::cold_starts(&setup, &targets, &manifest, |text| bars.say(&text)).await;
+                learned::learn(&plan, &manifest).await;
+            } => {}
             () = stop.heard() => {}
         }
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {

@@ -6,9 +6,11 @@ mod cold;
 mod gg_core;
 mod ollama;
 mod openai;
+mod settings;
 
 pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
+pub use settings::settings;
 
 use crate::record::chain;
 use crate::scenario::plan::{Endpoint, EngineFacts};
