@@ -12,8 +12,16 @@ use cli::{StandIn, json, loadcmp, number, rows, text, write};
 use fake_ollama::{BLOB_BYTES, FakeOllama, Model};
 use serde_json::Value;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 const MIB: f64 = 1_048_576.0;
+
+/// One test at a time: what another starts would be this process's, as the server's children are.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs models of one server against each other, and gives the results directory's report.
 fn run(dir: &Path, server: &FakeOllama, models: &[&str], load: &str) -> Value {
@@ -43,6 +51,7 @@ fn setting(facts: &Value, name: &str) -> (String, String) {
 
 #[test]
 fn each_model_of_a_server_has_its_own_process_and_settings() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     let a = Model {
         hex: 'a',
@@ -74,7 +83,10 @@ fn each_model_of_a_server_has_its_own_process_and_settings() {
     let by = |value: &str, by: &str| (value.to_owned(), by.to_owned());
     assert_eq!((told(0, "threads"), told(1, "threads")), (by("1", "command line"), by("2", "command line")));
     assert_eq!((told(1, "ubatch"), told(0, "kv_cache_k")), (by("512", "default"), by("f16", "default")));
-    assert_eq!((told(0, "cache_ram_mib"), told(1, "cache_ram_mib")), (by("0", "command line"), by("512", "environment")));
+    assert_eq!(
+        (told(0, "cache_ram_mib"), told(1, "cache_ram_mib")),
+        (by("0", "command line"), by("512", "environment"))
+    );
     for (id, words) in [
         ("context-length", "a 2048, b 1024"),
         ("slots", "a 2, b 1"),
@@ -91,7 +103,9 @@ fn each_model_of_a_server_has_its_own_process_and_settings() {
     // Each has the memory of its own model's process; what the others hold stands beside it.
     let out = dir.path().join("out");
     let manifest = json(&out.join("manifest.json"));
-    let used = |at: usize, what: &str| manifest["conditions"]["targets"][at][what].as_f64().unwrap_or_else(|| panic!("{what}: {manifest}"));
+    let used = |at: usize, what: &str| {
+        manifest["conditions"]["targets"][at][what].as_f64().unwrap_or_else(|| panic!("{what}: {manifest}"))
+    };
     let [a, b, c] = ["a:latest", "b:latest", "c:latest"].map(|model| server.resident(model));
     let more = used(1, "peak_bytes") - used(0, "peak_bytes");
     assert!((more - (b - a)).abs() < 0.15 * (b - a), "{more} more, and {} are", b - a);
@@ -103,7 +117,10 @@ fn each_model_of_a_server_has_its_own_process_and_settings() {
     let of = used(0, "peak_bytes") / BLOB_BYTES as f64;
     assert!((number(ratio, "mean").expect("a figure") / of - 1.0).abs() < 1e-3, "{of}: {ratio:?}");
     let resources = rows(&out.join("resources.csv"));
-    assert!(resources.iter().any(|row| row["who"] == "b" && number(row, "other_models_bytes").is_some()), "{resources:?}");
+    assert!(
+        resources.iter().any(|row| row["who"] == "b" && number(row, "other_models_bytes").is_some()),
+        "{resources:?}"
+    );
     let page = std::fs::read_to_string(out.join("report.md")).expect("a report");
     assert!(page.contains("Other models of a's server:"), "{page}");
     let page = std::fs::read_to_string(out.join("report.html")).expect("a report");
@@ -120,8 +137,10 @@ fn each_model_of_a_server_has_its_own_process_and_settings() {
 
 #[test]
 fn a_cache_that_grows_is_told_with_its_switch_and_what_cannot_be_told_apart_is_all_counted() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
-    let grows = Model { hex: 'd', mib: 20, more: Some((80, 2)), shown: true, options: "-c 512 -np 1", ..Model::default() };
+    let grows =
+        Model { hex: 'd', mib: 20, more: Some((80, 2)), shown: true, options: "-c 512 -np 1", ..Model::default() };
     let server = FakeOllama::start(dir.path(), &[("d:latest", grows.clone())]);
     let report = run(dir.path(), &server, &["d"], "duration: 5s");
     let sentence = found(&report, "prompt-cache-growth")["sentence"].as_str().expect("a sentence");
@@ -131,7 +150,8 @@ fn a_cache_that_grows_is_told_with_its_switch_and_what_cannot_be_told_apart_is_a
     // Nothing says which of the two serves the model.
     let dir = tempfile::tempdir().expect("a directory");
     let e = Model { hex: 'e', mib: 20, more: None, shown: false, ..grows };
-    let server = FakeOllama::start(dir.path(), &[("e:latest", e.clone()), ("f:latest", Model { hex: 'f', mib: 100, ..e })]);
+    let server =
+        FakeOllama::start(dir.path(), &[("e:latest", e.clone()), ("f:latest", Model { hex: 'f', mib: 100, ..e })]);
     server.load("f:latest");
     let report = run(dir.path(), &server, &["e"], "requests: 40");
     assert_eq!(found(&report, "which-process")["severity"], "doubt");
@@ -142,6 +162,7 @@ fn a_cache_that_grows_is_told_with_its_switch_and_what_cannot_be_told_apart_is_a
 
 #[test]
 fn the_settings_in_an_engines_environment_are_recorded_and_its_secrets_are_not() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a directory");
     let socket = dir.path().join("core.sock");
     let variables = [

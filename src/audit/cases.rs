@@ -372,11 +372,7 @@ pub(super) const CASES: &[Case] = &[
         |b| (set(b, "batch", "512", "512"), set(b, "ubatch", "64", "64")).1,
         |b| (set(b, "batch", "512", "512"), set(b, "ubatch", "512", "64")).1,
     ),
-    Case(
-        "flash-attention",
-        |b| set(b, "flash_attention", "on", "1"),
-        |b| set(b, "flash_attention", "on", "off"),
-    ),
+    Case("flash-attention", |b| set(b, "flash_attention", "on", "1"), |b| set(b, "flash_attention", "on", "off")),
     Case("flash-attention", |b| set(b, "flash_attention", "auto", "-1"), |b| set(b, "flash_attention", "auto", "0")),
     Case("kv-cache-type", |b| kv(b, ["f16", "f16"], ["f16", "f16"]), |b| kv(b, ["f16", "f16"], ["q8_0", "q8_0"])),
     Case(
@@ -385,11 +381,15 @@ pub(super) const CASES: &[Case] = &[
         |b| kv(b, ["q8_0", "f16"], ["q8_0", "q8_0"]),
     ),
     // A runner that has one type for both.
-    Case("kv-cache-type", |b| set(b, "kv_cache", "q8_0", "q8_0"), |b| {
-        b.plan.targets[0].facts.set("kv_cache", "q8_0", "x");
-        b.plan.targets[1].facts.set("kv_cache_k", "f16", "x");
-        b.plan.targets[1].facts.set("kv_cache_v", "f16", "x");
-    }),
+    Case(
+        "kv-cache-type",
+        |b| set(b, "kv_cache", "q8_0", "q8_0"),
+        |b| {
+            b.plan.targets[0].facts.set("kv_cache", "q8_0", "x");
+            b.plan.targets[1].facts.set("kv_cache_k", "f16", "x");
+            b.plan.targets[1].facts.set("kv_cache_v", "f16", "x");
+        },
+    ),
     Case(
         "own-sampling",
         |b| both_spec(b, [ollama(serde_json::json!({ "num_thread": 1 })), ollama(serde_json::json!({}))]),
@@ -590,15 +590,23 @@ pub(super) const CASES: &[Case] = &[
             b.row("latency").mean = Some(100_000.0);
         },
     ),
-    Case("which-process", |b| b.conditions.targets = vec![Used::default(); 2], |b| {
-        b.conditions.targets = vec![Used { unclear: true, ..Used::default() }, Used::default()];
-    }),
+    Case(
+        "which-process",
+        |b| b.conditions.targets = vec![Used::default(); 2],
+        |b| {
+            b.conditions.targets = vec![Used { unclear: true, ..Used::default() }, Used::default()];
+        },
+    ),
     Case("prompt-cache-growth", |b| grows(b, 100, 132, "8192"), |b| grows(b, 100, 133, "8192")),
     Case("prompt-cache-growth", |b| grows(b, 400, 440, "-1"), |b| grows(b, 400, 441, "-1")),
     Case("prompt-cache-growth", |b| grows(b, 100, 900, "0"), |b| grows(b, 100, 900, "64")),
     // Its command line isn't seen; by its version it has such a cache, or none.
     Case("prompt-cache-growth", |b| of_version(b, "0.11.4"), |b| of_version(b, "0.34.1")),
-    Case("prompt-cache-growth", |b| (of_version(b, "0.34.1"), b.plan.targets[1].stand_in = true).1, |b| of_version(b, "1.0.0")),
+    Case(
+        "prompt-cache-growth",
+        |b| (of_version(b, "0.34.1"), b.plan.targets[1].stand_in = true).1,
+        |b| of_version(b, "1.0.0"),
+    ),
     Case("stolen-time", |b| b.conditions.stolen_cores = Some(0.16), |b| b.conditions.stolen_cores = Some(0.161)),
     Case("precise-pacing", |b| precise(b, 3.0), |b| precise(b, 2.0)),
     Case("precise-pacing", |b| (open(b, 200), b.conditions.cores = Some(2.0)).1, |b| precise(b, 1.0)),

@@ -1,8 +1,8 @@
 //! What stands behind the memory of an engine's processes: whose they are, and a cache that grows with what is asked.
 
+use super::Evidence;
 use super::human::bytes;
 use super::judge::{Check, Judge};
-use super::Evidence;
 use crate::scenario::TargetSpec;
 
 pub(super) const CHECKS: [(&str, Check); 2] =
@@ -28,7 +28,8 @@ const LEAST: f64 = 33_554_432.0;
 fn prompt_cache_growth(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let used = evidence.conditions.map(|conditions| conditions.targets.as_slice()).unwrap_or_default();
     for (at, (target, used)) in evidence.plan.targets.iter().zip(used).enumerate() {
-        let (Some(cache), Some(begin), Some(end)) = (target.host_prompt_cache(), used.begin_bytes, used.end_bytes) else {
+        let (Some(cache), Some(begin), Some(end)) = (target.host_prompt_cache(), used.begin_bytes, used.end_bytes)
+        else {
             continue;
         };
         let grown = end as f64 - begin as f64;

@@ -6,12 +6,8 @@ use super::judge::{Check, Judge};
 use super::{Evidence, Severity};
 use crate::scenario::plan::{EngineFacts, TargetPlan};
 
-pub(super) const CHECKS: [(&str, Check); 4] = [
-    ("threads", threads),
-    ("batch", batch),
-    ("flash-attention", flash_attention),
-    ("kv-cache-type", kv_cache_type),
-];
+pub(super) const CHECKS: [(&str, Check); 4] =
+    [("threads", threads), ("batch", batch), ("flash-attention", flash_attention), ("kv-cache-type", kv_cache_type)];
 
 /// How a side is brought to the other's, by engine. One page has all of it side by side.
 fn alike(llama_server: &str, ollama: &str) -> String {
@@ -44,8 +40,7 @@ fn compare(
     if told.iter().any(|(_, value)| value.starts_with(OWN_CHOICE) || value == "auto") {
         judge.at_most(Severity::Note);
     }
-    let listed =
-        told.iter().map(|(name, value)| format!("{name} {}", printable(value))).collect::<Vec<_>>().join(", ");
+    let listed = told.iter().map(|(name, value)| format!("{name} {}", printable(value))).collect::<Vec<_>>().join(", ");
     judge.find(None, format!("{unlike}: {listed}. {how}"), &[(what, listed)]);
 }
 
@@ -55,7 +50,8 @@ fn threads(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let set = told.parse::<i64>().ok().filter(|n| *n > 0);
         Some(set.map_or_else(|| format!("{OWN_CHOICE} (every physical core)"), |n| n.to_string()))
     };
-    let how = alike("`-t N`", "`options: { num_thread: N }` of the target, or `PARAMETER num_thread N` in its Modelfile");
+    let how =
+        alike("`-t N`", "`options: { num_thread: N }` of the target, or `PARAMETER num_thread N` in its Modelfile");
     compare(evidence, judge, of, ("threads", "The engines use different numbers of threads", how));
 }
 

@@ -1,8 +1,8 @@
 //! Whether the engines and their models are of a like, as far as they tell: all of it is known before the run.
 
 use super::Severity;
-use super::options::{alike_context, alike_slots};
 use super::judge::{Check, Judge};
+use super::options::{alike_context, alike_slots};
 use super::{Evidence, human};
 use crate::scenario::plan::{Endpoint, TargetPlan};
 use crate::scenario::{History, TargetSpec, Task};

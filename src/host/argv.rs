@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn options_as_people_write_them() {
         let server =
-            read("nice llama-server -m ./x.gguf -a smol,other --ctx-size=4096 -t -1 -fa -cram 0 -c 512 -ctk q8_0").unwrap();
+            read("nice llama-server -m ./x.gguf -a smol,other --ctx-size=4096 -t -1 -fa -cram 0 -c 512 -ctk q8_0")
+                .unwrap();
         assert_eq!((server.model.as_deref(), server.blob()), (Some("./x.gguf"), None));
         assert_eq!(server.aliases, ["smol", "other"]);
         let told = ["context_total", "threads", "flash_attention", "cache_ram_mib", "kv_cache_k"];

@@ -74,11 +74,7 @@ impl Kin {
         self.others_by(descendants, |pid| ModelServer::read(&words(pid)))
     }
 
-    fn others_by(
-        &mut self,
-        descendants: &[(u32, u64)],
-        read: impl Fn(u32) -> Option<ModelServer>,
-    ) -> BTreeSet<u32> {
+    fn others_by(&mut self, descendants: &[(u32, u64)], read: impl Fn(u32) -> Option<ModelServer>) -> BTreeSet<u32> {
         let before = std::mem::take(&mut self.known);
         for key in descendants {
             let known = match before.get(key) {
@@ -92,7 +88,9 @@ impl Kin {
         }
         let are = |wanted: Serves| {
             let known = self.known.iter();
-            known.filter(move |(_, known)| matches!(known, Known::Model(serves) if *serves == wanted)).map(|(key, _)| key.0)
+            known
+                .filter(move |(_, known)| matches!(known, Known::Model(serves) if *serves == wanted))
+                .map(|(key, _)| key.0)
         };
         // Where one is this model's for certain, what doesn't say is another's.
         let certain = are(Serves::This).next().is_some();

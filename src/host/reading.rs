@@ -262,7 +262,8 @@ mod tests {
             held: Some(BTreeMap::from([(pid, 3 << 30), (1, 6 << 30)])),
         });
         let endpoint = Endpoint::Unix { path: "/nowhere/x.sock".into() };
-        let sought = Sought { name: "x".to_owned(), endpoint, process: Some(ProcessSpec::Pid(pid)), model: Default::default() };
+        let sought =
+            Sought { name: "x".to_owned(), endpoint, process: Some(ProcessSpec::Pid(pid)), model: Default::default() };
         let mut reader = Reader::with(vec![sought], Some(look));
         let reading = reader.read(&|| 1.0, When::Regular);
         child.kill().unwrap();

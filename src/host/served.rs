@@ -9,7 +9,7 @@ use super::models::{Model, Serves};
 use super::processes::{Place, listeners, named, snapshot, text, words};
 use super::tree::Tree;
 use crate::scenario::ProcessSpec;
-use crate::scenario::plan::{EngineSetting, Endpoint};
+use crate::scenario::plan::{Endpoint, EngineSetting};
 use std::path::Path;
 
 /// What was found.
@@ -96,8 +96,7 @@ pub fn served(
         },
     };
     let now = snapshot()?;
-    let family: Vec<u32> =
-        Tree::new(std::process::id()).family(&roots, &now).into_iter().map(|(pid, _)| pid).collect();
+    let family: Vec<u32> = Tree::new(std::process::id()).family(&roots, &now).into_iter().map(|(pid, _)| pid).collect();
     if family.is_empty() {
         return None;
     }
@@ -112,9 +111,9 @@ pub fn served(
     found.settings.dedup_by(|a, b| a.name == b.name);
     if let Some((pid, server)) = own(&servers, model, &roots) {
         found.program = Some(server.program.as_str());
-        found.settings.extend(options(server, |name| {
-            variables(*pid, |known, _| known == name).pop().map(|(_, value)| value)
-        }));
+        found
+            .settings
+            .extend(options(server, |name| variables(*pid, |known, _| known == name).pop().map(|(_, value)| value)));
         found.file_bytes = server.model.as_deref().and_then(|path| file_bytes(*pid, path));
     }
     let told = || roots.iter().flat_map(|pid| files.iter().map(|path| (*pid, path)));
@@ -206,7 +205,9 @@ mod tests {
         assert!(Environment::GgCore.keeps("GG_CORE_MAX_CONTEXT_TOKENS", "4096"));
         assert!(!Environment::GgCore.keeps("GG_CORE_TOKENS", "hush"));
         assert!(!Environment::GgCore.keeps("GG_CORE_AUTH_TOKENS", "5"));
-        assert!(Environment::Ollama.keeps("OLLAMA_NUM_PARALLEL", "1") && !Environment::Ollama.keeps("OLLAMA_API_KEY", "1"));
+        assert!(
+            Environment::Ollama.keeps("OLLAMA_NUM_PARALLEL", "1") && !Environment::Ollama.keeps("OLLAMA_API_KEY", "1")
+        );
         assert!(!Environment::Other.keeps("OLLAMA_NUM_PARALLEL", "1"));
     }
 

@@ -146,7 +146,8 @@ impl TargetPlan {
             };
         }
         // Its command line isn't seen. Ollama starts llama-server from 0.30 on.
-        let mut numbers = facts.version.as_deref().unwrap_or_default().split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+        let mut numbers =
+            facts.version.as_deref().unwrap_or_default().split('.').map(|n| n.parse::<u32>().unwrap_or(0));
         let ollama_runs_it = matches!(self.spec, TargetSpec::Ollama(_))
             && (numbers.next() > Some(0) || numbers.next() >= Some(30))
             && facts.setting("program").is_none_or(|program| program == "llama-server");

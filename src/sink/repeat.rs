@@ -109,7 +109,10 @@ fn settings(targets: &[TargetPlan]) -> Vec<(String, Vec<Option<String>>)> {
         let known: Vec<&str> = told.iter().flatten().map(|setting| setting.value.as_str()).collect();
         let mark = if known.windows(2).any(|pair| pair[0] != pair[1]) { " ≠" } else { "" };
         let cells = told.into_iter().map(|told| told.map(|told| format!("{} ({})", told.value, told.by)));
-        (format!("{}{mark}", name.replace('_', if name.starts_with(char::is_uppercase) { "_" } else { " " })), cells.collect())
+        (
+            format!("{}{mark}", name.replace('_', if name.starts_with(char::is_uppercase) { "_" } else { " " })),
+            cells.collect(),
+        )
     };
     names.into_iter().map(row).collect()
 }

@@ -149,7 +149,8 @@ impl State {
                     let mut line = serde_json::json!({ "model": name, "done": done, "response": text,
                         "message": { "role": "assistant", "content": text } });
                     if done {
-                        for (key, value) in [("prompt_eval_count", 3), ("eval_count", 3), ("total_duration", 1_000_000)] {
+                        for (key, value) in [("prompt_eval_count", 3), ("eval_count", 3), ("total_duration", 1_000_000)]
+                        {
                             line[key] = value.into();
                         }
                         line["done_reason"] = "stop".into();

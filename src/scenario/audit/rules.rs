@@ -140,11 +140,7 @@ pub const RULES: [RuleSpec; 81] = [
     plain("slots", Doubt, "engines serve unlike numbers of requests at once, and one fewer than the load has"),
     plain("threads", Doubt, "engines use unlike numbers of threads (a note where one leaves it to itself)"),
     plain("batch", Note, "engines process prompts in batches of unlike sizes"),
-    plain(
-        "flash-attention",
-        Doubt,
-        "engines have flash attention set unlike (a note where one decides by itself)",
-    ),
+    plain("flash-attention", Doubt, "engines have flash attention set unlike (a note where one decides by itself)"),
     plain("kv-cache-type", Doubt, "engines keep keys and values in unlike types"),
     plain(
         "own-sampling",

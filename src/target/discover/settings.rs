@@ -3,7 +3,7 @@
 
 use super::{Control, PATIENCE, base_url, list, text};
 use crate::host::{Environment, Model, Served, served};
-use crate::scenario::plan::{EngineFacts, Endpoint, TargetPlan};
+use crate::scenario::plan::{Endpoint, EngineFacts, TargetPlan};
 use crate::scenario::{OpenAiSpec, TargetSpec};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -53,8 +53,9 @@ fn add(told: &mut EngineFacts, found: Served) {
     let slots = number("slots");
     // `-c` is for all slots together, 0 for what the model was trained with.
     let context = number("context_total").zip(slots).map(|(total, slots)| total / slots);
+    // A llama-server tells both itself. Ollama 0.11's `/api/ps` has a context that its runner was not started with.
+    told.context = if told.slots.is_some() { told.context.or(context) } else { context.or(told.context) };
     told.slots = told.slots.or(slots).or(variable);
-    told.context = told.context.or(context);
 }
 
 /// What a size is the size of, where it is that of the weights' file.
@@ -171,8 +172,11 @@ mod tests {
     use crate::scenario::plan::EngineSetting;
 
     fn served(settings: &[(&str, &str)]) -> Served {
-        let setting =
-            |(name, value): &(&str, &str)| EngineSetting { name: (*name).into(), value: (*value).into(), by: "x".into() };
+        let setting = |(name, value): &(&str, &str)| EngineSetting {
+            name: (*name).into(),
+            value: (*value).into(),
+            by: "x".into(),
+        };
         Served {
             program: Some("llama-server"),
             settings: settings.iter().map(setting).collect(),
@@ -186,10 +190,13 @@ mod tests {
         add(&mut told, served(&[("context_total", "8192"), ("slots", "4"), ("threads", "2")]));
         assert_eq!((told.context, told.slots, told.setting("threads")), (Some(2048), Some(4), Some("2")));
         assert_eq!((told.size_bytes, told.size_of.as_deref()), (Some(98_362_432), Some("the file")));
-        // What the engine says itself has the last word.
+        // What llama-server says itself has the last word.
         let mut told = EngineFacts { context: Some(512), slots: Some(1), ..EngineFacts::default() };
         add(&mut told, served(&[("context_total", "8192"), ("slots", "4")]));
         assert_eq!((told.context, told.slots), (Some(512), Some(1)));
+        let mut told = EngineFacts { context: Some(4096), ..EngineFacts::default() };
+        add(&mut told, served(&[("context_total", "2048"), ("slots", "1")]));
+        assert_eq!(told.context, Some(2048), "Ollama 0.11.4 says 4096 of this runner");
         let mut told = EngineFacts::default();
         add(&mut told, served(&[("context_total", "0"), ("slots", "-1"), ("OLLAMA_NUM_PARALLEL", "3")]));
         assert_eq!((told.context, told.slots), (None, Some(3)));
@@ -197,7 +204,8 @@ mod tests {
 
     #[test]
     fn what_is_told_later_has_the_last_word() {
-        let mut facts = EngineFacts { context: Some(9), size_bytes: Some(7), loaded: Some(false), ..EngineFacts::default() };
+        let mut facts =
+            EngineFacts { context: Some(9), size_bytes: Some(7), loaded: Some(false), ..EngineFacts::default() };
         facts.set("threads", "8", "command line");
         let mut later = EngineFacts { context: Some(4096), size_bytes: Some(3), ..EngineFacts::default() };
         later.set("threads", "1", "command line");
@@ -207,7 +215,11 @@ mod tests {
         assert_eq!(facts.size_bytes, Some(7), "a size without a word of what it is of is no news");
         assert_eq!((facts.setting("threads"), facts.setting("batch")), (Some("1"), Some("512")));
         facts.learn(EngineFacts::default());
-        assert_eq!((facts.context, facts.settings.len()), (Some(4096), 2), "an engine that tells nothing changes nothing");
+        assert_eq!(
+            (facts.context, facts.settings.len()),
+            (Some(4096), 2),
+            "an engine that tells nothing changes nothing"
+        );
     }
 
     #[test]
@@ -225,7 +237,10 @@ mod tests {
                             "parameters": "stop    \"<|im_end|>\"\nnum_ctx 512" });
         let mut told = EngineFacts::default();
         assert_eq!(shown_settings(&mut told, &shown), [format!("/m/blobs/sha256-{hex}")]);
-        assert_eq!((told.blobs.as_slice(), told.setting("model_parameters")), (&[hex][..], Some("stop \"<|im_end|>\" num_ctx 512")));
+        assert_eq!(
+            (told.blobs.as_slice(), told.setting("model_parameters")),
+            (&[hex][..], Some("stop \"<|im_end|>\" num_ctx 512"))
+        );
         assert!(told.setting("template_sha256").is_some_and(|hash| hash.len() == 12));
     }
 }
