@@ -278,6 +278,16 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_of_prompts_that_may_still_grow_is_no_leak() {
+        let mut report = soaked();
+        report.plan.targets[0].facts.set("cache_ram_mib", "8192", "default");
+        let words = report.soak_words().remove(0);
+        assert!(words.contains("up to 8192 MiB (`--cache-ram 0`") && !words.contains("a leak is shown"), "{words}");
+        report.plan.targets[0].facts.set("cache_ram_mib", "0", "command line");
+        assert!(report.soak_words().remove(0).contains("a leak is shown"), "there is no such cache");
+    }
+
+    #[test]
     fn what_was_not_watched_is_told() {
         let mut report = soaked();
         report.soak = Some(Soak::of(&report.targets, &[], &Levels::default()));
