@@ -123,6 +123,7 @@ fn each_model_of_a_server_has_its_own_process_and_settings() {
     );
     let page = std::fs::read_to_string(out.join("report.md")).expect("a report");
     assert!(page.contains("Other models of a's server:"), "{page}");
+    assert!(page.contains("threads ≠ a 1 (command line), b 2 (command line)"), "{page}");
     let page = std::fs::read_to_string(out.join("report.html")).expect("a report");
     assert!(page.contains("threads ≠") && page.contains("1 (command line)"), "the settings are a table");
 

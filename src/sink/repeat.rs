@@ -99,20 +99,22 @@ pub(super) fn size(target: &TargetPlan) -> Option<String> {
     target.facts.size_bytes.map(|bytes| format!("{}{of}", human::bytes(bytes)))
 }
 
+/// What a row of settings ends in where they are unlike.
+pub(super) const UNLIKE: &str = "≠";
+
 /// Every setting that any engine tells, a row each, with who told it; those that are unlike are marked.
-fn settings(targets: &[TargetPlan]) -> Vec<(String, Vec<Option<String>>)> {
+pub(super) fn settings(targets: &[TargetPlan]) -> Vec<(String, Vec<Option<String>>)> {
     let names: BTreeSet<&str> =
         targets.iter().flat_map(|target| &target.facts.settings).map(|setting| setting.name.as_str()).collect();
     let row = |name: &str| {
         let of = |target: &TargetPlan| target.facts.settings.iter().find(|setting| setting.name == name).cloned();
         let told: Vec<_> = targets.iter().map(of).collect();
         let known: Vec<&str> = told.iter().flatten().map(|setting| setting.value.as_str()).collect();
-        let mark = if known.windows(2).any(|pair| pair[0] != pair[1]) { " ≠" } else { "" };
+        // A variable keeps its name.
+        let what = if name.starts_with(char::is_uppercase) { name.to_owned() } else { name.replace('_', " ") };
+        let unlike = known.windows(2).any(|pair| pair[0] != pair[1]);
         let cells = told.into_iter().map(|told| told.map(|told| format!("{} ({})", told.value, told.by)));
-        (
-            format!("{}{mark}", name.replace('_', if name.starts_with(char::is_uppercase) { "_" } else { " " })),
-            cells.collect(),
-        )
+        (if unlike { format!("{what} {UNLIKE}") } else { what }, cells.collect())
     };
     names.into_iter().map(row).collect()
 }
