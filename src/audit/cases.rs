@@ -1,6 +1,7 @@
 //! For each rule, a run that it is quiet of and one that it speaks of, mostly with one step between them.
 
 use super::fixture::{ANSWERS, Bench, answer, row, verdict};
+use crate::host::Used;
 use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Remark, Sample};
 use crate::scenario::audit::{Setting, rule};
 use crate::scenario::plan::Endpoint;
@@ -379,6 +380,34 @@ pub(super) const CASES: &[Case] = &[
     Case("context-length", |b| contexts(b, None, Some(8192)), |b| contexts(b, Some(1), Some(2))),
     Case("slots", |b| slots(b, 2, 4), |b| slots(b, 1, 4)),
     Case("slots", |b| slots(b, 1, 1), |b| slots(b, 4, 1)),
+    Case("threads", |b| set(b, "threads", "2", "2"), |b| set(b, "threads", "1", "2")),
+    // Both leave it to themselves; or one says nothing at all.
+    Case("threads", |b| set(b, "threads", "default", "-1"), |b| set(b, "threads", "default", "1")),
+    Case("threads", |b| b.plan.targets[0].facts.set("threads", "1", "x"), |b| set(b, "threads", "0", "1")),
+    Case("batch", |b| set(b, "batch", "512", "512"), |b| set(b, "batch", "2048", "512")),
+    Case(
+        "batch",
+        |b| (set(b, "batch", "512", "512"), set(b, "ubatch", "64", "64")).1,
+        |b| (set(b, "batch", "512", "512"), set(b, "ubatch", "512", "64")).1,
+    ),
+    Case("flash-attention", |b| set(b, "flash_attention", "on", "1"), |b| set(b, "flash_attention", "on", "off")),
+    Case("flash-attention", |b| set(b, "flash_attention", "auto", "-1"), |b| set(b, "flash_attention", "auto", "0")),
+    Case("kv-cache-type", |b| kv(b, ["f16", "f16"], ["f16", "f16"]), |b| kv(b, ["f16", "f16"], ["q8_0", "q8_0"])),
+    Case(
+        "kv-cache-type",
+        |b| (kv(b, ["q8_0", "q8_0"], ["f16", "f16"]), b.plan.targets[1].facts.settings.clear()).1,
+        |b| kv(b, ["q8_0", "f16"], ["q8_0", "q8_0"]),
+    ),
+    // A runner that has one type for both.
+    Case(
+        "kv-cache-type",
+        |b| set(b, "kv_cache", "q8_0", "q8_0"),
+        |b| {
+            b.plan.targets[0].facts.set("kv_cache", "q8_0", "x");
+            b.plan.targets[1].facts.set("kv_cache_k", "f16", "x");
+            b.plan.targets[1].facts.set("kv_cache_v", "f16", "x");
+        },
+    ),
     Case(
         "own-sampling",
         |b| both_spec(b, [ollama(serde_json::json!({ "num_thread": 1 })), ollama(serde_json::json!({}))]),
@@ -588,6 +617,44 @@ pub(super) const CASES: &[Case] = &[
         "other-load",
         |b| (b.conditions.machine_cores, b.conditions.other_cores) = (Some(256.0), Some(25.6)),
         |b| (b.conditions.machine_cores, b.conditions.other_cores) = (Some(256.0), Some(240.0)),
+    ),
+    // One and a half times, and half a core more.
+    Case("unlike-cores", |b| cores(b, 1.49, 1.0), |b| cores(b, 1.5, 1.0)),
+    Case("unlike-cores", |b| cores(b, 0.49, 0.0), |b| cores(b, 0.5, 0.0)),
+    Case("unlike-cores", |b| cores(b, 0.8, 1.29), |b| cores(b, 0.8, 1.31)),
+    // Of the other machine nothing is known; a stand-in's time says nothing.
+    Case("unlike-cores", |b| b.conditions.target_cores = vec![Some(1.0), Some(2.0)], |b| cores(b, 1.0, 2.0)),
+    Case("unlike-cores", |b| (cores(b, 1.0, 2.0), b.plan.targets[1].stand_in = true).1, |b| cores(b, 2.0, 1.0)),
+    // Half the time it has nothing to do: it works with as many.
+    Case(
+        "unlike-cores",
+        |b| {
+            cores(b, 1.0, 2.0);
+            b.row("requests_per_s").mean = Some(5.0);
+            b.row("latency").mean = Some(100_000.0);
+        },
+        |b| {
+            cores(b, 1.0, 1.0);
+            b.row("requests_per_s").mean = Some(5.0);
+            b.row("latency").mean = Some(100_000.0);
+        },
+    ),
+    Case(
+        "which-process",
+        |b| b.conditions.targets = vec![Used::default(); 2],
+        |b| {
+            b.conditions.targets = vec![Used { unclear: true, ..Used::default() }, Used::default()];
+        },
+    ),
+    Case("prompt-cache-growth", |b| grows(b, 100, 132, "8192"), |b| grows(b, 100, 133, "8192")),
+    Case("prompt-cache-growth", |b| grows(b, 400, 440, "-1"), |b| grows(b, 400, 441, "-1")),
+    Case("prompt-cache-growth", |b| grows(b, 100, 900, "0"), |b| grows(b, 100, 900, "64")),
+    // Its command line isn't seen; by its version it has such a cache, or none.
+    Case("prompt-cache-growth", |b| of_version(b, "0.11.4"), |b| of_version(b, "0.34.1")),
+    Case(
+        "prompt-cache-growth",
+        |b| (of_version(b, "0.34.1"), b.plan.targets[1].stand_in = true).1,
+        |b| of_version(b, "1.0.0"),
     ),
     Case("stolen-time", |b| b.conditions.stolen_cores = Some(0.16), |b| b.conditions.stolen_cores = Some(0.161)),
     Case("precise-pacing", |b| precise(b, 3.0), |b| precise(b, 2.0)),
@@ -841,6 +908,39 @@ fn sizes(bench: &mut Bench, a: &str, b: &str) {
 
 fn contexts(bench: &mut Bench, a: Option<u64>, b: Option<u64>) {
     (bench.plan.targets[0].facts.context, bench.plan.targets[1].facts.context) = (a, b);
+}
+
+fn set(bench: &mut Bench, name: &str, a: &str, b: &str) {
+    for (target, value) in bench.plan.targets.iter_mut().zip([a, b]) {
+        target.facts.set(name, value, "command line");
+    }
+}
+
+fn kv(bench: &mut Bench, a: [&str; 2], b: [&str; 2]) {
+    set(bench, "kv_cache_k", a[0], b[0]);
+    set(bench, "kv_cache_v", a[1], b[1]);
+}
+
+fn cores(bench: &mut Bench, a: f64, b: f64) {
+    at(bench, 0, "127.0.0.1");
+    at(bench, 1, "localhost");
+    bench.conditions.target_cores = vec![Some(a), Some(b)];
+}
+
+/// Memory of the first target at the window's beginning and end, in MiB, and what its command line says of the cache.
+fn grows(bench: &mut Bench, begin: u64, end: u64, cache: &str) {
+    let used = Used { begin_bytes: Some(begin << 20), end_bytes: Some(end << 20), ..Used::default() };
+    bench.conditions.targets = vec![used, Used::default()];
+    bench.plan.targets[0].facts.set("cache_ram_mib", cache, "command line");
+}
+
+/// An Ollama of a version whose memory doubles, and whose command line isn't seen.
+fn of_version(bench: &mut Bench, version: &str) {
+    let used = Used { begin_bytes: Some(400 << 20), end_bytes: Some(800 << 20), ..Used::default() };
+    bench.conditions.targets = vec![Used::default(), used];
+    bench.plan.targets[1].spec = serde_json::from_value(serde_json::json!({ "ollama": {} })).unwrap();
+    bench.plan.targets[1].facts.engine = Some("ollama".to_owned());
+    bench.plan.targets[1].facts.version = Some(version.to_owned());
 }
 
 fn slots(bench: &mut Bench, a: u64, b: u64) {

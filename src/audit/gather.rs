@@ -140,6 +140,13 @@ impl Gather {
         Self { targets: plan.targets.iter().map(target).collect() }
     }
 
+    /// Takes the engines' contexts, which may be known only once their models are loaded.
+    pub fn contexts(&mut self, plan: &Plan) {
+        for (gathered, target) in self.targets.iter_mut().zip(&plan.targets) {
+            gathered.context = target.facts.context;
+        }
+    }
+
     /// Takes one sample; of a target that isn't in the plan, it is left out.
     pub fn push(&mut self, sample: &Sample) {
         if let Some(target) = self.targets.get_mut(sample.target) {

@@ -15,7 +15,9 @@ mod judge;
 mod lengths;
 mod line;
 mod machine;
+mod memory;
 mod oddities;
+mod options;
 mod settings;
 mod shape;
 mod slow;
@@ -107,15 +109,17 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 12] = [
+const FAMILIES: [&[(&str, Check)]; 14] = [
     &work::CHECKS,
     &answers::CHECKS,
     &oddities::CHECKS,
     &settings::CHECKS,
     &templates::CHECKS,
+    &options::CHECKS,
     &caches::CHECKS,
     &generator::CHECKS,
     &machine::CHECKS,
+    &memory::CHECKS,
     &steady::CHECKS,
     &shape::CHECKS,
     &slow::CHECKS,

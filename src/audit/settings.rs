@@ -2,6 +2,7 @@
 
 use super::Severity;
 use super::judge::{Check, Judge};
+use super::options::{alike_context, alike_slots};
 use super::{Evidence, human};
 use crate::scenario::plan::{Endpoint, TargetPlan};
 use crate::scenario::{History, TargetSpec, Task};
@@ -88,7 +89,8 @@ fn parameters(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 fn context_length(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let told = told(&evidence.plan.targets, |target| target.facts.context);
     if unlike(&told) {
-        let sentence = format!("The engines have unlike context lengths: {} tokens.", listed(&told));
+        let sentence =
+            format!("The engines have unlike context lengths: {} tokens. {}", listed(&told), alike_context());
         judge.find(None, sentence, &[("context", listed(&told))]);
     }
 }
@@ -100,8 +102,9 @@ fn slots(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     if unlike(&told) && short {
         let sentence = format!(
             "The engines serve unlike numbers of requests at once: {}. With up to {asked} in flight, one queues where \
-             another works.",
-            listed(&told)
+             another works. {}",
+            listed(&told),
+            alike_slots()
         );
         judge.find(None, sentence, &[("slots", listed(&told)), ("in flight at most", asked.to_string())]);
     }

@@ -212,6 +212,12 @@ fn stat(line: &str) -> Option<Process> {
     })
 }
 
+/// The words of a process's command line; none of one that is gone or may not be read.
+pub(super) fn words(pid: u32) -> Vec<String> {
+    let line = text(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.trim_end_matches('\0').split('\0').map(str::to_owned).filter(|word| !word.is_empty()).collect()
+}
+
 /// The text of a file of the kernel's; `None` where it isn't there or may not be read.
 pub(super) fn text(path: &str) -> Option<String> {
     std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())

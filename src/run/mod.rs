@@ -13,6 +13,7 @@ mod guard;
 mod guarded;
 mod held;
 mod interference;
+mod learned;
 mod load;
 mod nightly;
 mod prepare;
@@ -245,7 +246,10 @@ async fn measure(
         cold::cold_starts(&setup, &targets, &manifest, &mut restarted, |text| bars.say(&text)).await;
         tokio::select! {
             // The models are loaded now, and no request is under way.
-            told = templates::told(&plan) => keep(&|manifest| templates::keep(&mut manifest.plan, &told))?,
+            told = async {
+                learned::learn(&plan, &manifest).await;
+                templates::told(&plan).await
+            } => keep(&|manifest| templates::keep(&mut manifest.plan, &told))?,
             () = stop.heard() => {}
         }
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {

@@ -17,7 +17,7 @@ use crate::scenario::{
     variant_name,
 };
 use crate::target::Target;
-use crate::target::discover::{Found, Missing, discover, is_auto};
+use crate::target::discover::{Found, Missing, discover, is_auto, settings};
 use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -111,7 +111,11 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
             continue;
         }
         match find(name, spec, &scenario, &items, options, &mut engines.stand_ins).await {
-            Ok(found) => targets.push(planned(name, spec, found)),
+            Ok(found) => {
+                let mut target = planned(name, spec, found);
+                target.facts.learn(settings(&target).await);
+                targets.push(target);
+            }
             Err(why) => missing.push(format!("error: target `{name}`: {why}")),
         }
     }

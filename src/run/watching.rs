@@ -3,7 +3,7 @@
 
 use super::tell;
 use crate::drive::Window;
-use crate::host::{Conditions, Edges, Published, Recall, Sought, Stopped, Stretch, Usage, Watch};
+use crate::host::{Conditions, Edges, Model, Published, Recall, Sought, Stopped, Stretch, Usage, Watch};
 use crate::record::{Nanos, Stopwatch};
 use crate::report::{Levels, Manifest};
 use crate::scenario::Address;
@@ -31,6 +31,7 @@ impl Watching {
             name: target.name.clone(),
             endpoint: target.endpoint.clone(),
             process: target.spec.process().cloned(),
+            model: Model { name: target.model.clone(), blobs: target.facts.blobs.clone() },
         });
         let stopped = Arc::new(Mutex::new(Vec::new()));
         let given_up = stopped.clone();

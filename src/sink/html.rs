@@ -67,7 +67,7 @@ struct Page<'a> {
     /// How the gates ended.
     verdict: Option<String>,
     facts: Vec<(&'static str, String)>,
-    engines: Vec<(&'static str, Vec<String>)>,
+    engines: Vec<(String, Vec<String>)>,
     inequalities: Vec<String>,
     plan: String,
     files: Vec<(&'static str, &'static str)>,

@@ -3,7 +3,7 @@
 use super::failures;
 use super::front::front_table;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
-use super::repeat::facts;
+use super::repeat::{UNLIKE, facts, settings};
 use crate::audit::Severity;
 use crate::report::Report;
 use crate::report::front::Front;
@@ -170,6 +170,11 @@ fn repeat(report: &Report) -> String {
     for target in &report.plan.targets {
         let digest = target.facts.digest.as_ref().map(|digest| format!(", digest {digest}")).unwrap_or_default();
         add(format!("{}: {}{digest}", target.label(), engine_words(target)));
+    }
+    for (what, values) in settings(&report.plan.targets).into_iter().filter(|(what, _)| what.ends_with(UNLIKE)) {
+        let told = report.targets.iter().zip(values);
+        let told = told.filter_map(|(target, value)| Some(format!("{} {}", target.label(), value?)));
+        add(format!("{what} {}", told.collect::<Vec<_>>().join(", ")));
     }
     for (what, fact) in facts(report).into_iter().filter(|(what, _)| SHORT.contains(what)) {
         add(format!("{}: {fact}", what.to_lowercase()));

@@ -1,6 +1,5 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
-use crate::report::human;
 use crate::report::words::about;
 use crate::report::words::blocks_words;
 use crate::report::words::yaml_word as word;
@@ -188,7 +187,7 @@ fn targets(plan: &Plan, width: u16) -> String {
         ("family", |t| t.facts.family.clone()),
         ("parameters", |t| t.facts.parameters.clone()),
         ("quantisation", |t| t.facts.quantization.clone()),
-        ("size", |t| t.facts.size_bytes.map(human::bytes)),
+        ("size", super::repeat::size),
         ("context", |t| t.facts.context.map(|n| format!("{n} tokens"))),
         ("slots", |t| t.facts.slots.map(|n| n.to_string())),
         ("loaded", |t| t.facts.loaded.map(|loaded| if loaded { "yes" } else { "no" }.to_owned())),
@@ -198,6 +197,14 @@ fn targets(plan: &Plan, width: u16) -> String {
         let clean = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
         let cells = plan.targets.iter().map(|target| fact(target).map_or_else(|| "not told".to_owned(), clean));
         table.add_row(std::iter::once(name.to_owned()).chain(cells));
+    }
+    // What few engines tell has a row only where one does.
+    for name in ["threads", "batch", "flash_attention", "kv_cache_k", "cache_ram_mib"] {
+        let values: Vec<_> = plan.targets.iter().map(|target| target.facts.setting(name)).collect();
+        if values.iter().any(Option::is_some) {
+            let cells = values.into_iter().map(|value| value.unwrap_or("not told").to_owned());
+            table.add_row(std::iter::once(name.replace('_', " ")).chain(cells));
+        }
     }
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")

@@ -106,6 +106,7 @@ async fn talk(call: Call, chat: bool) -> Reply {
         return rendered(&call, &talk.model, chat, &said);
     }
     let context = options.num_ctx.map_or(engine.spec.context, |tokens| tokens as u32);
+    engine.store.loaded_with(context);
     let mut tokens = prompt_tokens(&said);
     if !talk.system.is_empty() {
         tokens += prompt_tokens(&talk.system) - 1;
@@ -240,6 +241,7 @@ async fn embed(call: Call, batch: bool) -> Reply {
         Err(message) => return error(StatusCode::INTERNAL_SERVER_ERROR, &message),
     };
     let context = options.num_ctx.map_or(engine.spec.context, |tokens| tokens as u32);
+    engine.store.loaded_with(context);
     let inputs = if batch { asked.input } else { Texts(vec![asked.prompt]) };
     let counts: Vec<u32> = inputs.0.iter().map(|text| prompt_tokens(text)).collect();
     if asked.truncate == Some(false) && counts.iter().any(|count| *count > context) {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Rules that no run of stand-ins on a machine like others shows; a directory that was edited does, or the rule's own
 /// test.
-const EDITED: [(&str, &str); 20] = [
+const EDITED: [(&str, &str); 27] = [
     ("templates-differ", "engines with other templates are in tests/alike_prompts.rs"),
     ("schema-not-kept", "one that minds no schema is there, too"),
     ("nonce-in-answers", "one that repeats its prompt is there, too"),
@@ -19,6 +19,13 @@ const EDITED: [(&str, &str); 20] = [
     ("reconnects", "an engine that closes after its answers is in tests/connections.rs"),
     ("own-limits", "a process that runs out of files is in tests/own_limits.rs"),
     ("lag-of-difference", "a difference must be shown whose size is a lag's"),
+    ("threads", "command lines of a server's children are in tests/alike_machine.rs"),
+    ("batch", "the same"),
+    ("flash-attention", "the same"),
+    ("kv-cache-type", "the same"),
+    ("unlike-cores", "a stand-in's processor time says nothing of an engine's settings"),
+    ("which-process", "a server with several children is in tests/alike_machine.rs"),
+    ("prompt-cache-growth", "the same"),
     ("clock-jump", "setting the clock takes the right to"),
     ("cpu-frequency", "the machine's"),
     ("swapping", "the machine's"),

@@ -35,10 +35,15 @@ impl StandIn {
 
     /// One whose GG-CORE wire wants a token.
     pub fn start_knowing(token: &str, args: &[&str]) -> Self {
+        Self::start_in(&[("CORE_AUTH_TOKEN", token)], args)
+    }
+
+    /// One with variables in its environment.
+    pub fn start_in(variables: &[(&str, &str)], args: &[&str]) -> Self {
         let mut child = loadcmp()
             .args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"])
             .args(args)
-            .env("CORE_AUTH_TOKEN", token)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -67,7 +67,7 @@ pub(super) fn target_facts(plan: &Plan, target: &TargetPlan) -> Vec<Fact> {
         fact(Engine, "model", &target.model),
     ];
     type Told = fn(&EngineFacts) -> Option<String>;
-    let facts: [(&str, Told); 7] = [
+    let facts: [(&str, Told); 14] = [
         ("engine", |f| f.engine.clone()),
         ("version", |f| f.version.clone()),
         ("model digest", |f| f.digest.clone()),
@@ -75,6 +75,13 @@ pub(super) fn target_facts(plan: &Plan, target: &TargetPlan) -> Vec<Fact> {
         ("parameters", |f| f.parameters.clone()),
         ("context", |f| f.context.map(|n| n.to_string())),
         ("slots", |f| f.slots.map(|n| n.to_string())),
+        ("threads", |f| f.setting("threads").map(str::to_owned)),
+        ("batch", |f| f.setting("batch").map(str::to_owned)),
+        ("physical batch", |f| f.setting("ubatch").map(str::to_owned)),
+        ("flash attention", |f| f.setting("flash_attention").map(str::to_owned)),
+        ("KV cache", |f| f.setting("kv_cache_k").or(f.setting("kv_cache")).map(str::to_owned)),
+        ("prompt cache in memory (MiB)", |f| f.setting("cache_ram_mib").map(str::to_owned)),
+        ("chat template", |f| f.setting("template_sha256").map(str::to_owned)),
     ];
     all.extend(facts.map(|(what, told)| Fact { kind: Engine, what: what.to_owned(), value: told(&target.facts) }));
     // A stand-in's port is another each time.

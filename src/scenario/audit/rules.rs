@@ -21,7 +21,7 @@ const fn number(id: &'static str, severity: Severity, default: f64, of: &'static
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 79] = [
+pub const RULES: [RuleSpec; 86] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -144,6 +144,10 @@ pub const RULES: [RuleSpec; 79] = [
     share("parameters", Doubt, 0.1, "engines tell of models of unlike size"),
     plain("context-length", Note, "engines tell of unlike context lengths"),
     plain("slots", Doubt, "engines serve unlike numbers of requests at once, and one fewer than the load has"),
+    plain("threads", Doubt, "engines use unlike numbers of threads (a note where one leaves it to itself)"),
+    plain("batch", Note, "engines process prompts in batches of unlike sizes"),
+    plain("flash-attention", Doubt, "engines have flash attention set unlike (a note where one decides by itself)"),
+    plain("kv-cache-type", Doubt, "engines keep keys and values in unlike types"),
     plain(
         "own-sampling",
         Doubt,
@@ -211,7 +215,26 @@ pub const RULES: [RuleSpec; 79] = [
     share("generator-cpu", Invalid, 0.8, "loadcmp used nearly all of the processor time it is allowed"),
     share("low-concurrency", Doubt, 0.2, "fewer requests were in flight than the closed loop has users"),
     // The machine.
-    plain("same-host", Note, "targets share the machine that sends the load, at once, and contend for it"),
+    plain("same-host", Note, "targets ran at once on the machine that sent the load, and contend for it"),
+    number(
+        "unlike-cores",
+        Doubt,
+        1.5,
+        "times",
+        "a target used this many times the cores of the reference while at work, or the other way round, and half a core more",
+    ),
+    plain(
+        "which-process",
+        Doubt,
+        "a server has processes for several models, and nothing says which serves the one that is measured: all are counted",
+    ),
+    share(
+        "prompt-cache-growth",
+        Note,
+        0.1,
+        "memory grew by this share, and by 32 MiB, while measured, of an engine that keeps states of earlier prompts in \
+         memory (llama.cpp's `--cache-ram`)",
+    ),
     time("clock-jump", Doubt, 50_000.0, "the machine's clock jumped: it was set, or the machine slept"),
     share("cpu-frequency", Doubt, 0.3, "the processor's frequency changed in mid-run"),
     number("swapping", Doubt, 1.0, "MiB", "memory was swapped in or out in mid-run"),

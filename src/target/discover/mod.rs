@@ -7,16 +7,18 @@ mod gg_core;
 mod model;
 mod ollama;
 mod openai;
+mod settings;
 mod template;
 
 pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
 pub use model::same_model;
+pub use settings::settings;
 pub use template::{has_templates, template};
 
 use super::route::own_headers;
 use super::tls::{self, Tls};
-use crate::scenario::plan::{Endpoint, EngineFacts};
+use crate::scenario::plan::{Endpoint, EngineFacts, TargetPlan};
 use crate::scenario::{Address, JsonSpec, TargetSpec, Task};
 use reqwest::{Client, Response, Url};
 use serde_json::Value;
@@ -146,6 +148,16 @@ impl Control {
         let client =
             client(PATIENCE, tls.as_ref(), |plain| plain.default_headers(headers)).map_err(Missing::Different)?;
         Ok(Self { client, base })
+    }
+
+    /// For the server of a target that was found: at its root, where the endpoint of an OpenAI-compatible one ends in `/v1`.
+    /// `None` where it can't be asked.
+    async fn of(target: &TargetPlan) -> Option<Self> {
+        let Endpoint::Tcp { .. } = &target.endpoint else { return None };
+        let mut base = base_url(&target.endpoint.to_string(), 80).ok()?;
+        let root = base.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
+        base.set_path(&root);
+        Self::new(base, &target.spec).await.ok()
     }
 
     /// Why there was no answer over plain http, with what is known of https there.

@@ -83,6 +83,7 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
     if let Some(entry) = list(&tags, "models").iter().find(same) {
         facts.digest = text(entry, "/digest");
         facts.size_bytes = entry.get("size").and_then(Value::as_u64);
+        facts.size_of = facts.size_bytes.map(|_| "all files of the model".to_owned());
         facts.family = text(entry, "/details/family");
         facts.parameters = text(entry, "/details/parameter_size");
         // Ollama up to 0.11 says `unknown` of what is not quantised at all.

@@ -1,6 +1,7 @@
 //! An OpenAI-compatible server: the models it lists, and what llama-server and vLLM tell beyond them.
 
 use super::model::listed;
+use super::settings::props_settings;
 use super::{Control, Found, Missing, TLS_THERE, base_url, endpoint, is_stand_in, list, text, there_are};
 use crate::scenario::plan::EngineFacts;
 use crate::scenario::{OpenAiSpec, TargetSpec};
@@ -84,6 +85,7 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
     facts.engine = if stand_in { Some("loadcmp stand-in".to_owned()) } else { server.clone() };
     if let Some(entry) = list(&models, "data").iter().find(|entry| text(entry, "/id").as_deref() == Some(&model)) {
         facts.size_bytes = entry.pointer("/meta/size").and_then(Value::as_u64);
+        facts.size_of = facts.size_bytes.map(|_| "the tensors alone".to_owned());
         facts.parameters = entry.pointer("/meta/n_params").and_then(Value::as_u64).map(|n| n.to_string());
         // "all F32" and "mostly Q4_0" are Ollama's "F32" and "Q4_0".
         let told = text(entry, "/meta/ftype");
@@ -91,10 +93,9 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
         facts.context = entry.pointer("/meta/n_ctx").and_then(Value::as_u64);
     }
     if let Some(props) = control.ask("/props", None).await {
-        facts.slots = props.get("total_slots").and_then(Value::as_u64);
-        let context = props.pointer("/default_generation_settings/n_ctx").and_then(Value::as_u64);
-        facts.context = context.or(facts.context);
-        facts.version = text(&props, "/build_info");
+        let trained = facts.context;
+        props_settings(&mut facts, &props);
+        facts.context = facts.context.or(trained);
         facts.engine = facts.engine.or(Some("llama.cpp".to_owned()));
     } else if let Some(version) = control.ask("/version", None).await {
         facts.version = text(&version, "/version");

@@ -1,7 +1,7 @@
 //! What an engine makes of a prompt before its model reads it: asked without load, where the engine tells.
 
-use super::{Control, base_url, text};
-use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
+use super::{Control, text};
+use crate::scenario::plan::{Plan, TargetPlan};
 use crate::scenario::{PromptFormat, TargetSpec, Task};
 use crate::target::render::{Asked, Settings};
 use crate::target::route::settings_for;
@@ -79,7 +79,7 @@ async fn by_ollama(target: &TargetPlan, mut body: Value, patience: Duration) -> 
     body["_debug_render_only"] = true.into();
     body["stream"] = false.into();
     body["options"]["num_predict"] = 1.into();
-    let told = control(target, "").await?.ask_within(patience, "/api/chat", Some(body)).await?;
+    let told = Control::of(target).await?.ask_within(patience, "/api/chat", Some(body)).await?;
     text(&told, "/_debug_info/rendered_template")
 }
 
@@ -102,16 +102,8 @@ async fn by_llama_server(target: &TargetPlan, body: Value, patience: Duration) -
             asked[field] = value.clone();
         }
     }
-    let told = control(target, "/v1").await?.ask_within(patience, "/apply-template", Some(asked)).await?;
+    let told = Control::of(target).await?.ask_within(patience, "/apply-template", Some(asked)).await?;
     text(&told, "/prompt")
-}
-
-/// Control calls to a target, below its prefix without `end`.
-async fn control(target: &TargetPlan, end: &str) -> Option<Control> {
-    let Endpoint::Tcp { prefix, .. } = &target.endpoint else { return None };
-    let mut base = base_url(&target.endpoint.to_string(), 80).ok()?;
-    base.set_path(prefix.strip_suffix(end).unwrap_or(prefix));
-    Control::new(base, &target.spec).await.ok()
 }
 
 #[cfg(test)]
