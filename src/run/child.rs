@@ -105,7 +105,8 @@ impl StandIn {
         let listen_for: Vec<String> =
             ["http://", "https://"].map(str::to_owned).into_iter().take(1 + usize::from(tls)).collect();
         let (lines, remove) = (listen_for.clone(), Some(files.path().to_owned()));
-        let start = Start { words, listen_for, holds_stdin: true, remove, ..Start::default() };
+        let secrets = token.into_iter().map(str::to_owned).collect();
+        let start = Start { words, listen_for, holds_stdin: true, secrets, remove, ..Start::default() };
         let mut guarded = Guarded::start(start, |command| {
             match token {
                 Some("") => command.env_remove("CORE_AUTH_TOKEN"),

@@ -20,13 +20,11 @@ use std::time::Duration;
 const COMMAND: Duration = Duration::from_secs(60);
 /// Between two looks whether it does: what it is found ready by is as fine as this.
 const LOOK: Duration = Duration::from_millis(10);
-/// How long what is under way when the run is interrupted has to end.
-const LAST: Duration = Duration::from_secs(1);
 /// Numbers of the first requests lie below it.
 const FIRST: u64 = 1000;
 
-/// What `cold_start.restart`'s commands left running in the place of engines that the run had started: it ends when this is
-/// dropped. An engine that was there before the run is there after it.
+/// The guards of `cold_start.restart`'s commands. What these left running in the place of an engine that the run had started
+/// ends when this is dropped; an engine that was there before the run is there after it.
 pub(super) struct Restarted {
     dir: PathBuf,
     /// The targets whose engines the run had started.
@@ -49,9 +47,8 @@ impl Restarted {
         let program = words.first().map_or("", String::as_str);
         match tokio::time::timeout(COMMAND, guarded.ended()).await {
             Ok(Ok(ended)) if ended.well => {
-                if own {
-                    self.all.push(guarded);
-                }
+                // Not waited for here: the engine's time is running.
+                self.all.push(guarded);
                 Ok(())
             }
             Ok(Ok(ended)) => Err(format!("`{program}` ended with {}{}", ended.how, ended.last_words())),
@@ -68,7 +65,7 @@ impl Drop for Restarted {
 }
 
 /// Makes the cold starts that the plan asks for, one target after another, and keeps them in the manifest. When the run is
-/// interrupted, nothing is waited for any more.
+/// interrupted, nothing is waited for any more, and what was in flight has its row.
 pub(super) async fn cold_starts(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
@@ -76,16 +73,13 @@ pub(super) async fn cold_starts(
     restarted: &mut Restarted,
     say: impl Fn(String),
 ) {
-    let made = all(setup, targets, manifest, restarted, say);
-    tokio::pin!(made);
+    let all = all(setup, targets, manifest, restarted, say);
+    tokio::pin!(all);
     tokio::select! {
-        () = &mut made => {}
-        () = setup.stop.heard() => {
-            setup.stop.abort();
-            // The row of the one in flight is written yet; an engine that is being started is let go.
-            let _ = tokio::time::timeout(LAST, made).await;
-        }
+        () = &mut all => return,
+        () = setup.stop.heard() => setup.stop.abort(),
     }
+    all.await;
 }
 
 async fn all(
@@ -105,6 +99,9 @@ async fn all(
             let run = once(setup, target, (number, plan), (&spec, repeat), restarted).await;
             let failed = run.error.clone();
             lock(manifest).cold_starts.push(run);
+            if setup.stop.stopped() {
+                return;
+            }
             if let Some(why) = failed {
                 // What failed once would most likely fail again, and each time for minutes.
                 tell(format_args!("loadcmp: no cold start of `{}`: {why}", plan.name));
@@ -122,7 +119,11 @@ async fn once(
     restarted: &mut Restarted,
 ) -> ColdRun {
     let mut run = ColdRun { target: number, repeat, ..ColdRun::default() };
-    let begun = match started(setup, plan, spec, restarted).await {
+    let begun = tokio::select! {
+        begun = started(setup, plan, spec, restarted) => begun,
+        () = setup.stop.aborted() => Err("interrupted".to_owned()),
+    };
+    let begun = match begun {
         Ok(begun) => begun,
         Err(why) => return ColdRun { error: Some(scrubbed(why)), ..run },
     };
@@ -161,9 +162,6 @@ async fn started(
     };
     let at = setup.clock.now();
     restarted.command(&plan.name, words).await?;
-    tokio::select! {
-        told = answering(LOOK, async || Ok(answers(plan, setup.plan.task).await)) => told?,
-        () = setup.stop.aborted() => return Err("interrupted".to_owned()),
-    }
+    answering(LOOK, async || Ok(answers(plan, setup.plan.task).await)).await?;
     Ok(Begun { at, ready: Some(setup.clock.now()) })
 }

@@ -5,11 +5,11 @@
 //! Orders come as lines of JSON on standard input, words go as such to standard output; nothing of the engine's stands in
 //! an argument list.
 
+use super::engine_log::{Log, file, last_words_in};
 use crate::host::{Exit, ProcessGroup};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{BufRead, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -18,17 +18,8 @@ use std::time::Duration;
 /// How long an engine has to end when it is asked to; then it is killed.
 pub(super) const GRACE: Duration = Duration::from_secs(3);
 
-/// Of what an engine writes, so much is kept from its beginning.
-const HEAD: usize = 8 << 20;
-/// And so much of its end.
-const TAIL: usize = 64 << 10;
-/// Of what it wrote before it ended, so much is told.
-const LAST_WORDS: usize = 400;
 /// How long the last of it may take to arrive once it has ended.
 const LATE: Duration = Duration::from_millis(300);
-/// Longest line that is looked at for what is passed on.
-const LINE: usize = 4096;
-
 /// What a guard is told to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
@@ -49,6 +40,8 @@ pub(super) struct Start {
     pub holds_stdin: bool,
     /// What it writes goes straight into this file, and its end is told at once; else it goes by the guard.
     pub log: Option<PathBuf>,
+    /// Values that stand in no file: `***` is kept in their place.
+    pub secrets: Vec<String>,
     /// What it left running when it ended well outlives the run.
     pub leave: bool,
     /// A folder that is removed at the end.
@@ -106,7 +99,7 @@ pub fn guard() -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    let mut log = Log::new(start.listen_for);
+    let mut log = Log::new(start.listen_for, start.secrets);
     let well = watch(&events, &mut log, start.log.as_deref());
     if !(start.leave && well) {
         group.end(GRACE, || {
@@ -185,12 +178,6 @@ fn begin(start: &Start, events: &SyncSender<Event>) -> Result<ProcessGroup, Stri
     Ok(group)
 }
 
-/// Opens a log, to add to it.
-fn file(path: &Path) -> std::io::Result<File> {
-    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-    File::options().create(true).append(true).open(path)
-}
-
 /// Keeps what the engine writes and tells how it ended, until the run is over; whether it ended well by then. `straight` is
 /// the file that it writes itself.
 fn watch(events: &Receiver<Event>, log: &mut Log, straight: Option<&Path>) -> bool {
@@ -202,7 +189,7 @@ fn watch(events: &Receiver<Event>, log: &mut Log, straight: Option<&Path>) -> bo
             None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match event {
-            Ok(Event::Order(Order::Log(path))) => log.into_file(&path),
+            Ok(Event::Order(Order::Log(path))) => log.write_to(&path),
             Ok(Event::Order(Order::Start(_))) => {}
             Ok(Event::Written(bytes)) => {
                 for line in log.take(&bytes) {
@@ -213,6 +200,7 @@ fn watch(events: &Receiver<Event>, log: &mut Log, straight: Option<&Path>) -> bo
             // All that it wrote is here, or is late.
             Ok(Event::WroteAll) | Err(RecvTimeoutError::Timeout) => {
                 if let Some(Exit { words, well }) = ended.take() {
+                    log.flush();
                     ended_well = well;
                     let last = straight.map_or_else(|| log.last_words(), last_words_in);
                     tell(&Word::Ended(Ended { how: words, well, last }));
@@ -223,140 +211,10 @@ fn watch(events: &Receiver<Event>, log: &mut Log, straight: Option<&Path>) -> bo
     }
 }
 
-/// The end of a file.
-fn last_words_in(path: &Path) -> String {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|mut file| {
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS as u64)))?;
-        file.take(LAST_WORDS as u64).read_to_end(&mut bytes)
-    });
-    read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
-}
-
 /// Tells the run; one that is gone hears nothing.
 fn tell(word: &Word) {
     let mut line = serde_json::to_string(word).unwrap_or_default();
     line.push('\n');
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
-}
-
-/// What an engine wrote: its beginning, in memory until there is a file for it, and its end.
-struct Log {
-    file: Option<File>,
-    /// What no file has yet.
-    waiting: Vec<u8>,
-    /// Bytes of the beginning so far.
-    kept: usize,
-    /// Bytes after it.
-    more: u64,
-    tail: Vec<u8>,
-    listen_for: Vec<String>,
-    line: Vec<u8>,
-}
-
-impl Log {
-    fn new(listen_for: Vec<String>) -> Self {
-        Self { file: None, waiting: Vec::new(), kept: 0, more: 0, tail: Vec::new(), listen_for, line: Vec::new() }
-    }
-
-    /// From now on all goes into a file, after what is there. One that can't be written is left.
-    fn into_file(&mut self, path: &Path) {
-        self.file = file(path).ok();
-        if let Some(file) = &mut self.file {
-            let _ = file.write_all(&std::mem::take(&mut self.waiting));
-        }
-    }
-
-    /// Takes what was written; the lines that are listened for, if they are in it.
-    fn take(&mut self, bytes: &[u8]) -> Vec<String> {
-        let (head, rest) = bytes.split_at(bytes.len().min(HEAD - self.kept));
-        self.kept += head.len();
-        match &mut self.file {
-            Some(file) => {
-                let _ = file.write_all(head);
-            }
-            None => self.waiting.extend_from_slice(head),
-        }
-        self.more += rest.len() as u64;
-        self.tail.extend_from_slice(bytes);
-        if self.tail.len() > 2 * TAIL {
-            self.tail.drain(..self.tail.len() - TAIL);
-        }
-        self.listened(bytes)
-    }
-
-    fn listened(&mut self, bytes: &[u8]) -> Vec<String> {
-        let mut heard = Vec::new();
-        for byte in bytes {
-            let Some(wanted) = self.listen_for.first() else { break };
-            if *byte != b'\n' {
-                if self.line.len() < LINE {
-                    self.line.push(*byte);
-                }
-                continue;
-            }
-            let line = String::from_utf8_lossy(&self.line).into_owned();
-            self.line.clear();
-            if line.contains(wanted) {
-                self.listen_for.remove(0);
-                heard.push(line);
-            }
-        }
-        heard
-    }
-
-    fn last_words(&self) -> String {
-        let from = self.tail.len().saturating_sub(LAST_WORDS);
-        String::from_utf8_lossy(self.tail.get(from..).unwrap_or_default()).into_owned()
-    }
-
-    /// Adds the end where it isn't in the file by then.
-    fn finish(mut self) {
-        let Some(file) = self.file.as_mut().filter(|_| self.more > 0) else { return };
-        let end = self.tail.len().min(usize::try_from(self.more).unwrap_or(usize::MAX)).min(TAIL);
-        let left_out = self.more - end as u64;
-        let _ = writeln!(file, "\n[loadcmp: {left_out} bytes are left out here]");
-        let _ = file.write_all(self.tail.get(self.tail.len() - end..).unwrap_or_default());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_keeps_its_beginning_and_its_end_and_waits_for_its_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("engines/a.log");
-        let mut log = Log::new(vec!["http://".to_owned(), "https://".to_owned()]);
-        assert_eq!(log.take(b"first\nstand-in at http://h"), [""; 0]);
-        assert_eq!(log.take(b"ere:1\nmore"), ["stand-in at http://here:1"]);
-        assert_eq!(log.take(b"http://again\nand https://too\n"), ["and https://too"], "each told once");
-        log.into_file(&path);
-        let line = [b'x'; 1 << 20];
-        for _ in 0..9 {
-            log.take(&line);
-        }
-        log.take(b"the end");
-        assert!(log.last_words().ends_with("the end") && log.last_words().len() == LAST_WORDS);
-        log.finish();
-        let kept = std::fs::read(&path).unwrap();
-        let text = String::from_utf8_lossy(&kept);
-        assert!(text.starts_with("first\n") && text.ends_with("the end"), "{}", kept.len());
-        assert!(text.contains("bytes are left out here]") && kept.len() < HEAD + TAIL + 100, "{}", kept.len());
-    }
-
-    #[test]
-    fn a_short_log_is_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("a.log");
-        let mut log = Log::new(Vec::new());
-        log.take(b"one\n");
-        log.into_file(&path);
-        log.take(b"two\n");
-        log.finish();
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-    }
 }

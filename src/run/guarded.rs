@@ -22,7 +22,7 @@ pub(super) struct Guarded {
 
 impl Guarded {
     /// Starts a command. `with` changes the environment that it gets. What went wrong, in words.
-    pub(super) fn start(start: Start, with: impl FnOnce(&mut Command)) -> Result<Self, String> {
+    pub(super) fn start(mut start: Start, with: impl FnOnce(&mut Command)) -> Result<Self, String> {
         let words = |error: std::io::Error| format!("no guard for it: {error}");
         let mut command = Command::new(std::env::current_exe().map_err(words)?);
         command.arg("guard").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -42,6 +42,8 @@ impl Guarded {
         };
         let mut guarded = Self { guard, orders, words: heard, ended: None };
         std::thread::Builder::new().name("guard".into()).spawn(listen).map_err(words)?;
+        // Its log is one of the run's files, and scrubbed as all are.
+        start.secrets.extend(crate::scenario::scrubbed_values());
         guarded.order(&Order::Start(start));
         Ok(guarded)
     }

@@ -7,6 +7,7 @@ mod child;
 mod cold;
 mod command_line;
 mod compare;
+mod engine_log;
 mod fits;
 mod folder;
 mod guard;

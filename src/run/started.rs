@@ -74,13 +74,24 @@ pub(super) async fn start(scenario: &Scenario, quiet: bool) -> Result<Vec<Starte
         if discover(spec, scenario.task).await.is_ok() {
             return Err(failed("something answers there already, before its command was run; end it first".to_owned()));
         }
-        let run = Start { words: words.clone(), ..Start::default() };
+        let run = Start { words: words.clone(), secrets: secrets(scenario), ..Start::default() };
         let guarded = Guarded::start(run, |_| {}).map_err(failed)?;
         let mut started = Started { name: name.clone(), guarded };
         ready(&mut started, spec, scenario.task).await.map_err(failed)?;
         all.push(started);
     }
     Ok(all)
+}
+
+/// What an engine may have been given and could write.
+fn secrets(scenario: &Scenario) -> Vec<String> {
+    let of = |spec: &TargetSpec| match spec {
+        TargetSpec::GgCore(gg_core) => vec![gg_core.token.expose().to_owned()],
+        TargetSpec::OpenAi(openai) => vec![openai.token.expose().to_owned()],
+        TargetSpec::Json(json) => json.headers.values().map(|value| value.expose().to_owned()).collect(),
+        TargetSpec::Ollama(_) => Vec::new(),
+    };
+    scenario.targets.values().flat_map(of).collect()
 }
 
 /// Waits until it answers, or ends.

@@ -69,6 +69,12 @@ pub fn scrub(text: &str) -> Cow<'_, str> {
     clean
 }
 
+/// The values that [`scrub`] replaces, the longest first: for another process that is to do the same.
+pub fn scrubbed_values() -> Vec<String> {
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    known.iter().map(|(value, _)| value.clone()).collect()
+}
+
 /// As [`scrub`], of a text that is one's own: the usual one has nothing to be replaced, and is not copied.
 pub fn scrubbed(text: String) -> String {
     let clean = match scrub(&text) {

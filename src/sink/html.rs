@@ -177,7 +177,7 @@ fn page(report: &Report) -> Page<'_> {
         timeline: timeline(report),
         watching: report.watching_words(),
         reasons: reasons(report, &compared),
-        invalid: report.invalid(),
+        invalid: report.spoilt().collect(),
         doubts: report.found(Severity::Doubt).collect(),
         findings: report.findings.iter().map(|finding| (yaml_word(&finding.severity), finding)).collect(),
         labels: label_table(report),
