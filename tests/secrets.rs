@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-/// Stands in every value.
-const MARK: &str = "zq9";
+/// Stands in every value. Base64 has no dash, so no histogram has it by chance.
+const MARK: &str = "zq9-v";
 
 /// The variables: a value each, of its own.
 const NAMES: [&str; 25] = [
@@ -79,7 +79,11 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();
-        if path.is_dir() { all.extend(files(&path)) } else { all.push(path) }
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else if path.is_file() {
+            all.push(path);
+        }
     }
     all
 }
@@ -125,7 +129,7 @@ fn generate(engine: &StandIn, socket: &Path, parrot: &Raw) -> String {
     format!(
         "name: planted\nabout: \"About ${{ABOUT}}\"\ntask: generate\ntargets:\n  a: {{ ollama: {{ url: \"{url}\", options: {{ word: \
          \"${{OPTION}}\" }} }} }}\n  b: {{ openai: {{ url: \"{url}\", token: \"${{BEARER}}\", extra: {{ \
-         user: \"${{EXTRA}}\", deep: {{ list: [\"${{DEEP}}\"] }} }} }} }}\n  c: {{ gg_core: {{ socket: \"{}\", token: \"${{BEARER}}\" }} \
+         user: \"${{EXTRA}}\", deep: {{ list: [\"${{DEEP}}\"] }} }}, metrics: \"{url}/${{PREFIX}}\" }} }}\n  c: {{ gg_core: {{ socket: \"{}\", token: \"${{BEARER}}\" }} \
          }}\n  d: {}\nreference: a\nworkload:\n  prompts: {{ inline: [ {{ text: \"say ${{PROMPT}}\" }}, {{ text: two }} ] }}\n  \
          sampling: {{ max_tokens: 4, stop: [\"${{STOP}}\"] }}\n  stream: false\nload: {{ closed: {{ users: 1, requests: 12 }} }}\n",
         socket.display(),

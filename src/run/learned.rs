@@ -18,6 +18,8 @@ pub(super) async fn learn(plan: &Plan, manifest: &Mutex<Manifest>) {
         let Ok((at, facts)) = told else { continue };
         if let Some(target) = lock(manifest).plan.targets.get_mut(at) {
             target.facts.learn(facts);
+            // The manifest is written; an engine may repeat what it was sent.
+            target.facts.scrub();
         }
     }
 }

@@ -1,8 +1,8 @@
 //! A plan as it may be told. A plan that drives a run holds values of the environment and of files, since they are sent;
 //! everything that is written or shown is made from [`Plan::told`], which has the references in their stead.
 
-use super::plan::{Endpoint, LoadPlan, Plan, TargetPlan};
-use super::{ColdStartSpec, OpenSpec, Scenario, TargetSpec, scrub};
+use super::plan::{Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan};
+use super::{ColdStartSpec, OpenSpec, Scenario, TargetSpec, scrubbed};
 use indexmap::IndexMap;
 
 /// What a plan has from the environment or from files, as it was written.
@@ -88,13 +88,26 @@ fn tell(target: &mut TargetPlan, shown: &TargetSpec) {
         *prefix = told_prefix(prefix, shown.address().unwrap_or_default());
     }
     target.spec = shown.clone();
-    let facts = &mut target.facts;
-    for fact in
-        [&mut facts.engine, &mut facts.version, &mut facts.family, &mut facts.parameters, &mut facts.quantization]
-    {
-        *fact = fact.as_deref().map(|text| scrub(text).into_owned());
+    target.facts.scrub();
+}
+
+impl EngineFacts {
+    /// Takes out of what an engine told whatever it repeats of what came from the environment or a file.
+    pub fn scrub(&mut self) {
+        let texts = [
+            &mut self.engine,
+            &mut self.version,
+            &mut self.family,
+            &mut self.parameters,
+            &mut self.quantization,
+            &mut self.size_of,
+            &mut self.template,
+        ];
+        let settings = self.settings.iter_mut().map(|setting| &mut setting.value);
+        for text in texts.into_iter().flatten().chain(&mut self.models).chain(settings) {
+            *text = scrubbed(std::mem::take(text));
+        }
     }
-    facts.models.iter_mut().for_each(|model| *model = scrub(model).into_owned());
 }
 
 /// Whether the engine knows the model by the name that it was given.

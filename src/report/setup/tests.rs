@@ -5,10 +5,9 @@ use crate::scenario::{Order, Span, Task};
 use serde_json::json;
 use std::time::Duration;
 
-fn of(plan: &Plan) -> Vec<(Kind, String)> {
-    let run = report(Task::Classify, false);
-    let machine = &run.machine;
-    let all = differences((&run.plan, machine, "x"), (plan, machine, "x"));
+/// What differs between a run and the same of another plan.
+fn of(run: &crate::report::Report, plan: &Plan) -> Vec<(Kind, String)> {
+    let all = differences((&run.plan, &run.machine, "x"), (plan, &run.machine, "x"));
     all.into_iter().map(|one| (one.kind, one.named().what)).collect()
 }
 
@@ -66,10 +65,11 @@ fn each_fact_changed_alone_is_told_and_nothing_else() {
         (Kind::Judging, "smallest effect", |p| p.smallest_effect = crate::scenario::Share(0.05)),
         (Kind::Judging, "slo", |p| p.slo = crate::scenario::Slo::parse("latency.p95 <= 1s").ok()),
     ];
+    let run = report(Task::Classify, false);
     for (kind, what, change) in cases {
-        let mut plan = report(Task::Classify, false).plan;
+        let mut plan = run.plan.clone();
         change(&mut plan);
-        assert_eq!(of(&plan), [(kind, what.to_owned())]);
+        assert_eq!(of(&run, &plan), [(kind, what.to_owned())]);
     }
 }
 
