@@ -277,7 +277,7 @@ fn goose_is_refused_where_it_cannot_drive() {
     let yaml = scenario("generate", SHORT, "sampling: { max_tokens: 2 }", "{ users: 2, requests: 80 }");
     let run = run(&(yaml + "order: alternate\n"), "http://127.0.0.1:9", "http://127.0.0.1:9", &["--driver", "goose"]);
     assert_eq!(run.code, 2, "{}", run.err);
-    for words in ["`--driver goose` can't drive `alternate`", "t.yaml:11:8", "^^^^^^^^^", "leave `--driver` out"] {
+    for words in ["`--driver goose` can't drive `alternate`", "t.yaml:12:8", "^^^^^^^^^", "leave `--driver` out"] {
         assert!(run.err.contains(words), "{words}: {}", run.err);
     }
     assert!(run.out.is_empty() && !run.dir.path().join("out").exists());

@@ -15,7 +15,7 @@ const EXAMPLE: &str = "for example: --target native=openai:http://127.0.0.1:8080
 /// What became of the scenario's own targets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Given {
-    /// Those that stay beside the ones that are given.
+    /// Those that stay, next to the ones that are given.
     kept: Vec<String>,
     /// Those that are left out, and their variants.
     out: Vec<String>,
@@ -116,7 +116,7 @@ impl Given {
     pub(super) fn follow(&self, root: &mut Node) -> Followed {
         let mut followed = Followed::default();
         if !self.kept.is_empty() {
-            followed.notes.push(format!("kept from the scenario beside what --target gives: {}", listed(&self.kept)));
+            followed.notes.push(format!("kept from the scenario: {}", listed(&self.kept)));
         }
         let Value::Map(fields) = &mut root.value else { return followed };
         let is_out = |name: &str| self.out.iter().any(|out| out == name);
