@@ -219,11 +219,8 @@ fn parts(text: &str) -> Result<Vec<&str>, char> {
     let (mut parts, mut begin, mut open, mut before) = (Vec::new(), 0, Vec::new(), ',');
     for (at, c) in text.char_indices() {
         match (open.last(), c) {
-            (Some(quote @ ('"' | '\'')), c) => {
-                if *quote == c && before != '\\' {
-                    open.pop();
-                }
-            }
+            (Some(quote @ ('"' | '\'')), c) if *quote == c && before != '\\' => drop(open.pop()),
+            (Some('"' | '\''), _) => {}
             // In the middle of a word it is an apostrophe.
             (_, '"' | '\'') if matches!(before, '=' | ',' | ':' | '[' | '{' | ' ') => open.push(c),
             (_, '[' | '{') => open.push(c),

@@ -121,3 +121,18 @@ fn the_sheet_has_no_formula_and_a_row_a_figure() {
     let figures: usize = swept.runs.iter().flat_map(|run| &run.targets).map(|target| target.figures.len()).sum();
     assert_eq!(text.lines().count(), figures + 1);
 }
+
+#[test]
+fn a_stand_in_on_one_side_of_a_sweep_is_not_compared() {
+    let mut swept = sweep();
+    swept.targets[1].stand_in = true;
+    swept
+        .runs
+        .iter_mut()
+        .flat_map(|run| &mut run.verdicts)
+        .for_each(|(_, verdict)| *verdict = crate::stats::Verdict::NotCompared);
+    let told = swept.headlines();
+    let name = swept.targets[1].name.clone();
+    assert!(told.contains(&format!("Not compared: `{name}` is a stand-in.")), "{told:?}");
+    assert!(!told.iter().any(|words| words.contains("better")), "{told:?}");
+}

@@ -262,3 +262,22 @@ fn words_and_closeness() {
     let open = Settings { open_loop: true, ..SETTINGS };
     assert_eq!([SETTINGS.primary(true), open.primary(true)], ["latency.p50", "response.p50"]);
 }
+
+/// One of two alone is a stand-in: both figures are told, and nothing of them together. Two stand-ins are compared.
+#[test]
+fn a_stand_in_is_compared_with_its_like_alone() {
+    let side =
+        |name: &str, ms: f64, stand_in: bool| TargetSummary { stand_in, ..summary(name, &[("latency", ms * 1e3)]) };
+    let told = |a: bool, b: bool| compare_summaries(&side("x", 9.0, a), &side("y", 12.0, b), &SETTINGS);
+    for (a, b, who) in [(true, false, "`x` is a stand-in"), (false, true, "`y` is a stand-in")] {
+        let rows = told(a, b);
+        assert!(!rows.is_empty());
+        for c in rows {
+            assert_eq!((c.verdict, c.reason.as_deref(), c.ratio), (Verdict::NotCompared, Some(who), None));
+            assert!(c.low.is_none() && c.p.is_none() && c.needs.is_none() && c.target_value.is_some(), "{c:?}");
+        }
+    }
+    for (a, b) in [(true, true), (false, false)] {
+        assert!(told(a, b).iter().all(|c| c.verdict != Verdict::NotCompared && c.ratio.is_some()));
+    }
+}
