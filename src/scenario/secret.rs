@@ -28,7 +28,7 @@ pub(super) fn remember(value: &str, shown: &str) {
             known.push((form.to_owned(), shown.to_owned()));
         }
     }
-    known.sort_by(|a, b| b.0.len().cmp(&a.0.len()));
+    known.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
 }
 
 /// Shows a value again: an engine tells it of itself.
