@@ -39,12 +39,10 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
             )));
         }
         // Plain http on a port of TLS is answered by some, and is no server to be measured.
-        400.. => {
-            if control.is_sealed().await {
-                return Err(Missing::Different(format!(
-                    "what answers at {base} is no OpenAI-compatible server: /v1/models gave status {status}; {TLS_THERE}"
-                )));
-            }
+        400.. if control.is_sealed().await => {
+            return Err(Missing::Different(format!(
+                "what answers at {base} is no OpenAI-compatible server: /v1/models gave status {status}; {TLS_THERE}"
+            )));
         }
         _ => {}
     }
