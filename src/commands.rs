@@ -12,7 +12,7 @@ use anyhow::Context;
 pub(crate) use baseline::{BaselineArgs, baseline};
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
-use loadcmp::gate::Outcome;
+use loadcmp::gate::{Judgement, Outcome};
 use loadcmp::report::{Beside, Report, Status};
 use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
@@ -188,6 +188,12 @@ pub(crate) fn report(args: ReportArgs) -> Told {
 
 /// The exit code of a result, and a line that says why it isn't 0.
 fn standing(report: &Report) -> u8 {
+    // What failed by its own count did so whatever the rest is worth.
+    if report.judgement.as_ref().and_then(Judgement::worst) == Some(Outcome::Fail)
+        && (report.status == Status::Interrupted || !report.invalid().is_empty())
+    {
+        judged(report);
+    }
     if report.status == Status::Interrupted {
         tell("loadcmp: interrupted: what had ended by then is in the files");
         return 4;

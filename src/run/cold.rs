@@ -4,7 +4,7 @@
 use super::started::answering;
 use super::{lock, tell};
 use crate::drive::{LaneSetup, cold_request};
-use crate::record::Nanos;
+use crate::record::{FIRST_REQUESTS, Nanos};
 use crate::report::{ColdRun, Manifest};
 use crate::scenario::ColdStartSpec;
 use crate::scenario::plan::TargetPlan;
@@ -19,16 +19,25 @@ use tokio::process::Command;
 const COMMAND: Duration = Duration::from_secs(60);
 /// Between two looks whether it does: what it is found ready by is as fine as this.
 const LOOK: Duration = Duration::from_millis(10);
-/// Numbers of the first requests lie below it.
-const FIRST: u64 = 1000;
 
-/// Makes the cold starts that the plan asks for, one target after another, and keeps them in the manifest.
+/// Makes the cold starts that the plan asks for, one target after another, and keeps them in the manifest. When the run is
+/// interrupted, nothing is waited for any more, and what was in flight has its row.
 pub(super) async fn cold_starts(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
     manifest: &Mutex<Manifest>,
     say: impl Fn(String),
 ) {
+    let all = all(setup, targets, manifest, say);
+    tokio::pin!(all);
+    tokio::select! {
+        () = &mut all => return,
+        () = setup.stop.heard() => setup.stop.abort(),
+    }
+    all.await;
+}
+
+async fn all(setup: &LaneSetup, targets: &[Arc<Target>], manifest: &Mutex<Manifest>, say: impl Fn(String)) {
     let Some(spec) = setup.plan.cold_start.clone() else { return };
     for (number, (target, plan)) in targets.iter().zip(&setup.plan.targets).enumerate() {
         for repeat in 1..=spec.repeats {
@@ -39,6 +48,9 @@ pub(super) async fn cold_starts(
             let run = once(setup, target, (number, plan), &spec, repeat).await;
             let failed = run.error.clone();
             lock(manifest).cold_starts.push(run);
+            if setup.stop.stopped() {
+                return;
+            }
             if let Some(why) = failed {
                 // What failed once would most likely fail again, and each time for minutes.
                 tell(format_args!("loadcmp: no cold start of `{}`: {why}", plan.name));
@@ -56,11 +68,15 @@ async fn once(
     repeat: u32,
 ) -> ColdRun {
     let mut run = ColdRun { target: number, repeat, ..ColdRun::default() };
-    let begun = match started(setup, plan, spec).await {
+    let begun = tokio::select! {
+        begun = started(setup, plan, spec) => begun,
+        () = setup.stop.aborted() => Err("interrupted".to_owned()),
+    };
+    let begun = match begun {
         Ok(begun) => begun,
         Err(why) => return ColdRun { error: Some(why), ..run },
     };
-    let sample = cold_request(setup, target, number, FIRST + u64::from(repeat)).await;
+    let sample = cold_request(setup, target, number, FIRST_REQUESTS + u64::from(repeat)).await;
     let since = |at: Option<Nanos>| at.map(|at| at.since(begun.at).micros());
     // Its engine never went: that it was made ready is what the engine says of the load.
     let told = sample.server_load.map(Nanos::micros).filter(|us| *us > 0.0);
@@ -90,10 +106,7 @@ async fn started(setup: &LaneSetup, plan: &TargetPlan, spec: &ColdStartSpec) -> 
     };
     let at = setup.clock.now();
     command(words).await?;
-    tokio::select! {
-        told = answering(LOOK, async || Ok(answers(plan, setup.plan.task).await)) => told?,
-        () = setup.stop.aborted() => return Err("interrupted".to_owned()),
-    }
+    answering(LOOK, async || Ok(answers(plan, setup.plan.task).await)).await?;
     Ok(Begun { at, ready: Some(setup.clock.now()) })
 }
 

@@ -274,9 +274,9 @@ fn plan(
         smallest_effect: scenario.smallest_effect,
         until_ci: scenario.load.until.map(|until| until.ci),
         load,
-        timeout: scenario.timeout,
+        timeout: scenario.limit(),
         load_timeout: scenario.first_limit(),
-        drain: scenario.drain.unwrap_or(scenario.timeout),
+        drain: scenario.drain.unwrap_or(scenario.limit()),
         audit: scenario.audit.clone(),
         gates: GatesPlan::of(scenario),
     }
