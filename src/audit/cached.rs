@@ -61,8 +61,11 @@ impl Cached {
     /// Share of the tokens after that head that came from a cache.
     pub(super) fn share_beyond_head(&self) -> Option<f64> {
         let head = self.head();
-        let beyond: u64 =
-            self.counts.iter().map(|(cached, n)| cached.saturating_sub(head).saturating_mul(*n)).fold(0, u64::saturating_add);
+        let beyond: u64 = self
+            .counts
+            .iter()
+            .map(|(cached, n)| cached.saturating_sub(head).saturating_mul(*n))
+            .fold(0, u64::saturating_add);
         let whole = self.prompt.saturating_sub(head.saturating_mul(self.n));
         (whole > 0).then(|| beyond as f64 / whole as f64)
     }

@@ -82,13 +82,18 @@ fn cache_when_busting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             let head = turns.head();
             let beyond = match head {
                 0 => "of its prompt tokens from a cache".to_owned(),
-                _ => format!("of its prompt tokens from a cache, beyond the {head} that its prompts may have in common"),
+                _ => {
+                    format!("of its prompt tokens from a cache, beyond the {head} that its prompts may have in common")
+                }
             };
-            let sentence =
-                format!("{} served {} {beyond}, though each prompt has a nonce of its own.", side.name(), percent(share));
+            let sentence = format!(
+                "{} served {} {beyond}, though each prompt has a nonce of its own.",
+                side.name(),
+                percent(share)
+            );
             let (prompt, cached) = turns.tokens();
-            let counts =
-                [("cached", cached), ("prompt tokens", prompt), ("in common", head)].map(|(what, n)| (what, n.to_string()));
+            let counts = [("cached", cached), ("prompt tokens", prompt), ("in common", head)]
+                .map(|(what, n)| (what, n.to_string()));
             judge.find(Some(side.at), sentence, &counts);
         }
     }

@@ -73,7 +73,11 @@ pub(super) const CASES: &[Case] = &[
         |b| first(b, &[(0, Outcome::Unfinished), (1, Outcome::Ok), (FIRST_REQUESTS, Outcome::Timeout)]),
         |b| first(b, &[(0, Outcome::Rejected), (1, Outcome::Ok)]),
     ),
-    Case("first-requests", |b| first(b, &[(0, Outcome::Ok)]), |b| first(b, &[(0, Outcome::Connect), (1, Outcome::Timeout)])),
+    Case(
+        "first-requests",
+        |b| first(b, &[(0, Outcome::Ok)]),
+        |b| first(b, &[(0, Outcome::Connect), (1, Outcome::Timeout)]),
+    ),
     Case("unequal-requests", |b| b.outcomes(0, 198, 0), |b| b.outcomes(0, 197, 0)),
     // Of twenty answers that take half a minute each, one that failed is a failure; two are unequal work.
     Case(
@@ -585,10 +589,11 @@ pub(super) const CASES: &[Case] = &[
     // The first half one and a half times the mean of the rest, exactly; and too few rows to be more than chance.
     Case("not-steady", |b| cut(b, 0.5, 0.8), |b| cut(b, 0.5, 0.79)),
     Case("not-steady", |b| cut(b, 0.049, 0.9), |b| cut(b, 0.05, 0.9)),
-    // Two milliseconds more say nothing, however few an answer takes; nor does a beginning that is shorter than an answer.
-    Case("not-steady", |b| early(b, 2e3, 1.99, 3.0), |b| early(b, 2e3, 2.01, 3.0)),
-    Case("not-steady", |b| early(b, 20e3, 1.49, 3.0), |b| early(b, 20e3, 1.51, 3.0)),
-    Case("not-steady", |b| early(b, 18e6, 2.0, 17.9), |b| early(b, 18e6, 2.0, 18.1)),
+    // Two milliseconds more say nothing, however few an answer takes; nor do the first answers of all users.
+    Case("not-steady", |b| early(b, 2e3, 1.99), |b| early(b, 2e3, 2.01)),
+    Case("not-steady", |b| early(b, 20e3, 1.49), |b| early(b, 20e3, 1.51)),
+    Case("not-steady", |b| (early(b, 18e6, 2.0), users(b, 20)).1, |b| (early(b, 18e6, 2.0), users(b, 19)).1),
+    Case("not-steady", |b| (early(b, 18e6, 1.4), open(b, 200)).1, |b| (early(b, 18e6, 2.0), open(b, 200)).1),
     Case("drift", |b| fast_drifts(b, 0.99), |b| fast_drifts(b, 1.01)),
     Case("drift", |b| drifts(b, 0.1, 0.3), |b| drifts(b, 0.101, 0.3)),
     Case("drift", |b| drifts(b, -0.3, -0.1), |b| drifts(b, -0.3, -0.101)),
@@ -719,8 +724,11 @@ fn claim(bench: &mut Bench, at_limit: u64, answers: u64, limit: u32) {
 
 /// First requests that ended so, before the load.
 fn first(bench: &mut Bench, tries: &[(u64, Outcome)]) {
-    let tries = tries.iter().map(|(index, outcome)| {
-        Sample { phase: Phase::Cold, outcome: *outcome, error: Some("no".to_owned()), ..answer(0, *index) }
+    let tries = tries.iter().map(|(index, outcome)| Sample {
+        phase: Phase::Cold,
+        outcome: *outcome,
+        error: Some("no".to_owned()),
+        ..answer(0, *index)
     });
     let tries: Vec<Sample> = tries.collect();
     bench.gather(0, tries.into_iter().chain((0..ANSWERS).map(|index| answer(0, index))));
@@ -803,11 +811,16 @@ fn half_a_second(bench: &mut Bench, stolen: f64) {
     (bench.conditions.cores, bench.conditions.stolen_cores) = (Some(2.0), Some(stolen));
 }
 
-/// A tenth of the rows, at the beginning, took so many times the mean of the rest, in microseconds; until when, in seconds.
-fn early(bench: &mut Bench, rest: f64, before: f64, from_s: f64) {
+/// A tenth of the rows, at the beginning, took so many times the mean of the rest, in microseconds.
+fn early(bench: &mut Bench, rest: f64, before: f64) {
     let whole = 0.1 * before + 0.9;
     bench.row("latency").mean = Some(rest * whole);
-    bench.targets[0].steady = Some(crate::stats::Steady { from_s, cut_share: 0.1, mean_ratio: 1.0 / whole });
+    bench.targets[0].steady = Some(crate::stats::Steady { from_s: 3.0, cut_share: 0.1, mean_ratio: 1.0 / whole });
+}
+
+/// A closed loop of so many users.
+fn users(bench: &mut Bench, users: u32) {
+    closed(bench, users, serde_json::json!({ "requests": ANSWERS }), "0s");
 }
 
 /// Answers of 2 ms that take this much longer at the end, at least.

@@ -121,7 +121,8 @@ fn other_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             .filter_map(|(target, cores)| Some((target.label(), (*cores)?)))
             .collect();
         if beside.iter().any(|(_, others)| *others > least) {
-            let list: Vec<String> = beside.iter().map(|(name, others)| format!("{} beside {name}", three(*others))).collect();
+            let list: Vec<String> =
+                beside.iter().map(|(name, others)| format!("{} beside {name}", three(*others))).collect();
             let sentence = format!(
                 "Other processes took a part of the machine's {} cores: {}. Targets that run one after another don't share \
                  that, so none is called better: `order: alternate` makes them.",

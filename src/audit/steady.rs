@@ -18,9 +18,10 @@ fn not_steady(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let cut = steady.cut_share;
         let before = (1.0 / steady.mean_ratio - (1.0 - cut)) / cut;
         let Some(rest) = side.summary.value("latency.mean").map(|mean| mean * steady.mean_ratio) else { continue };
-        // What is over before an answer takes is the first one of each user, and no beginning that could be left out.
-        let begins = steady.from_s * 1e6 >= rest;
-        if begins && cut >= 0.05 && (before - 1.0).abs() > judge.limit.max(NOISE / rest) {
+        // Users who ask for the first time at once are no beginning that a longer warm-up would leave out.
+        let wave = if evidence.is_closed() { f64::from(evidence.plan.load.concurrency()) } else { 0.0 };
+        let begins = cut >= 0.05 && cut * side.summary.answered() as f64 > wave;
+        if begins && (before - 1.0).abs() > judge.limit.max(NOISE / rest) {
             let sentence = format!(
                 "{} became steady {} into the measured window only (MSER-5): a longer `warmup` would leave the beginning out; \
                  without it the mean is {} of what is told.",

@@ -49,9 +49,9 @@ fn first_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let (failed, why) = (side.gathered.first_failed, side.gathered.first_failure.as_deref().unwrap_or_default());
         if failed > 0 {
-            let then = if side.gathered.first_answered { "before one was answered" } else { "and none was answered" };
-            let what = if failed == 1 { "a first request" } else { "first requests" };
-            let sentence = format!("{}: {failed} {what} failed {then} ({why}).", side.name());
+            let times = if failed == 1 { "once".to_owned() } else { format!("{failed} times") };
+            let then = if side.gathered.first_answered { "before it was answered" } else { "and was never answered" };
+            let sentence = format!("{}: the first request failed {times} {then} ({why}).", side.name());
             judge.find(Some(side.at), sentence, &[("failed", failed.to_string())]);
         }
     }

@@ -55,7 +55,11 @@ pub enum FirstRequest<'a> {
 /// Sends the first request to each target, one target after another; a model that has to be loaded is loaded here. `tell`
 /// hears every second that an answer is still waited for, and of each try that failed. When the run is interrupted, nothing is
 /// waited for any more.
-pub async fn cold_starts(setup: &LaneSetup, targets: &[Arc<Target>], tell: impl Fn(FirstRequest<'_>)) -> Vec<ColdStart> {
+pub async fn cold_starts(
+    setup: &LaneSetup,
+    targets: &[Arc<Target>],
+    tell: impl Fn(FirstRequest<'_>),
+) -> Vec<ColdStart> {
     let told = all(setup, targets, &tell);
     tokio::pin!(told);
     tokio::select! {
@@ -95,8 +99,8 @@ async fn all(setup: &LaneSetup, targets: &[Arc<Target>], tell: &impl Fn(FirstReq
 /// Whether asking again may help. What is wrong with the request itself (a key, a name, a field) is wrong the next time, a
 /// client whose handshake was refused would lock itself out, and what ran into its limit would take as long again.
 fn may_mend(sample: &Sample, target: &Target) -> bool {
-    let of_request =
-        sample.outcome == Outcome::HttpStatus && sample.http_status.is_some_and(|s| (400..500).contains(&s) && s != 408);
+    let of_request = sample.outcome == Outcome::HttpStatus
+        && sample.http_status.is_some_and(|s| (400..500).contains(&s) && s != 408);
     let ends = matches!(sample.outcome, Outcome::Timeout | Outcome::Unfinished);
     !sample.outcome.answered() && !of_request && !ends && !target.refused()
 }

@@ -20,9 +20,8 @@ impl Conditions {
         let own = rate(&|r| r.machine.own_s);
         let stretches_of =
             |number: usize| joined(stretches.iter().filter(|s| s.target == number).map(|s| (s.from_s, s.to_s)));
-        let target = |number: usize| {
-            self::rate(readings, &stretches_of(number), &|r| r.targets.get(number).copied().flatten())
-        };
+        let target =
+            |number: usize| self::rate(readings, &stretches_of(number), &|r| r.targets.get(number).copied().flatten());
         // The kernel's ticks make it a little less than nothing now and then.
         let others = |over: &[(f64, f64)]| {
             let rate = |of: &dyn Fn(&Reading) -> Option<f64>| self::rate(readings, over, of);

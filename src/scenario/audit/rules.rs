@@ -46,7 +46,12 @@ pub const RULES: [RuleSpec; 75] = [
     of_sides(plain("unlike-requests", Invalid, "targets were asked different things under the same number")),
     share("planned-requests", Doubt, 0.0, "fewer requests were begun than were planned"),
     share("error-rate", Doubt, 0.01, "requests without a complete answer: times are of the others"),
-    of_sides(share("one-sided-failures", Doubt, 0.01, "a target failed more often than the reference, by more than chance")),
+    of_sides(share(
+        "one-sided-failures",
+        Doubt,
+        0.01,
+        "a target failed more often than the reference, by more than chance",
+    )),
     share(
         "retries",
         Note,
