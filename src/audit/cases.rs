@@ -85,6 +85,8 @@ pub(super) const CASES: &[Case] = &[
         |b| (b.outcomes(0, 19, 1), b.outcomes(1, 20, 0)).1,
         |b| (b.outcomes(0, 18, 2), b.outcomes(1, 20, 0)).1,
     ),
+    // A row that isn't there is no failure.
+    Case("unequal-requests", |b| b.outcomes(0, 199, 1), |b| (b.outcomes(0, 19, 0), b.outcomes(1, 20, 0)).1),
     // By duration, unequal numbers are throughput.
     Case(
         "unequal-requests",

@@ -78,8 +78,9 @@ fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let done = |side: &Side<'_>| side.counts().1 + side.unfinished();
     let counts: Vec<f64> = evidence.sides().map(|side| done(&side)).collect();
     let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), n| (low.min(*n), high.max(*n)));
-    // A single request that failed, of a few, is a failure, and told as one.
-    let more = most - least > 1.0;
+    // A single request that failed, of a few, is a failure, and told as one; one that is missing is another thing.
+    let asked: std::collections::BTreeSet<u64> = evidence.sides().map(|side| side.summary.requests()).collect();
+    let more = most - least > 1.0 || asked.len() > 1;
     if more && asked_for(evidence).is_some() && least < most * (1.0 - judge.limit) {
         let sentence = format!(
             "The targets completed unequal work: {} answers. A target that does less is no faster for it.",
