@@ -3,6 +3,7 @@
 use super::commands::{Shipped, Told, look, overrides, runtime, show};
 use super::{ByArg, CapacityArgs, CapacityFormat, Format, ReportArgs};
 use loadcmp::capacity::{By, Capacity, Ended};
+use loadcmp::report::human::printable;
 use loadcmp::run::{Failure, Options, Search, Sought, tell};
 use loadcmp::scenario::{Share, Slo, Span};
 use loadcmp::sink;
@@ -18,6 +19,7 @@ pub(crate) fn capacity(args: CapacityArgs) -> Told {
     let overrides = overrides(&args.over);
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;
+    super::commands::tell_followed([&loaded], args.quiet);
     let options = Options {
         overrides,
         out: args.out,
@@ -56,6 +58,10 @@ fn told(sought: &Sought, format: CapacityFormat, quiet: bool) -> Told {
 
 /// The exit code of a search, and a line that says why it isn't 0.
 fn standing(capacity: &Capacity) -> u8 {
+    if let Some(why) = &capacity.settings.refused {
+        tell(why.lines().map(printable).collect::<Vec<_>>().join("\n"));
+        return 3;
+    }
     let ended = |ended: &[Option<Ended>]| capacity.targets.iter().find(|target| ended.contains(&target.searched.ended));
     if ended(&[Some(Ended::Interrupted), None]).is_some() {
         tell("loadcmp: interrupted: what had been found by then is in the files");

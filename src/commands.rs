@@ -13,10 +13,13 @@ pub(crate) use baseline::{BaselineArgs, baseline};
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
 use loadcmp::gate::{Judgement, Outcome};
-use loadcmp::report::{Beside, Report, Status};
+use loadcmp::host::signals;
+use loadcmp::report::human::printable;
+use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
 use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 pub(crate) use suite::{NightlyArgs, SuiteArgs, nightly, suite};
@@ -51,8 +54,7 @@ const SHIPPED: [(&str, &str); 21] = [
 
 pub(crate) fn run(args: RunArgs) -> Told {
     let shipped = Shipped::default();
-    let (scenarios, bare) =
-        if args.scenarios.is_empty() { (vec![PathBuf::from("classify")], true) } else { (args.scenarios, false) };
+    let scenarios = if args.scenarios.is_empty() { vec![PathBuf::from("classify")] } else { args.scenarios };
     let mut overrides = overrides(&args.over);
     overrides.goose = args.driver.is_some_and(|driver| driver != DriverArg::Native);
     // All are read before any is run: a mistake in the last must not come after an hour of the first.
@@ -60,12 +62,13 @@ pub(crate) fn run(args: RunArgs) -> Told {
     for path in &scenarios {
         loaded.push(shipped.load(path, &overrides)?);
     }
+    tell_followed(&loaded, args.quiet);
     let several = loaded.len() > 1;
     let out = |name: &str| match &args.out {
         Some(dir) if several => Some(dir.join(name)),
         other => other.clone(),
     };
-    let mut taken = std::collections::BTreeSet::new();
+    let mut taken = BTreeSet::new();
     for Loaded { scenario, path, .. } in &loaded {
         if args.out.is_some() && !taken.insert(&scenario.name) {
             return Err(Failure::Usage(format!(
@@ -79,11 +82,16 @@ pub(crate) fn run(args: RunArgs) -> Told {
     let runtime = runtime()?;
     let mut worst = 0;
     for loaded in loaded {
+        // A signal that came when a run had ended ends what hasn't begun.
+        if signals() > 0 {
+            tell("loadcmp: interrupted: the scenarios that were left are not run");
+            worst = worst.max(4);
+            break;
+        }
         let out = out(&loaded.scenario.name);
         let swept = loaded.scenario.sweep.is_some();
         let options = Options {
             overrides: overrides.clone(),
-            only_given_targets: bare,
             out,
             real: args.over.real,
             quiet: args.quiet,
@@ -108,12 +116,11 @@ pub(crate) fn run(args: RunArgs) -> Told {
         }
         let finished = runtime.block_on(loadcmp::run::run(loaded, &options))?;
         print(&finished, args.format, args.confusion)?;
-        let Finished { report, dir, .. } = finished;
         if !args.quiet {
-            tell(format_args!("\nfiles: {}", dir.display()));
+            tell(format_args!("\nfiles: {}", finished.dir.display()));
         }
-        worst = worst.max(standing(&report));
-        if report.status == Status::Interrupted {
+        worst = worst.max(standing_of(&finished));
+        if finished.reports().any(|report| report.status == Status::Interrupted) {
             break;
         }
     }
@@ -125,11 +132,12 @@ pub(crate) fn check(args: CheckArgs) -> Told {
     // Kept until the prompts are read: a shipped scenario's data lie in it.
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;
+    tell_followed([&loaded], false);
     let allow_commands = args.over.allow_commands;
     let options = Options { overrides, real: args.over.real, allow_commands, ..Options::default() };
     let sweep = loadcmp::run::sweep_words(&loaded);
     let prepared = runtime()?.block_on(loadcmp::run::check(loaded, &options))?;
-    let text = sink::plan(&prepared.plan, &prepared.notes, width());
+    let text = sink::plan(&prepared.plan.told(), &prepared.notes, width());
     say(&text)?;
     sweep.map_or(Ok(0), |words| say(&format!("{words}\n")))
 }
@@ -181,22 +189,40 @@ pub(crate) fn report(args: ReportArgs) -> Told {
     }
     let finished = loadcmp::run::retell(&args.dir)?;
     print(&finished, args.format, args.confusion)?;
-    let Finished { report, dir, .. } = finished;
-    tell(format_args!("\nfiles: {}", dir.display()));
-    Ok(standing(&report))
+    tell(format_args!("\nfiles: {}", finished.dir.display()));
+    Ok(standing_of(&finished))
+}
+
+/// The exit code of a run; of an interference measurement, which is two, the first's that isn't whole, else the one's that it
+/// is about.
+fn standing_of(finished: &Finished) -> u8 {
+    let unfinished = finished.reports().find(|report| report.unfinished.is_some());
+    standing(unfinished.unwrap_or(&finished.report))
 }
 
 /// The exit code of a result, and a line that says why it isn't 0.
 fn standing(report: &Report) -> u8 {
     // What failed by its own count did so whatever the rest is worth.
     if report.judgement.as_ref().and_then(Judgement::worst) == Some(Outcome::Fail)
-        && (report.status == Status::Interrupted || !report.invalid().is_empty())
+        && (report.unfinished.is_some() || !report.invalid().is_empty())
     {
         judged(report);
     }
-    if report.status == Status::Interrupted {
-        tell("loadcmp: interrupted: what had ended by then is in the files");
-        return 4;
+    if let Some(Unfinished { cause, .. }) = &report.unfinished {
+        return match cause {
+            Cause::Refused(why) => {
+                tell(format_args!("error: {}", printable(why)));
+                3
+            }
+            Cause::NotAsked(why) => {
+                tell(format_args!("error: {}", printable(why)));
+                4
+            }
+            Cause::Signal | Cause::Killed => {
+                tell("loadcmp: interrupted: what had ended by then is in the files");
+                4
+            }
+        };
     }
     let invalid = report.invalid();
     let Some(first) = invalid.first() else { return judged(report) };
@@ -204,7 +230,7 @@ fn standing(report: &Report) -> u8 {
         1 => String::new(),
         n => format!(" (and {} more)", n - 1),
     };
-    tell(format_args!("loadcmp: invalid: {}{more}", loadcmp::report::human::printable(&first.sentence)));
+    tell(format_args!("loadcmp: invalid: {}{more}", printable(&first.sentence)));
     4
 }
 
@@ -276,6 +302,20 @@ impl Hold {
             across: self.across,
             judge_stand_ins: self.judge_stand_ins,
             ..Options::default()
+        }
+    }
+}
+
+/// Says what `--target` changed in scenarios besides their targets, each thing once. That gates are left out is said in any
+/// case: the exit code says less then.
+pub(crate) fn tell_followed<'a>(loaded: impl IntoIterator<Item = &'a Loaded>, quiet: bool) {
+    let mut told = BTreeSet::new();
+    for Loaded { followed, .. } in loaded {
+        let notes = followed.notes.iter().filter(|_| !quiet);
+        for words in notes.chain(&followed.gates) {
+            if told.insert(words) {
+                tell(format_args!("loadcmp: {}", loadcmp::report::human::printable(words)));
+            }
         }
     }
 }
@@ -362,7 +402,8 @@ pub(crate) fn show(what: &str, write: impl FnOnce(&mut dyn Write) -> std::io::Re
 /// Writes to standard output; a reader that went away is no error.
 pub(crate) fn say(text: &str) -> Told {
     match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+        // So is a terminal that was closed, which ended the run.
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe && signals() == 0 => {
             Err(Failure::Other(anyhow::anyhow!("writing to standard output: {error}")))
         }
         _ => Ok(0),

@@ -6,6 +6,7 @@ mod capacity_command;
 mod commands;
 
 use clap::{Parser, Subcommand};
+use loadcmp::host::{OnSignal, catch_signals};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -97,13 +98,17 @@ enum Command {
     },
     /// Print the manual page (roff).
     Man,
+    /// What stands between a run and an engine that it starts; for loadcmp's own use.
+    #[command(hide = true)]
+    Guard,
 }
 
 /// What is laid over a scenario.
 #[derive(clap::Args)]
 struct Over {
-    /// A target from the command line: NAME=WIRE:ADDRESS[,field=value...], such as
-    /// native=openai:http://127.0.0.1:8080,model=qwen or native=gg_core:/run/gg.sock
+    /// A target of the run: NAME=WIRE:ADDRESS[,field=value...], such as
+    /// native=openai:http://127.0.0.1:8080,model=qwen or native=gg_core:/run/gg.sock. The scenario's others stay only where
+    /// each one given replaces one of its own
     #[arg(long = "target", value_name = "NAME=SPEC")]
     targets: Vec<String>,
     /// Override anything of the YAML: load.closed.users=8
@@ -320,6 +325,24 @@ enum DriverArg {
     Native,
 }
 
+impl Command {
+    /// What a signal does while this is carried out; none stands for what the system does, which is to end the process.
+    fn on_signal(&self) -> Option<OnSignal> {
+        match self {
+            Command::Run(_)
+            | Command::Capacity(_)
+            | Command::Check(_)
+            | Command::Serve(_)
+            | Command::Calibrate(_)
+            | Command::Suite(_)
+            | Command::Nightly(_) => Some(OnSignal::Counted),
+            Command::Guard => Some(OnSignal::Ignored),
+            // The system does nothing to the first process of a container.
+            _ => (std::process::id() == 1).then_some(OnSignal::Ends),
+        }
+    }
+}
+
 fn main() -> ExitCode {
     loadcmp::host::raise_open_files();
     let cli = match Cli::try_parse() {
@@ -331,6 +354,9 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if let Err(error) = cli.command.on_signal().map_or(Ok(()), catch_signals) {
+        loadcmp::run::tell(format_args!("loadcmp: signals can't be caught: {error}"));
+    }
     let told = match cli.command {
         Command::Run(args) => commands::run(args),
         Command::Capacity(args) => capacity_command::capacity(args),
@@ -349,6 +375,7 @@ fn main() -> ExitCode {
         Command::Prune(args) => commands::history::prune(&args),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man => commands::man(),
+        Command::Guard => loadcmp::run::guard().map(|()| 0).map_err(loadcmp::run::Failure::Other),
     };
     match told {
         Ok(code) => ExitCode::from(code),

@@ -10,10 +10,14 @@ const ROOMS: [&str; 17] = [
 ];
 
 /// The doors of crates that have one: where `name` may be imported.
-const DOORS: [(&str, &[&str]); 17] = [
+const DOORS: [(&str, &[&str]); 21] = [
     ("goose", &["src/drive/closed.rs"]),
+    ("ctrlc", &["src/host/signals.rs"]),
     ("hyper", &["src/target/transport.rs", "src/standin/"]),
     ("http_body_util", &["src/target/transport.rs", "src/standin/"]),
+    ("tokio_rustls", &["src/target/tls/", "src/standin/"]),
+    ("rustls_native_certs", &["src/target/tls/"]),
+    ("rcgen", &["src/standin/tls.rs"]),
     ("reqwest", &["src/target/discover/", "src/target/scrape.rs"]),
     ("serde_yaml", &["src/scenario/"]),
     ("schemars", &["src/scenario/", "src/report/schema.rs"]),

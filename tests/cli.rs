@@ -23,7 +23,7 @@ fn told(output: &Output, code: i32) -> (String, String) {
 fn scenario(url: &str) -> String {
     format!(
         "name: short\ntask: generate\ntargets:\n  a: {{ openai: {{ url: \"{url}\" }} }}\n  b: {{ ollama: {{ url: \"{url}\" }} }}\n\
-         workload: {{ prompts: {{ inline: [ {{ text: one }}, {{ text: two }} ] }}, sampling: {{ max_tokens: 2 }} }}\n\
+         allow_same_endpoint: true\nworkload: {{ prompts: {{ inline: [ {{ text: one }}, {{ text: two }} ] }}, sampling: {{ max_tokens: 2 }} }}\n\
          load: {{ closed: {{ users: 2, requests: 6 }} }}\n"
     )
 }
@@ -219,7 +219,8 @@ fn shipped_scenarios_run_by_name_from_anywhere() {
     let (dir, engine) = place();
     std::fs::create_dir(dir.path().join("classify")).expect("a folder of that name is no scenario");
     let (native, ollama) = (format!("native=openai:{}", engine.url), format!("ollama=ollama:{}", engine.url));
-    let short = ["--set", "load={closed: {users: 2, requests: 12}}", "--target", &native, "--target", &ollama];
+    let same = ["--set", "allow_same_endpoint=true", "--target", &native, "--target", &ollama];
+    let short = [&["--set", "load={closed: {users: 2, requests: 12}}"][..], &same].concat();
     let run = |more: &[&str], out: &str| {
         let args = [&["run"], more, &short[..], &["--out", out, "--quiet", "--format", "json"]].concat();
         let (out, _) = told(&at(dir.path(), &args), 0);
@@ -229,7 +230,7 @@ fn shipped_scenarios_run_by_name_from_anywhere() {
     assert_eq!(report["plan"]["name"], "classify");
     let report = run(&["generate"], "named");
     assert_eq!(report["plan"]["name"], "generate");
-    let args = ["check", "chat", "--target", &native, "--target", &ollama];
+    let args = [&["check", "chat"][..], &same].concat();
     assert!(told(&at(dir.path(), &args), 0).0.contains("40 prompts"), "its data are there, too");
     let (_, err) = told(&at(dir.path(), &["run", "clasify"]), 2);
     assert!(

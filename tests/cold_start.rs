@@ -10,7 +10,7 @@ use std::process::Command;
 
 fn yaml(targets: &str, more: &str) -> String {
     format!(
-        "name: t\ntask: generate\ntargets:\n{targets}reference: b\n\
+        "name: t\ntask: generate\ntargets:\n{targets}reference: b\nallow_same_endpoint: true\n\
          workload: {{ prompts: {{ inline: [{{ text: one two three }}] }}, sampling: {{ max_tokens: 4 }} }}\n\
          cold_start: {more}\nload: {{ closed: {{ users: 1, requests: 5 }} }}\n"
     )

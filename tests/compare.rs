@@ -164,7 +164,7 @@ fn interference_is_two_runs_and_what_lies_between_them() {
     // One slot, which both targets share: at once, each waits for the other.
     let engine = StandIn::start(&["--first-token-ms", "8", "--slots", "1"]);
     let dir = tempfile::tempdir().expect("a directory");
-    write(dir.path(), "t.yaml", &yaml(&engine.url, &engine.url, "interference: true\n"));
+    write(dir.path(), "t.yaml", &yaml(&engine.url, &engine.url, "interference: true\nallow_same_endpoint: true\n"));
     let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     assert!(table.contains("Interference: what sharing the machine costs") && table.contains("at once"), "{table}");

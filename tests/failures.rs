@@ -70,7 +70,8 @@ fn scenario(a: &str, b: &str) -> String {
     format!(
         "name: t\ntask: generate\nseed: 5\ntargets:\n  a: {{ openai: {{ url: \"{a}\", model: m }} }}\n  b: {{ openai: {{ url: \
          \"{b}\", model: m }} }}\nreference: b\nworkload: {{ prompts: {{ synthetic: {{ count: 40, words: {{ uniform: {{ min: 3, \
-         max: 12 }} }} }} }}, sampling: {{ max_tokens: 16 }}, stream: false }}\nload: {{ closed: {{ users: 1, requests: 40 }} }}\n"
+         max: 12 }} }} }} }}, sampling: {{ max_tokens: 16 }}, stream: false }}\nload: {{ closed: {{ users: 1, requests: 40 }} }}\n\
+         allow_same_endpoint: true\n"
     )
 }
 

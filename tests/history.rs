@@ -17,7 +17,7 @@ fn run() -> &'static Path {
         let yaml = format!(
             "name: nightly\ntask: generate\nseed: 5\ntargets:\n  a: {{ ollama: {{ url: \"{url}\" }} }}\n  b: {{ openai: {{ url: \
              \"{url}\" }} }}\nreference: b\nworkload: {{ prompts: {{ synthetic: {{ count: 20, words: {{ fixed: 6 }} }} }}, sampling: {{ \
-             max_tokens: 3 }} }}\nload: {{ closed: {{ users: 2, requests: 40 }} }}\n"
+             max_tokens: 3 }} }}\nload: {{ closed: {{ users: 2, requests: 40 }} }}\nallow_same_endpoint: true\n"
         );
         write(dir.path(), "t.yaml", &yaml);
         let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--quiet", "--out", "run"]);
@@ -413,4 +413,74 @@ fn the_queries_give_a_type_to_every_column_of_the_samples() {
     typed.sort_unstable();
     written.sort_unstable();
     assert_eq!(typed, written, "docs/history.md, DuckDB: the types of samples.csv");
+}
+
+/// Changes one fact of a plan of `a` and `b`.
+type Change = fn(&mut Value);
+
+/// Each fact that changes the work, alone: how the three who put runs beside each other take it.
+#[test]
+fn whatever_changes_the_work_is_refused_by_a_baseline_told_by_compare_and_begins_another_line() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let at = folder.path();
+    let options = |plan: &mut Value, set: Value| plan["targets"][0]["spec"]["ollama"]["options"] = set;
+    let changed: [(&str, &str, Change); 10] = [
+        ("options.num_thread", "another options.num_thread: 8 against 1", |_| {}),
+        ("num_ctx", "another num_ctx: 4096 against not set", |p| {
+            p["targets"][0]["spec"]["ollama"]["num_ctx"] = json!(4096)
+        }),
+        ("keep_alive", "another keep_alive: 1h against 5m", |p| {
+            p["targets"][0]["spec"]["ollama"]["keep_alive"] = json!("1h")
+        }),
+        ("extra.top_k", "another extra.top_k of b: 4 against not set", |p| {
+            p["targets"][1]["spec"]["openai"]["extra"] = json!({ "top_k": 4 })
+        }),
+        ("start", "another start: ollama serve against not set", |p| p["start"] = json!({ "a": ["ollama", "serve"] })),
+        ("warm-up", "another warm-up: 7s", |p| p["load"]["closed"]["warmup"] = json!("7s")),
+        ("cold starts", "another cold starts: repeats 3", |p| p["cold_start"] = json!({ "repeats": 3 })),
+        ("timeout", "another timeout: 9s", |p| p["timeout"] = json!("9s")),
+        ("address", "", |p| {
+            p["targets"][0]["stand_in"] = json!(false);
+            p["targets"][0]["endpoint"] = json!({ "tcp": { "host": "box", "port": 7, "prefix": "" } });
+        }),
+        ("targets", "other targets: a, z against a, b", |p| p["targets"][1]["name"] = json!("z")),
+    ];
+    for (number, (name, _, change)) in changed.iter().enumerate() {
+        let threads = if number == 0 { 8 } else { 1 };
+        night(at, &name.replace([' ', '.'], "-"), 1 + number as u32, |told| {
+            options(&mut told["plan"], json!({ "num_thread": threads }));
+            change(&mut told["plan"]);
+            if *name == "targets" {
+                // A manifest has no figures.
+                if let Some(targets) = told["targets"].as_array_mut() {
+                    targets[1]["name"] = json!("z");
+                }
+            }
+        });
+    }
+    night(at, "kept", 28, |told| {
+        options(&mut told["plan"], json!({ "num_thread": 1 }));
+        // Nobody answered at another address than a real engine.
+        told["plan"]["targets"][0]["endpoint"] = json!({ "tcp": { "host": "box", "port": 6, "prefix": "" } });
+    });
+    let (code, _, err) = ask(at, &["baseline", "save", "base", "kept", "--reason", "x", "--stand-ins"]);
+    assert_eq!(code, 0, "{err}");
+    let trend = told(at, &["trend", "latency.p50", ".", "--target", "a", "--format", "json"]);
+    let left = trend["series"][0]["left_out"].as_array().expect("a list").clone();
+    for (name, words, _) in &changed {
+        let dir = name.replace([' ', '.'], "-");
+        let (code, _, err) = ask(at, &["baseline", "check", "base", &dir]);
+        if *name == "address" {
+            // Of a stand-in the port is another each time, and it is one on one side here.
+            assert!(code == 2 && err.contains("what answered"), "{err}");
+            continue;
+        }
+        assert!(code == 2 && err.contains(&format!("{name}: ")) && err.lines().count() == 3, "{name}: {err}");
+        let (code, out, err) = ask(at, &["compare", "kept", &dir]);
+        assert_eq!(code, 0, "{name}: {err}");
+        let plain = out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(plain.contains(if *name == "targets" { "b" } else { name }), "{name}: {out}");
+        let why = left.iter().find(|one| one["dir"] == dir.as_str()).map(|one| one["why"].to_string());
+        assert!(why.as_ref().is_some_and(|why| why.contains(words)), "{name}: {why:?}");
+    }
 }

@@ -152,7 +152,12 @@ fn control_calls_and_runs_need_no_certificates() {
     let engine = cli::StandIn::start(&["--first-token-ms", "1"]);
     let target = |name: &str| format!("  {name}: {{ ollama: {{ url: \"{}\" }} }}\n", engine.url);
     let targets = [target("a"), target("b")];
-    scenario(dir.path(), &targets, FEW, "load: { closed: { users: 2, requests: 40, warmup: 0s } }\nreference: b\n");
+    scenario(
+        dir.path(),
+        &targets,
+        FEW,
+        "load: { closed: { users: 2, requests: 40, warmup: 0s } }\nreference: b\nallow_same_endpoint: true\n",
+    );
     let output = Command::new(env!("CARGO_BIN_EXE_loadcmp"))
         .env_clear()
         .env("SSL_CERT_FILE", "/nowhere/certs.pem")

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 fn scenario(task: &str, prompts: &str, more: &str, load: &str) -> String {
     format!(
         "name: t\ntask: {task}\nseed: 5\ntargets:\n  a: {{ ollama: {{ url: \"${{A}}\" }} }}\n  b: {{ ollama: {{ url: \"${{B}}\" }} }}\n\
-         reference: b\nworkload: {{ prompts: {prompts}, {more} }}\nload: {{ closed: {load} }}\ndrain: 2s\n"
+         reference: b\nallow_same_endpoint: true\nworkload: {{ prompts: {prompts}, {more} }}\nload: {{ closed: {load} }}\ndrain: 2s\n"
     )
 }
 

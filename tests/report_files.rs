@@ -17,7 +17,7 @@ fn run(dir: &Path) -> PathBuf {
     let scenario = format!(
         "name: files\nabout: Every file\ntask: classify\nseed: 7\ntargets:\n  a: {{ openai: {{ url: \"{url}\", token: \"${{REPORT_TOKEN}}\" }} }}\n  b: {{ \
          ollama: {{ url: \"{url}\" }} }}\nreference: b\nworkload:\n  prompts: {{ csv: {{ path: prompts.csv, text: text, label: \
-         label }} }}\n  labels: [bug, praise]\n  sampling: {{ max_tokens: 4 }}\nload: {{ closed: {{ users: 2, requests: 60 }} }}\n"
+         label }} }}\n  labels: [bug, praise]\n  sampling: {{ max_tokens: 4 }}\nload: {{ closed: {{ users: 2, requests: 60 }} }}\nallow_same_endpoint: true\n"
     );
     write(dir, "files.yaml", &scenario);
     let output = loadcmp()

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// A scenario of targets that are written out, under a closed loop.
 fn scenario(dir: &Path, targets: &str, load: &str) -> PathBuf {
     let yaml = format!(
-        "name: t\ntask: generate\ntargets:\n{targets}workload: {{ prompts: {{ inline: [ {{ text: one }} ] }}, \
+        "name: t\ntask: generate\ntargets:\n{targets}allow_same_endpoint: true\nworkload: {{ prompts: {{ inline: [ {{ text: one }} ] }}, \
          sampling: {{ max_tokens: 3 }} }}\nload: {{ closed: {{ {load} }} }}\n"
     );
     write(dir, "t.yaml", &yaml)

@@ -127,7 +127,7 @@ fn set_changes_adds_and_types_values() {
 }
 
 #[test]
-fn target_replaces_in_place_or_adds_at_the_end() {
+fn the_targets_given_are_the_targets() {
     let overrides = targets(&[
         "native=gg_core:/run/gg.sock,max_connections=8,token=${TOKEN}",
         "third=openai:http://127.0.0.1:8080/v1,model=qwen,extra.top_k=5",
@@ -137,7 +137,22 @@ fn target_replaces_in_place_or_adds_at_the_end() {
     ]);
     let loaded = right(&overrides, &[("TOKEN", "t")]);
     let names: Vec<&str> = loaded.scenario.targets.keys().map(String::as_str).collect();
-    assert_eq!(names, ["native", "ollama", "third", "fourth", "fifth", "sixth"]);
+    assert_eq!(
+        names,
+        ["native", "third", "fourth", "fifth", "sixth"],
+        "the scenario's `ollama` is out, for others are new"
+    );
+    let names = |given: &[&str]| -> Vec<String> {
+        let loaded = right(&targets(given), &[]);
+        loaded.scenario.targets.keys().cloned().collect()
+    };
+    assert_eq!(
+        names(&["ollama=ollama:box"]),
+        ["native", "ollama"],
+        "what replaces its like leaves the others where they are"
+    );
+    assert_eq!(names(&["ollama=ollama:box", "native=openai"]), ["ollama", "native"], "in the order given");
+    assert_eq!(names(&["new=openai:box"]), ["new"]);
     let told = serde_json::to_value(&loaded.scenario.targets).unwrap();
     assert_eq!(told["native"]["gg_core"]["socket"], "/run/gg.sock");
     assert_eq!(told["native"]["gg_core"]["max_connections"], 8);

@@ -148,7 +148,8 @@ async fn a_stream_cut_anywhere_before_its_end_mark_is_a_failure() {
 async fn silence_is_a_timeout_and_keeps_what_is_known() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    let endpoint = loadcmp::scenario::plan::Endpoint::Tcp { host: "127.0.0.1".into(), port, prefix: String::new() };
+    let endpoint =
+        loadcmp::scenario::plan::Endpoint::Tcp { host: "127.0.0.1".into(), port, prefix: String::new(), tls: false };
     let plan = plan(Generate, spec(json!({"ollama": {}})), endpoint, true, Raw);
     let told = ask(&plan, "babe", Duration::from_millis(200)).await;
     assert_eq!(told.outcome, Timeout);

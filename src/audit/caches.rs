@@ -3,15 +3,17 @@
 use super::human::{percent, time};
 use super::judge::{Check, Judge, proportions_differ};
 use super::loads::Waited;
-use super::{Evidence, Side};
-use crate::scenario::PromptCache;
+use super::{Evidence, Severity, Side};
+use crate::record::Remark;
+use crate::scenario::{PromptCache, Task};
 
-pub(super) const CHECKS: [(&str, Check); 6] = [
+pub(super) const CHECKS: [(&str, Check); 7] = [
     ("unequal-prompts", unequal_prompts),
     ("truncated-prompts", truncated_prompts),
     ("cold-load", cold_load),
     ("model-reload", model_reload),
     ("cache-when-busting", cache_when_busting),
+    ("nonce-in-answers", nonce_in_answers),
     ("one-sided-cache", one_sided_cache),
 ];
 
@@ -96,6 +98,35 @@ fn cache_when_busting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
                 .map(|(what, n)| (what, n.to_string()));
             judge.find(Some(side.at), sentence, &counts);
         }
+    }
+}
+
+fn nonce_in_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let (workload, task) = (&evidence.plan.workload, evidence.plan.task);
+    if workload.prompt_cache != PromptCache::Bust || task == Task::Embed {
+        return;
+    }
+    let mut repeated = false;
+    for side in evidence.sides() {
+        let (count, answered) = (side.gathered.remarked(Remark::NonceRepeated), side.gathered.answered);
+        if count as f64 > answered as f64 * judge.limit {
+            repeated = true;
+            let share = percent(count as f64 / answered as f64);
+            let sentence = format!(
+                "{}: {count} of {answered} answers ({share}) repeat the nonce that `prompt_cache: bust` puts before each prompt: \
+                 they are answers to another task, in accuracy and in length. `prompt_cache: as_is` asks without it.",
+                side.name()
+            );
+            judge.find(Some(side.at), sentence, &[("repeat", count.to_string()), ("answers", answered.to_string())]);
+        }
+    }
+    let accuracy = evidence.sides().any(|side| side.summary.value("accuracy").is_some());
+    if task == Task::Classify && workload.system.is_none() && accuracy && !repeated {
+        judge.at_most(Severity::Note);
+        let sentence = "Accuracy is of prompts that begin with a nonce (`prompt_cache: bust`), and a small model may answer \
+                        other than without: `prompt_cache: as_is` asks without it.";
+        let answered: u64 = evidence.sides().map(|side| side.gathered.answered).sum();
+        judge.find(None, sentence, &[("answers to prompts with a nonce", answered.to_string())]);
     }
 }
 

@@ -1,6 +1,7 @@
 //! For each rule, a run that it is quiet of and one that it speaks of, mostly with one step between them.
 
 use super::fixture::{ANSWERS, Bench, answer, row, verdict};
+use crate::host::Used;
 use crate::record::{FIRST_REQUESTS, Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample};
 use crate::scenario::audit::{Setting, rule};
 use crate::scenario::plan::Endpoint;
@@ -52,8 +53,19 @@ fn closed(bench: &mut Bench, users: u32, until: serde_json::Value, think: &str) 
 }
 
 pub(super) fn at(bench: &mut Bench, number: usize, host: &str) {
-    bench.plan.targets[number].endpoint = Endpoint::Tcp { host: host.to_owned(), port: 80, prefix: String::new() };
+    bench.plan.targets[number].endpoint =
+        Endpoint::Tcp { host: host.to_owned(), port: 80, prefix: String::new(), tls: false };
 }
+
+/// Over https, with a certificate that is checked or not.
+pub(super) fn https(bench: &mut Bench, number: usize, insecure: bool) {
+    let target = &mut bench.plan.targets[number];
+    let host = format!("10.0.0.{number}");
+    target.endpoint = Endpoint::Tcp { host, port: 443, prefix: String::new(), tls: true };
+    let tls = serde_json::json!({ "insecure": insecure });
+    target.spec = serde_json::from_value(serde_json::json!({ "openai": { "url": "https://x", "tls": tls } })).unwrap();
+}
+
 fn seconds(bench: &mut Bench, count: u64, ratio: fn(u64) -> f64) {
     bench.timeline = (0..count)
         .map(|t_s| {
@@ -347,6 +359,13 @@ pub(super) const CASES: &[Case] = &[
     Case("bad-counts", nothing, |b| remark(b, Remark::BadCount, 4)),
     Case("bad-text", nothing, |b| remark(b, Remark::BadText, 1)),
     Case("open-thoughts", nothing, |b| remark(b, Remark::OpenThought, 150)),
+    Case("schema-not-kept", nothing, |b| remark(b, Remark::OutOfSchema, 1)),
+    Case("schema-not-kept", nothing, |b| {
+        each(b, |index, sample| {
+            sample.remarks.add(Remark::OutOfSchema);
+            sample.finish = Some(if index < 50 { "length" } else { "stop" }.to_owned());
+        });
+    }),
     Case("thinking", nothing, |b| {
         each(b, |_, s| s.thoughts = 3);
         *row(&mut b.targets[0], "ttfat") = Row { p50: Some(250_000.0), ..Row::new("ttfat", "us") };
@@ -389,6 +408,34 @@ pub(super) const CASES: &[Case] = &[
     Case("context-length", |b| contexts(b, None, Some(8192)), |b| contexts(b, Some(1), Some(2))),
     Case("slots", |b| slots(b, 2, 4), |b| slots(b, 1, 4)),
     Case("slots", |b| slots(b, 1, 1), |b| slots(b, 4, 1)),
+    Case("threads", |b| set(b, "threads", "2", "2"), |b| set(b, "threads", "1", "2")),
+    // Both leave it to themselves; or one says nothing at all.
+    Case("threads", |b| set(b, "threads", "default", "-1"), |b| set(b, "threads", "default", "1")),
+    Case("threads", |b| b.plan.targets[0].facts.set("threads", "1", "x"), |b| set(b, "threads", "0", "1")),
+    Case("batch", |b| set(b, "batch", "512", "512"), |b| set(b, "batch", "2048", "512")),
+    Case(
+        "batch",
+        |b| (set(b, "batch", "512", "512"), set(b, "ubatch", "64", "64")).1,
+        |b| (set(b, "batch", "512", "512"), set(b, "ubatch", "512", "64")).1,
+    ),
+    Case("flash-attention", |b| set(b, "flash_attention", "on", "1"), |b| set(b, "flash_attention", "on", "off")),
+    Case("flash-attention", |b| set(b, "flash_attention", "auto", "-1"), |b| set(b, "flash_attention", "auto", "0")),
+    Case("kv-cache-type", |b| kv(b, ["f16", "f16"], ["f16", "f16"]), |b| kv(b, ["f16", "f16"], ["q8_0", "q8_0"])),
+    Case(
+        "kv-cache-type",
+        |b| (kv(b, ["q8_0", "q8_0"], ["f16", "f16"]), b.plan.targets[1].facts.settings.clear()).1,
+        |b| kv(b, ["q8_0", "f16"], ["q8_0", "q8_0"]),
+    ),
+    // A runner that has one type for both.
+    Case(
+        "kv-cache-type",
+        |b| set(b, "kv_cache", "q8_0", "q8_0"),
+        |b| {
+            b.plan.targets[0].facts.set("kv_cache", "q8_0", "x");
+            b.plan.targets[1].facts.set("kv_cache_k", "f16", "x");
+            b.plan.targets[1].facts.set("kv_cache_v", "f16", "x");
+        },
+    ),
     Case(
         "own-sampling",
         |b| both_spec(b, [ollama(serde_json::json!({ "num_thread": 1 })), ollama(serde_json::json!({}))]),
@@ -432,19 +479,43 @@ pub(super) const CASES: &[Case] = &[
             b.plan.workload.history = History::Own;
         },
     ),
+    Case("tls-on-one-side", |b| (https(b, 0, false), https(b, 1, false)).0, |b| https(b, 0, false)),
+    Case(
+        "unchecked-certificate",
+        |b| (https(b, 0, false), https(b, 1, false)).0,
+        |b| (https(b, 0, true), https(b, 1, false)).0,
+    ),
+    // Over plain http there is nothing to check.
+    Case(
+        "unchecked-certificate",
+        |b| {
+            https(b, 0, true);
+            at(b, 0, "10.0.0.1");
+        },
+        |b| https(b, 1, true),
+    ),
     Case("unlike-transports", nothing, |b| b.plan.targets[0].endpoint = Endpoint::Unix { path: "/x".into() }),
     Case(
         "same-endpoint",
         |b| b.plan.targets[1].endpoint = b.plan.targets[0].endpoint.clone(),
-        |b| {
-            b.plan.targets[1].endpoint = b.plan.targets[0].endpoint.clone();
-            b.plan.targets[1].model = b.plan.targets[0].model.clone();
-        },
+        |b| b.plan.targets[1].same_as = Some(b.plan.targets[0].name.clone()),
     ),
     // 44 tokens: a quarter more and eight are 63.
     Case("unequal-prompts", |b| prompts(b, 63.0), |b| prompts(b, 63.1)),
     // Of one target that tells, there is nothing to be unlike.
     Case("unequal-prompts", |b| (prompts(b, 99.0), b.targets[1].rows.clear()).1, |b| prompts(b, 24.0)),
+    Case("templates-differ", |b| longer(b, |_| 1), |b| longer(b, |_| 2)),
+    // A tokeniser's difference goes with the text: 179 of 200 are not nine of ten.
+    Case("templates-differ", |b| longer(b, |i| 21 + u64::from(i < 21)), |b| longer(b, |i| 21 + u64::from(i < 20))),
+    Case("templates-differ", |b| longer(b, |i| 2 + i % 5), |b| render(b, "<s>{system}{prompt}", "{system}{prompt}")),
+    Case(
+        "templates-differ",
+        |b| render(b, "{prompt}\n", "{prompt}\n"),
+        |b| (render(b, "{prompt}", "{prompt}"), longer(b, |_| 3)).1,
+    ),
+    // Without a nonce, a count that leaves out what a cache gave would differ, too.
+    Case("templates-differ", |b| shorter(b, false, PromptCache::AsIs), |b| shorter(b, true, PromptCache::AsIs)),
+    Case("templates-differ", nothing, |b| shorter(b, false, PromptCache::Bust)),
     Case("truncated-prompts", |b| full(b, 2), |b| full(b, 3)),
     Case("truncated-prompts", |b| cut_at(b, 50), |b| cut_at(b, 49)),
     Case("cold-load", |b| loads(b, &[99_999]), |b| loads(b, &[100_000])),
@@ -467,6 +538,13 @@ pub(super) const CASES: &[Case] = &[
     // What all prompts begin with is there whatever comes after it; all of a prompt is a hit, be it long or short.
     Case("cache-when-busting", |b| headed(b, |_| 31), |b| headed(b, |prompt| prompt - 1)),
     Case("cache-when-busting", |b| headed(b, |prompt| 31 + prompt % 3), |b| headed(b, |prompt| prompt - prompt % 16)),
+    // 2 of 200 are 1 %, which is the limit.
+    Case("nonce-in-answers", |b| nonces(b, Task::Generate, 2), |b| nonces(b, Task::Generate, 3)),
+    Case(
+        "nonce-in-answers",
+        |b| (nonces(b, Task::Classify, 0), b.plan.workload.system = Some("Sort.".to_owned())).1,
+        |b| nonces(b, Task::Classify, 0),
+    ),
     Case("one-sided-cache", |b| cached(b, &[0], 2, 10), |b| cached(b, &[0], 21, 100)),
     Case("one-sided-cache", |b| cached(b, &[0, 1], 9, 10), |b| cached(b, &[1], 9, 10)),
     // Much on both sides, and no more than the limit apart, though not by chance; or by chance.
@@ -583,6 +661,44 @@ pub(super) const CASES: &[Case] = &[
     Case("other-load", |b| apart(b, 0.8), |b| apart(b, 0.81)),
     // In half a second, ten of the kernel's hundredths.
     Case("stolen-time", |b| half_a_second(b, 0.2), |b| half_a_second(b, 0.21)),
+    // One and a half times, and half a core more.
+    Case("unlike-cores", |b| cores(b, 1.49, 1.0), |b| cores(b, 1.5, 1.0)),
+    Case("unlike-cores", |b| cores(b, 0.49, 0.0), |b| cores(b, 0.5, 0.0)),
+    Case("unlike-cores", |b| cores(b, 0.8, 1.29), |b| cores(b, 0.8, 1.31)),
+    // Of the other machine nothing is known; a stand-in's time says nothing.
+    Case("unlike-cores", |b| b.conditions.target_cores = vec![Some(1.0), Some(2.0)], |b| cores(b, 1.0, 2.0)),
+    Case("unlike-cores", |b| (cores(b, 1.0, 2.0), b.plan.targets[1].stand_in = true).1, |b| cores(b, 2.0, 1.0)),
+    // Half the time it has nothing to do: it works with as many.
+    Case(
+        "unlike-cores",
+        |b| {
+            cores(b, 1.0, 2.0);
+            b.row("requests_per_s").mean = Some(5.0);
+            b.row("latency").mean = Some(100_000.0);
+        },
+        |b| {
+            cores(b, 1.0, 1.0);
+            b.row("requests_per_s").mean = Some(5.0);
+            b.row("latency").mean = Some(100_000.0);
+        },
+    ),
+    Case(
+        "which-process",
+        |b| b.conditions.targets = vec![Used::default(); 2],
+        |b| {
+            b.conditions.targets = vec![Used { unclear: true, ..Used::default() }, Used::default()];
+        },
+    ),
+    Case("prompt-cache-growth", |b| grows(b, 100, 132, "8192"), |b| grows(b, 100, 133, "8192")),
+    Case("prompt-cache-growth", |b| grows(b, 400, 440, "-1"), |b| grows(b, 400, 441, "-1")),
+    Case("prompt-cache-growth", |b| grows(b, 100, 900, "0"), |b| grows(b, 100, 900, "64")),
+    // Its command line isn't seen; by its version it has such a cache, or none.
+    Case("prompt-cache-growth", |b| of_version(b, "0.11.4"), |b| of_version(b, "0.34.1")),
+    Case(
+        "prompt-cache-growth",
+        |b| (of_version(b, "0.34.1"), b.plan.targets[1].stand_in = true).1,
+        |b| of_version(b, "1.0.0"),
+    ),
     Case("stolen-time", |b| b.conditions.stolen_cores = Some(0.16), |b| b.conditions.stolen_cores = Some(0.161)),
     Case("precise-pacing", |b| precise(b, 3.0), |b| precise(b, 2.0)),
     Case("precise-pacing", |b| (open(b, 200), b.conditions.cores = Some(2.0)).1, |b| precise(b, 1.0)),
@@ -950,6 +1066,39 @@ fn contexts(bench: &mut Bench, a: Option<u64>, b: Option<u64>) {
     (bench.plan.targets[0].facts.context, bench.plan.targets[1].facts.context) = (a, b);
 }
 
+fn set(bench: &mut Bench, name: &str, a: &str, b: &str) {
+    for (target, value) in bench.plan.targets.iter_mut().zip([a, b]) {
+        target.facts.set(name, value, "command line");
+    }
+}
+
+fn kv(bench: &mut Bench, a: [&str; 2], b: [&str; 2]) {
+    set(bench, "kv_cache_k", a[0], b[0]);
+    set(bench, "kv_cache_v", a[1], b[1]);
+}
+
+fn cores(bench: &mut Bench, a: f64, b: f64) {
+    at(bench, 0, "127.0.0.1");
+    at(bench, 1, "localhost");
+    bench.conditions.target_cores = vec![Some(a), Some(b)];
+}
+
+/// Memory of the first target at the window's beginning and end, in MiB, and what its command line says of the cache.
+fn grows(bench: &mut Bench, begin: u64, end: u64, cache: &str) {
+    let used = Used { begin_bytes: Some(begin << 20), end_bytes: Some(end << 20), ..Used::default() };
+    bench.conditions.targets = vec![used, Used::default()];
+    bench.plan.targets[0].facts.set("cache_ram_mib", cache, "command line");
+}
+
+/// An Ollama of a version whose memory doubles, and whose command line isn't seen.
+fn of_version(bench: &mut Bench, version: &str) {
+    let used = Used { begin_bytes: Some(400 << 20), end_bytes: Some(800 << 20), ..Used::default() };
+    bench.conditions.targets = vec![Used::default(), used];
+    bench.plan.targets[1].spec = serde_json::from_value(serde_json::json!({ "ollama": {} })).unwrap();
+    bench.plan.targets[1].facts.engine = Some("ollama".to_owned());
+    bench.plan.targets[1].facts.version = Some(version.to_owned());
+}
+
 fn slots(bench: &mut Bench, a: u64, b: u64) {
     (bench.plan.targets[0].facts.slots, bench.plan.targets[1].facts.slots) = (Some(a), Some(b));
 }
@@ -1129,6 +1278,42 @@ fn told(bench: &mut Bench, seconds: &[(f64, f64)]) {
 }
 
 /// So many answers of the first target have this remark on them.
+/// Prompts of the first target that count so many tokens more.
+fn longer(bench: &mut Bench, more: fn(u64) -> u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let sample = answer(0, index);
+        Sample { prompt_tokens: sample.prompt_tokens.map(|tokens| tokens + more(index)), ..sample }
+    });
+    bench.gather(0, samples);
+}
+
+/// Prompts of the first target that count 9 tokens less, where it may or may not tell how many came from a cache.
+fn shorter(bench: &mut Bench, cache_told: bool, cache: PromptCache) {
+    bench.plan.workload.prompt_cache = cache;
+    let samples = (0..ANSWERS).map(|index| {
+        let sample = answer(0, index);
+        let (prompt, cached) =
+            (sample.prompt_tokens.map(|tokens| tokens - 9), sample.cached_tokens.filter(|_| cache_told));
+        Sample { prompt_tokens: prompt, cached_tokens: cached, ..sample }
+    });
+    bench.gather(0, samples);
+}
+
+/// How the two engines render a prompt.
+fn render(bench: &mut Bench, first: &str, second: &str) {
+    for (target, template) in bench.plan.targets.iter_mut().zip([first, second]) {
+        target.facts.template = Some(template.to_owned());
+    }
+}
+
+/// Caches are busted, and so many answers of the first target repeat the nonce.
+fn nonces(bench: &mut Bench, task: Task, count: u64) {
+    bench.plan.task = task;
+    bench.plan.workload.prompt_cache = PromptCache::Bust;
+    bench.row("accuracy").mean = Some(0.5);
+    remark(bench, Remark::NonceRepeated, count);
+}
+
 fn remark(bench: &mut Bench, remark: Remark, count: u64) {
     let samples = (0..ANSWERS).map(|index| {
         let mut sample = answer(0, index);

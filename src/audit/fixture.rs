@@ -28,7 +28,8 @@ impl Bench {
     pub fn healthy() -> Self {
         let mut plan = fixture::plan(Task::Generate, false);
         for (at, target) in plan.targets.iter_mut().enumerate() {
-            target.endpoint = Endpoint::Tcp { host: format!("10.0.0.{at}"), port: 80, prefix: String::new() };
+            target.endpoint =
+                Endpoint::Tcp { host: format!("10.0.0.{at}"), port: 80, prefix: String::new(), tls: false };
         }
         plan.load = serde_json::from_value(serde_json::json!({
             "closed": { "users": 2, "until": { "requests": ANSWERS }, "think": "0s", "warmup": "0s" }
@@ -58,7 +59,7 @@ impl Bench {
     pub fn found(&self) -> Vec<Finding> {
         audit(&Evidence {
             plan: &self.plan,
-            complete: self.complete,
+            unfinished: (!self.complete).then_some("Unfinished: interrupted."),
             targets: &self.targets,
             comparisons: &self.comparisons,
             gathered: &self.gathered,

@@ -48,8 +48,8 @@ pub struct Gathered {
     pub(super) own_limit: Option<String>,
     /// Requests that were sent again.
     pub(super) resent: u64,
-    /// By block and number, of the first requests: hash of what was asked, and latency in nanoseconds where answered.
-    pub(super) asked: HashMap<(u32, u64), (u64, Option<u64>)>,
+    /// The first requests, by block and number.
+    pub(super) asked: HashMap<(u32, u64), Asked>,
     pub(super) answered: u64,
     /// Answers with a count of tokens: of none at all, of one.
     pub(super) counted: u64,
@@ -63,6 +63,8 @@ pub struct Gathered {
     pub(super) thought: u64,
     /// Answers by what was odd about them, in the order of [`Remark::ALL`].
     remarks: [u64; Remark::ALL.len()],
+    /// Answers outside the schema that was asked for, of those that reached the limit of tokens.
+    pub(super) cut_out_of_schema: u64,
     /// Vectors by their length; at most [`LENGTHS`] lengths are told apart.
     pub(super) dimensions: BTreeMap<u32, u64>,
     /// Answers without a text (or vector).
@@ -102,6 +104,31 @@ pub struct Gathered {
     pub(super) first_answered: bool,
 }
 
+/// What is kept of a request to be put beside another target's of the same number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    /// Hash of what was asked.
+    pub hash: u64,
+    /// Latency in nanoseconds, where it was answered.
+    pub latency: Option<u64>,
+    /// Tokens of the prompt where it was answered; of first turns, for later ones hold more than one message.
+    pub prompt: Option<u64>,
+    /// Whether it was told how many of them came from a cache.
+    pub cache_told: bool,
+}
+
+impl Asked {
+    fn of(sample: &Sample) -> Self {
+        let answered = sample.outcome.answered();
+        Self {
+            hash: sample.request_hash,
+            latency: sample.latency().filter(|_| answered).map(|latency| latency.0),
+            prompt: sample.prompt_tokens.filter(|_| answered && sample.turn.is_none_or(|turn| turn == 1)),
+            cache_told: sample.cached_tokens.is_some(),
+        }
+    }
+}
+
 impl Gather {
     /// A fold over the plan's targets.
     pub fn new(plan: &Plan) -> Self {
@@ -112,6 +139,13 @@ impl Gather {
             ..Gathered::default()
         };
         Self { targets: plan.targets.iter().map(target).collect() }
+    }
+
+    /// Takes the engines' contexts, which may be known only once their models are loaded.
+    pub fn contexts(&mut self, plan: &Plan) {
+        for (gathered, target) in self.targets.iter_mut().zip(&plan.targets) {
+            gathered.context = target.facts.context;
+        }
     }
 
     /// Takes one sample; of a target that isn't in the plan, it is left out.
@@ -154,8 +188,7 @@ impl Gathered {
         self.not_kept += u64::from(sample.opened == Some(Opened::NotKept));
         self.resent += u64::from(sample.retries > 0);
         if self.asked.len() < MOST && sample.index < MOST as u64 {
-            let latency = sample.latency().filter(|_| sample.outcome.answered()).map(|latency| latency.0);
-            self.asked.insert((sample.block, sample.index), (sample.request_hash, latency));
+            self.asked.insert((sample.block, sample.index), Asked::of(sample));
         }
         if let Some(end) = sample.stamps.end {
             let planned = sample.stamps.planned;
@@ -175,6 +208,8 @@ impl Gathered {
         for (count, remark) in self.remarks.iter_mut().zip(Remark::ALL) {
             *count += u64::from(sample.remarks.has(remark));
         }
+        let cut = sample.finish.as_deref().is_some_and(|word| reason(word) == Some("length"));
+        self.cut_out_of_schema += u64::from(cut && sample.remarks.has(Remark::OutOfSchema));
         if let Some(length) = sample.dimensions
             && (self.dimensions.len() < LENGTHS || self.dimensions.contains_key(&length))
         {

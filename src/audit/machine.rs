@@ -2,12 +2,13 @@
 
 use super::human::{percent, three, time};
 use super::judge::{Check, Judge};
-use super::{Evidence, human};
+use super::{Evidence, Side, human};
 use crate::scenario::Order;
 use crate::scenario::plan::{Endpoint, TargetPlan};
 
-pub(super) const CHECKS: [(&str, Check); 7] = [
+pub(super) const CHECKS: [(&str, Check); 8] = [
     ("same-host", same_host),
+    ("unlike-cores", unlike_cores),
     ("clock-jump", clock_jump),
     ("cpu-frequency", cpu_frequency),
     ("swapping", swapping),
@@ -41,11 +42,39 @@ fn same_host(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         .collect();
     let words = took.iter().map(|(name, cores)| format!("{name} {cores}")).collect::<Vec<_>>().join(", ");
     let took_words = if words.is_empty() { String::new() } else { format!(" They took: {words}.") };
-    let sentence = format!(
-        "{here} targets ran at once on the machine that sent the load: each had what the others left it.{took_words}"
-    );
+    let sentence =
+        format!("{here} targets share the machine that sends the load: each has what the others leave it.{took_words}");
     let figures: Vec<(&str, String)> = took.iter().map(|(name, cores)| (name.as_str(), cores.clone())).collect();
     judge.find(None, sentence, &figures);
+}
+
+/// A difference below this many cores is no setting's.
+const LEAST_CORES: f64 = 0.5;
+
+/// Cores that each side used while it had something to do: one that is asked less than it could answer rests between.
+fn unlike_cores(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let cores = evidence.conditions.map(|conditions| conditions.target_cores.as_slice()).unwrap_or_default();
+    let at_work = |side: &Side<'_>| {
+        let target = evidence.plan.targets.get(side.at).filter(|target| is_here(target) && !target.stand_in)?;
+        let used = cores.get(side.at).copied().flatten()?;
+        let mean = |metric: &str| side.summary.row(metric)?.mean;
+        // Little's law: below one request in flight on average, so much of the time has none.
+        let in_flight = mean("requests_per_s").zip(mean("latency")).map_or(1.0, |(rate, us)| rate * us / 1e6);
+        (in_flight > 0.0).then(|| (target.label(), used / in_flight.min(1.0)))
+    };
+    for (side, reference) in evidence.pairs() {
+        let (Some((name, a)), Some((other, b))) = (at_work(&side), at_work(&reference)) else { continue };
+        if (a - b).abs() < LEAST_CORES || a.max(b) < judge.limit * a.min(b) {
+            continue;
+        }
+        let sentence = format!(
+            "While at work {name} used {} cores and {other} {}: threads, batches or a GPU are set differently, or one \
+             engine waits for something. Set the same threads on both sides (docs/alike.md).",
+            three(a),
+            three(b)
+        );
+        judge.find(Some(side.at), sentence, &[("cores", three(a)), ("reference", three(b))]);
+    }
 }
 
 fn clock_jump(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {

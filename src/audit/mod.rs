@@ -17,11 +17,14 @@ mod lengths;
 mod line;
 mod loads;
 mod machine;
+mod memory;
 mod oddities;
+mod options;
 mod settings;
 mod shape;
 mod slow;
 mod steady;
+mod templates;
 mod work;
 
 pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit};
@@ -39,8 +42,8 @@ use judge::{Check, Judge};
 pub struct Evidence<'a> {
     /// What was to happen.
     pub plan: &'a Plan,
-    /// Whether the run reached its end.
-    pub complete: bool,
+    /// Why the run didn't reach its end, in a sentence, if it didn't.
+    pub unfinished: Option<&'a str>,
     /// The targets, in the plan's order.
     pub targets: &'a [TargetSummary],
     /// Each target but the reference, beside the reference.
@@ -113,14 +116,17 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 11] = [
+const FAMILIES: [&[(&str, Check)]; 14] = [
     &work::CHECKS,
     &answers::CHECKS,
     &oddities::CHECKS,
     &settings::CHECKS,
+    &templates::CHECKS,
+    &options::CHECKS,
     &caches::CHECKS,
     &generator::CHECKS,
     &machine::CHECKS,
+    &memory::CHECKS,
     &steady::CHECKS,
     &shape::CHECKS,
     &slow::CHECKS,
@@ -147,7 +153,7 @@ pub fn audit(evidence: &Evidence<'_>) -> Vec<Finding> {
 pub fn of_plan(plan: &Plan) -> Vec<Finding> {
     let evidence = Evidence {
         plan,
-        complete: true,
+        unfinished: None,
         targets: &[],
         comparisons: &[],
         gathered: &[],

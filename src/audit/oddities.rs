@@ -6,7 +6,7 @@ use super::judge::{Check, Judge};
 use super::{Evidence, Side};
 use crate::record::Remark;
 
-pub(super) const CHECKS: [(&str, Check); 8] = [
+pub(super) const CHECKS: [(&str, Check); 9] = [
     ("no-stream", no_stream),
     ("no-end-mark", |evidence, judge| {
         let so = " after their reason to end: they count as complete.";
@@ -24,6 +24,7 @@ pub(super) const CHECKS: [(&str, Check); 8] = [
         let so = ": the answer proper is missing, most often for want of tokens.";
         remarked(evidence, judge, Remark::OpenThought, "began to reason and never ended it", so);
     }),
+    ("schema-not-kept", schema_not_kept),
     ("bad-vectors", bad_vectors),
     ("vector-lengths", vector_lengths),
     ("undefined-cosines", undefined_cosines),
@@ -51,6 +52,27 @@ fn no_stream(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn remarked(evidence: &Evidence<'_>, judge: &mut Judge<'_>, remark: Remark, what: &str, so: &str) {
     share_of_answers(evidence, judge, |side| side.gathered.remarked(remark), what, so);
+}
+
+fn schema_not_kept(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let (outside, cut) = (side.gathered.remarked(Remark::OutOfSchema), side.gathered.cut_out_of_schema);
+        let answered = side.gathered.answered;
+        if outside as f64 > answered as f64 * judge.limit {
+            let share = percent(outside as f64 / answered as f64);
+            let why = match cut {
+                0 => "the engine does not enforce it".to_owned(),
+                all if all == outside => "all of them were cut at `max_tokens`".to_owned(),
+                some => format!("{some} of them were cut at `max_tokens`, the others were free to be anything"),
+            };
+            let sentence = format!(
+                "{}: {outside} of {answered} answers ({share}) are outside the schema that `constrain: schema` sends: {why}.",
+                side.name()
+            );
+            let counts = [("outside", outside), ("cut", cut), ("answers", answered)];
+            judge.find(Some(side.at), sentence, &counts.map(|(what, n)| (what, n.to_string())));
+        }
+    }
 }
 
 fn bad_vectors(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {

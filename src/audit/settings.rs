@@ -2,13 +2,14 @@
 
 use super::Severity;
 use super::judge::{Check, Judge};
+use super::options::{alike_context, alike_slots};
 use super::{Evidence, human};
 use crate::scenario::plan::{Endpoint, TargetPlan};
 use crate::scenario::{History, TargetSpec, Task};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-pub(super) const CHECKS: [(&str, Check); 10] = [
+pub(super) const CHECKS: [(&str, Check); 12] = [
     ("stand-in", stand_in),
     ("quantisation", quantisation),
     ("parameters", parameters),
@@ -18,6 +19,8 @@ pub(super) const CHECKS: [(&str, Check); 10] = [
     ("cannot-honour", cannot_honour),
     ("own-history", own_history),
     ("unlike-transports", unlike_transports),
+    ("tls-on-one-side", tls_on_one_side),
+    ("unchecked-certificate", unchecked_certificate),
     ("same-endpoint", same_endpoint),
 ];
 
@@ -86,7 +89,8 @@ fn parameters(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 fn context_length(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let told = told(&evidence.plan.targets, |target| target.facts.context);
     if unlike(&told) {
-        let sentence = format!("The engines have unlike context lengths: {} tokens.", listed(&told));
+        let sentence =
+            format!("The engines have unlike context lengths: {} tokens. {}", listed(&told), alike_context());
         judge.find(None, sentence, &[("context", listed(&told))]);
     }
 }
@@ -98,8 +102,9 @@ fn slots(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     if unlike(&told) && short {
         let sentence = format!(
             "The engines serve unlike numbers of requests at once: {}. With up to {asked} in flight, one queues where \
-             another works.",
-            listed(&told)
+             another works. {}",
+            listed(&told),
+            alike_slots()
         );
         judge.find(None, sentence, &[("slots", listed(&told)), ("in flight at most", asked.to_string())]);
     }
@@ -186,17 +191,47 @@ fn unlike_transports(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+fn is_https(target: &TargetPlan) -> bool {
+    matches!(target.endpoint, Endpoint::Tcp { tls: true, .. })
+}
+
+fn tls_on_one_side(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let word = |target: &TargetPlan| if is_https(target) { "TLS" } else { "none" };
+    let told = told(&evidence.plan.targets, |target| Some(word(target)));
+    if unlike(&told) {
+        let sentence = "One target is asked over TLS and another isn't: encrypting and decrypting is a part of the difference. \
+                        Handshakes are not: they stand in `connect`.";
+        judge.find(None, sentence, &[("encryption", listed(&told))]);
+    }
+}
+
+fn unchecked_certificate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (at, target) in evidence.plan.targets.iter().enumerate() {
+        if is_https(target) && target.spec.tls().is_some_and(|tls| tls.insecure) {
+            let sentence = format!(
+                "{}: its certificate is not checked (`insecure: true`), so who answered is not known.",
+                target.label()
+            );
+            judge.find(Some(at), sentence, &[]);
+        }
+    }
+}
+
 fn same_endpoint(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    if evidence.plan.allow_same_endpoint {
+        judge.at_most(Severity::Note);
+    }
     let targets = &evidence.plan.targets;
     for (at, target) in targets.iter().enumerate() {
-        let same = |other: &&TargetPlan| other.endpoint == target.endpoint && other.model == target.model;
+        let same = |other: &&TargetPlan| target.same_as.as_ref() == Some(&other.name);
         if let Some(other) = targets[..at].iter().find(same) {
             let sentence = format!(
-                "{} and {} are the same model at the same address: an engine beside itself.",
+                "{} and {} are the same model of the same server: an engine beside itself.",
                 other.label(),
                 target.label()
             );
-            judge.find(Some(at), sentence, &[("address", human::printable(&target.endpoint.to_string()))]);
+            let at_both = [other, target].map(|target| human::printable(&target.endpoint.to_string()));
+            judge.find(Some(at), sentence, &[("addresses", at_both.join(", "))]);
         }
     }
 }

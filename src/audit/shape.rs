@@ -146,8 +146,8 @@ const SAME_LATENCY: f64 = 1e-5;
 /// many were looked at. Latencies that are all the same are `equal-samples`.
 fn fixed_multiple(side: &Side<'_>, reference: &Side<'_>) -> Option<(f64, usize)> {
     let other = &reference.gathered.asked;
-    let both = |(number, (_, latency)): (&(u32, u64), &(u64, Option<u64>))| Some((*latency, other.get(number)?.1));
-    let pairs = side.gathered.asked.iter().filter_map(both).filter_map(|(a, b)| Some((a?, b.filter(|b| *b > 0)?)));
+    let both = side.gathered.asked.iter().filter_map(|(number, mine)| Some((mine.latency, other.get(number)?.latency)));
+    let pairs = both.filter_map(|(a, b)| Some((a?, b.filter(|b| *b > 0)?)));
     let pairs: Vec<(f64, f64)> = pairs.map(|(a, b)| (a as f64, b as f64)).collect();
     let (a, b) = *pairs.first().filter(|_| pairs.len() >= BESIDE)?;
     let fixed = pairs.iter().all(|(x, y)| (x / y - a / b).abs() <= SAME_LATENCY * a / b);

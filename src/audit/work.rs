@@ -20,8 +20,8 @@ pub(super) const CHECKS: [(&str, Check); 10] = [
 ];
 
 fn interrupted(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    if !evidence.complete {
-        judge.find(None, "The run was interrupted: it tells of what was done until then.", &[]);
+    if let Some(sentence) = evidence.unfinished {
+        judge.find(None, sentence, &[]);
     }
 }
 
@@ -97,8 +97,12 @@ fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
     for (side, reference) in evidence.pairs() {
         let other = &reference.gathered.asked;
-        let both: Vec<bool> =
-            side.gathered.asked.iter().filter_map(|(number, (hash, _))| Some(other.get(number)?.0 != *hash)).collect();
+        let both: Vec<bool> = side
+            .gathered
+            .asked
+            .iter()
+            .filter_map(|(number, asked)| Some(other.get(number)?.hash != asked.hash))
+            .collect();
         let unlike = both.iter().filter(|unlike| **unlike).count();
         if unlike > 0 {
             let sentence = format!(
@@ -118,7 +122,9 @@ fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn planned_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     // A run may end early because it was stopped, or because it knew enough.
-    let Some(planned) = asked_for(evidence).filter(|_| evidence.complete && evidence.plan.until_ci.is_none()) else {
+    let Some(planned) =
+        asked_for(evidence).filter(|_| evidence.unfinished.is_none() && evidence.plan.until_ci.is_none())
+    else {
         return;
     };
     for side in evidence.sides() {

@@ -44,6 +44,9 @@ pub struct Settings {
     pub started: String,
     /// When it ended; `None` while it runs.
     pub ended: Option<String>,
+    /// Why a target could not be asked any more, if that is what ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
 }
 
 /// A target of a search, and how it went.
@@ -252,11 +255,22 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
     all
 }
 
+impl Target {
+    /// Why it isn't compared with another, if one of them alone is a stand-in.
+    pub fn uncompared(&self, other: &Self) -> Option<String> {
+        let (a, b) = (&self.searched, &other.searched);
+        stats::lone_stand_in((&a.name, a.stand_in), (&b.name, b.stand_in))
+    }
+}
+
 /// Each ratio's interval is the worst case of the two: it holds wherever both capacities lie in theirs.
 fn ratios(targets: &[Target], reference: usize, smallest: f64) -> Vec<Ratio> {
     let Some(against) = targets.get(reference).map(|target| target.capacity) else { return Vec::new() };
     let others = targets.iter().enumerate().filter(|(at, _)| *at != reference);
     let ratio = |(target, of): (usize, &Target)| {
+        if of.uncompared(&targets[reference]).is_some() {
+            return Ratio { target, ratio: None, low: None, high: None, verdict: stats::Verdict::NotCompared };
+        }
         let over = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| a / b);
         let own = of.capacity;
         let (low, high) = (over(own.low, against.high), over(own.high, against.low));

@@ -84,7 +84,7 @@ pub(crate) fn suite(args: SuiteArgs) -> Told {
         Command::Check { suite, quick, over } => {
             let shipped = Shipped::default();
             let loaded = load(&shipped, &suite)?;
-            let scenarios = scenarios(&loaded, quick, &over)?;
+            let scenarios = scenarios(&loaded, quick, &over, false)?;
             let mut text = format!(
                 "suite {}: {} scenarios, {} checks\n",
                 loaded.spec.name,
@@ -145,7 +145,7 @@ fn run(args: &SuiteRunArgs, out: Option<PathBuf>, resume: Option<PathBuf>, resul
     let shipped = Shipped::default();
     let loaded = load(&shipped, &args.suite)?;
     // All are read before any is run: a mistake in the last must not come after an hour of the first.
-    let scenarios = scenarios(&loaded, args.quick, &args.over)?;
+    let scenarios = scenarios(&loaded, args.quick, &args.over, args.quiet)?;
     let options = Options {
         out,
         real: args.over.real,
@@ -171,6 +171,7 @@ fn scenarios(
     loaded: &LoadedSuite,
     quick: bool,
     over: &Over,
+    quiet: bool,
 ) -> Result<Vec<(String, loadcmp::scenario::Loaded)>, Failure> {
     let last = super::overrides(over);
     let read = |(name, scenario): (&String, &loadcmp::scenario::SuiteScenario)| {
@@ -178,7 +179,9 @@ fn scenarios(
         let told = loadcmp::scenario::load(&loaded.file(scenario), &overrides);
         told.map(|scenario| (name.clone(), scenario)).map_err(|error| Failure::Usage(error.to_string()))
     };
-    loaded.spec.scenarios.iter().map(read).collect()
+    let read = loaded.spec.scenarios.iter().map(read).collect::<Result<Vec<_>, Failure>>()?;
+    super::tell_followed(read.iter().map(|(_, scenario)| scenario), quiet);
+    Ok(read)
 }
 
 /// Prints a suite; its exit code, and a line that says why it isn't 0.

@@ -99,7 +99,9 @@ impl Lane {
 
     /// Asks one turn, and records it.
     pub async fn ask(&self, user: &mut User, request: Request<'_>, due: Due) -> (Outcome, String) {
+        let in_flight = self.setup.stop.leaves();
         let (sample, text, vector) = self.exchange(user, request, due).await;
+        drop(in_flight);
         let outcome = sample.outcome;
         let measured = request.phase == Phase::Measure;
         if let Some(numbers) = vector

@@ -1,9 +1,9 @@
 //! The closed loop on goose: one attack, one goose scenario a target, our own connection in each user's session data.
 //!
 //! goose schedules users and nothing else: its client is never asked, its metrics, controllers and printing are off, and
-//! neither its clock nor its stop decides anything. When every lane is done we end the attack by its kill switch.
+//! neither its clock nor its stop decides anything, and it never hears of Ctrl-C (`host::signals` is there first). When every
+//! lane is done we end the attack by its kill switch.
 
-use super::interrupt;
 use super::lane::{Lane, User};
 use crate::record::{Nanos, chain};
 use anyhow::anyhow;
@@ -11,7 +11,7 @@ use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
 use goose::prelude::{GooseAttack, GooseUser, Scenario, Transaction, TransactionFunction};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify};
 
@@ -27,12 +27,6 @@ const LEAVING: Duration = Duration::from_millis(20);
 
 /// How long a user stays with us before goose gets its turn.
 const SLICE: Nanos = Nanos(10_000_000);
-
-/// How often the kill switch is looked at.
-const WATCH: Duration = Duration::from_millis(50);
-
-/// Whether an attack is under way: its kill switch is then looked at by the attack's own watch.
-static UNDER_WAY: AtomicBool = AtomicBool::new(false);
 
 /// The users that still have something to do.
 struct Running {
@@ -67,7 +61,6 @@ pub(super) async fn run(
     lanes: &[Arc<Lane>],
     users: u32,
     start: impl Fn() + Send + Sync + 'static,
-    interrupt: impl Fn() + Send + 'static,
 ) -> anyhow::Result<()> {
     let level = log::max_level();
     let all = users as usize * lanes.len();
@@ -86,45 +79,12 @@ pub(super) async fn run(
             .register_transaction(Transaction::new(step(lane.clone(), running.clone())));
         attack = attack.register_scenario(scenario);
     }
-    // The switch is one for the process: it is left clear after each attack, so one that is set now is a Ctrl-C between two.
-    look_between_attacks();
-    UNDER_WAY.store(true, Relaxed);
-    let watch = tokio::spawn(watch_kill_switch(running, interrupt));
     let told = attack.execute().await;
-    watch.abort();
+    // The switch is one for the process.
     goose::reset_killswitch();
-    UNDER_WAY.store(false, Relaxed);
     // goose installs a logger and sets the process's level.
     log::set_max_level(level);
     told.map(|_| ()).map_err(|error| anyhow!("goose: {}", chain(&error)))
-}
-
-/// Looks whether Ctrl-C set the kill switch while no attack was under way, tells everybody, and clears the switch: goose ends
-/// the process at a Ctrl-C that finds it set.
-pub(super) fn look_between_attacks() {
-    if !UNDER_WAY.load(Relaxed) && goose::is_killswitch_triggered() {
-        goose::reset_killswitch();
-        interrupt::heard();
-    }
-}
-
-/// Hears of Ctrl-C by goose's kill switch: goose takes the signal's handler for itself, and a listener that was there
-/// before never hears again. A kill switch with users still at work is not ours. It is cleared, so that the next Ctrl-C is
-/// heard, too, and doesn't end the process: the users end by themselves.
-async fn watch_kill_switch(running: Arc<Running>, interrupt: impl Fn()) {
-    loop {
-        if goose::is_killswitch_triggered() && running.users.load(Relaxed) > 0 {
-            goose::reset_killswitch();
-            interrupt::heard();
-            interrupt();
-            // The last user may have set it in between, for the attack to end.
-            if running.users.load(Relaxed) == 0 {
-                goose::trigger_killswitch("every lane is done");
-                return;
-            }
-        }
-        tokio::time::sleep(WATCH).await;
-    }
 }
 
 /// Everything off but the users themselves. Fields, not arguments: parsing may end the process.

@@ -4,7 +4,7 @@ use super::judge::{Judge, midway};
 use super::lane::{Lane, LaneSetup, Side, Window};
 use super::opening::Opening;
 use super::stretch::Stretch;
-use super::{Driver, Stop, native, open};
+use super::{Driver, native, open};
 use crate::record::Nanos;
 use crate::scenario::plan::LoadPlan;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +13,9 @@ use std::time::Duration;
 /// How often the watch looks at what nobody tells it.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Longest that answers are waited for once somebody has interrupted the run.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest that answers are waited for once somebody has interrupted the run: containers are killed 10 s after they were
+/// asked to end, and the files are to be written by then.
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Hears of windows.
 pub(super) type Opened = Arc<dyn Fn(Window) + Send + Sync>;
@@ -39,7 +40,7 @@ impl Group {
         judge: Option<Arc<dyn Judge>>,
     ) -> anyhow::Result<Vec<Arc<Lane>>> {
         // A group ends by itself: what stops it must not stop the next one.
-        let setup = LaneSetup { stop: Stop::default(), ..self.run.clone() };
+        let setup = LaneSetup { stop: self.run.stop.of_a_part(), ..self.run.clone() };
         let lane = |side: &Arc<Side>| Arc::new(Lane::new(setup.clone(), side.clone(), stretch.clone()));
         let lanes: Vec<Arc<Lane>> = sides.iter().map(lane).collect();
         let watch = Arc::new(Mutex::new(None));
@@ -74,10 +75,7 @@ impl Group {
         let told = match (&setup.plan.load, self.driver) {
             (LoadPlan::Open(load), _) => open::run(&lanes, load.pacing, start).await,
             #[cfg(feature = "goose")]
-            (LoadPlan::Closed(_), Driver::Goose) => {
-                let stop = self.run.stop.clone();
-                super::closed::run(&lanes, users, start, move || stop.interrupt()).await
-            }
+            (LoadPlan::Closed(_), Driver::Goose) => super::closed::run(&lanes, users, start).await,
             (LoadPlan::Closed(_), Driver::Native) => {
                 native::run(&lanes, users, start).await;
                 Ok(())
@@ -99,22 +97,20 @@ impl Group {
     }
 }
 
-/// Waits for the end of sending, by the clock or by Ctrl-C, and then for the time to drain; then gives up waiting.
+/// Waits for the end of sending, by the clock or by a signal, and then for the time to drain; then gives up waiting. A
+/// second signal ends the wait at once.
 async fn watch_over(run: LaneSetup, lanes: Vec<Arc<Lane>>) {
     let Some(own) = lanes.first().map(|lane| lane.setup.stop.clone()) else { return };
     ended(&run, &lanes).await;
-    let (mut drain, mut presses) = (run.plan.drain.0, run.stop.presses());
-    if run.stop.interrupted() {
-        own.interrupt();
-        drain = drain.min(PATIENCE);
-        // The first press is what interrupted the run, though it may be counted a moment later.
-        presses = presses.max(1);
-    }
-    if !run.recorder.broken() {
-        let until = run.clock.now() + drain.into();
-        while run.clock.now() < until && run.stop.presses() <= presses {
-            tokio::time::sleep(LOOK).await;
+    let mut until = run.clock.now() + run.plan.drain.0.into();
+    let mut interrupted = false;
+    while !run.recorder.broken() && run.stop.presses() < 2 && run.clock.now() < until {
+        if run.stop.interrupted() && !interrupted {
+            interrupted = true;
+            own.interrupt();
+            until = until.min(run.clock.now() + PATIENCE.into());
         }
+        tokio::time::sleep(LOOK).await;
     }
     own.abort();
 }

@@ -1,53 +1,28 @@
-//! One way for the whole process to hear of Ctrl-C.
-//!
-//! tokio's handler of the signal stands until goose takes it for itself, with its first attack; from then on Ctrl-C comes
-//! by goose's kill switch, and no listener of tokio's hears of it again. Whoever waits here hears of both.
+//! What a signal does to a run: the first lets nothing more leave and waits for the answers in flight, the next ends the
+//! wait. Signals are heard in one place for the whole process (`host::signals`): one that came before a run began ends it,
+//! too.
 
 use super::Stop;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use super::group::PATIENCE;
+use crate::host::{signalled, signals};
+use std::io::IsTerminal;
 use tokio::task::JoinHandle;
 
-/// How often goose's kill switch is looked at.
-const WATCH: Duration = Duration::from_millis(50);
-
-/// How often goose's kill switch was found to be set by a person, in this process.
-static HEARD: AtomicU64 = AtomicU64::new(0);
-
-/// Notes that goose's kill switch was found set by a person: everybody who waits is to know.
-#[cfg_attr(not(feature = "goose"), allow(dead_code))]
-pub(super) fn heard() {
-    HEARD.fetch_add(1, Relaxed);
-}
-
-/// Ends when Ctrl-C is pressed the next time.
-pub async fn pressed() {
-    let before = HEARD.load(Relaxed);
-    let by_goose = async {
-        while HEARD.load(Relaxed) == before {
-            #[cfg(feature = "goose")]
-            super::closed::look_between_attacks();
-            tokio::time::sleep(WATCH).await;
-        }
-    };
-    tokio::select! {
-        () = by_goose => {}
-        // Where the handler can't be set there is nothing to hear by it.
-        Ok(()) = tokio::signal::ctrl_c() => {}
-    }
-}
-
-/// Tells a run of every Ctrl-C, for as long as this is kept.
+/// Tells a run of every signal, for as long as this is kept.
 pub struct Listener(JoinHandle<()>);
 
 impl Listener {
-    /// Listens for a run.
-    pub fn start(stop: &Stop) -> Self {
+    /// Listens for a run. `tell` shows a line to whoever sent the signal.
+    pub fn start(stop: &Stop, tell: impl Fn(&str) + Send + 'static) -> Self {
+        let mut heard = signals();
+        (0..heard).for_each(|_| stop.press());
         let stop = stop.clone();
         Self(tokio::spawn(async move {
             loop {
-                pressed().await;
-                stop.press();
+                let now = signalled(heard).await;
+                (heard..now).for_each(|_| stop.press());
+                heard = now;
+                tell(&words(stop.presses(), stop.in_flight()));
             }
         }))
     }
@@ -56,5 +31,35 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+/// What is said at the n-th signal, with so many requests in flight.
+fn words(presses: u32, in_flight: usize) -> String {
+    let requests = if in_flight == 1 { "1 request".to_owned() } else { format!("{in_flight} requests") };
+    match (presses, in_flight) {
+        (_, 0) => "stopping".to_owned(),
+        (1, _) => {
+            let again = if std::io::stderr().is_terminal() { "press again" } else { "send the signal again" };
+            format!("draining {requests}, {again} to stop ({} s at most)", PATIENCE.as_secs())
+        }
+        _ => format!("stopping: {requests} in flight are not waited for"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_signal_says_what_is_waited_for() {
+        let first = words(1, 3);
+        assert!(
+            first.starts_with("draining 3 requests, ") && first.contains(" again to stop (8 s at most)"),
+            "{first}"
+        );
+        assert!(words(1, 1).starts_with("draining 1 request, "));
+        assert_eq!(words(2, 3), "stopping: 3 requests in flight are not waited for");
+        assert_eq!(words(1, 0), "stopping");
     }
 }

@@ -25,7 +25,7 @@ mod stretch;
 mod warm;
 
 pub use first::{ColdStart, FirstRequest, cold_request, cold_starts};
-pub use interrupt::{Listener, pressed};
+pub use interrupt::Listener;
 pub use judge::Judge;
 pub use lane::{LaneSetup, Window};
 pub use order::{Driver, drive};

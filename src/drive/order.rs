@@ -49,7 +49,7 @@ pub async fn drive(
 ) -> anyhow::Result<Option<u32>> {
     let side = |(number, target): (usize, &Arc<Target>)| Side::new(&setup.workload, target.clone(), number);
     let sides: Vec<Arc<Side>> = targets.iter().enumerate().map(side).collect();
-    // Each block would be an attack of goose's own: half a second of start and end, in which it takes Ctrl-C for a second.
+    // Each block would be an attack of goose's own: half a second of start and end.
     let driver = if setup.plan.order == Order::Alternate { Driver::Native } else { driver };
     let group = Group { run: setup.clone(), driver, opened: Arc::new(opened) };
     let whole = Stretch::whole(&setup.plan, setup.arrivals.as_ref());

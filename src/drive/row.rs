@@ -3,14 +3,14 @@
 use super::ask::{Request, Told};
 use super::lane::Lane;
 use crate::record::{Nanos, Outcome, Remark, Remarks, Sample, Stamps};
-use crate::scenario::Task;
+use crate::scenario::{Task, scrub, scrubbed};
 use crate::target::Exchange;
-use crate::workload::{read_label, text_hash};
+use crate::workload::{keeps_schema, read_label, repeats_nonce, text_hash};
 
 impl Lane {
     /// A request that was planned and never sent, and why.
     pub fn unsent(&self, request: Request<'_>, planned: Nanos, why: String) -> Sample {
-        Sample { error: Some(why), ..self.row(0, request, planned) }
+        Sample { error: Some(scrubbed(why)), ..self.row(0, request, planned) }
     }
 
     /// What is known of a request before it leaves.
@@ -65,7 +65,7 @@ impl Lane {
                 sample.outcome = no.outcome;
                 // What a limit of ours kept from being sent has no end.
                 sample.stamps.end = (no.outcome != Outcome::Unsent).then_some(end);
-                sample.error = Some(no.why);
+                sample.error = Some(scrubbed(no.why));
                 return (sample, String::new(), None);
             }
         };
@@ -85,7 +85,7 @@ impl Lane {
         }
         sample.outcome = outcome;
         sample.http_status = answer.status;
-        sample.finish = answer.finish;
+        sample.finish = answer.finish.map(scrubbed);
         sample.prompt_tokens = answer.prompt_tokens;
         sample.cached_tokens = answer.cached_tokens;
         sample.output_tokens = answer.output_tokens;
@@ -95,7 +95,8 @@ impl Lane {
         sample.server_prompt = answer.server_prompt;
         sample.server_output = answer.server_output;
         sample.gap_max = answer.gap_max;
-        sample.error = answer.error;
+        // Whatever an engine repeats of what it was sent.
+        sample.error = answer.error.map(scrubbed);
         sample.retries = retries;
         sample.thoughts = answer.thoughts;
         sample.remarks = answer.remarks;
@@ -105,6 +106,9 @@ impl Lane {
             sample.text_hash = Some(text_hash(&vector.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()));
         } else if !answer.text.is_empty() {
             sample.text_hash = Some(text_hash(answer.text.as_bytes()));
+        }
+        if request.unit.nonce.is_some_and(|nonce| repeats_nonce(&answer.text, nonce)) {
+            sample.remarks.add(Remark::NonceRepeated);
         }
         self.judge(&mut sample, &answer.text, answer.vector.as_deref());
         (sample, answer.text, answer.vector)
@@ -119,11 +123,16 @@ impl Lane {
             // Its answer never began, or goes on: a label inside is a thought, and one before it a guess.
             _ if sample.remarks.has(Remark::OpenThought) => "the answer ended inside its reasoning".to_owned(),
             Task::Classify => {
-                sample.label = read_label(text, &self.setup.plan.workload.labels);
+                let asked = &self.setup.plan.workload;
+                if self.side.target.asks_for_a_schema() && !keeps_schema(text, &asked.labels) {
+                    sample.remarks.add(Remark::OutOfSchema);
+                }
+                sample.label = read_label(text, &asked.labels);
                 if sample.label.is_some() {
                     return;
                 }
-                let shown: String = text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+                let shown: String =
+                    scrub(text).chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
                 format!("no label in the answer: {shown}")
             }
             Task::Embed => {

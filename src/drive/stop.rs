@@ -1,7 +1,7 @@
 //! How a run is told to end: first no more requests, then, when the time to drain is over, no more waiting.
 
 use crate::record::{Nanos, Stopwatch};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -11,6 +11,17 @@ use tokio::sync::Notify;
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     inner: Arc<Inner>,
+    /// Requests of the load that are in flight: of all parts of a run.
+    in_flight: Arc<AtomicUsize>,
+}
+
+/// A request in flight, for as long as this is kept.
+pub(super) struct InFlight(Arc<AtomicUsize>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +36,22 @@ struct Inner {
 }
 
 impl Stop {
+    /// One for a part of a run, which ends by itself: what stops it doesn't stop the run.
+    pub(super) fn of_a_part(&self) -> Self {
+        Self { inner: Arc::default(), in_flight: self.in_flight.clone() }
+    }
+
+    /// Counts a request as in flight.
+    pub(super) fn leaves(&self) -> InFlight {
+        self.in_flight.fetch_add(1, Relaxed);
+        InFlight(self.in_flight.clone())
+    }
+
+    /// Requests of the load that are in flight now.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Relaxed)
+    }
+
     /// No more requests: somebody interrupted the run.
     pub fn interrupt(&self) {
         self.inner.interrupted.store(true, Relaxed);
@@ -32,13 +59,13 @@ impl Stop {
         self.inner.heard.notify_waiters();
     }
 
-    /// Somebody pressed Ctrl-C: the first time no more requests leave, and the next time their answers are not waited for.
+    /// A signal came: the first time no more requests leave, and the next time their answers are not waited for.
     pub fn press(&self) {
         self.inner.presses.fetch_add(1, Relaxed);
         self.interrupt();
     }
 
-    /// How often Ctrl-C was pressed.
+    /// How many signals came.
     pub(super) fn presses(&self) -> u32 {
         self.inner.presses.load(Relaxed)
     }

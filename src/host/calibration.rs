@@ -23,6 +23,8 @@ pub const INSTRUMENT: &str = if cfg!(debug_assertions) {
 pub enum Transport {
     /// TCP; measured over loopback.
     Tcp,
+    /// TLS over TCP, on connections whose handshake is done; measured over loopback.
+    Tls,
     /// A Unix socket.
     Unix,
 }
@@ -31,7 +33,8 @@ impl Transport {
     /// The transport of an endpoint.
     pub fn of(endpoint: &Endpoint) -> Self {
         match endpoint {
-            Endpoint::Tcp { .. } => Transport::Tcp,
+            Endpoint::Tcp { tls: false, .. } => Transport::Tcp,
+            Endpoint::Tcp { tls: true, .. } => Transport::Tls,
             Endpoint::Unix { .. } => Transport::Unix,
         }
     }
@@ -40,6 +43,7 @@ impl Transport {
     pub fn as_str(self) -> &'static str {
         match self {
             Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
             Transport::Unix => "unix",
         }
     }
@@ -291,7 +295,7 @@ mod tests {
     fn a_target_gets_the_floor_of_its_wire_transport_and_form() {
         let plan = crate::stats::fixture::plan(crate::scenario::Task::Classify, false);
         let target = TargetPlan {
-            endpoint: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 1, prefix: String::new() },
+            endpoint: Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 1, prefix: String::new(), tls: false },
             ..plan.targets[0].clone()
         };
         let mut kept = calibration();
@@ -301,6 +305,11 @@ mod tests {
         }
         assert_eq!(kept.floor(&target, true).map(|floor| floor.response_p50_us), Some(60.0));
         assert_eq!(kept.floor(&target, false).map(|floor| floor.response_p50_us), Some(45.0));
+        let endpoint = Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: 1, prefix: String::new(), tls: true };
+        let sealed = TargetPlan { endpoint, ..target.clone() };
+        assert_eq!(kept.floor(&sealed, false), None, "measured without TLS only");
+        kept.wires[0].floor.transport = Transport::Tls;
+        assert_eq!(kept.floor(&sealed, kept.wires[0].floor.stream), Some(kept.wires[0].floor.clone()));
         let unix = TargetPlan { endpoint: Endpoint::Unix { path: "/x".into() }, ..target };
         assert_eq!(kept.floor(&unix, false), None, "never measured");
     }

@@ -72,6 +72,19 @@ pub struct Used {
     pub peak_anonymous_bytes: Option<u64>,
     /// The part of that peak which is pages of files, such as weights that are mapped.
     pub peak_file_bytes: Option<u64>,
+    /// Memory at the first reading of the time in which it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin_bytes: Option<u64>,
+    /// Memory at the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_bytes: Option<u64>,
+    /// The most memory of the same server's processes that serve other models, which is in none of these figures; `None`
+    /// where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_models_bytes: Option<u64>,
+    /// Whether several processes may have been the model's, and all are counted for want of a word which was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unclear: bool,
     /// The most threads while it was measured.
     pub threads: Option<u64>,
     /// Their share of memory when the run began: of pages that several processes hold, each counts its part.

@@ -28,6 +28,8 @@ pub(super) struct Tally {
     /// Whether a parent's counter takes in that of a child that ended.
     inherited: bool,
     known: BTreeMap<(u32, u64), u64>,
+    /// Those under the same parents that are not summed: what they counted goes into a parent's counter, too.
+    apart: BTreeMap<(u32, u64), u64>,
     total: u64,
 }
 
@@ -37,11 +39,13 @@ impl Tally {
         Self { inherited, ..Self::default() }
     }
 
-    /// Watches these from now on: what they counted before does not count.
-    pub(super) fn begin(&mut self, now: &[Stand]) {
+    /// Watches these from now on: what they counted before does not count. `apart` are under the same parents, and are
+    /// not summed.
+    pub(super) fn begin(&mut self, now: &[Stand], apart: &[Stand]) {
         for (who, count) in now {
             self.known.entry(*who).or_insert(*count);
         }
+        self.apart.extend(apart.iter().copied());
     }
 
     /// Takes a reading, and gives the sum: never less than before.
@@ -49,9 +53,11 @@ impl Tally {
     /// What an ended child had counted is known already when its parent's counter takes it in, and is taken off that gain.
     /// Where the parent didn't take it in, a gain of the parents' that is no greater goes lost with it; nothing is ever
     /// counted twice.
-    pub(super) fn step(&mut self, now: &[Stand]) -> u64 {
-        let before = std::mem::take(&mut self.known);
+    pub(super) fn step(&mut self, now: &[Stand], apart: &[Stand]) -> u64 {
+        let mut before = std::mem::take(&mut self.known);
+        before.append(&mut self.apart);
         self.known = now.iter().copied().collect();
+        self.apart = apart.iter().copied().collect();
         let (mut gained, mut born) = (0_u64, 0_u64);
         for (who, count) in &self.known {
             match before.get(who) {
@@ -60,7 +66,8 @@ impl Tally {
             }
         }
         if self.inherited {
-            let ended = before.iter().filter(|(who, _)| !self.known.contains_key(who)).map(|(_, count)| *count);
+            let lives = |who: &(u32, u64)| self.known.contains_key(who) || self.apart.contains_key(who);
+            let ended = before.iter().filter(|(who, _)| !lives(who)).map(|(_, count)| *count);
             gained = gained.saturating_sub(ended.fold(0, u64::saturating_add));
         }
         self.total = self.total.saturating_add(gained).saturating_add(born);
@@ -76,23 +83,35 @@ mod tests {
     #[test]
     fn what_a_child_counted_is_counted_once() {
         let mut tally = Tally::new(true);
-        tally.begin(&[((1, 1), 1000)]);
-        assert_eq!(tally.step(&[((1, 1), 1010)]), 10);
+        tally.begin(&[((1, 1), 1000)], &[]);
+        assert_eq!(tally.step(&[((1, 1), 1010)], &[]), 10);
         // A child is born, counts 500, and ends; its parent takes in its 600.
-        assert_eq!(tally.step(&[((1, 1), 1010), ((2, 5), 500)]), 510);
-        assert_eq!(tally.step(&[((1, 1), 1615)]), 615, "100 more of the child's, 5 of the parent's own");
+        assert_eq!(tally.step(&[((1, 1), 1010), ((2, 5), 500)], &[]), 510);
+        assert_eq!(tally.step(&[((1, 1), 1615)], &[]), 615, "100 more of the child's, 5 of the parent's own");
         // Another of the same number.
-        assert_eq!(tally.step(&[((1, 1), 1615), ((2, 9), 7)]), 622);
-        assert_eq!(tally.step(&[((1, 1), 1615)]), 622, "nobody took it in, and what is known stays");
+        assert_eq!(tally.step(&[((1, 1), 1615), ((2, 9), 7)], &[]), 622);
+        assert_eq!(tally.step(&[((1, 1), 1615)], &[]), 622, "nobody took it in, and what is known stays");
+    }
+
+    #[test]
+    fn what_is_apart_is_not_summed_when_a_parent_takes_it_in() {
+        let mut tally = Tally::new(true);
+        tally.begin(&[((1, 1), 100)], &[((2, 5), 9000)]);
+        assert_eq!(tally.step(&[((1, 1), 105)], &[((2, 5), 9500)]), 5);
+        assert_eq!(tally.step(&[((1, 1), 9607)], &[]), 7);
+        // One that was taken for the server's until it was known to be another's, and back.
+        assert_eq!(tally.step(&[((1, 1), 9607), ((3, 7), 4)], &[]), 11);
+        assert_eq!(tally.step(&[((1, 1), 9608)], &[((3, 7), 6)]), 12);
+        assert_eq!(tally.step(&[((1, 1), 9608), ((3, 7), 8)], &[]), 14);
     }
 
     #[test]
     fn threads_take_nothing_in() {
         let mut tally = Tally::new(false);
-        tally.begin(&[((1, 0), 50)]);
-        assert_eq!(tally.step(&[((1, 0), 60), ((2, 0), 5)]), 15);
-        assert_eq!(tally.step(&[((1, 0), 70)]), 25);
-        assert_eq!(tally.step(&[]), 25);
+        tally.begin(&[((1, 0), 50)], &[]);
+        assert_eq!(tally.step(&[((1, 0), 60), ((2, 0), 5)], &[]), 15);
+        assert_eq!(tally.step(&[((1, 0), 70)], &[]), 25);
+        assert_eq!(tally.step(&[], &[]), 25);
     }
 
     proptest! {
@@ -102,7 +121,7 @@ mod tests {
             let mut tally = Tally::new(inherited);
             let mut last = 0;
             for reading in &readings {
-                let sum = tally.step(reading);
+                let sum = tally.step(reading, &[]);
                 prop_assert!(sum >= last);
                 last = sum;
             }

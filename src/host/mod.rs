@@ -3,11 +3,15 @@
 //!
 //! `machine` reads counters, `gpu` and `energy` the devices' and packages'; `processes` finds who listens and reads the
 //! process table, `detail` what it doesn't hold; `tree` sums the time of processes that come and go, `counts` what they
-//! count, `sought` is one target's. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
-//! as it goes, `thin` keeps what `folded` makes `conditions` of, and `recall` makes it again of rows; `published` is what engines told of themselves. `calibration` is what is kept of the machine from run to run.
+//! count, `sought` is one target's; `argv` reads command lines, by which `models` tells a model's processes from others', and
+//! `served` what they were started with. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
+//! as it goes, `thin` keeps what `folded` makes `conditions` of, and `recall` makes it again of rows; `published` is what engines
+//! told of themselves. `signals` hears that this process is to end, `group` starts processes and ends them. `calibration` is what is
+//! kept of the machine from run to run.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
+mod argv;
 mod calibration;
 mod conditions;
 mod counts;
@@ -15,13 +19,17 @@ mod detail;
 mod energy;
 mod folded;
 mod gpu;
+mod group;
 mod limits;
 mod machine;
+mod models;
 mod probe;
 mod processes;
 mod published;
 mod reading;
 mod recall;
+mod served;
+mod signals;
 mod sought;
 mod thin;
 mod tree;
@@ -33,11 +41,15 @@ pub use calibration::{
     least_difference_us, least_first_token_difference_us,
 };
 pub use conditions::{Conditions, Gpu, Stopped, Stretch, Used};
+pub use group::{Exit, ProcessGroup, own_group};
 pub use limits::{OTHER_FILES, is_own_limit, local_ports, open_files, raise_open_files};
 pub use machine::own_processor_time;
+pub use models::Model;
 pub use probe::{Probe, READ_BYTES, memory, read, rounds};
 pub use published::Published;
 pub use recall::Recall;
+pub use served::{Environment, Served, served};
+pub use signals::{OnSignal, catch_signals, signalled, signals};
 pub use sought::Sought;
 pub use usage::Usage;
 pub use watch::{Edges, Watch, Watched};

@@ -212,6 +212,12 @@ fn stat(line: &str) -> Option<Process> {
     })
 }
 
+/// The words of a process's command line; none of one that is gone or may not be read.
+pub(super) fn words(pid: u32) -> Vec<String> {
+    let line = text(&format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.trim_end_matches('\0').split('\0').map(str::to_owned).filter(|word| !word.is_empty()).collect()
+}
+
 /// The text of a file of the kernel's; `None` where it isn't there or may not be read.
 pub(super) fn text(path: &str) -> Option<String> {
     std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
@@ -284,7 +290,7 @@ mod tests {
 
     #[test]
     fn what_another_machine_serves_is_elsewhere() {
-        let at = |host: &str| Endpoint::Tcp { host: host.to_owned(), port: 9, prefix: String::new() };
+        let at = |host: &str| Endpoint::Tcp { host: host.to_owned(), port: 9, prefix: String::new(), tls: false };
         // TEST-NET-1 (RFC 5737) is nobody's.
         assert_eq!(listeners(&at("192.0.2.1")), Place::Elsewhere);
         assert_eq!(listeners(&Endpoint::Unix { path: "/nowhere/x.sock".into() }), Place::Hidden);
@@ -296,7 +302,7 @@ mod tests {
         let own = Place::Here(vec![std::process::id()]);
         let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = tcp.local_addr().unwrap().port();
-        let at = |host: &str| Endpoint::Tcp { host: host.to_owned(), port, prefix: String::new() };
+        let at = |host: &str| Endpoint::Tcp { host: host.to_owned(), port, prefix: String::new(), tls: false };
         assert_eq!(listeners(&at("127.0.0.1")), own);
         assert_eq!(listeners(&at("localhost")), own);
         drop(tcp);

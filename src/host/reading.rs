@@ -7,6 +7,7 @@ use super::machine::{Counters, Machine, cores, page_bytes, ticks_per_second};
 use super::processes::snapshot;
 use super::sought::{Sought, Target};
 use super::tree::Tree;
+use std::collections::BTreeSet;
 
 /// What everything stood at, at one instant. Times are sums since the first reading, in core-seconds.
 #[derive(Clone, Debug, Default)]
@@ -64,6 +65,11 @@ pub(super) struct Held {
     pub(super) proportional: Option<u64>,
     /// What they hold of graphics devices' memory, in bytes.
     pub(super) gpu_bytes: Option<u64>,
+    /// Resident memory of the same server's processes that serve other models, which is in none of the above; `None` where
+    /// there are none.
+    pub(super) other_models_bytes: Option<u64>,
+    /// Whether several of the processes may be the model's, and all are counted for want of a word which is.
+    pub(super) unclear: bool,
 }
 
 /// Processor time that reading the process table may take of each second on average, in seconds: on a machine of thousands of
@@ -208,12 +214,21 @@ impl Reader {
         }
         let Some(now) = snapshot() else { return false };
         self.table.credit -= spent(clock) - began;
-        self.together.step(&now);
+        let mut found = Vec::new();
         for target in &mut self.targets {
-            target.tree.step(&now);
-            target.look(&now, &mut self.together);
+            target.step(&now);
+            found.extend(target.look(&now));
         }
+        self.together.leave_apart(self.nobodys());
+        self.together.step(&now);
+        self.together.take_in(&found, &now);
         true
+    }
+
+    /// Processes that serve no target's model, under servers that do.
+    fn nobodys(&self) -> BTreeSet<u32> {
+        let is_anybodys = |pid: &u32| self.targets.iter().any(|target| target.tree.pids().any(|own| own == *pid));
+        self.targets.iter().flat_map(Target::apart).copied().filter(|pid| !is_anybodys(pid)).collect()
     }
 
     /// Reads the graphics devices, if there are any and their time has come.
@@ -247,7 +262,8 @@ mod tests {
             held: Some(BTreeMap::from([(pid, 3 << 30), (1, 6 << 30)])),
         });
         let endpoint = Endpoint::Unix { path: "/nowhere/x.sock".into() };
-        let sought = Sought { name: "x".to_owned(), endpoint, process: Some(ProcessSpec::Pid(pid)) };
+        let sought =
+            Sought { name: "x".to_owned(), endpoint, process: Some(ProcessSpec::Pid(pid)), model: Default::default() };
         let mut reader = Reader::with(vec![sought], Some(look));
         let reading = reader.read(&|| 1.0, When::Regular);
         child.kill().unwrap();

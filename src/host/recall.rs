@@ -139,6 +139,9 @@ impl Sums {
             threads: row.threads.unwrap_or(0),
             proportional: row.pss_bytes,
             gpu_bytes: row.gpu_memory_bytes,
+            other_models_bytes: row.other_models_bytes,
+            // No row tells it.
+            unclear: false,
         });
         // The first row tells no growth: there every count begins. One that no later row tells stays a single point,
         // which is no growth either.

@@ -3,11 +3,13 @@
 use super::counts::{Counts, Stand, Tally};
 use super::detail::{disk_read, memory, proportional, switches};
 use super::gpu::Devices;
+use super::models::{Kin, Model};
 use super::processes::{Place, listeners, named};
 use super::reading::{Held, Memory};
-use super::tree::{Snapshot, Tree};
+use super::tree::{Process, Snapshot, Tree};
 use crate::scenario::ProcessSpec;
 use crate::scenario::plan::Endpoint;
+use std::collections::BTreeSet;
 
 /// A target whose processes are to be watched.
 #[derive(Clone, Debug)]
@@ -18,11 +20,13 @@ pub struct Sought {
     pub endpoint: Endpoint,
     /// Which processes they are instead, if the scenario says.
     pub process: Option<ProcessSpec>,
+    /// The model that is asked for: what serves others under the same server is left out.
+    pub model: Model,
 }
 
 impl From<(String, Endpoint)> for Sought {
     fn from((name, endpoint): (String, Endpoint)) -> Self {
-        Self { name, endpoint, process: None }
+        Self { name, endpoint, process: None, model: Model::default() }
     }
 }
 
@@ -33,6 +37,11 @@ const LOOK_AGAIN: u32 = 5;
 pub(super) struct Target {
     sought: Sought,
     pub(super) tree: Tree,
+    /// The processes that were found, whose descendants the others are.
+    roots: BTreeSet<u32>,
+    kin: Kin,
+    /// Of their descendants, those that serve other models.
+    apart: BTreeSet<u32>,
     state: State,
     tallies: Tallies,
 }
@@ -65,7 +74,29 @@ impl Target {
             involuntary: Tally::new(false),
         };
         let state = State::Lost { again: 0, ever: false };
-        Self { sought, tree: Tree::new(std::process::id()), state, tallies }
+        let kin = Kin::of(sought.model.clone());
+        let (roots, apart) = (BTreeSet::new(), BTreeSet::new());
+        Self { sought, tree: Tree::new(std::process::id()), roots, kin, apart, state, tallies }
+    }
+
+    /// Takes a reading of the processes that are known; those that serve other models are left out of it.
+    pub(super) fn step(&mut self, now: &Snapshot) {
+        self.divide(&[], now);
+        self.tree.step(now);
+    }
+
+    /// Looks which of the processes, and of what `more` start, serve other models.
+    fn divide(&mut self, more: &[u32], now: &Snapshot) {
+        self.roots.extend(more);
+        let descendants: Vec<(u32, u64)> =
+            self.tree.family(more, now).into_iter().filter(|(pid, _)| !self.roots.contains(pid)).collect();
+        self.apart = self.kin.others(&descendants);
+        self.tree.leave_apart(self.apart.clone());
+    }
+
+    /// The processes that serve other models.
+    pub(super) fn apart(&self) -> &BTreeSet<u32> {
+        &self.apart
     }
 
     /// Whether it is on this machine and was never found.
@@ -95,6 +126,9 @@ impl Target {
             threads: self.tree.threads(),
             proportional: dear.then(shares).flatten(),
             gpu_bytes: devices.held_by(self.tree.pids()),
+            other_models_bytes: Some(self.tree.others().map(|(_, process)| process.pages).sum::<u64>() * page)
+                .filter(|_| !self.apart.is_empty()),
+            unclear: self.kin.unclear(),
         })
     }
 
@@ -103,15 +137,16 @@ impl Target {
         if !matches!(self.state, State::Found { .. }) {
             return Counts::default();
         }
-        let (minor, major) = self.faults();
+        let [minor, major] = self.faults();
+        let reads = self.disk_reads();
         Counts {
-            minor_faults: Some(self.tallies.minor_faults.step(&minor)),
-            major_faults: Some(self.tallies.major_faults.step(&major)),
-            disk_read_bytes: self.disk_reads().map(|now| self.tallies.disk_read.step(&now)),
+            minor_faults: Some(self.tallies.minor_faults.step(&minor.0, &minor.1)),
+            major_faults: Some(self.tallies.major_faults.step(&major.0, &major.1)),
+            disk_read_bytes: reads.map(|(now, apart)| self.tallies.disk_read.step(&now, &apart)),
             ..match dear.then(|| self.switches()).flatten() {
                 Some((own, made)) => Counts {
-                    voluntary: Some(self.tallies.voluntary.step(&own)),
-                    involuntary: Some(self.tallies.involuntary.step(&made)),
+                    voluntary: Some(self.tallies.voluntary.step(&own, &[])),
+                    involuntary: Some(self.tallies.involuntary.step(&made, &[])),
                     ..Counts::default()
                 },
                 None => Counts::default(),
@@ -119,17 +154,20 @@ impl Target {
         }
     }
 
-    fn faults(&self) -> (Vec<Stand>, Vec<Stand>) {
-        let members = || self.tree.members();
-        (
-            members().map(|(pid, process)| ((pid, process.started), process.minor_faults)).collect(),
-            members().map(|(pid, process)| ((pid, process.started), process.major_faults)).collect(),
-        )
+    /// Page faults without a disk and with one, each of the target's processes and of those apart.
+    fn faults(&self) -> [(Vec<Stand>, Vec<Stand>); 2] {
+        let of = |count: fn(&Process) -> u64| {
+            let stand = |(pid, process): (u32, &Process)| ((pid, process.started), count(process));
+            (self.tree.members().map(stand).collect(), self.tree.others().map(stand).collect())
+        };
+        [of(|process| process.minor_faults), of(|process| process.major_faults)]
     }
 
     /// `None` if one of them may not be read: what it reads would be missing.
-    fn disk_reads(&self) -> Option<Vec<Stand>> {
-        self.tree.members().map(|(pid, process)| Some(((pid, process.started), disk_read(pid)?))).collect()
+    fn disk_reads(&self) -> Option<(Vec<Stand>, Vec<Stand>)> {
+        let stand = |(pid, process): (u32, &Process)| Some(((pid, process.started), disk_read(pid)?));
+        let own: Option<_> = self.tree.members().map(stand).collect();
+        Some((own?, self.tree.others().filter_map(stand).collect()))
     }
 
     fn switches(&self) -> Option<(Vec<Stand>, Vec<Stand>)> {
@@ -142,25 +180,26 @@ impl Target {
         Some((own, made))
     }
 
-    /// Looks for the processes, if they aren't known and it is time.
-    pub(super) fn look(&mut self, now: &Snapshot, together: &mut Tree) {
+    /// Looks for the processes, if they aren't known and it is time; gives those that were found.
+    pub(super) fn look(&mut self, now: &Snapshot) -> Vec<u32> {
+        let mut found = Vec::new();
         let ever = match &mut self.state {
-            State::Elsewhere => return,
+            State::Elsewhere => return found,
             State::Found { again } if self.tree.alive() => {
                 // Another of the same name may have come.
                 if !matches!(self.sought.process, Some(ProcessSpec::Name(_))) {
-                    return;
+                    return found;
                 }
                 if *again > 0 {
                     *again -= 1;
-                    return;
+                    return found;
                 }
                 true
             }
             State::Found { .. } => true,
             State::Lost { again, .. } if *again > 0 => {
                 *again -= 1;
-                return;
+                return found;
             }
             State::Lost { ever, .. } => *ever,
         };
@@ -177,9 +216,10 @@ impl Target {
                 let known: Vec<u32> = self.tree.pids().collect();
                 pids.retain(|pid| !known.contains(pid));
                 if !pids.is_empty() {
+                    self.divide(&pids, now);
                     self.tree.take_in(&pids, now);
-                    together.take_in(&pids, now);
                     self.begin();
+                    found = pids;
                 }
                 // Our own process serves it, or it came after the table was read.
                 let again = LOOK_AGAIN;
@@ -187,19 +227,20 @@ impl Target {
             }
             Place::Hidden => State::Lost { again: LOOK_AGAIN, ever },
         };
+        found
     }
 
     /// What those that were taken in just now had counted before does not count.
     fn begin(&mut self) {
-        let (minor, major) = self.faults();
-        self.tallies.minor_faults.begin(&minor);
-        self.tallies.major_faults.begin(&major);
-        if let Some(bytes) = self.disk_reads() {
-            self.tallies.disk_read.begin(&bytes);
+        let [minor, major] = self.faults();
+        self.tallies.minor_faults.begin(&minor.0, &minor.1);
+        self.tallies.major_faults.begin(&major.0, &major.1);
+        if let Some((bytes, apart)) = self.disk_reads() {
+            self.tallies.disk_read.begin(&bytes, &apart);
         }
         if let Some((own, made)) = self.switches() {
-            self.tallies.voluntary.begin(&own);
-            self.tallies.involuntary.begin(&made);
+            self.tallies.voluntary.begin(&own, &[]);
+            self.tallies.involuntary.begin(&made, &[]);
         }
     }
 }

@@ -95,6 +95,8 @@ fn hand_on(gone: &Reading, next: &mut Reading) {
                 threads: gone.threads.max(next.threads),
                 proportional: gone.proportional.max(next.proportional),
                 gpu_bytes: gone.gpu_bytes.max(next.gpu_bytes),
+                other_models_bytes: gone.other_models_bytes.max(next.other_models_bytes),
+                unclear: gone.unclear || next.unclear,
                 ..if gone.bytes > next.bytes { gone } else { next }
             }),
             (gone, next) => next.or(gone),

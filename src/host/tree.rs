@@ -68,6 +68,10 @@ pub(super) struct Tree {
     /// A process that is never a part of it, nor what it starts: loadcmp itself, whoever started it.
     except: u32,
     members: BTreeMap<u32, Process>,
+    /// Processes under its roots that are somebody else's, with what they start: the roots of those parts, and all of them.
+    /// They are followed, so that their time isn't taken for their parent's when it takes them in.
+    apart: BTreeSet<u32>,
+    others: BTreeMap<u32, Process>,
     /// Ended members whose time no ancestor had taken in at the last reading: the nearest ancestor, and the time. It may
     /// have been read just before it did.
     waiting: Vec<(u32, u64)>,
@@ -82,26 +86,43 @@ impl Tree {
 
     /// Watches these and their descendants from this reading on: what they used before does not count.
     pub(super) fn take_in(&mut self, roots: &[u32], now: &Snapshot) {
-        let found = self.reach(roots.iter().copied(), now);
+        let (found, others) = self.divide(self.reach(roots.iter().copied(), now), now);
         for (pid, process) in found {
             self.members.entry(pid).or_insert(process);
         }
+        self.others.extend(others);
+    }
+
+    /// Leaves these and what they start out from now on, and none else.
+    pub(super) fn leave_apart(&mut self, these: BTreeSet<u32>) {
+        self.apart = these;
+    }
+
+    /// These that live and all their descendants now: number and start. With those that are apart.
+    pub(super) fn family(&self, roots: &[u32], now: &Snapshot) -> Vec<(u32, u64)> {
+        let known = self.members.iter().chain(&self.others);
+        let alive = known.filter(|(pid, process)| now.same(**pid, process.started).is_some());
+        let all = self.reach(alive.map(|(pid, _)| *pid).chain(roots.iter().copied()), now);
+        all.into_iter().map(|(pid, process)| (pid, process.started)).collect()
     }
 
     /// Takes a reading.
     pub(super) fn step(&mut self, now: &Snapshot) {
-        let before = std::mem::take(&mut self.members);
+        let mut before = std::mem::take(&mut self.members);
+        before.append(&mut self.others);
         let alive = before.iter().filter(|(pid, process)| now.same(**pid, process.started).is_some());
-        self.members = self.reach(alive.map(|(pid, _)| *pid), now);
+        (self.members, self.others) = self.divide(self.reach(alive.map(|(pid, _)| *pid), now), now);
         let mut taken_in = BTreeMap::new();
-        for (pid, process) in &self.members {
+        for (pid, process) in self.members.iter().chain(&self.others) {
+            let counted = self.members.contains_key(pid);
+            let (own, all) = if counted { (process.own, process.own + process.reaped) } else { (0, 0) };
             match before.get(pid).filter(|known| known.started == process.started) {
                 Some(known) => {
-                    self.used += process.own.saturating_sub(known.own);
+                    self.used += own.saturating_sub(known.own);
                     taken_in.insert(*pid, process.reaped.saturating_sub(known.reaped));
                 }
                 // Born since: all of its time is new.
-                None => self.used += process.own + process.reaped,
+                None => self.used += all,
             }
         }
         let mut ended: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
@@ -130,7 +151,9 @@ impl Tree {
                     self.waiting.push((ancestor, time));
                 }
             }
-            self.used += left;
+            if self.members.contains_key(&ancestor) {
+                self.used += left;
+            }
         }
     }
 
@@ -159,9 +182,26 @@ impl Tree {
         self.members.values().map(|process| process.pages).sum()
     }
 
+    /// The processes under its roots that are left out, with their numbers.
+    pub(super) fn others(&self) -> impl Iterator<Item = (u32, &Process)> {
+        self.others.iter().map(|(pid, process)| (*pid, process))
+    }
+
     /// Threads that they have.
     pub(super) fn threads(&self) -> u64 {
         self.members.values().map(|process| process.threads).sum()
+    }
+
+    /// What was reached, without and with only what is apart.
+    fn divide(
+        &self,
+        mut all: BTreeMap<u32, Process>,
+        now: &Snapshot,
+    ) -> (BTreeMap<u32, Process>, BTreeMap<u32, Process>) {
+        let roots: Vec<u32> = self.apart.iter().copied().filter(|pid| all.contains_key(pid)).collect();
+        let others = self.reach(roots.into_iter(), now);
+        all.retain(|pid, _| !others.contains_key(pid));
+        (all, others)
     }
 
     /// These and all their descendants.
@@ -244,6 +284,35 @@ mod tests {
         // The root went with it.
         let gone = watched(&[5], &[&begin, &worked, &[]]);
         assert_eq!((gone.used(), gone.alive()), (70, false));
+    }
+
+    #[test]
+    fn what_is_apart_is_nobodys_while_it_lives_and_when_its_parent_takes_it_in() {
+        // 6 is the model's, 7 another's with a child 8.
+        let all = |own: u64, reaped: u64, a: u64, b: u64| {
+            vec![(5, process(1, own, reaped)), (6, process(5, a, 0)), (7, process(5, b, 0)), (8, process(7, b, 0))]
+        };
+        let mut tree = Tree::new(999);
+        tree.leave_apart(BTreeSet::from([7]));
+        tree.take_in(&[5], &table(&all(0, 0, 0, 100)));
+        assert_eq!(tree.family(&[5], &table(&all(0, 0, 0, 0))).len(), 4);
+        tree.step(&table(&all(1, 0, 10, 500)));
+        assert_eq!((tree.used(), tree.pages(), tree.threads()), (11, 6, 4));
+        assert_eq!(tree.others().map(|(pid, _)| pid).collect::<Vec<_>>(), [7, 8]);
+        // Both are ended and waited for: 2 ticks of theirs after their last reading can't be told from the parent's.
+        tree.step(&table(&[(5, process(1, 1, 1002)), (6, process(5, 12, 0))]));
+        assert_eq!(tree.used(), 15);
+        // One that comes later and is apart from its birth, and one that is not.
+        tree.leave_apart(BTreeSet::from([9]));
+        let born = [(5, process(1, 1, 1002)), (6, process(5, 12, 0)), (9, process(5, 70, 0)), (10, process(5, 3, 0))];
+        tree.step(&table(&born));
+        assert_eq!(tree.used(), 18);
+        // What was apart is not from now on: what it used before stays away.
+        tree.leave_apart(BTreeSet::new());
+        let mut now = born;
+        now[2].1.own = 75;
+        tree.step(&table(&now));
+        assert_eq!((tree.used(), tree.others().count()), (23, 0));
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub struct Usage {
     pub stolen_cores: Option<f64>,
     /// Bytes swapped in and out (host).
     pub swapped_bytes: Option<u64>,
+    /// Memory of a target's server that serves other models, in bytes: it is in no other figure of the target's.
+    pub other_models_bytes: Option<u64>,
 }
 
 /// A growing value with when it was told last.
@@ -167,6 +169,7 @@ impl Rows {
                 voluntary_switches: told.voluntary.growth(t_s, counts.voluntary),
                 involuntary_switches: told.involuntary.growth(t_s, counts.involuntary),
                 gpu_memory_bytes: held.gpu_bytes,
+                other_models_bytes: held.other_models_bytes,
                 ..named(name)
             });
         }

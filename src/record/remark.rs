@@ -17,11 +17,15 @@ pub enum Remark {
     BadVector,
     /// A vector is all zeros: it has no direction.
     ZeroVector,
+    /// A schema was asked for, and the answer is not the JSON that it allows.
+    OutOfSchema,
+    /// The answer repeats the nonce that its prompt began with.
+    NonceRepeated,
 }
 
 impl Remark {
     /// Every remark, in the order of their bits.
-    pub const ALL: [Remark; 7] = [
+    pub const ALL: [Remark; 9] = [
         Remark::NoStream,
         Remark::NoEnd,
         Remark::BadCount,
@@ -29,6 +33,8 @@ impl Remark {
         Remark::OpenThought,
         Remark::BadVector,
         Remark::ZeroVector,
+        Remark::OutOfSchema,
+        Remark::NonceRepeated,
     ];
 
     /// The word in `samples.csv`.
@@ -41,6 +47,8 @@ impl Remark {
             Remark::OpenThought => "open_thought",
             Remark::BadVector => "bad_vector",
             Remark::ZeroVector => "zero_vector",
+            Remark::OutOfSchema => "out_of_schema",
+            Remark::NonceRepeated => "nonce_repeated",
         }
     }
 }

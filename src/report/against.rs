@@ -1,7 +1,7 @@
 //! A run beside its baseline, and its gates judged.
 
 use super::beside::{Pair, matched, pairs};
-use super::likeness::{Unlike, unlike_setups};
+use super::setup::{Unlike, unlike_setups};
 use super::{Report, Status};
 use crate::audit::Finding;
 use crate::gate::{self, Judged, Past, Spoilt};
@@ -67,11 +67,11 @@ impl Against {
 impl Report {
     /// Judges a gate that isn't the scenario's own; once for each target where it names none.
     pub fn judge_gate(&self, gate: &Gate, past: Option<&Report>) -> Vec<Judged> {
-        gate::judge_one(gate, &self.evidence(&self.spoilt(), past))
+        gate::judge_one(gate, &self.evidence(&self.gates_spoilt(), past))
     }
 
     /// What doesn't follow from the run, and why.
-    fn spoilt(&self) -> Spoilt {
+    fn gates_spoilt(&self) -> Spoilt {
         if self.status != Status::Complete {
             return Spoilt::Run("the run was interrupted".to_owned());
         }
@@ -105,7 +105,7 @@ impl Report {
     pub fn hold(&mut self, kept: Option<(Against, &Report)>) {
         if !self.plan.gates.is_empty() {
             let past = kept.as_ref().map(|(_, kept)| *kept);
-            self.judgement = Some(gate::judge(&self.evidence(&self.spoilt(), past)));
+            self.judgement = Some(gate::judge(&self.evidence(&self.gates_spoilt(), past)));
         }
         self.files = super::files(&self.plan, kept.is_some()).into_iter().map(|(name, _)| name.to_owned()).collect();
         self.baseline = kept.map(|(against, _)| Box::new(against));

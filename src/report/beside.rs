@@ -1,7 +1,7 @@
 //! Two runs beside each other: of two result directories (`loadcmp compare`), or the two of an interference measurement.
 
 use super::floors::{apart_words, resolve, words};
-use super::likeness::{Unlike, told_differences, unlike_targets, unlike_workloads};
+use super::setup::{Difference, Kind, Unlike, differences, of_targets, unlike_workloads};
 use super::{Report, SCHEMA_VERSION, Status, TOOL};
 use crate::host::{Floor, least_difference_us};
 use crate::stats::{Comparison, compare_summaries};
@@ -102,7 +102,7 @@ impl Beside {
         };
         let mut unmatched = alone(a, first.0, matched.iter().map(|m| m.0).collect());
         unmatched.extend(alone(b, second.0, matched.iter().map(|m| m.1).collect()));
-        let mut unlike = told_differences(a, b);
+        let mut unlike = of_runs(a, b);
         if relation == Relation::Interference {
             unlike.retain(|u| u.what != "order");
         }
@@ -131,6 +131,21 @@ impl Beside {
     }
 }
 
+/// What else to know of two runs before their figures are compared: none of it stops a comparison. Targets are told beside
+/// their figures, or as ones that nothing stands beside.
+fn of_runs(a: &Report, b: &Report) -> Vec<Unlike> {
+    let all = differences((&a.plan, &a.machine, &a.tool), (&b.plan, &b.machine, &b.tool));
+    let of_run = |one: &Difference| one.target.is_none() && one.kind != Kind::Asked && one.unlike.what != "targets";
+    all.into_iter().filter(of_run).map(|one| one.unlike).collect()
+}
+
+/// What two targets of two runs differ in.
+fn targets_unlike((a, i): (&Report, usize), (b, j): (&Report, usize)) -> Vec<Unlike> {
+    let sides = a.plan.targets.get(i).zip(b.plan.targets.get(j));
+    let all = sides.map(|(first, second)| of_targets((&a.plan, first), (&b.plan, second))).unwrap_or_default();
+    all.into_iter().map(|one| one.unlike).collect()
+}
+
 /// The targets of two runs beside each other, by the positions that [`matched`] tells.
 pub(super) fn pairs(a: &Report, b: &Report, matched: &[(usize, usize)]) -> Vec<Pair> {
     let elsewhere = a.machine.unlike(&b.machine).is_some();
@@ -149,7 +164,7 @@ pub(super) fn pairs(a: &Report, b: &Report, matched: &[(usize, usize)]) -> Vec<P
             first_floor,
             second_floor,
             least_difference_us,
-            unlike: unlike_targets((a, i), (b, j)),
+            unlike: targets_unlike((a, i), (b, j)),
         }
     };
     matched.iter().map(pair).collect()

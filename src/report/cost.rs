@@ -131,7 +131,7 @@ mod tests {
             gpu_peak_bytes: Some(1 << 20),
             energy_j: Some(100.0),
             gpu_energy_j: Some(300.0),
-            published: false,
+            ..Used::default()
         };
         let all = told(&target(Some(400.0)), &used, Some(1 << 29));
         let value = |metric: &str| all.iter().find(|(name, _)| name == metric).unwrap().1;

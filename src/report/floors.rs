@@ -21,7 +21,7 @@ pub(super) fn resolve<'a>(
     comparisons: &mut [Comparison],
     floors: impl Fn(&Comparison) -> Option<(&'a Floor, &'a Floor)>,
 ) {
-    for c in comparisons.iter_mut().filter(|c| c.verdict != Verdict::NotShown) {
+    for c in comparisons.iter_mut().filter(|c| matches!(c.verdict, Verdict::Better | Verdict::Worse)) {
         let least = floors(c).and_then(|(a, b)| least_us(&c.metric, a, b));
         if let Some(least) = least.filter(|least| c.closer_than(*least)) {
             // The same words for each metric: a table tells them once.

@@ -111,6 +111,10 @@ pub fn summed(report: &mut Report, matches: &Matches) {
 
 /// Why a respect takes no part; `values` are the targets' own in it.
 fn left_out(report: &Report, metric: &str, values: &[Option<f64>]) -> Option<String> {
+    let stand_in = report.targets.iter().find(|target| target.stand_in);
+    if let Some(stand_in) = stand_in.filter(|_| !report.targets.iter().all(|target| target.stand_in)) {
+        return Some(format!("not compared: `{}` is a stand-in", stand_in.name));
+    }
     let lacking: Vec<&str> =
         report.targets.iter().zip(values).filter(|(_, value)| value.is_none()).map(|(t, _)| t.name.as_str()).collect();
     if !lacking.is_empty() {

@@ -1,6 +1,6 @@
 //! `manifest.json`: everything about a run that its samples don't tell, so that it can be told again from its directory.
 
-use super::{ColdRun, SCHEMA_VERSION, TOOL, pretty, replace};
+use super::{Cause, ColdRun, SCHEMA_VERSION, TOOL, pretty, replace};
 use crate::drive::Window;
 use crate::host::{Conditions, Facts, Floor, Probe};
 use crate::scenario::plan::Plan;
@@ -37,6 +37,9 @@ pub struct Manifest {
     pub ended: Option<String>,
     /// How far it got.
     pub status: Status,
+    /// Why it was stopped early; `None` where it wasn't, or where nobody could say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     /// The scenario's seed.
     pub seed: u64,
     /// Hash of the workload: 64 hex digits.
@@ -63,8 +66,9 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The manifest of a run that begins at `started` (UTC, RFC 3339).
-    pub fn begin(plan: Plan, machine: Facts, started: String) -> Self {
+    /// The manifest of a run that begins at `started` (UTC, RFC 3339). Of the plan it has what may be told.
+    pub fn begin(plan: &Plan, machine: Facts, started: String) -> Self {
+        let plan = plan.told();
         Self {
             schema_version: SCHEMA_VERSION,
             tool: TOOL.to_owned(),
@@ -72,6 +76,7 @@ impl Manifest {
             started,
             ended: None,
             status: Status::Running,
+            cause: None,
             seed: plan.seed,
             workload_hash: plan.workload.hash.clone(),
             windows: Vec::new(),

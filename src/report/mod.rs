@@ -11,11 +11,12 @@ mod file;
 mod floors;
 pub mod front;
 mod levels;
-mod likeness;
 mod manifest;
 mod schema;
+mod setup;
 mod soak;
 pub mod sweep;
+mod unfinished;
 mod watching;
 pub mod words;
 
@@ -25,10 +26,11 @@ pub use beside::{Beside, Pair, Relation, Side};
 pub use cold::ColdRun;
 pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
-pub use likeness::{Unlike, length, unlike_plans, unlike_setups, unlike_workloads};
 pub use manifest::{Manifest, Status};
 pub use schema::schema;
+pub use setup::{Difference, Kind, Unlike, differences, length, unlike_setups};
 pub use soak::{Drifted, Soak, SoakedTarget};
+pub use unfinished::{Cause, Unfinished};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
 use crate::gate::Judgement;
@@ -91,6 +93,9 @@ pub struct Report {
     pub ended: Option<String>,
     /// Whether it ran to its end.
     pub status: Status,
+    /// Why it didn't, and how far it got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfinished: Option<Unfinished>,
     /// The metric that was declared the main one beforehand: the others are to be read beside it.
     pub primary: String,
     /// Reasons to read it with care, or not at all: the gravest first.
@@ -153,6 +158,7 @@ impl Report {
                 Status::Running => Status::Interrupted,
                 status => status,
             },
+            unfinished: None,
             primary: String::new(),
             findings: Vec::new(),
             targets: folded.targets,
@@ -194,9 +200,14 @@ impl Report {
             floor(c.target).zip(floor(c.reference))
         });
         report.primary = report.main_metric().to_owned();
+        if report.status != Status::Complete {
+            let killed = || if manifest.ended.is_none() { Cause::Killed } else { Cause::Signal };
+            let cause = manifest.cause.clone().unwrap_or_else(killed);
+            report.unfinished = Some(Unfinished::new(cause, &report.plan, &report.targets));
+        }
         report.findings = audit(&Evidence {
             plan: &report.plan,
-            complete: report.status == Status::Complete,
+            unfinished: report.unfinished.as_ref().map(|unfinished| unfinished.sentence.as_str()),
             targets: &report.targets,
             comparisons: &report.comparisons,
             gathered,
@@ -226,6 +237,11 @@ impl Report {
     /// The findings of a severity.
     pub fn found(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |finding| finding.severity == severity)
+    }
+
+    /// What makes the comparison worthless, but for that it is unfinished, which is told apart and first.
+    pub fn spoilt(&self) -> impl Iterator<Item = &Finding> {
+        self.found(Severity::Invalid).filter(|finding| self.unfinished.is_none() || finding.id != "interrupted")
     }
 
     /// Why the comparison is worthless, if it is.
@@ -282,6 +298,7 @@ pub(crate) mod fixture {
             started: "2026-11-21T01:02:03Z".to_owned(),
             ended: Some("2026-11-21T01:02:26Z".to_owned()),
             status: Status::Complete,
+            cause: None,
             seed: plan.seed,
             workload_hash: plan.workload.hash.clone(),
             windows: (0..plan.targets.len()).map(measured).collect(),

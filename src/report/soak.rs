@@ -113,12 +113,13 @@ impl Report {
     pub fn soak_words(&self) -> Vec<String> {
         let Some(soak) = &self.soak else { return Vec::new() };
         let mut words = Vec::new();
-        for (target, soaked) in self.targets.iter().zip(&soak.targets) {
+        for ((target, soaked), plan) in self.targets.iter().zip(&soak.targets).zip(&self.plan.targets) {
             let memory = match (&soaked.memory, soaked.needs_s) {
                 (Some(growth), _) => {
                     let requests = soaked.memory_per_1000.filter(|_| growth.course == Course::Grows);
                     let requests = requests.map(|bytes| format!(", {} for each 1,000 requests", size(bytes)));
-                    memory_words(growth, &requests.unwrap_or_default())
+                    let cache = plan.host_prompt_cache().filter(|_| growth.course == Course::Grows);
+                    memory_words(growth, &requests.unwrap_or_default(), cache.as_deref())
                 }
                 (None, Some(seconds)) => {
                     format!("whether memory leaks is not shown: it takes {} of watching", human::time(seconds * 1e6))
@@ -132,7 +133,7 @@ impl Report {
             }
         }
         if let Some(own) = &soak.own {
-            words.push(format!("loadcmp itself: {}.", memory_words(own, "")));
+            words.push(format!("loadcmp itself: {}.", memory_words(own, "", None)));
         }
         if let Some(told) = &soak.frequency {
             let levels = format!("{:.0} MHz at first, {:.0} MHz at last", told.from, told.to);
@@ -155,11 +156,16 @@ fn size(bytes: f64) -> String {
     }
 }
 
-fn memory_words(growth: &Growth, more: &str) -> String {
+/// `cache` is how large a cache of prompts may grow that this may be, and no leak.
+fn memory_words(growth: &Growth, more: &str, cache: Option<&str>) -> String {
     let levels = format!("memory {} at first, {} at last", size(growth.from), size(growth.to));
     let slope =
         format!("{} an hour (95 % interval {} to {})", size(growth.per_hour), size(growth.low), size(growth.high));
     match growth.course {
+        Course::Grows if let Some(cache) = cache => format!(
+            "memory grows, and whether it leaks is not shown: llama.cpp keeps earlier prompts in memory, {cache} \
+             (`--cache-ram 0` or LLAMA_ARG_CACHE_RAM=0 turns it off): {levels}, {slope}{more}"
+        ),
         Course::Grows => format!("a leak is shown, or a cache that isn't full yet: {levels}, {slope}{more}"),
         Course::Settles => format!("no leak shown: it grew, and went on ever less ({levels}; {slope})"),
         Course::NotShown if growth.high > 0.0 => {
@@ -269,6 +275,16 @@ mod tests {
         let row = soak.targets[0].row().unwrap();
         assert!((row.mean.unwrap() / MIB as f64 - 30.0).abs() < 1.0 && row.low < row.mean && row.mean < row.high);
         assert_eq!((row.metric.as_str(), row.unit.as_str()), ("memory_growth", "bytes/h"));
+    }
+
+    #[test]
+    fn a_cache_of_prompts_that_may_still_grow_is_no_leak() {
+        let mut report = soaked();
+        report.plan.targets[0].facts.set("cache_ram_mib", "8192", "default");
+        let words = report.soak_words().remove(0);
+        assert!(words.contains("up to 8192 MiB (`--cache-ram 0`") && !words.contains("a leak is shown"), "{words}");
+        report.plan.targets[0].facts.set("cache_ram_mib", "0", "command line");
+        assert!(report.soak_words().remove(0).contains("a leak is shown"), "there is no such cache");
     }
 
     #[test]

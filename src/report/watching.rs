@@ -37,6 +37,12 @@ impl Report {
         if !published.is_empty() {
             words.push_str(&format!(" The figures of {} are what it published of itself.", published.join(", ")));
         }
+        for (target, used) in self.targets.iter().zip(&conditions.targets) {
+            if let Some(bytes) = used.other_models_bytes.filter(|bytes| *bytes > 0) {
+                let (label, bytes) = (target.label(), crate::audit::human::bytes(bytes));
+                words.push_str(&format!(" Other models of {label}'s server: {bytes} at most, not counted."));
+            }
+        }
         let mut missing = Vec::new();
         let unseen: Vec<_> = self
             .targets

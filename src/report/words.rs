@@ -13,7 +13,9 @@ impl Report {
         if main.is_empty() {
             return self.targets.iter().map(|target| self.lone(target)).collect();
         }
-        main.into_iter().map(|c| self.sentence(c)).collect()
+        let mut told: Vec<String> = main.into_iter().map(|c| self.sentence(c)).collect();
+        told.dedup();
+        told
     }
 
     fn lone(&self, target: &crate::stats::TargetSummary) -> String {
@@ -32,6 +34,9 @@ impl Report {
 
     /// What a comparison says.
     pub fn sentence(&self, c: &Comparison) -> String {
+        if c.verdict == Verdict::NotCompared {
+            return format!("Not compared: {}.", c.reason.as_deref().unwrap_or("a stand-in beside a real engine"));
+        }
         let name = |at: usize| self.targets.get(at).map(|t| t.label()).unwrap_or_default();
         let (target, reference, metric) = (name(c.target), name(c.reference), metric_words(&c.metric));
         let (Some(a), Some(b)) = (c.target_value, c.reference_value) else {
@@ -42,7 +47,7 @@ impl Report {
         match (c.verdict, &c.reason) {
             (Verdict::Better, _) => format!("{target} is better than {reference} in {metric}: {values}{ratio}."),
             (Verdict::Worse, _) => format!("{target} is worse than {reference} in {metric}: {values}{ratio}."),
-            (Verdict::NotShown, reason) => format!(
+            (Verdict::NotShown | Verdict::NotCompared, reason) => format!(
                 "Whether {target} or {reference} is better in {metric} is not shown: {values}{ratio}; {}.{}",
                 reason.as_deref().unwrap_or("no reason is known"),
                 self.longer_words(c)

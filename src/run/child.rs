@@ -2,12 +2,12 @@
 //!
 //! A process of its own, so that it takes no turn of the generator's thread, and its cost is not the generator's.
 
+use super::guard::Start;
+use super::guarded::Guarded;
 use crate::scenario::{Scenario, TargetSpec, Task};
 use crate::workload::Item;
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Longest a stand-in may take to say where it listens.
@@ -32,8 +32,12 @@ const TIMING: [&str; 12] = [
 
 /// A running stand-in; it ends when this is dropped.
 pub(super) struct StandIn {
-    child: Child,
-    url: String,
+    /// The target whose place it takes.
+    name: String,
+    // Before the folder: nothing is removed under a process that runs.
+    guarded: Guarded,
+    /// Where it listens: its HTTP wires, and the same over TLS where that was asked for.
+    urls: Vec<String>,
     socket: Option<PathBuf>,
     // Holds the socket and the labels.
     _files: tempfile::TempDir,
@@ -50,39 +54,34 @@ impl StandIn {
     ) -> Result<Self, String> {
         let words = |what: &str| format!("no stand-in for `{name}`: {what}");
         let files = tempfile::tempdir().map_err(|error| words(&error.to_string()))?;
-        let program = std::env::current_exe().map_err(|error| words(&error.to_string()))?;
-        let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"]).args(TIMING);
-        command.args(["--seed", &(scenario.seed.wrapping_add(number)).to_string()]);
+        let mut args: Vec<String> = TIMING.map(str::to_owned).to_vec();
+        args.extend(["--seed".to_owned(), scenario.seed.wrapping_add(number).to_string()]);
         let socket = matches!(spec, TargetSpec::GgCore(_)).then(|| files.path().join("standin.sock"));
         if let Some(socket) = &socket {
-            command.arg("--socket").arg(socket);
+            args.extend(["--socket".to_owned(), socket.display().to_string()]);
         }
         if scenario.task == Task::Classify {
             let path = files.path().join("labels.csv");
             write_labels(&path, items, &scenario.workload.labels).map_err(|error| words(&error.to_string()))?;
-            command.arg("--labels").arg(path);
+            args.extend(["--labels".to_owned(), path.display().to_string()]);
         }
-        if let TargetSpec::GgCore(gg_core) = spec {
-            // In its environment, as the real server's; the scenario's need not be what ours holds.
-            command.env("CORE_AUTH_TOKEN", gg_core.token.expose());
-        }
-        Self::launch(command, files, socket).await.map_err(|why| words(&why))
+        // In its environment, as the real server's; the scenario's need not be what ours holds.
+        let token = if let TargetSpec::GgCore(gg_core) = spec { Some(gg_core.token.expose()) } else { None };
+        Self::launch((name, token), args, files, socket).await.map_err(|why| words(&why))
     }
 
     /// Starts one that is told everything here: a null server for a calibration. It serves every wire it can.
     pub(super) async fn null(args: &[&str]) -> Result<Self, String> {
         let words = |what: &str| format!("no null server: {what}");
         let files = tempfile::tempdir().map_err(|error| words(&error.to_string()))?;
-        let program = std::env::current_exe().map_err(|error| words(&error.to_string()))?;
-        let mut command = Command::new(program);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"]).args(args);
-        command.env_remove("CORE_AUTH_TOKEN");
+        let mut args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        args.extend(["--tls-listen", "127.0.0.1:0"].map(str::to_owned));
         let socket = cfg!(unix).then(|| files.path().join("null.sock"));
         if let Some(socket) = &socket {
-            command.arg("--socket").arg(socket).arg("--http-socket").arg(http_socket(socket));
+            let http = http_socket(socket).display().to_string();
+            args.extend(["--socket".to_owned(), socket.display().to_string(), "--http-socket".to_owned(), http]);
         }
-        Self::launch(command, files, socket).await.map_err(|why| words(&why))
+        Self::launch(("null server", Some("")), args, files, socket).await.map_err(|why| words(&why))
     }
 
     /// Where a null server's HTTP wires answer on a Unix socket.
@@ -90,34 +89,61 @@ impl StandIn {
         self.socket.as_deref().map(http_socket)
     }
 
-    /// Runs the command and waits for the line that says where it listens: on a thread for what blocks, so that the runtime
-    /// goes on, and with it whoever wants to end the run.
-    async fn launch(command: Command, files: tempfile::TempDir, socket: Option<PathBuf>) -> Result<Self, String> {
-        let launched = tokio::task::spawn_blocking(move || Self::launch_now(command, files, socket)).await;
-        launched.unwrap_or_else(|error| Err(error.to_string()))
+    /// Runs `loadcmp serve` and waits for the line that says where it listens. A token that is none is taken away.
+    async fn launch(
+        (name, token): (&str, Option<&str>),
+        args: Vec<String>,
+        files: tempfile::TempDir,
+        socket: Option<PathBuf>,
+    ) -> Result<Self, String> {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let mut words = vec![program.display().to_string()];
+        // Without its guard it ends, too.
+        words.extend(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"].map(str::to_owned));
+        words.extend(args);
+        let tls = words.iter().any(|word| word == "--tls-listen");
+        let listen_for: Vec<String> =
+            ["http://", "https://"].map(str::to_owned).into_iter().take(1 + usize::from(tls)).collect();
+        let (lines, remove) = (listen_for.clone(), Some(files.path().to_owned()));
+        let start = Start { words, listen_for, holds_stdin: true, remove, ..Start::default() };
+        let mut guarded = Guarded::start(start, |command| {
+            match token {
+                Some("") => command.env_remove("CORE_AUTH_TOKEN"),
+                Some(token) => command.env("CORE_AUTH_TOKEN", token),
+                None => command,
+            };
+        })?;
+        let mut urls = Vec::new();
+        for scheme in lines {
+            let line = tokio::time::timeout(PATIENCE, guarded.line()).await;
+            let line = line.unwrap_or_else(|_| Err("it did not say where it listens".to_owned()))?;
+            urls.push(line.find(&scheme).and_then(|at| line.get(at..)).unwrap_or_default().trim().to_owned());
+        }
+        Ok(Self { name: name.to_owned(), guarded, urls, socket, _files: files })
     }
 
-    fn launch_now(mut command: Command, files: tempfile::TempDir, socket: Option<PathBuf>) -> Result<Self, String> {
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child = child.map_err(|error| error.to_string())?;
-        let heard = listen(&mut child);
-        match heard {
-            Some(url) => Ok(Self { child, url, socket, _files: files }),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                Err("it did not say where it listens".to_owned())
-            }
-        }
+    /// What it writes belongs into a folder of results.
+    pub(super) fn log_into(&mut self, dir: &Path) {
+        self.guarded.log_to(&super::guarded::log_path(dir, &self.name, ""));
+    }
+
+    /// Tells it to end; it is waited for where this is dropped.
+    pub(super) fn let_go(&mut self) {
+        self.guarded.let_go();
     }
 
     /// Where its HTTP wires answer.
     pub(super) fn url(&self) -> &str {
-        &self.url
+        self.urls.first().map_or("", String::as_str)
+    }
+
+    /// The same over TLS; a null server has them.
+    pub(super) fn tls_url(&self) -> Option<&str> {
+        self.urls.get(1).map(String::as_str)
     }
 
     /// Its GG-CORE socket, where it has one.
-    pub(super) fn socket(&self) -> Option<&std::path::Path> {
+    pub(super) fn socket(&self) -> Option<&Path> {
         self.socket.as_deref()
     }
 
@@ -126,11 +152,11 @@ impl StandIn {
         let mut spec = spec.clone();
         match &mut spec {
             TargetSpec::Ollama(ollama) => {
-                ollama.url.clone_from(&self.url);
+                self.url().clone_into(&mut ollama.url);
                 ollama.model = "auto".to_owned();
             }
             TargetSpec::OpenAi(openai) => {
-                openai.url.clone_from(&self.url);
+                self.url().clone_into(&mut openai.url);
                 openai.model = "auto".to_owned();
             }
             TargetSpec::GgCore(gg_core) => {
@@ -145,35 +171,13 @@ impl StandIn {
     }
 }
 
-impl Drop for StandIn {
-    fn drop(&mut self) {
-        // Its standard input closes with the child's handle, too: it would end by itself even if this were never run.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// The socket of HTTP beside that of GG-CORE's wire.
-fn http_socket(socket: &std::path::Path) -> PathBuf {
+fn http_socket(socket: &Path) -> PathBuf {
     socket.with_file_name("http.sock")
 }
 
-/// Waits for the line that says where it listens, and keeps its standard error empty from then on.
-fn listen(child: &mut Child) -> Option<String> {
-    let stderr = child.stderr.take()?;
-    let (tell, told) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-            if let Some(at) = line.find("http://") {
-                let _ = tell.send(line[at..].trim().to_owned());
-            }
-        }
-    });
-    told.recv_timeout(PATIENCE).ok()
-}
-
 /// The right label of each prompt, for a stand-in that is to know some of them.
-fn write_labels(path: &std::path::Path, items: &[Item], labels: &[String]) -> std::io::Result<()> {
+fn write_labels(path: &Path, items: &[Item], labels: &[String]) -> std::io::Result<()> {
     let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
     writeln!(file, "text,label")?;
     for item in items {
@@ -182,37 +186,4 @@ fn write_labels(path: &std::path::Path, items: &[Item], labels: &[String]) -> st
         }
     }
     file.flush()
-}
-
-#[cfg(unix)]
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-    // One thread: a wait that blocked it would stop the clock, too.
-    #[tokio::test(flavor = "current_thread")]
-    async fn the_runtime_goes_on_while_a_stand_in_starts() {
-        let ticks = AtomicU32::new(0);
-        let mut command = Command::new("sh");
-        // It says where it listens when the clock has ticked, or gives up.
-        let folder = tempfile::tempdir().unwrap();
-        let ticked = folder.path().join("ticked");
-        let script = "while ! [ -e \"$0\" ]; do sleep 0.02; done; echo at http://here >&2; sleep 30";
-        command.args(["-c", script]).arg(&ticked);
-        let clock = async {
-            loop {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-                if ticks.fetch_add(1, Relaxed) == 5 {
-                    std::fs::write(&ticked, "").unwrap();
-                }
-            }
-        };
-        let launched = tokio::select! {
-            launched = StandIn::launch(command, tempfile::tempdir().unwrap(), None) => launched,
-            () = clock => unreachable!(),
-        };
-        assert_eq!(launched.map(|one| one.url().to_owned()), Ok("http://here".to_owned()));
-        assert!(ticks.load(Relaxed) > 5);
-    }
 }

@@ -1,43 +1,98 @@
 //! Cold starts before the load: each target's model is let go, or its engine started anew, and asked at once; so often
 //! that it makes a distribution.
 
+use super::guard::Start;
+use super::guarded::{Guarded, log_path};
 use super::started::answering;
 use super::{lock, tell};
 use crate::drive::{LaneSetup, cold_request};
 use crate::record::{FIRST_REQUESTS, Nanos};
 use crate::report::{ColdRun, Manifest};
-use crate::scenario::ColdStartSpec;
 use crate::scenario::plan::TargetPlan;
+use crate::scenario::{ColdStartSpec, scrubbed};
 use crate::target::Target;
 use crate::target::discover::{answers, can_unload, unload};
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::process::Command;
 
 /// Longest time a command may take to come back.
 const COMMAND: Duration = Duration::from_secs(60);
 /// Between two looks whether it does: what it is found ready by is as fine as this.
 const LOOK: Duration = Duration::from_millis(10);
+/// How long what is under way when the run is interrupted has to end.
+const LAST: Duration = Duration::from_secs(1);
+
+/// What `cold_start.restart`'s commands left running in the place of engines that the run had started: it ends when this is
+/// dropped. An engine that was there before the run is there after it.
+pub(super) struct Restarted {
+    dir: PathBuf,
+    /// The targets whose engines the run had started.
+    own: Vec<String>,
+    all: Vec<Guarded>,
+}
+
+impl Restarted {
+    /// `own` = the targets whose engines the run has started; `dir` = its results.
+    pub(super) fn new(dir: &Path, own: &[String]) -> Self {
+        Self { dir: dir.to_owned(), own: own.to_vec(), all: Vec::new() }
+    }
+
+    /// Runs a target's command to its end.
+    async fn command(&mut self, target: &str, words: &[String]) -> Result<(), String> {
+        let own = self.own.iter().any(|name| name == target);
+        let log = Some(log_path(&self.dir, target, ".restart"));
+        let mut guarded =
+            Guarded::start(Start { words: words.to_vec(), log, leave: !own, ..Start::default() }, |_| {})?;
+        let program = words.first().map_or("", String::as_str);
+        match tokio::time::timeout(COMMAND, guarded.ended()).await {
+            Ok(Ok(ended)) if ended.well => {
+                if own {
+                    self.all.push(guarded);
+                }
+                Ok(())
+            }
+            Ok(Ok(ended)) => Err(format!("`{program}` ended with {}{}", ended.how, ended.last_words())),
+            Ok(Err(why)) => Err(why),
+            Err(_) => Err(format!("`{program}` didn't come back within {} s", COMMAND.as_secs())),
+        }
+    }
+}
+
+impl Drop for Restarted {
+    fn drop(&mut self) {
+        self.all.iter_mut().for_each(Guarded::let_go);
+    }
+}
 
 /// Makes the cold starts that the plan asks for, one target after another, and keeps them in the manifest. When the run is
-/// interrupted, nothing is waited for any more, and what was in flight has its row.
+/// interrupted, nothing is waited for any more.
 pub(super) async fn cold_starts(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
     manifest: &Mutex<Manifest>,
+    restarted: &mut Restarted,
     say: impl Fn(String),
 ) {
-    let all = all(setup, targets, manifest, say);
-    tokio::pin!(all);
+    let made = all(setup, targets, manifest, restarted, say);
+    tokio::pin!(made);
     tokio::select! {
-        () = &mut all => return,
-        () = setup.stop.heard() => setup.stop.abort(),
+        () = &mut made => {}
+        () = setup.stop.heard() => {
+            setup.stop.abort();
+            // The row of the one in flight is written yet; an engine that is being started is let go.
+            let _ = tokio::time::timeout(LAST, made).await;
+        }
     }
-    all.await;
 }
 
-async fn all(setup: &LaneSetup, targets: &[Arc<Target>], manifest: &Mutex<Manifest>, say: impl Fn(String)) {
+async fn all(
+    setup: &LaneSetup,
+    targets: &[Arc<Target>],
+    manifest: &Mutex<Manifest>,
+    restarted: &mut Restarted,
+    say: impl Fn(String),
+) {
     let Some(spec) = setup.plan.cold_start.clone() else { return };
     for (number, (target, plan)) in targets.iter().zip(&setup.plan.targets).enumerate() {
         for repeat in 1..=spec.repeats {
@@ -45,12 +100,9 @@ async fn all(setup: &LaneSetup, targets: &[Arc<Target>], manifest: &Mutex<Manife
                 return;
             }
             say(format!("{}: cold start {repeat} of {}", plan.name, spec.repeats));
-            let run = once(setup, target, (number, plan), &spec, repeat).await;
+            let run = once(setup, target, (number, plan), (&spec, repeat), restarted).await;
             let failed = run.error.clone();
             lock(manifest).cold_starts.push(run);
-            if setup.stop.stopped() {
-                return;
-            }
             if let Some(why) = failed {
                 // What failed once would most likely fail again, and each time for minutes.
                 tell(format_args!("loadcmp: no cold start of `{}`: {why}", plan.name));
@@ -64,17 +116,13 @@ async fn once(
     setup: &LaneSetup,
     target: &Arc<Target>,
     (number, plan): (usize, &TargetPlan),
-    spec: &ColdStartSpec,
-    repeat: u32,
+    (spec, repeat): (&ColdStartSpec, u32),
+    restarted: &mut Restarted,
 ) -> ColdRun {
     let mut run = ColdRun { target: number, repeat, ..ColdRun::default() };
-    let begun = tokio::select! {
-        begun = started(setup, plan, spec) => begun,
-        () = setup.stop.aborted() => Err("interrupted".to_owned()),
-    };
-    let begun = match begun {
+    let begun = match started(setup, plan, spec, restarted).await {
         Ok(begun) => begun,
-        Err(why) => return ColdRun { error: Some(why), ..run },
+        Err(why) => return ColdRun { error: Some(scrubbed(why)), ..run },
     };
     let sample = cold_request(setup, target, number, FIRST_REQUESTS + u64::from(repeat)).await;
     let since = |at: Option<Nanos>| at.map(|at| at.since(begun.at).micros());
@@ -96,7 +144,12 @@ struct Begun {
     ready: Option<Nanos>,
 }
 
-async fn started(setup: &LaneSetup, plan: &TargetPlan, spec: &ColdStartSpec) -> Result<Begun, String> {
+async fn started(
+    setup: &LaneSetup,
+    plan: &TargetPlan,
+    spec: &ColdStartSpec,
+    restarted: &mut Restarted,
+) -> Result<Begun, String> {
     let Some(words) = spec.restart.get(&plan.name) else {
         if !can_unload(plan) {
             return Err("it can't unload its model by request; `cold_start.restart` names a command".to_owned());
@@ -105,21 +158,10 @@ async fn started(setup: &LaneSetup, plan: &TargetPlan, spec: &ColdStartSpec) -> 
         return Ok(Begun { at: setup.clock.now(), ready: None });
     };
     let at = setup.clock.now();
-    command(words).await?;
-    answering(LOOK, async || Ok(answers(plan, setup.plan.task).await)).await?;
-    Ok(Begun { at, ready: Some(setup.clock.now()) })
-}
-
-/// Runs a command to its end. What it prints is let go: a report is no place for it.
-async fn command(words: &[String]) -> Result<(), String> {
-    let Some((program, rest)) = words.split_first() else { return Err("its command has no words".to_owned()) };
-    let mut command = Command::new(program);
-    command.args(rest).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let status = tokio::time::timeout(COMMAND, command.status()).await;
-    match status {
-        Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(format!("`{program}` ended with {status}")),
-        Ok(Err(error)) => Err(format!("`{program}` can't be run: {error}")),
-        Err(_) => Err(format!("`{program}` didn't come back within {} s", COMMAND.as_secs())),
+    restarted.command(&plan.name, words).await?;
+    tokio::select! {
+        told = answering(LOOK, async || Ok(answers(plan, setup.plan.task).await)) => told?,
+        () = setup.stop.aborted() => return Err("interrupted".to_owned()),
     }
+    Ok(Begun { at, ready: Some(setup.clock.now()) })
 }

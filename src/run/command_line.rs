@@ -1,5 +1,7 @@
 //! The command that began this run, as it may be told: what it takes to do it again, without its secrets.
 
+use crate::scenario::scrub;
+
 /// Words after which `=` or `:` sets a secret.
 const SECRETS: [&str; 6] = ["token", "secret", "password", "api_key", "authorization", "headers"];
 
@@ -11,7 +13,7 @@ pub(super) fn told() -> String {
 
 fn line(args: impl IntoIterator<Item = String>) -> String {
     let mut words = vec!["loadcmp".to_owned()];
-    words.extend(args.into_iter().map(|arg| quoted(&masked(&arg))));
+    words.extend(args.into_iter().map(|arg| quoted(&scrub(&masked(&arg)))));
     words.join(" ")
 }
 

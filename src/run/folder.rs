@@ -63,6 +63,7 @@ impl RunFolder {
     /// Learns what the manifest knows of windows.
     fn learn(&mut self) {
         let manifest = lock(&self.manifest);
+        self.gather.contexts(&manifest.plan);
         for window in &manifest.windows {
             if self.known.insert((window.target, window.block), *window) != Some(*window) {
                 lock(&self.fold).window(window.target, window.block, window.from, window.to);

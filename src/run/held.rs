@@ -4,8 +4,8 @@ use super::{Failure, Options};
 use crate::baseline::{self, FOLDER, Kept};
 use crate::host;
 use crate::report::{Report, Unlike};
-use crate::scenario::data_path;
 use crate::scenario::plan::Plan;
+use crate::scenario::{Loaded, data_path};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
@@ -18,16 +18,30 @@ pub(super) struct Baseline {
     kept: Kept,
 }
 
+/// The baseline that a scenario names.
+pub(super) struct Named {
+    /// Its name or path.
+    path: Option<String>,
+    /// The same as it may be told.
+    shown: Option<String>,
+    /// The directory that a path starts from.
+    base: PathBuf,
+}
+
+impl Named {
+    pub(super) fn of(loaded: &Loaded) -> Self {
+        let path = loaded.scenario.baseline.clone();
+        let shown = loaded.scenario.shown.as_ref().map_or_else(|| path.clone(), |shown| shown.baseline.clone());
+        Self { path, shown, base: loaded.base.clone() }
+    }
+}
+
 /// The baseline that the command line or the scenario names. It has to be there, and of the same setup as the plan, unless
 /// the comparison is asked for across what differs.
-pub(super) fn baseline(
-    named: Option<&str>,
-    base: &Path,
-    plan: &Plan,
-    options: &Options,
-) -> Result<Option<Baseline>, Failure> {
+pub(super) fn baseline(named: &Named, plan: &Plan, options: &Options) -> Result<Option<Baseline>, Failure> {
+    let base = named.base.as_path();
     let folder = options.baselines.clone().unwrap_or_else(|| PathBuf::from(FOLDER));
-    let (name, path) = match (&options.baseline, named) {
+    let (name, path) = match (&options.baseline, named.path.as_deref()) {
         (Some(name), _) => (name.as_str(), baseline::file(&folder, name)),
         // A path in a scenario starts from the scenario, which may come from someone else: it stays near it.
         (None, Some(name)) => match baseline::file(&folder, name) {
@@ -50,7 +64,8 @@ pub(super) fn baseline(
         }
     };
     let kept = read(&folder, name, &path)?;
-    let unlike = kept.unlike(plan, &host::facts());
+    let name = if options.baseline.is_none() { named.shown.as_deref().unwrap_or(name) } else { name };
+    let unlike = kept.unlike(&plan.told(), &host::facts());
     if !unlike.is_empty() && !options.across {
         return Err(refused(name, &unlike, "now"));
     }

@@ -7,14 +7,22 @@ use crate::report::{Beside, Relation, replace};
 use crate::scenario::Order;
 use crate::sink;
 use anyhow::Context;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The two runs' folders, in the order in which they are driven.
 const PARTS: [(&str, Order); 2] = [("concurrent", Order::Concurrent), ("isolated", Order::Isolated)];
 
-/// Whether a directory holds the two runs of an interference measurement.
+const MANIFEST: &str = "manifest.json";
+
+/// Whether a directory holds the two runs of an interference measurement, or the first of them.
 pub(super) fn is_of_two(dir: &Path) -> bool {
-    PARTS.iter().all(|(name, _)| dir.join(name).join("manifest.json").is_file())
+    made(dir).next().is_some() && !dir.join(MANIFEST).is_file()
+}
+
+/// The folders of the runs that were begun.
+fn made(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let all = PARTS.iter().map(|(name, _)| dir.join(name));
+    all.filter(|part| part.join(MANIFEST).is_file()).collect::<Vec<_>>().into_iter()
 }
 
 /// Drives both, each into a folder of its own, and tells them beside each other.
@@ -42,7 +50,7 @@ pub(super) async fn run(
 
 /// Makes every file of both runs again.
 pub(super) fn retell(dir: &Path) -> Result<Finished, Failure> {
-    let runs = PARTS.iter().map(|(name, _)| retell_one(&dir.join(name))).collect::<Result<Vec<_>, _>>()?;
+    let runs = made(dir).map(|part| retell_one(&part)).collect::<Result<Vec<_>, _>>()?;
     tell(dir, runs)
 }
 

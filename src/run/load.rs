@@ -40,7 +40,7 @@ fn closed_plan(spec: &ClosedSpec) -> ClosedPlan {
 
 pub(super) fn open_plan(spec: &OpenSpec, trace: Option<&Trace>, arrivals: &Arrivals) -> OpenPlan {
     OpenPlan {
-        about: about(spec),
+        about: schedule_words(spec),
         spec: spec.clone(),
         duration: trace.map_or_else(|| spec.window(), Trace::duration),
         warmup: spec.warmup,
@@ -55,7 +55,7 @@ pub(super) fn open_plan(spec: &OpenSpec, trace: Option<&Trace>, arrivals: &Arriv
 const STAGES_TOLD: usize = 4;
 
 /// The schedule in words: `Poisson, 20/s`, `ramp 5/s to 50/s, constant`.
-fn about(spec: &OpenSpec) -> String {
+pub(super) fn schedule_words(spec: &OpenSpec) -> String {
     if let Some(trace) = &spec.trace {
         let path = trace.path.display();
         return if trace.speed == 1.0 { format!("trace {path}") } else { format!("trace {path} at {}x", trace.speed) };
@@ -109,7 +109,7 @@ mod tests {
     }
 
     fn told(open: &str) -> String {
-        about(scenario(&format!("{{ open: {{ {open} }} }}")).load.open.as_ref().unwrap())
+        schedule_words(scenario(&format!("{{ open: {{ {open} }} }}")).load.open.as_ref().unwrap())
     }
 
     #[test]

@@ -9,21 +9,27 @@ mod command_line;
 mod compare;
 mod fits;
 mod folder;
+mod guard;
+mod guarded;
 mod held;
 mod interference;
+mod learned;
 mod load;
 mod nightly;
 mod prepare;
 mod probe;
 mod progress;
+mod same;
 mod started;
 mod suite;
 mod sweep;
+mod templates;
 mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, Sought, capacity, is_search, search_again};
 pub use compare::{compare, report_of};
+pub use guard::guard;
 pub use held::{check_against, keep, kept};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
@@ -32,21 +38,20 @@ use sweep::sweep_length;
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};
-use crate::drive::{Driver, LaneSetup, Listener, Stop, Window, cold_starts, drive, pressed};
-use crate::host;
+use crate::drive::{Driver, LaneSetup, Listener, Stop, Window, cold_starts, drive};
+use crate::host::{self, signalled, signals};
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Sample, Stopwatch};
 use crate::report::front::Front;
-use crate::report::{self, Beside, Manifest, Report, Status};
-use crate::scenario::{Loaded, Overrides};
+use crate::report::{self, Beside, Cause, Manifest, Report, Status};
+use crate::scenario::{Loaded, Overrides, scrub};
 use crate::sink;
 use crate::stats::{Folded, Matches};
 use crate::target::Target;
 use anyhow::{Context, anyhow};
 use folder::RunFolder;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watching::{Watching, levels, recalled, stretches};
 
@@ -59,6 +64,8 @@ pub enum Failure {
     Target(String),
     /// 4: the run is invalid.
     Invalid(String),
+    /// 4: a signal ended it before there was anything to report.
+    Interrupted(String),
     /// 70: something else failed: a disk, a runtime.
     Other(anyhow::Error),
 }
@@ -69,7 +76,7 @@ impl Failure {
         match self {
             Failure::Usage(_) => 2,
             Failure::Target(_) => 3,
-            Failure::Invalid(_) => 4,
+            Failure::Invalid(_) | Failure::Interrupted(_) => 4,
             Failure::Other(_) => 70,
         }
     }
@@ -78,8 +85,10 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Usage(text) | Failure::Target(text) | Failure::Invalid(text) => f.write_str(text),
-            Failure::Other(error) => write!(f, "error: {error:#}"),
+            Failure::Usage(text) | Failure::Target(text) | Failure::Invalid(text) | Failure::Interrupted(text) => {
+                f.write_str(&scrub(text))
+            }
+            Failure::Other(error) => f.write_str(&scrub(&format!("error: {error:#}"))),
         }
     }
 }
@@ -95,8 +104,6 @@ impl From<anyhow::Error> for Failure {
 pub struct Options {
     /// What is laid over the YAML.
     pub overrides: Overrides,
-    /// Take only the targets that `overrides` names.
-    pub only_given_targets: bool,
     /// The results directory; none stands for `results/<scenario>-<utc>`.
     pub out: Option<PathBuf>,
     /// Refuse stand-ins.
@@ -128,21 +135,30 @@ pub struct Finished {
     pub alone: Option<Box<(Report, Beside)>>,
 }
 
+impl Finished {
+    /// The reports of what was run, in the order in which it was.
+    pub fn reports(&self) -> impl Iterator<Item = &Report> {
+        std::iter::once(&self.report).chain(self.alone.as_deref().map(|(isolated, _)| isolated))
+    }
+}
+
 /// Runs a scenario. Everything that isn't the result goes to standard error.
 pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure> {
     let clock = Stopwatch::start();
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
-    let named = (loaded.scenario.baseline.clone(), loaded.base.clone());
-    let mut prepared = prepare(loaded, options).await?;
+    let named = held::Named::of(&loaded);
+    let mut prepared = found(loaded, options).await?;
+    same::refuse(&prepared.plan)?;
     prepared.plan.gates.stand_ins = options.judge_stand_ins;
-    let baseline = held::baseline(named.0.as_deref(), &named.1, &prepared.plan, options)?;
+    let baseline = held::baseline(&named, &prepared.plan, options)?;
     if !options.quiet {
-        prepare::named(&prepared.plan).for_each(|note| tell(format!("loadcmp: {note}")));
+        prepare::named(&prepared.plan.told()).for_each(|note| tell(format!("loadcmp: {note}")));
     }
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
     let dir = results_directory(&prepared, options)?;
+    prepared.log_into(&dir);
     if let Some(baseline) = baseline {
         baseline.copy(&dir).with_context(|| format!("keeping the baseline in {}", dir.display()))?;
     }
@@ -154,9 +170,22 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
 pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
-    let prepared = prepare(loaded, options).await?;
+    let mut prepared = found(loaded, options).await?;
+    same::refuse(&prepared.plan)?;
     prepared.targets(Stopwatch::start())?;
+    let told = templates::told_at_first(&prepared.plan, options.quiet).await;
+    templates::keep(&mut prepared.plan, &told);
+    prepared.notes = prepare::notes(&prepared.plan);
     Ok(prepared)
+}
+
+/// Starts and finds the engines, and makes the plan. Nothing was sent by then, and nothing is there to report: a signal ends
+/// it at once, and what was started with it.
+async fn found(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
+    tokio::select! {
+        prepared = prepare(loaded, options) => prepared,
+        _ = signalled(0) => Err(Failure::Interrupted("loadcmp: interrupted before anything was sent".to_owned())),
+    }
 }
 
 /// Drives the load, and writes every file.
@@ -168,7 +197,9 @@ async fn measure(
     options: &Options,
 ) -> Result<Finished, Failure> {
     let plan = Arc::new(prepared.plan.clone());
-    let begun = Manifest::begin((*plan).clone(), host::facts(), now());
+    let begun = Manifest::begin(&plan, host::facts(), now());
+    // What every file and figure is made from, now and when the run is told again.
+    let told = begun.plan.clone();
     let floors = calibrate::floors(&plan, options.quiet);
     let probe = plan.gates.adaptive.then(probe::probe);
     let manifest = Manifest { floors, probe, command: command_line::told(), ..begun };
@@ -183,11 +214,11 @@ async fn measure(
     };
     // Before the first request: a run that is killed can be told from here on.
     keep(&|_| {})?;
-    let bars = Arc::new(progress::Progress::start(&plan, options.quiet));
+    let bars = Arc::new(progress::Progress::start(&told, options.quiet));
     let fold = lock(&manifest).fold();
-    let folder = RunFolder::new(fold, Gather::new(&plan), manifest.clone(), dir.join("manifest.json"), bars.view());
+    let folder = RunFolder::new(fold, Gather::new(&told), manifest.clone(), dir.join("manifest.json"), bars.view());
     let judge = plan.until_ci.map(|half| folder.judge(half.0));
-    let (log, recorder) = Log::start(&dir, Names::of(&plan), folder)?;
+    let (log, recorder) = Log::start(&dir, Names::of(&told), folder)?;
     let watch = Watching::start(&plan, clock, &dir)?;
     let stop = Stop::default();
     let setup = LaneSetup {
@@ -199,7 +230,12 @@ async fn measure(
         stop: stop.clone(),
     };
 
-    let listener = Listener::start(&stop);
+    let listener = {
+        let bars = bars.clone();
+        Listener::start(&stop, move |text| bars.tell(&format!("loadcmp: {text}")))
+    };
+    // To the end: what is started anew is what is measured.
+    let mut restarted = cold::Restarted::new(&dir, prepared.own_engines());
     let mut fewer_blocks = None;
     bars.say("first request to each target");
     let cold = cold_starts(&setup, &targets, |told| bars.first(told)).await;
@@ -207,7 +243,15 @@ async fn measure(
     let failed = failed.filter(|_| !stop.interrupted());
     let refused = failed.map(|(cold, target)| refusal(&target.name, cold.outcome, cold.error.as_deref()));
     if refused.is_none() && !stop.interrupted() {
-        cold::cold_starts(&setup, &targets, &manifest, |text| bars.say(&text)).await;
+        cold::cold_starts(&setup, &targets, &manifest, &mut restarted, |text| bars.say(&text)).await;
+        tokio::select! {
+            // The models are loaded now, and no request is under way.
+            told = async {
+                learned::learn(&plan, &manifest).await;
+                templates::told(&plan).await
+            } => keep(&|manifest| templates::keep(&mut manifest.plan, &told))?,
+            () = stop.heard() => {}
+        }
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {
             bars.warming(plan.workload.items);
         }
@@ -239,10 +283,18 @@ async fn measure(
     if let Some(words) = fewer_blocks {
         tell(prepare::wrapped(&words));
     }
-    let status = if stop.interrupted() || refused.is_some() { Status::Interrupted } else { Status::Complete };
+    // What our own limits keep from being asked is no fault of the target's.
+    let unsent = failed.is_some_and(|(cold, _)| cold.outcome == Outcome::Unsent);
+    let cause = match &refused {
+        Some(why) if unsent => Some(Cause::NotAsked(why.clone())),
+        Some(why) => Some(Cause::Refused(why.clone())),
+        None => stop.interrupted().then_some(Cause::Signal),
+    };
+    let status = if cause.is_some() { Status::Interrupted } else { Status::Complete };
     let ended = now();
     keep(&|manifest| {
         manifest.status = status;
+        manifest.cause.clone_from(&cause);
         manifest.ended = Some(ended.clone());
         manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
     })?;
@@ -250,10 +302,7 @@ async fn measure(
     let (folded, gathered) = folder.finish(manifest.status == Status::Complete);
     let report = tell_files(&dir, &manifest, folded, &gathered)?;
     match refused {
-        // What our own limits keep from being asked is no fault of the target's.
-        Some(why) if failed.is_some_and(|(cold, _)| cold.outcome == Outcome::Unsent) => {
-            Err(Failure::Invalid(format!("error: {why}\n  the rows are in {}", dir.display())))
-        }
+        Some(why) if unsent => Err(Failure::Invalid(format!("error: {why}\n  the rows are in {}", dir.display()))),
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
         None => Ok(Finished { report, dir, alone: None }),
     }
@@ -353,23 +402,15 @@ fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Raised by Ctrl-C, from now on: between two runs nobody else listens. Kept beside what each run does about it.
-fn watch_interrupts() -> Arc<AtomicBool> {
-    let stopped = Arc::new(AtomicBool::new(false));
-    let raise = stopped.clone();
-    tokio::spawn(async move {
-        loop {
-            pressed().await;
-            raise.store(true, Relaxed);
-        }
-    });
-    stopped
+/// Whether a signal has come: what hasn't begun is not begun.
+fn interrupted() -> bool {
+    signals() > 0
 }
 
-/// Says something on standard error; a reader that went away is no error.
+/// Says something on standard error, without values of the environment; a reader that went away is no error.
 pub fn tell(text: impl std::fmt::Display) {
     use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", scrub(&text.to_string()));
 }
 
 /// Whether results may go into a directory: it is empty, or isn't there yet.

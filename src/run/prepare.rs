@@ -3,18 +3,21 @@
 
 use super::child::StandIn;
 use super::fits::fits;
-use super::load::load;
-use super::started::{Started, allowed, start};
+use super::load::{load, schedule_words};
+use super::same;
+use super::started::{Engines, allowed, start};
 use super::{Failure, Options, tell};
 use crate::audit::{Finding, of_plan};
 use crate::host::processes_of;
 use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan};
+use crate::scenario::told::{Written, confirmed};
 use crate::scenario::{
-    Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, located, variant_name,
+    Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, located, release,
+    variant_name,
 };
 use crate::target::Target;
-use crate::target::discover::{Found, Missing, discover, is_auto, is_auto_model};
+use crate::target::discover::{Found, Missing, discover, is_auto, settings};
 use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -29,10 +32,10 @@ pub struct Prepared {
     pub arrivals: Option<Arc<Arrivals>>,
     /// Reasons to read the result with care, known before the run.
     pub notes: Vec<String>,
-    /// The stand-ins that were started; they end with this.
-    _stand_ins: Vec<StandIn>,
-    /// The engines that the scenario's commands started; they end with this, too.
-    _started: Vec<Started>,
+    /// The stand-ins, and the engines that the scenario's commands started; they end with this.
+    engines: Engines,
+    /// The targets whose engines the scenario's commands started.
+    own_engines: Vec<String>,
 }
 
 impl Prepared {
@@ -40,7 +43,18 @@ impl Prepared {
     pub(super) fn another(&self, mut plan: Plan, arrivals: Option<Arc<Arrivals>>, salt: u64) -> Self {
         plan.workload.nonce_salt = format!("{salt:016x}");
         let workload = Arc::new(self.workload.salted(salt));
-        Self { plan, workload, arrivals, notes: Vec::new(), _stand_ins: Vec::new(), _started: Vec::new() }
+        let own_engines = self.own_engines.clone();
+        Self { plan, workload, arrivals, notes: Vec::new(), engines: Engines::default(), own_engines }
+    }
+
+    /// What the engines that this started write belongs into a folder of results.
+    pub(super) fn log_into(&mut self, dir: &std::path::Path) {
+        self.engines.log_into(dir);
+    }
+
+    /// The targets whose engines the scenario's commands started.
+    pub(super) fn own_engines(&self) -> &[String] {
+        &self.own_engines
     }
 
     /// The targets, ready to be asked.
@@ -56,9 +70,6 @@ impl Prepared {
 /// Finds the engines and makes the plan.
 pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let Loaded { mut scenario, base, path, text, .. } = loaded;
-    if options.only_given_targets {
-        keep_given(&mut scenario, &options.overrides.targets);
-    }
     let workload = &scenario.workload;
     let read = read_prompts(
         &workload.prompts,
@@ -85,9 +96,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     fits(&load, scenario.targets.values())?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
     allowed(&scenario, &path, options)?;
-    let started = start(&scenario, options.quiet).await?;
+    let mut engines = Engines { started: start(&scenario, options.quiet).await?, stand_ins: Vec::new() };
     let mut targets = Vec::new();
-    let mut stand_ins = Vec::new();
     let mut missing = Vec::new();
     for (name, spec) in &scenario.targets {
         // A name's processes may still come; a number's that isn't there never will.
@@ -100,12 +110,16 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
             ));
             continue;
         }
-        match find(name, spec, &scenario, &items, options, &mut stand_ins).await {
-            Ok(found) => targets.push(planned(name, spec, found)),
+        match find(name, spec, &scenario, &items, options, &mut engines.stand_ins).await {
+            Ok(found) => {
+                let mut target = planned(name, spec, found);
+                target.facts.learn(settings(&target).await);
+                targets.push(target);
+            }
             Err(why) => missing.push(format!("error: target `{name}`: {why}")),
         }
     }
-    if !stand_ins.is_empty() && !options.quiet {
+    if !engines.stand_ins.is_empty() && !options.quiet {
         tell(wrapped(
             "loadcmp: a stand-in's answers and timing are made up; to compare real engines, start them, or say \
                       where they are with --target NAME=WIRE:ADDRESS",
@@ -114,6 +128,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     if !missing.is_empty() {
         return Err(Failure::Target(missing.join("\n")));
     }
+    same::mark(&mut targets).await;
     let format = scenario.workload.format.unwrap_or_else(|| {
         let raw = targets.iter().any(|target| matches!(target.spec, TargetSpec::GgCore(_)));
         if raw { PromptFormat::Raw } else { PromptFormat::Chat }
@@ -125,28 +140,21 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     let salt = std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
     let cache = scenario.workload.prompt_cache;
     let workload = Workload::new(items, scenario.seed, salt, system.as_deref(), sampling, cache);
+    // A model that its engine lists is the engine's own word, and no secret.
+    for target in targets.iter().filter(|target| confirmed(target)) {
+        [Some(target.model.as_str()), target.spec.model()].into_iter().flatten().for_each(release);
+    }
     let mut plan = plan(&scenario, targets, format, count, workload.hash(), load);
     plan.workload.nonce_salt = format!("{salt:016x}");
     tell_inequalities(&mut plan);
     Ok(Prepared {
-        notes: notes(&plan),
+        notes: notes(&plan.told()),
         plan,
         workload: Arc::new(workload),
         arrivals,
-        _stand_ins: stand_ins,
-        _started: started,
+        engines,
+        own_engines: scenario.start.keys().cloned().collect(),
     })
-}
-
-/// Only the targets that the command line names, where it names two or more.
-fn keep_given(scenario: &mut Scenario, given: &[String]) {
-    let names: Vec<&str> = given.iter().filter_map(|text| text.split_once('=')).map(|(name, _)| name).collect();
-    if names.len() >= 2 {
-        scenario.targets.retain(|name, _| names.contains(&name.as_str()));
-        if scenario.reference.as_ref().is_some_and(|name| !scenario.targets.contains_key(name)) {
-            scenario.reference = None;
-        }
-    }
 }
 
 /// Finds one engine, or starts a stand-in in its place where the scenario allows one. The error is in words.
@@ -165,12 +173,8 @@ async fn find(
         Ok(found) => return Ok(found),
         Err(why) => why,
     };
-    let replaceable = match &why {
-        Missing::Unreachable { .. } => is_auto(spec),
-        Missing::NoModel { .. } => is_auto_model(spec),
-        Missing::Different(_) => false,
-    };
-    if !replaceable {
+    // What answers where someone said it does, or doesn't, is what was asked for.
+    if !is_auto(spec) || matches!(why, Missing::Different(_)) {
         return Err(why.to_string());
     }
     if options.real {
@@ -217,7 +221,8 @@ fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
         model: found.model,
         spec: spec.clone(),
         facts: found.facts,
-        inequalities: Vec::new(),
+        inequalities: found.untold,
+        same_as: None,
     }
 }
 
@@ -265,6 +270,7 @@ fn plan(
             history: workload.history,
         },
         order: scenario.order,
+        allow_same_endpoint: scenario.allow_same_endpoint,
         blocks: scenario.blocks.unwrap_or_default(),
         interference: scenario.interference,
         cold_start: scenario.cold_start.clone(),
@@ -279,6 +285,11 @@ fn plan(
         drain: scenario.drain.unwrap_or(scenario.limit()),
         audit: scenario.audit.clone(),
         gates: GatesPlan::of(scenario),
+        start: Some(scenario.start.clone()),
+        written: scenario.shown.as_deref().map(|shown| {
+            let open = shown.load.open.as_ref().map(schedule_words);
+            Arc::new(Written::of(shown, source(&shown.workload.prompts), open))
+        }),
     }
 }
 
@@ -341,7 +352,7 @@ fn is_ollama_v1(engine: &str) -> bool {
 }
 
 /// What the audit finds in a plan, but for what is told beside each target anyway.
-fn notes(plan: &Plan) -> Vec<String> {
+pub(super) fn notes(plan: &Plan) -> Vec<String> {
     let told = |finding: &Finding| !matches!(finding.id.as_str(), "stand-in" | "cannot-honour");
     let findings = of_plan(plan).into_iter().filter(told).map(|finding| finding.sentence);
     findings.chain(named(plan)).collect()

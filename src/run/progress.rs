@@ -145,6 +145,14 @@ impl Progress {
         }
     }
 
+    /// Says something that stays, above the bars where there are some: also to who wants to hear of nothing but the result,
+    /// for he asked by a signal.
+    pub(super) fn tell(&self, text: &str) {
+        if !self.shown || self.bars.println(text).is_err() {
+            super::tell(text);
+        }
+    }
+
     /// Every prompt is asked once before the load.
     pub(super) fn warming(&self, prompts: usize) {
         let text = format!("asking every prompt once before the load ({prompts}, `prompt_cache: warm`)");

@@ -1,33 +1,45 @@
 //! Engines that the scenario's own commands start: there before they are looked for, gone when the run has ended.
 
+use super::child::StandIn;
+use super::guard::Start;
+use super::guarded::{Guarded, log_path};
 use super::prepare::wrapped;
 use super::{Failure, tell};
 use crate::scenario::{Scenario, TargetSpec, Task};
 use crate::target::discover::discover;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Longest wait until an engine that was started answers.
 const READY: Duration = Duration::from_secs(300);
 /// Between two looks whether it does.
 const LOOK: Duration = Duration::from_millis(100);
-/// Of what it said before it ended, at most this many bytes are told.
-const LAST_WORDS: u64 = 400;
 
 /// An engine of the scenario's. It ends when this is dropped.
 pub(super) struct Started {
-    child: Child,
-    /// What it writes to standard error, in a file without a name.
-    said: File,
+    name: String,
+    guarded: Guarded,
 }
 
-impl Drop for Started {
+/// The engines and stand-ins that a run started. They end when this is dropped, all at the same time.
+#[derive(Default)]
+pub(super) struct Engines {
+    pub(super) stand_ins: Vec<StandIn>,
+    pub(super) started: Vec<Started>,
+}
+
+impl Engines {
+    /// What they write belongs into a folder of results.
+    pub(super) fn log_into(&mut self, dir: &Path) {
+        self.stand_ins.iter_mut().for_each(|one| one.log_into(dir));
+        self.started.iter_mut().for_each(|one| one.guarded.log_to(&log_path(dir, &one.name, "")));
+    }
+}
+
+impl Drop for Engines {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stand_ins.iter_mut().for_each(StandIn::let_go);
+        self.started.iter_mut().for_each(|one| one.guarded.let_go());
     }
 }
 
@@ -62,29 +74,24 @@ pub(super) async fn start(scenario: &Scenario, quiet: bool) -> Result<Vec<Starte
         if discover(spec, scenario.task).await.is_ok() {
             return Err(failed("something answers there already, before its command was run; end it first".to_owned()));
         }
-        let mut started = run(words).map_err(failed)?;
+        let run = Start { words: words.clone(), ..Start::default() };
+        let guarded = Guarded::start(run, |_| {}).map_err(failed)?;
+        let mut started = Started { name: name.clone(), guarded };
         ready(&mut started, spec, scenario.task).await.map_err(failed)?;
         all.push(started);
     }
     Ok(all)
 }
 
-fn run(words: &[String]) -> Result<Started, String> {
-    let Some((program, rest)) = words.split_first() else { return Err("its command has no words".to_owned()) };
-    let file = tempfile::tempfile().and_then(|file| Ok((file.try_clone()?, file)));
-    let (writes, said) = file.map_err(|error| format!("no place for what it says: {error}"))?;
-    let mut command = Command::new(program);
-    command.args(rest).stdin(Stdio::null()).stdout(Stdio::null()).stderr(writes);
-    let child = command.spawn().map_err(|error| format!("`{program}` can't be run: {error}"))?;
-    Ok(Started { child, said })
-}
-
+/// Waits until it answers, or ends.
 async fn ready(started: &mut Started, spec: &TargetSpec, task: Task) -> Result<(), String> {
-    let answers = async || match started.child.try_wait().map_err(|error| error.to_string())? {
-        Some(status) => Err(format!("its command ended with {status}{}", started.last_words())),
-        None => Ok(discover(spec, task).await.is_ok()),
-    };
-    answering(LOOK, answers).await
+    tokio::select! {
+        ended = started.guarded.ended() => {
+            let ended = ended?;
+            Err(format!("its command ended with {}{}", ended.how, ended.last_words()))
+        }
+        told = answering(LOOK, async || Ok(discover(spec, task).await.is_ok())) => told,
+    }
 }
 
 /// Waits until an engine that was started answers, and looks again after `look`; what went wrong, in words.
@@ -100,18 +107,4 @@ pub(super) async fn answering(
     };
     let told = tokio::time::timeout(READY, wait).await;
     told.unwrap_or_else(|_| Err(format!("it didn't answer within {} s of its start", READY.as_secs())))
-}
-
-impl Started {
-    /// The end of what it wrote to standard error, to be read by a person.
-    fn last_words(&mut self) -> String {
-        let mut bytes = Vec::new();
-        let length = self.said.seek(SeekFrom::End(0)).unwrap_or(0);
-        let _ = self.said.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS)));
-        let _ = (&mut self.said).take(LAST_WORDS).read_to_end(&mut bytes);
-        let text = String::from_utf8_lossy(&bytes);
-        let printable: String =
-            text.trim().chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect();
-        if printable.is_empty() { String::new() } else { format!(":\n  {}", printable.replace('\n', "\n  ")) }
-    }
 }

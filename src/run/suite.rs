@@ -3,7 +3,7 @@
 
 mod judge;
 
-use super::{Failure, Options, directory, nightly, now, sweep_length, tell, watch_interrupts};
+use super::{Failure, Options, directory, interrupted, nightly, now, sweep_length, tell};
 use crate::record::Stopwatch;
 use crate::report::human::time;
 use crate::report::{Status, TOOL, pretty, replace};
@@ -13,7 +13,6 @@ use crate::suite::{Check, Night, SUITE_VERSION, ScenarioRun, State, Suite};
 use crate::{drive::Driver, gate::Outcome};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// The document of a suite's directory.
@@ -59,12 +58,11 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
     if !options.quiet {
         tell(estimate(&told));
     }
-    let stopped = watch_interrupts();
     for at in 0..told.scenarios.len() {
         if matches!(told.scenarios[at].state, State::Done) {
             continue;
         }
-        if stopped.load(Relaxed) {
+        if interrupted() {
             break;
         }
         let spent = clock.now().seconds();
@@ -88,7 +86,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
         let ended = one(&mut told.scenarios[at], loaded, of_run).await;
         told.scenarios[at].took_s = Some(crate::stats::tidy(clock.now().seconds() - spent));
         keep(&told, &dir)?;
-        if !ended? || stopped.load(Relaxed) {
+        if !ended? || interrupted() {
             break;
         }
     }
@@ -227,6 +225,10 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
                 told.invalid.clear();
             }
             Ok(!interrupted)
+        }
+        Err(Failure::Interrupted(_)) => {
+            told.state = State::Planned;
+            Ok(false)
         }
         // A disk that is full is full for the next scenario, too.
         Err(failure @ Failure::Other(_)) => Err(failure),

@@ -1,7 +1,7 @@
 //! A scenario at several points: each run as `loadcmp run SCENARIO --set path=value` makes it, in a folder of its own, in an
 //! order drawn from the seed; and what the runs say together.
 
-use super::{Failure, Options, check, free, now, results_directory, retell_one, tell, watch_interrupts};
+use super::{Failure, Options, check, free, interrupted, now, results_directory, retell_one, tell};
 use crate::record::Stopwatch;
 use crate::record::columns::{Names, read_rows};
 use crate::report::sweep::{
@@ -16,7 +16,6 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 const MANIFEST: &str = "sweep-manifest.json";
@@ -98,7 +97,7 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
         schema_version: SWEEP_VERSION,
         tool: TOOL.to_owned(),
         name: scenario.name.clone(),
-        about: scenario.about.clone(),
+        about: scenario.shown.as_ref().map_or(&scenario.about, |shown| &shown.about).clone(),
         task: scenario.task,
         seed: scenario.seed,
         started: now(),
@@ -114,12 +113,11 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
     if !options.quiet {
         tell(format_args!("loadcmp: {words}"));
     }
-    let stopped = watch_interrupts();
     let (mut builder, mut failed_last) = (SweepBuilder::new(), 0);
     let (mut last_failure, mut cut_short) = (None, false);
     for at in 0..manifest.runs.len() {
         let (run, taken) = (manifest.runs[at].clone(), Duration::from_nanos(clock.now().0));
-        cut_short = stopped.load(Relaxed) || taken >= spec.limit.0;
+        cut_short = interrupted() || taken >= spec.limit.0;
         if cut_short || failed_last >= MOST_FAILED {
             break;
         }
@@ -138,12 +136,16 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
         match super::run(one, &of_run).await {
             Ok(finished) => {
                 failed_last = 0;
-                let interrupted = finished.report.status != Status::Complete;
+                cut_short = finished.report.status != Status::Complete;
                 let gathered = gather(&finished.dir, &finished.report)?;
                 builder.push(run, &finished.report, gathered);
-                if interrupted {
+                if cut_short {
                     break;
                 }
+            }
+            Err(Failure::Interrupted(_)) => {
+                cut_short = true;
+                break;
             }
             // A disk that is full is full for the next run, too.
             Err(failure @ Failure::Other(_)) => return Err(failure),
@@ -159,14 +161,14 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
             }
         }
     }
+    manifest.status = if cut_short { Status::Interrupted } else { Status::Complete };
+    manifest.ended = Some(now());
+    keep(&manifest, &dir)?;
     if builder.is_empty()
-        && let Some(failure) = last_failure
+        && let Some(failure) = last_failure.filter(|_| !cut_short)
     {
         return Err(failure);
     }
-    manifest.status = if cut_short || stopped.load(Relaxed) { Status::Interrupted } else { Status::Complete };
-    manifest.ended = Some(now());
-    keep(&manifest, &dir)?;
     finish(builder, manifest, dir)
 }
 

@@ -3,11 +3,11 @@
 
 use super::tell;
 use crate::drive::Window;
-use crate::host::{Conditions, Edges, Published, Recall, Sought, Stopped, Stretch, Usage, Watch};
+use crate::host::{Conditions, Edges, Model, Published, Recall, Sought, Stopped, Stretch, Usage, Watch};
 use crate::record::{Nanos, Stopwatch};
 use crate::report::{Levels, Manifest};
+use crate::scenario::Address;
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
-use crate::scenario::{Address, TargetSpec};
 use crate::sink::{MetricsFile, ResourcesFile, read_metrics, read_resources};
 use crate::target::scrape::{Page, Scraped, Scraper};
 use anyhow::Context;
@@ -31,6 +31,7 @@ impl Watching {
             name: target.name.clone(),
             endpoint: target.endpoint.clone(),
             process: target.spec.process().cloned(),
+            model: Model { name: target.model.clone(), blobs: target.facts.blobs.clone() },
         });
         let stopped = Arc::new(Mutex::new(Vec::new()));
         let given_up = stopped.clone();
@@ -96,19 +97,17 @@ fn give_up(stopped: &Mutex<Vec<Stopped>>, file: &str, at_s: f64, written: std::i
 fn pages(plan: &Plan) -> Vec<Page> {
     let page = |(target, planned): (usize, &TargetPlan)| {
         let url = planned.spec.metrics()?.to_owned();
-        Some(Page { target, token: token(planned, &url), url })
+        Some(Page { target, own: is_own(planned, &url), spec: planned.spec.clone(), url })
     };
     plan.targets.iter().enumerate().filter_map(page).collect()
 }
 
-/// A target's token, for a page of the very server that it is meant for; nobody else gets it.
-fn token(target: &TargetPlan, page: &str) -> String {
-    let TargetSpec::OpenAi(spec) = &target.spec else { return String::new() };
-    let (Endpoint::Tcp { host, port, .. }, Ok(page)) = (&target.endpoint, Address::parse(page)) else {
-        return String::new();
+/// Whether a page is of the very server that a target is, and so may have its token and headers.
+fn is_own(target: &TargetPlan, page: &str) -> bool {
+    let (Endpoint::Tcp { host, port, tls, .. }, Ok(page)) = (&target.endpoint, Address::parse(page)) else {
+        return false;
     };
-    let same = page.host.eq_ignore_ascii_case(host) && page.port.unwrap_or(80) == *port;
-    if same { spec.token.expose().to_owned() } else { String::new() }
+    page.host.eq_ignore_ascii_case(host) && page.port_or_default() == *port && page.tls == *tls
 }
 
 /// Keeps what is folded of a page: a server of several processes tells each, and their sum counts.

@@ -1,8 +1,10 @@
-//! Where a server listens, as people write it: `127.0.0.1:11434`, `http://host/v1`, `[::1]:8080`, `:8080`.
+//! Where a server listens, as people write it: `127.0.0.1:11434`, `http://host/v1`, `https://host`, `[::1]:8080`, `:8080`.
 
 /// A server's address, read from a target's `url`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
+    /// Whether it is https.
+    pub tls: bool,
     /// Host name or address, without brackets; `127.0.0.1` where none is written.
     pub host: String,
     /// The port, where one is written.
@@ -14,15 +16,13 @@ pub struct Address {
 impl Address {
     /// Reads an address; the error is half a sentence that follows the text (`is ...`, `has ...`).
     pub fn parse(text: &str) -> Result<Self, String> {
-        let rest = match text.split_once("://") {
-            Some(("http", rest)) => rest,
-            Some(("https", _)) => {
-                return Err("is https, and TLS is not spoken on the measured path: its cost would be measured with \
-                    the engine's"
-                    .to_owned());
+        let (tls, rest) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
+            Some((scheme, _)) => {
+                return Err(format!("begins with `{scheme}://`, and only http:// and https:// are spoken"));
             }
-            Some((scheme, _)) => return Err(format!("begins with `{scheme}://`, and only http:// is spoken")),
-            None => text,
+            None => (false, text),
         };
         if text.is_empty() {
             return Err("is empty; write an address, or auto".to_owned());
@@ -49,7 +49,12 @@ impl Address {
             return Err("has no host".to_owned());
         }
         let host = if host.is_empty() { "127.0.0.1" } else { host };
-        Ok(Self { host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
+        Ok(Self { tls, host: host.to_owned(), port, prefix: path.trim_end_matches('/').to_owned() })
+    }
+
+    /// The port that is meant: the one that is written, else the scheme's.
+    pub fn port_or_default(&self) -> u16 {
+        self.port.unwrap_or(if self.tls { 443 } else { 80 })
     }
 }
 
@@ -84,6 +89,8 @@ mod tests {
     #[test]
     fn addresses_are_read_as_people_write_them() {
         let cases = [
+            ("https://box", "box", None, ""),
+            ("HTTPS://127.0.0.1:8443/v1", "127.0.0.1", Some(8443), "/v1"),
             ("127.0.0.1:11434", "127.0.0.1", Some(11434), ""),
             ("http://127.0.0.1:8080/v1/", "127.0.0.1", Some(8080), "/v1"),
             ("http://box", "box", None, ""),
@@ -91,9 +98,11 @@ mod tests {
             (":8080", "127.0.0.1", Some(8080), ""),
             ("[::1]:8080", "::1", Some(8080), ""),
             ("http://[fe80::1]/a/b", "fe80::1", None, "/a/b"),
+            ("HTTP://box:99", "box", Some(99), ""),
         ];
         for (text, host, port, prefix) in cases {
-            let address = Address { host: host.to_owned(), port, prefix: prefix.to_owned() };
+            let tls = text.to_lowercase().starts_with("https");
+            let address = Address { tls, host: host.to_owned(), port, prefix: prefix.to_owned() };
             assert_eq!(Address::parse(text), Ok(address), "{text}");
         }
     }
@@ -102,7 +111,9 @@ mod tests {
     fn what_is_no_address_says_why() {
         for (text, part) in [
             ("", "empty"),
-            ("https://box", "https"),
+            ("https://", "no host"),
+            ("https://user:pass@box", "password"),
+            ("ftp://box", "http:// and https://"),
             ("unix:///run/x", "`unix://`"),
             ("http://", "no host"),
             ("http://user:pass@box", "password"),
@@ -122,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_it_panic(text in "(http://)?[\\[\\]a-z0-9:./@?# é]{0,30}") {
+        fn no_text_makes_it_panic(text in "(https?://)?[\\[\\]a-z0-9:./@?# é]{0,30}") {
             let _ = Address::parse(&text);
         }
     }

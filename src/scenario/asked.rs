@@ -66,7 +66,8 @@ pub enum PromptFormat {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptCache {
-    /// A nonce, one a request and the same for every target, stands at the start of each prompt: nothing can be reused.
+    /// A nonce, one a request and the same for every target, stands at the start of each prompt (`Request 5f0c77a1.`, in the
+    /// system message where there is one): nothing after it can be reused.
     Bust,
     /// Every prompt is asked once on every target before the load begins.
     Warm,

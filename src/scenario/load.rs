@@ -1,11 +1,12 @@
 //! From a file to a scenario: read, filled in from the environment, changed by the command line, checked, decoded.
 
 use super::environment::{self, Lookup};
+use super::given::{Followed, Given};
 use super::mistake::{Mistake, Place, nearest};
 use super::overlay::{self, Overrides};
 use super::sweep::{self, Point, Tree};
-use super::tree::{self, Node, Value};
-use super::{Scenario, ScenarioError, check, sense, variants};
+use super::tree::{self, Entry, Node, Value};
+use super::{Scenario, ScenarioError, check, secret, sense, variants};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -22,11 +23,14 @@ pub struct Loaded {
     pub points: Vec<Point>,
     /// The file's text as it stands, to be kept beside the results. Holds no secret: those come from the environment.
     pub text: String,
+    /// What `--target` changed besides the targets.
+    pub followed: Followed,
 }
 
 /// Reads a scenario from a file.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Loaded, ScenarioError> {
     let name = path.display().to_string();
+    secret::remember_environment();
     let text = read_text(path, &name)?;
     let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     load_with(path, base, text, overrides, &|name| std::env::var(name))
@@ -56,18 +60,19 @@ pub fn load_with(
         Err(mistake) => return failed(&text, vec![mistake]),
     };
     let mut mistakes = Vec::new();
-    overlay::lay(&mut root, overrides, &mut mistakes);
+    let given = overlay::lay(&mut root, overrides, &mut mistakes);
     let trees = sweep::trees(&root, &mut mistakes);
-    let decode = |root: &mut Node, mistakes: &mut Vec<Mistake>| decode(root, base, overrides, lookup, mistakes);
-    let scenario = decode(&mut root, &mut mistakes);
+    let decode = |root: &mut Node, mistakes: &mut Vec<Mistake>| decode(root, base, overrides, &given, lookup, mistakes);
+    let (scenario, followed) = decode(&mut root, &mut mistakes).unzip();
     let mut points = Vec::new();
     // What is wrong with the scenario itself is wrong at every point.
     for Tree { paths, mut root } in if mistakes.is_empty() { trees } else { Vec::new() } {
         let mut found = Vec::new();
-        let scenario = decode(&mut root, &mut found);
+        let scenario = decode(&mut root, &mut found).map(|(scenario, _)| scenario);
         let value = |path: &String| {
-            let node = root.at(&path.split('.').collect::<Vec<_>>());
-            (path.clone(), node.map_or(serde_json::Value::Null, |node| node.clone().into_json()))
+            let node = overlay::steps(&root, path).and_then(|steps| root.at(&steps));
+            // They stand in the results and name their folders.
+            (path.clone(), node.map_or(serde_json::Value::Null, |node| node.shown().into_json()))
         };
         let values = paths.iter().map(value).collect();
         points.extend(scenario.map(|scenario| Point { values, scenario }));
@@ -75,7 +80,10 @@ pub fn load_with(
         mistakes.extend(found);
     }
     match scenario.filter(|_| mistakes.is_empty()) {
-        Some(scenario) => Ok(Loaded { scenario, path: path.to_owned(), base: base.to_owned(), points, text }),
+        Some(scenario) => {
+            let followed = followed.unwrap_or_default();
+            Ok(Loaded { scenario, path: path.to_owned(), base: base.to_owned(), points, text, followed })
+        }
         None => failed(&text, mistakes),
     }
 }
@@ -99,23 +107,33 @@ pub fn located(path: &Path, text: &str, overrides: &Overrides, field: &str, mess
     ScenarioError::new(&path.display().to_string(), text, vec![Mistake::new(message, place)])
 }
 
-/// A tree as a scenario: its variants made, the environment filled in, checked, decoded.
+/// A tree as a scenario: its variants made, the environment filled in, checked, decoded; and what `--target` changed in it.
 fn decode(
     root: &mut Node,
     base: &Path,
     overrides: &Overrides,
+    given: &Given,
     lookup: &Lookup<'_>,
     mistakes: &mut Vec<Mistake>,
-) -> Option<Scenario> {
+) -> Option<(Scenario, Followed)> {
     variants::expand(root, mistakes);
     // Before the environment is filled in, while it can still be told who wrote what.
     sense::secrets(root, mistakes);
-    environment::fill(root, lookup, mistakes);
+    environment::fill(root, base, lookup, mistakes);
+    let followed = given.follow(root);
     check::check(root, &super::schema(), mistakes);
     if !mistakes.is_empty() {
         return None;
     }
-    let mut scenario: Scenario = match serde_json::from_value(root.clone().into_json()) {
+    let mut scenario = typed(root.clone(), base, mistakes)?;
+    sense::check(&scenario, root, base, overrides.goose, mistakes);
+    scenario.shown = Some(Box::new(typed(shown(root), base, mistakes)?));
+    Some((scenario, followed))
+}
+
+/// A tree that was found right as a scenario.
+fn typed(root: Node, base: &Path, mistakes: &mut Vec<Mistake>) -> Option<Scenario> {
+    let mut scenario: Scenario = match serde_json::from_value(root.into_json()) {
         Ok(scenario) => scenario,
         // The walk lets through only what the types take; were it not so, this says it without a line.
         Err(error) => {
@@ -127,8 +145,42 @@ fn decode(
     if let Some(cold) = &mut scenario.cold_start {
         cold.resolve();
     }
-    sense::check(&scenario, root, base, overrides.goose, mistakes);
+    scenario.targets.values_mut().for_each(|target| {
+        target.trim();
+        target.resolve(base);
+    });
     Some(scenario)
+}
+
+/// Fields in a grammar of their own, which a report has to be able to read again; they hold names of targets and figures.
+const READ_AGAIN: [&str; 4] = ["gates", "tiers", "slo", "reference"];
+
+/// The tree as it may be told: see [`Node::shown`].
+fn shown(root: &Node) -> Node {
+    let mut root = root.clone();
+    let Value::Map(fields) = &mut root.value else { return root };
+    for name in READ_AGAIN {
+        if let Some(entry) = fields.get_mut(name) {
+            entry.node.visit(&mut |node| node.filled = None);
+        }
+    }
+    if let Some(Entry { node: Node { value: Value::Map(targets), .. }, .. }) = fields.get_mut("targets") {
+        for target in targets.values_mut() {
+            // What an Ollama works with: numbers and switches, and a length of time.
+            let Value::Map(wires) = &mut target.node.value else { continue };
+            let Some(Entry { node: ollama, .. }) = wires.get_mut("ollama") else { continue };
+            if let Some(entry) = ollama.entry_mut("keep_alive") {
+                entry.node.filled = None;
+            }
+            let Some(options) = ollama.entry_mut("options") else { continue };
+            options.node.visit(&mut |node| {
+                if matches!(node.value, Value::Number(_) | Value::Bool(_)) {
+                    node.filled = None;
+                }
+            });
+        }
+    }
+    root.shown()
 }
 
 /// Whether a tree can be a scenario at all.

@@ -14,6 +14,7 @@ mod driving;
 mod environment;
 mod example;
 pub mod gate;
+mod given;
 mod length;
 mod load;
 mod mistake;
@@ -30,6 +31,8 @@ mod span;
 mod suite;
 mod sweep;
 mod targets;
+mod tls;
+pub mod told;
 mod tree;
 mod variants;
 
@@ -42,6 +45,7 @@ pub use driving::{
     TraceSpec, UntilSpec,
 };
 pub use example::example;
+pub use given::Followed;
 pub use load::{Loaded, load, load_str, load_with, located};
 pub use mistake::nearest;
 pub use mistake::{Mistake, Place, ScenarioError};
@@ -51,7 +55,7 @@ pub use prompts::{
 };
 pub use schedule::MOST_ARRIVALS;
 pub use schema::schema;
-pub use secret::Secret;
+pub use secret::{Secret, release, scrub, scrubbed};
 pub use sense::data_path;
 pub use share::Share;
 pub use slo::{Figure, Limit, Measure, Slo, SloError};
@@ -61,6 +65,7 @@ pub use sweep::{Point, SweepSpec};
 pub use targets::{
     GgCoreSpec, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, ProcessSpec, TargetSpec, TimeUnit,
 };
+pub use tls::TlsSpec;
 pub use variants::{Variants, variant_name};
 
 use indexmap::IndexMap;
@@ -83,8 +88,9 @@ pub struct Scenario {
     /// Seed of everything drawn at random: order of the prompts, nonces, synthetic prompts, sampling.
     #[serde(default = "defaults::seed")]
     pub seed: u64,
-    /// The engines under test, by a name of your own. Two is usual; any number works.
-    #[schemars(extend("minProperties" = 1, "propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+$", "maxLength": 64 }))]
+    /// The engines under test, by a name of your own (letters, digits, `-`, `_`, and dots between them). Two is usual; any number
+    /// works.
+    #[schemars(extend("minProperties" = 1, "propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", "maxLength": 64 }))]
     pub targets: IndexMap<String, TargetSpec>,
     /// The target that ratios are told against (target / reference). Default: the target called `ollama`, else the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,13 +98,17 @@ pub struct Scenario {
     /// Variants of targets (models, quantisations, options), each a target in its own right: `ollama: { q4: { ollama.model: "x:q4" } }`
     /// puts `ollama-q4` in the place of `ollama`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+$", "maxLength": 64 }))]
+    #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", "maxLength": 64 }))]
     pub variants: Variants,
     /// What is asked.
     pub workload: WorkloadSpec,
     /// Whether the targets are driven at the same time or one after another.
     #[serde(default)]
     pub order: Order,
+    /// Drives two targets at once although they are one server and model, as a trial of the measurement itself does. Without it
+    /// that is refused: each would wait for the other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_same_endpoint: bool,
     /// The blocks of `order: alternate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<BlocksSpec>,
@@ -160,6 +170,9 @@ pub struct Scenario {
     /// Runs the scenario at several points, each with some of its values changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepSpec>,
+    /// The same as it may be told: what came from the environment or a file as the reference that was written.
+    #[serde(skip)]
+    pub shown: Option<Box<Scenario>>,
 }
 
 /// What is asked of the engines.

@@ -1,25 +1,24 @@
-//! What the command line lays over a scenario: `--set a.b=value`, `--target NAME=SPEC` and `--seed`.
+//! What the command line lays over a scenario: `--set a.b=value`, `--seed`, and by `given` its targets.
 //!
 //! Nothing is checked here but the form of the argument: the schema walk, which comes after, finds a wrong field or
 //! value wherever it was written.
 
-use super::Laid;
+use super::given::{self, Given};
 use super::mistake::{Mistake, Place, is_secret_name, mask, quoted};
 use super::tree::{self, Entry, Node, Value};
+use super::{Laid, sweep};
 use indexmap::IndexMap;
 
-/// Wires that a `--target` can name, with the field its address fills.
-const WIRES: [(&str, &str); 3] = [("ollama", "url"), ("openai", "url"), ("gg_core", "socket")];
-
 /// Fields deep, at most.
-pub(super) const MAX_DEPTH: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// What the command line changes in a scenario.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `--set`: `path=value`, where the path is made of field names and list positions (`load.closed.users=8`).
     pub set: Vec<String>,
-    /// `--target`: `NAME=SPEC`, such as `native=openai:http://127.0.0.1:8080,model=qwen`. Replaces or adds a target.
+    /// `--target`: `NAME=SPEC`, such as `native=openai:http://127.0.0.1:8080,model=qwen`. Those given are the run's targets; the
+    /// scenario's others stay only where each one given replaces one of its own.
     pub targets: Vec<String>,
     /// `--sweep`: `path=1,2,4`, one more path for the scenario's `sweep.over`.
     pub sweep: Vec<String>,
@@ -32,27 +31,24 @@ pub struct Overrides {
 }
 
 /// Lays all of it over the tree: targets first, so that `--set` can change them.
-pub(super) fn lay(root: &mut Node, overrides: &Overrides, mistakes: &mut Vec<Mistake>) {
+pub(super) fn lay(root: &mut Node, overrides: &Overrides, mistakes: &mut Vec<Mistake>) -> Given {
     for laid in &overrides.laid {
         if let Err(mistake) = lay_one(root, laid) {
             mistakes.push(mistake);
         }
     }
-    for argument in &overrides.targets {
-        if let Err(mistake) = target(root, argument) {
-            mistakes.push(mistake);
-        }
-    }
+    let given = given::lay(root, &overrides.targets, mistakes);
     for argument in &overrides.set {
-        if let Err(mistake) = set(root, argument) {
+        if let Err(mistake) = set(root, argument, &given) {
             mistakes.push(mistake);
         }
     }
     for argument in &overrides.sweep {
-        if let Err(mistake) = super::sweep::lay(root, argument) {
+        if let Err(mistake) = sweep::lay(root, argument) {
             mistakes.push(mistake);
         }
     }
+    given.refuse_sweep(root, mistakes);
     if let Some(seed) = overrides.seed {
         let place = Place::Argument(format!("--seed {seed}"));
         let node = Node::new(Value::Number(seed.into()), place.clone());
@@ -60,87 +56,88 @@ pub(super) fn lay(root: &mut Node, overrides: &Overrides, mistakes: &mut Vec<Mis
             map.insert("seed".to_owned(), Entry { key: place, node });
         }
     }
+    given
 }
 
 /// A value of a suite. JSON is YAML: it is read as it would be had it been written here.
 fn lay_one(root: &mut Node, laid: &Laid) -> Result<(), Mistake> {
     let place = Place::Argument(format!("{}: {}", laid.from, laid.path));
-    let path: Vec<&str> = laid.path.trim().split('.').collect();
-    if path.iter().any(|step| step.is_empty()) || path.len() > MAX_DEPTH {
+    let Some(path) = steps(root, &laid.path) else {
         return Err(Mistake::new("a path is made of field names with `.` between them", place)
             .help("for example: load.closed.users: 8"));
-    }
+    };
     insert(root, &path, value(&laid.value.to_string(), &place)?, &place)
 }
 
 /// `--set path=value`.
-fn set(root: &mut Node, argument: &str) -> Result<(), Mistake> {
+fn set(root: &mut Node, argument: &str, given: &Given) -> Result<(), Mistake> {
     let place = Place::Argument(format!("--set {}", shown(argument)));
     let Some((path, value)) = argument.split_once('=') else {
         return Err(
             Mistake::new("--set needs a path, `=` and a value", place).help("for example: --set load.closed.users=8")
         );
     };
-    let path: Vec<&str> = path.trim().split('.').collect();
-    if path.iter().any(|step| step.is_empty()) || path.len() > MAX_DEPTH {
+    given.refuse(root, path, &place)?;
+    let Some(path) = steps(root, path) else {
         return Err(Mistake::new("the path of --set is made of field names with `.` between them", place)
             .help("for example: --set load.closed.users=8"));
-    }
+    };
     insert(root, &path, self::value(value, &place)?, &place)
 }
 
-/// `--target NAME=SPEC`, with SPEC as `wire`, `wire:address` or `wire:address,field=value,...`.
-fn target(root: &mut Node, argument: &str) -> Result<(), Mistake> {
-    let place = Place::Argument(format!("--target {}", shown(argument)));
-    let example = "for example: --target native=openai:http://127.0.0.1:8080,model=qwen";
-    let Some((name, spec)) = argument.split_once('=').filter(|(name, _)| !name.contains([':', ','])) else {
-        return Err(Mistake::new("--target needs a name, `=` and what it is", place).help(example));
-    };
-    let (wire, rest) = spec.split_once(':').unwrap_or((spec, ""));
-    let wires = WIRES.map(|(wire, _)| wire);
-    if wire == "json" {
-        return Err(Mistake::new("a `json` target says more than fits on a command line", place)
-            .help("write it in the scenario"));
+/// The steps of a path such as `load.closed.users`; `None` if it is none. A name with dots in it is one step where it is a key
+/// that is there, the longest there is, or stands in quotes: `targets."llama.cpp".openai.url`.
+pub(super) fn steps(root: &Node, path: &str) -> Option<Vec<String>> {
+    let pieces = pieces(path.trim())?;
+    let (mut steps, mut at, mut node) = (Vec::new(), 0, Some(root));
+    while at < pieces.len() {
+        let longest = (at + 2..=pieces.len()).rev().find_map(|end| {
+            let plain = pieces[at..end].iter().all(|(_, quoted)| !quoted);
+            let name = pieces[at..end].iter().map(|(text, _)| *text).collect::<Vec<_>>().join(".");
+            (plain && node.is_some_and(|node| node.entry(&name).is_some())).then_some((name, end))
+        });
+        let (name, end) = longest.unwrap_or_else(|| (pieces[at].0.to_owned(), at + 1));
+        node = node.and_then(|node| node.at(&[&name]));
+        steps.push(name);
+        at = end;
     }
-    let Some((_, address_field)) = WIRES.iter().find(|(known, _)| *known == wire) else {
-        let near = super::mistake::nearest(wire, wires).map(|near| format!("did you mean `{near}`?"));
-        return Err(Mistake::new(format!("{} is no kind of target", quoted(wire)), place)
-            .note(near.unwrap_or_default())
-            .help(format!("kinds: {}", wires.join(", ")))
-            .help(example));
-    };
-    let mut node = Node::new(Value::Map(IndexMap::new()), place.clone());
-    for (i, part) in rest.split(',').enumerate().filter(|(_, part)| !part.trim().is_empty()) {
-        let is_field = |(field, _): &(&str, &str)| field.chars().all(|c| c.is_ascii_alphanumeric() || "_.".contains(c));
-        match part.split_once('=').filter(is_field) {
-            Some((field, value)) => {
-                let path: Vec<&str> = field.split('.').collect();
-                insert(&mut node, &path, self::value(value, &place)?, &place)?;
-            }
-            None if i == 0 => insert(&mut node, &[address_field], self::value(part, &place)?, &place)?,
-            None => {
-                let message = format!("{} is no `field=value`", quoted(part));
-                return Err(Mistake::new(message, place).help(example));
-            }
+    (steps.len() <= MAX_DEPTH).then_some(steps)
+}
+
+/// What stands between the dots of a path, and whether it stands in quotes; `None` if nothing does somewhere.
+fn pieces(path: &str) -> Option<Vec<(&str, bool)>> {
+    let (mut pieces, mut rest) = (Vec::new(), path);
+    loop {
+        let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let (piece, after) = match quote {
+            Some(quote) => rest[1..].split_once(quote)?,
+            None => rest.split_at(rest.find('.').unwrap_or(rest.len())),
+        };
+        if piece.is_empty() {
+            return None;
         }
+        pieces.push((piece, quote.is_some()));
+        if after.is_empty() {
+            return Some(pieces);
+        }
+        rest = after.strip_prefix('.')?;
     }
-    let tagged = IndexMap::from([(wire.to_owned(), Entry { key: place.clone(), node })]);
-    insert(root, &["targets", name], Node::new(Value::Map(tagged), place.clone()), &place)
 }
 
 /// Puts a value at a path; maps on the way are made where there are none.
-pub(super) fn insert(root: &mut Node, path: &[&str], value: Node, place: &Place) -> Result<(), Mistake> {
+pub(super) fn insert(root: &mut Node, path: &[impl AsRef<str>], value: Node, place: &Place) -> Result<(), Mistake> {
     let Some((step, rest)) = path.split_first() else {
         *root = value;
         return Ok(());
     };
+    let step = step.as_ref();
     if matches!(root.value, Value::Null) {
         root.value = Value::Map(IndexMap::new());
     }
     match &mut root.value {
         Value::Map(map) => {
             let fresh = || Entry { key: place.clone(), node: Node::new(Value::Null, place.clone()) };
-            insert(&mut map.entry((*step).to_owned()).or_insert_with(fresh).node, rest, value, place)
+            insert(&mut map.entry(step.to_owned()).or_insert_with(fresh).node, rest, value, place)
         }
         Value::List(list) => {
             let length = list.len();
@@ -182,11 +179,18 @@ pub(super) fn value(text: &str, place: &Place) -> Result<Node, Mistake> {
 
 /// The argument as it may be printed.
 pub(super) fn shown(argument: &str) -> String {
+    // A header's name says nothing about how secret its value is, so all of them are masked.
+    let masked = |path: &str| format!("{path}=***");
     match argument.split_once('=') {
-        // A header's name says nothing about how secret its value is, so all of them are masked.
         Some((path, value)) if !value.contains("${") && (is_secret_name(path) || path.contains(".headers")) => {
-            format!("{path}=***")
+            masked(path)
         }
-        _ => mask(argument),
+        _ => match argument.split_once(",headers.") {
+            Some((before, headers)) if !headers.contains("${") => {
+                let name = headers.split('=').next().unwrap_or_default();
+                format!("{},headers.{}", mask(before), masked(name))
+            }
+            _ => mask(argument),
+        },
     }
 }

@@ -1,14 +1,18 @@
 //! What will happen: every default filled in, every `auto` found. Nothing validates after this.
 //!
-//! A plan is a pure value; it is kept in `manifest.json`, so a run can be told again from its directory.
+//! A plan is a pure value; it is kept in `manifest.json` as it may be told (`told.rs`), so a run can be told again from its
+//! directory.
 
 use super::gate::Gate;
+use super::told::Written;
 use super::{
     AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat,
     Sampling, Scenario, Share, Slo, Span, TargetSpec, Task,
 };
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What will happen.
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -32,6 +36,9 @@ pub struct Plan {
     pub workload: WorkloadPlan,
     /// All at once, one after another, or in alternating blocks.
     pub order: Order,
+    /// Whether targets may be one server and model.
+    #[serde(default)]
+    pub allow_same_endpoint: bool,
     /// The blocks of `order: alternate`.
     pub blocks: BlocksSpec,
     /// Whether this run is one of the two of an interference measurement.
@@ -64,6 +71,12 @@ pub struct Plan {
     /// The conditions that decide the exit code.
     #[serde(default, skip_serializing_if = "GatesPlan::is_empty")]
     pub gates: GatesPlan,
+    /// The commands that start engines, by target; `None` in a report of a loadcmp that didn't tell them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<IndexMap<String, Vec<String>>>,
+    /// What came from the environment or from files, as it was written; see [`Plan::told`].
+    #[serde(skip)]
+    pub written: Option<Arc<Written>>,
 }
 
 /// The conditions that decide the exit code, and the levels that targets may reach.
@@ -119,8 +132,11 @@ pub struct TargetPlan {
     pub spec: TargetSpec,
     /// What the engine told of itself.
     pub facts: EngineFacts,
-    /// What this target cannot honour of the scenario, in sentences.
+    /// What this target cannot honour of the scenario, or doesn't tell and is taken on trust, in sentences.
     pub inequalities: Vec<String>,
+    /// The name of an earlier target that is the same server and model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_as: Option<String>,
 }
 
 impl TargetPlan {
@@ -134,6 +150,28 @@ impl TargetPlan {
         }
     }
 
+    /// How large llama.cpp's cache of earlier prompts' states may grow in the engine's memory, in words; `None` where it is
+    /// off, or the engine is not known to have one.
+    pub fn host_prompt_cache(&self) -> Option<String> {
+        let facts = &self.facts;
+        if let Some(told) = facts.setting("cache_ram_mib") {
+            return match told.parse::<i64>() {
+                Ok(0) => None,
+                Ok(mib) if mib > 0 => Some(format!("up to {mib} MiB")),
+                _ => Some("without a limit".to_owned()),
+            };
+        }
+        // Its command line isn't seen. Ollama starts llama-server from 0.30 on.
+        let mut numbers =
+            facts.version.as_deref().unwrap_or_default().split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+        let ollama_runs_it = matches!(self.spec, TargetSpec::Ollama(_))
+            && (numbers.next() > Some(0) || numbers.next() >= Some(30))
+            && facts.setting("program").is_none_or(|program| program == "llama-server");
+        let is = |name: &str| facts.engine.as_deref() == Some(name);
+        (!self.stand_in && (is("llama.cpp") || (is("ollama") && ollama_runs_it)))
+            .then(|| "up to 8192 MiB unless it was started otherwise".to_owned())
+    }
+
     /// The name as tables show it: with `(stand-in)` after it where that is so.
     pub fn label(&self) -> String {
         if self.stand_in { format!("{} (stand-in)", self.name) } else { self.name.clone() }
@@ -144,7 +182,7 @@ impl TargetPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Endpoint {
-    /// HTTP over TCP.
+    /// HTTP or https over TCP.
     Tcp {
         /// Host name or address, without brackets.
         host: String,
@@ -152,6 +190,9 @@ pub enum Endpoint {
         port: u16,
         /// Path before every request's path, without a slash at its end; often empty.
         prefix: String,
+        /// Whether it is https.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        tls: bool,
     },
     /// A Unix socket.
     Unix {
@@ -163,8 +204,11 @@ pub enum Endpoint {
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Endpoint::Tcp { host, port, prefix } if host.contains(':') => write!(f, "http://[{host}]:{port}{prefix}"),
-            Endpoint::Tcp { host, port, prefix } => write!(f, "http://{host}:{port}{prefix}"),
+            Endpoint::Tcp { host, port, prefix, tls } => {
+                let scheme = if *tls { "https" } else { "http" };
+                let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+                write!(f, "{scheme}://{open}{host}{close}:{port}{prefix}")
+            }
             Endpoint::Unix { path } => write!(f, "unix:{}", path.display()),
         }
     }
@@ -191,10 +235,75 @@ pub struct EngineFacts {
     pub slots: Option<u64>,
     /// Size of the model in bytes.
     pub size_bytes: Option<u64>,
+    /// What that is the size of, in words: the file of its weights wherever that can be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_of: Option<String>,
     /// Whether the model was loaded before the run's first request.
     pub loaded: Option<bool>,
+    /// How it renders a chat's first messages, with `{system}` and `{prompt}` in the place of their texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
     /// The models that are there.
     pub models: Vec<String>,
+    /// Digests of the model's files where the engine keeps models by them (Ollama): 64 hex digits each. By them the
+    /// processes that serve it are known from those of other models.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blobs: Vec<String>,
+    /// The settings that are known, each by one name for all engines where they have the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<EngineSetting>,
+}
+
+/// A setting of an engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct EngineSetting {
+    /// Its name: `threads`, `OLLAMA_NUM_PARALLEL`.
+    pub name: String,
+    /// Its value, as it was told.
+    pub value: String,
+    /// Who told it: `command line`, `environment`, `default` of the engine, or a path of its wire.
+    pub by: String,
+}
+
+impl EngineFacts {
+    /// The value of a setting.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        self.settings.iter().find(|setting| setting.name == name).map(|setting| setting.value.as_str())
+    }
+
+    /// Sets it, in the place of what it was before.
+    pub fn set(&mut self, name: &str, value: impl Into<String>, by: &str) {
+        self.settings.retain(|setting| setting.name != name);
+        self.settings.push(EngineSetting { name: name.to_owned(), value: value.into(), by: by.to_owned() });
+    }
+
+    /// Takes what was told later: it has the last word, where it has one.
+    pub fn learn(&mut self, later: EngineFacts) {
+        fn take<T>(own: &mut Option<T>, later: Option<T>) {
+            if later.is_some() {
+                *own = later;
+            }
+        }
+        // Whether it was loaded *before* the first request, and which models there are, is not to be told anew.
+        take(&mut self.engine, later.engine);
+        take(&mut self.version, later.version);
+        take(&mut self.digest, later.digest);
+        take(&mut self.family, later.family);
+        take(&mut self.parameters, later.parameters);
+        take(&mut self.quantization, later.quantization);
+        take(&mut self.context, later.context);
+        take(&mut self.slots, later.slots);
+        if later.size_of.is_some() {
+            (self.size_bytes, self.size_of) = (later.size_bytes, later.size_of);
+        }
+        if !later.blobs.is_empty() {
+            self.blobs = later.blobs;
+        }
+        for setting in later.settings {
+            self.set(&setting.name, setting.value, &setting.by);
+        }
+        self.settings.sort_by(|a, b| a.name.cmp(&b.name));
+    }
 }
 
 /// What is asked.

@@ -1,7 +1,82 @@
-//! A text that must not be shown. Only `expose` tells it, and only the wire calls that.
+//! A text that must not be shown. Only `expose` tells it, and only the wire calls that. And the values that came from the
+//! environment or a file, which texts of others may repeat: an engine's error that quotes a token.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::{PoisonError, RwLock};
+
+/// Characters of the shortest value that is looked for in other texts: a shorter one stands in too many words by chance.
+const SHORTEST: usize = 6;
+/// Digits of the shortest number that is: shorter ones are ports, sizes, counts.
+const SHORTEST_NUMBER: usize = 9;
+
+/// What is looked for, the longest first, and what is shown in its place.
+static KNOWN: RwLock<Vec<(String, String)>> = RwLock::new(Vec::new());
+
+/// Has a value that came from the environment or a file replaced by `shown` wherever it is met, as it is and as JSON writes it.
+pub(super) fn remember(value: &str, shown: &str) {
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let quoted = serde_json::to_string(value).unwrap_or_default();
+    let inside = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+    // A text of several lines is met line by line, too.
+    let forms = [value, value.trim(), inside].into_iter().chain(value.lines().map(str::trim));
+    for form in forms {
+        let number = form.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let long = form.chars().count() >= if number { SHORTEST_NUMBER } else { SHORTEST };
+        if long && !known.iter().any(|(have, _)| have == form) {
+            known.push((form.to_owned(), shown.to_owned()));
+        }
+    }
+    known.sort_by(|a, b| b.0.len().cmp(&a.0.len()));
+}
+
+/// Shows a value again: an engine tells it of itself.
+pub fn release(value: &str) {
+    KNOWN.write().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| known != value);
+}
+
+/// What this process's environment holds under names that say so (`API_KEY`, `HF_TOKEN`), each after its reference.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    let plain =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let secret = plain.filter(|(name, value)| super::mistake::is_secret_name(name) && value.len() >= 8);
+    secret.map(|(name, value)| (format!("${{{name}}}"), value))
+}
+
+/// Remembers the secrets of this process's environment: wherever they are met, they are no figure.
+pub(super) fn remember_environment() {
+    environment().for_each(|(reference, value)| remember(&value, &reference));
+}
+
+/// An argument of the command line into which a shell has put a secret of the environment, as it was written before; `None` if
+/// it is none.
+pub(super) fn by_shell(argument: &str) -> Option<String> {
+    let put = |text: String, (reference, value): (String, String)| text.replace(&value, &reference);
+    Some(environment().fold(argument.to_owned(), put)).filter(|written| written != argument)
+}
+
+/// A text without the values that came from the environment or a file: each is shown as the reference that it was written as.
+/// Called before a text is cut short, or the rest of a value would stand there.
+pub fn scrub(text: &str) -> Cow<'_, str> {
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let mut clean = Cow::Borrowed(text);
+    for (value, shown) in known.iter() {
+        if clean.contains(value.as_str()) {
+            clean = Cow::Owned(clean.replace(value.as_str(), shown));
+        }
+    }
+    clean
+}
+
+/// As [`scrub`], of a text that is one's own: the usual one has nothing to be replaced, and is not copied.
+pub fn scrubbed(text: String) -> String {
+    let clean = match scrub(&text) {
+        Cow::Owned(clean) => Some(clean),
+        Cow::Borrowed(_) => None,
+    };
+    clean.unwrap_or(text)
+}
 
 /// A text that must not be shown: prints as `***`, and serialises so too.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -52,6 +127,23 @@ impl JsonSchema for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_remembered_is_shown_by_its_name_until_it_is_released() {
+        remember("sk-unit-4711\"x", "${UNIT}");
+        remember("unit-model:7b", "${UNIT_MODEL}");
+        remember("unit-line-one\nunit-line-two\n", "${file:unit.pem}");
+        for short in ["auto", "42", "8080", "10.0.0.1"] {
+            remember(short, "${SHORT}");
+        }
+        assert_eq!(scrub("auto, port 8080 of 10.0.0.1, 42"), "auto, port 8080 of 10.0.0.1, 42");
+        assert_eq!(scrub("no key sk-unit-4711\"x here"), "no key ${UNIT} here");
+        assert_eq!(scrub(r#"{"error":"sk-unit-4711\"x"}"#), r#"{"error":"${UNIT}"}"#);
+        assert_eq!(scrub("unit-line-two"), "${file:unit.pem}");
+        assert_eq!(scrub("no unit-model:7b"), "no ${UNIT_MODEL}");
+        release("unit-model:7b");
+        assert_eq!(scrub("no unit-model:7b"), "no unit-model:7b");
+    }
 
     #[test]
     fn a_secret_is_told_by_nothing_but_expose() {

@@ -27,7 +27,7 @@ pub struct SuiteSpec {
     pub budget: Option<Span>,
     /// Targets of every scenario, in the place of its own of these names.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+$", "maxLength": 64 }))]
+    #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", "maxLength": 64 }))]
     pub targets: IndexMap<String, TargetSpec>,
     /// Values laid over every scenario, by their paths: `smallest_effect: 5%`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
@@ -115,6 +115,7 @@ pub fn suite_schema() -> serde_json::Value {
 /// Reads a suite from a file. The scenarios that it names are read by themselves, with [`LoadedSuite::overrides`].
 pub fn load_suite(path: &Path) -> Result<LoadedSuite, ScenarioError> {
     let name = path.display().to_string();
+    super::secret::remember_environment();
     let text = read_text(path, &name)?;
     let failed = |mistakes| Err(ScenarioError::new(&name, &text, mistakes));
     let root = match tree::read(&text) {
@@ -126,14 +127,16 @@ pub fn load_suite(path: &Path) -> Result<LoadedSuite, ScenarioError> {
     sense::secrets(&root, &mut mistakes);
     // What the environment fills in is filled in where the scenarios are read; here it has to be there.
     let mut filled = root.clone();
-    environment::fill(&mut filled, &|name| std::env::var(name), &mut mistakes);
+    environment::fill(&mut filled, folder(path), &|name| std::env::var(name), &mut mistakes);
     check::check(&mut filled, &suite_schema(), &mut mistakes);
     if !mistakes.is_empty() {
         return failed(mistakes);
     }
-    let spec: SuiteSpec = match serde_json::from_value(filled.into_json()) {
+    let typed = |root: Node| serde_json::from_value::<SuiteSpec>(root.into_json()).map_err(|error| error.to_string());
+    let shown = filled.shown();
+    let spec = match typed(filled).and_then(|spec| Ok(told(spec, typed(shown)?))) {
         Ok(spec) => spec,
-        Err(error) => return failed(vec![Mistake::new(error.to_string(), Place::Whole)]),
+        Err(error) => return failed(vec![Mistake::new(error, Place::Whole)]),
     };
     files(&spec, &root, path, &mut mistakes);
     checks(&spec, &root, &mut mistakes);
@@ -144,10 +147,24 @@ pub fn load_suite(path: &Path) -> Result<LoadedSuite, ScenarioError> {
     }
 }
 
+/// The suite with its free words as they may be told: they stand in its report.
+fn told(mut spec: SuiteSpec, shown: SuiteSpec) -> SuiteSpec {
+    spec.about = shown.about;
+    for (check, shown) in spec.checks.iter_mut().zip(shown.checks) {
+        (check.name, check.category, check.cannot, check.at) = (shown.name, shown.category, shown.cannot, shown.at);
+    }
+    spec
+}
+
+/// The folder that a suite's paths start from.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Whether every scenario's file may be read. A suite may come from someone else: it reads what lies beside its own folder,
 /// or below the current one, and nothing else.
 fn files(spec: &SuiteSpec, root: &Node, path: &Path, mistakes: &mut Vec<Mistake>) {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     let real = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let around = real.parent().unwrap_or(&real);
     for (name, scenario) in &spec.scenarios {
@@ -206,11 +223,13 @@ fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
     }
 }
 
+/// Where a suite's targets are laid.
+const TARGETS: &str = "targets.";
+
 impl LoadedSuite {
     /// The file of a scenario.
     pub fn file(&self, scenario: &SuiteScenario) -> PathBuf {
-        let base = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        base.join(&scenario.file)
+        folder(&self.path).join(&scenario.file)
     }
 
     /// What is laid over a scenario: the suite's targets, its values, the scenario's own, those of a quick run, and last what
@@ -220,14 +239,16 @@ impl LoadedSuite {
         let mut lay = |from: String, before: &str, values: &serde_json::Value| {
             for (path, value) in values.as_object().into_iter().flatten() {
                 let from = format!("{from} of {}", self.path.display());
-                laid.push(Laid { path: format!("{before}{path}"), value: value.clone(), from });
+                // A target's name is one step, dots and all.
+                let quote = if before == TARGETS && path.contains('.') { "\"" } else { "" };
+                laid.push(Laid { path: format!("{before}{quote}{path}{quote}"), value: value.clone(), from });
             }
         };
         // Runs go by the suite's names: two of them may be of one file.
         let called = serde_json::json!({ "name": name });
         lay("the name".to_owned(), "", &called);
         let (raw, own) = (&self.raw, &self.raw["scenarios"][name]);
-        lay("`targets`".to_owned(), "targets.", &raw["targets"]);
+        lay("`targets`".to_owned(), TARGETS, &raw["targets"]);
         lay("`set`".to_owned(), "", &raw["set"]);
         lay(format!("`set` of `{name}`"), "", &own["set"]);
         if quick {

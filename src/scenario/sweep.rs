@@ -111,8 +111,7 @@ pub(super) fn trees(root: &Node, mistakes: &mut Vec<Mistake>) -> Vec<Tree> {
     for point in written {
         let mut tree = Tree { paths: Vec::new(), root: bare.clone() };
         for (path, key, value) in point {
-            let steps: Vec<&str> = path.split('.').collect();
-            match set(&mut tree.root, path, &steps, key, value) {
+            match set(&mut tree.root, path, key, value) {
                 Ok(()) => tree.paths.push(path.to_owned()),
                 // A wrong path is wrong at every point.
                 Err(mistake) if mistakes.iter().any(|known| known.same(&mistake)) => {}
@@ -125,20 +124,20 @@ pub(super) fn trees(root: &Node, mistakes: &mut Vec<Mistake>) -> Vec<Tree> {
 }
 
 /// Sets one value of a point. Its mistakes, and those that the checks find later, stand where the sweep was written.
-fn set(root: &mut Node, path: &str, steps: &[&str], key: &Place, value: &Node) -> Result<(), Mistake> {
-    let first = steps.first().copied().unwrap_or_default();
-    if steps.iter().any(|step| step.is_empty()) || steps.len() > overlay::MAX_DEPTH {
+fn set(root: &mut Node, path: &str, key: &Place, value: &Node) -> Result<(), Mistake> {
+    let Some(steps) = overlay::steps(root, path) else {
         return Err(Mistake::new(format!("{} is no path of a value", quoted(path)), key.clone())
             .help("field names with `.` between them, such as load.closed.users"));
-    }
+    };
+    let first = steps.first().map_or("", String::as_str);
     if FIXED.contains(&first) {
         return Err(Mistake::new(format!("`{first}` is the same at all points, and can't be swept"), key.clone()));
     }
-    if is_secret_name(path) || steps.contains(&"headers") {
+    if is_secret_name(path) || steps.iter().any(|step| step == "headers") {
         let message = format!("{} can't be swept: its values would stand in the results", quoted(path));
         return Err(Mistake::new(message, key.clone()));
     }
-    overlay::insert(root, steps, value.clone(), key)
+    overlay::insert(root, &steps, value.clone(), key)
 }
 
 /// Every combination, the last path changing fastest.

@@ -1,10 +1,10 @@
 //! The engines under test, as written: one struct a wire, each field with its meaning and its default.
 
-use super::Secret;
+use super::{Secret, TlsSpec};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One engine under test: the wire it speaks, and where.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +35,56 @@ impl TargetSpec {
         }
     }
 
+    /// Its headers; none on a wire that isn't HTTP.
+    pub fn headers(&self) -> Option<&IndexMap<String, Secret>> {
+        match self {
+            TargetSpec::Ollama(spec) => Some(&spec.headers),
+            TargetSpec::OpenAi(spec) => Some(&spec.headers),
+            TargetSpec::Json(spec) => Some(&spec.headers),
+            TargetSpec::GgCore(_) => None,
+        }
+    }
+
+    /// How its certificate is checked; none on a wire that isn't HTTP.
+    pub fn tls(&self) -> Option<&TlsSpec> {
+        match self {
+            TargetSpec::Ollama(spec) => Some(&spec.tls),
+            TargetSpec::OpenAi(spec) => Some(&spec.tls),
+            TargetSpec::Json(spec) => Some(&spec.tls),
+            TargetSpec::GgCore(_) => None,
+        }
+    }
+
+    /// Paths in it as seen from here: until then they start from `base`.
+    pub(super) fn resolve(&mut self, base: &Path) {
+        match self {
+            TargetSpec::Ollama(spec) => spec.tls.resolve(base),
+            TargetSpec::OpenAi(spec) => spec.tls.resolve(base),
+            TargetSpec::Json(spec) => spec.tls.resolve(base),
+            TargetSpec::GgCore(_) => {}
+        }
+    }
+
+    /// The model as written, if one is.
+    pub fn model(&self) -> Option<&str> {
+        match self {
+            TargetSpec::Ollama(spec) => Some(&spec.model),
+            TargetSpec::OpenAi(spec) => Some(&spec.model),
+            TargetSpec::GgCore(spec) => Some(&spec.model),
+            TargetSpec::Json(spec) => spec.model.as_deref(),
+        }
+    }
+
+    /// The address as written, of a target that is spoken to over HTTP.
+    pub fn address(&self) -> Option<&str> {
+        match self {
+            TargetSpec::Ollama(spec) => Some(&spec.url),
+            TargetSpec::OpenAi(spec) => Some(&spec.url),
+            TargetSpec::GgCore(_) => None,
+            TargetSpec::Json(spec) => spec.url.as_deref(),
+        }
+    }
+
     /// Where its figures in Prometheus's format are, if that is written.
     pub fn metrics(&self) -> Option<&str> {
         match self {
@@ -44,6 +94,18 @@ impl TargetSpec {
             TargetSpec::Json(spec) => spec.metrics.as_deref(),
         }
     }
+
+    /// Takes from its address what people leave around it, as Ollama does of its OLLAMA_HOST: blanks and quotes.
+    pub(super) fn trim(&mut self) {
+        let text = match self {
+            TargetSpec::Ollama(spec) => &mut spec.url,
+            TargetSpec::OpenAi(spec) => &mut spec.url,
+            TargetSpec::GgCore(spec) => &mut spec.socket,
+            TargetSpec::Json(JsonSpec { url: Some(url), .. }) => url,
+            TargetSpec::Json(_) => return,
+        };
+        *text = text.trim().trim_matches(['"', '\'']).trim().to_owned();
+    }
 }
 
 /// An Ollama server.
@@ -51,7 +113,7 @@ impl TargetSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "an `ollama` target")]
 pub struct OllamaSpec {
-    /// Base URL, `host:port`, or `auto`: where Ollama usually listens, else the stand-in.
+    /// Base URL (http or https), `host:port`, or `auto`: where Ollama usually listens, else the stand-in.
     #[serde(default = "super::defaults::auto")]
     pub url: String,
     /// Model name, or `auto`: the one already loaded, else the smallest that can do the task.
@@ -70,6 +132,12 @@ pub struct OllamaSpec {
     /// More of Ollama's `options`, sent as they are (`num_thread`, `num_gpu`, ...).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub options: serde_json::Map<String, serde_json::Value>,
+    /// Headers besides Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub headers: IndexMap<String, Secret>,
+    /// How the certificate of an https server is checked.
+    #[serde(default, skip_serializing_if = "TlsSpec::is_default")]
+    pub tls: TlsSpec,
     /// Which processes of this machine are its own, if not those that listen where it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessSpec>,
@@ -83,7 +151,7 @@ pub struct OllamaSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "an `openai` target")]
 pub struct OpenAiSpec {
-    /// Base URL (with or without `/v1`), `host:port`, or `auto`: port 8080, else the stand-in.
+    /// Base URL (http or https, with or without `/v1`), `host:port`, or `auto`: port 8080, else the stand-in.
     #[serde(default = "super::defaults::auto")]
     pub url: String,
     /// Model name, or `auto`: the first the server lists.
@@ -95,6 +163,12 @@ pub struct OpenAiSpec {
     /// More fields of the request's body, sent as they are (`cache_prompt`, `top_k`, ...).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub extra: serde_json::Map<String, serde_json::Value>,
+    /// Headers besides Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub headers: IndexMap<String, Secret>,
+    /// How the certificate of an https server is checked.
+    #[serde(default, skip_serializing_if = "TlsSpec::is_default")]
+    pub tls: TlsSpec,
     /// Which processes of this machine are its own, if not those that listen where it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessSpec>,
@@ -138,7 +212,7 @@ pub struct GgCoreSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a `json` target")]
 pub struct JsonSpec {
-    /// Base URL, such as `http://127.0.0.1:9000`. One of `url` and `socket` must be given.
+    /// Base URL (http or https), such as `http://127.0.0.1:9000`. One of `url` and `socket` must be given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Path of a Unix socket that speaks HTTP.
@@ -156,6 +230,9 @@ pub struct JsonSpec {
     /// Headers besides Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub headers: IndexMap<String, Secret>,
+    /// How the certificate of an https server is checked.
+    #[serde(default, skip_serializing_if = "TlsSpec::is_default")]
+    pub tls: TlsSpec,
     /// The request's body: any YAML. `{{prompt}}`, `{{model}}`, `{{max_tokens}}`, `{{temperature}}`, `{{seed}}` and `{{messages}}` are filled in.
     pub body: serde_json::Value,
     /// How the answer comes.

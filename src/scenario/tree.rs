@@ -23,19 +23,33 @@ pub(super) struct Node {
     pub quoted: bool,
     /// From the command line or the environment, which know only texts: the schema says what type was meant.
     pub loose: bool,
-    /// The environment variables that are part of it.
+    /// What the environment and files put into it.
     pub filled: Option<Filled>,
 }
 
-/// What the environment put into a text.
+/// What the environment and files put into a text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Filled {
-    /// The variables' names.
+    /// The variables' names; a file's is `file:PATH`.
     pub names: Vec<String>,
     /// Whether one of them has a default written in the scenario.
     pub defaulted: bool,
     /// Whether one of them could not be filled in: said already, so nothing more is said of this value.
     pub failed: bool,
+    /// The values that were there, not the scenario's own defaults, each after its reference.
+    pub given: Vec<(String, String)>,
+    /// The text as it was written, with its references.
+    pub written: String,
+    /// Whether only certain words, numbers or lengths of time may stand there: settings that a report can't do without, and
+    /// no place for a secret.
+    pub closed: bool,
+}
+
+impl Filled {
+    /// How the value may be told; `None` as it is.
+    fn shown(&self) -> Option<&str> {
+        (!self.given.is_empty() && !self.closed).then_some(self.written.as_str())
+    }
 }
 
 /// A value.
@@ -75,11 +89,19 @@ impl Node {
         }
     }
 
+    /// As [`Node::entry`], to be changed.
+    pub fn entry_mut(&mut self, field: &str) -> Option<&mut Entry> {
+        match &mut self.value {
+            Value::Map(map) => map.get_mut(field),
+            _ => None,
+        }
+    }
+
     /// The value at a path of field names and list positions.
-    pub fn at(&self, path: &[&str]) -> Option<&Node> {
+    pub fn at(&self, path: &[impl AsRef<str>]) -> Option<&Node> {
         path.iter().try_fold(self, |node, step| match &node.value {
-            Value::List(list) => list.get(step.parse::<usize>().ok()?),
-            _ => node.get(step),
+            Value::List(list) => list.get(step.as_ref().parse::<usize>().ok()?),
+            _ => node.get(step.as_ref()),
         })
     }
 
@@ -101,6 +123,17 @@ impl Node {
             Value::List(list) => list.into_iter().map(Node::into_json).collect(),
             Value::Map(map) => map.into_iter().map(|(key, entry)| (key, entry.node.into_json())).collect(),
         }
+    }
+
+    /// The tree as it may be told: what came from the environment or a file as the reference that was written.
+    pub fn shown(&self) -> Node {
+        let mut shown = self.clone();
+        shown.visit(&mut |node| {
+            if let Some(text) = node.filled.as_ref().and_then(Filled::shown) {
+                node.value = Value::Text(text.to_owned());
+            }
+        });
+        shown
     }
 
     /// Visits this node and all below it.

@@ -47,13 +47,12 @@ pub(super) fn expand(root: &mut Node, mistakes: &mut Vec<Mistake>) {
             let mut made = Entry { key: key.clone(), node: target.node.clone() };
             let Value::Map(values) = &node.value else { continue };
             for (path, value) in values {
-                let steps: Vec<&str> = path.split('.').collect();
-                if steps.iter().any(|step| step.is_empty()) || steps.len() > overlay::MAX_DEPTH {
+                let Some(steps) = overlay::steps(&made.node, path) else {
                     let message = format!("{} is no path of a value", quoted(path));
                     mistakes.push(Mistake::new(message, value.key.clone()).help("for example: ollama.model"));
-                } else if let Err(mistake) = overlay::insert(&mut made.node, &steps, value.node.clone(), &value.key) {
-                    mistakes.push(mistake);
-                }
+                    continue;
+                };
+                mistakes.extend(overlay::insert(&mut made.node, &steps, value.node.clone(), &value.key).err());
             }
             let full = variant_name(name, variant);
             if targets.contains_key(&full) || expanded.contains_key(&full) {

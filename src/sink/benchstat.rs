@@ -17,6 +17,9 @@ pub fn benchstat(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let plan = &report.plan;
     writeln!(out, "# {}, {}, {}", one_line(&report.tool), one_line(&plan.name), one_line(&report.started))?;
     writeln!(out, "# {}", one_line(&report.load_words()))?;
+    if let Some(unfinished) = &report.unfinished {
+        writeln!(out, "# {}", one_line(&unfinished.sentence))?;
+    }
     writeln!(
         out,
         "# A line is one of the run's {}; prefill and load are by the engine's clock, all else by the client's.",

@@ -11,7 +11,7 @@ use super::repeat;
 use super::timeline::{TimeChart, timeline};
 use crate::audit::{Finding, Severity};
 use crate::report::words::{ratio_words, yaml_word};
-use crate::report::{Report, Status, files};
+use crate::report::{Report, files};
 use askama::Template;
 use std::io::{self, Write};
 
@@ -23,7 +23,7 @@ struct Page<'a> {
     about: Option<&'a str>,
     headlines: Vec<(String, &'static str)>,
     has_stand_in: bool,
-    interrupted: bool,
+    unfinished: Option<&'a str>,
     load: String,
     workload: String,
     targets: Vec<String>,
@@ -67,7 +67,7 @@ struct Page<'a> {
     /// How the gates ended.
     verdict: Option<String>,
     facts: Vec<(&'static str, String)>,
-    engines: Vec<(&'static str, Vec<String>)>,
+    engines: Vec<(String, Vec<String>)>,
     inequalities: Vec<String>,
     plan: String,
     files: Vec<(&'static str, &'static str)>,
@@ -154,7 +154,7 @@ fn page(report: &Report) -> Page<'_> {
             .zip(main.chain(std::iter::repeat("")))
             .collect(),
         has_stand_in: report.has_stand_in(),
-        interrupted: report.status != Status::Complete,
+        unfinished: report.unfinished.as_ref().map(|unfinished| unfinished.sentence.as_str()),
         load: report.load_words(),
         workload: report.workload_words(),
         targets: report.targets.iter().map(|target| target.label()).collect(),

@@ -2,9 +2,12 @@
 //! one that could be neither passed nor failed is an error, and never a pass.
 
 use crate::gate::Outcome;
-use crate::report::Report;
+use crate::report::{Report, Status};
 use crate::suite::Suite;
 use std::io::{self, Write};
+
+/// What is judged where a run did not end by itself.
+const ENDED: &str = "the run ended by itself";
 
 /// One judgement.
 #[derive(Clone, Debug)]
@@ -31,9 +34,16 @@ pub fn gates_junit(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         seconds: None,
     };
     let judged = report.judgement.iter().flat_map(|judgement| &judgement.gates);
-    let cases: Vec<Case> =
-        super::gates::rows(report).into_iter().zip(judged).map(|(row, judged)| case(row, judged)).collect();
-    junit(&cases, out)
+    // Whatever the gates say of what was done: it isn't what was asked for.
+    let unfinished = report.unfinished.iter().map(|unfinished| Case {
+        suite: report.plan.name.clone(),
+        name: ENDED.to_owned(),
+        outcome: Outcome::Inconclusive,
+        message: unfinished.sentence.clone(),
+        seconds: None,
+    });
+    let gates = super::gates::rows(report).into_iter().zip(judged).map(|(row, judged)| case(row, judged));
+    junit(&unfinished.chain(gates).collect::<Vec<_>>(), out)
 }
 
 /// `junit.xml` of a suite: its checks, by category. One that can't be measured is skipped; one that could be and wasn't is an
@@ -49,7 +59,14 @@ pub fn suite_junit(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
         };
         Case { suite: check.category.clone(), name: check.name.clone(), outcome, message, seconds: None }
     };
-    junit(&suite.checks.iter().map(case).collect::<Vec<_>>(), out)
+    let unfinished = (suite.status != Status::Complete).then(|| Case {
+        suite: suite.name.clone(),
+        name: ENDED.to_owned(),
+        outcome: Outcome::Inconclusive,
+        message: suite.headline(),
+        seconds: None,
+    });
+    junit(&unfinished.into_iter().chain(suite.checks.iter().map(case)).collect::<Vec<_>>(), out)
 }
 
 /// What a CI server is told: what could be measured and wasn't is no test that was skipped.

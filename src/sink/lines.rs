@@ -4,7 +4,7 @@
 use crate::record::Outcome;
 use crate::report::words::metric_words;
 use crate::report::{Report, human};
-use crate::stats::{Comparison, FIRM_N, Row, TargetSummary, unit};
+use crate::stats::{Comparison, FIRM_N, Row, TargetSummary, Verdict, unit};
 
 /// One metric for every target, and how the targets compare in it.
 pub(super) struct Line<'a> {
@@ -51,7 +51,7 @@ impl Section {
     }
 }
 
-const LINES: [(Section, &str, &str); 58] = [
+const LINES: [(Section, &str, &str); 59] = [
     (Section::Wait, "response p50", "response.p50"),
     (Section::Wait, "response p95", "response.p95"),
     (Section::Wait, "response p99", "response.p99"),
@@ -83,6 +83,7 @@ const LINES: [(Section, &str, &str); 58] = [
     (Section::Answers, "cosine p50", "cosine.p50"),
     (Section::Answers, "cosine lowest", "cosine.min"),
     (Section::Answers, "  undefined", "cosine_undefined"),
+    (Section::Answers, "prompt tokens, mean", "prompt_tokens.mean"),
     (Section::Answers, "tokens, mean", "output_tokens.mean"),
     (Section::Spent, "a request, mean", "time_whole"),
     (Section::Spent, "  connection", "time_connection"),
@@ -135,7 +136,7 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
             name,
             path,
             values: values.into_iter().map(|v| v.unwrap_or_else(|| "–".to_owned())).collect(),
-            comparisons: (0..report.targets.len()).map(|at| report.comparison(at, path)).collect(),
+            comparisons: (0..report.targets.len()).map(|at| told_comparison(report, at, path)).collect(),
         })
     };
     let mut lines: Vec<_> = LINES.iter().filter_map(line).collect();
@@ -145,6 +146,11 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
         lines.insert(0, main);
     }
     lines
+}
+
+/// The comparison of a metric, if there is one to be told: a stand-in's figures stand beside a real engine's, and no more.
+fn told_comparison<'a>(report: &'a Report, target: usize, path: &str) -> Option<&'a Comparison> {
+    report.comparison(target, path).filter(|c| c.verdict != Verdict::NotCompared)
 }
 
 /// Comparisons in the order of the lines, each with its name; what no line tells comes last, by its path.
@@ -170,6 +176,10 @@ pub(super) fn value(target: &TargetSummary, path: &str) -> Option<String> {
     if path == "accuracy.interval" {
         let row = target.row("accuracy")?;
         return Some(format!("{:.1}–{:.1} %", row.low? * 100.0, row.high? * 100.0));
+    }
+    if path == "agreement" {
+        let row = target.row(path)?;
+        return Some(format!("{} of {}", human::value(row.mean?, &row.unit), row.n?));
     }
     if path == "cosine_undefined" {
         let row = target.row(path)?;

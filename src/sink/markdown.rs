@@ -3,11 +3,11 @@
 use super::failures;
 use super::front::front_table;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
-use super::repeat::facts;
+use super::repeat::{UNLIKE, facts, settings};
 use crate::audit::Severity;
+use crate::report::Report;
 use crate::report::front::Front;
 use crate::report::words::{ratio_words, yaml_word};
-use crate::report::{Report, Status};
 use std::io::{self, Write};
 
 /// Most bytes of it: a comment on GitHub holds 65,536 characters, and somebody may put words around it.
@@ -40,7 +40,10 @@ fn head(report: &Report) -> String {
         text.push_str(&line);
         text.push('\n');
     };
-    for finding in report.found(Severity::Invalid) {
+    if let Some(unfinished) = &report.unfinished {
+        add(format!("**{}**\n", plain(&unfinished.sentence)));
+    }
+    for finding in report.spoilt() {
         add(format!("**INVALID: {}**\n", plain(&finding.sentence)));
     }
     for headline in report.headlines() {
@@ -51,9 +54,6 @@ fn head(report: &Report) -> String {
     }
     if report.found(Severity::Doubt).next().is_some() {
         add(String::new());
-    }
-    if report.status != Status::Complete {
-        add("**Interrupted.**\n".to_owned());
     }
     if report.has_stand_in() {
         add("A stand-in took the place of a real engine. Its figures say nothing of that engine.\n".to_owned());
@@ -158,17 +158,23 @@ fn findings(report: &Report) -> String {
 
 /// Folded away: reasons, and what it takes to do it again.
 fn repeat(report: &Report) -> String {
-    let mut text = format!("{}\n\n", plain(&report.ratios_words()));
+    let lines = lines(report);
+    let compared = compared(report, &lines);
+    let ratios = (!compared.is_empty()).then(|| format!("{}\n\n", plain(&report.ratios_words())));
+    let mut text = ratios.unwrap_or_default();
     let mut add = |words: String| text += &format!("- {}\n", plain(&words));
-    reasons(report, &compared(report, &lines(report)))
-        .into_iter()
-        .for_each(|reason| add(format!("not shown: {reason}")));
+    reasons(report, &compared).into_iter().for_each(|reason| add(format!("not shown: {reason}")));
     report.footnotes().into_iter().for_each(&mut add);
     add(report.floor_words());
     report.watching_words().into_iter().for_each(&mut add);
     for target in &report.plan.targets {
         let digest = target.facts.digest.as_ref().map(|digest| format!(", digest {digest}")).unwrap_or_default();
         add(format!("{}: {}{digest}", target.label(), engine_words(target)));
+    }
+    for (what, values) in settings(&report.plan.targets).into_iter().filter(|(what, _)| what.ends_with(UNLIKE)) {
+        let told = report.targets.iter().zip(values);
+        let told = told.filter_map(|(target, value)| Some(format!("{} {}", target.label(), value?)));
+        add(format!("{what} {}", told.collect::<Vec<_>>().join(", ")));
     }
     for (what, fact) in facts(report).into_iter().filter(|(what, _)| SHORT.contains(what)) {
         add(format!("{}: {fact}", what.to_lowercase()));

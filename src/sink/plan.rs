@@ -1,11 +1,11 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
-use crate::report::human;
 use crate::report::words::about;
 use crate::report::words::blocks_words;
 use crate::report::words::yaml_word as word;
 use crate::scenario::plan::{LoadPlan, OpenPlan, Plan, TargetPlan, Until};
 use crate::scenario::{Order, Pacing, Task};
+use crate::target::discover::has_templates;
 use comfy_table::{ContentArrangement, Table};
 
 /// The plan as people read it.
@@ -45,6 +45,9 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
         for inequality in &target.inequalities {
             line(format!("  {}: {inequality}", target.name));
         }
+    }
+    if let Some(words) = templates(plan) {
+        line(entry("template", &words, usize::from(width)));
     }
     for note in notes {
         line(format!("  note: {note}"));
@@ -147,6 +150,24 @@ fn order(plan: &Plan) -> String {
     }
 }
 
+/// Whether the engines put like templates around the prompts, as far as they tell. Where they differ, a note shows how.
+fn templates(plan: &Plan) -> Option<String> {
+    if plan.targets.len() < 2 || !has_templates(plan) {
+        return None;
+    }
+    let (told, silent): (Vec<_>, Vec<_>) = plan.targets.iter().partition(|target| target.facts.template.is_some());
+    let names = |of: &[&TargetPlan]| of.iter().map(|target| target.label()).collect::<Vec<_>>().join(", ");
+    let mut words = match told.windows(2).all(|pair| pair[0].facts.template == pair[1].facts.template) {
+        _ if told.len() < 2 => "not compared".to_owned(),
+        true => format!("{} render a prompt alike", names(&told)),
+        false => format!("{} render a prompt differently", names(&told)),
+    };
+    if !silent.is_empty() {
+        words.push_str(&format!("; not told by {}: a run compares the prompt tokens that it counts", names(&silent)));
+    }
+    Some(words)
+}
+
 fn targets(plan: &Plan, width: u16) -> String {
     let mut table = Table::new();
     let style = comfy_table::presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─'));
@@ -166,7 +187,7 @@ fn targets(plan: &Plan, width: u16) -> String {
         ("family", |t| t.facts.family.clone()),
         ("parameters", |t| t.facts.parameters.clone()),
         ("quantisation", |t| t.facts.quantization.clone()),
-        ("size", |t| t.facts.size_bytes.map(human::bytes)),
+        ("size", super::repeat::size),
         ("context", |t| t.facts.context.map(|n| format!("{n} tokens"))),
         ("slots", |t| t.facts.slots.map(|n| n.to_string())),
         ("loaded", |t| t.facts.loaded.map(|loaded| if loaded { "yes" } else { "no" }.to_owned())),
@@ -176,6 +197,14 @@ fn targets(plan: &Plan, width: u16) -> String {
         let clean = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
         let cells = plan.targets.iter().map(|target| fact(target).map_or_else(|| "not told".to_owned(), clean));
         table.add_row(std::iter::once(name.to_owned()).chain(cells));
+    }
+    // What few engines tell has a row only where one does.
+    for name in ["threads", "batch", "flash_attention", "kv_cache_k", "cache_ram_mib"] {
+        let values: Vec<_> = plan.targets.iter().map(|target| target.facts.setting(name)).collect();
+        if values.iter().any(Option::is_some) {
+            let cells = values.into_iter().map(|value| value.unwrap_or("not told").to_owned());
+            table.add_row(std::iter::once(name.replace('_', " ")).chain(cells));
+        }
     }
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")

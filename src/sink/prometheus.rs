@@ -280,7 +280,11 @@ mod tests {
             assert_eq!(n, report.targets[0].row("latency").unwrap().n.unwrap() as f64);
             assert_eq!(of("loadcmp_run_info", &["stand_in=\"true\"", "seed="]), 1.0);
             assert!(of("loadcmp_run_start_time_seconds", &["scenario="]) > 1.7e9);
-            assert!(samples.keys().any(|key| key.starts_with("loadcmp_comparison_ratio_low{")));
+            let ratio = |samples: &BTreeMap<String, f64>| {
+                samples.keys().any(|key| key.starts_with("loadcmp_comparison_ratio_low{"))
+            };
+            let real = parse(&text(&crate::report::fixture::report(task, false)));
+            assert!(ratio(&real) && !ratio(&samples), "a stand-in is compared with no real engine");
             assert!(samples.keys().all(|key| !key.contains("_us{") && !key.contains("_per_s{")), "base units only");
         }
     }

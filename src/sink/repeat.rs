@@ -2,7 +2,8 @@
 
 use crate::report::words::yaml_word;
 use crate::report::{Report, human};
-use crate::scenario::plan::LoadPlan;
+use crate::scenario::plan::{LoadPlan, TargetPlan};
+use std::collections::BTreeSet;
 
 /// Facts of the whole run: what, and its value.
 pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
@@ -66,7 +67,7 @@ fn reference(report: &Report) -> String {
 
 /// What each engine told of itself: heads, then a row a fact; a fact that none told is left out, and a dash is what this one
 /// didn't.
-pub(super) fn engines(report: &Report) -> Vec<(&'static str, Vec<String>)> {
+pub(super) fn engines(report: &Report) -> Vec<(String, Vec<String>)> {
     let plan = &report.plan;
     let of = |fact: fn(&crate::scenario::plan::TargetPlan) -> Option<String>| -> Vec<Option<String>> {
         plan.targets.iter().map(fact).collect()
@@ -79,7 +80,7 @@ pub(super) fn engines(report: &Report) -> Vec<(&'static str, Vec<String>)> {
         ("family", of(|t| t.facts.family.clone())),
         ("parameters", of(|t| t.facts.parameters.clone())),
         ("quantisation", of(|t| t.facts.quantization.clone())),
-        ("size", of(|t| t.facts.size_bytes.map(human::bytes))),
+        ("size", of(size)),
         ("context", of(|t| t.facts.context.map(|n| n.to_string()))),
         ("slots", of(|t| t.facts.slots.map(|n| n.to_string()))),
         ("loaded before", of(|t| t.facts.loaded.map(|yes| if yes { "yes" } else { "no" }.to_owned()))),
@@ -87,8 +88,35 @@ pub(super) fn engines(report: &Report) -> Vec<(&'static str, Vec<String>)> {
         ("address", of(|t| Some(t.endpoint.to_string()))),
     ];
     let told = all.into_iter().filter(|(_, values)| values.iter().any(Option::is_some));
-    told.map(|(what, values)| (what, values.into_iter().map(|v| v.unwrap_or_else(|| "–".to_owned())).collect()))
-        .collect()
+    let told = told.map(|(what, values)| (what.to_owned(), values));
+    let shown = |values: Vec<Option<String>>| values.into_iter().map(|v| v.unwrap_or_else(|| "–".to_owned())).collect();
+    told.chain(settings(&plan.targets)).map(|(what, values)| (what, shown(values))).collect()
+}
+
+/// The size of a model, with what it is the size of.
+pub(super) fn size(target: &TargetPlan) -> Option<String> {
+    let of = target.facts.size_of.as_ref().map(|of| format!(" ({of})")).unwrap_or_default();
+    target.facts.size_bytes.map(|bytes| format!("{}{of}", human::bytes(bytes)))
+}
+
+/// What a row of settings ends in where they are unlike.
+pub(super) const UNLIKE: &str = "≠";
+
+/// Every setting that any engine tells, a row each, with who told it; those that are unlike are marked.
+pub(super) fn settings(targets: &[TargetPlan]) -> Vec<(String, Vec<Option<String>>)> {
+    let names: BTreeSet<&str> =
+        targets.iter().flat_map(|target| &target.facts.settings).map(|setting| setting.name.as_str()).collect();
+    let row = |name: &str| {
+        let of = |target: &TargetPlan| target.facts.settings.iter().find(|setting| setting.name == name).cloned();
+        let told: Vec<_> = targets.iter().map(of).collect();
+        let known: Vec<&str> = told.iter().flatten().map(|setting| setting.value.as_str()).collect();
+        // A variable keeps its name.
+        let what = if name.starts_with(char::is_uppercase) { name.to_owned() } else { name.replace('_', " ") };
+        let unlike = known.windows(2).any(|pair| pair[0] != pair[1]);
+        let cells = told.into_iter().map(|told| told.map(|told| format!("{} ({})", told.value, told.by)));
+        (if unlike { format!("{what} {UNLIKE}") } else { what }, cells.collect())
+    };
+    names.into_iter().map(row).collect()
 }
 
 /// What engines cannot honour of the scenario, each with whose it is.
@@ -115,6 +143,11 @@ mod tests {
     fn what_is_needed_is_there_and_what_no_engine_told_is_not() {
         let mut report = fixture::report(Task::Classify, true);
         report.plan.targets[0].facts.digest = Some("sha256:abc".to_owned());
+        for (at, threads) in [(0, "1"), (1, "2")] {
+            report.plan.targets[at].facts.set("threads", threads, "command line");
+            report.plan.targets[at].facts.set("flash_attention", "auto", "default");
+        }
+        report.plan.targets[1].facts.set("OLLAMA_NUM_PARALLEL", "4", "environment");
         let facts = facts(&report);
         for what in ["Seed", "Hash of the workload", "Sampling", "Machine", "Labels", "Told by"] {
             assert!(facts.iter().any(|(known, value)| *known == what && !value.is_empty()), "{what}: {facts:?}");
@@ -125,6 +158,10 @@ mod tests {
             "{engines:?}"
         );
         assert!(engines.iter().all(|(what, _)| *what != "slots"), "{engines:?}");
+        let row = |name: &str| engines.iter().find(|(what, _)| what == name).map(|(_, values)| values.join("|"));
+        assert_eq!(row("threads ≠").as_deref(), Some("1 (command line)|2 (command line)"), "{engines:?}");
+        assert_eq!(row("flash attention").as_deref(), Some("auto (default)|auto (default)"));
+        assert_eq!(row("OLLAMA_NUM_PARALLEL").as_deref(), Some("–|4 (environment)"));
         assert!(plan(&report).contains("\"seed\""));
     }
 }

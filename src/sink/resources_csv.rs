@@ -11,7 +11,7 @@ use std::path::Path;
 /// Its name in a results directory.
 const NAME: &str = "resources.csv";
 
-const HEADER: [&str; 23] = [
+const HEADER: [&str; 24] = [
     "t_s",
     "who",
     "cpu_cores",
@@ -35,6 +35,7 @@ const HEADER: [&str; 23] = [
     "frequency_mhz",
     "stolen_cores",
     "swapped_bytes",
+    "other_models_bytes",
 ];
 
 /// The file of a run that goes on.
@@ -90,6 +91,7 @@ impl Labels {
             rounded(usage.frequency_mhz),
             rounded(usage.stolen_cores),
             count(usage.swapped_bytes),
+            count(usage.other_models_bytes),
         ]
     }
 }

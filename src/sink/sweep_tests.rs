@@ -30,7 +30,7 @@ fn sweep() -> Sweep {
 }
 
 fn made() -> Sweep {
-    let mut report = fixture::report(Task::Generate, true);
+    let mut report = fixture::report(Task::Generate, false);
     report.findings.clear();
     let mut builder = SweepBuilder::new();
     let levels = [1_u32, 2, 4, 8, 16];

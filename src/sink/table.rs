@@ -4,9 +4,9 @@ use super::failures;
 use super::front::front_table;
 use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
 use crate::audit::Severity;
+use crate::report::Report;
 use crate::report::human::printable;
 use crate::report::words::ratio_words;
-use crate::report::{Report, Status};
 use crate::stats::Comparison;
 use comfy_table::{CellAlignment, ContentArrangement, Table};
 use std::io::{self, Write};
@@ -35,11 +35,11 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     let about = report.plan.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
     wrapped(out, &format!("{}{about}", printable(name)), width, "")?;
     wrapped(out, &format!("{}; {}", report.load_words(), report.workload_words()), width, "")?;
-    if report.status != Status::Complete {
-        writeln!(out, "INTERRUPTED")?;
+    if let Some(unfinished) = &report.unfinished {
+        wrapped(out, &unfinished.sentence, width, "  ")?;
     }
     writeln!(out)?;
-    for finding in report.found(Severity::Invalid) {
+    for finding in report.spoilt() {
         wrapped(out, &format!("INVALID: {}", finding.sentence), width, "  ")?;
     }
     for headline in report.headlines() {

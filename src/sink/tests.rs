@@ -47,7 +47,7 @@ fn one_target_and_three() {
     one.plan.targets.truncate(1);
     one.plan.reference = 0;
     insta::assert_snapshot!("table_one_target", shown(&one, Look::default()));
-    let mut three = report(Task::Generate, true);
+    let mut three = report(Task::Generate, false);
     let mut third = three.targets[0].clone();
     "llama_cpp".clone_into(&mut third.name);
     three.targets.push(third);
@@ -77,7 +77,7 @@ fn a_short_run_shows_nothing_and_says_why() {
 
 #[test]
 fn the_markdown() {
-    insta::assert_snapshot!("markdown", text(markdown, &report(Task::Classify, true)));
+    insta::assert_snapshot!("markdown", text(markdown, &report(Task::Classify, false)));
 }
 
 /// GitHub takes no longer comment.
@@ -96,7 +96,7 @@ fn the_markdown_of_a_run_with_much_to_say_fits_into_a_comment() {
 
 #[test]
 fn csv_headers_are_the_contract() {
-    let report = report(Task::Classify, true);
+    let report = report(Task::Classify, false);
     for (sink, header) in [
         (
             summary_csv as Sink,
@@ -136,6 +136,24 @@ fn a_stand_in_is_told_in_every_file() {
     assert!(text(summary_csv, &report).contains("ollama,true,latency"));
     assert!(text(json, &report).contains("\"stand_in\": true"));
     assert!(shown(&report, Look::default()).contains("(stand-in)"));
+}
+
+/// Figures of both sides, and no word of which is better.
+#[test]
+fn a_stand_in_beside_a_real_engine_is_not_compared() {
+    let report = report(Task::Classify, true);
+    let told =
+        [shown(&report, Look::default()), text(markdown, &report), text(html, &report), text(prometheus, &report)];
+    for text in &told {
+        assert!(text.contains("Not compared: ") || text.contains("verdict=\"not compared\""), "{text}");
+        let words = ["better", "worse", "ratio (95 %)", "not shown", "comparison_ratio{"];
+        // The page names the classes of all verdicts in its style.
+        let body = text.rsplit("</style>").next().unwrap_or_default();
+        assert!(words.iter().all(|word| !body.contains(word)), "{body}");
+    }
+    let rows = text(comparison_csv, &report);
+    let end = ",,,,not compared,,,,,,`ollama` is a stand-in";
+    assert!(rows.lines().skip(1).all(|row| row.ends_with(end)), "{rows}");
 }
 
 #[test]

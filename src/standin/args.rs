@@ -1,6 +1,7 @@
 //! The command line of `loadcmp serve`, and the process around the engine: runtime, announcement, end.
 
-use super::{EngineSpec, bind, bind_http_socket, serve};
+use super::{EngineSpec, bind, bind_http_socket, bind_https, serve};
+use crate::host::signalled;
 use anyhow::Context;
 use std::future::Future;
 use std::io::{Read, Write};
@@ -23,6 +24,19 @@ pub struct ServeArgs {
     /// Serve the Ollama and OpenAI wires on this Unix socket, too.
     #[arg(long, value_name = "PATH")]
     pub http_socket: Option<PathBuf>,
+    /// Serve the Ollama and OpenAI wires over TLS on this address, too; port 0 = a free one. Its certificate is made at the
+    /// start and signed by itself, for localhost and the loopback's addresses.
+    #[arg(long, value_name = "ADDRESS")]
+    pub tls_listen: Option<SocketAddr>,
+    /// Write the certificate of --tls-listen to this file, for a target's `tls: { ca: FILE }`.
+    #[arg(long, value_name = "FILE", requires = "tls_listen")]
+    pub tls_save: Option<PathBuf>,
+    /// A certificate of your own for --tls-listen (PEM), with those above it.
+    #[arg(long, value_name = "FILE", requires_all = ["tls_listen", "tls_key"])]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of --tls-cert (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Listen on an address that other machines can reach.
     #[arg(long)]
     pub allow_remote: bool,
@@ -40,8 +54,9 @@ pub struct ServeArgs {
     pub engine: EngineSpec,
 }
 
-/// Serves until Ctrl-C, SIGTERM, or the end of standard input if that was asked. Says on standard error where it
-/// listens, one line a listener: `stand-in listening on http://127.0.0.1:PORT`, `stand-in listening on unix:PATH`.
+/// Serves until Ctrl-C, SIGTERM, SIGHUP, or the end of standard input if that was asked. Says on standard error where it
+/// listens, one line a listener: `stand-in listening on http://127.0.0.1:PORT`, the same with `https://`, `stand-in listening on
+/// unix:PATH`.
 pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     let mut runtime = match args.threads {
         1 => tokio::runtime::Builder::new_current_thread(),
@@ -58,11 +73,21 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
         if let Some(path) = &args.http_socket {
             bind_http_socket(&mut listeners, path)?;
         }
+        if let Some(address) = args.tls_listen {
+            let files = args.tls_cert.as_deref().zip(args.tls_key.as_deref());
+            let certificate = bind_https(&mut listeners, address, files, args.allow_remote)?;
+            if let Some(path) = &args.tls_save {
+                std::fs::write(path, certificate).with_context(|| format!("writing {}", path.display()))?;
+            }
+        }
         let end = end(args.until_stdin_closes)?;
         // A parent that has closed the other end wants no lines.
         let mut err = std::io::stderr();
         if let Some(address) = listeners.address() {
             let _ = writeln!(err, "stand-in listening on http://{address}");
+        }
+        if let Some(address) = listeners.https_address() {
+            let _ = writeln!(err, "stand-in listening on https://{address}");
         }
         for path in args.http_socket.iter().chain(&args.socket) {
             let _ = writeln!(err, "stand-in listening on unix:{}", path.display());
@@ -73,7 +98,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
     served
 }
 
-/// A wait for the process's end; signals are caught from the call on.
+/// A wait for the process's end: by a signal, which `main` has caught since its start, or by standard input.
 fn end(until_stdin_closes: bool) -> anyhow::Result<impl Future<Output = ()>> {
     let (closed, mut stdin) = oneshot::channel();
     // Where nobody watches standard input, the sender is kept, so that the wait never ends.
@@ -86,20 +111,11 @@ fn end(until_stdin_closes: bool) -> anyhow::Result<impl Future<Output = ()>> {
         };
         std::thread::Builder::new().name("standin-stdin".into()).spawn(watch).context("watching standard input")?;
     }
-    #[cfg(unix)]
-    let mut term =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("catching SIGTERM")?;
+    // From before there is an engine: a signal that came while it was made ready ends it, too.
     Ok(async move {
         let _kept = kept;
-        #[cfg(unix)]
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = term.recv() => {}
-            _ = &mut stdin => {}
-        }
-        #[cfg(not(unix))]
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
+            _ = signalled(0) => {}
             _ = &mut stdin => {}
         }
     })

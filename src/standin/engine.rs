@@ -6,7 +6,7 @@ use super::job::{Fault, Job, Pace};
 use super::labels::{Choice, Labels};
 use super::leak::Leak;
 use super::ollama_models::Store;
-use super::quirk::Play;
+use super::quirk::{Play, Quirk};
 use super::spec::{EngineSpec, Jitter, Kind};
 use super::text::{Answer, Finish, mix, quick_hash};
 use super::timer::Timer;
@@ -265,11 +265,19 @@ impl Engine {
     }
 
     fn said(&self, ask: &Ask<'_>, limit: u32, hash: u64, random: Option<&mut ChaCha8Rng>) -> Answer {
-        if let Some(choice) = Choice::asked(ask.prompt, ask.schema) {
-            let text = choice.answer(ask.prompt, &self.labels, self.spec.accuracy, self.spec.seed);
+        let plays = |quirk| ask.play.is_some_and(|play| play.has(quirk));
+        let heeded = !plays(Quirk::SchemaIgnored);
+        if let Some(choice) = Choice::asked(ask.prompt, ask.schema.filter(|_| heeded)) {
+            let text = if plays(Quirk::ListsLabels) {
+                choice.all()
+            } else if plays(Quirk::RepeatsStart) {
+                ask.prompt.split_whitespace().take(4).collect::<Vec<_>>().join(" ")
+            } else {
+                choice.answer(ask.prompt, &self.labels, self.spec.accuracy, self.spec.seed)
+            };
             return Answer::text(&text, limit).stopped_at(ask.stops);
         }
-        if ask.json {
+        if ask.json && heeded {
             let properties = ask.schema.and_then(|schema| schema.get("properties")?.as_object());
             let name = properties.and_then(|map| map.keys().next()).map_or("answer", String::as_str);
             let value = Answer::words(hash, 4, Finish::Stop).whole();

@@ -1,4 +1,4 @@
-//! HTTP on a TCP port or a Unix socket: connections, the reading of requests, and which wire answers a path. Cheap on purpose: one
+//! HTTP on a TCP port, over TLS on one, or on a Unix socket: connections, the reading of requests, and which wire answers a path. Cheap on purpose: one
 //! task a connection, one read buffer, one write an answer.
 
 use super::engine::{Ask, Engine, millis};
@@ -21,13 +21,18 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::{Accept, TlsAcceptor};
 
 /// The longest body that is read; a blob is hashed as it comes and may be longer.
 const LONGEST_BODY: usize = 64 << 20;
+
+/// Longest wait for a caller's TLS handshake.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 
 /// An answer.
 pub(super) type Reply = Response<Answering>;
@@ -60,6 +65,7 @@ struct HangUp;
 /// Where connections come in.
 pub(super) enum Door {
     Tcp(TcpListener),
+    Tls(TcpListener, TlsAcceptor),
     #[cfg(unix)]
     Unix(tokio::net::UnixListener),
 }
@@ -67,6 +73,7 @@ pub(super) enum Door {
 /// Who came in.
 enum Caller {
     Tcp(TcpStream),
+    Tls(Box<Accept<TcpStream>>),
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
 }
@@ -77,6 +84,10 @@ impl Door {
             Door::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
                 let _ = stream.set_nodelay(true);
                 Caller::Tcp(stream)
+            }),
+            Door::Tls(listener, acceptor) => listener.accept().await.map(|(stream, _)| {
+                let _ = stream.set_nodelay(true);
+                Caller::Tls(Box::new(acceptor.accept(stream)))
             }),
             #[cfg(unix)]
             Door::Unix(listener) => listener.accept().await.map(|(stream, _)| Caller::Unix(stream)),
@@ -104,6 +115,14 @@ pub(super) async fn serve(
                 let (engine, stop) = (engine.clone(), stop.clone());
                 match caller {
                     Caller::Tcp(stream) => connections.spawn(connection(engine, stream, tape, stop)),
+                    Caller::Tls(handshake) => connections.spawn(async move {
+                        // Who speaks no TLS here, or doesn't like the certificate, is gone again; nor is one waited for that
+                        // falls silent in its handshake.
+                        let shaken = tokio::time::timeout(HANDSHAKE_LIMIT, *handshake).await;
+                        if let Ok(Ok(stream)) = shaken {
+                            connection(engine, stream, tape, stop).await;
+                        }
+                    }),
                     #[cfg(unix)]
                     Caller::Unix(stream) => connections.spawn(connection(engine, stream, tape, stop)),
                 };
@@ -323,8 +342,9 @@ impl<S: AsyncWrite + Unpin> hyper::rt::Write for Io<S> {
         Poll::Ready(written)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A socket buffers nothing of its own; hyper asks once it has written all it has.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A socket buffers nothing of its own, TLS may; hyper asks once it has written all it has.
+        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
         if let Some(tape) = &self.tape {
             tape.flushed();
         }

@@ -93,6 +93,11 @@ impl Choice {
         }
     }
 
+    /// An answer that only lists what there is to choose from.
+    pub(super) fn all(&self) -> String {
+        format!("The labels are {}.", self.labels.join(", "))
+    }
+
     /// The first label that the ticket itself names.
     fn mentioned(&self, ticket: &str) -> Option<usize> {
         let ticket = ticket.to_lowercase();

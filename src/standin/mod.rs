@@ -32,11 +32,12 @@ mod spec;
 mod stream;
 mod text;
 mod timer;
+mod tls;
 mod vectors;
 
 pub use args::{ServeArgs, run};
 pub use job::token_times;
-pub use listen::{Listeners, bind, bind_http_socket};
+pub use listen::{Listeners, bind, bind_http_socket, bind_https};
 pub use ollama_models::VERSION;
 pub use quirk::{Quirk, Quirks};
 pub use record::COLUMNS;
@@ -67,6 +68,10 @@ pub async fn serve(
     let mut wires = JoinSet::new();
     if let Some(listener) = listeners.http {
         wires.spawn(http::serve(engine.clone(), http::Door::Tcp(listener), recorder.clone(), stopped.clone()));
+    }
+    if let Some((listener, acceptor)) = listeners.https {
+        let door = http::Door::Tls(listener, acceptor);
+        wires.spawn(http::serve(engine.clone(), door, recorder.clone(), stopped.clone()));
     }
     #[cfg(unix)]
     if let Some(listener) = listeners.http_socket {

@@ -8,7 +8,7 @@ use super::ollama_fields::{Embed, Talk, keep_alive, options};
 use super::ollama_models as models;
 use super::parse::{Texts, conversation};
 use super::stream::{Answering, Voice as AnyVoice};
-use super::text::{Finish, prompt_tokens, push_escaped};
+use super::text::{Finish, prompt_tokens, push_escaped, templated};
 use super::vectors;
 use crate::record::Nanos;
 use bytes::BytesMut;
@@ -97,10 +97,16 @@ async fn talk(call: Call, chat: bool) -> Reply {
     let (keep, unload) = keep_alive(talk.keep_alive.as_ref(), engine.clock.now());
     let messages = talk.messages.unwrap_or_default();
     let said = if chat { conversation(&messages) } else { talk.prompt.0 };
+    let template_words = if chat && !said.is_empty() { engine.spec.template_tokens } else { 0 };
+    let said = templated(said, template_words);
     if if chat { messages.is_empty() } else { said.is_empty() } {
         return load_only(&call, &talk.model, chat, keep, unload).await;
     }
+    if talk.debug_render_only == Some(true) {
+        return rendered(&call, &talk.model, chat, &said);
+    }
     let context = options.num_ctx.map_or(engine.spec.context, |tokens| tokens as u32);
+    engine.store.loaded_with(context);
     let mut tokens = prompt_tokens(&said);
     if !talk.system.is_empty() {
         tokens += prompt_tokens(&talk.system) - 1;
@@ -137,6 +143,17 @@ async fn talk(call: Call, chat: bool) -> Reply {
     job.wait().await;
     let body = Answering::stream(job, AnyVoice::Ollama(voice), call.tape.clone());
     reply(StatusCode::OK, "application/x-ndjson", body)
+}
+
+/// What the model would read, without an answer.
+fn rendered(call: &Call, model: &str, chat: bool, said: &str) -> Reply {
+    let (field, empty) =
+        if chat { ("message", serde_json::json!({ "role": "", "content": "" })) } else { ("response", "".into()) };
+    let whole = serde_json::json!({
+        "model": model, "created_at": call.engine.wall(call.engine.clock.now()).to_string(), field: empty, "done": false,
+        "_debug_info": { "rendered_template": said },
+    });
+    json(StatusCode::OK, whole.to_string())
 }
 
 async fn whole(call: &Call, mut job: Job, voice: &Voice) -> Reply {
@@ -224,6 +241,7 @@ async fn embed(call: Call, batch: bool) -> Reply {
         Err(message) => return error(StatusCode::INTERNAL_SERVER_ERROR, &message),
     };
     let context = options.num_ctx.map_or(engine.spec.context, |tokens| tokens as u32);
+    engine.store.loaded_with(context);
     let inputs = if batch { asked.input } else { Texts(vec![asked.prompt]) };
     let counts: Vec<u32> = inputs.0.iter().map(|text| prompt_tokens(text)).collect();
     if asked.truncate == Some(false) && counts.iter().any(|count| *count > context) {

@@ -26,6 +26,8 @@ pub(super) struct Talk<'a> {
     pub(super) messages: Option<Vec<Message<'a>>>,
     pub(super) stream: Option<bool>,
     pub(super) raw: Option<bool>,
+    #[serde(rename = "_debug_render_only")]
+    pub(super) debug_render_only: Option<bool>,
     pub(super) truncate: Option<bool>,
     #[serde(borrow)]
     pub(super) context: Option<&'a RawValue>,

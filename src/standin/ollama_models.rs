@@ -14,6 +14,7 @@ use serde_json::{Value, json as object};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The version it says; nobody can mistake it for the real one.
@@ -27,6 +28,8 @@ const SIZE: u64 = 1_048_576;
 #[derive(Debug, Default)]
 pub(super) struct Store {
     state: Mutex<Known>,
+    /// The context of the last request, which the model is loaded with; 0 = the engine's own.
+    context: AtomicU32,
 }
 
 #[derive(Debug, Default)]
@@ -42,6 +45,11 @@ impl Store {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             state.names.contains(bare(name))
         }
+    }
+
+    /// The model is loaded with this context.
+    pub(super) fn loaded_with(&self, context: u32) {
+        self.context.store(context, Relaxed);
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
@@ -117,7 +125,7 @@ pub(super) fn ps(call: &Call) -> Reply {
         models.push(object!({
             "name": name, "model": name, "size": SIZE, "digest": digest(&engine.spec.model),
             "details": details(engine), "expires_at": expires, "size_vram": 0,
-            "context_length": engine.spec.context,
+            "context_length": match engine.store.context.load(Relaxed) { 0 => engine.spec.context, context => context },
         }));
     }
     json(StatusCode::OK, object!({ "models": models }).to_string())

@@ -7,7 +7,7 @@ use super::job::Fault;
 use super::openai_voice::{BROKEN, Voice};
 use super::parse::{Message, Text, Texts, conversation};
 use super::stream::{Answering, Voice as AnyVoice};
-use super::text::prompt_tokens;
+use super::text::{prompt_tokens, templated};
 use super::vectors;
 use crate::record::Nanos;
 use base64::Engine as _;
@@ -50,7 +50,7 @@ struct Embed<'a> {
 
 /// Whether a path belongs to this wire.
 pub(super) fn speaks(path: &str) -> bool {
-    path.starts_with("/v1/") || matches!(path, "/health" | "/props" | "/slots")
+    path.starts_with("/v1/") || matches!(path, "/health" | "/props" | "/slots" | "/apply-template")
 }
 
 /// Answers a request on this wire's paths; a wrong method is a wrong path, as with llama-server.
@@ -64,6 +64,7 @@ pub(super) async fn route(call: Call, method: &Method, path: &str) -> Reply {
         "/v1/models" if get => models(&call),
         "/v1/chat/completions" if post => talk(call, true).await,
         "/v1/completions" if post => talk(call, false).await,
+        "/apply-template" if post => apply_template(&call),
         "/v1/embeddings" if post => embed(call).await,
         _ => match path.strip_prefix("/v1/models/") {
             Some(name) if get && call.engine.store.knows(name, &call.engine.spec.model) => {
@@ -131,6 +132,17 @@ fn models(call: &Call) -> Reply {
     json(StatusCode::OK, object!({ "object": "list", "data": [model(call)] }).to_string())
 }
 
+/// What a conversation is to the model, without an answer.
+fn apply_template(call: &Call) -> Reply {
+    let talk: Talk<'_> = match serde_json::from_slice(&call.body) {
+        Ok(talk) => talk,
+        Err(error) => return invalid(&error.to_string()),
+    };
+    let messages = talk.messages.unwrap_or_default();
+    let prompt = templated(conversation(&messages), call.engine.spec.template_tokens);
+    json(StatusCode::OK, object!({ "prompt": prompt }).to_string())
+}
+
 async fn talk(call: Call, chat: bool) -> Reply {
     let talk: Talk<'_> = match serde_json::from_slice(&call.body) {
         Ok(talk) => talk,
@@ -144,7 +156,7 @@ async fn talk(call: Call, chat: bool) -> Reply {
     let (messages, prompts) = (talk.messages.unwrap_or_default(), talk.prompt.unwrap_or_default());
     let said = match (chat, messages.is_empty(), prompts.0.len()) {
         (true, true, _) => return invalid("\"messages\" is required and must not be empty"),
-        (true, false, _) => conversation(&messages),
+        (true, false, _) => templated(conversation(&messages), engine.spec.template_tokens),
         (false, _, 0) => return invalid("\"prompt\" is required"),
         (false, _, 1) => prompts.joined(),
         (false, ..) => return invalid("a stand-in takes one prompt a request"),

@@ -91,6 +91,12 @@ pub enum Quirk {
     Harmony,
     /// Tool calls in place of text.
     ToolCalls,
+    /// A schema is passed over: the answer is a bare label, or free text.
+    SchemaIgnored,
+    /// In the place of a label, all of those that there are.
+    ListsLabels,
+    /// In the place of a label, the first words of the prompt, as small models do.
+    RepeatsStart,
     /// Embeddings with a number that is none (`null`; NaN in base64).
     VectorNan,
     /// Embeddings of zeros.
@@ -199,7 +205,7 @@ impl Quirk {
             Quirk::ReasoningContent => !wire.embeds() && wire != Wire::OpenAiText,
             Quirk::ErrorAfterTokens | Quirk::BadDurations | Quirk::HalfCharacter => !wire.embeds(),
             Quirk::ThinkTags | Quirk::ThinkTagsOpenedByTemplate | Quirk::ThinkUnclosed => !wire.embeds(),
-            Quirk::Harmony => !wire.embeds(),
+            Quirk::Harmony | Quirk::SchemaIgnored | Quirk::ListsLabels | Quirk::RepeatsStart => !wire.embeds(),
             Quirk::VectorNan | Quirk::VectorZero | Quirk::VectorEmpty | Quirk::VectorLengths => wire.embeds(),
             Quirk::ErrorString | Quirk::ErrorDetail | Quirk::ErrorHtml | Quirk::BadCounts => true,
             Quirk::Reject429 | Quirk::Reject503 | Quirk::CloseAfter | Quirk::NoKeepAliveThoughPromised => true,

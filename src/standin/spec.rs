@@ -57,6 +57,9 @@ pub struct EngineSpec {
     /// Tokens of thought before each answer on the Ollama and OpenAI chat wires, though nobody asked; they count.
     #[arg(long, default_value_t = 0, value_name = "TOKENS")]
     pub think_tokens: u32,
+    /// Words of a system message that its chat template puts before each conversation; they count.
+    #[arg(long, default_value_t = 0, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(..=4096))]
+    pub template_tokens: u32,
     /// Share of generations that end by themselves before their limit.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub early_stop: f64,
@@ -200,6 +203,7 @@ impl Default for EngineSpec {
             jitter_scale: 0.0,
             output_tokens: 64,
             think_tokens: 0,
+            template_tokens: 0,
             early_stop: 0.0,
             accuracy: 1.0,
             labels: None,

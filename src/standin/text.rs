@@ -2,6 +2,7 @@
 //! Pure: no clock, no randomness of its own.
 
 use bytes::BytesMut;
+use std::borrow::Cow;
 
 /// The words, each with the space before it; a power of two of them.
 const RING: [&str; 64] = [
@@ -174,6 +175,15 @@ pub(super) fn prompt_tokens(text: &str) -> u32 {
     u32::try_from(text.split_ascii_whitespace().count()).map_or(u32::MAX, |words| words.saturating_add(1))
 }
 
+/// What a conversation is to the model: so many words of the template's system message before it.
+pub(super) fn templated(said: Cow<'_, str>, words: u32) -> Cow<'_, str> {
+    if words == 0 {
+        return said;
+    }
+    let system: String = (0..words).map(|index| RING[index as usize % RING.len()]).collect();
+    format!("{}\n{said}", system.trim_start()).into()
+}
+
 /// The text in pieces: each word with the white space before it; what white space is left at the end, too.
 fn pieces(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
@@ -217,7 +227,7 @@ pub(super) fn ticket_in(prompt: &str) -> &str {
 }
 
 fn without_nonce(prompt: &str) -> &str {
-    match prompt.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
+    match prompt.strip_prefix("Request ").and_then(|rest| rest.split_once(".\n\n")) {
         Some((nonce, rest)) if nonce.len() == 8 && nonce.bytes().all(|b| b.is_ascii_hexdigit()) => rest,
         _ => prompt,
     }
@@ -276,12 +286,12 @@ mod tests {
 
     #[test]
     fn labels_and_tickets_are_found() {
-        let prompt = "[00ff00ff] Sort the support ticket into exactly one of these labels: a, b c, d.\nAnswer with the \
+        let prompt = "Request 00ff00ff.\n\nSort the support ticket into exactly one of these labels: a, b c, d.\nAnswer with the \
                       label alone.\n\nTicket: It broke.\n\nTwice.\n\nLabel:";
         assert_eq!(labels_in(prompt).unwrap(), ["a", "b c", "d"]);
         assert_eq!(ticket_in(prompt), "It broke.\n\nTwice.");
         assert_eq!(labels_in("no such thing"), None);
-        assert_eq!(ticket_in("[00ff00ff] hello"), "hello");
+        assert_eq!(ticket_in("Request 00ff00ff.\n\nhello"), "hello");
         let schema = serde_json::json!({"properties": {"label": {"type": "string", "enum": ["x", "y"]}}});
         assert_eq!(labels_of_schema(&schema).unwrap(), ("label".to_owned(), vec!["x".to_owned(), "y".to_owned()]));
     }

@@ -25,6 +25,9 @@ pub enum Verdict {
     /// The evidence shows neither.
     #[serde(rename = "not shown")]
     NotShown,
+    /// There is nothing to compare: one of the two is a stand-in, the other a real engine.
+    #[serde(rename = "not compared")]
+    NotCompared,
 }
 
 impl Verdict {
@@ -34,6 +37,7 @@ impl Verdict {
             Verdict::Better => "better",
             Verdict::Worse => "worse",
             Verdict::NotShown => "not shown",
+            Verdict::NotCompared => "not compared",
         }
     }
 }
@@ -206,6 +210,10 @@ fn all(
             judge_proportion(row, sides, more_is_better, settings.smallest_difference())
         }));
     }
+    if let Some(reason) = lone_stand_in((&target.1.name, target.1.stand_in), (&reference.1.name, reference.1.stand_in))
+    {
+        return rows.into_iter().map(|row| uncompared(row, &reason)).collect();
+    }
     let counted = rows.iter().any(|row| row.metric == "output_tokens_per_s" && row.ratio.is_some());
     let primary = settings.primary(counted);
     let family = correct(&mut rows, primary);
@@ -222,6 +230,28 @@ fn all(
         });
     }
     rows
+}
+
+/// Why two targets aren't compared, if one of them alone is a stand-in; each is told by its name, and whether it is one.
+pub fn lone_stand_in(a: (&str, bool), b: (&str, bool)) -> Option<String> {
+    let one = [a, b].into_iter().find(|(_, stand_in)| *stand_in).filter(|_| a.1 != b.1);
+    one.map(|(name, _)| format!("`{name}` is a stand-in"))
+}
+
+/// The two values, and nothing said of them together.
+fn uncompared(row: Comparison, reason: &str) -> Comparison {
+    Comparison {
+        ratio: None,
+        low: None,
+        high: None,
+        blocks: None,
+        p: None,
+        rank_p: None,
+        needs: None,
+        verdict: Verdict::NotCompared,
+        reason: Some(reason.to_owned()),
+        ..row
+    }
 }
 
 /// Corrects the p of all but the main metric for their number, and takes back the verdicts that it doesn't carry. Gives

@@ -2,7 +2,7 @@
 
 use super::{Check, State, Suite};
 use crate::gate::{Measure, Outcome};
-use crate::report::human;
+use crate::report::{Status, human};
 
 impl Check {
     /// What it rests on, or why there is nothing: of the worst of its judgements.
@@ -45,10 +45,16 @@ impl Suite {
         let total = self.total();
         let decided = total.passed + total.failed;
         let rate = total.rate().map(|rate| format!(" ({})", human::percent(rate))).unwrap_or_default();
-        let mut words = match decided {
-            0 => format!("None of {} checks was decided", total.all()),
-            _ => format!("{} of {decided} decided checks passed{rate}", total.passed),
+        let made = self.scenarios.iter().filter(|scenario| !matches!(scenario.state, State::Planned | State::Running));
+        let cut = match self.status {
+            Status::Complete => String::new(),
+            _ => format!("Interrupted after {} of {} scenarios. ", made.count(), self.scenarios.len()),
         };
+        let mut words = cut
+            + &match decided {
+                0 => format!("None of {} checks was decided", total.all()),
+                _ => format!("{} of {decided} decided checks passed{rate}", total.passed),
+            };
         if total.failed > 0 {
             words += &format!(", {} failed", total.failed);
         }

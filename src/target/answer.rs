@@ -3,6 +3,7 @@
 
 use super::thought::{Bit, Thoughts};
 use crate::record::{Nanos, Remark, Remarks};
+use crate::scenario::scrub;
 
 /// Most text kept of an answer: a million tokens have less.
 pub(super) const TEXT_LIMIT: usize = 4 << 20;
@@ -225,6 +226,8 @@ impl Answer {
 
 /// The start of an engine's error text, on one line, fit for a row.
 pub(super) fn brief(text: &str) -> String {
+    // Before it is cut: of a value that it repeats, the rest would stand there.
+    let text = scrub(text);
     let mut line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
     if text.trim().chars().count() > 300 {
         line.push('…');

@@ -7,7 +7,7 @@
 use super::answer::{Answer, TEXT_LIMIT, brief};
 use super::lenient;
 use super::render::{Asked, Settings};
-use super::transport::{Marks, Stamped};
+use super::socket::{Marks, Stamped};
 use crate::record::{Nanos, Remark, Stopwatch};
 use crate::scenario::plan::Endpoint;
 use crate::scenario::{GgCoreSpec, Task};
@@ -147,7 +147,7 @@ impl Frame {
 impl GgConnection {
     /// Connects and shakes hands.
     pub(super) async fn open(endpoint: &Endpoint, token: &str, clock: Stopwatch) -> io::Result<Self> {
-        let (socket, _) = Stamped::open(endpoint, clock).await?;
+        let socket = Stamped::open(endpoint, clock).await?;
         let mut connection = Self { socket, buffer: Vec::new(), taken: 0, requests: 0, since: clock.now(), open: true };
         connection.shake_hands(token).await?;
         Ok(connection)
@@ -313,7 +313,7 @@ impl GgConnection {
 
     /// Sends a message that needs no session, and waits for its answer: health, models, warm-up.
     pub(super) async fn control(endpoint: &Endpoint, message: &Value, clock: Stopwatch) -> io::Result<Value> {
-        let (socket, _) = Stamped::open(endpoint, clock).await?;
+        let socket = Stamped::open(endpoint, clock).await?;
         let mut plain = Self { socket, buffer: Vec::new(), taken: 0, requests: 0, since: clock.now(), open: true };
         plain.write(message.to_string().as_bytes()).await?;
         let frame = plain.frame().await?;

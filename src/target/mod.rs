@@ -1,5 +1,5 @@
-//! How one request is spoken: one wire a file. `transport` owns sockets and stamps, the wires only write bodies and read
-//! answers, and [`Target::exchange`] makes one request's story of it. No wire reads a clock.
+//! How one request is spoken: one wire a file. `socket` owns the stamps, `tls` what is encrypted, `transport` HTTP; the wires
+//! only write bodies and read answers, and [`Target::exchange`] makes one request's story of it. No wire reads a clock.
 
 mod answer;
 mod body;
@@ -16,7 +16,9 @@ mod reading;
 mod render;
 mod route;
 pub mod scrape;
+mod socket;
 mod thought;
+mod tls;
 mod transport;
 mod words;
 
@@ -32,10 +34,12 @@ use bytes::Bytes;
 use keep::Keeping;
 use render::{Asked, Bodies, Settings, keep_limit};
 use route::{route, settings_for};
+use socket::Marks;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use transport::{HttpConnection, HttpRoute, Marks};
+use tls::Tls;
+use transport::{HttpConnection, HttpRoute};
 
 /// A named engine under test, ready to be asked.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub struct Target {
     model: String,
     settings: Settings,
     route: Option<HttpRoute>,
+    /// How its connections are encrypted; `None` for plain ones.
+    tls: Option<Tls>,
     bodies: Bodies,
     workload: Arc<Workload>,
     clock: Stopwatch,
@@ -118,7 +124,7 @@ pub struct Ask<'a> {
     pub item: usize,
     /// Turn, from 0.
     pub turn: usize,
-    /// Nonce at the start of the prompt.
+    /// Nonce at the start of the system message, or of the prompt where there is none.
     pub nonce: Option<u32>,
     /// The engine's own answers to the turns before.
     pub history: Option<&'a [String]>,
@@ -150,6 +156,7 @@ impl Target {
             model: target.model.clone(),
             settings,
             route,
+            tls: Tls::of(&target.endpoint, &target.spec)?,
             bodies: Bodies::default(),
             workload: workload.clone(),
             clock,
@@ -166,6 +173,12 @@ impl Target {
             ready.render(item, turn, None, nonce)
         });
         Ok(ready)
+    }
+
+    /// Whether its requests hold a schema that leaves no answer but a label.
+    pub fn asks_for_a_schema(&self) -> bool {
+        let wire = matches!(self.spec, TargetSpec::Ollama(_) | TargetSpec::OpenAi(_));
+        wire && self.settings.constrain == crate::scenario::Constrain::Schema
     }
 
     /// The bytes of a request's body.
@@ -234,7 +247,7 @@ impl Target {
                 let opened = gg_core::GgConnection::open(&self.endpoint, spec.token.expose(), self.clock).await;
                 opened.inspect_err(|error| self.note_refusal(error)).map(Connected::GgCore)
             }
-            _ => HttpConnection::open(&self.endpoint, self.clock).await.map(Connected::Http),
+            _ => HttpConnection::open(&self.endpoint, self.tls.as_ref(), self.clock).await.map(Connected::Http),
         };
         link.connected = Some(connected.map_err(|error| {
             let (outcome, whose) =

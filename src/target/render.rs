@@ -69,7 +69,8 @@ impl<'a> Asked<'a> {
                 talk.push(("assistant", own.or(said.assistant.as_deref()).unwrap_or_default().into()));
             }
         }
-        // At the very start, so that no prefix can be reused.
+        // At the very start, so that no prefix can be reused; of the system message where there is one, so that what is to be
+        // answered stays as it is.
         if let (Some(nonce), Some(first)) = (nonce, talk.first_mut()) {
             first.1 = (nonce_text(nonce) + &first.1).into();
         }

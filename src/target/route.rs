@@ -31,35 +31,41 @@ pub(super) fn route(target: &TargetPlan, settings: &Settings) -> Result<Option<H
         },
     };
     let (host, prefix) = match &target.endpoint {
-        Endpoint::Tcp { host, port, prefix } if host.contains(':') => (format!("[{host}]:{port}"), prefix.as_str()),
-        Endpoint::Tcp { host, port, prefix } => (format!("{host}:{port}"), prefix.as_str()),
+        Endpoint::Tcp { host, port, prefix, .. } if host.contains(':') => (format!("[{host}]:{port}"), prefix.as_str()),
+        Endpoint::Tcp { host, port, prefix, .. } => (format!("{host}:{port}"), prefix.as_str()),
         Endpoint::Unix { .. } => ("localhost".to_owned(), ""),
     };
     let uri: Uri =
         format!("{prefix}{path}").parse().map_err(|error| format!("`{prefix}{path}` is no path: {error}"))?;
     let mut headers = HeaderMap::new();
-    let value = |text: &str| {
-        HeaderValue::from_str(text).map_err(|_| "a header's value has characters that no header can hold".to_owned())
-    };
     headers.insert(header::HOST, value(&host)?);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("loadcmp/", env!("CARGO_PKG_VERSION"))));
-    match &target.spec {
-        TargetSpec::OpenAi(spec) if !spec.token.is_empty() => {
-            let mut token = value(&format!("Bearer {}", spec.token.expose()))?;
-            token.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, token);
-        }
-        TargetSpec::Json(spec) => {
-            for (name, text) in &spec.headers {
-                let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
-                let mut text = value(text.expose())?;
-                text.set_sensitive(true);
-                headers.insert(name, text);
-            }
-        }
-        _ => {}
-    }
+    headers.extend(own_headers(&target.spec)?);
     Ok(Some(HttpRoute { method, uri, headers }))
+}
+
+/// The headers that a target's settings ask for, on every request to its server, its token among them. The error is a
+/// sentence.
+pub(super) fn own_headers(spec: &TargetSpec) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    if let TargetSpec::OpenAi(spec) = spec
+        && !spec.token.is_empty()
+    {
+        let mut token = value(&format!("Bearer {}", spec.token.expose()))?;
+        token.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, token);
+    }
+    for (name, text) in spec.headers().into_iter().flatten() {
+        let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
+        let mut text = value(text.expose())?;
+        text.set_sensitive(true);
+        headers.insert(name, text);
+    }
+    Ok(headers)
+}
+
+fn value(text: &str) -> Result<HeaderValue, String> {
+    HeaderValue::from_str(text).map_err(|_| "a header's value has characters that no header can hold".to_owned())
 }

@@ -3,9 +3,12 @@
 
 use super::discover::{client, words};
 use super::exposition::known;
+use super::route::own_headers;
+use super::tls::Tls;
+use super::transport::HeaderMap;
 use crate::record::Stopwatch;
-use crate::scenario::Address;
-use reqwest::{Response, Url};
+use crate::scenario::{Address, TargetSpec, TlsSpec};
+use reqwest::{Client, Response, Url};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,14 +24,22 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LARGEST: usize = 4 << 20;
 
 /// A page to read.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Page {
     /// Position of the target in the plan.
     pub target: usize,
     /// Its address.
     pub url: String,
-    /// The target's token, where the page is its own server's; else empty.
-    pub token: String,
+    /// The target's settings, for how its certificate is checked.
+    pub spec: TargetSpec,
+    /// Whether the page is the target's own server's: then it gets its token and headers, and nobody else does.
+    pub own: bool,
+}
+
+/// A page with the client that asks for it.
+struct Asked {
+    target: usize,
+    client: Result<(Client, Url), String>,
 }
 
 /// One figure, read.
@@ -66,9 +77,11 @@ impl Scraper {
         let kept = silent.clone();
         let thread = std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
             let mut reading = Reading { clock, tell, silent: kept };
+            // Once: authorities are many to read.
+            let asked: Vec<Asked> = pages.iter().map(Asked::new).collect();
             runtime.block_on(async {
                 tokio::select! {
-                    () = reading.on(&pages) => {}
+                    () = reading.on(&asked) => {}
                     _ = ended => {}
                 }
             });
@@ -91,7 +104,7 @@ struct Reading<F> {
 }
 
 impl<F: FnMut(&[Scraped])> Reading<F> {
-    async fn on(&mut self, pages: &[Page]) {
+    async fn on(&mut self, pages: &[Asked]) {
         let mut spoken: Vec<bool> = vec![false; pages.len()];
         let mut beat = tokio::time::interval(PERIOD);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -110,7 +123,7 @@ impl<F: FnMut(&[Scraped])> Reading<F> {
     }
 
     /// Reads a page and hands on its figures.
-    async fn read(&mut self, page: &Page) -> Result<(), String> {
+    async fn read(&mut self, page: &Asked) -> Result<(), String> {
         let before = self.clock.now().seconds();
         let text = fetch(page).await?;
         // The figures are of some moment while it was asked.
@@ -133,18 +146,34 @@ impl<F: FnMut(&[Scraped])> Reading<F> {
     }
 }
 
-async fn fetch(page: &Page) -> Result<String, String> {
-    let address = Address::parse(&page.url).map_err(|why| format!("its address {why}"))?;
-    let host = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host };
-    let url = format!("http://{host}:{}{}", address.port.unwrap_or(80), address.prefix);
-    let url = Url::parse(&url).map_err(|error| error.to_string())?;
-    // A connection for each: one that is kept would take a place of those that some servers have few of.
-    let client = client(PATIENCE, |plain| plain.redirect(reqwest::redirect::Policy::none()));
-    let mut request = client?.get(url);
-    if !page.token.is_empty() {
-        request = request.bearer_auth(&page.token);
+impl Asked {
+    fn new(page: &Page) -> Self {
+        Self { target: page.target, client: Self::client(page) }
     }
-    let answer = request.send().await.map_err(words)?;
+
+    fn client(page: &Page) -> Result<(Client, Url), String> {
+        let address = Address::parse(&page.url).map_err(|why| format!("its address {why}"))?;
+        let port = address.port_or_default();
+        let host = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
+        let scheme = if address.tls { "https" } else { "http" };
+        let url =
+            Url::parse(&format!("{scheme}://{host}:{port}{}", address.prefix)).map_err(|error| error.to_string())?;
+        let tls = match page.spec.tls() {
+            Some(spec) if address.tls => Some(Tls::new(&address.host, spec)?),
+            None if address.tls => Some(Tls::new(&address.host, &TlsSpec::default())?),
+            _ => None,
+        };
+        let headers = if page.own { own_headers(&page.spec)? } else { HeaderMap::new() };
+        // A connection for each reading: one that is kept would take a place of those that some servers have few of.
+        let more = |plain: reqwest::ClientBuilder| plain.default_headers(headers).pool_max_idle_per_host(0);
+        let client = client(PATIENCE, tls.as_ref(), more)?;
+        Ok((client, url))
+    }
+}
+
+async fn fetch(page: &Asked) -> Result<String, String> {
+    let (client, url) = page.client.clone()?;
+    let answer = client.get(url).send().await.map_err(words)?;
     if !answer.status().is_success() {
         return Err(format!("it answered with status {}", answer.status().as_u16()));
     }

@@ -1,9 +1,11 @@
-//! Sockets and stamps: the one door of hyper's client. A connection carries one request at a time, and every read and
-//! write is stamped inside the socket's wrapper, before anybody parses anything.
+//! HTTP over a stamped socket, or over TLS over one: the one door of hyper's client. A connection carries one request at a
+//! time, and every read and write is stamped at the socket, before anybody decrypts or parses anything.
 //!
 //! The connection's driver is polled by the task that waits for the answer: no second task, no channel between the
 //! read and its reader, so the stamp of a piece of an answer is the stamp of the read that delivered it.
 
+use super::socket::{Marks, Stamped};
+use super::tls::{Sealed, Tls};
 use crate::record::{Nanos, Opened, Stopwatch, chain};
 use crate::scenario::plan::Endpoint;
 use bytes::Bytes;
@@ -14,7 +16,6 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,162 +26,31 @@ pub(super) use hyper::{Method, Uri};
 /// Longest a kept connection may have been idle before it is opened anew: llama-server closes at 5 s.
 const IDLE_LIMIT: Nanos = Nanos(4_000_000_000);
 
-/// The socket under a connection.
-pub(super) enum Socket {
-    Tcp(tokio::net::TcpStream),
-    #[cfg(unix)]
-    Unix(tokio::net::UnixStream),
+/// What carries a connection's HTTP: a stamped socket, or TLS over one.
+enum Wire {
+    Plain(Stamped),
+    Sealed(Box<Sealed>),
 }
 
-impl Socket {
-    /// Opens a connection to an endpoint.
-    pub(super) async fn open(endpoint: &Endpoint) -> io::Result<Self> {
-        match endpoint {
-            Endpoint::Tcp { host, port, .. } => {
-                let stream = tokio::net::TcpStream::connect((host.as_str(), *port)).await?;
-                // Raw sockets wait for more to send unless told not to: that wait is not the engine's.
-                stream.set_nodelay(true)?;
-                Ok(Socket::Tcp(stream))
-            }
-            #[cfg(unix)]
-            Endpoint::Unix { path } => Ok(Socket::Unix(tokio::net::UnixStream::connect(path).await?)),
-            #[cfg(not(unix))]
-            Endpoint::Unix { .. } => Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets on this system")),
+impl Wire {
+    /// Opens it; over TLS with the handshake done. Outside every timed region.
+    async fn open(endpoint: &Endpoint, tls: Option<&Tls>, clock: Stopwatch) -> io::Result<Self> {
+        let socket = Stamped::open(endpoint, clock).await?;
+        match tls {
+            None => Ok(Wire::Plain(socket)),
+            Some(tls) => Ok(Wire::Sealed(Box::new(tls.seal(socket).await?))),
         }
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn marks(&self) -> Arc<Marks> {
         match self {
-            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            #[cfg(unix)]
-            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            #[cfg(unix)]
-            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            #[cfg(unix)]
-            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Wire::Plain(socket) => socket.marks().clone(),
+            Wire::Sealed(sealed) => sealed.marks().clone(),
         }
     }
 }
 
-/// The instants of a connection's reads and writes; 0 stands for "not yet".
-#[derive(Debug)]
-pub(super) struct Marks {
-    clock: Stopwatch,
-    first_read: AtomicU64,
-    last_read: AtomicU64,
-    last_write: AtomicU64,
-}
-
-impl Marks {
-    fn new(clock: Stopwatch) -> Arc<Self> {
-        Arc::new(Self {
-            clock,
-            first_read: AtomicU64::new(0),
-            last_read: AtomicU64::new(0),
-            last_write: AtomicU64::new(0),
-        })
-    }
-
-    /// Forgets all, before a request.
-    fn clear(&self) {
-        self.first_read.store(0, Relaxed);
-        self.last_read.store(0, Relaxed);
-        self.last_write.store(0, Relaxed);
-    }
-
-    fn stamp_read(&self) {
-        let now = self.clock.now().0;
-        self.last_read.store(now, Relaxed);
-        if self.first_read.load(Relaxed) == 0 {
-            self.first_read.store(now, Relaxed);
-        }
-    }
-
-    pub(super) fn first_read(&self) -> Option<Nanos> {
-        some(self.first_read.load(Relaxed))
-    }
-
-    pub(super) fn last_read(&self) -> Option<Nanos> {
-        some(self.last_read.load(Relaxed))
-    }
-
-    pub(super) fn last_write(&self) -> Option<Nanos> {
-        some(self.last_write.load(Relaxed))
-    }
-}
-
-fn some(nanos: u64) -> Option<Nanos> {
-    (nanos != 0).then_some(Nanos(nanos))
-}
-
-/// A socket whose every successful read and write leaves a stamp. Speaks tokio's traits and hyper's.
-pub(super) struct Stamped {
-    socket: Socket,
-    marks: Arc<Marks>,
-}
-
-impl Stamped {
-    /// Opens a stamped socket.
-    pub(super) async fn open(endpoint: &Endpoint, clock: Stopwatch) -> io::Result<(Self, Arc<Marks>)> {
-        let marks = Marks::new(clock);
-        Ok((Self { socket: Socket::open(endpoint).await?, marks: marks.clone() }, marks))
-    }
-
-    /// Forgets the stamps of the last request.
-    pub(super) fn begin(&self) {
-        self.marks.clear();
-    }
-
-    /// The stamps since then.
-    pub(super) fn marks(&self) -> &Marks {
-        &self.marks
-    }
-}
-
-impl AsyncRead for Stamped {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = self.socket.poll_read(cx, buffer);
-        if matches!(result, Poll::Ready(Ok(()))) && buffer.filled().len() > before {
-            self.marks.stamp_read();
-        }
-        result
-    }
-}
-
-impl AsyncWrite for Stamped {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        // Read before the call: the engine may be at work before the call returns, and its time must not fall outside ours.
-        let now = self.marks.clock.now();
-        let result = self.socket.poll_write(cx, bytes);
-        if matches!(result, Poll::Ready(Ok(_))) {
-            self.marks.last_write.store(now.0, Relaxed);
-        }
-        result
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_shutdown(cx)
-    }
-}
-
-impl hyper::rt::Read for Stamped {
+impl hyper::rt::Read for Wire {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -191,31 +61,41 @@ impl hyper::rt::Read for Stamped {
         let mut space = [std::mem::MaybeUninit::<u8>::uninit(); 8192];
         let limit = cursor.remaining().min(space.len());
         let mut buffer = ReadBuf::uninit(&mut space[..limit]);
-        match AsyncRead::poll_read(self, cx, &mut buffer) {
-            Poll::Ready(Ok(())) => {
-                cursor.put_slice(buffer.filled());
-                Poll::Ready(Ok(()))
-            }
-            other => other,
+        let told = match self.get_mut() {
+            Wire::Plain(socket) => Pin::new(socket).poll_read(cx, &mut buffer),
+            Wire::Sealed(sealed) => sealed.poll_read(cx, &mut buffer),
+        };
+        if matches!(told, Poll::Ready(Ok(()))) {
+            cursor.put_slice(buffer.filled());
+        }
+        told
+    }
+}
+
+impl hyper::rt::Write for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Wire::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Wire::Sealed(sealed) => sealed.poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Wire::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Wire::Sealed(sealed) => sealed.poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Wire::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Wire::Sealed(sealed) => sealed.poll_shutdown(cx),
         }
     }
 }
 
-impl hyper::rt::Write for Stamped {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        AsyncWrite::poll_write(self, cx, bytes)
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        AsyncWrite::poll_flush(self, cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        AsyncWrite::poll_shutdown(self, cx)
-    }
-}
-
-type Driver = Pin<Box<http1::Connection<Stamped, Full<Bytes>>>>;
+type Driver = Pin<Box<http1::Connection<Wire, Full<Bytes>>>>;
 
 /// One kept-alive HTTP connection, used by one user.
 pub(super) struct HttpConnection {
@@ -244,10 +124,11 @@ pub(super) struct Head {
 }
 
 impl HttpConnection {
-    /// Opens a connection.
-    pub(super) async fn open(endpoint: &Endpoint, clock: Stopwatch) -> io::Result<Self> {
-        let (socket, marks) = Stamped::open(endpoint, clock).await?;
-        let (sender, driver) = http1::Builder::new().handshake(socket).await.map_err(io::Error::other)?;
+    /// Opens a connection, over TLS where that is given.
+    pub(super) async fn open(endpoint: &Endpoint, tls: Option<&Tls>, clock: Stopwatch) -> io::Result<Self> {
+        let wire = Wire::open(endpoint, tls, clock).await?;
+        let marks = wire.marks();
+        let (sender, driver) = http1::Builder::new().handshake(wire).await.map_err(io::Error::other)?;
         Ok(Self { sender, driver: Some(Box::pin(driver)), marks, idle_since: clock.now(), used: false, reset: false })
     }
 

@@ -9,7 +9,7 @@ mod source;
 mod synthetic;
 
 pub use arrivals::{Arrivals, Trace};
-pub use label::read_label;
+pub use label::{keeps_schema, read_label};
 pub use source::{Prompts, SourceError, read_prompts, read_trace};
 
 use crate::record::Phase;
@@ -19,8 +19,15 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-/// Bytes of a nonce's text: eight hex digits, between `[` and `] `.
+/// Hex digits of a nonce.
 pub const NONCE_DIGITS: usize = 8;
+
+/// What stands around them at the start of a prompt. A heading that says nothing: small models take it for none of their
+/// business, where they repeat a number in brackets or a comment (docs/alike.md has the figures).
+const NONCE: [&str; 2] = ["Request ", ".\n\n"];
+
+/// Digits by which a nonce is known in an answer: one that is cut holds no more.
+const NONCE_SEEN: usize = 4;
 
 /// One prompt or conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +105,10 @@ impl Workload {
             hasher.update(text.as_bytes());
         };
         part(&format!("loadcmp workload 1, seed {seed}, cache {cache:?}"));
+        if cache == PromptCache::Bust {
+            // Another form is another prompt.
+            part(&NONCE.concat());
+        }
         part(&serde_json::to_string(sampling).unwrap_or_default());
         part(system.unwrap_or_default());
         for place in &order {
@@ -164,9 +175,17 @@ fn nonce(salt: u64, phase: Phase, number: u64) -> u32 {
     (mixed ^ mixed >> 31) as u32
 }
 
-/// The text of a nonce as it stands at the start of a prompt.
+/// The text of a nonce as it stands at the start of a prompt: of the system message where there is one.
 pub fn nonce_text(nonce: u32) -> String {
-    format!("[{nonce:08x}] ")
+    let [before, after] = NONCE;
+    format!("{before}{nonce:08x}{after}")
+}
+
+/// Whether an answer repeats the nonce of its prompt: its model took it for a part of the task.
+pub fn repeats_nonce(answer: &str, nonce: u32) -> bool {
+    let digits = format!("{nonce:08x}");
+    let begins = |at: usize| !answer[..at].chars().next_back().is_some_and(char::is_alphanumeric);
+    answer.match_indices(&digits[..NONCE_SEEN]).any(|(at, _)| begins(at))
 }
 
 /// The 64-bit hash kept of a text: the first eight bytes of its SHA-256.
@@ -248,6 +267,16 @@ mod tests {
             .filter_map(|(phase, n)| workload.unit(phase, n).nonce)
             .collect();
         assert_eq!(all.len(), 1000);
-        assert_eq!(nonce_text(0xab).len(), NONCE_DIGITS + 3);
+        assert_eq!(nonce_text(0xab), "Request 000000ab.\n\n");
+    }
+
+    #[test]
+    fn a_repeated_nonce_is_seen_though_it_is_cut() {
+        for answer in ["[4718175c] bug", "Request 4718", "It is 4718175", "(47181"] {
+            assert!(repeats_nonce(answer, 0x4718_175c), "{answer}");
+        }
+        for answer in ["bug", "471", "14718", "a4718", ""] {
+            assert!(!repeats_nonce(answer, 0x4718_175c), "{answer}");
+        }
     }
 }

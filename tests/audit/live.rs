@@ -10,13 +10,23 @@ use std::time::{Duration, Instant};
 
 /// Rules that no run of stand-ins on a machine like others shows; a directory that was edited does, or the rule's own
 /// test.
-const EDITED: [(&str, &str); 18] = [
+const EDITED: [(&str, &str); 28] = [
     ("first-requests", "an engine that stumbles is in tests/first_request.rs"),
+    ("templates-differ", "engines with other templates are in tests/alike_prompts.rs"),
+    ("schema-not-kept", "one that minds no schema is there, too"),
+    ("nonce-in-answers", "one that repeats its prompt is there, too"),
     ("unlike-requests", "all targets get the one list of the seed"),
     ("planned-requests", "users ask until the list is empty, whatever the answers"),
     ("reconnects", "an engine that closes after its answers is in tests/connections.rs"),
     ("own-limits", "a process that runs out of files is in tests/own_limits.rs"),
     ("lag-of-difference", "a difference must be shown whose size is a lag's"),
+    ("threads", "command lines of a server's children are in tests/alike_machine.rs"),
+    ("batch", "the same"),
+    ("flash-attention", "the same"),
+    ("kv-cache-type", "the same"),
+    ("unlike-cores", "a stand-in's processor time says nothing of an engine's settings"),
+    ("which-process", "a server with several children is in tests/alike_machine.rs"),
+    ("prompt-cache-growth", "the same"),
     ("clock-jump", "setting the clock takes the right to"),
     ("cpu-frequency", "the machine's"),
     ("swapping", "the machine's"),
@@ -157,7 +167,7 @@ fn engines_that_are_set_up_unlike() {
     told.finding("unequal-output", "a");
 
     let one = StandIn::start(&STEADY);
-    let chat = ["task=chat", "workload.history=own", "workload.prompts.synthetic.turns=2"];
+    let chat = ["task=chat", "workload.history=own", "workload.prompts.synthetic.turns=2", "allow_same_endpoint=true"];
     let told = Live { set: &chat, ..Live::default() }.run_at(&one.url, &one.url);
     told.finding("own-history", "");
     told.finding("same-endpoint", "b");
@@ -219,6 +229,16 @@ fn a_socket_of_another_kind() {
     let targets = json("standin", "{{prompt}}", answer).replace("url: \"{a}\"", &format!("socket: \"{socket}\""));
     let told = Live { targets: &targets, ..Live::default() }.run_at(&a.url, &b.url);
     told.finding("unlike-transports", "");
+}
+
+#[test]
+fn one_target_over_tls_that_is_not_checked() {
+    let a = StandIn::start(&[&STEADY[..], &["--tls-listen", "127.0.0.1:0"]].concat());
+    let b = StandIn::start(&STEADY);
+    let targets = "  a: { ollama: { url: \"{a}\", tls: { insecure: true } } }\n  b: { ollama: { url: \"{b}\" } }\n";
+    let told = Live { targets, ..Live::default() }.run_at(&a.tls_url, &b.url);
+    assert_eq!(told.finding("tls-on-one-side", "")["severity"], "note");
+    told.only_a(&["unchecked-certificate"]);
 }
 
 #[test]

@@ -84,6 +84,9 @@ const CASES: &[Case] = &[
     ("open-thoughts", |d| {
         d.set("a", "remarks", 1, "open_thought");
     }),
+    ("schema-not-kept", |d| {
+        d.set("a", "remarks", 1, "out_of_schema");
+    }),
     ("bad-vectors", |d| {
         d.set("a", "dimensions", REQUESTS, "384").set("a", "remarks", 1, "zero_vector");
     }),
@@ -106,6 +109,10 @@ const CASES: &[Case] = &[
         fact(d, 0, "slots", json!(1));
         fact(d, 1, "slots", json!(8));
     }),
+    ("threads", |d| settings(d, "threads", ["1", "2"])),
+    ("batch", |d| settings(d, "batch", ["512", "2048"])),
+    ("flash-attention", |d| settings(d, "flash_attention", ["on", "off"])),
+    ("kv-cache-type", |d| settings(d, "kv_cache", ["f16", "q8_0"])),
     ("own-sampling", |d| d.target(0)["spec"]["ollama"]["options"] = json!({ "temperature": 1.5 })),
     ("cannot-honour", |d| d.target(0)["inequalities"] = json!(["it knows no top_k"])),
     ("own-history", |d| {
@@ -113,9 +120,18 @@ const CASES: &[Case] = &[
         d.manifest["plan"]["workload"]["history"] = json!("own");
     }),
     ("unlike-transports", |d| d.target(0)["endpoint"] = json!({ "unix": { "path": "/tmp/x.sock" } })),
-    ("same-endpoint", |d| d.target(0)["endpoint"] = d.target(1)["endpoint"].clone()),
+    ("tls-on-one-side", |d| d.target(0)["endpoint"]["tcp"]["tls"] = json!(true)),
+    ("unchecked-certificate", |d| {
+        d.target(0)["endpoint"]["tcp"]["tls"] = json!(true);
+        d.target(0)["spec"]["ollama"]["tls"] = json!({ "insecure": true });
+    }),
+    ("same-endpoint", |d| d.target(1)["same_as"] = d.target(0)["name"].clone()),
     ("unequal-prompts", |d| {
         d.each("a", |_, row| times(row, "prompt_tokens", 3.0));
+    }),
+    ("templates-differ", |d| {
+        fact(d, 0, "template", json!("<s>{prompt}"));
+        fact(d, 1, "template", json!("{prompt}"));
     }),
     ("truncated-prompts", |d| {
         fact(d, 0, "context", json!(64));
@@ -139,6 +155,10 @@ const CASES: &[Case] = &[
     ("cache-when-busting", |d| {
         d.manifest["plan"]["workload"]["prompt_cache"] = json!("bust");
         d.both(|_, row| set(row, "cached_tokens", &row["prompt_tokens"].clone()));
+    }),
+    ("nonce-in-answers", |d| {
+        d.manifest["plan"]["workload"]["prompt_cache"] = json!("bust");
+        d.set("a", "remarks", 5, "nonce_repeated");
     }),
     ("one-sided-cache", |d| {
         d.each("a", |_, row| set(row, "cached_tokens", &row["prompt_tokens"].clone()));
@@ -171,6 +191,16 @@ const CASES: &[Case] = &[
     ("swapping", |d| d.manifest["conditions"]["swapped_bytes"] = json!(50_000_000)),
     ("swap-in-use", |d| d.manifest["conditions"]["swap_bytes"] = json!(500_000_000)),
     ("other-load", |d| d.manifest["conditions"]["other_cores"] = json!(3.0)),
+    ("unlike-cores", |d| {
+        d.manifest["conditions"]["target_cores"] = json!([1.0, 2.0]);
+        (d.target(0)["stand_in"], d.target(1)["stand_in"]) = (json!(false), json!(false));
+    }),
+    ("which-process", |d| d.manifest["conditions"]["targets"] = json!([{ "unclear": true }, {}])),
+    ("prompt-cache-growth", |d| {
+        settings(d, "cache_ram_mib", ["8192", "0"]);
+        let grown = json!({ "begin_bytes": 300_000_000, "end_bytes": 600_000_000 });
+        d.manifest["conditions"]["targets"] = json!([grown, grown]);
+    }),
     ("stolen-time", |d| d.manifest["conditions"]["stolen_cores"] = json!(3.0)),
     ("precise-pacing", |d| {
         d.manifest["plan"]["load"] = json!({ "open": {
@@ -251,6 +281,12 @@ fn later(row: &mut crate::cli::Row, column: &str, us: f64) {
 
 fn fact(directory: &mut Directory, target: usize, name: &str, value: serde_json::Value) {
     directory.target(target)["facts"][name] = value;
+}
+
+fn settings(directory: &mut Directory, name: &str, values: [&str; 2]) {
+    for (target, value) in values.into_iter().enumerate() {
+        fact(directory, target, "settings", json!([{ "name": name, "value": value, "by": "command line" }]));
+    }
 }
 
 /// What is true of two stand-ins on one machine however well they do.

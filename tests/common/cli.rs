@@ -24,6 +24,8 @@ pub fn loadcmp() -> Command {
 pub struct StandIn {
     pub child: Child,
     pub url: String,
+    /// The same over TLS, where `--tls-listen` asks for it; else empty.
+    pub tls_url: String,
 }
 
 impl StandIn {
@@ -33,23 +35,30 @@ impl StandIn {
 
     /// One whose GG-CORE wire wants a token.
     pub fn start_knowing(token: &str, args: &[&str]) -> Self {
+        Self::start_in(&[("CORE_AUTH_TOKEN", token)], args)
+    }
+
+    /// One with variables in its environment.
+    pub fn start_in(variables: &[(&str, &str)], args: &[&str]) -> Self {
         let mut child = loadcmp()
             .args(["serve", "--listen", "127.0.0.1:0", "--until-stdin-closes"])
             .args(args)
-            .env("CORE_AUTH_TOKEN", token)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("a stand-in");
         let mut lines = BufReader::new(child.stderr.take().expect("its standard error")).lines();
-        let url = loop {
+        let mut at = |scheme: &str| loop {
             let line = lines.next().expect("a line that tells where it listens").expect("text");
-            if let Some(at) = line.find("http://") {
+            if let Some(at) = line.find(scheme) {
                 break line[at..].trim().trim_end_matches('/').to_owned();
             }
         };
+        let url = at("http://");
+        let tls_url = if args.contains(&"--tls-listen") { at("https://") } else { String::new() };
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url }
+        Self { child, url, tls_url }
     }
 
     pub fn kill(&mut self) {

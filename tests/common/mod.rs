@@ -34,6 +34,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
             spec,
             facts: EngineFacts::default(),
             inequalities: Vec::new(),
+            same_as: None,
         }],
         reference: 0,
         variants: Vec::new(),
@@ -52,6 +53,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
             history: History::Scripted,
         },
         order: Order::Concurrent,
+        allow_same_endpoint: false,
         blocks: BlocksSpec::default(),
         interference: false,
         soak: false,
@@ -70,6 +72,8 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         drain: Span(Duration::from_secs(1)),
         audit: AuditSpec::default(),
         gates: GatesPlan::default(),
+        start: None,
+        written: None,
     }
 }
 
@@ -107,7 +111,7 @@ pub fn replay(bytes: Vec<u8>, piece: usize) -> Endpoint {
             }
         }
     });
-    Endpoint::Tcp { host: "127.0.0.1".into(), port, prefix: String::new() }
+    Endpoint::Tcp { host: "127.0.0.1".into(), port, prefix: String::new(), tls: false }
 }
 
 /// Reads a request to the end of its body; gives the body.

@@ -435,11 +435,33 @@ fn a_warm_cache_serves_prompts_and_a_busted_one_does_not() {
         let share = |column| rows.iter().filter_map(|row| number(row, column)).sum::<f64>();
         assert!(share(cached) > 0.5 * share(prompt), "{} of {}", share(cached), share(prompt));
         for row in measured(&bust, engine) {
-            // The mark of the beginning, the bracket, and digits that two nonces happen to share.
-            assert!(number(row, cached).is_some_and(|n| n <= 8.0), "{row:?}");
+            // The mark of the beginning, the word before the nonce (a token a letter), and digits that two nonces happen to share.
+            assert!(number(row, cached).is_some_and(|n| n <= 16.0), "{row:?}");
             assert!(number(row, cached) < number(row, prompt).map(|n| n - 2.0), "{row:?}");
         }
     }
+}
+
+#[test]
+#[ignore = "needs the real engines: make engines"]
+fn engines_show_the_templates_that_they_put_around_prompts() {
+    engines();
+    let asking = Asking {
+        task: "generate",
+        workload: "prompts: { text: { path: data/ring.txt } }, format: chat, sampling: { max_tokens: 3 }",
+        load: "users: 1, requests: 12",
+    };
+    let run = good(&scenario(&[(Llama, "cyc"), (New, "cyc"), (Old, "cyc")], asking), &[]);
+    let manifest = cli::json(&run.path().join("manifest.json"));
+    let targets = manifest["plan"]["targets"].as_array().expect("targets");
+    let template = |engine: Engine| {
+        let target = targets.iter().find(|target| target["name"] == engine.name()).expect("the target");
+        target["facts"]["template"].as_str().map(str::to_owned)
+    };
+    assert!(template(Llama).is_some_and(|text| text.contains("{prompt}")), "{manifest}");
+    assert!(template(New).is_some_and(|text| text.contains("{prompt}")), "{manifest}");
+    // 0.11.4 would answer where it is asked to render: it isn't asked.
+    assert_eq!(template(Old), None);
 }
 
 #[test]

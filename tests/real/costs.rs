@@ -79,3 +79,38 @@ fn the_costs_of_both_engines_are_there_and_the_child_that_holds_the_model_is_cou
         .sum();
     assert!(tokens.len() >= 3 && grown > 0.0 && grown <= answered, "{grown} of {answered}");
 }
+
+#[test]
+#[ignore = "needs the real engines: make engines"]
+fn each_model_of_an_ollama_has_its_own_process_and_what_it_was_started_with() {
+    for engine in [New, Old] {
+        let loaded = engine.ask("/api/embed", Some("{\"model\":\"emb\",\"input\":\"babe\"}")).expect("an answer");
+        assert_eq!(loaded.0, 200, "{}", loaded.1);
+        let yaml = format!(
+            "name: real\ntask: generate\nseed: {}\ntargets:\n  ollama: {}\n  llama: {}\n\
+             workload: {{ prompts: {{ text: {{ path: data/ring.txt }} }}, sampling: {{ max_tokens: 8 }} }}\n\
+             load: {{ closed: {{ users: 1, requests: 20 }} }}\ntimeout: 30s\n",
+            fresh_seed(),
+            engine.target("cyc"),
+            Llama.target("cyc")
+        );
+        let run = good(&yaml, &[]);
+        let manifest = cli::json(&run.path().join("manifest.json"));
+        let name = engine.name();
+        let facts = &manifest["plan"]["targets"][0]["facts"];
+        let setting = |wanted: &str| {
+            let all = facts["settings"].as_array().unwrap_or_else(|| panic!("{name}: {facts}"));
+            let found = all.iter().find(|setting| setting["name"] == wanted);
+            found.and_then(|setting| setting["value"].as_str()).unwrap_or_default().to_owned()
+        };
+        let program = if engine == New { "llama-server" } else { "ollama runner" };
+        assert_eq!((setting("program"), setting("threads")), (program.to_owned(), "1".to_owned()), "{name}: {facts}");
+        assert!(facts["slots"].as_u64() > Some(0) && facts["context"].as_u64() > Some(0), "{name}: {facts}");
+        let size = |target: usize| manifest["plan"]["targets"][target]["facts"]["size_of"].clone();
+        assert_eq!((size(0), size(1)), ("the file".into(), "the file".into()), "{name}");
+        let used = &manifest["conditions"]["targets"][0];
+        let bytes = |what: &str| used[what].as_f64().unwrap_or_else(|| panic!("{name}: no {what}: {used}"));
+        assert!(bytes("other_models_bytes") > 1e7 && bytes("peak_bytes") > 1e7, "{name}: {used}");
+        assert_eq!(used["unclear"], serde_json::Value::Null, "{name}: {used}");
+    }
+}

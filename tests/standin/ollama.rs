@@ -198,7 +198,7 @@ async fn a_ticket_gets_its_label_in_text_and_by_schema() {
     let told = (&answer["response"], &answer["done_reason"], &answer["eval_count"]);
     assert_eq!(told, (&json!("bug"), &json!("stop"), &json!(1)));
     let mut by_schema = body;
-    by_schema["prompt"] = json!("[0a1b2c3d] What is it? Where is my parcel?");
+    by_schema["prompt"] = json!("Request 0a1b2c3d.\n\nWhat is it? Where is my parcel?");
     let property = json!({"type": "string", "enum": ["billing", "bug", "shipping"]});
     by_schema["format"] = json!({"type": "object", "properties": {"label": property}});
     let (_, answer) = stage.ask("/api/generate", by_schema).await;

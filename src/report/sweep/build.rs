@@ -2,6 +2,7 @@
 
 use super::{
     Costs, Figure, Level, PlannedRun, RunTarget, SWEEP_VERSION, Scaling, Sweep, SweepManifest, SweptRun, SweptTarget,
+    uncompared,
 };
 use crate::record::{Phase, Sample};
 use crate::report::{Report, Status};
@@ -161,7 +162,9 @@ impl SweepBuilder {
             }
         }
         if let Some(reference) = costs.fits.iter().find(|fit| fit.target == self.reference) {
-            let others = costs.fits.iter().filter(|fit| fit.target != self.reference);
+            // A stand-in's costs stand beside a real engine's, and no more.
+            let comparable = |at: usize| uncompared(&self.targets, at, self.reference).is_none();
+            let others = costs.fits.iter().filter(|fit| fit.target != self.reference && comparable(fit.target));
             costs.comparisons = others.map(|fit| compare_costs(fit, reference)).collect();
         }
         costs

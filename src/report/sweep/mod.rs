@@ -6,7 +6,7 @@ mod words;
 use super::Status;
 use crate::gate::Outcome;
 use crate::scenario::Task;
-use crate::stats::{CostComparison, CostFit, Usl, Verdict};
+use crate::stats::{CostComparison, CostFit, Usl, Verdict, lone_stand_in};
 use serde::{Deserialize, Serialize};
 
 pub use build::{Gathering, SweepBuilder};
@@ -100,6 +100,12 @@ pub struct SweptTarget {
     pub name: String,
     /// Whether an embedded engine stood in for a real one at any point.
     pub stand_in: bool,
+}
+
+/// Why two targets of a sweep aren't compared, if one of them alone is a stand-in.
+fn uncompared(targets: &[SweptTarget], a: usize, b: usize) -> Option<String> {
+    let (a, b) = (targets.get(a)?, targets.get(b)?);
+    lone_stand_in((&a.name, a.stand_in), (&b.name, b.stand_in))
 }
 
 impl SweptTarget {

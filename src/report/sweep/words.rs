@@ -1,6 +1,6 @@
 //! The sentences that say what came of a sweep.
 
-use super::Sweep;
+use super::{Sweep, uncompared};
 use crate::report::human;
 use crate::report::words::metric_words;
 use crate::stats::{Bounds, CostComparison, Verdict};
@@ -61,6 +61,9 @@ impl Sweep {
             .collect();
         let count = |wanted: Verdict| verdicts.iter().filter(|verdict| **verdict == wanted).count();
         let (better, worse) = (count(Verdict::Better), count(Verdict::Worse));
+        if let Some(why) = uncompared(&self.targets, target, self.reference).filter(|_| !verdicts.is_empty()) {
+            return Some(format!("Not compared: {why}."));
+        }
         let metric = metric_words(&self.primary);
         let (a, b) = (self.targets.get(target)?.label(), self.targets.get(self.reference)?.label());
         let n = verdicts.len();

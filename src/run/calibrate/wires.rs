@@ -18,6 +18,14 @@ pub(super) struct Way {
     pub(super) stream: bool,
 }
 
+impl Way {
+    /// Whether more than its floor is measured. Over TLS it is the floor alone: how much a generator can send is found out
+    /// over the transports below it.
+    pub(super) fn is_measured_in_full(&self) -> bool {
+        self.transport != Transport::Tls
+    }
+}
+
 impl std::fmt::Display for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} over {}", self.wire, self.transport.as_str())
@@ -27,10 +35,11 @@ impl std::fmt::Display for Way {
 /// Every way to ask the server: each wire over each transport that a target can have it over, whole answers and streams.
 pub(super) fn all(server: &StandIn) -> Vec<Way> {
     let tcp = ["ollama", "openai", "json"].map(|wire| (wire, Transport::Tcp));
+    let tls = ["ollama", "openai", "json"].map(|wire| (wire, Transport::Tls));
     let unix = ["json", "gg_core"].map(|wire| (wire, Transport::Unix));
     let unix = unix.into_iter().filter(|_| server.socket().is_some());
     let both = |(wire, transport)| [false, true].map(|stream| Way { wire, transport, stream });
-    tcp.into_iter().chain(unix).flat_map(both).collect()
+    tcp.into_iter().chain(tls).chain(unix).flat_map(both).collect()
 }
 
 /// Makes a wire ready.
@@ -44,7 +53,11 @@ pub(super) async fn ready(server: &StandIn, way: Way, clock: Stopwatch) -> Resul
 
 /// Short prompts and 8 tokens, as a classifier's; of streams, up to 24.
 fn scenario(server: &StandIn, Way { wire, transport, stream }: Way) -> String {
-    let url = server.url();
+    // The certificate is one that the null server has made for itself: who it is of is known.
+    let (url, tls) = match transport {
+        Transport::Tls => (server.tls_url().unwrap_or_default(), ", tls: { insecure: true }"),
+        Transport::Tcp | Transport::Unix => (server.url(), ""),
+    };
     let quoted = |path: Option<PathBuf>| format!("{:?}", path.unwrap_or_default().display().to_string());
     let target = match (wire, transport) {
         ("gg_core", _) => {
@@ -58,12 +71,12 @@ fn scenario(server: &StandIn, Way { wire, transport, stream }: Way) -> String {
              stream: {stream}, options: {{ num_predict: \"{{{{max_tokens}}}}\" }} }}, \
              answer: {{ text: /response, done: /done, output_tokens: /eval_count }} }} }}",
             match transport {
-                Transport::Tcp => format!("url: \"{url}\""),
+                Transport::Tcp | Transport::Tls => format!("url: \"{url}\"{tls}"),
                 Transport::Unix => format!("socket: {}", quoted(server.http_socket())),
             },
             if stream { "ndjson" } else { "none" }
         ),
-        (wire, _) => format!("{{ {wire}: {{ url: \"{url}\" }} }}"),
+        (wire, _) => format!("{{ {wire}: {{ url: \"{url}\"{tls} }} }}"),
     };
     let tokens = if stream { 24 } else { 8 };
     format!(

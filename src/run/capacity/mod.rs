@@ -5,7 +5,7 @@ mod judged;
 mod load;
 mod seek;
 
-use super::{Failure, Options, free, now, prepare, results_directory, watch_interrupts};
+use super::{Failure, Options, found, free, now, results_directory};
 use crate::capacity::{By, Capacity, Reach, Searched, Settings};
 use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, Plan};
@@ -54,7 +54,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     let slo = limits(search, &loaded.scenario)?;
     options.out.as_deref().map_or(Ok(()), free)?;
     let shape = Shape::of(&loaded.scenario, search.by);
-    let mut prepared = prepare(loaded, options).await?;
+    let mut prepared = found(loaded, options).await?;
     // The limits of the search are what probes are judged by.
     prepared.plan.gates = GatesPlan::default();
     if let Some(limit) = slo.needs_stream().filter(|_| !prepared.plan.workload.stream) {
@@ -65,11 +65,11 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
         )));
     }
     let dir = results_directory(&prepared, options)?;
+    prepared.log_into(&dir);
     let probes = dir.join("probes");
     std::fs::create_dir(&probes).with_context(|| format!("creating {}", probes.display()))?;
-    let stop = watch_interrupts();
     let mut seeker = Seeker {
-        settings: settings(&prepared.plan, search, &slo, &shape),
+        settings: settings(&prepared.plan.told(), search, &slo, &shape),
         evidence: vec![Vec::new(); prepared.plan.targets.len()],
         prepared: &prepared,
         options: Options { quiet: true, driver: crate::drive::Driver::Native, ..options.clone() },
@@ -78,11 +78,14 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
         slo,
         dir: dir.clone(),
         shape,
-        stop,
+        stopped: false,
         made: 0,
         slow: false,
     };
     let driven = seeker.drive(search).await;
+    if let Err(Failure::Target(why)) = &driven {
+        seeker.settings.refused = Some(why.clone());
+    }
     // What was found so far is told, however it ended.
     let capacity = seeker.finish()?;
     driven?;
@@ -143,5 +146,6 @@ fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings 
         targets: plan.targets.iter().map(target).collect(),
         started: now(),
         ended: None,
+        refused: None,
     }
 }

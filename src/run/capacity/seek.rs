@@ -1,6 +1,6 @@
 //! A search under way: what is asked next, the run that answers it, and what is kept of it.
 
-use super::super::{Failure, Finished, Options, Prepared, measure, now, tell};
+use super::super::{Failure, Finished, Options, Prepared, interrupted, measure, now, tell};
 use super::Search;
 use super::judged;
 use super::load::Shape;
@@ -16,7 +16,6 @@ use crate::sink;
 use anyhow::Context;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Length of the first look at a target, one request at a time.
@@ -48,7 +47,8 @@ pub(super) struct Seeker<'a> {
     pub clock: Stopwatch,
     pub dir: PathBuf,
     pub shape: Shape,
-    pub stop: Arc<AtomicBool>,
+    /// Whether a probe was ended before its time.
+    pub stopped: bool,
     /// Probes made so far, of all targets.
     pub made: usize,
     /// Whether probes are longer than was asked, because a target needs so long for an answer.
@@ -56,6 +56,10 @@ pub(super) struct Seeker<'a> {
 }
 
 impl Seeker<'_> {
+    fn interrupted(&self) -> bool {
+        self.stopped || interrupted()
+    }
+
     fn say(&self, text: &str) {
         if !self.quiet {
             tell(super::super::prepare::wrapped(&format!("loadcmp: {text}")));
@@ -87,7 +91,7 @@ impl Seeker<'_> {
     /// One request at a time on each target: what a probe's length and the first load are chosen by.
     async fn alone(&mut self) -> Result<(), Failure> {
         for target in 0..self.settings.targets.len() {
-            if self.stop.load(Relaxed) {
+            if self.interrupted() {
                 break;
             }
             let length = ALONE.min(self.settings.probe.0);
@@ -109,7 +113,7 @@ impl Seeker<'_> {
             }
             self.settings.targets[target].alone_us = latency;
             if finished.report.status != Status::Complete {
-                self.stop.store(true, Relaxed);
+                self.stopped = true;
                 break;
             }
             // What one request at a time doesn't keep, no load does.
@@ -215,7 +219,7 @@ impl Seeker<'_> {
         let levels =
             levels(&self.slo, reach.by == By::Rate, &self.settings.targets[target].probes, &self.evidence[target]);
         let (at, attempt) = match next(&reach, &levels) {
-            _ if self.stop.load(Relaxed) => return self.end(target, Ended::Interrupted),
+            _ if self.interrupted() => return self.end(target, Ended::Interrupted),
             Next::Done(ended) => return self.end(target, ended),
             Next::Probe { at, attempt } => (at, attempt),
         };
@@ -232,8 +236,8 @@ impl Seeker<'_> {
         let (load, arrivals) = self.shape.at(at, attempt, length, warmup, &self.prepared.plan)?;
         let folder = self.folder(target, &format!("{at}"));
         let finished = self.run(target, load, arrivals, (&folder, self.drain())).await?;
-        if finished.report.status != Status::Complete || self.stop.load(Relaxed) {
-            self.stop.store(true, Relaxed);
+        if finished.report.status != Status::Complete || self.interrupted() {
+            self.stopped = true;
             return self.end(target, Ended::Interrupted);
         }
         let evidence = judged::evidence(&self.slo, &finished, attempt)?;

@@ -26,7 +26,7 @@ const fn of_sides(rule: RuleSpec) -> RuleSpec {
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 75] = [
+pub const RULES: [RuleSpec; 87] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -132,6 +132,12 @@ pub const RULES: [RuleSpec; 75] = [
         "answers began a block of reasoning and never closed it: the answer proper is missing",
     ),
     share(
+        "schema-not-kept",
+        Doubt,
+        0.0,
+        "answers are outside the schema that was sent: no JSON, no label of the list, or cut at the limit of tokens",
+    ),
+    share(
         "bad-vectors",
         Doubt,
         0.0,
@@ -149,6 +155,10 @@ pub const RULES: [RuleSpec; 75] = [
     of_sides(share("parameters", Doubt, 0.1, "engines tell of models of unlike size")),
     of_sides(plain("context-length", Note, "engines tell of unlike context lengths")),
     plain("slots", Doubt, "engines serve unlike numbers of requests at once, and one fewer than the load has"),
+    plain("threads", Doubt, "engines use unlike numbers of threads (a note where one leaves it to itself)"),
+    plain("batch", Note, "engines process prompts in batches of unlike sizes"),
+    plain("flash-attention", Doubt, "engines have flash attention set unlike (a note where one decides by itself)"),
+    plain("kv-cache-type", Doubt, "engines keep keys and values in unlike types"),
     plain(
         "own-sampling",
         Doubt,
@@ -158,7 +168,14 @@ pub const RULES: [RuleSpec; 75] = [
     plain("cannot-honour", Note, "a target can't honour a part of the scenario: sampling, template, schema"),
     plain("own-history", Note, "each engine's own answers stand in the history of a conversation"),
     of_sides(plain("unlike-transports", Note, "one target is asked over a Unix socket and another over TCP")),
-    of_sides(plain("same-endpoint", Note, "two targets are the same model at the same address")),
+    plain("tls-on-one-side", Note, "one target is asked over TLS and another isn't"),
+    plain("unchecked-certificate", Note, "a target's certificate isn't checked, as its `tls: { insecure: true }` asks"),
+    of_sides(plain(
+        "same-endpoint",
+        Doubt,
+        "two targets are the same model of the same server, whatever the wire (a note with `allow_same_endpoint`, without which \
+         they are not driven at once)",
+    )),
     // Prompts, caches and loads.
     share(
         "unequal-prompts",
@@ -174,11 +191,26 @@ pub const RULES: [RuleSpec; 75] = [
         100_000.0,
         "a model that had answered was loaded again in the measured window: it served nobody for this long, and for more than 1 % of the median latency",
     ),
+    number(
+        "templates-differ",
+        Doubt,
+        2.0,
+        "tokens",
+        "the same prompts differ by this many tokens or more, nearly always the same number: engines put unlike templates \
+         around them; or they render a prompt differently by their own word",
+    ),
     share(
         "cache-when-busting",
         Doubt,
         0.3,
         "prompt tokens came from a prefix cache although the scenario busts it, beyond the head that all prompts have in common",
+    ),
+    share(
+        "nonce-in-answers",
+        Doubt,
+        0.01,
+        "answers repeat the nonce that busts caches, so it changed the task (a note where accuracy is reported and a nonce \
+         stands in what is classified, for want of a system message)",
     ),
     share(
         "one-sided-cache",
@@ -210,6 +242,25 @@ pub const RULES: [RuleSpec; 75] = [
     share("low-concurrency", Doubt, 0.2, "fewer requests were in flight than the closed loop has users"),
     // The machine.
     plain("same-host", Note, "targets ran at once on the machine that sent the load, and contend for it"),
+    number(
+        "unlike-cores",
+        Doubt,
+        1.5,
+        "times",
+        "a target used this many times the cores of the reference while at work, or the other way round, and half a core more",
+    ),
+    plain(
+        "which-process",
+        Doubt,
+        "a server has processes for several models, and nothing says which serves the one that is measured: all are counted",
+    ),
+    share(
+        "prompt-cache-growth",
+        Note,
+        0.1,
+        "memory grew by this share, and by 32 MiB, while measured, of an engine that keeps states of earlier prompts in \
+         memory (llama.cpp's `--cache-ram`)",
+    ),
     time("clock-jump", Doubt, 50_000.0, "the machine's clock jumped: it was set, or the machine slept"),
     share("cpu-frequency", Doubt, 0.3, "the processor's frequency changed in mid-run"),
     number("swapping", Doubt, 1.0, "MiB", "memory was swapped in or out in mid-run"),

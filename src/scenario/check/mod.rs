@@ -50,6 +50,8 @@ impl<'a> Walk<'a> {
         }
         let types = types(schema);
         loosen(node, &types);
+        let closed = closed(&node.value, schema, &types);
+        node.filled.iter_mut().for_each(|filled| filled.closed = closed);
         match &mut node.value {
             Value::Text(text) if types.contains(&"string") => {
                 let text = std::mem::take(text);
@@ -147,6 +149,7 @@ impl<'a> Walk<'a> {
 
     /// One of a few words.
     fn word(&mut self, node: &mut Node, words: &[&str], owner: &Owner) {
+        node.filled.iter_mut().for_each(|filled| filled.closed = true);
         let list = words.join(", ");
         let Some(text) = node.text() else {
             let message = format!("`{}` must be one of {list}, not {}", owner.name, kind(node));
@@ -350,6 +353,15 @@ impl<'a> Walk<'a> {
         let plain = matches!(node.value, Value::Number(_) | Value::Bool(_));
         let in_quotes = wanted == "a text" && plain && !is_secret_name(&owner.name);
         self.mistakes.push(if in_quotes { mistake.note("put it in quotes") } else { mistake });
+    }
+}
+
+/// Whether a schema leaves no room for a text of one's own: a number, a switch, a length of time, a share.
+fn closed(value: &Value, schema: &Json, types: &[&str]) -> bool {
+    match value {
+        Value::Number(_) | Value::Bool(_) => !types.is_empty(),
+        Value::Text(_) => pattern::is_closed(schema),
+        _ => false,
     }
 }
 

@@ -8,11 +8,12 @@ use serde_json::Value as Json;
 
 /// A pattern, what matches it, and what it asks for.
 pub(super) type Pattern = (&'static str, fn(&str) -> bool, &'static str);
-pub(super) const PATTERNS: [Pattern; 9] = [
+pub(super) const PATTERNS: [Pattern; 10] = [
+    (r"^[A-Za-z0-9_-]+$", plain, "made of letters, digits, - and _"),
     (
-        r"^[A-Za-z0-9_-]+$",
-        |text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)),
-        "made of letters, digits, - and _",
+        r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
+        |text| text.split('.').all(plain),
+        "made of letters, digits, - and _, with dots between them",
     ),
     ("^/", |text| text.starts_with('/'), "a path that begins with `/`"),
     ("^(/|$)", |text| text.is_empty() || text.starts_with('/'), "a JSON pointer, which begins with `/`"),
@@ -24,12 +25,21 @@ pub(super) const PATTERNS: [Pattern; 9] = [
     AUDIT[3],
 ];
 
+fn plain(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
 /// What a span looks like, in words.
 pub(super) const LENGTH_OF_TIME: &str = "a length of time such as 500ms, 30s, 5m";
 
 /// Whether a text must be a length of time.
 pub(super) fn is_span(schema: &Json) -> bool {
     schema["pattern"] == SPAN
+}
+
+/// Whether what matches the schema's pattern has a form of its own: no path, no pointer, no name.
+pub(super) fn is_closed(schema: &Json) -> bool {
+    of_audit(schema).is_some() || [SPAN, SHARE].iter().any(|known| schema["pattern"] == *known)
 }
 
 /// What may be written for a rule of the audit, if the schema is of one.

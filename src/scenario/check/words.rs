@@ -1,30 +1,29 @@
 //! How the walk speaks of values: what they are, what was probably meant.
 
-use crate::scenario::mistake::{cut, is_secret_name, nearest};
+use crate::scenario::mistake::{cut, nearest};
 use crate::scenario::tree::{Node, Value};
 
 pub(super) fn did_you_mean(written: &str, names: &[&str]) -> String {
     nearest(written, names.iter().copied()).map(|name| format!("did you mean `{name}`?")).unwrap_or_default()
 }
 
-/// A text in a message. What came from a variable that may be secret is not shown.
+/// A text in a message. What came from a variable or a file is not shown.
 pub(super) fn describe(node: &Node, text: &str) -> String {
     match from_variable(node) {
-        Some(variable) if is_secret_name(&variable) => format!("what `{variable}` holds"),
-        Some(variable) => format!("the text \"{}\" (from `{variable}`)", cut(text)),
+        Some(variable) => format!("what `{variable}` holds"),
         None => format!("the text \"{}\"", cut(text)),
     }
 }
 
 pub(super) fn describe_number(node: &Node, number: &serde_json::Number) -> String {
     match from_variable(node) {
-        Some(variable) => format!("{number} (from `{variable}`)"),
+        Some(variable) => format!("what `{variable}` holds"),
         None => number.to_string(),
     }
 }
 
 fn from_variable(node: &Node) -> Option<String> {
-    node.filled.as_ref().and_then(|filled| filled.names.first().cloned())
+    node.filled.as_ref().filter(|filled| !filled.given.is_empty()).and_then(|filled| filled.names.first().cloned())
 }
 
 pub(super) fn kind(node: &Node) -> &'static str {

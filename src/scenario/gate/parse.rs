@@ -68,17 +68,16 @@ fn relation(word: &Word, metric: &Known) -> Result<Relation, GateError> {
     }
 }
 
-/// `[target.]metric[.figure]`
+/// `[target.]metric[.figure]`. A target's name may have dots, and after the metric comes no other's name: so the last one
+/// that stands there is the metric, and the target is the longest that can be meant.
 fn subject(word: &Word) -> Result<Subject, GateError> {
     let parts: Vec<&str> = word.text.split('.').collect();
     let begins = |at: usize| parts[..at].iter().map(|part| part.chars().count() + 1).sum::<usize>();
-    let at = match parts.as_slice() {
-        [first, ..] if metric(first).is_some() => 0,
-        [_, second, ..] if metric(second).is_some() => 1,
+    let at = parts.iter().rposition(|part| metric(part).is_some()).unwrap_or_else(|| {
         // Without any metric in it: the last word that isn't a figure was meant to be one.
-        [_, second, ..] if read_figure(second).is_none() => 1,
-        _ => 0,
-    };
+        let figure = (1..parts.len()).find(|at| read_figure(&parts[*at..].join(".")).is_some());
+        figure.unwrap_or(parts.len()) - 1
+    });
     let Some(known) = metric(parts[at]) else { return Err(unknown(&word.part(begins(at), parts[at]))) };
     let figure = match &parts[at + 1..] {
         [] if !known.spread || known.kind == Kind::PerSecond => Figure::Mean,
@@ -98,8 +97,13 @@ fn subject(word: &Word) -> Result<Subject, GateError> {
             read_figure(&text).ok_or_else(|| place.wrong(format!("unknown figure `{text}`"), help))?
         }
     };
-    let target = (at == 1).then(|| parts[0].to_owned());
+    let target = (at > 0).then(|| parts[..at].join("."));
     Ok(Subject { target, metric: known, figure })
+}
+
+/// Whether a metric stands in it, as in `7b.latency.p95`, whose target's name begins as a number does.
+fn named(word: &Word) -> bool {
+    word.text.split('.').any(|part| metric(part).is_some())
 }
 
 fn unknown(word: &Word) -> GateError {
@@ -120,7 +124,7 @@ fn read_figure(word: &str) -> Option<Figure> {
 
 /// `VALUE`, or `[FACTOR *] (TARGET.METRIC | baseline) [+ VALUE | - VALUE]`
 fn bound(side: &[&Word], end: &Word, subject: &Subject) -> Result<Bound, GateError> {
-    let constant = |word: &Word| word.text.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let constant = |word: &Word| word.text.starts_with(|c: char| c.is_ascii_digit() || c == '.') && !named(word);
     let (factor, rest) = match side {
         [] => return Err(end.wrong("a bound is missing", FORM)),
         [value] if constant(value) => {
@@ -172,7 +176,7 @@ fn measured_from(word: &Word, subject: &Subject) -> Result<From, GateError> {
         }
         return Ok(From::Baseline(Subject { target: of.target.or(subject.target.clone()), ..of }));
     }
-    if word.text.starts_with(|c: char| c.is_ascii_digit()) {
+    if word.text.starts_with(|c: char| c.is_ascii_digit()) && !named(word) {
         return Err(word.wrong(format!("`{}` is no target's metric", word.text), FORM));
     }
     let of = self::subject(word)?;

@@ -42,6 +42,14 @@ fn gates_of_every_form_are_read() {
     assert_eq!(read("a.ttft.p99.5 < 1 s").subject.path(), "ttft.p99.5");
     assert_eq!(read("a.ttft.p999 < 1 s").subject.path(), "ttft.p999");
     assert_eq!(read("a.ttft.p50 <= b.ttft.p50 + 5ms").bound.plus, 5000.0);
+
+    // Names with dots, and such as begin or end like something else.
+    let gate = read("llama.cpp.latency.p99.5 <= 1.5 * 7b.q4.latency.p99.5");
+    assert_eq!(gate.subject.path(), "latency.p99.5");
+    assert_eq!(gate.targets().collect::<Vec<_>>(), ["llama.cpp", "7b.q4"]);
+    assert_eq!(read("errors.errors == 0").subject.target.as_deref(), Some("errors"));
+    let From::Baseline(of) = read("llama.cpp.accuracy >= baseline.llama.cpp.accuracy").bound.from else { panic!() };
+    assert_eq!(of.target.as_deref(), Some("llama.cpp"));
 }
 
 #[test]
@@ -52,6 +60,7 @@ fn mistakes_are_told_with_their_place() {
         ("native.latency.p95 <=", (21, 1), "a bound is missing"),
         ("native.latncy.p95 <= 20ms", (7, 6), "unknown metric `latncy`"),
         ("latncy.p95 <= 20ms", (0, 6), "unknown metric `latncy`"),
+        ("llama.cpp.latncy.p95 <= 20ms", (10, 6), "unknown metric `latncy`"),
         ("native.latency <= 20ms", (0, 14), "which figure of `latency` is meant"),
         ("native.latency.p0 <= 20ms", (15, 2), "unknown figure `p0`"),
         ("native.accuracy.p95 >= 90%", (16, 3), "`accuracy` is one value"),
@@ -98,11 +107,11 @@ proptest! {
 
     #[test]
     fn a_gate_reads_back_from_its_own_text(
-        at in 0..METRICS.len(), target in "[a-z][a-z-]{0,8}", q in 1..=999u32, most in any::<bool>(), factor in 1..300u32,
+        at in 0..METRICS.len(), target in "[a-z][a-z-]{0,8}(\\.[a-z0-9-]{1,4}){0,2}", q in 1..=999u32, most in any::<bool>(), factor in 1..300u32,
     ) {
         let known = METRICS[at];
         let figure = if known.spread { format!(".p{}", f64::from(q.max(10)) / 10.0) } else { String::new() };
-        prop_assume!(metric(&target).is_none() && target != "baseline");
+        prop_assume!(target.split('.').all(|part| metric(part).is_none() && part != "baseline"));
         let relation = if most { "<=" } else { ">=" };
         let path = format!("{}{figure}", known.name);
         let text = format!("{target}.{path} {relation} {} * other.{path}", f64::from(factor) / 100.0);

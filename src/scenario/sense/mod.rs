@@ -100,9 +100,10 @@ pub(super) fn place(root: &Node, path: &[&str], key: bool) -> Place {
     place
 }
 
-/// Refuses secrets that are written out. Looks at the tree before the environment is filled in, and whatever else is
-/// wrong with it.
+/// Refuses secrets that are written out, and references whose values could not but be seen. Looks at the tree before the
+/// environment is filled in, and whatever else is wrong with it.
 pub(super) fn secrets(root: &Node, mistakes: &mut Vec<Mistake>) {
+    seen(root, mistakes);
     let Some(Node { value: Value::Map(targets), .. }) = root.get("targets") else { return };
     for target in targets.values() {
         for (wire, example) in [("openai", "${API_TOKEN}"), ("gg_core", "${CORE_AUTH_TOKEN}")] {
@@ -110,10 +111,36 @@ pub(super) fn secrets(root: &Node, mistakes: &mut Vec<Mistake>) {
                 secret(token, "token", example, mistakes);
             }
         }
-        if let Some(Node { value: Value::Map(headers), .. }) = target.node.at(&["json", "headers"]) {
+        for wire in ["ollama", "openai", "json"] {
+            let Some(Node { value: Value::Map(headers), .. }) = target.node.at(&[wire, "headers"]) else { continue };
             for (name, entry) in headers.iter().filter(|(name, _)| super::mistake::is_secret_name(name)) {
                 let bearer = name.eq_ignore_ascii_case("authorization");
                 secret(&entry.node, name, if bearer { "Bearer ${TOKEN}" } else { "${TOKEN}" }, mistakes);
+            }
+        }
+    }
+}
+
+/// References in a name, which every file has, and in the arguments of commands, which everyone on the machine can read.
+fn seen(root: &Node, mistakes: &mut Vec<Mistake>) {
+    let refers = |node: &Node| node.text().is_some_and(|text| environment::references(text).is_some());
+    if let Some(name) = root.get("name").filter(|name| refers(name)) {
+        let mistake =
+            Mistake::new("`name` stands in every file, so it can't come from the environment", name.place.clone());
+        mistakes.push(mistake.help("give it on the command line: --set name=…"));
+    }
+    for (field, commands) in [("start", root.get("start")), ("restart", root.at(&["cold_start", "restart"]))] {
+        let Some(Node { value: Value::Map(commands), .. }) = commands else { continue };
+        for command in commands.values() {
+            let Value::List(words) = &command.node.value else { continue };
+            // The first is the program, which is no secret.
+            for word in words.iter().skip(1).filter(|word| refers(word)) {
+                let message =
+                    format!("`{field}` has a reference among its arguments, which everyone on this machine can read");
+                mistakes.push(Mistake::new(message, word.place.clone()).help(
+                    "the command has our environment: let it read the variable itself, or write it for a shell: \
+                     [sh, -c, 'exec llama-server -m \"$MODEL\"']",
+                ));
             }
         }
     }

@@ -29,6 +29,8 @@ impl Sense<'_> {
                 TargetSpec::Json(spec) => self.json(name, spec),
             }
             let wire = wire(target);
+            self.headers(name, target);
+            self.tls(name, target);
             if let Some(process) = target.process() {
                 self.process(&["targets", name, wire, "process"], process);
             }
@@ -53,11 +55,7 @@ impl Sense<'_> {
     }
 
     fn metrics(&mut self, path: &[&str], url: &str) {
-        let why = match url.starts_with("https://") {
-            true => Some("is https, and loadcmp speaks no TLS".to_owned()),
-            false => Address::parse(url).err(),
-        };
-        if let Some(why) = why {
+        if let Err(why) = Address::parse(url) {
             // The text is not repeated: a password may be in it.
             let mistake = self.wrong(path, format!("`metrics` {why}"));
             mistake.add_help("for example: http://127.0.0.1:8080/metrics");
@@ -72,13 +70,9 @@ impl Sense<'_> {
             return;
         }
         if let Err(why) = Address::parse(url) {
-            let help = match url.starts_with("https://") {
-                true => "give the address behind the TLS proxy, or run one that ends TLS in front of it",
-                false => "for example: http://127.0.0.1:8080",
-            };
             // The text is not repeated: a password may be in it.
             let mistake = self.wrong(path, format!("`url` {why}"));
-            mistake.add_help(help);
+            mistake.add_help("for example: http://127.0.0.1:8080");
             if url.contains('@') {
                 mistake.hide_it();
             }
@@ -142,24 +136,53 @@ impl Sense<'_> {
             let message = "`path` has a character that no request's path has; write it in percent form";
             self.wrong(&path("path"), message);
         }
-        self.json_headers(name, spec);
         self.json_answer(name, spec);
         self.json_body(name, spec);
     }
 
-    fn json_headers(&mut self, name: &str, spec: &JsonSpec) {
-        for (header, value) in &spec.headers {
-            let path = ["targets", name, "json", "headers", header];
+    fn headers(&mut self, name: &str, target: &TargetSpec) {
+        let token = matches!(target, TargetSpec::OpenAi(spec) if !spec.token.is_empty());
+        for (header, value) in target.headers().into_iter().flatten() {
+            let path = ["targets", name, wire(target), "headers", header];
             let lower = header.to_ascii_lowercase();
             let odd = |c: char| !c.is_ascii_alphanumeric() && !"!#$%&'*+-.^_`|~".contains(c);
             if ["host", "content-type", "content-length", "transfer-encoding", "connection"].contains(&&*lower) {
                 self.wrong_key(&path, format!("the header `{header}` is set by loadcmp itself"));
+            } else if token && lower == "authorization" {
+                self.wrong_key(&path, format!("`token` and the header `{header}` say the same thing; write one"));
             } else if header.is_empty() || header.contains(odd) {
                 self.wrong_key(&path, format!("`{header}` is no name of a header"));
             } else if value.expose().chars().any(|c| c.is_control() || !c.is_ascii()) {
                 let message = format!("the header `{header}` has a character that no header has");
                 self.wrong(&path, message).hide_it();
             }
+        }
+    }
+
+    fn tls(&mut self, name: &str, target: &TargetSpec) {
+        let Some(tls) = target.tls().filter(|tls| !tls.is_default()) else { return };
+        let path = ["targets", name, wire(target), "tls"];
+        let url = match target {
+            TargetSpec::Ollama(spec) => Some(spec.url.as_str()),
+            TargetSpec::OpenAi(spec) => Some(spec.url.as_str()),
+            TargetSpec::Json(spec) => spec.url.as_deref(),
+            TargetSpec::GgCore(_) => None,
+        };
+        // What is found by itself is plain http, and a page of figures may be https where its server isn't.
+        let https = |url: &str| Address::parse(url).map_or(true, |address| address.tls);
+        let addresses: Vec<&str> = url.into_iter().chain(target.metrics()).collect();
+        if url != Some("auto") && !addresses.into_iter().any(https) {
+            self.wrong_key(&path, "`tls` says how an https server is checked, and this target's address isn't https")
+                .add_help("for example: url: https://127.0.0.1:8443");
+        }
+        match tls.wrong_ca() {
+            _ if tls.ca.is_some() && tls.insecure => {
+                self.wrong_key(&path, "`ca` checks the certificate, and `insecure` doesn't; write one");
+            }
+            Some(why) => {
+                self.wrong(&[&path[..], &["ca"]].concat(), format!("`ca` {why}"));
+            }
+            None => {}
         }
     }
 

@@ -23,6 +23,7 @@ impl Sense<'_> {
         self.instruction();
         self.format();
         self.unused();
+        self.room_for_a_label();
         self.prompts(base);
         for (i, stop) in self.scenario.workload.sampling.stop.iter().enumerate() {
             if stop.is_empty() {
@@ -103,6 +104,24 @@ impl Sense<'_> {
         if task != Task::Chat && workload.history != History::Scripted {
             let message = format!("`history` is for chat, and the task is {}", word(task));
             self.wrong_key(&["workload", "history"], message);
+        }
+    }
+
+    /// An answer by a schema is JSON around a label: a limit that cuts it leaves no label at all. A schema ends its answers
+    /// itself, so room that isn't needed costs nothing.
+    fn room_for_a_label(&mut self) {
+        let workload = &self.scenario.workload;
+        if self.scenario.task != Task::Classify || workload.constrain != Constrain::Schema {
+            return;
+        }
+        let Some((least, answer)) = workload.labels.iter().map(|label| least_tokens(label)).max() else { return };
+        let limit = workload.sampling.max_tokens;
+        if limit < least {
+            let set = least.saturating_mul(2).max(ROOM);
+            let message = format!("`max_tokens` is {limit}: `constrain: schema` asks for {answer}, which that cuts");
+            let path = ["workload", "sampling", "max_tokens"];
+            let path = if self.has(&path) { &path[..] } else { &["workload", "constrain"] };
+            self.wrong(path, message).add_help(format!("max_tokens: {set}   # the schema ends the answer itself"));
         }
     }
 
@@ -235,6 +254,19 @@ impl Sense<'_> {
             }
         }
     }
+}
+
+/// Room that was enough for a short label on every engine tried.
+const ROOM: u32 = 32;
+
+/// Tokens that the answer of a label takes at least, and the answer. Two characters a token: the JSON around the label is
+/// made of short tokens, with blanks at the engine's will, and the end takes one. SmolLM2 needs 7 for `{"label": "feature"}`
+/// without its end, and 10 with blanks in it.
+fn least_tokens(label: &str) -> (u32, String) {
+    let answer = serde_json::json!({ "label": label }).to_string().replacen(':', ": ", 1);
+    // A character beyond ASCII is a token or more.
+    let halves = answer.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>();
+    (u32::try_from(halves.div_ceil(2)).unwrap_or(u32::MAX), answer)
 }
 
 /// The file the prompts come from, if they come from one.

@@ -105,6 +105,7 @@ pub(super) fn headlines(capacity: &Capacity) -> Vec<String> {
         all.push(match ratio.verdict {
             Verdict::Better => format!("{name} is better than {other} in capacity: {times}."),
             Verdict::Worse => format!("{name} is worse than {other} in capacity: {times}."),
+            Verdict::NotCompared => format!("Not compared: {}.", target.uncompared(reference).unwrap_or_default()),
             Verdict::NotShown => format!("No difference in capacity is shown between {name} and {other}: {times}."),
         });
     }

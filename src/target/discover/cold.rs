@@ -1,6 +1,6 @@
 //! Cold starts: has an engine let go of its model, and asks whether it is there again. Not timed here.
 
-use super::{Control, base_url, discover, list, text};
+use super::{Control, base_url, discover, list, same_model, text};
 use crate::scenario::plan::{Endpoint, TargetPlan};
 use crate::scenario::{TargetSpec, Task};
 use serde_json::json;
@@ -24,7 +24,7 @@ pub async fn unload(target: &TargetPlan) -> Result<(), String> {
         return Err("its wire has no way to let a model go".to_owned());
     }
     let base = base_url(&target.endpoint.to_string(), 11434).map_err(|why| why.to_string())?;
-    let control = Control::new(base, "").map_err(|why| why.to_string())?;
+    let control = Control::new(base, &target.spec).await.map_err(|why| why.to_string())?;
     let model = &target.model;
     // A model that only embeds isn't asked to write.
     let ways = [
@@ -47,7 +47,7 @@ pub async fn unload(target: &TargetPlan) -> Result<(), String> {
     }
     let running = async || {
         let told = control.ask("/api/ps", None).await?;
-        let same = |name: String| name == *model || name.strip_suffix(":latest") == Some(model.as_str());
+        let same = |name: String| same_model(&name, model);
         Some(list(&told, "models").iter().filter_map(|entry| text(entry, "/name")).any(same))
     };
     let gone = async {

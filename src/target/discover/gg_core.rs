@@ -83,5 +83,5 @@ async fn gg_core_model(spec: &GgCoreSpec, endpoint: Endpoint, models: &Value) ->
         models: names,
         ..EngineFacts::default()
     };
-    Ok(Found { endpoint, model, facts, stand_in })
+    Ok(Found { endpoint, model, facts, stand_in, untold: Vec::new() })
 }

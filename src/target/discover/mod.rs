@@ -4,14 +4,21 @@
 mod client;
 mod cold;
 mod gg_core;
+mod model;
 mod ollama;
 mod openai;
+mod settings;
+mod template;
 
 pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
+pub use model::same_model;
+pub use settings::settings;
+pub use template::{has_templates, template};
 
-use crate::record::chain;
-use crate::scenario::plan::{Endpoint, EngineFacts};
+use super::route::own_headers;
+use super::tls::{self, Tls};
+use crate::scenario::plan::{Endpoint, EngineFacts, TargetPlan};
 use crate::scenario::{Address, JsonSpec, TargetSpec, Task};
 use reqwest::{Client, Response, Url};
 use serde_json::Value;
@@ -34,6 +41,8 @@ pub struct Found {
     pub facts: EngineFacts,
     /// Whether it is the embedded engine, by its own word.
     pub stand_in: bool,
+    /// What it doesn't tell of itself, and is taken on trust, in sentences.
+    pub untold: Vec<String>,
 }
 
 /// Why there is no engine to ask.
@@ -93,10 +102,10 @@ fn without_brackets(text: &str) -> String {
 /// Looks for the engine that a target names. `Missing::Unreachable` for an `auto` one means: take the stand-in.
 pub async fn discover(spec: &TargetSpec, task: Task) -> Result<Found, Missing> {
     match spec {
-        TargetSpec::Ollama(spec) => ollama::find(spec, task).await,
-        TargetSpec::OpenAi(spec) => openai::find(spec).await,
-        TargetSpec::GgCore(spec) => gg_core::find(spec).await,
-        TargetSpec::Json(spec) => json_runtime(spec).await,
+        TargetSpec::Ollama(ollama) => ollama::find(spec, ollama, task).await,
+        TargetSpec::OpenAi(openai) => openai::find(spec, openai).await,
+        TargetSpec::GgCore(gg_core) => gg_core::find(gg_core).await,
+        TargetSpec::Json(json) => json_runtime(spec, json).await,
     }
 }
 
@@ -110,46 +119,79 @@ pub fn is_auto(spec: &TargetSpec) -> bool {
     }
 }
 
-/// Whether the scenario leaves it to us which model is asked.
-pub fn is_auto_model(spec: &TargetSpec) -> bool {
-    match spec {
-        TargetSpec::Ollama(spec) => spec.model == "auto",
-        TargetSpec::OpenAi(spec) => spec.model == "auto",
-        TargetSpec::GgCore(spec) => spec.model == "auto",
-        TargetSpec::Json(_) => false,
-    }
-}
+/// What to do about a server that can't be asked over https.
+const HINT: &str = "correct `url:` or `tls:` of the target";
+
+/// What is said where plain http was tried on a port that speaks TLS.
+const TLS_THERE: &str = "TLS is spoken there: write https://";
 
 /// An HTTP server that is asked questions.
 struct Control {
     client: Client,
     base: Url,
-    token: Option<String>,
 }
 
 impl Control {
-    fn new(base: Url, token: &str) -> Result<Self, Missing> {
-        let client = client(PATIENCE, |plain| plain).map_err(Missing::Different)?;
-        Ok(Self { client, base, token: (!token.is_empty()).then(|| token.to_owned()) })
+    /// For a target's server, with its headers and its token. Over https it shakes hands once before it is asked anything,
+    /// so that what is wrong with a certificate is told alike on every wire.
+    async fn new(base: Url, target: &TargetSpec) -> Result<Self, Missing> {
+        let at = endpoint(&base);
+        let tls = Tls::of(&at, target).map_err(Missing::Different)?;
+        if let (Some(_), Some(spec)) = (&tls, target.tls()) {
+            let reached = tls::reach(&at, spec, PATIENCE).await;
+            reached.map_err(|why| Missing::Unreachable {
+                tried: format!("no answer from {base}: {why}"),
+                hint: HINT.into(),
+            })?;
+        }
+        let headers = own_headers(target).map_err(Missing::Different)?;
+        let client =
+            client(PATIENCE, tls.as_ref(), |plain| plain.default_headers(headers)).map_err(Missing::Different)?;
+        Ok(Self { client, base })
+    }
+
+    /// For the server of a target that was found: at its root, where the endpoint of an OpenAI-compatible one ends in `/v1`.
+    /// `None` where it can't be asked.
+    async fn of(target: &TargetPlan) -> Option<Self> {
+        let Endpoint::Tcp { .. } = &target.endpoint else { return None };
+        let mut base = base_url(&target.endpoint.to_string(), 80).ok()?;
+        let root = base.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
+        base.set_path(&root);
+        Self::new(base, &target.spec).await.ok()
+    }
+
+    /// Why there was no answer over plain http, with what is known of https there.
+    async fn guessed(&self, why: String) -> String {
+        if self.is_sealed().await { format!("{why}; {TLS_THERE}") } else { why }
+    }
+
+    /// Whether TLS is spoken there, though it was asked over plain http.
+    async fn is_sealed(&self) -> bool {
+        tls::is_spoken_at(&endpoint(&self.base)).await
     }
 
     async fn send(&self, path: &str, body: Option<Value>) -> Result<Response, String> {
+        self.send_within(PATIENCE, path, body).await
+    }
+
+    async fn send_within(&self, patience: Duration, path: &str, body: Option<Value>) -> Result<Response, String> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         let request = match body {
             Some(body) => self.client.post(url).json(&body),
             None => self.client.get(url),
         };
-        let request = match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
-        };
-        request.send().await.map_err(words)
+        request.timeout(patience).send().await.map_err(words)
     }
 
     /// A JSON answer with status 200, else `None`.
     async fn ask(&self, path: &str, body: Option<Value>) -> Option<Value> {
-        let answer = self.send(path, body).await.ok()?;
+        self.ask_within(PATIENCE, path, body).await
+    }
+
+    /// The same of a question that may take longer than others.
+    async fn ask_within(&self, patience: Duration, path: &str, body: Option<Value>) -> Option<Value> {
+        let answer = self.send_within(patience, path, body).await.ok()?;
         if !answer.status().is_success() {
             return None;
         }
@@ -170,15 +212,16 @@ fn base_url(text: &str, port: u16) -> Result<Url, Missing> {
         host if host.contains(':') => format!("[{host}]"),
         host => host.to_owned(),
     };
-    // With a scheme and no port it is port 80, as everywhere, Ollama included.
-    let port = address.port.unwrap_or(if text.contains("://") { 80 } else { port });
-    Url::parse(&format!("http://{host}:{port}{}/", address.prefix)).map_err(|error| wrong(&error.to_string()))
+    // With a scheme and no port it is the scheme's, as everywhere, Ollama included.
+    let port = if text.contains("://") { address.port_or_default() } else { address.port.unwrap_or(port) };
+    let scheme = if address.tls { "https" } else { "http" };
+    Url::parse(&format!("{scheme}://{host}:{port}{}/", address.prefix)).map_err(|error| wrong(&error.to_string()))
 }
 
 fn endpoint(url: &Url) -> Endpoint {
     let host = url.host_str().unwrap_or("127.0.0.1").trim_start_matches('[').trim_end_matches(']').to_owned();
     let prefix = url.path().trim_end_matches('/').to_owned();
-    Endpoint::Tcp { host, port: url.port_or_known_default().unwrap_or(80), prefix }
+    Endpoint::Tcp { host, port: url.port_or_known_default().unwrap_or(80), prefix, tls: url.scheme() == "https" }
 }
 
 fn text(value: &Value, pointer: &str) -> Option<String> {
@@ -196,31 +239,30 @@ fn there_are(models: &[String], otherwise: &str) -> String {
     }
 }
 
-async fn json_runtime(spec: &JsonSpec) -> Result<Found, Missing> {
-    let endpoint = match (&spec.socket, &spec.url) {
+async fn json_runtime(target: &TargetSpec, spec: &JsonSpec) -> Result<Found, Missing> {
+    let base = spec.url.as_deref().filter(|_| spec.socket.is_none()).map(|url| base_url(url, 80)).transpose()?;
+    let endpoint = match (&spec.socket, &base) {
         (Some(path), _) => Endpoint::Unix { path: path.clone() },
-        (None, url) => endpoint(&base_url(url.as_deref().unwrap_or_default(), 80)?),
+        (None, Some(base)) => endpoint(base),
+        (None, None) => endpoint(&base_url("", 80)?),
     };
-    let opened = tokio::time::timeout(PATIENCE, super::transport::Socket::open(&endpoint)).await;
-    let why = match opened {
-        Ok(Ok(_)) => {
-            let stand_in = spec.socket.is_none() && stand_in_at(spec.url.as_deref().unwrap_or_default()).await;
-            let engine = stand_in.then(|| "loadcmp stand-in".to_owned());
-            let facts = EngineFacts { engine, ..EngineFacts::default() };
-            return Ok(Found { endpoint, model: spec.model.clone().unwrap_or_default(), facts, stand_in });
-        }
-        Ok(Err(error)) => chain(&error),
-        Err(_) => format!("no connection within {} s", PATIENCE.as_secs()),
-    };
-    Err(Missing::Unreachable {
+    let reached = tls::reach(&endpoint, &spec.tls, PATIENCE).await;
+    reached.map_err(|why| Missing::Unreachable {
         tried: format!("nothing answers at {endpoint} ({why})"),
-        hint: "start the runtime, or correct `url:` or `socket:` of the target".into(),
-    })
+        hint: "start the runtime, or correct `url:`, `socket:` or `tls:` of the target".into(),
+    })?;
+    let stand_in = match base {
+        Some(base) => stand_in_at(base, target).await,
+        None => false,
+    };
+    let facts = EngineFacts { engine: stand_in.then(|| "loadcmp stand-in".to_owned()), ..EngineFacts::default() };
+    let model = spec.model.clone().unwrap_or_default();
+    Ok(Found { endpoint, model, facts, stand_in, untold: Vec::new() })
 }
 
 /// Whether the embedded engine answers at an address: its word stands in the header of every answer, errors included.
-async fn stand_in_at(url: &str) -> bool {
-    let Ok(control) = base_url(url, 80).and_then(|base| Control::new(base, "")) else { return false };
+async fn stand_in_at(base: Url, target: &TargetSpec) -> bool {
+    let Ok(control) = Control::new(base, target).await else { return false };
     control.send("/", None).await.is_ok_and(|answer| is_stand_in(&answer))
 }
 
@@ -239,10 +281,12 @@ mod tests {
             ("http://box", "http://box:80"),
             ("http://[::1]:99/", "http://[::1]:99"),
             ("http://box/engine/", "http://box:80/engine"),
+            ("https://box", "https://box:443"),
+            ("https://[::1]:8443/v1", "https://[::1]:8443/v1"),
         ] {
             assert_eq!(endpoint(&base_url(text, 11434).unwrap()).to_string(), expected, "{text}");
         }
-        for text in ["", "https://box", "http://", "a b"] {
+        for text in ["", "ftp://box", "http://", "a b"] {
             assert!(base_url(text, 11434).is_err(), "{text}");
         }
     }

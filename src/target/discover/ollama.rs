@@ -1,54 +1,81 @@
 //! An Ollama: its version, its models, which of them is loaded, and which can do the task.
 
-use super::{Control, Found, Missing, base_url, endpoint, is_stand_in, list, text, there_are};
+use super::model::{listed, same_model};
+use super::{Control, Found, Missing, TLS_THERE, base_url, endpoint, is_stand_in, list, text, there_are};
 use crate::scenario::plan::EngineFacts;
-use crate::scenario::{OllamaSpec, Task};
+use crate::scenario::{OllamaSpec, TargetSpec, Task};
 use reqwest::Url;
 use serde_json::{Value, json};
 
 /// Looks for it.
-pub(super) async fn find(spec: &OllamaSpec, task: Task) -> Result<Found, Missing> {
+pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> Result<Found, Missing> {
     let base = base_url(if spec.url == "auto" { "127.0.0.1:11434" } else { &spec.url }, 11434)?;
-    let control = Control::new(base.clone(), "")?;
+    let control = Control::new(base.clone(), target).await?;
     let unreachable = |why: String| Missing::Unreachable {
         tried: format!("no Ollama at {base} ({why})"),
         hint: "start one with `ollama serve`, or say where it is: OLLAMA_HOST=host:port, or `url:` of the target"
             .into(),
     };
-    let version = control.send("/api/version", None).await.map_err(unreachable)?;
+    let version = match control.send("/api/version", None).await {
+        Ok(version) => version,
+        Err(why) => return Err(unreachable(control.guessed(why).await)),
+    };
     let stand_in = is_stand_in(&version);
     let status = version.status();
     let version: Value = version.json().await.unwrap_or_default();
-    let Some(number) = text(&version, "/version") else {
+    let number = text(&version, "/version");
+    if number.is_none() && control.is_sealed().await {
+        return Err(Missing::Different(format!("what answers at {base} is no Ollama: {TLS_THERE}")));
+    }
+    if number.is_none() && spec.model == "auto" {
         return Err(Missing::Different(format!(
-            "what answers at {base} is no Ollama: /api/version gave status {status} and no version"
+            "what answers at {base} is no Ollama: /api/version gave status {status} and no version\n  of a proxy in front of \
+             one, name the model: `model:` of the target"
         )));
-    };
-    let tags = control.ask("/api/tags", None).await.unwrap_or_default();
+    }
+    let told = control.ask("/api/tags", None).await;
+    let is_list = told.as_ref().is_some_and(|tags| tags.get("models").is_some());
+    let tags = told.unwrap_or_default();
     let running = control.ask("/api/ps", None).await.unwrap_or_default();
+    let mut untold = Vec::new();
+    if number.is_none() {
+        untold.push(format!("it tells no version (/api/version gave status {status}): a proxy, or no Ollama"));
+    }
     let mut facts = EngineFacts {
         engine: Some(if stand_in { "loadcmp stand-in" } else { "ollama" }.to_owned()),
-        version: Some(number),
+        version: number,
         models: list(&tags, "models").iter().filter_map(|model| text(model, "/name")).collect(),
         ..EngineFacts::default()
     };
     let loaded: Vec<String> = list(&running, "models").iter().filter_map(|model| text(model, "/name")).collect();
-    let model = if spec.model == "auto" {
-        pick_model(&control, &tags, &loaded, task).await.ok_or_else(|| no_ollama_model(&base, &facts.models, task))?
-    } else {
-        let full = if spec.model.contains(':') { spec.model.clone() } else { format!("{}:latest", spec.model) };
-        if !facts.models.contains(&full) && !facts.models.contains(&spec.model) {
+    let model = match (spec.model.as_str(), listed(&spec.model, &facts.models)) {
+        ("auto", _) => {
+            if !is_list {
+                return Err(Missing::NoModel {
+                    told: format!("the Ollama at {base} lists no models (/api/tags)"),
+                    hint: "name one: `model:` of the target, or OLLAMA_MODEL=MODEL".into(),
+                });
+            }
+            let picked = pick_model(&control, &tags, &loaded, task).await;
+            let (name, sure) = picked.ok_or_else(|| no_ollama_model(&base, &facts.models, task))?;
+            if !sure {
+                untold.push(format!("it doesn't tell what its models can do: `{name}` is asked for on trust"));
+            }
+            name
+        }
+        (_, Some(name)) => name.to_owned(),
+        (named, None) if is_list => {
             return Err(Missing::Different(format!(
-                "the Ollama at {base} has no model `{}`; {}",
-                spec.model,
+                "the Ollama at {base} has no model `{named}`; {}",
                 there_are(&facts.models, "`ollama pull` gets one")
             )));
         }
-        spec.model.clone()
+        (named, None) => {
+            untold.push(format!("it lists no models (/api/tags): `{named}` is asked for on trust"));
+            named.to_owned()
+        }
     };
-    let same = |entry: &&Value| {
-        text(entry, "/name").is_some_and(|name| name == model || name.strip_suffix(":latest") == Some(model.as_str()))
-    };
+    let same = |entry: &&Value| text(entry, "/name").is_some_and(|name| same_model(&name, &model));
     facts.loaded = Some(list(&running, "models").iter().any(|entry| same(&entry)));
     if let Some(entry) = list(&running, "models").iter().find(same) {
         facts.context = entry.get("context_length").and_then(Value::as_u64).filter(|tokens| *tokens > 0);
@@ -56,6 +83,7 @@ pub(super) async fn find(spec: &OllamaSpec, task: Task) -> Result<Found, Missing
     if let Some(entry) = list(&tags, "models").iter().find(same) {
         facts.digest = text(entry, "/digest");
         facts.size_bytes = entry.get("size").and_then(Value::as_u64);
+        facts.size_of = facts.size_bytes.map(|_| "all files of the model".to_owned());
         facts.family = text(entry, "/details/family");
         facts.parameters = text(entry, "/details/parameter_size");
         // Ollama up to 0.11 says `unknown` of what is not quantised at all.
@@ -64,16 +92,18 @@ pub(super) async fn find(spec: &OllamaSpec, task: Task) -> Result<Found, Missing
     // What is asked for is what the model is loaded with, whatever it is loaded with now; `options` has the last word.
     let asked = spec.options.get("num_ctx").and_then(Value::as_u64).or(spec.num_ctx.map(u64::from));
     facts.context = asked.or(facts.context);
-    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in })
+    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold })
 }
 
-/// The model already loaded, else the smallest, that can do the task.
-async fn pick_model(control: &Control, tags: &Value, loaded: &[String], task: Task) -> Option<String> {
+/// The model already loaded, else the smallest, that can do the task, and whether it says that it can. Models that don't tell
+/// what they can do come after those that do: older versions and proxies tell of none.
+async fn pick_model(control: &Control, tags: &Value, loaded: &[String], task: Task) -> Option<(String, bool)> {
     let mut models: Vec<&Value> = list(tags, "models").iter().collect();
     models.sort_by_key(|model| {
         let name = text(model, "/name").unwrap_or_default();
         (!loaded.contains(&name), model.get("size").and_then(Value::as_u64), name)
     });
+    let mut on_trust = None;
     for model in models {
         let Some(name) = text(model, "/name") else { continue };
         let mut can = list(model, "capabilities").to_vec();
@@ -83,10 +113,19 @@ async fn pick_model(control: &Control, tags: &Value, loaded: &[String], task: Ta
         }
         let needed = if task == Task::Embed { "embedding" } else { "completion" };
         if can.iter().any(|word| word == needed) {
-            return Some(name);
+            return Some((name, true));
+        }
+        if can.is_empty() && on_trust.is_none() && embeds(model, &name) == (task == Task::Embed) {
+            on_trust = Some((name, false));
         }
     }
-    None
+    on_trust
+}
+
+/// Whether a model that doesn't say what it can do is one for embeddings, by its family and its name.
+fn embeds(model: &Value, name: &str) -> bool {
+    let words = format!("{} {name}", text(model, "/details/family").unwrap_or_default()).to_lowercase();
+    ["bert", "embed", "minilm", "bge-"].iter().any(|word| words.contains(word))
 }
 
 fn no_ollama_model(base: &Url, models: &[String], task: Task) -> Missing {

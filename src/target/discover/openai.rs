@@ -1,16 +1,18 @@
 //! An OpenAI-compatible server: the models it lists, and what llama-server and vLLM tell beyond them.
 
-use super::{Control, Found, Missing, base_url, endpoint, is_stand_in, list, text, there_are};
-use crate::scenario::OpenAiSpec;
+use super::model::listed;
+use super::settings::props_settings;
+use super::{Control, Found, Missing, TLS_THERE, base_url, endpoint, is_stand_in, list, text, there_are};
 use crate::scenario::plan::EngineFacts;
+use crate::scenario::{OpenAiSpec, TargetSpec};
 use serde_json::Value;
 
 /// Looks for it.
-pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
+pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found, Missing> {
     let mut base = base_url(if spec.url == "auto" { "127.0.0.1:8080" } else { &spec.url }, 8080)?;
     let root = base.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
     base.set_path(&root);
-    let control = Control::new(base.clone(), spec.token.expose())?;
+    let control = Control::new(base.clone(), target).await?;
     let unreachable = |why: String| Missing::Unreachable {
         tried: format!("no OpenAI-compatible server at {base} ({why})"),
         hint:
@@ -18,12 +20,14 @@ pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
                `url:` of the target, or --target NAME=openai:http://host:port"
                 .into(),
     };
-    let models = control.send("/v1/models", None).await.map_err(unreachable)?;
+    let models = match control.send("/v1/models", None).await {
+        Ok(models) => models,
+        Err(why) => return Err(unreachable(control.guessed(why).await)),
+    };
     let stand_in = is_stand_in(&models);
     let server = models.headers().get("server").and_then(|server| server.to_str().ok()).map(str::to_owned);
     let status = models.status();
     match status.as_u16() {
-        200 => {}
         401 | 403 => {
             return Err(Missing::Different(format!(
                 "the server at {base} wants a token (status {status}): set the target's `token: ${{NAME}}`"
@@ -34,34 +38,54 @@ pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
                 "the server at {base} is still loading its model: wait, and run again"
             )));
         }
-        _ => {
-            return Err(Missing::Different(format!(
-                "what answers at {base} is no OpenAI-compatible server: /v1/models gave status {status}"
-            )));
+        // Plain http on a port of TLS is answered by some, and is no server to be measured.
+        400.. => {
+            if control.is_sealed().await {
+                return Err(Missing::Different(format!(
+                    "what answers at {base} is no OpenAI-compatible server: /v1/models gave status {status}; {TLS_THERE}"
+                )));
+            }
         }
+        _ => {}
     }
-    let models: Value = models.json().await.unwrap_or_default();
+    // A proxy, or a runtime of a few lines, may speak nothing but completions: what it is asked for is named then.
+    let models: Value = if status.is_success() { models.json().await.unwrap_or_default() } else { Value::Null };
     let names: Vec<String> = list(&models, "data").iter().filter_map(|model| text(model, "/id")).collect();
+    let mut untold = Vec::new();
     let model = match (spec.model.as_str(), names.first()) {
         ("auto", Some(first)) => first.clone(),
+        ("auto", None) if !status.is_success() => {
+            return Err(Missing::Different(format!(
+                "what answers at {base} lists no models (/v1/models gave status {status}), so `auto` finds none\n  name one: \
+                 `model:` of the target, or --target NAME=openai:{base},model=MODEL"
+            )));
+        }
         ("auto", None) => {
             return Err(Missing::NoModel {
                 told: format!("the server at {base} lists no model"),
                 hint: "name one: `model:` of the target".into(),
             });
         }
-        (named, Some(_)) if !names.iter().any(|name| name == named) => {
-            return Err(Missing::Different(format!(
-                "the server at {base} has no model `{named}`; {}",
-                there_are(&names, "")
-            )));
+        (named, Some(_)) => match listed(named, &names) {
+            Some(listed) => listed.to_owned(),
+            None => {
+                return Err(Missing::Different(format!(
+                    "the server at {base} has no model `{named}`; {}",
+                    there_are(&names, "")
+                )));
+            }
+        },
+        (named, None) => {
+            let why = if status.is_success() { "none".to_owned() } else { format!("status {status}") };
+            untold.push(format!("it lists no models (/v1/models gave {why}): `{named}` is asked for on trust"));
+            named.to_owned()
         }
-        (named, _) => named.to_owned(),
     };
     let mut facts = EngineFacts { models: names, loaded: Some(true), ..EngineFacts::default() };
     facts.engine = if stand_in { Some("loadcmp stand-in".to_owned()) } else { server.clone() };
     if let Some(entry) = list(&models, "data").iter().find(|entry| text(entry, "/id").as_deref() == Some(&model)) {
         facts.size_bytes = entry.pointer("/meta/size").and_then(Value::as_u64);
+        facts.size_of = facts.size_bytes.map(|_| "the tensors alone".to_owned());
         facts.parameters = entry.pointer("/meta/n_params").and_then(Value::as_u64).map(|n| n.to_string());
         // "all F32" and "mostly Q4_0" are Ollama's "F32" and "Q4_0".
         let told = text(entry, "/meta/ftype");
@@ -69,14 +93,13 @@ pub(super) async fn find(spec: &OpenAiSpec) -> Result<Found, Missing> {
         facts.context = entry.pointer("/meta/n_ctx").and_then(Value::as_u64);
     }
     if let Some(props) = control.ask("/props", None).await {
-        facts.slots = props.get("total_slots").and_then(Value::as_u64);
-        let context = props.pointer("/default_generation_settings/n_ctx").and_then(Value::as_u64);
-        facts.context = context.or(facts.context);
-        facts.version = text(&props, "/build_info");
+        let trained = facts.context;
+        props_settings(&mut facts, &props);
+        facts.context = facts.context.or(trained);
         facts.engine = facts.engine.or(Some("llama.cpp".to_owned()));
     } else if let Some(version) = control.ask("/version", None).await {
         facts.version = text(&version, "/version");
     }
     base.set_path(&format!("{root}/v1"));
-    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in })
+    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold })
 }

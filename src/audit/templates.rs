@@ -1,0 +1,105 @@
+//! Whether engines put like templates around the same prompts: by their own word, and by the tokens they count.
+
+use super::gather::Asked;
+use super::human::percent;
+use super::judge::{Check, Judge};
+use super::{Evidence, Gathered};
+use crate::scenario::{PromptCache, PromptFormat};
+use std::collections::BTreeMap;
+
+pub(super) const CHECKS: [(&str, Check); 1] = [("templates-differ", templates_differ)];
+
+/// Fewest pairs of prompts that make a difference constant.
+const PAIRS: u64 = 10;
+
+/// Share of the pairs that have the same difference where a template makes it. A tokeniser's own differs from text to text.
+const SAME: f64 = 0.9;
+
+/// Characters of a template that a sentence shows of each of its ends.
+const END: usize = 90;
+
+const MAKE_EQUAL: &str = " To make them equal: `system:` in the scenario, `SYSTEM` or `TEMPLATE` in Ollama's Modelfile, \
+                          `--chat-template` of llama-server, or `format: raw` (docs/alike.md).";
+
+/// How two targets' prompt tokens differ where they do so by the same number nearly always.
+struct Constant {
+    /// Tokens of the first above those of the second.
+    more: i64,
+    /// Pairs that differ by this, and all.
+    same: u64,
+    pairs: u64,
+}
+
+/// The difference of prompt tokens, request by request, where it is constant.
+fn constant(side: &Gathered, reference: &Gathered, bust: bool) -> Option<Constant> {
+    let mut differences: BTreeMap<i64, u64> = BTreeMap::new();
+    // Where one alone leaves out what a cache gave, a count is smaller for that.
+    let mut cache_hidden = [false; 2];
+    for (number, mine) in &side.asked {
+        let Some(other) = reference.asked.get(number) else { continue };
+        if let (Some(a), Some(b)) = (mine.prompt, other.prompt) {
+            *differences.entry(i64::try_from(a).ok()?.saturating_sub(i64::try_from(b).ok()?)).or_default() += 1;
+            let hidden = |asked: &Asked| !asked.cache_told;
+            cache_hidden = [cache_hidden[0] | hidden(mine), cache_hidden[1] | hidden(other)];
+        }
+    }
+    let pairs: u64 = differences.values().sum();
+    let (more, same) = differences.into_iter().max_by_key(|(_, count)| *count)?;
+    let told_whole = bust || !cache_hidden[usize::from(more > 0)];
+    (told_whole && pairs >= PAIRS && same as f64 >= SAME * pairs as f64).then_some(Constant { more, same, pairs })
+}
+
+fn templates_differ(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let plan = evidence.plan;
+    let Some(reference) = plan.targets.get(plan.reference) else { return };
+    for (at, target) in plan.targets.iter().enumerate().filter(|(at, _)| *at != plan.reference) {
+        let gathered = evidence.gathered.get(at).zip(evidence.gathered.get(plan.reference));
+        let counted = gathered
+            .and_then(|(a, b)| constant(a, b, plan.workload.prompt_cache == PromptCache::Bust))
+            .filter(|constant| constant.more.unsigned_abs() as f64 >= judge.limit);
+        let told = target.facts.template.as_deref().zip(reference.facts.template.as_deref());
+        let unlike = told.filter(|(a, b)| a != b);
+        if counted.is_none() && unlike.is_none() {
+            continue;
+        }
+        let (name, other) = (target.label(), reference.label());
+        let tokens = |n: u64| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
+        let mut figures: Vec<(&str, String)> = Vec::new();
+        let mut sentence = match &counted {
+            Some(Constant { more, same, pairs }) => {
+                let (more, length) = (tokens(more.unsigned_abs()), if *more > 0 { "longer" } else { "shorter" });
+                figures.push(("difference", format!("{more} in {same} of {pairs} pairs")));
+                let share = percent(*same as f64 / *pairs as f64);
+                format!("The prompts of {name} are {more} {length} than those of {other} ({share} of {pairs} pairs): ")
+            }
+            None => format!("{name} and {other} render the same prompt differently: "),
+        };
+        sentence.push_str(match (told.is_some(), unlike.is_some()) {
+            (true, true) => "their templates differ.",
+            (true, false) => "they render it alike, so special tokens or tokenisers differ.",
+            (false, _) if plan.workload.format == PromptFormat::Raw => {
+                "they go out raw, so special tokens or tokenisers differ."
+            }
+            (false, _) => "their templates differ, most likely (not every engine tells its own).",
+        });
+        if let Some((mine, other_template)) = unlike {
+            let (mine, theirs) = (shown(mine), shown(other_template));
+            sentence.push_str(&format!(" {name}: `{mine}`; {other}: `{theirs}`."));
+            figures.extend([("template", mine), ("reference's template", theirs)]);
+        }
+        if plan.workload.format == PromptFormat::Chat {
+            sentence.push_str(MAKE_EQUAL);
+        }
+        judge.find(Some(at), sentence, &figures);
+    }
+}
+
+/// A template in one line: both ends of a long one, line breaks and what steers a terminal spelled out.
+fn shown(template: &str) -> String {
+    let line: Vec<char> =
+        template.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    if line.len() <= 2 * END {
+        return line.into_iter().collect();
+    }
+    line[..END].iter().chain(&['…']).chain(&line[line.len() - END..]).collect()
+}

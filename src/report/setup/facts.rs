@@ -1,0 +1,165 @@
+//! The list itself: every fact of a run, each with what it is about.
+
+use super::{Fact, Kind, NOT_SET, length};
+use crate::host::Facts;
+use crate::report::words::yaml_word as word;
+use crate::scenario::plan::{Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan};
+use crate::scenario::{Order, TargetSpec, Task};
+use serde_json::Value;
+
+/// Fields of a target that are no settings: where it is and who may ask (facts of their own, or none), and what only watches.
+const NO_SETTINGS: [&str; 6] = ["url", "socket", "model", "token", "process", "metrics"];
+
+fn fact(kind: Kind, what: &str, value: impl ToString) -> Fact {
+    Fact { kind, what: what.to_owned(), value: Some(value.to_string()) }
+}
+
+/// Facts of a run as a whole.
+pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
+    use Kind::{Asked, Judging, Length, Setup};
+    let work = &plan.workload;
+    // The hash covers prompts, their order, the system message, sampling and the cache rule.
+    let prompts = format!("{:.12}…, {} prompts, seed {}", work.hash, work.items, plan.seed);
+    let mut all = vec![fact(Asked, "task", word(&plan.task)), fact(Asked, "prompts and sampling", prompts)];
+    all.push(fact(Asked, "prompt format", word(&work.format)));
+    all.push(fact(Asked, "stream", work.stream));
+    all.push(fact(Asked, "prompt cache", word(&work.prompt_cache)));
+    if plan.task == Task::Classify {
+        all.push(fact(Asked, "constrain", word(&work.constrain)));
+        all.push(fact(Asked, "labels", work.labels.join(", ")));
+    }
+    if plan.task == Task::Chat {
+        all.push(fact(Asked, "history", word(&work.history)));
+    }
+    all.push(fact(Asked, "load", driven(&plan.load)));
+    if let LoadPlan::Open(open) = &plan.load {
+        if open.spec.trace.is_some() {
+            all.push(fact(Asked, "trace", format!("{:.12}…, {} requests", open.hash, open.planned)));
+        }
+        all.push(fact(Setup, "most in flight", open.in_flight));
+        all.push(fact(Setup, "pacing", word(&open.pacing)));
+    }
+    all.push(fact(Setup, "order", word(&plan.order)));
+    if plan.order == Order::Alternate {
+        all.push(fact(Setup, "blocks", plain(&serde_json::to_value(plan.blocks).unwrap_or_default())));
+    }
+    all.push(fact(Setup, "interference", plan.interference));
+    let mut names: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
+    names.sort_unstable();
+    all.push(fact(Setup, "targets", names.join(", ")));
+    all.push(fact(Setup, "warm-up", plan.load.warmup()));
+    let cold = plan.cold_start.as_ref().map(|cold| serde_json::to_value(cold).unwrap_or_default());
+    all.push(fact(Setup, "cold starts", cold.map_or_else(|| "none".to_owned(), |cold| plain(&cold))));
+    all.push(fact(Setup, "timeout", plan.timeout));
+    all.push(fact(Setup, "drain", plan.drain));
+    all.push(fact(Length, "length", length(&plan.load)));
+    all.push(fact(Judging, "slo", plan.slo.as_ref().map_or_else(|| "none".to_owned(), |slo| slo.text())));
+    all.push(fact(Judging, "smallest effect", plan.smallest_effect));
+    all
+}
+
+/// Facts of one target.
+pub(super) fn target_facts(plan: &Plan, target: &TargetPlan) -> Vec<Fact> {
+    use Kind::{Engine, Place, Setup};
+    let mut all = vec![
+        fact(Engine, "what answered", if target.stand_in { "stand-in" } else { "real engine" }),
+        fact(Setup, "wire", target.wire()),
+        fact(Engine, "model", &target.model),
+    ];
+    type Told = fn(&EngineFacts) -> Option<String>;
+    let facts: [(&str, Told); 14] = [
+        ("engine", |f| f.engine.clone()),
+        ("version", |f| f.version.clone()),
+        ("model digest", |f| f.digest.clone()),
+        ("quantisation", |f| f.quantization.clone()),
+        ("parameters", |f| f.parameters.clone()),
+        ("context", |f| f.context.map(|n| n.to_string())),
+        ("slots", |f| f.slots.map(|n| n.to_string())),
+        ("threads", |f| f.setting("threads").map(str::to_owned)),
+        ("batch", |f| f.setting("batch").map(str::to_owned)),
+        ("physical batch", |f| f.setting("ubatch").map(str::to_owned)),
+        ("flash attention", |f| f.setting("flash_attention").map(str::to_owned)),
+        ("KV cache", |f| f.setting("kv_cache_k").or(f.setting("kv_cache")).map(str::to_owned)),
+        ("prompt cache in memory (MiB)", |f| f.setting("cache_ram_mib").map(str::to_owned)),
+        ("chat template", |f| f.setting("template_sha256").map(str::to_owned)),
+    ];
+    all.extend(facts.map(|(what, told)| Fact { kind: Engine, what: what.to_owned(), value: told(&target.facts) }));
+    // A stand-in's port is another each time.
+    let place = (!target.stand_in).then(|| place(&target.endpoint));
+    all.push(Fact { kind: Place, what: "address".to_owned(), value: place });
+    let start = |commands: &indexmap::IndexMap<String, Vec<String>>| {
+        commands.get(&target.name).map_or_else(|| NOT_SET.to_owned(), |words| words.join(" "))
+    };
+    all.push(Fact { kind: Setup, what: "start".to_owned(), value: plan.start.as_ref().map(start) });
+    all.extend(settings(&target.spec).into_iter().map(|(what, value)| fact(Setup, &what, value)));
+    all
+}
+
+/// Facts of the machine, and of what changes on it; `tool` made the run.
+pub(super) fn machine_facts(machine: &Facts, tool: &str) -> Vec<Fact> {
+    let gib = |bytes: u64| format!("{:.0} GiB", bytes as f64 / (1_u64 << 30) as f64);
+    let told = [
+        (Kind::Machine, "processor", machine.cpu.clone()),
+        (Kind::Machine, "logical cores", machine.logical_cores.map(|n| n.to_string())),
+        (Kind::Machine, "memory", machine.memory_bytes.map(gib)),
+        (Kind::System, "kernel", machine.kernel.clone()),
+        (Kind::System, "operating system", machine.os.clone()),
+        (Kind::System, "loadcmp", Some(tool.to_owned())),
+    ];
+    told.into_iter().map(|(kind, what, value)| Fact { kind, what: what.to_owned(), value }).collect()
+}
+
+/// Where an engine answers; this machine has several names.
+fn place(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Tcp { host, port, prefix, tls } if matches!(host.as_str(), "localhost" | "::1") => {
+            Endpoint::Tcp { host: "127.0.0.1".to_owned(), port: *port, prefix: prefix.clone(), tls: *tls }.to_string()
+        }
+        endpoint => endpoint.to_string(),
+    }
+}
+
+/// A target's settings as they are told, one by one: `keep_alive`, `options.num_thread`. Values of the environment are the
+/// references that were written, so that another token is no other setting.
+fn settings(spec: &TargetSpec) -> Vec<(String, String)> {
+    let spec = serde_json::to_value(spec).unwrap_or_default();
+    let mut all = Vec::new();
+    for (name, value) in
+        spec.as_object().into_iter().flat_map(|wires| wires.values()).filter_map(Value::as_object).flatten()
+    {
+        match value {
+            _ if NO_SETTINGS.contains(&name.as_str()) => {}
+            // Their values are secrets.
+            Value::Object(headers) if name == "headers" => {
+                all.push((name.clone(), headers.keys().cloned().collect::<Vec<_>>().join(", ")));
+            }
+            Value::Object(fields) => {
+                all.extend(fields.iter().map(|(key, value)| (format!("{name}.{key}"), plain(value))))
+            }
+            value => all.push((name.clone(), plain(value))),
+        }
+    }
+    // What isn't there is off.
+    all.retain(|(_, value)| !matches!(value.as_str(), "" | "false" | "null"));
+    all
+}
+
+/// A value in plain words: `pairs 8, settle 10ms`.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(map) => {
+            map.iter().map(|(key, value)| format!("{key} {}", plain(value))).collect::<Vec<_>>().join(", ")
+        }
+        value => value.to_string(),
+    }
+}
+
+/// How a load drives, whatever its length.
+fn driven(load: &LoadPlan) -> String {
+    match load {
+        LoadPlan::Closed(closed) if closed.think.0.is_zero() => format!("closed loop, {} users", closed.users),
+        LoadPlan::Closed(closed) => format!("closed loop, {} users, {} of thought", closed.users, closed.think),
+        LoadPlan::Open(open) => format!("open loop, {}", open.about),
+    }
+}

@@ -1,0 +1,150 @@
+use super::*;
+use crate::report::fixture::report;
+use crate::scenario::plan::Endpoint;
+use crate::scenario::{Order, Span, Task};
+use serde_json::json;
+use std::time::Duration;
+
+fn of(plan: &Plan) -> Vec<(Kind, String)> {
+    let run = report(Task::Classify, false);
+    let machine = &run.machine;
+    let all = differences((&run.plan, machine, "x"), (plan, machine, "x"));
+    all.into_iter().map(|one| (one.kind, one.named().what)).collect()
+}
+
+/// A change of one fact of a plan.
+type Change = fn(&mut Plan);
+
+fn ollama(plan: &mut Plan, spec: serde_json::Value) {
+    plan.targets[1].spec = serde_json::from_value(json!({ "ollama": spec })).unwrap();
+}
+
+#[test]
+fn a_run_is_like_itself() {
+    for task in [Task::Classify, Task::Chat, Task::Embed] {
+        let run = report(task, true);
+        let setup = (&run.plan, &run.machine, "x");
+        assert_eq!(differences(setup, setup), []);
+    }
+}
+
+#[test]
+fn each_fact_changed_alone_is_told_and_nothing_else() {
+    let cases: [(Kind, &str, Change); 17] = [
+        (Kind::Asked, "prompts and sampling", |p| p.workload.hash = "0".repeat(64)),
+        (Kind::Asked, "stream", |p| p.workload.stream = !p.workload.stream),
+        (Kind::Asked, "labels", |p| p.workload.labels.truncate(2)),
+        (Kind::Asked, "load", |p| {
+            if let LoadPlan::Closed(closed) = &mut p.load {
+                closed.users = 8;
+            }
+        }),
+        (Kind::Length, "length", |p| {
+            if let LoadPlan::Closed(closed) = &mut p.load {
+                closed.until = Until::Requests(5);
+            }
+        }),
+        (Kind::Setup, "warm-up", |p| {
+            if let LoadPlan::Closed(closed) = &mut p.load {
+                closed.warmup = Span(Duration::from_secs(9));
+            }
+        }),
+        (Kind::Setup, "order", |p| p.order = Order::Isolated),
+        (Kind::Setup, "timeout", |p| p.timeout = Span(Duration::from_secs(9))),
+        (Kind::Setup, "targets", |p| drop(p.targets.pop())),
+        (Kind::Setup, "cold starts", |p| p.cold_start = serde_json::from_value(json!({ "repeats": 3 })).unwrap()),
+        (Kind::Setup, "native: max_connections", |p| {
+            p.targets[0].spec = serde_json::from_value(json!({ "gg_core": { "max_connections": 8 } })).unwrap();
+        }),
+        (Kind::Engine, "native: version", |p| p.targets[0].facts.version = Some("9".to_owned())),
+        (Kind::Engine, "native: model", |p| p.targets[0].model = "other".to_owned()),
+        (Kind::Engine, "native: context", |p| p.targets[0].facts.context = Some(4096)),
+        (Kind::Place, "native: address", |p| {
+            p.targets[0].endpoint =
+                Endpoint::Tcp { host: "box".to_owned(), port: 1, prefix: String::new(), tls: false };
+        }),
+        (Kind::Judging, "smallest effect", |p| p.smallest_effect = crate::scenario::Share(0.05)),
+        (Kind::Judging, "slo", |p| p.slo = crate::scenario::Slo::parse("latency.p95 <= 1s").ok()),
+    ];
+    for (kind, what, change) in cases {
+        let mut plan = report(Task::Classify, false).plan;
+        change(&mut plan);
+        assert_eq!(of(&plan), [(kind, what.to_owned())]);
+    }
+}
+
+#[test]
+fn settings_are_told_one_by_one_and_one_that_is_not_there_is_not_set() {
+    let (mut run, mut other) = (report(Task::Classify, false), report(Task::Classify, false));
+    ollama(
+        &mut run.plan,
+        json!({ "num_ctx": 2048, "options": { "num_thread": 1, "same": 1 }, "url": "a:1", "model": "a" }),
+    );
+    ollama(
+        &mut other.plan,
+        json!({ "keep_alive": "1h", "options": { "num_thread": 8, "same": 1 }, "url": "b:1", "model": "b" }),
+    );
+    let told: Vec<String> =
+        unlike_setups((&run.plan, &run.machine), (&other.plan, &other.machine)).iter().map(Unlike::words).collect();
+    assert_eq!(
+        told,
+        [
+            "ollama: keep_alive 5m against 1h",
+            "ollama: num_ctx 2048 against not set",
+            "ollama: options.num_thread 1 against 8"
+        ]
+    );
+}
+
+#[test]
+fn a_stand_ins_port_is_no_difference_and_names_of_this_machine_are_one() {
+    let at = |host: &str, port: u16| Endpoint::Tcp { host: host.to_owned(), port, prefix: String::new(), tls: false };
+    let changed = |stand_in: bool, second: Endpoint| {
+        let (mut run, mut other) = (report(Task::Classify, stand_in), report(Task::Classify, stand_in));
+        run.plan.targets[1].endpoint = at("127.0.0.1", 1);
+        other.plan.targets[1].endpoint = second;
+        unlike_setups((&run.plan, &run.machine), (&other.plan, &other.machine)).len()
+    };
+    assert_eq!((changed(true, at("127.0.0.1", 2)), changed(false, at("127.0.0.1", 2))), (0, 1));
+    assert_eq!((changed(false, at("localhost", 1)), changed(false, at("box", 1))), (0, 1));
+}
+
+#[test]
+fn a_report_that_does_not_tell_a_fact_is_not_unlike_for_it() {
+    let (run, mut other) = (report(Task::Classify, false), report(Task::Classify, false));
+    other.plan.start = Some([("ollama".to_owned(), vec!["ollama".to_owned(), "serve".to_owned()])].into());
+    assert_eq!(run.plan.start, None, "as of an earlier loadcmp");
+    assert_eq!(unlike_setups((&run.plan, &run.machine), (&other.plan, &other.machine)), []);
+    let mut none = other.plan.clone();
+    none.start = Some(indexmap::IndexMap::new());
+    let told = unlike_setups((&other.plan, &run.machine), (&none, &run.machine));
+    assert_eq!(told.iter().map(Unlike::words).collect::<Vec<_>>(), ["ollama: start ollama serve against not set"]);
+}
+
+#[test]
+fn what_was_asked_alone_keeps_two_runs_from_being_compared() {
+    let run = report(Task::Generate, false);
+    let mut other = report(Task::Generate, false);
+    other.plan.order = Order::Alternate;
+    other.machine.logical_cores = Some(64);
+    assert_eq!(unlike_workloads(&run.plan, &other.plan), []);
+    let mut users = run.plan.clone();
+    if let LoadPlan::Closed(closed) = &mut users.load {
+        closed.users = 8;
+    }
+    let load = unlike_workloads(&run.plan, &users).pop().unwrap();
+    assert_eq!((load.first.as_str(), load.second.as_str()), ("closed loop, 4 users", "closed loop, 8 users"));
+}
+
+#[test]
+fn engines_that_changed_are_told() {
+    let run = report(Task::Generate, false);
+    let mut other = report(Task::Generate, true);
+    other.plan.targets[1].facts.version = None;
+    let told = of_targets((&run.plan, &run.plan.targets[1]), (&other.plan, &other.plan.targets[1]));
+    assert_eq!(
+        told.iter().map(|one| one.unlike.what.as_str()).collect::<Vec<_>>(),
+        ["what answered", "engine", "version"]
+    );
+    assert!(told[2].unlike.second == "not told" && !told[2].is_known());
+}

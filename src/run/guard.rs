@@ -1,0 +1,362 @@
+//! `loadcmp guard`, which nobody calls by hand: a process between a run and an engine that it starts. The engine is in a
+//! group of its own, so that the terminal's Ctrl-C doesn't reach it, and ends with the run however that ends, killed too:
+//! the guard hears it by its standard input, which closes. What the engine writes goes by here into a file.
+//!
+//! Orders come as lines of JSON on standard input, words go as such to standard output; nothing of the engine's stands in
+//! an argument list.
+
+use crate::host::{Exit, ProcessGroup};
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{BufRead, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
+/// How long an engine has to end when it is asked to; then it is killed.
+pub(super) const GRACE: Duration = Duration::from_secs(3);
+
+/// Of what an engine writes, so much is kept from its beginning.
+const HEAD: usize = 8 << 20;
+/// And so much of its end.
+const TAIL: usize = 64 << 10;
+/// Of what it wrote before it ended, so much is told.
+const LAST_WORDS: usize = 400;
+/// How long the last of it may take to arrive once it has ended.
+const LATE: Duration = Duration::from_millis(300);
+/// Longest line that is looked at for what is passed on.
+const LINE: usize = 4096;
+
+/// What a guard is told to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// Start this. It comes first, and once.
+    Start(Start),
+    /// What was written until now, and what comes, belongs in this file.
+    Log(PathBuf),
+}
+
+/// A command to start.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Start {
+    /// The program and its arguments.
+    pub words: Vec<String>,
+    /// One after another: the first line that holds this is told.
+    pub listen_for: Vec<String>,
+    /// Its standard input stays open for as long as the guard lives; else it has none.
+    pub holds_stdin: bool,
+    /// What it writes goes straight into this file, and its end is told at once; else it goes by the guard.
+    pub log: Option<PathBuf>,
+    /// What it left running when it ended well outlives the run.
+    pub leave: bool,
+    /// A folder that is removed at the end.
+    pub remove: Option<PathBuf>,
+}
+
+/// What a guard tells.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Word {
+    /// The command can't be run.
+    Failed(String),
+    /// A line that was listened for.
+    Line(String),
+    /// It ended by itself. What it started may still be there.
+    Ended(Ended),
+}
+
+/// How a command ended by itself.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Ended {
+    /// In words: `exit status: 1`.
+    pub how: String,
+    /// Whether it said that all went well.
+    pub well: bool,
+    /// The last that it wrote.
+    pub last: String,
+}
+
+enum Event {
+    Order(Order),
+    /// Nobody gives orders any more: the run is over, or was killed.
+    Over,
+    Written(Vec<u8>),
+    WroteAll,
+    Ended(Exit),
+}
+
+/// Guards one engine, to the end of standard input.
+///
+/// # Errors
+/// Where there are no threads or pipes, or no first order.
+pub fn guard() -> anyhow::Result<()> {
+    let (send, events) = sync_channel(64);
+    let orders = send.clone();
+    spawn("orders", move || read_orders(&orders))?;
+    let start = match events.recv() {
+        Ok(Event::Order(Order::Start(start))) => start,
+        Ok(Event::Over) | Err(_) => return Ok(()),
+        Ok(_) => anyhow::bail!("`loadcmp guard` is for loadcmp's own use"),
+    };
+    let group = match begin(&start, &send) {
+        Ok(group) => group,
+        Err(why) => {
+            tell(&Word::Failed(why));
+            return Ok(());
+        }
+    };
+    let mut log = Log::new(start.listen_for);
+    let well = watch(&events, &mut log, start.log.as_deref());
+    if !(start.leave && well) {
+        group.end(GRACE, || {
+            while let Ok(event) = events.try_recv() {
+                if let Event::Written(bytes) = event {
+                    log.take(&bytes);
+                }
+            }
+        });
+    }
+    log.finish();
+    if let Some(folder) = &start.remove {
+        let _ = std::fs::remove_dir_all(folder);
+    }
+    Ok(())
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).context("starting a thread")
+}
+
+fn read_orders(events: &SyncSender<Event>) {
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        if let Ok(order) = serde_json::from_str(&line)
+            && events.send(Event::Order(order)).is_err()
+        {
+            return;
+        }
+    }
+    let _ = events.send(Event::Over);
+}
+
+/// Starts the command. What went wrong, in words.
+fn begin(start: &Start, events: &SyncSender<Event>) -> Result<ProcessGroup, String> {
+    let Some((program, rest)) = start.words.split_first() else { return Err("its command has no words".to_owned()) };
+    let no_place = |error: std::io::Error| format!("no place for what it says: {error}");
+    let mut command = Command::new(program);
+    command.args(rest).stdin(if start.holds_stdin { Stdio::piped() } else { Stdio::null() });
+    let by_here = match &start.log {
+        Some(path) => {
+            let (into, too) = file(path).and_then(|file| Ok((file.try_clone()?, file))).map_err(no_place)?;
+            command.stdout(into).stderr(too);
+            None
+        }
+        None => {
+            let (out, into) = std::io::pipe().map_err(no_place)?;
+            command.stdout(into.try_clone().map_err(no_place)?).stderr(into);
+            Some(out)
+        }
+    };
+    let group = ProcessGroup::start(&mut command).map_err(|error| format!("`{program}` can't be run: {error}"))?;
+    // With it our ends that are written to: the pipe ends with the last process that holds it.
+    drop(command);
+    let written = events.clone();
+    let pump = move || {
+        let Some(mut out) = by_here else { return };
+        let mut buffer = [0; 8192];
+        while let Ok(n @ 1..) = out.read(&mut buffer) {
+            if written.send(Event::Written(buffer.get(..n).unwrap_or_default().to_vec())).is_err() {
+                return;
+            }
+        }
+        let _ = written.send(Event::WroteAll);
+    };
+    let ended = events.clone();
+    let threads = spawn("engine-output", pump).and_then(|()| {
+        let told = move |exit| {
+            let _ = ended.send(Event::Ended(exit));
+        };
+        group.when_ended(told).context("starting a thread")
+    });
+    if let Err(error) = threads {
+        group.end(GRACE, || {});
+        return Err(error.to_string());
+    }
+    Ok(group)
+}
+
+/// Opens a log, to add to it.
+fn file(path: &Path) -> std::io::Result<File> {
+    path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+    File::options().create(true).append(true).open(path)
+}
+
+/// Keeps what the engine writes and tells how it ended, until the run is over; whether it ended well by then. `straight` is
+/// the file that it writes itself.
+fn watch(events: &Receiver<Event>, log: &mut Log, straight: Option<&Path>) -> bool {
+    let late = if straight.is_some() { Duration::ZERO } else { LATE };
+    let (mut ended, mut ended_well): (Option<Exit>, bool) = (None, false);
+    loop {
+        let event = match &ended {
+            Some(_) => events.recv_timeout(late),
+            None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        match event {
+            Ok(Event::Order(Order::Log(path))) => log.into_file(&path),
+            Ok(Event::Order(Order::Start(_))) => {}
+            Ok(Event::Written(bytes)) => {
+                for line in log.take(&bytes) {
+                    tell(&Word::Line(line));
+                }
+            }
+            Ok(Event::Ended(exit)) => ended = Some(exit),
+            // All that it wrote is here, or is late.
+            Ok(Event::WroteAll) | Err(RecvTimeoutError::Timeout) => {
+                if let Some(Exit { words, well }) = ended.take() {
+                    ended_well = well;
+                    let last = straight.map_or_else(|| log.last_words(), last_words_in);
+                    tell(&Word::Ended(Ended { how: words, well, last }));
+                }
+            }
+            Ok(Event::Over) | Err(RecvTimeoutError::Disconnected) => return ended_well,
+        }
+    }
+}
+
+/// The end of a file.
+fn last_words_in(path: &Path) -> String {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|mut file| {
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS as u64)))?;
+        file.take(LAST_WORDS as u64).read_to_end(&mut bytes)
+    });
+    read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Tells the run; one that is gone hears nothing.
+fn tell(word: &Word) {
+    let mut line = serde_json::to_string(word).unwrap_or_default();
+    line.push('\n');
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+}
+
+/// What an engine wrote: its beginning, in memory until there is a file for it, and its end.
+struct Log {
+    file: Option<File>,
+    /// What no file has yet.
+    waiting: Vec<u8>,
+    /// Bytes of the beginning so far.
+    kept: usize,
+    /// Bytes after it.
+    more: u64,
+    tail: Vec<u8>,
+    listen_for: Vec<String>,
+    line: Vec<u8>,
+}
+
+impl Log {
+    fn new(listen_for: Vec<String>) -> Self {
+        Self { file: None, waiting: Vec::new(), kept: 0, more: 0, tail: Vec::new(), listen_for, line: Vec::new() }
+    }
+
+    /// From now on all goes into a file, after what is there. One that can't be written is left.
+    fn into_file(&mut self, path: &Path) {
+        self.file = file(path).ok();
+        if let Some(file) = &mut self.file {
+            let _ = file.write_all(&std::mem::take(&mut self.waiting));
+        }
+    }
+
+    /// Takes what was written; the lines that are listened for, if they are in it.
+    fn take(&mut self, bytes: &[u8]) -> Vec<String> {
+        let (head, rest) = bytes.split_at(bytes.len().min(HEAD - self.kept));
+        self.kept += head.len();
+        match &mut self.file {
+            Some(file) => {
+                let _ = file.write_all(head);
+            }
+            None => self.waiting.extend_from_slice(head),
+        }
+        self.more += rest.len() as u64;
+        self.tail.extend_from_slice(bytes);
+        if self.tail.len() > 2 * TAIL {
+            self.tail.drain(..self.tail.len() - TAIL);
+        }
+        self.listened(bytes)
+    }
+
+    fn listened(&mut self, bytes: &[u8]) -> Vec<String> {
+        let mut heard = Vec::new();
+        for byte in bytes {
+            let Some(wanted) = self.listen_for.first() else { break };
+            if *byte != b'\n' {
+                if self.line.len() < LINE {
+                    self.line.push(*byte);
+                }
+                continue;
+            }
+            let line = String::from_utf8_lossy(&self.line).into_owned();
+            self.line.clear();
+            if line.contains(wanted) {
+                self.listen_for.remove(0);
+                heard.push(line);
+            }
+        }
+        heard
+    }
+
+    fn last_words(&self) -> String {
+        let from = self.tail.len().saturating_sub(LAST_WORDS);
+        String::from_utf8_lossy(self.tail.get(from..).unwrap_or_default()).into_owned()
+    }
+
+    /// Adds the end where it isn't in the file by then.
+    fn finish(mut self) {
+        let Some(file) = self.file.as_mut().filter(|_| self.more > 0) else { return };
+        let end = self.tail.len().min(usize::try_from(self.more).unwrap_or(usize::MAX)).min(TAIL);
+        let left_out = self.more - end as u64;
+        let _ = writeln!(file, "\n[loadcmp: {left_out} bytes are left out here]");
+        let _ = file.write_all(self.tail.get(self.tail.len() - end..).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_keeps_its_beginning_and_its_end_and_waits_for_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("engines/a.log");
+        let mut log = Log::new(vec!["http://".to_owned(), "https://".to_owned()]);
+        assert_eq!(log.take(b"first\nstand-in at http://h"), [""; 0]);
+        assert_eq!(log.take(b"ere:1\nmore"), ["stand-in at http://here:1"]);
+        assert_eq!(log.take(b"http://again\nand https://too\n"), ["and https://too"], "each told once");
+        log.into_file(&path);
+        let line = [b'x'; 1 << 20];
+        for _ in 0..9 {
+            log.take(&line);
+        }
+        log.take(b"the end");
+        assert!(log.last_words().ends_with("the end") && log.last_words().len() == LAST_WORDS);
+        log.finish();
+        let kept = std::fs::read(&path).unwrap();
+        let text = String::from_utf8_lossy(&kept);
+        assert!(text.starts_with("first\n") && text.ends_with("the end"), "{}", kept.len());
+        assert!(text.contains("bytes are left out here]") && kept.len() < HEAD + TAIL + 100, "{}", kept.len());
+    }
+
+    #[test]
+    fn a_short_log_is_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let mut log = Log::new(Vec::new());
+        log.take(b"one\n");
+        log.into_file(&path);
+        log.take(b"two\n");
+        log.finish();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+    }
+}

@@ -1,0 +1,47 @@
+//! What each engine puts around a prompt, asked once and kept among its facts. No load: nothing is generated.
+
+use super::prepare::wrapped;
+use super::tell;
+use crate::scenario::TargetSpec;
+use crate::scenario::plan::Plan;
+use crate::target::discover::{has_templates, template};
+use std::time::Duration;
+
+/// Longest wait for an engine whose model has just answered.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Longest wait for one that has to load its model first.
+const LOADING: Duration = Duration::from_secs(60);
+
+/// Each target's template, as far as it tells, in the plan's order; nothing where there is no other to put it beside.
+pub(super) async fn told(plan: &Plan) -> Vec<Option<String>> {
+    each(plan, PATIENCE).await
+}
+
+/// The same before any request: an Ollama loads its model for it.
+pub(super) async fn told_at_first(plan: &Plan, quiet: bool) -> Vec<Option<String>> {
+    let compared = plan.targets.len() > 1 && has_templates(plan);
+    for target in plan.targets.iter().filter(|_| compared && !quiet) {
+        if matches!(target.spec, TargetSpec::Ollama(_)) && target.facts.loaded == Some(false) && !target.stand_in {
+            tell(wrapped(&format!("loadcmp: `{}` loads its model to show its prompt template", target.name)));
+        }
+    }
+    each(plan, LOADING.min(plan.load_timeout.0)).await
+}
+
+async fn each(plan: &Plan, patience: Duration) -> Vec<Option<String>> {
+    let mut told = Vec::new();
+    if plan.targets.len() > 1 {
+        for target in &plan.targets {
+            told.push(template(plan, target, patience).await);
+        }
+    }
+    told
+}
+
+/// Keeps what was told in the plan.
+pub(super) fn keep(plan: &mut Plan, told: &[Option<String>]) {
+    for (target, template) in plan.targets.iter_mut().zip(told) {
+        target.facts.template.clone_from(template);
+    }
+}

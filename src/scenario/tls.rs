@@ -1,0 +1,62 @@
+//! How a server that is asked over https is checked.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Largest file of certificates that is read, in bytes: the system's own has a quarter of it.
+const LARGEST: u64 = 1 << 20;
+
+/// How a PEM certificate begins.
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+
+/// How an https server's certificate is checked. Nothing written: by the authorities that this machine trusts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "`tls`")]
+pub struct TlsSpec {
+    /// File of PEM certificates that are trusted instead of this machine's authorities: the server's CA, or its self-signed
+    /// certificate. Starts from the scenario's directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// Takes any certificate, unchecked: whoever answers is believed to be the server. The report says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure: bool,
+}
+
+impl TlsSpec {
+    /// Whether nothing is written.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The path of `ca` as seen from here: until then it starts from the scenario's directory.
+    pub(super) fn resolve(&mut self, base: &Path) {
+        if let Some(ca) = self.ca.as_mut().filter(|_| base != Path::new(".")) {
+            *ca = base.join(&*ca);
+        }
+    }
+
+    /// What is wrong with the file of certificates, in words that follow `ca`; the path is resolved.
+    ///
+    /// It may lie anywhere, unlike a scenario's data: a CA's usual place is the system's, and nothing of it is ever shown.
+    pub(super) fn wrong_ca(&self) -> Option<String> {
+        let path = self.ca.as_deref()?;
+        let at = path.display();
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(format!("names no file: {at}")),
+            Err(error) => return Some(format!("can't be read: {at}: {error}")),
+            Ok(facts) if !facts.is_file() => return Some(format!("is not a regular file: {at}")),
+            Ok(facts) if facts.len() > LARGEST => return Some(format!("is larger than 1 MiB: {at}")),
+            Ok(_) => {}
+        }
+        let mut bytes = Vec::new();
+        let read = std::fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
+        match read {
+            Err(error) => Some(format!("can't be read: {at}: {error}")),
+            Ok(_) if String::from_utf8_lossy(&bytes).contains(BEGIN) => None,
+            Ok(_) => Some(format!("holds no certificate in PEM (`{BEGIN}`): {at}")),
+        }
+    }
+}

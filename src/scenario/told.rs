@@ -1,0 +1,137 @@
+//! A plan as it may be told. A plan that drives a run holds values of the environment and of files, since they are sent;
+//! everything that is written or shown is made from [`Plan::told`], which has the references in their stead.
+
+use super::plan::{Endpoint, LoadPlan, Plan, TargetPlan};
+use super::{ColdStartSpec, OpenSpec, Scenario, TargetSpec, scrub};
+use indexmap::IndexMap;
+
+/// What a plan has from the environment or from files, as it was written.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// One sentence for people.
+    pub about: Option<String>,
+    /// Where the prompts come from, in words.
+    pub source: String,
+    /// The labels.
+    pub labels: Vec<String>,
+    /// System message.
+    pub system: Option<String>,
+    /// Texts that end an answer.
+    pub stop: Vec<String>,
+    /// The cold starts.
+    pub cold_start: Option<ColdStartSpec>,
+    /// The commands that start engines.
+    pub start: IndexMap<String, Vec<String>>,
+    /// An open loop's schedule, in words and as written.
+    pub open: Option<(String, OpenSpec)>,
+    /// The targets' settings, by name.
+    pub targets: IndexMap<String, TargetSpec>,
+}
+
+impl Written {
+    /// Of a scenario as it may be told ([`Scenario::shown`]); `source` and `open` say where its prompts come from and how an
+    /// open loop goes, in words.
+    pub fn of(shown: &Scenario, source: String, open: Option<String>) -> Self {
+        Self {
+            about: shown.about.clone(),
+            source,
+            labels: shown.workload.labels.clone(),
+            system: shown.workload.system.clone(),
+            stop: shown.workload.sampling.stop.clone(),
+            cold_start: shown.cold_start.clone(),
+            start: shown.start.clone(),
+            open: open.zip(shown.load.open.clone()),
+            targets: shown.targets.clone(),
+        }
+    }
+}
+
+impl Plan {
+    /// The plan without any value that came from the environment or a file, for whatever is written or shown. What an engine
+    /// tells of itself stays: where it answers, and a model that it lists.
+    pub fn told(&self) -> Plan {
+        let mut told = self.clone();
+        let Some(written) = told.written.take() else { return told };
+        told.about = written.about.clone();
+        told.workload.source = written.source.clone();
+        told.workload.labels = written.labels.clone();
+        told.workload.system = written.system.clone();
+        told.workload.sampling.stop = written.stop.clone();
+        told.cold_start = written.cold_start.clone();
+        told.start = told.start.map(|_| written.start.clone());
+        if let (LoadPlan::Open(open), Some((about, spec))) = (&mut told.load, &written.open)
+            && let Some(trace) = &mut open.spec.trace
+            && let Some(shown) = &spec.trace
+        {
+            // All else of a schedule is numbers, which a search may have changed since.
+            trace.path = shown.path.clone();
+            open.about = about.clone();
+        }
+        for target in &mut told.targets {
+            if let Some(shown) = written.targets.get(&target.name) {
+                tell(target, shown);
+            }
+        }
+        told
+    }
+}
+
+/// Puts a target's settings as they were written in the place of what is sent.
+fn tell(target: &mut TargetPlan, shown: &TargetSpec) {
+    let (sent, named) = (target.spec.model(), shown.model());
+    if sent != named && sent == Some(&target.model) && !confirmed(target) {
+        target.model = named.unwrap_or_default().to_owned();
+    }
+    if target.spec.address() != shown.address()
+        && let Endpoint::Tcp { prefix, .. } = &mut target.endpoint
+    {
+        *prefix = told_prefix(prefix, shown.address().unwrap_or_default());
+    }
+    target.spec = shown.clone();
+    let facts = &mut target.facts;
+    for fact in
+        [&mut facts.engine, &mut facts.version, &mut facts.family, &mut facts.parameters, &mut facts.quantization]
+    {
+        *fact = fact.as_deref().map(|text| scrub(text).into_owned());
+    }
+    facts.models.iter_mut().for_each(|model| *model = scrub(model).into_owned());
+}
+
+/// Whether the engine knows the model by the name that it was given.
+pub fn confirmed(target: &TargetPlan) -> bool {
+    let model = target.model.to_ascii_lowercase();
+    let known = |name: &String| {
+        let name = name.to_ascii_lowercase();
+        name == model || name.strip_suffix(":latest") == Some(model.as_str())
+    };
+    // GG-CORE has warmed up what it was asked for, or there would be no plan.
+    matches!(target.spec, TargetSpec::GgCore(_)) || target.facts.models.iter().any(known)
+}
+
+/// The path of an address of which a part came from the environment: what was written in the scenario, or is a usual part of
+/// an interface's path, stays.
+fn told_prefix(prefix: &str, written: &str) -> String {
+    let usual = |part: &str| {
+        let version =
+            part.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
+        part.is_empty() || version || matches!(part, "api" | "openai") || written.split('/').any(|known| known == part)
+    };
+    prefix.split('/').map(|part| if usual(part) { part } else { "***" }).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_address_from_the_environment_the_usual_parts_of_its_path_stay() {
+        for (prefix, written, told) in [
+            ("", "${URL}", ""),
+            ("/v1", "${URL}", "/v1"),
+            ("/s3cr3t/v1", "${URL}", "/***/v1"),
+            ("/llama/x", "http://${HOST}/llama/${KEY}", "/llama/***"),
+        ] {
+            assert_eq!(told_prefix(prefix, written), told);
+        }
+    }
+}

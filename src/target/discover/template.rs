@@ -1,0 +1,142 @@
+//! What an engine makes of a prompt before its model reads it: asked without load, where the engine tells.
+
+use super::{Control, text};
+use crate::scenario::plan::{Plan, TargetPlan};
+use crate::scenario::{PromptFormat, TargetSpec, Task};
+use crate::target::render::{Asked, Settings};
+use crate::target::route::settings_for;
+use crate::target::{ollama, openai};
+use crate::workload::{Item, Turn};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Texts that stand for the system message and the prompt, which no template knows: what an engine puts around them is its
+/// template, and nothing of the workload gets into it.
+const SYSTEM: &str = "loadcmp-probe-of-the-system-message";
+const PROMPT: &str = "loadcmp-probe-of-the-prompt";
+
+/// Most characters kept of a template; of a longer one both ends are.
+const MOST: usize = 4000;
+
+/// The fields of a chat request that change how it is rendered, besides its messages.
+const RENDERED_BY: [&str; 5] = ["messages", "chat_template", "chat_template_kwargs", "reasoning_effort", "tools"];
+
+/// Whether engines put templates of their own around this plan's prompts.
+pub fn has_templates(plan: &Plan) -> bool {
+    plan.task != Task::Embed && plan.workload.format == PromptFormat::Chat
+}
+
+/// How a target renders the messages of a request, with `{system}` and `{prompt}` in the place of their texts. `None` where
+/// it doesn't tell, or not within `patience`. An Ollama loads its model for it.
+pub async fn template(plan: &Plan, target: &TargetPlan, patience: Duration) -> Option<String> {
+    if !has_templates(plan) {
+        return None;
+    }
+    let mut settings = settings_for(plan, &target.spec);
+    settings.system = settings.system.map(|_| SYSTEM.to_owned());
+    let turn = Turn { user: PROMPT.to_owned(), assistant: None };
+    let item = Item { id: String::new(), turns: vec![turn], label: None };
+    let asked = Asked::new(&settings, &item, 0, None, None);
+    let rendered = match &target.spec {
+        TargetSpec::Ollama(spec) => {
+            let body = ollama::body(spec, &target.model, &settings, &asked);
+            by_ollama(target, body, patience).await?
+        }
+        TargetSpec::OpenAi(spec) => {
+            let body = openai::body(spec, &target.model, &settings, &asked);
+            by_llama_server(target, body, patience).await?
+        }
+        // It has no template: the prompt goes to the model as it is.
+        TargetSpec::GgCore(_) => asked.prompt,
+        TargetSpec::Json(_) => return None,
+    };
+    shown(&rendered, &settings)
+}
+
+/// The template in a rendered prompt; `None` where the prompt isn't in it as it was said.
+fn shown(rendered: &str, settings: &Settings) -> Option<String> {
+    let whole = rendered.contains(PROMPT) && (settings.system.is_none() || rendered.contains(SYSTEM));
+    let template = rendered.replace(PROMPT, "{prompt}").replace(SYSTEM, "{system}");
+    whole.then(|| ends(&template, MOST / 2))
+}
+
+/// A text, of which only both ends are kept where it is longer than two of them.
+fn ends(text: &str, each: usize) -> String {
+    let count = text.chars().count();
+    if count <= 2 * each {
+        return text.to_owned();
+    }
+    let (head, tail) = (text.chars().take(each), text.chars().skip(count - each));
+    head.chain(['…']).chain(tail).collect()
+}
+
+/// Ollama's `_debug_render_only`: the measured request's own body, so that no option of it has the model loaded anew.
+async fn by_ollama(target: &TargetPlan, mut body: Value, patience: Duration) -> Option<String> {
+    // Versions that don't know it would answer.
+    if target.facts.version.as_deref().is_some_and(before_rendering) {
+        return None;
+    }
+    body["_debug_render_only"] = true.into();
+    body["stream"] = false.into();
+    body["options"]["num_predict"] = 1.into();
+    let told = Control::of(target).await?.ask_within(patience, "/api/chat", Some(body)).await?;
+    text(&told, "/_debug_info/rendered_template")
+}
+
+/// Whether an Ollama is older than the versions that render without answering (0.12).
+fn before_rendering(version: &str) -> bool {
+    let mut parts = version.split(['.', '-']).map_while(|part| part.parse::<u64>().ok());
+    match (parts.next(), parts.next()) {
+        // A build from source says 0.0.0.
+        (Some(0), Some(0)) | (None, _) | (_, None) => false,
+        (Some(major), Some(minor)) => (major, minor) < (0, 12),
+    }
+}
+
+/// llama-server's `/apply-template`; asked of a server that has told its `/props`, as that one does.
+async fn by_llama_server(target: &TargetPlan, body: Value, patience: Duration) -> Option<String> {
+    target.facts.slots?;
+    let mut asked = json!({ "add_generation_prompt": true });
+    for field in RENDERED_BY {
+        if let Some(value) = body.get(field) {
+            asked[field] = value.clone();
+        }
+    }
+    let told = Control::of(target).await?.ask_within(patience, "/apply-template", Some(asked)).await?;
+    text(&told, "/prompt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_that_would_answer_are_not_asked() {
+        for (version, old) in [
+            ("0.11.4", true),
+            ("0.9.0-rc1", true),
+            ("0.12.0", false),
+            ("0.34.1-loadcmp-standin", false),
+            ("1.0.0", false),
+            ("0.0.0", false),
+            ("", false),
+            ("main", false),
+        ] {
+            assert_eq!(before_rendering(version), old, "{version}");
+        }
+    }
+
+    #[test]
+    fn a_template_is_what_stands_around_the_texts() {
+        let mut settings = Settings::of(&crate::stats::fixture::plan(Task::Generate, false));
+        let rendered = format!("<s>{SYSTEM}\n<u>{PROMPT}\n<a>");
+        assert_eq!(shown(&rendered, &settings).as_deref(), Some("<s>{system}\n<u>{prompt}\n<a>"));
+        settings.system = Some(SYSTEM.to_owned());
+        assert!(shown(&rendered, &settings).is_some());
+        assert_eq!(shown(&format!("<u>{PROMPT}"), &settings), None, "the system message is gone");
+        assert_eq!(shown("<u>another text", &settings), None);
+        assert_eq!(ends("abcdefg", 2), "ab…fg");
+        assert_eq!(ends("abcd", 2), "abcd");
+        assert_eq!(ends("äöü€é", 2), "äö…€é");
+    }
+}
