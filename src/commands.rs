@@ -12,7 +12,7 @@ use anyhow::Context;
 pub(crate) use baseline::{BaselineArgs, baseline};
 use clap::CommandFactory;
 use loadcmp::drive::Driver;
-use loadcmp::gate::Outcome;
+use loadcmp::gate::{Judgement, Outcome};
 use loadcmp::host::signals;
 use loadcmp::report::human::printable;
 use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
@@ -202,6 +202,12 @@ fn standing_of(finished: &Finished) -> u8 {
 
 /// The exit code of a result, and a line that says why it isn't 0.
 fn standing(report: &Report) -> u8 {
+    // What failed by its own count did so whatever the rest is worth.
+    if report.judgement.as_ref().and_then(Judgement::worst) == Some(Outcome::Fail)
+        && (report.unfinished.is_some() || !report.invalid().is_empty())
+    {
+        judged(report);
+    }
     if let Some(Unfinished { cause, .. }) = &report.unfinished {
         return match cause {
             Cause::Refused(why) => {

@@ -201,3 +201,27 @@ fn retry_after_is_honoured_in_seconds_and_as_a_date() {
         });
     }
 }
+
+/// What ended a request that we gave up, or that was refused, is told as that: only an engine that closes after a good answer is
+/// blamed for the new connection.
+#[test]
+fn a_connection_that_went_with_a_failed_request_is_nobodys_reconnect() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let late = Raw::start(|number, _| Do::Answer(ms(if number % 3 == 2 { 1500 } else { 1 })));
+    let refusing = Raw::start(|number, _| match number % 3 {
+        2 => Do::Say(response("503 Service Unavailable", "Connection: close\r\n", r#"{"error":"full"}"#)),
+        _ => Do::Answer(ms(1)),
+    });
+    let closing = Raw::start(|_, _| Do::AnswerAndClose(ms(1), ms(0)));
+    let targets = [late.target("late"), refusing.target("refusing"), closing.target("closing")];
+    let load = "closed: { users: 1, requests: 15, think: 100ms, warmup: 0s }";
+    let (_, told, rows) = run(dir.path(), &targets, load, "timeout: 300ms\nload_timeout: 10s\n");
+    let of = |target: &str, connection: &str| {
+        rows.iter().filter(|row| row["target"] == target && row["connection"] == connection).count()
+    };
+    assert!(count(&rows, "outcome", "timeout") >= 4 && count(&rows, "outcome", "rejected") >= 4, "{told}");
+    assert!(of("late", "broken") >= 3 && of("refusing", "broken") >= 3, "{rows:?}");
+    assert_eq!((of("late", "closed"), of("refusing", "closed")), (0, 0), "{rows:?}");
+    let found = findings(dir.path(), "reconnects");
+    assert!(found.len() == 1 && found[0].1.starts_with("closing"), "{found:?}");
+}

@@ -1,11 +1,11 @@
-//! The first request to a target, whose model may have to be loaded: its own limit, told while it is waited for, no second
-//! try after it, and Ctrl-C ends it at once, also where goose has run before.
+//! The first request to a target, whose model may have to be loaded: its limit, told while it is waited for, sent again where that
+//! may help, and Ctrl-C ends it at once, also where goose has run before.
 #![cfg(unix)]
 
 #[path = "common/cli.rs"]
 mod cli;
 
-use cli::{ask, loadcmp, rows, text, write};
+use cli::{ask, json, loadcmp, rows, text, write};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -23,6 +23,10 @@ enum Act {
     Silent,
     /// Says that it is loading.
     Loading,
+    /// Closes the connection without a word.
+    Close,
+    /// Knows no such model.
+    Missing,
 }
 
 const ANSWER: &str = r#"{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"fine"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#;
@@ -58,6 +62,8 @@ fn serve(mut socket: TcpStream, act: &dyn Fn(usize) -> Act, count: &AtomicUsize)
                     let _ = socket.read(&mut [0; 1]);
                     return;
                 }
+                Act::Close => return,
+                Act::Missing => ("404 Not Found", r#"{"error":{"message":"no such model"}}"#),
                 Act::Loading => ("503 Service Unavailable", r#"{"error":{"message":"Loading model","code":503}}"#),
             },
             _ => ("404 Not Found", "{}"),
@@ -108,7 +114,7 @@ fn cold(out: &Path) -> Vec<cli::Row> {
 fn a_model_that_loads_for_longer_than_a_request_may_take_is_waited_for_and_told_of() {
     let dir = tempfile::tempdir().expect("a directory");
     let (url, asked) = engine(|n| if n == 0 { Act::Late(Duration::from_millis(3500)) } else { Act::Answer });
-    scenario(dir.path(), &url, "");
+    scenario(dir.path(), &url, "load_timeout: 10m\n");
     let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
     assert_eq!((code, asked.load(SeqCst)), (0, 3), "{err}");
     assert!(err.contains("waiting for the first answer of `a`: 3 s (limit 10 min)"), "{err}");
@@ -136,14 +142,58 @@ fn the_limit_of_a_first_request_is_a_setting_and_what_ran_into_it_isnt_tried_aga
 }
 
 #[test]
-fn an_engine_that_says_at_once_that_it_is_loading_is_asked_again() {
+fn a_timeout_that_is_written_holds_for_the_first_request_too() {
     let dir = tempfile::tempdir().expect("a directory");
-    let (url, _) = engine(|n| if n < 2 { Act::Loading } else { Act::Answer });
+    let (url, asked) = engine(|_| Act::Late(Duration::from_secs(6)));
     scenario(dir.path(), &url, "");
+    let plan = |dir: &Path| ask(dir, &["check", "t.yaml"]).1.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(plan(dir.path()).contains("1s for an answer, 1s for a target's first"), "{}", plan(dir.path()));
     let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    assert!(code == 3 && err.contains("(timeout)") && err.contains("`load_timeout`"), "{code}: {err}");
+    assert_eq!((asked.load(SeqCst), cold(&dir.path().join("out")).len()), (1, 1));
+    // Where neither is written, a model has time to load.
+    let yaml = std::fs::read_to_string(dir.path().join("t.yaml")).expect("a scenario").replace("timeout: 1s\n", "");
+    write(dir.path(), "t.yaml", &yaml);
+    assert!(plan(dir.path()).contains("60s for an answer, 10m for a target's first"), "{}", plan(dir.path()));
+}
+
+/// One failure of a flaky engine loses no night: each try is a row, and its reason is told, there and then and in the report.
+#[test]
+fn a_first_request_that_fails_is_sent_again_a_stated_number_of_times() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (url, _) = engine(|n| match n {
+        0 => Act::Close,
+        1 => Act::Loading,
+        _ => Act::Answer,
+    });
+    scenario(dir.path(), &url, "");
+    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
+    let words = err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("first request to `a` failed (connect)") && words.contains("in 1 s (try 2 of 3)"), "{err}");
+    assert!(words.contains("failed (rejected): Loading model; sent again in 3 s (try 3 of 3)"), "{err}");
     let outcomes: Vec<_> = cold(&dir.path().join("out")).iter().map(|row| row["outcome"].clone()).collect();
-    assert_eq!(outcomes, ["rejected", "rejected", "ok"]);
+    assert_eq!(outcomes, ["connect", "rejected", "ok"]);
+    let findings = json(&dir.path().join("out/report.json"))["findings"].clone();
+    let finding = findings.as_array().expect("findings").iter().find(|found| found["id"] == "first-requests");
+    let sentence = finding.expect("a finding")["sentence"].as_str().expect("a sentence");
+    assert!(sentence.contains("failed 2 times before it was answered (rejected: Loading model)"), "{sentence}");
+    assert!(table.split_whitespace().collect::<Vec<_>>().join(" ").contains("failed 2 times"), "{table}");
+}
+
+#[test]
+fn a_first_request_that_cannot_succeed_is_not_sent_again_and_one_that_never_does_ends_the_run() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (url, asked) = engine(|_| Act::Missing);
+    scenario(dir.path(), &url, "");
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "missing"]);
+    assert!(code == 3 && err.contains("no such model") && !err.contains("try 2"), "{code}: {err}");
+    assert_eq!(asked.load(SeqCst), 1);
+    let (url, asked) = engine(|_| Act::Close);
+    scenario(dir.path(), &url, "");
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "closed"]);
+    assert!(code == 3 && err.contains("`a` let go of the first request (connect)"), "{code}: {err}");
+    assert_eq!((asked.load(SeqCst), cold(&dir.path().join("closed")).len()), (3, 3));
 }
 
 fn start(dir: &Path, args: &[&str]) -> Child {
@@ -172,7 +222,7 @@ fn interrupted(child: Child, asked: &AtomicUsize, after: usize) -> (Option<i32>,
 fn ctrl_c_ends_the_wait_for_a_first_answer_at_once() {
     let dir = tempfile::tempdir().expect("a directory");
     let (url, asked) = engine(|_| Act::Silent);
-    scenario(dir.path(), &url, "");
+    scenario(dir.path(), &url, "load_timeout: 10m\n");
     let (code, err, took) = interrupted(start(dir.path(), &["run", "t.yaml", "--out", "out"]), &asked, 1);
     assert_eq!(code, Some(4), "{err}");
     assert!(took < Duration::from_secs(5), "{took:?}");
@@ -187,7 +237,7 @@ fn ctrl_c_ends_it_in_the_second_scenario_of_a_suite_too() {
     let dir = tempfile::tempdir().expect("a directory");
     // The first scenario's three requests, and then no more.
     let (url, asked) = engine(|n| if n < 3 { Act::Answer } else { Act::Silent });
-    scenario(dir.path(), &url, "");
+    scenario(dir.path(), &url, "load_timeout: 10m\n");
     write(
         dir.path(),
         "s.yaml",
@@ -200,4 +250,18 @@ fn ctrl_c_ends_it_in_the_second_scenario_of_a_suite_too() {
     assert!(took < Duration::from_secs(5), "{took:?}");
     let (one, two) = (cold(&dir.path().join("out/one")), cold(&dir.path().join("out/two")));
     assert_eq!((one[0]["outcome"].as_str(), two[0]["outcome"].as_str()), ("ok", "unfinished"));
+}
+
+/// A cold start that the scenario asks for is a first request, too: cut by Ctrl-C, it has its row.
+#[test]
+fn ctrl_c_in_a_cold_start_leaves_its_row() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (url, asked) = engine(|n| if n < 1 { Act::Answer } else { Act::Silent });
+    scenario(dir.path(), &url, "load_timeout: 10m\ncold_start: { repeats: 2, restart: { a: [\"true\"] } }\n");
+    let child = start(dir.path(), &["run", "t.yaml", "--out", "out", "--allow-commands"]);
+    let (code, err, took) = interrupted(child, &asked, 2);
+    assert_eq!(code, Some(4), "{err}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let outcomes: Vec<_> = cold(&dir.path().join("out")).iter().map(|row| row["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["ok", "unfinished"], "{err}");
 }

@@ -2,11 +2,15 @@
 
 #[path = "common/cli.rs"]
 mod cli;
+#[path = "common/raw.rs"]
+mod raw;
 
 use cli::{StandIn, ask, json, rows, write};
 use loadcmp::scenario::gate::{Kind, metric};
+use raw::{Do, Raw, response};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 const GATES: &str = "gates:\n  - native.latency.p50 <= 200ms\n  - native.latency.p50 <= 0.9 * ollama.latency.p50\n  - \
                      native.latency.mean <= 1ms\n  - native.memory_ratio <= 1.35\n  - errors == 0\n";
@@ -182,4 +186,36 @@ fn a_run_is_held_to_a_baseline_of_the_same_setup() {
 
     assert_eq!(say(&["baseline", "rm", "base"]).0, 0);
     assert_eq!(say(&["baseline", "rm", "base"]).0, 2);
+}
+
+/// More than half of one side's requests fail: the work was unequal, and the comparison is invalid. That they failed is no
+/// matter of comparison.
+#[test]
+fn what_one_side_did_is_judged_where_the_comparison_is_invalid() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = Raw::start(|number, _| match number % 9 {
+        0 | 2 | 4 | 6 => Do::Answer(Duration::from_millis(5)),
+        _ => Do::Reply(response("500 Internal Server Error", "", r#"{"error":"out of memory"}"#)),
+    });
+    let good = Raw::start(|_, _| Do::Answer(Duration::from_millis(5)));
+    let yaml = format!(
+        "name: t\ntask: generate\ntargets:\n{}{}reference: b\nworkload: {{ prompts: {{ synthetic: {{ count: 8, words: {{ fixed: 5 \
+         }} }} }}, sampling: {{ max_tokens: 8 }} }}\nload: {{ closed: {{ users: 1, requests: 18 }} }}\ngates:\n  - errors == 0\n  \
+         - a.latency.p50 <= 100 * b.latency.p50\n  - b.latency.max <= 60s\n",
+        broken.target("a"),
+        good.target("b")
+    );
+    write(dir.path(), "t.yaml", &yaml);
+    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    assert_eq!(code, 4, "{err}");
+    assert!(err.contains("loadcmp: invalid:") && err.contains("unequal work"), "{err}");
+    assert!(err.contains("4 gates: 2 passed, 1 failed, 1 not measured") && table.contains("FAIL"), "{table}{err}");
+    let out = dir.path().join("out");
+    assert_eq!(outcomes(&out), ["fail", "pass", "not measured", "pass"]);
+    let gates = json(&out.join("report.json"))["judgement"]["gates"].clone();
+    assert_eq!((gates[0]["outcome"].as_str(), gates[0]["value"].as_f64().map(|x| x > 0.5)), (Some("fail"), Some(true)));
+    assert!(gates[2]["reason"].as_str().is_some_and(|why| why.contains("the run is invalid")), "{gates}");
+    let junit = std::fs::read_to_string(out.join("junit.xml")).unwrap();
+    assert!(junit.contains("failures=\"1\"") && junit.contains("type=\"failed\""), "{junit}");
+    assert_eq!(ask(dir.path(), &["report", "out"]).0, 4);
 }

@@ -435,7 +435,8 @@ fn faults_become_outcomes() {
     ] {
         let (a, b) = (StandIn::start(&[fault, "0.3", "--stall-for-ms", "1000"]), StandIn::start(&[]));
         let more = "sampling: { max_tokens: 4 }";
-        let yaml = scenario("generate", SHORT, more, "{ users: 4, requests: 40 }") + "timeout: 300ms\n";
+        let yaml =
+            scenario("generate", SHORT, more, "{ users: 4, requests: 40 }") + "timeout: 300ms\nload_timeout: 10s\n";
         let run = run(&yaml, &a.url, &b.url, &[]);
         // A third of the requests failed on one side: the targets did unequal work.
         assert_eq!(run.code, 4, "{fault}: {}", run.err);

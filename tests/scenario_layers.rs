@@ -114,7 +114,7 @@ fn set_changes_adds_and_types_values() {
     );
     assert_eq!(closed(&loaded).users, 16);
     assert_eq!(closed(&loaded).think.to_string(), "250ms");
-    assert_eq!(loaded.scenario.timeout.to_string(), "500ms");
+    assert_eq!(loaded.scenario.limit().to_string(), "500ms");
     assert_eq!(loaded.scenario.about.as_deref(), Some("5"));
     assert_eq!(ollama(&loaded).model, "qwen2.5:7b");
     assert!(ollama(&loaded).think);

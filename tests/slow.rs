@@ -147,7 +147,7 @@ fn the_window_opens_once_every_user_has_had_an_answer() {
         dir.path(),
         &[("slow", &slow), ("quick", &quick)],
         "{ closed: { users: 2, duration: 500ms, warmup: 100ms } }",
-        "timeout: 400ms\n",
+        "timeout: 400ms\nload_timeout: 10s\n",
     );
     ask(dir.path(), &["run", "t.yaml", "--out", "failing"]);
     let manifest = json(&dir.path().join("failing/manifest.json"));

@@ -88,7 +88,7 @@ fn told(model: &Model, seed: u64, tonight: &Folded, before: &Folded, room: f64) 
     plan.gates.stand_ins = true;
     let judgement = judge(&Evidence {
         plan: &plan,
-        worthless: None,
+        spoilt: &loadcmp::gate::Spoilt::No,
         targets: &tonight.targets,
         histograms: &tonight.histograms,
         comparisons: &tonight.comparisons,

@@ -68,6 +68,9 @@ fn one_token_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// Tokens by which the same answer may be counted: some engines count the one that ends it, and some don't.
+const ONE: f64 = 1.0;
+
 fn unequal_output(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let row = |side: &Side<'_>| {
@@ -76,7 +79,8 @@ fn unequal_output(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         };
         let (Some((a, sd_a, n)), Some((b, sd_b, m))) = (row(&side), row(&reference)) else { continue };
         let error = (sd_a * sd_a / n + sd_b * sd_b / m).sqrt();
-        if a.max(b) > a.min(b) * (1.0 + judge.limit) && (a - b).abs() > CHANCE * error {
+        let apart = (a - b).abs();
+        if apart > ONE && a.max(b) > a.min(b) * (1.0 + judge.limit) && apart > CHANCE * error {
             let sentence = format!(
                 "{} answered in {} tokens on average, {} in {}: the work was not the same.",
                 side.name(),

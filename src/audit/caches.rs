@@ -2,8 +2,9 @@
 
 use super::human::{percent, time};
 use super::judge::{Check, Judge, proportions_differ};
+use super::loads::Waited;
 use super::{Evidence, Severity, Side};
-use crate::record::{Nanos, Remark};
+use crate::record::Remark;
 use crate::scenario::{PromptCache, Task};
 
 pub(super) const CHECKS: [(&str, Check); 7] = [
@@ -48,11 +49,16 @@ fn truncated_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// Share of the median latency that a load has to be longer than, beside the limit: of an answer that takes half a minute, a
+/// tenth of a second is nothing.
+const OF_LATENCY: f64 = 0.01;
+
 /// Speaks of each target where requests waited for a load.
-fn loads(evidence: &Evidence<'_>, judge: &mut Judge<'_>, of: fn(&Side<'_>) -> (u64, Nanos), what: &str) {
+fn loads(evidence: &Evidence<'_>, judge: &mut Judge<'_>, of: fn(&Side<'_>) -> Waited, what: &str) {
     for side in evidence.sides() {
         let (count, longest) = of(&side);
-        if count > 0 {
+        let least = side.summary.value("latency.p50").unwrap_or(0.0) * OF_LATENCY;
+        if count > 0 && longest.micros() > least {
             let longest = time(longest.micros());
             let were = if count == 1 { "measured request" } else { "measured requests" };
             let sentence = format!("{}: {count} {were} waited {longest} for its model{what}", side.name());
@@ -62,29 +68,35 @@ fn loads(evidence: &Evidence<'_>, judge: &mut Judge<'_>, of: fn(&Side<'_>) -> (u
 }
 
 fn cold_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    loads(evidence, judge, |side| side.gathered.cold, ": it was loaded inside the window.");
+    loads(evidence, judge, |side| side.gathered.loads.cold(), ": it was loaded inside the window.");
 }
 
 fn model_reload(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let what = ", which had answered before: it was loaded again in mid-run (dropped for want of memory or time, or by a \
-                change of its settings).";
-    loads(evidence, judge, |side| side.gathered.reloaded, what);
+    let what = ", which had answered before and served nobody meanwhile: it was loaded again in mid-run (dropped for want of \
+                memory or time, or by a change of its settings).";
+    loads(evidence, judge, |side| side.gathered.loads.again(), what);
 }
 
 fn cache_when_busting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides().filter(|_| evidence.plan.workload.prompt_cache == PromptCache::Bust) {
-        if let Some(share) = side.gathered.cached_share().filter(|share| *share > judge.limit) {
+        let turns = &side.gathered.first_turns;
+        if let Some(share) = turns.share_beyond_head().filter(|share| *share > judge.limit) {
+            let head = turns.head();
+            let beyond = match head {
+                0 => "of its prompt tokens from a cache".to_owned(),
+                _ => {
+                    format!("of its prompt tokens from a cache, beyond the {head} that its prompts may have in common")
+                }
+            };
             let sentence = format!(
-                "{} served {} of its prompt tokens from a cache, though each prompt begins with a nonce of its own.",
+                "{} served {} {beyond}, though each prompt has a nonce of its own.",
                 side.name(),
                 percent(share)
             );
-            let (prompt, cached) = side.gathered.first_turns;
-            judge.find(
-                Some(side.at),
-                sentence,
-                &[("cached", cached.to_string()), ("prompt tokens", prompt.to_string())],
-            );
+            let (prompt, cached) = turns.tokens();
+            let counts = [("cached", cached), ("prompt tokens", prompt), ("in common", head)]
+                .map(|(what, n)| (what, n.to_string()));
+            judge.find(Some(side.at), sentence, &counts);
         }
     }
 }
@@ -118,12 +130,20 @@ fn nonce_in_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// Tokens by which prompts may differ in work and be alike: one that begins every text, a digit of a nonce.
+const FEW: f64 = 4.0;
+
 fn one_sided_cache(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
-        let (Some(a), Some(b)) = (side.gathered.cached_share(), reference.gathered.cached_share()) else { continue };
+        let (mine, other) = (&side.gathered.first_turns, &reference.gathered.first_turns);
+        let (Some(a), Some(b)) = (mine.share(), other.share()) else { continue };
+        // A template's head that comes from a cache makes the share larger, and the work no less than without the head.
+        let (x, y) = (mine.worked().unwrap_or(0.0), other.worked().unwrap_or(0.0));
+        let apart = (x - y).abs();
         // Tokens of a prompt are cached together: prompts, not tokens, are what chance draws.
         let (n, m) = (side.gathered.answered as f64, reference.gathered.answered as f64);
-        if (a - b).abs() > judge.limit && proportions_differ(a * n, n, b * m, m) {
+        let unlike_work = apart > FEW.max(x.max(y) * judge.limit);
+        if unlike_work && (a - b).abs() > judge.limit && proportions_differ(a * n, n, b * m, m) {
             let sentence = format!(
                 "{} served {} of its prompt tokens from a cache, {} {}: the same prompts were unlike work.",
                 side.name(),

@@ -2,7 +2,7 @@
 
 use super::fixture::{ANSWERS, Bench, answer, row, verdict};
 use crate::host::Used;
-use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Remark, Sample};
+use crate::record::{FIRST_REQUESTS, Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample};
 use crate::scenario::audit::{Setting, rule};
 use crate::scenario::plan::Endpoint;
 use crate::scenario::{History, Order, PromptCache, Task};
@@ -79,7 +79,26 @@ pub(super) const CASES: &[Case] = &[
     Case("interrupted", nothing, |b| b.complete = false),
     Case("no-answers", |b| b.outcomes(0, 2, 0), |b| b.outcomes(0, 1, 5)),
     Case("no-answers", nothing, |b| b.outcomes(1, 0, 0)),
+    // A first request that we cut off, and one that the engine refused; cold starts that were asked for are other ones.
+    Case(
+        "first-requests",
+        |b| first(b, &[(0, Outcome::Unfinished), (1, Outcome::Ok), (FIRST_REQUESTS, Outcome::Timeout)]),
+        |b| first(b, &[(0, Outcome::Rejected), (1, Outcome::Ok)]),
+    ),
+    Case(
+        "first-requests",
+        |b| first(b, &[(0, Outcome::Ok)]),
+        |b| first(b, &[(0, Outcome::Connect), (1, Outcome::Timeout)]),
+    ),
     Case("unequal-requests", |b| b.outcomes(0, 198, 0), |b| b.outcomes(0, 197, 0)),
+    // Of twenty answers that take half a minute each, one that failed is a failure; two are unequal work.
+    Case(
+        "unequal-requests",
+        |b| (b.outcomes(0, 19, 1), b.outcomes(1, 20, 0)).1,
+        |b| (b.outcomes(0, 18, 2), b.outcomes(1, 20, 0)).1,
+    ),
+    // A row that isn't there is no failure.
+    Case("unequal-requests", |b| b.outcomes(0, 199, 1), |b| (b.outcomes(0, 19, 0), b.outcomes(1, 20, 0)).1),
     // By duration, unequal numbers are throughput.
     Case(
         "unequal-requests",
@@ -168,6 +187,8 @@ pub(super) const CASES: &[Case] = &[
         |b| (open(b, 200), each(b, |_, s| s.opened = Some(Opened::Closed))).0,
         |b| each(b, |i, s| s.opened = Some([Opened::Closed, Opened::NotKept][i as usize % 2])),
     ),
+    // Of a few requests, one or two are above any share.
+    Case("reconnects", |b| reopened(b, 20, 2), |b| reopened(b, 20, 3)),
     // A user's first connection, one that was idle by our own rule, and one after a failure are nobody's fault.
     Case(
         "reconnects",
@@ -239,6 +260,13 @@ pub(super) const CASES: &[Case] = &[
         |b| output(b, (2.576, 0.0, 1), (0.0, 1.0, 1)),
         |b| output(b, (2.577, 0.0, 1), (0.0, 1.0, 1)),
     ),
+    // The token that ends an answer is counted by some engines, and not by others.
+    Case(
+        "unequal-output",
+        |b| output(b, (3.0, 0.5, 200), (2.0, 0.5, 200)),
+        |b| output(b, (3.1, 0.5, 200), (2.0, 0.5, 200)),
+    ),
+    Case("output-lengths", |b| label_lengths(b, 3, 4), |b| label_lengths(b, 3, 5)),
     // 19 % and 21 % of the answers moved from below all others to above them.
     Case(
         "output-lengths",
@@ -495,12 +523,21 @@ pub(super) const CASES: &[Case] = &[
     Case("cold-load", |b| loads(b, &[1, 100_000]), |b| loads(b, &[500_000, 1])),
     Case("model-reload", |b| loads(b, &[1, 99_999]), |b| loads(b, &[1, 100_000])),
     Case("model-reload", |b| loads(b, &[500_000, 1]), |b| loads(b, &[500_000, 1, 500_000])),
-    Case("cache-when-busting", |b| cached(b, &[0, 1], 3, 10), |b| cached(b, &[0, 1], 4, 10)),
+    // Waiting for a busy engine is no load: others are served meanwhile. In a second in which nobody is, it may be one.
+    Case("model-reload", |b| queue(b, 0), |b| queue(b, 1000)),
+    Case("model-reload", |b| queue(b, 99), |b| queue(b, 101)),
+    // Of answers that take 18 s, 180 ms are nothing.
+    Case("model-reload", |b| slow_load(b, 180_000), |b| slow_load(b, 180_001)),
+    // Three in ten prompts come from a cache whole; four do.
+    Case("cache-when-busting", |b| hits(b, 3), |b| hits(b, 4)),
     Case(
         "cache-when-busting",
-        |b| (b.plan.workload.prompt_cache = PromptCache::AsIs, cached(b, &[0, 1], 9, 10)).1,
+        |b| (b.plan.workload.prompt_cache = PromptCache::AsIs, hits(b, 9)).1,
         |b| cached(b, &[1], 9, 10),
     ),
+    // What all prompts begin with is there whatever comes after it; all of a prompt is a hit, be it long or short.
+    Case("cache-when-busting", |b| headed(b, |_| 31), |b| headed(b, |prompt| prompt - 1)),
+    Case("cache-when-busting", |b| headed(b, |prompt| 31 + prompt % 3), |b| headed(b, |prompt| prompt - prompt % 16)),
     // 2 of 200 are 1 %, which is the limit.
     Case("nonce-in-answers", |b| nonces(b, Task::Generate, 2), |b| nonces(b, Task::Generate, 3)),
     Case(
@@ -514,6 +551,8 @@ pub(super) const CASES: &[Case] = &[
     Case("one-sided-cache", |b| caches(b, ANSWERS, [60, 45]), |b| caches(b, ANSWERS, [60, 39])),
     Case("one-sided-cache", |b| caches(b, 5, [50, 0]), |b| caches(b, 20, [50, 0])),
     Case("one-sided-cache", |b| caches(b, 5, [0, 50]), |b| caches(b, 20, [0, 50])),
+    // A template's head that comes from a cache leaves as much work as there is without the head.
+    Case("one-sided-cache", |b| cached(b, &[0], 31, 75), |b| cached(b, &[0], 51, 75)),
     Case("generator-lag", |b| b.row("lag").p99 = Some(1000.0), |b| b.row("lag").p99 = Some(1000.1)),
     Case(
         "generator-lag",
@@ -618,6 +657,10 @@ pub(super) const CASES: &[Case] = &[
         |b| (b.conditions.machine_cores, b.conditions.other_cores) = (Some(256.0), Some(25.6)),
         |b| (b.conditions.machine_cores, b.conditions.other_cores) = (Some(256.0), Some(240.0)),
     ),
+    // One after another: what counts is what there was beside each.
+    Case("other-load", |b| apart(b, 0.8), |b| apart(b, 0.81)),
+    // In half a second, ten of the kernel's hundredths.
+    Case("stolen-time", |b| half_a_second(b, 0.2), |b| half_a_second(b, 0.21)),
     // One and a half times, and half a core more.
     Case("unlike-cores", |b| cores(b, 1.49, 1.0), |b| cores(b, 1.5, 1.0)),
     Case("unlike-cores", |b| cores(b, 0.49, 0.0), |b| cores(b, 0.5, 0.0)),
@@ -664,6 +707,12 @@ pub(super) const CASES: &[Case] = &[
     // The first half one and a half times the mean of the rest, exactly; and too few rows to be more than chance.
     Case("not-steady", |b| cut(b, 0.5, 0.8), |b| cut(b, 0.5, 0.79)),
     Case("not-steady", |b| cut(b, 0.049, 0.9), |b| cut(b, 0.05, 0.9)),
+    // Two milliseconds more say nothing, however few an answer takes; nor do the first answers of all users.
+    Case("not-steady", |b| early(b, 2e3, 1.99), |b| early(b, 2e3, 2.01)),
+    Case("not-steady", |b| early(b, 20e3, 1.49), |b| early(b, 20e3, 1.51)),
+    Case("not-steady", |b| (early(b, 18e6, 2.0), users(b, 20)).1, |b| (early(b, 18e6, 2.0), users(b, 19)).1),
+    Case("not-steady", |b| (early(b, 18e6, 1.4), open(b, 200)).1, |b| (early(b, 18e6, 2.0), open(b, 200)).1),
+    Case("drift", |b| fast_drifts(b, 0.99), |b| fast_drifts(b, 1.01)),
     Case("drift", |b| drifts(b, 0.1, 0.3), |b| drifts(b, 0.101, 0.3)),
     Case("drift", |b| drifts(b, -0.3, -0.1), |b| drifts(b, -0.3, -0.101)),
     Case("drift", |b| drifts(b, -0.3, 0.3), |b| drifts(b, 0.2, 0.3)),
@@ -789,6 +838,113 @@ fn claim(bench: &mut Bench, at_limit: u64, answers: u64, limit: u32) {
         sample
     });
     bench.gather(0, samples);
+}
+
+/// First requests that ended so, before the load.
+fn first(bench: &mut Bench, tries: &[(u64, Outcome)]) {
+    let tries = tries.iter().map(|(index, outcome)| Sample {
+        phase: Phase::Cold,
+        outcome: *outcome,
+        error: Some("no".to_owned()),
+        ..answer(0, *index)
+    });
+    let tries: Vec<Sample> = tries.collect();
+    bench.gather(0, tries.into_iter().chain((0..ANSWERS).map(|index| answer(0, index))));
+}
+
+/// So many requests, some of which found their connection closed by the engine.
+fn reopened(bench: &mut Bench, requests: u64, closed: u64) {
+    let opened = |index| (index < closed).then_some(Opened::Closed);
+    bench.gather(0, (0..requests).map(|index| Sample { opened: opened(index), ..answer(0, index) }));
+}
+
+/// Answers that count so many tokens each, on both sides.
+fn label_lengths(bench: &mut Bench, a: u64, b: u64) {
+    for (target, tokens) in [(0, a), (1, b)] {
+        bench.gather(target, (0..ANSWERS).map(|index| Sample { output_tokens: Some(tokens), ..answer(target, index) }));
+    }
+}
+
+/// Requests of four users to an engine that serves one at a time, a second each, and counts the wait as load; before the last
+/// it serves nobody for so many milliseconds.
+fn queue(bench: &mut Bench, away_ms: u64) {
+    const MS: u64 = 1_000_000;
+    let samples = (0..40).map(|index| {
+        let away = if index == 39 { away_ms } else { 0 };
+        let (begins, sent) = (1000 * index + away, 1000 * u64::max(index, 3) - 3000);
+        let end = begins + 1000;
+        let mut sample = answer(0, index);
+        sample.stamps.planned = Nanos((5000 + sent) * MS);
+        sample.stamps.sent = Some(Nanos((5000 + sent) * MS));
+        sample.stamps.first_token = Some(Nanos((5000 + begins + 10) * MS));
+        sample.stamps.end = Some(Nanos((5000 + end) * MS));
+        sample.server_total = Some(Nanos((end - sent) * MS));
+        sample.server_load = Some(Nanos((begins - sent) * MS + 1000));
+        sample
+    });
+    bench.gather(0, samples);
+    bench.row("latency").p50 = Some(4e6);
+}
+
+/// A load of so many microseconds among answers that take 18 s.
+fn slow_load(bench: &mut Bench, us: u64) {
+    loads(bench, &[1, us]);
+    bench.row("latency").p50 = Some(18e6);
+}
+
+/// Of ten prompts of both sides, so many come from a cache whole.
+fn hits(bench: &mut Bench, of_ten: u64) {
+    for target in 0..2 {
+        let samples = (0..ANSWERS).map(|index| {
+            let mut sample = answer(target, index);
+            (sample.prompt_tokens, sample.cached_tokens) = (Some(40), Some(if index % 10 < of_ten { 40 } else { 0 }));
+            sample
+        });
+        bench.gather(target, samples);
+    }
+}
+
+/// Prompts of 40 to 79 tokens on both sides, and what of each comes from a cache.
+fn headed(bench: &mut Bench, cached: fn(u64) -> u64) {
+    for target in 0..2 {
+        let samples = (0..ANSWERS).map(|index| {
+            let (mut sample, prompt) = (answer(target, index), 40 + index % 40);
+            (sample.prompt_tokens, sample.cached_tokens) = (Some(prompt), Some(cached(prompt)));
+            sample
+        });
+        bench.gather(target, samples);
+    }
+}
+
+/// One target after another, with so many cores taken by others beside the second.
+fn apart(bench: &mut Bench, others: f64) {
+    bench.plan.order = Order::Isolated;
+    bench.conditions.other_cores_beside = vec![Some(0.0), Some(others)];
+}
+
+/// A window of half a second, in which so many cores were stolen of two.
+fn half_a_second(bench: &mut Bench, stolen: f64) {
+    let window = crate::stats::Window { from: Nanos(0), to: Nanos(500_000_000) };
+    bench.targets.iter_mut().for_each(|target| target.window = Some(window));
+    (bench.conditions.cores, bench.conditions.stolen_cores) = (Some(2.0), Some(stolen));
+}
+
+/// A tenth of the rows, at the beginning, took so many times the mean of the rest, in microseconds.
+fn early(bench: &mut Bench, rest: f64, before: f64) {
+    let whole = 0.1 * before + 0.9;
+    bench.row("latency").mean = Some(rest * whole);
+    bench.targets[0].steady = Some(crate::stats::Steady { from_s: 3.0, cut_share: 0.1, mean_ratio: 1.0 / whole });
+}
+
+/// A closed loop of so many users.
+fn users(bench: &mut Bench, users: u32) {
+    closed(bench, users, serde_json::json!({ "requests": ANSWERS }), "0s");
+}
+
+/// Answers of 2 ms that take this much longer at the end, at least.
+fn fast_drifts(bench: &mut Bench, low: f64) {
+    bench.row("latency").p50 = Some(2e3);
+    drifts(bench, low, low + 0.2);
 }
 
 /// Sets from where a rule speaks.

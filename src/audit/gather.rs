@@ -1,8 +1,10 @@
 //! What the rules need of the samples and summaries don't hold: a streaming fold, pure and in bounded memory.
 
+use super::cached::Cached;
 use super::lengths::Lengths;
 use super::line::Line;
-use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample};
+use super::loads::Loads;
+use crate::record::{FIRST_REQUESTS, Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample};
 use crate::scenario::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -22,8 +24,6 @@ pub struct Gather {
 /// What was gathered of one target. Counts are of measured requests, or of the answered ones among them.
 #[derive(Clone, Debug, Default)]
 pub struct Gathered {
-    /// Time from which a load counts as one, as the rules `cold-load` and `model-reload` are set, in nanoseconds.
-    load_limits: [u64; 2],
     /// Context of the engine, in tokens.
     context: Option<u64>,
     /// Most tokens of an answer.
@@ -91,15 +91,17 @@ pub struct Gathered {
     pub(super) server_told: u64,
     pub(super) server_more: u64,
     pub(super) server_most_over: Nanos,
-    /// When the first answer ended that waited for no load: from then on the model was there.
-    warm_from: Option<Nanos>,
-    /// Answers that waited for a load, before the model had answered and after; with the longest load.
-    pub(super) cold: (u64, Nanos),
-    pub(super) reloaded: (u64, Nanos),
+    /// Answers that waited for the model to load.
+    pub(super) loads: Loads,
     /// Prompts as long as the context.
     pub(super) full_prompts: u64,
-    /// Prompt tokens of first turns whose cached part is told, and that part.
-    pub(super) first_turns: (u64, u64),
+    /// Prompt tokens of first turns, and what of them came from a cache.
+    pub(super) first_turns: Cached,
+    /// First requests to the target, before any load, that came to nothing; and what the last of them came to.
+    pub(super) first_failed: u64,
+    pub(super) first_failure: Option<String>,
+    /// Whether a first request was answered.
+    pub(super) first_answered: bool,
 }
 
 /// What is kept of a request to be put beside another target's of the same number.
@@ -130,9 +132,8 @@ impl Asked {
 impl Gather {
     /// A fold over the plan's targets.
     pub fn new(plan: &Plan) -> Self {
-        let limit = |id: &str| (plan.audit.limit(id) * 1e3) as u64;
         let target = |target: &crate::scenario::plan::TargetPlan| Gathered {
-            load_limits: [limit("cold-load"), limit("model-reload")],
+            loads: Loads::new(plan),
             context: target.facts.context,
             max_tokens: u64::from(plan.workload.sampling.max_tokens),
             ..Gathered::default()
@@ -165,7 +166,10 @@ impl Gathered {
         if sample.phase == Phase::Measure {
             self.measured(sample);
         }
-        self.load(sample);
+        self.loads.push(sample);
+        if sample.phase == Phase::Cold && sample.index < FIRST_REQUESTS {
+            self.first(sample);
+        }
         let ours = |words: &&String| sample.outcome == Outcome::Unsent && words.starts_with(OWN_LIMIT);
         if let Some(words) = sample.error.as_ref().filter(ours) {
             self.own_limits.0 += 1;
@@ -230,8 +234,7 @@ impl Gathered {
             // The last place may be kept for the first token of the answer.
             self.full_prompts += u64::from(self.context.is_some_and(|context| prompt + 1 >= context));
             if let Some(cached) = sample.cached_tokens.filter(|_| sample.turn.is_none_or(|turn| turn == 1)) {
-                self.first_turns =
-                    (self.first_turns.0.saturating_add(prompt), self.first_turns.1.saturating_add(cached));
+                self.first_turns.push(prompt, cached);
             }
         }
     }
@@ -279,21 +282,13 @@ impl Gathered {
         }
     }
 
-    /// Of all phases: a model that answered the warm-up and is loaded in the measured window was loaded again.
-    fn load(&mut self, sample: &Sample) {
-        let (Some(load), Some(end)) = (sample.server_load.filter(|_| sample.outcome.answered()), sample.stamps.end)
-        else {
-            return;
-        };
-        let again = self.warm_from.is_some_and(|warm| warm <= sample.stamps.planned);
-        let [cold, reload] = self.load_limits;
-        if load.0 < cold.min(reload) {
-            self.warm_from.get_or_insert(end);
-        } else if sample.phase == Phase::Measure {
-            let (count, most) = if again { &mut self.reloaded } else { &mut self.cold };
-            if load.0 >= if again { reload } else { cold } {
-                (*count, *most) = (*count + 1, (*most).max(load));
-            }
+    /// A first request to the target. One that we cut off came to nothing for no fault of its own.
+    fn first(&mut self, sample: &Sample) {
+        self.first_answered |= sample.outcome.answered();
+        if !sample.outcome.answered() && sample.outcome != Outcome::Unfinished {
+            self.first_failed += 1;
+            let words = sample.error.as_deref().unwrap_or("it said no more");
+            self.first_failure = Some(format!("{}: {words}", sample.outcome.as_str()));
         }
     }
 
@@ -326,12 +321,6 @@ impl Gathered {
     /// Different labels that were expected.
     pub(super) fn labels(&self) -> usize {
         self.labels.len()
-    }
-
-    /// Share of first turns' prompt tokens that came from a cache; `None` where that isn't told.
-    pub(super) fn cached_share(&self) -> Option<f64> {
-        let (prompt, cached) = self.first_turns;
-        (prompt > 0).then(|| cached as f64 / prompt as f64)
     }
 }
 

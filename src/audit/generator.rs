@@ -122,8 +122,7 @@ fn missed_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 const LEAST_WINDOW_S: f64 = 0.25;
 
 fn generator_cpu(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let windows = evidence.targets.iter().filter_map(|target| target.window);
-    if windows.map(|window| window.seconds()).reduce(f64::max).is_some_and(|longest| longest < LEAST_WINDOW_S) {
+    if evidence.window_s().is_some_and(|longest| longest < LEAST_WINDOW_S) {
         return;
     }
     let Some(conditions) = evidence.conditions else { return };

@@ -32,21 +32,33 @@ impl Lengths {
     }
 
     /// Largest distance between the two cumulative distributions, 0 to 1 (the Kolmogorov-Smirnov statistic over
-    /// buckets); `None` where one of them is empty.
+    /// buckets), beyond what a single token explains: some engines count the one that ends an answer, and some don't. `None`
+    /// where one of them is empty.
     pub(super) fn distance(&self, other: &Lengths) -> Option<f64> {
         if self.n == 0 || other.n == 0 {
             return None;
         }
-        let (mut a, mut b, mut most) = (0, 0, 0.0_f64);
-        let mut buckets: Vec<u64> = self.counts.keys().chain(other.counts.keys()).copied().collect();
-        buckets.sort_unstable();
-        buckets.dedup();
-        for bucket in buckets {
-            a += self.counts.get(&bucket).unwrap_or(&0);
-            b += other.counts.get(&bucket).unwrap_or(&0);
-            most = most.max((a as f64 / self.n as f64 - b as f64 / other.n as f64).abs());
-        }
-        Some(most)
+        let (mine, theirs) = (self.shares(), other.shares());
+        // The distance moves where either distribution does, or a token later.
+        let places = self.counts.keys().chain(other.counts.keys()).flat_map(|bucket| [*bucket, next(*bucket)]);
+        let apart = places.map(|bucket| {
+            // In buckets of several tokens, one more or less is nothing.
+            let before = if bucket < EXACT { bucket.checked_sub(1) } else { Some(bucket) };
+            let up_to = |shares, bucket: Option<u64>| bucket.map_or(0.0, |bucket| share_to(shares, bucket));
+            let (a, b) = (up_to(&mine, Some(bucket)), up_to(&theirs, Some(bucket)));
+            (up_to(&mine, before) - b).max(up_to(&theirs, before) - a)
+        });
+        Some(apart.fold(0.0, f64::max))
+    }
+
+    /// The share of answers of at most this length, at each bucket that has any.
+    fn shares(&self) -> Vec<(u64, f64)> {
+        let mut sum = 0;
+        let share = |(bucket, n): (&u64, &u64)| {
+            sum += n;
+            (*bucket, sum as f64 / self.n as f64)
+        };
+        self.counts.iter().map(share).collect()
     }
 
     /// What chance makes of that distance at most, at the 1 % level: 1.628 sqrt((n + m) / (n m)) (Smirnov's limit; with
@@ -55,6 +67,17 @@ impl Lengths {
         let (n, m) = (self.n as f64, other.n as f64);
         1.628 * ((n + m) / (n * m)).sqrt()
     }
+}
+
+/// The bucket of one token more than there are in a bucket of one length.
+fn next(of: u64) -> u64 {
+    if of < EXACT { bucket(of + 1) } else { of }
+}
+
+/// The share of answers up to a bucket.
+fn share_to(shares: &[(u64, f64)], bucket: u64) -> f64 {
+    let at = shares.partition_point(|(known, _)| *known <= bucket);
+    at.checked_sub(1).map_or(0.0, |at| shares[at].1)
 }
 
 #[cfg(test)]
@@ -83,8 +106,14 @@ mod tests {
     #[test]
     fn distance_is_the_largest_gap_between_the_two() {
         assert_eq!(of(&[1, 2, 3, 4]).distance(&of(&[1, 2, 3, 4])), Some(0.0));
-        assert_eq!(of(&[1, 2, 3, 4]).distance(&of(&[3, 4, 5, 6])), Some(0.5));
-        assert_eq!(of(&[3, 4, 5, 6]).distance(&of(&[1, 2, 3, 4])), Some(0.5));
+        assert_eq!(of(&[1, 2, 3, 4]).distance(&of(&[4, 5, 6, 7])), Some(0.5));
+        assert_eq!(of(&[4, 5, 6, 7]).distance(&of(&[1, 2, 3, 4])), Some(0.5));
+        // One token more on one side is a way of counting; two are another length.
+        assert_eq!(of(&[1, 2, 3, 4]).distance(&of(&[2, 3, 4, 5])), Some(0.0));
+        assert_eq!(of(&[2, 2, 2]).distance(&of(&[3, 3, 3])), Some(0.0));
+        assert_eq!(of(&[2, 2, 2]).distance(&of(&[4, 4, 4])), Some(1.0));
+        assert_eq!(of(&[64]).distance(&of(&[63])), Some(0.0));
+        assert_eq!(of(&[100, 200]).distance(&of(&[300, 400])), Some(1.0));
         assert_eq!(of(&[1]).distance(&of(&[1000])), Some(1.0));
         assert_eq!((of(&[]).distance(&of(&[1])), of(&[1]).distance(&of(&[]))), (None, None));
     }

@@ -116,12 +116,20 @@ fn swap_in_use(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// Processor time, in seconds, that is no finding however short the window: the kernel counts in hundredths of a second.
+const TICKS_S: f64 = 0.1;
+
+/// The least cores that a share of the machine's comes to in the measured window.
+fn least_cores(evidence: &Evidence<'_>, share: f64) -> f64 {
+    share.max(evidence.window_s().filter(|s| *s > 0.0).map_or(0.0, |s| TICKS_S / s))
+}
+
 fn stolen_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let Some(conditions) = evidence.conditions else { return };
     let (Some(stolen), Some(cores)) = (conditions.stolen_cores, conditions.machine_cores.or(conditions.cores)) else {
         return;
     };
-    if stolen > judge.limit * cores {
+    if stolen > least_cores(evidence, judge.limit * cores) {
         let told = percent(stolen / cores);
         let sentence = format!("{told} of the machine's processor time went to other guests of its host meanwhile.");
         judge.find(None, sentence, &[("stolen", told)]);
@@ -130,10 +138,33 @@ fn stolen_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn other_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let Some(conditions) = evidence.conditions else { return };
-    let (Some(other), Some(cores)) = (conditions.other_cores, conditions.machine_cores.or(conditions.cores)) else {
-        return;
-    };
-    if other > cores * judge.limit {
+    let Some(cores) = conditions.machine_cores.or(conditions.cores) else { return };
+    let least = least_cores(evidence, judge.limit * cores);
+    // Targets that are measured one after another don't share what others do: each has its own.
+    if evidence.plan.order == Order::Isolated && evidence.plan.targets.len() > 1 {
+        let beside: Vec<(String, f64)> = evidence
+            .plan
+            .targets
+            .iter()
+            .zip(&conditions.other_cores_beside)
+            .filter_map(|(target, cores)| Some((target.label(), (*cores)?)))
+            .collect();
+        if beside.iter().any(|(_, others)| *others > least) {
+            let list: Vec<String> =
+                beside.iter().map(|(name, others)| format!("{} beside {name}", three(*others))).collect();
+            let sentence = format!(
+                "Other processes took a part of the machine's {} cores: {}. Targets that run one after another don't share \
+                 that, so none is called better: `order: alternate` makes them.",
+                three(cores),
+                list.join(", ")
+            );
+            let figures: Vec<(&str, String)> =
+                beside.iter().map(|(name, others)| (name.as_str(), format!("{} cores", three(*others)))).collect();
+            judge.find(None, sentence, &figures);
+            return;
+        }
+    }
+    if let Some(other) = conditions.other_cores.filter(|other| *other > least) {
         let sentence = format!(
             "Other processes took {} of the machine's {} cores ({}).",
             three(other),

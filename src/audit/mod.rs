@@ -5,6 +5,7 @@
 //! directory, so both find the same.
 
 mod answers;
+mod cached;
 mod caches;
 mod enough;
 mod finding;
@@ -14,6 +15,7 @@ pub mod human;
 mod judge;
 mod lengths;
 mod line;
+mod loads;
 mod machine;
 mod memory;
 mod oddities;
@@ -68,6 +70,11 @@ impl<'a> Evidence<'a> {
         let at = self.plan.reference;
         let reference = self.sides().find(|side| side.at == at);
         self.sides().filter(move |side| side.at != at).filter_map(move |side| Some((side, reference?)))
+    }
+
+    /// Seconds of the longest measured window, where it is known.
+    fn window_s(&self) -> Option<f64> {
+        self.targets.iter().filter_map(|target| target.window).map(|window| window.seconds()).reduce(f64::max)
     }
 
     /// Whether the load is a closed loop.

@@ -101,7 +101,7 @@ fn flat_latency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let (output, prompt) = (&side.gathered.by_output, &side.gathered.by_prompt);
         let long = prompt.mean_x() + 2.0 * prompt.sd_x() >= LONG;
         // What comes from a cache takes no time.
-        let uncached = side.gathered.cached_share().is_none_or(|share| share < 0.5);
+        let uncached = side.gathered.first_turns.share().is_none_or(|share| share < 0.5);
         for (line, enough, of) in [
             (output, tells(output, SPREAD[0]), "answers"),
             (prompt, long && uncached && tells(prompt, SPREAD[1]), "prompts"),

@@ -181,7 +181,7 @@ fn turns_after_the_first_may_come_from_a_cache() {
         (s.turn, s.prompt_tokens, s.cached_tokens) = (Some(1 + u32::from(i % 2 == 1)), Some(40), Some(i % 2 * 39));
     });
     assert!(bench.finding("cache-when-busting").is_none());
-    assert_eq!(bench.gathered[0].first_turns, (100 * 40, 0));
+    assert_eq!(bench.gathered[0].first_turns.tokens(), (100 * 40, 0));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn what_is_kept_of_a_long_run_is_bounded() {
     assert_eq!(blocks.asked.len(), 4096);
     // Of nothing, nothing is told.
     let none = gathered(&mut std::iter::empty());
-    assert_eq!((none.different_latencies(), none.cached_share(), none.span_s()), (None, None, 0.0));
+    assert_eq!((none.different_latencies(), none.first_turns.share(), none.span_s()), (None, None, 0.0));
 }
 
 #[test]

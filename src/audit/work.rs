@@ -6,9 +6,10 @@ use super::{Evidence, Severity, Side};
 use crate::scenario::plan::{LoadPlan, Until};
 use crate::scenario::{History, Task};
 
-pub(super) const CHECKS: [(&str, Check); 9] = [
+pub(super) const CHECKS: [(&str, Check); 10] = [
     ("interrupted", interrupted),
     ("no-answers", no_answers),
+    ("first-requests", first_requests),
     ("unequal-requests", unequal_requests),
     ("unlike-requests", unlike_requests),
     ("planned-requests", planned_requests),
@@ -44,6 +45,18 @@ fn no_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+fn first_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let (failed, why) = (side.gathered.first_failed, side.gathered.first_failure.as_deref().unwrap_or_default());
+        if failed > 0 {
+            let times = if failed == 1 { "once".to_owned() } else { format!("{failed} times") };
+            let then = if side.gathered.first_answered { "before it was answered" } else { "and was never answered" };
+            let sentence = format!("{}: the first request failed {times} {then} ({why}).", side.name());
+            judge.find(Some(side.at), sentence, &[("failed", failed.to_string())]);
+        }
+    }
+}
+
 /// Requests that were asked for, where the load is a number of them.
 fn asked_for(evidence: &Evidence<'_>) -> Option<u64> {
     match &evidence.plan.load {
@@ -65,7 +78,10 @@ fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let done = |side: &Side<'_>| side.counts().1 + side.unfinished();
     let counts: Vec<f64> = evidence.sides().map(|side| done(&side)).collect();
     let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), n| (low.min(*n), high.max(*n)));
-    if asked_for(evidence).is_some() && least < most * (1.0 - judge.limit) {
+    // A single request that failed, of a few, is a failure, and told as one; one that is missing is another thing.
+    let asked: std::collections::BTreeSet<u64> = evidence.sides().map(|side| side.summary.requests()).collect();
+    let more = most - least > 1.0 || asked.len() > 1;
+    if more && asked_for(evidence).is_some() && least < most * (1.0 - judge.limit) {
         let sentence = format!(
             "The targets completed unequal work: {} answers. A target that does less is no faster for it.",
             listed(evidence, done)
@@ -171,6 +187,9 @@ fn retries(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// Connections that an engine may close without a word: of forty requests that take half a minute each, one is above any share.
+const SEVERAL: u64 = 3;
+
 fn reconnects(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     // An open loop opens connections as it needs them: only a closed one has a user to each. A connection that was idle for
     // long is opened anew by our own rule, and that says nothing of the engine.
@@ -180,7 +199,7 @@ fn reconnects(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let share = |n: u64, rows: u64| format!("{n} of {rows} measured requests");
     for side in evidence.sides() {
         let (closed, rows) = (side.gathered.closed, side.gathered.rows);
-        if closed as f64 > rows as f64 * judge.limit {
+        if closed >= SEVERAL && closed as f64 > rows as f64 * judge.limit {
             let sentence = format!(
                 "{}: {} needed a new connection, since the engine closed the one before.",
                 side.name(),

@@ -85,15 +85,16 @@ impl Lane {
         }
     }
 
-    /// The first request to this target: its model may have to be loaded. Kept apart from every distribution.
-    pub async fn ask_cold(&self, attempt: u64) -> Sample {
+    /// The first request to this target: its model may have to be loaded. Kept apart from every distribution. With it comes how
+    /// long the engine asked to be left alone.
+    pub async fn ask_cold(&self, attempt: u64) -> (Sample, Option<Duration>) {
         let unit = self.setup.workload.unit(Phase::Cold, attempt);
         let mut user = self.user();
         let request = Request { phase: Phase::Cold, unit: &unit, turn: 0 };
         let due = Due { ready: self.ready(&mut user, request).await, planned: None, dispatched: None };
         let sample = self.exchange(&mut user, request, due).await.0;
         self.setup.recorder.push(sample.clone());
-        sample
+        (sample, user.retry_after)
     }
 
     /// Asks one turn, and records it.

@@ -24,7 +24,7 @@ mod stop;
 mod stretch;
 mod warm;
 
-pub use first::{ColdStart, Waiting, cold_request, cold_starts};
+pub use first::{ColdStart, FirstRequest, cold_request, cold_starts};
 pub use interrupt::Listener;
 pub use judge::Judge;
 pub use lane::{LaneSetup, Window};

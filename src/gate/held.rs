@@ -2,7 +2,7 @@
 
 use super::adapt::Adapt;
 use super::pair::{difference, ratio};
-use super::{Evidence, Judged, Measure, Outcome};
+use super::{Evidence, Judged, Measure, Outcome, Spoilt};
 use crate::scenario::gate::{Figure, From, Gate, Kind, Relation, Subject};
 use crate::stats::{Packed, Row, TargetSummary, quantile_interval, tidy};
 
@@ -76,8 +76,17 @@ pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &Evidence<'_>, adap
 
 /// Takes back what became of a gate where it doesn't count.
 fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evidence: &Evidence<'_>) -> Judged {
-    if let Some(why) = evidence.worthless {
-        return Judged { outcome: Outcome::NotMeasured, reason: Some(why.to_owned()), ..judged };
+    let not = |outcome: Outcome, why: &str| Judged { outcome, reason: Some(why.to_owned()), ..judged.clone() };
+    let two_sided = matches!(&gate.bound.from, From::Target(of) if of.target.as_deref() != Some(target.name.as_str()));
+    match evidence.spoilt {
+        Spoilt::Run(why) if judged.outcome != Outcome::Fail || two_sided || !is_counted(gate) => {
+            return not(Outcome::NotMeasured, why);
+        }
+        Spoilt::Comparison(why) if two_sided => return not(Outcome::NotMeasured, why),
+        Spoilt::Undecided(why) if two_sided && judged.outcome != Outcome::Inconclusive => {
+            return not(Outcome::Inconclusive, why);
+        }
+        _ => {}
     }
     let other = match &gate.bound.from {
         From::Target(of) => evidence.targets.iter().find(|other| Some(other.name.as_str()) == of.target.as_deref()),
@@ -110,6 +119,12 @@ fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evidence: &Evide
         }
         None => judged,
     }
+}
+
+/// Whether a gate is about what became of requests: a failure that was counted stays one, whatever spoilt the run's times.
+fn is_counted(gate: &Gate) -> bool {
+    let name = gate.subject.metric.name;
+    matches!(gate.bound.from, From::Constant) && (name == "error_rate" || name.starts_with("outcome_"))
 }
 
 fn weigh(

@@ -164,13 +164,26 @@ pub struct Past<'a> {
     pub probe: Option<&'a Probe>,
 }
 
+/// What takes from what gates come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Spoilt {
+    /// Nothing does.
+    No,
+    /// The sides can't be told apart, and the run is valid: what compares two of them is inconclusive.
+    Undecided(String),
+    /// The comparison is invalid: what compares two sides isn't judged, and what one side did is.
+    Comparison(String),
+    /// The run is invalid: of all that was measured, failures that were counted stand.
+    Run(String),
+}
+
 /// All that gates are judged by.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
     /// What was to happen, gates and all.
     pub plan: &'a Plan,
-    /// Why nothing follows from the run, if so.
-    pub worthless: Option<&'a str>,
+    /// What doesn't follow from the run, and why.
+    pub spoilt: &'a Spoilt,
     /// The targets, in the plan's order.
     pub targets: &'a [TargetSummary],
     /// Their distributions.

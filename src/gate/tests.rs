@@ -21,7 +21,7 @@ impl Run {
     fn evidence(&self) -> Evidence<'_> {
         Evidence {
             plan: &self.plan,
-            worthless: None,
+            spoilt: &Spoilt::No,
             targets: &self.folded.targets,
             histograms: &self.folded.histograms,
             comparisons: &self.folded.comparisons,
@@ -104,8 +104,33 @@ fn what_was_not_measured_is_no_pass() {
     // A value that was read once is what it is.
     run.folded.targets[0].rows.push(Row::total("memory_ratio", unit::ONE, 1, Some(1.4)));
     assert_eq!(run.outcomes()[0], Outcome::Fail);
-    let worthless = judge(&Evidence { worthless: Some("the run is invalid"), ..run.evidence() });
-    assert!(worthless.gates.iter().all(|judged| judged.outcome == Outcome::NotMeasured));
+}
+
+/// What a run that is no good for a comparison says all the same: what one side did, and failures that were counted.
+#[test]
+fn what_is_spoilt_is_not_judged_and_the_rest_is() {
+    let gates = [
+        "native.latency.p50 <= 1s",
+        "native.latency.p50 <= 1ms",
+        "native.latency.p50 <= 2 * ollama.latency.p50",
+        "native.latency.p99 <= 90 * native.latency.p50",
+        "native.errors == 0",
+        "ollama.errors == 0",
+        "native.errors <= ollama.errors + 50pp",
+    ];
+    let run = Run::new(&gates);
+    let outcomes = |spoilt: &Spoilt| -> Vec<Outcome> {
+        judge(&Evidence { spoilt, ..run.evidence() }).gates.iter().map(|judged| judged.outcome).collect()
+    };
+    use Outcome::{Fail, Inconclusive, NotMeasured, Pass};
+    assert_eq!(outcomes(&Spoilt::No), [Pass, Fail, Pass, Pass, Pass, Fail, Pass]);
+    let why = || "because".to_owned();
+    assert_eq!(outcomes(&Spoilt::Undecided(why())), [Pass, Fail, Inconclusive, Pass, Pass, Fail, Inconclusive]);
+    assert_eq!(outcomes(&Spoilt::Comparison(why())), [Pass, Fail, NotMeasured, Pass, Pass, Fail, NotMeasured]);
+    let none = NotMeasured;
+    assert_eq!(outcomes(&Spoilt::Run(why())), [none, none, none, none, none, Fail, none]);
+    let judged = &judge(&Evidence { spoilt: &Spoilt::Run(why()), ..run.evidence() }).gates;
+    assert_eq!((judged[0].reason.as_deref(), judged[5].reason.as_deref()), (Some("because"), None));
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub struct Conditions {
     /// Cores kept busy by everything else: other processes on the machine. `None`, too, where a target is on this machine
     /// and its processes couldn't be found: they'd count as others.
     pub other_cores: Option<f64>,
+    /// The same while each target was measured, in the plan's order: with `order: isolated` one may have shared the machine and
+    /// another not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_cores_beside: Vec<Option<f64>>,
     /// Cores that the hypervisor gave to other machines meanwhile, on average: Linux's `steal`.
     #[serde(default)]
     pub stolen_cores: Option<f64>,

@@ -18,11 +18,16 @@ impl Conditions {
         let rate = |of: &dyn Fn(&Reading) -> Option<f64>| rate(readings, &all, of);
         let busy = rate(&|r| r.machine.busy_s);
         let own = rate(&|r| r.machine.own_s);
-        let target = |number: usize| {
-            let own = joined(stretches.iter().filter(|s| s.target == number).map(|s| (s.from_s, s.to_s)));
-            self::rate(readings, &own, &|r| r.targets.get(number).copied().flatten())
+        let stretches_of =
+            |number: usize| joined(stretches.iter().filter(|s| s.target == number).map(|s| (s.from_s, s.to_s)));
+        let target =
+            |number: usize| self::rate(readings, &stretches_of(number), &|r| r.targets.get(number).copied().flatten());
+        // The kernel's ticks make it a little less than nothing now and then.
+        let others = |over: &[(f64, f64)]| {
+            let rate = |of: &dyn Fn(&Reading) -> Option<f64>| self::rate(readings, over, of);
+            let (busy, own) = (rate(&|r| r.machine.busy_s)?, rate(&|r| r.machine.own_s)?);
+            Some((busy - own - rate(&|r| r.all_targets)?).max(0.0))
         };
-        let served = rate(&|r| r.all_targets);
         let inside = |t_s: f64| all.iter().any(|(from, to)| (*from..=*to).contains(&t_s));
         let within: Vec<&Reading> = readings.iter().filter(|r| inside(r.t_s)).collect();
         let swapped =
@@ -41,8 +46,8 @@ impl Conditions {
             own_cores_allowed: Some(super::generator_threads() as f64),
             target_cores: (0..targets).map(target).collect(),
             targets: (0..targets).map(|number| used(readings, stretches, number)).collect(),
-            // The kernel's ticks make it a little less than nothing now and then.
-            other_cores: busy.zip(own).zip(served).map(|((busy, own), served)| at_most((busy - own - served).max(0.0))),
+            other_cores: others(&all).map(at_most),
+            other_cores_beside: (0..targets).map(|number| others(&stretches_of(number)).map(at_most)).collect(),
             stolen_cores: rate(&|r| r.machine.stolen_s),
             swap_bytes: within.iter().filter_map(|r| r.machine.swap_bytes).max(),
             swapped_bytes: sum(swapped).map(|bytes| bytes.round() as u64),

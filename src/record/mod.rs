@@ -12,5 +12,5 @@ mod stopwatch;
 pub use chain::chain;
 pub use opened::Opened;
 pub use remark::{Remark, Remarks};
-pub use sample::{OWN_LIMIT, Outcome, Phase, Sample, Stamps};
+pub use sample::{FIRST_REQUESTS, OWN_LIMIT, Outcome, Phase, Sample, Stamps};
 pub use stopwatch::{Nanos, Stopwatch};

@@ -11,7 +11,7 @@ pub enum Opened {
     Closed,
     /// Too many kept connections had died under requests, so none is kept for a while: our own choice.
     NotKept,
-    /// The request before had broken off, or was given up.
+    /// The request before had failed, broken off, or was given up: whoever closed it then.
     Broken,
 }
 

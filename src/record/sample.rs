@@ -31,6 +31,9 @@ impl Phase {
     }
 }
 
+/// Numbers of the first requests to a target lie below this; cold starts that the scenario asks for are numbered from here.
+pub const FIRST_REQUESTS: u64 = 1000;
+
 /// How the words begin of a request that a limit of our own kept from being sent: of open files, of ports.
 pub const OWN_LIMIT: &str = "loadcmp's own limit: ";
 

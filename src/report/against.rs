@@ -3,7 +3,9 @@
 use super::beside::{Pair, matched, pairs};
 use super::setup::{Unlike, unlike_setups};
 use super::{Report, Status};
-use crate::gate::{self, Judged, Past};
+use crate::audit::Finding;
+use crate::gate::{self, Judged, Past, Spoilt};
+use crate::scenario::audit::rule;
 use crate::scenario::gate::Gate;
 use serde::{Deserialize, Serialize};
 
@@ -65,23 +67,28 @@ impl Against {
 impl Report {
     /// Judges a gate that isn't the scenario's own; once for each target where it names none.
     pub fn judge_gate(&self, gate: &Gate, past: Option<&Report>) -> Vec<Judged> {
-        let worthless = self.worthless();
-        gate::judge_one(gate, &self.evidence(worthless.as_deref(), past))
+        gate::judge_one(gate, &self.evidence(&self.gates_spoilt(), past))
     }
 
-    /// Why nothing follows from the run, if so.
-    fn worthless(&self) -> Option<String> {
-        match (self.status, self.invalid().first()) {
-            (Status::Complete, None) => None,
-            (Status::Complete, Some(finding)) => Some(format!("the run is invalid: {}", finding.sentence)),
-            _ => Some("the run was interrupted".to_owned()),
+    /// What doesn't follow from the run, and why.
+    fn gates_spoilt(&self) -> Spoilt {
+        if self.status != Status::Complete {
+            return Spoilt::Run("the run was interrupted".to_owned());
+        }
+        let invalid = self.invalid();
+        let of_sides = |finding: &Finding| rule(&finding.id).is_some_and(|rule| rule.of_sides);
+        let words = |finding: &Finding| format!("the run is invalid: {}", finding.sentence);
+        match (invalid.iter().find(|finding| !of_sides(finding)), invalid.first()) {
+            (Some(finding), _) => Spoilt::Run(words(finding)),
+            (None, Some(finding)) => Spoilt::Comparison(words(finding)),
+            (None, None) => self.undecided().map_or(Spoilt::No, Spoilt::Undecided),
         }
     }
 
-    fn evidence<'a>(&'a self, worthless: Option<&'a str>, past: Option<&'a Report>) -> gate::Evidence<'a> {
+    fn evidence<'a>(&'a self, spoilt: &'a Spoilt, past: Option<&'a Report>) -> gate::Evidence<'a> {
         gate::Evidence {
             plan: &self.plan,
-            worthless,
+            spoilt,
             targets: &self.targets,
             histograms: &self.histograms,
             comparisons: &self.comparisons,
@@ -97,9 +104,8 @@ impl Report {
     /// Takes the baseline, if there is one, and judges the gates.
     pub fn hold(&mut self, kept: Option<(Against, &Report)>) {
         if !self.plan.gates.is_empty() {
-            let worthless = self.worthless();
             let past = kept.as_ref().map(|(_, kept)| *kept);
-            self.judgement = Some(gate::judge(&self.evidence(worthless.as_deref(), past)));
+            self.judgement = Some(gate::judge(&self.evidence(&self.gates_spoilt(), past)));
         }
         self.files = super::files(&self.plan, kept.is_some()).into_iter().map(|(name, _)| name.to_owned()).collect();
         self.baseline = kept.map(|(against, _)| Box::new(against));

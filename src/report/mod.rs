@@ -35,6 +35,7 @@ pub use unfinished::{Cause, Unfinished};
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
 use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
+use crate::scenario::Order;
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, Folded, Packed, Row, Second, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
@@ -214,7 +215,23 @@ impl Report {
             primary: &report.primary,
             conditions: manifest.conditions.as_ref(),
         });
+        if let Some(why) = report.undecided() {
+            report.comparisons.iter_mut().for_each(|comparison| comparison.doubt(why.clone()));
+        }
         report
+    }
+
+    /// Why no side is called better though the run is valid, if so: targets that were measured one after another had unlike
+    /// parts of a machine on which others worked.
+    fn undecided(&self) -> Option<String> {
+        let apart = self.plan.order == Order::Isolated && self.targets.len() > 1;
+        let of_others = |finding: &&Finding| finding.id == "other-load" && finding.severity >= Severity::Doubt;
+        self.findings.iter().find(of_others).filter(|_| apart)?;
+        Some(
+            "other processes were at work on the machine, and targets that run one after another don't share that: \
+             `order: alternate` makes them"
+                .to_owned(),
+        )
     }
 
     /// The findings of a severity.

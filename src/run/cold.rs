@@ -6,7 +6,7 @@ use super::guarded::{Guarded, log_path};
 use super::started::answering;
 use super::{lock, tell};
 use crate::drive::{LaneSetup, cold_request};
-use crate::record::Nanos;
+use crate::record::{FIRST_REQUESTS, Nanos};
 use crate::report::{ColdRun, Manifest};
 use crate::scenario::plan::TargetPlan;
 use crate::scenario::{ColdStartSpec, scrubbed};
@@ -20,8 +20,8 @@ use std::time::Duration;
 const COMMAND: Duration = Duration::from_secs(60);
 /// Between two looks whether it does: what it is found ready by is as fine as this.
 const LOOK: Duration = Duration::from_millis(10);
-/// Numbers of the first requests lie below it.
-const FIRST: u64 = 1000;
+/// How long what is under way when the run is interrupted has to end.
+const LAST: Duration = Duration::from_secs(1);
 
 /// The guards of `cold_start.restart`'s commands. What these left running in the place of an engine that the run had started
 /// ends when this is dropped; an engine that was there before the run is there after it.
@@ -127,7 +127,7 @@ async fn once(
         Ok(begun) => begun,
         Err(why) => return ColdRun { error: Some(scrubbed(why)), ..run },
     };
-    let sample = cold_request(setup, target, number, FIRST + u64::from(repeat)).await;
+    let sample = cold_request(setup, target, number, FIRST_REQUESTS + u64::from(repeat)).await;
     let since = |at: Option<Nanos>| at.map(|at| at.since(begun.at).micros());
     // Its engine never went: that it was made ready is what the engine says of the load.
     let told = sample.server_load.map(Nanos::micros).filter(|us| *us > 0.0);

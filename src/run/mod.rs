@@ -239,7 +239,7 @@ async fn measure(
     let mut restarted = cold::Restarted::new(&dir, prepared.own_engines());
     let mut fewer_blocks = None;
     bars.say("first request to each target");
-    let cold = cold_starts(&setup, &targets, |waiting| bars.waiting(waiting)).await;
+    let cold = cold_starts(&setup, &targets, |told| bars.first(told)).await;
     let failed = cold.iter().zip(&plan.targets).find(|(cold, _)| !cold.outcome.answered());
     let failed = failed.filter(|_| !stop.interrupted());
     let refused = failed.map(|(cold, target)| refusal(&target.name, cold.outcome, cold.error.as_deref()));
@@ -386,7 +386,11 @@ fn refusal(name: &str, outcome: Outcome, error: Option<&str>) -> String {
         Outcome::Unsent => "could not be asked",
         _ => "could not answer the first request",
     };
-    format!("`{name}` {words} ({}): {}", outcome.as_str(), error.unwrap_or("it said no more"))
+    let longer = match outcome {
+        Outcome::Timeout => "\n  a model that takes longer to load needs a `load_timeout` of its own",
+        _ => "",
+    };
+    format!("`{name}` {words} ({}): {}{longer}", outcome.as_str(), error.unwrap_or("it said no more"))
 }
 
 /// Locks it; a thread that panicked while it held the lock left nothing half-done.

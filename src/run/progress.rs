@@ -2,7 +2,7 @@
 //! are off when nobody looks: quiet, a pipe, CI.
 
 use super::lock;
-use crate::drive::{Waiting, Window};
+use crate::drive::{FirstRequest, Window};
 use crate::record::{Nanos, Phase, Sample};
 use crate::report::words::about;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
@@ -167,14 +167,28 @@ impl Progress {
         lock(&self.view.opens).get_or_insert(Duration::from_nanos(window.from.since(now).0));
     }
 
-    /// A first answer is still waited for; heard every second.
-    pub(super) fn waiting(&self, waiting: Waiting<'_>) {
-        let Waiting { name, seconds, limit } = waiting;
-        let text = format!("waiting for the first answer of `{name}`: {seconds} s (limit {})", limit_words(limit));
-        if self.shown {
-            self.say(&text);
-        } else if !self.quiet && told_at(seconds) {
-            super::tell(format_args!("loadcmp: {text}"));
+    /// A first answer is still waited for, which is heard every second; or its request failed, and is sent again.
+    pub(super) fn first(&self, told: FirstRequest<'_>) {
+        match told {
+            FirstRequest::Waiting { name, seconds, limit } => {
+                let limit = limit_words(limit);
+                let text = format!("waiting for the first answer of `{name}`: {seconds} s (limit {limit})");
+                if self.shown {
+                    self.say(&text);
+                } else if !self.quiet && told_at(seconds) {
+                    super::tell(format_args!("loadcmp: {text}"));
+                }
+            }
+            FirstRequest::Again { name, outcome, why, pause, tries: (next, all) } => {
+                let text = format!(
+                    "loadcmp: the first request to `{name}` failed ({}): {why}; sent again in {:.0} s (try {next} of {all})",
+                    outcome.as_str(),
+                    pause.as_secs_f64().ceil()
+                );
+                if !self.quiet {
+                    self.bars.suspend(|| super::tell(super::prepare::wrapped(&text)));
+                }
+            }
         }
     }
 

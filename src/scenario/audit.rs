@@ -74,6 +74,9 @@ pub struct RuleSpec {
     pub threshold: Option<Threshold>,
     /// What it finds, in one line.
     pub about: &'static str,
+    /// Whether it only speaks of how unlike the sides are: where it makes a run invalid, what one side did on its own is
+    /// judged all the same.
+    pub of_sides: bool,
 }
 
 /// The rule of an id.

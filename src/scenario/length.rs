@@ -37,9 +37,15 @@ impl Shape {
 }
 
 impl Scenario {
-    /// Longest wait for the first answer of each target: what is written, else long enough for a model to be loaded.
+    /// Deadline of one request.
+    pub fn limit(&self) -> Span {
+        self.timeout.unwrap_or_else(super::defaults::timeout)
+    }
+
+    /// Longest wait for the first answer of each target: what is written for it, else for any request, else long enough for a
+    /// model to be loaded.
     pub fn first_limit(&self) -> Span {
-        self.load_timeout.unwrap_or_else(|| super::defaults::load_timeout().max(self.timeout))
+        self.load_timeout.or(self.timeout).unwrap_or_else(super::defaults::load_timeout)
     }
 
     /// How long one pass of its load lasts, all targets together, if it is driven for a time.

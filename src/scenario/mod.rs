@@ -133,11 +133,11 @@ pub struct Scenario {
     /// Unloads and loads each target's model before the load, and tells how long it takes until it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold_start: Option<ColdStartSpec>,
-    /// Deadline of one request.
-    #[serde(default = "defaults::timeout")]
-    pub timeout: Span,
-    /// Longest wait for the first answer of each target, whose model may have to be loaded. Default: 10m, or `timeout` if that
-    /// is longer.
+    /// Deadline of one request. Default: 60s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+    /// Longest wait for the first answer of each target, whose model may have to be loaded. Default: `timeout` where that is
+    /// written, else 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_timeout: Option<Span>,
     /// How long requests in flight may take to finish once sending has stopped; what then still isn't answered is

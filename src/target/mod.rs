@@ -72,6 +72,8 @@ pub struct Link {
     body: Body,
     /// Why it has no connection, or can't use the one it had; `None` while it never had one.
     lost: Option<Opened>,
+    /// Whether its last request failed.
+    failed: bool,
 }
 
 enum Connected {
@@ -213,7 +215,7 @@ impl Target {
             (Some(Connected::Http(connection)), _) => match connection.usable(now).await {
                 Ok(()) => true,
                 Err(why) => {
-                    link.lost = Some(why);
+                    link.lost = Some(link.blamed(why));
                     false
                 }
             },
@@ -223,7 +225,7 @@ impl Target {
                     false
                 });
                 if !usable {
-                    link.lost = Some(Opened::Closed);
+                    link.lost = Some(link.blamed(Opened::Closed));
                 }
                 usable
             }
@@ -253,6 +255,11 @@ impl Target {
             NoConnection { outcome, why: format!("{whose}no connection to {}: {}", self.endpoint, chain(&error)) }
         })?);
         Ok(self.clock.now().since(start))
+    }
+
+    /// Whether the engine refused our handshake: it isn't asked for another.
+    pub fn refused(&self) -> bool {
+        self.refused.get().is_some()
     }
 
     fn note_refusal(&self, error: &std::io::Error) {
@@ -299,6 +306,7 @@ impl Target {
             _ => settled(&mut answer),
         };
         link.settle(read_to_the_end, now);
+        link.failed = !outcome.answered();
         let end = if outcome == Outcome::Ok { answer.done.unwrap_or(now) } else { now };
         Exchange { sent, first_byte, end, outcome, answer, retries: again.times }
     }
@@ -368,6 +376,12 @@ impl Link {
     /// Why a connection had to be opened.
     pub fn opened(&self) -> Opened {
         self.lost.unwrap_or(Opened::First)
+    }
+
+    /// Why a connection is lost that was found closed: an engine that closes it after a request that failed (one that ran into
+    /// the limit we set for it, one that it refused) says nothing more by that.
+    fn blamed(&self, why: Opened) -> Opened {
+        if self.failed && why == Opened::Closed { Opened::Broken } else { why }
     }
 
     fn marks(&self) -> Option<&Marks> {

@@ -131,6 +131,13 @@ impl Directory {
         self
     }
 
+    /// Sets a column of a target's first request, before the load.
+    pub fn first(&mut self, target: &str, column: &str, value: &str) -> &mut Self {
+        let first = self.rows.iter_mut().find(|row| row["phase"] == "cold" && row["target"] == target);
+        first.expect("a first request").insert(column.to_owned(), value.to_owned());
+        self
+    }
+
     /// Blanks a column of every row that isn't measured.
     pub fn forget_before(&mut self, column: &str) -> &mut Self {
         for row in self.rows.iter_mut().filter(|row| row["phase"] != "measure") {

@@ -14,6 +14,9 @@ const CASES: &[Case] = &[
     ("no-answers", |d| {
         d.set("a", "outcome", REQUESTS - 1, "timeout");
     }),
+    ("first-requests", |d| {
+        d.first("a", "outcome", "rejected");
+    }),
     ("unequal-requests", |d| {
         d.keep("a", 110);
     }),
@@ -331,5 +334,57 @@ fn every_rule_is_here_or_says_why_not() {
         let here = CASES.iter().any(|(id, _)| *id == rule.id) || OF_ANY.contains(&rule.id);
         // Figures are folded from samples, and can't contradict each other; pairs of vectors are in `odd.rs`.
         assert!(here || ["impossible-figures", "undefined-cosines"].contains(&rule.id), "{} has no case", rule.id);
+    }
+}
+
+/// What answers of less than a millisecond do within two, and what waits for a busy engine, is no finding.
+#[test]
+fn what_is_small_or_a_wait_is_no_finding() {
+    let mut directory = Directory::healthy();
+    directory.latencies("a", |at, _| if at < 24 { 1_900.0 } else { 700.0 } + (at * 7919 % 97) as f64);
+    // As long as an answer takes, others are served.
+    directory.each("b", |at, row| {
+        if at == 60 {
+            let took = number(row, "end_us").expect("an end") - number(row, "sent_us").expect("sent");
+            set(row, "server_total_us", &format!("{took:.3}"));
+            set(row, "server_load_us", &format!("{:.3}", took * 0.9));
+        }
+    });
+    directory.manifest["plan"]["audit"] = json!({ "model-reload": "2ms" });
+    let found = directory.found();
+    let told = ids(&found, Severity::Note);
+    for id in ["not-steady", "drift", "model-reload", "cold-load"] {
+        assert!(!told.contains(&id), "{id}: {found:#?}");
+    }
+}
+
+/// Other processes beside one of two targets that are measured one after another: no side is called better.
+#[test]
+fn targets_one_after_another_are_not_compared_beside_other_load() {
+    let reasons = |beside: serde_json::Value, order: &str| {
+        let mut directory = Directory::healthy();
+        directory.manifest["plan"]["order"] = json!(order);
+        directory.manifest["plan"]["gates"]["all"] =
+            json!(["a.latency.p50 <= 100 * b.latency.p50", "a.latency.max <= 60s"]);
+        directory.manifest["plan"]["gates"]["stand_ins"] = json!(true);
+        directory.manifest["conditions"]["other_cores"] = json!(0.5);
+        directory.manifest["conditions"]["other_cores_beside"] = beside;
+        let report = directory.told();
+        let of_others = |reason: &Option<String>| reason.as_ref().is_some_and(|why| why.contains("one after another"));
+        let undecided = report.comparisons.iter().filter(|c| of_others(&c.reason)).count();
+        let gates = report.judgement.expect("gates").gates;
+        assert_eq!(gates[1].outcome, loadcmp::gate::Outcome::Pass, "{gates:?}");
+        (
+            undecided == report.comparisons.len(),
+            undecided,
+            of_others(&gates[0].reason),
+            ids(&report.findings, Severity::Doubt).join(" "),
+        )
+    };
+    let (all, _, gate, found) = reasons(json!([0.0, 1.5]), "isolated");
+    assert!(all && gate && found == "other-load", "{found}");
+    for (beside, order) in [(json!([0.0, 0.1]), "isolated"), (json!([0.0, 1.5]), "concurrent")] {
+        let (_, undecided, gate, found) = reasons(beside, order);
+        assert!(undecided == 0 && !gate && !found.contains("other-load"), "{order}: {found}");
     }
 }

@@ -4,24 +4,29 @@ use super::Severity::{self, Doubt, Invalid, Note};
 use super::{RuleSpec, Threshold, Unit};
 
 const fn plain(id: &'static str, severity: Severity, about: &'static str) -> RuleSpec {
-    RuleSpec { id, severity, threshold: None, about }
+    RuleSpec { id, severity, threshold: None, about, of_sides: false }
 }
 
 const fn share(id: &'static str, severity: Severity, default: f64, about: &'static str) -> RuleSpec {
-    RuleSpec { id, severity, threshold: Some(Threshold { unit: Unit::Share, default }), about }
+    RuleSpec { id, severity, threshold: Some(Threshold { unit: Unit::Share, default }), about, of_sides: false }
 }
 
 /// `default` in microseconds.
 const fn time(id: &'static str, severity: Severity, default: f64, about: &'static str) -> RuleSpec {
-    RuleSpec { id, severity, threshold: Some(Threshold { unit: Unit::Time, default }), about }
+    RuleSpec { id, severity, threshold: Some(Threshold { unit: Unit::Time, default }), about, of_sides: false }
 }
 
 const fn number(id: &'static str, severity: Severity, default: f64, of: &'static str, about: &'static str) -> RuleSpec {
-    RuleSpec { id, severity, threshold: Some(Threshold { unit: Unit::Number(of), default }), about }
+    RuleSpec { id, severity, threshold: Some(Threshold { unit: Unit::Number(of), default }), about, of_sides: false }
+}
+
+/// A rule that speaks of how unlike the sides are: what each of them did on its own stands.
+const fn of_sides(rule: RuleSpec) -> RuleSpec {
+    RuleSpec { of_sides: true, ..rule }
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 86] = [
+pub const RULES: [RuleSpec; 87] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -31,16 +36,22 @@ pub const RULES: [RuleSpec; 86] = [
         "answers",
         "a target has fewer answers than this, so nothing was measured of it",
     ),
-    share(
+    plain("first-requests", Note, "first requests to a target, before any load, failed and were sent again"),
+    of_sides(share(
         "unequal-requests",
         Invalid,
         0.01,
-        "targets that were given a number of requests completed unlike numbers of them (a closed loop by duration is not judged: there it is throughput)",
-    ),
-    plain("unlike-requests", Invalid, "targets were asked different things under the same number"),
+        "targets that were given a number of requests completed unlike numbers of them, by more than one (a closed loop by duration is not judged: there it is throughput)",
+    )),
+    of_sides(plain("unlike-requests", Invalid, "targets were asked different things under the same number")),
     share("planned-requests", Doubt, 0.0, "fewer requests were begun than were planned"),
     share("error-rate", Doubt, 0.01, "requests without a complete answer: times are of the others"),
-    share("one-sided-failures", Doubt, 0.01, "a target failed more often than the reference, by more than chance"),
+    of_sides(share(
+        "one-sided-failures",
+        Doubt,
+        0.01,
+        "a target failed more often than the reference, by more than chance",
+    )),
     share(
         "retries",
         Note,
@@ -51,7 +62,7 @@ pub const RULES: [RuleSpec; 86] = [
         "reconnects",
         Doubt,
         0.01,
-        "measured requests needed a new connection, since the engine closed the kept one (a note where loadcmp chose to keep none)",
+        "three measured requests or more needed a new connection, since the engine closed the kept one (a note where loadcmp chose to keep none)",
     ),
     // The answers.
     share("zero-tokens", Invalid, 0.01, "generated answers count no tokens at all"),
@@ -66,13 +77,13 @@ pub const RULES: [RuleSpec; 86] = [
         "unequal-output",
         Doubt,
         0.2,
-        "answers of a target are longer than the reference's, in tokens on average, by more than chance",
+        "answers of a target are longer than the reference's, in tokens on average, by more than one and by more than chance",
     ),
     share(
         "output-lengths",
         Doubt,
         0.2,
-        "the distributions of answers' lengths in tokens lie this far apart (Kolmogorov-Smirnov), by more than chance",
+        "the distributions of answers' lengths in tokens lie this far apart (Kolmogorov-Smirnov), by more than a token and by more than chance",
     ),
     share("one-token-answers", Doubt, 0.05, "generated answers of a single token, which have no rate"),
     share(
@@ -140,9 +151,9 @@ pub const RULES: [RuleSpec; 86] = [
     plain("undefined-cosines", Doubt, "pairs of embeddings have no cosine: those of the others say nothing of them"),
     // Models and settings.
     plain("stand-in", Doubt, "an embedded engine stands in for a real one (a note where all targets are stand-ins)"),
-    plain("quantisation", Doubt, "engines tell of models that are quantised unlike"),
-    share("parameters", Doubt, 0.1, "engines tell of models of unlike size"),
-    plain("context-length", Note, "engines tell of unlike context lengths"),
+    of_sides(plain("quantisation", Doubt, "engines tell of models that are quantised unlike")),
+    of_sides(share("parameters", Doubt, 0.1, "engines tell of models of unlike size")),
+    of_sides(plain("context-length", Note, "engines tell of unlike context lengths")),
     plain("slots", Doubt, "engines serve unlike numbers of requests at once, and one fewer than the load has"),
     plain("threads", Doubt, "engines use unlike numbers of threads (a note where one leaves it to itself)"),
     plain("batch", Note, "engines process prompts in batches of unlike sizes"),
@@ -156,15 +167,15 @@ pub const RULES: [RuleSpec; 86] = [
     ),
     plain("cannot-honour", Note, "a target can't honour a part of the scenario: sampling, template, schema"),
     plain("own-history", Note, "each engine's own answers stand in the history of a conversation"),
-    plain("unlike-transports", Note, "one target is asked over a Unix socket and another over TCP"),
+    of_sides(plain("unlike-transports", Note, "one target is asked over a Unix socket and another over TCP")),
     plain("tls-on-one-side", Note, "one target is asked over TLS and another isn't"),
     plain("unchecked-certificate", Note, "a target's certificate isn't checked, as its `tls: { insecure: true }` asks"),
-    plain(
+    of_sides(plain(
         "same-endpoint",
         Doubt,
         "two targets are the same model of the same server, whatever the wire (a note with `allow_same_endpoint`, without which \
          they are not driven at once)",
-    ),
+    )),
     // Prompts, caches and loads.
     share(
         "unequal-prompts",
@@ -174,7 +185,12 @@ pub const RULES: [RuleSpec; 86] = [
     ),
     share("truncated-prompts", Doubt, 0.01, "prompts fill the whole context, so they were cut"),
     time("cold-load", Doubt, 100_000.0, "a measured request waited this long for its model to load"),
-    time("model-reload", Doubt, 100_000.0, "a model that had answered was loaded again in the measured window"),
+    time(
+        "model-reload",
+        Doubt,
+        100_000.0,
+        "a model that had answered was loaded again in the measured window: it served nobody for this long, and for more than 1 % of the median latency",
+    ),
     number(
         "templates-differ",
         Doubt,
@@ -183,7 +199,12 @@ pub const RULES: [RuleSpec; 86] = [
         "the same prompts differ by this many tokens or more, nearly always the same number: engines put unlike templates \
          around them; or they render a prompt differently by their own word",
     ),
-    share("cache-when-busting", Doubt, 0.3, "prompt tokens came from a prefix cache although the scenario busts it"),
+    share(
+        "cache-when-busting",
+        Doubt,
+        0.3,
+        "prompt tokens came from a prefix cache although the scenario busts it, beyond the head that all prompts have in common",
+    ),
     share(
         "nonce-in-answers",
         Doubt,
@@ -191,7 +212,12 @@ pub const RULES: [RuleSpec; 86] = [
         "answers repeat the nonce that busts caches, so it changed the task (a note where accuracy is reported and a nonce \
          stands in what is classified, for want of a system message)",
     ),
-    share("one-sided-cache", Doubt, 0.2, "a target served more of its prompt tokens from a cache than the reference"),
+    share(
+        "one-sided-cache",
+        Doubt,
+        0.2,
+        "a target served more of its prompt tokens from a cache than the reference, and had that much less work for it",
+    ),
     // The generator.
     time(
         "generator-lag",
@@ -239,16 +265,21 @@ pub const RULES: [RuleSpec; 86] = [
     share("cpu-frequency", Doubt, 0.3, "the processor's frequency changed in mid-run"),
     number("swapping", Doubt, 1.0, "MiB", "memory was swapped in or out in mid-run"),
     number("swap-in-use", Note, 64.0, "MiB", "swap is in use: memory is short, or was"),
-    share("other-load", Doubt, 0.1, "other processes took a part of the machine's processor time"),
+    share(
+        "other-load",
+        Doubt,
+        0.1,
+        "other processes took a part of the machine's processor time (with `order: isolated`, beside any target: no verdict then)",
+    ),
     share("stolen-time", Doubt, 0.02, "the hypervisor gave a part of the machine's processor time to others"),
     plain("precise-pacing", Note, "precise pacing spins on a machine of two cores or fewer"),
     share(
         "not-steady",
         Doubt,
         0.5,
-        "the measured window begins before the run is steady: its beginning is this unlike the rest",
+        "the measured window begins before the run is steady: its beginning is this unlike the rest, and by more than 2 ms",
     ),
-    share("drift", Doubt, 0.1, "the median latency changed over the measured window"),
+    share("drift", Doubt, 0.1, "the median latency changed over the measured window, by more than 2 ms"),
     share("server-time", Doubt, 0.01, "answers for which the engine tells of more time than the client waited"),
     // The shape of what was measured.
     share("equal-samples", Invalid, 0.1, "latencies repeat: fewer different ones than this share of the answers"),
