@@ -20,8 +20,6 @@ use std::time::Duration;
 const COMMAND: Duration = Duration::from_secs(60);
 /// Between two looks whether it does: what it is found ready by is as fine as this.
 const LOOK: Duration = Duration::from_millis(10);
-/// How long what is under way when the run is interrupted has to end.
-const LAST: Duration = Duration::from_secs(1);
 
 /// The guards of `cold_start.restart`'s commands. What these left running in the place of an engine that the run had started
 /// ends when this is dropped; an engine that was there before the run is there after it.
