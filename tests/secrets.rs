@@ -127,7 +127,7 @@ fn target(parrot: &Raw) -> String {
 fn generate(engine: &StandIn, socket: &Path, parrot: &Raw) -> String {
     let url = &engine.url;
     format!(
-        "name: planted\nabout: \"About ${{ABOUT}}\"\ntask: generate\ntargets:\n  a: {{ ollama: {{ url: \"{url}\", options: {{ word: \
+        "name: planted\nallow_same_endpoint: true\nabout: \"About ${{ABOUT}}\"\ntask: generate\ntargets:\n  a: {{ ollama: {{ url: \"{url}\", options: {{ word: \
          \"${{OPTION}}\" }} }} }}\n  b: {{ openai: {{ url: \"{url}\", token: \"${{BEARER}}\", extra: {{ \
          user: \"${{EXTRA}}\", deep: {{ list: [\"${{DEEP}}\"] }} }}, metrics: \"{url}/${{PREFIX}}\" }} }}\n  c: {{ gg_core: {{ socket: \"{}\", token: \"${{BEARER}}\" }} \
          }}\n  d: {}\nreference: a\nworkload:\n  prompts: {{ inline: [ {{ text: \"say ${{PROMPT}}\" }}, {{ text: two }} ] }}\n  \
@@ -200,7 +200,7 @@ fn labels_schedules_sweeps_suites_and_searches_show_no_value_either() {
     let url = &engine.url;
     let base = |task: &str, workload: &str, load: &str| {
         format!(
-            "name: base\nabout: \"${{ABOUT}}\"\ntask: {task}\nslo: latency.p50 <= 900ms\ntargets:\n  a: {{ openai: {{ url: \"{url}\", extra: {{ user: \"${{EXTRA}}\" }} }} }}\n  b: {{ \
+            "name: base\nallow_same_endpoint: true\nabout: \"${{ABOUT}}\"\ntask: {task}\nslo: latency.p50 <= 900ms\ntargets:\n  a: {{ openai: {{ url: \"{url}\", extra: {{ user: \"${{EXTRA}}\" }} }} }}\n  b: {{ \
              ollama: {{ url: \"{url}\" }} }}\nworkload: {{ {workload} }}\nload: {load}\n"
         )
     };

@@ -176,7 +176,7 @@ pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failur
     prepared.targets(Stopwatch::start())?;
     let told = templates::told_at_first(&prepared.plan, options.quiet).await;
     templates::keep(&mut prepared.plan, &told);
-    prepared.notes = prepare::notes(&prepared.plan);
+    prepared.notes = prepare::notes(&prepared.plan.told());
     Ok(prepared)
 }
 
