@@ -12,12 +12,13 @@ help: ## This list.
 run: ## Build, and compare whatever is found running (stand-ins where nothing is).
 	$(CARGO) run --release --quiet -- run scenarios/classify.yaml $(if $(OUT),--out $(OUT))
 
-# Tests wait for engines most of the time: four at once, however few cores there are.
+# Tests wait for engines most of the time: four at once, however few cores there are. One of them: `cargo test --test all NAME`.
 test: export RUST_TEST_THREADS ?= 4
 test: ## Everything that needs no real engine.
 	$(CARGO) test --quiet --no-fail-fast
 
 test-busy: ## The same next to two busy loops: a test asserts what is true on a busy machine.
+	$(CARGO) test --quiet --no-run
 	scripts/busy.sh 2 $(MAKE) test
 
 lint: ## Formatting, clippy and the docs, warnings denied.

@@ -1,9 +1,6 @@
 //! Whether both sides read the same: templates that differ, prompts that a nonce changes, schemas that aren't kept.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, ask, json, number, rows, write};
+use crate::cli::{Row, StandIn, ask, json, number, rows, write};
 use std::path::Path;
 
 /// A scenario of two targets, and what is asked.

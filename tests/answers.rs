@@ -1,12 +1,8 @@
 //! What an answer is, on every wire: lenient in what is read, strict in what counts. Scripted bytes over real sockets, read
 //! by the library whole and byte by byte, and by the program as people run it.
 
-#[path = "common/cli.rs"]
-mod cli;
-mod common;
-
-use cli::{Row, loadcmp, number, rows, text, write};
-use common::{plan, read_request, replay, spec};
+use crate::cli::{Row, loadcmp, number, rows, text, write};
+use crate::common::{plan, read_request, replay, spec};
 use loadcmp::record::Outcome::{self, *};
 use loadcmp::scenario::{PromptFormat, Task};
 use serde_json::json;
@@ -194,7 +190,7 @@ async fn check(name: &str, wire: serde_json::Value, stream: bool, bytes: Vec<u8>
     let (outcome, says, tokens, remarks, pieces) = told;
     for piece in [1 << 20, 1] {
         let plan = plan(Task::Generate, spec(wire.clone()), replay(bytes.clone(), piece), stream, PromptFormat::Chat);
-        let got = common::ask(&plan, "?", Duration::from_secs(20)).await;
+        let got = crate::common::ask(&plan, "?", Duration::from_secs(20)).await;
         let name = format!("{name} in pieces of {piece}: {}\n{got:?}", String::from_utf8_lossy(&bytes));
         assert_eq!(got.outcome, outcome, "{name}");
         let answer = &got.answer;
@@ -287,7 +283,7 @@ async fn gg_core_frames_are_read_by_the_same_rule() {
         let target = spec(json!({"gg_core": {"socket": path}}));
         let endpoint = loadcmp::scenario::plan::Endpoint::Unix { path };
         let plan = plan(Task::Generate, target, endpoint, false, PromptFormat::Raw);
-        let got = common::ask(&plan, "?", Duration::from_secs(20)).await;
+        let got = crate::common::ask(&plan, "?", Duration::from_secs(20)).await;
         let remarks: Vec<&str> = got.answer.remarks.all().map(|remark| remark.as_str()).collect();
         let says =
             if got.outcome == Ok { got.answer.text.clone() } else { got.answer.error.clone().unwrap_or_default() };

@@ -1,9 +1,6 @@
 //! `loadcmp calibrate` through the front door: what it measures, where it keeps it, and what runs make of it.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, loadcmp, text, write};
+use crate::cli::{StandIn, loadcmp, text, write};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Output;

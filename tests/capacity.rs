@@ -1,9 +1,6 @@
 //! The search for capacity through the front door: the program, a stand-in whose capacity is declared, the files it leaves.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, json, loadcmp, number, rows, text, write};
+use crate::cli::{StandIn, json, loadcmp, number, rows, text, write};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

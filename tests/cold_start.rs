@@ -1,10 +1,7 @@
 //! Cold starts of engines whose time to load is known: by request, and by a command.
 #![cfg(unix)]
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, ask, loadcmp, rows, write};
+use crate::cli::{Row, StandIn, ask, loadcmp, rows, write};
 use std::path::Path;
 use std::process::Command;
 

@@ -1,9 +1,6 @@
 //! Two runs beside each other, `loadcmp compare` and `interference: true`; and figures that stand in several files.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, ask, json, rows, write};
+use crate::cli::{Row, StandIn, ask, json, rows, write};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::OnceLock;

@@ -1,12 +1,7 @@
 //! Connections that die, engines that refuse, and what loadcmp makes of both: raw sockets, and the program as people run it.
 
-#[path = "common/cli.rs"]
-mod cli;
-#[path = "common/raw.rs"]
-mod raw;
-
-use cli::{Row, ask, json, number, rows, write};
-use raw::{Do, Raw, response};
+use crate::cli::{Row, ask, json, number, rows, write};
+use crate::raw::{Do, Raw, response};
 use std::path::Path;
 use std::time::Duration;
 

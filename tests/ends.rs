@@ -2,12 +2,7 @@
 //! it. `loadcmp report` exits as the run did.
 #![cfg(unix)]
 
-#[path = "common/cli.rs"]
-mod cli;
-#[path = "common/mod.rs"]
-mod common;
-
-use cli::{StandIn, ask, json, loadcmp, rows, text, write};
+use crate::cli::{StandIn, ask, json, loadcmp, rows, text, write};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write;
 use std::net::TcpListener;
@@ -39,7 +34,7 @@ fn engine(answers: usize, refuses: bool) -> (String, Arc<AtomicUsize>) {
                         return;
                     }
                     let post = peeked.starts_with(b"POST");
-                    common::read_request(&mut socket);
+                    crate::common::read_request(&mut socket);
                     let n = if post { count.fetch_add(1, SeqCst) } else { 0 };
                     let (status, body) = match post {
                         false => ("200 OK", r#"{"object":"list","data":[{"id":"m","object":"model"}]}"#),

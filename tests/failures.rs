@@ -1,9 +1,6 @@
 //! Why requests failed, as people and programs read it: an engine that fails in known ways, run by the program.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, ask, json, number, rows, write};
+use crate::cli::{StandIn, ask, json, number, rows, write};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

@@ -1,9 +1,6 @@
 //! What real engines do that is no fault of a run, over real sockets; and beside it, what is one.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{ask, rows, write};
+use crate::cli::{ask, rows, write};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -126,7 +123,7 @@ fn waiting_for_a_busy_engine_is_no_load_of_its_model() {
     // Each waits for three others: 360 ms and more, whatever else the machine does.
     let told = found(dir.path(), &busy, &reloads, 4, "audit: { model-reload: 300ms, cold-load: 300ms }\n");
     let waits = rows(&dir.path().join("out/samples.csv"));
-    let long = |row: &&cli::Row| cli::number(row, "server_load_us").is_some_and(|us| us > 300_000.0);
+    let long = |row: &&crate::cli::Row| crate::cli::number(row, "server_load_us").is_some_and(|us| us > 300_000.0);
     assert!(waits.iter().filter(|row| row["target"] == "a").filter(long).count() >= 10, "{waits:?}");
     assert_eq!((spoke(&told, "model-reload"), spoke(&told, "cold-load")), (vec!["b".to_owned()], vec![]), "{told:?}");
 }

@@ -2,10 +2,7 @@
 //! may help, and Ctrl-C ends it at once, also where goose has run before.
 #![cfg(unix)]
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{ask, json, loadcmp, rows, text, write};
+use crate::cli::{ask, json, loadcmp, rows, text, write};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -106,7 +103,7 @@ fn scenario(dir: &Path, url: &str, more: &str) {
     write(dir, "t.yaml", &yaml);
 }
 
-fn cold(out: &Path) -> Vec<cli::Row> {
+fn cold(out: &Path) -> Vec<crate::cli::Row> {
     rows(&out.join("samples.csv")).into_iter().filter(|row| row["phase"] == "cold").collect()
 }
 

@@ -1,10 +1,7 @@
 //! What a run makes of the machine's floor, through the front door: it stands beside what was measured, and a difference
 //! below it is not shown.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, loadcmp, rows, text, write};
+use crate::cli::{StandIn, loadcmp, rows, text, write};
 use serde_json::{Value, json};
 use std::path::Path;
 

@@ -1,13 +1,8 @@
 //! Gates, tiers and baselines through the command line: exit codes, tables, files, mistakes with their place.
 
-#[path = "common/cli.rs"]
-mod cli;
-#[path = "common/raw.rs"]
-mod raw;
-
-use cli::{StandIn, ask, json, rows, write};
+use crate::cli::{StandIn, ask, json, rows, write};
+use crate::raw::{Do, Raw, response};
 use loadcmp::scenario::gate::{Kind, metric};
-use raw::{Do, Raw, response};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;

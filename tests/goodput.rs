@@ -1,9 +1,6 @@
 //! Goodput: of an engine that is slow as often as it was told to be, the rest is good.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, ask, json, number, rows, write};
+use crate::cli::{Row, StandIn, ask, json, number, rows, write};
 use std::path::Path;
 
 const LIMIT_US: f64 = 40_000.0;

@@ -1,9 +1,6 @@
 //! Earlier runs: `loadcmp history`, `trend` and `prune`, over folders made of edited copies of one short run of stand-ins.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, ask, json, loadcmp, rows, text, write};
+use crate::cli::{StandIn, ask, json, loadcmp, rows, text, write};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -386,7 +383,7 @@ fn old_samples_go_and_reports_stay() {
 
 /// A thousand runs, read without the index and with it: told, not asserted.
 #[test]
-#[ignore = "a measurement: cargo test --release --test history -- --ignored --nocapture"]
+#[ignore = "a measurement: cargo test --release --test all history:: -- --ignored --nocapture"]
 fn a_thousand_runs_are_read() {
     let folder = tempfile::tempdir().expect("a directory");
     for number in 0..1000 {

@@ -1,9 +1,6 @@
 //! What the machine and the engines' processes did during a run, as its manifest and resources.csv tell it.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, json, loadcmp, number, rows, text, write};
+use crate::cli::{StandIn, json, loadcmp, number, rows, text, write};
 use serde_json::Value;
 use std::path::Path;
 
@@ -115,7 +112,7 @@ fn one_engine_on_both_sides_is_not_counted_twice() {
 
 #[cfg(target_os = "linux")]
 mod trees {
-    use super::cli::StandIn;
+    use crate::cli::StandIn;
     use loadcmp::host::{Stretch, Usage, Watch};
     use loadcmp::record::Stopwatch;
     use loadcmp::scenario::plan::Endpoint;

@@ -2,10 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, loadcmp, write};
+use crate::cli::{StandIn, loadcmp, write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,6 @@
 //! The open loop over real sockets: instants kept whatever the target does, and every arrival a row.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, write};
+use crate::cli::{StandIn, write};
 use loadcmp::drive::{Driver, Judge, LaneSetup, Stop, Window, drive};
 use loadcmp::record::columns::Names;
 use loadcmp::record::log::{Folder, Log, Vector};

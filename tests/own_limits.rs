@@ -2,13 +2,8 @@
 //! engine's failure.
 #![cfg(target_os = "linux")]
 
-#[path = "common/cli.rs"]
-mod cli;
-#[path = "common/raw.rs"]
-mod raw;
-
-use cli::{json, loadcmp, rows, text, write};
-use raw::{Do, Raw};
+use crate::cli::{json, loadcmp, rows, text, write};
+use crate::raw::{Do, Raw};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -97,7 +92,7 @@ fn files_that_run_out_in_mid_run_are_ours_and_make_the_run_invalid() {
     // A user who can't send doesn't try at full speed.
     assert!(unsent.len() < 60, "{}", unsent.len());
     // On a busy machine a connection's death may be noticed late, and is then the engine's; the limit never is.
-    let blamed = |row: &&cli::Row| row["outcome"] != "unsent" && row["error"].contains("open files");
+    let blamed = |row: &&crate::cli::Row| row["outcome"] != "unsent" && row["error"].contains("open files");
     assert!(!all.iter().any(|row| blamed(&row)), "{out}{err}");
     let report = json(&dir.path().join("out/report.json"));
     let findings = report["findings"].as_array().expect("findings");
@@ -149,7 +144,7 @@ fn bodies_with_a_long_system_message_are_not_all_kept() {
 #[test]
 fn control_calls_and_runs_need_no_certificates() {
     let dir = tempfile::tempdir().expect("a directory");
-    let engine = cli::StandIn::start(&["--first-token-ms", "1"]);
+    let engine = crate::cli::StandIn::start(&["--first-token-ms", "1"]);
     let target = |name: &str| format!("  {name}: {{ ollama: {{ url: \"{}\" }} }}\n", engine.url);
     let targets = [target("a"), target("b")];
     scenario(

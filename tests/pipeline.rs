@@ -1,9 +1,6 @@
 //! Whole runs through the front door: the program, real sockets, the files it leaves.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, loadcmp, number, rows, text, write};
+use crate::cli::{Row, StandIn, loadcmp, number, rows, text, write};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;

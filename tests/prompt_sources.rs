@@ -1,8 +1,5 @@
 //! Prompts from each kind of source, and what is said where they can't be read.
 
-#[path = "common/cli.rs"]
-mod cli;
-
 use loadcmp::scenario::{History, Lengths, PromptsSpec, SyntheticPrompts, Task};
 use loadcmp::workload::{Item, SourceError, read_prompts};
 use std::collections::BTreeSet;
@@ -285,10 +282,10 @@ fn what_the_data_lacks_is_told_where_the_scenario_asks_for_it() {
              prompts:\n{prompts}load: {{ closed: {{ users: 1, requests: 1 }} }}\n{more}"
         )
     };
-    cli::write(directory.path(), "data.csv", "id,txt,kind\n1,ticket,bug\n");
+    crate::cli::write(directory.path(), "data.csv", "id,txt,kind\n1,ticket,bug\n");
     let told = |prompts: &str, more: &[&str]| {
-        cli::write(directory.path(), "t.yaml", &scenario(prompts, ""));
-        let (code, _, err) = cli::ask(directory.path(), &[&["check", "t.yaml"], more].concat());
+        crate::cli::write(directory.path(), "t.yaml", &scenario(prompts, ""));
+        let (code, _, err) = crate::cli::ask(directory.path(), &[&["check", "t.yaml"], more].concat());
         assert_eq!(code, 2, "{err}");
         err
     };
@@ -315,19 +312,19 @@ fn a_run_says_which_lines_were_odd() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("p.jsonl"), b"{\"text\": \"fine\"}\n{\"text\": \"half \\ud83d\"}\n").unwrap();
     let record = directory.path().join("record.csv");
-    let engine = cli::StandIn::start(&["--record", &record.display().to_string()]);
+    let engine = crate::cli::StandIn::start(&["--record", &record.display().to_string()]);
     let yaml = format!(
         "name: t\ntask: generate\ntargets:\n  a: {{ ollama: {{ url: \"{}\" }} }}\nworkload:\n  prompts: {{ jsonl: {{ path: p.jsonl }} }}\n  \
          sampling: {{ max_tokens: 2 }}\nload: {{ closed: {{ users: 1, requests: 4 }} }}\n",
         engine.url
     );
-    cli::write(directory.path(), "t.yaml", &yaml);
+    crate::cli::write(directory.path(), "t.yaml", &yaml);
     for command in [&["check", "t.yaml"][..], &["run", "t.yaml", "--out", "out"]] {
-        let (code, out, err) = cli::ask(directory.path(), command);
+        let (code, out, err) = crate::cli::ask(directory.path(), command);
         assert_eq!(code, 0, "{err}");
         let said = (out + &err).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(said.contains("p.jsonl: line 2: not valid UTF-8, or half of a character"), "{said}");
     }
-    let samples = cli::rows(&directory.path().join("out/samples.csv"));
+    let samples = crate::cli::rows(&directory.path().join("out/samples.csv"));
     assert!(samples.iter().all(|row| row["outcome"] == "ok"), "{samples:?}");
 }

@@ -1,9 +1,6 @@
 //! Every quirk of the stand-in as a run reads it: what is an answer, what is a failure, and in which words it is told.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, ask, rows, write};
+use crate::cli::{Row, StandIn, ask, rows, write};
 
 /// Eight measured requests, of which every other one is answered oddly; the cold one is not.
 fn run(wire: &str, task: &str, quirk: &str) -> (Vec<Row>, Vec<Row>, String) {

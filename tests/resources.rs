@@ -3,10 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, loadcmp, number, rows, text, write};
+use crate::cli::{Row, StandIn, loadcmp, number, rows, text, write};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -233,7 +230,7 @@ fn what_an_engine_publishes_stands_in_for_processes_that_cannot_be_seen() {
 
     // Killed before it could say so, the run's rows still tell it.
     let path = out.join("manifest.json");
-    let mut killed = cli::json(&path);
+    let mut killed = crate::cli::json(&path);
     killed["conditions"] = serde_json::Value::Null;
     std::fs::write(&path, killed.to_string()).expect("a file");
     let output = loadcmp().arg("report").arg(&out).output().expect("a report");

@@ -1,13 +1,8 @@
 //! What came from the environment or from a file stands nowhere: not in a file, not in what is printed, not on a command line.
 //! Every value here has a mark in it, and whatever was written is searched for the mark.
 
-#[path = "common/cli.rs"]
-mod cli;
-#[path = "common/raw.rs"]
-mod raw;
-
-use cli::{StandIn, loadcmp, text, write};
-use raw::{Do, Raw, response};
+use crate::cli::{StandIn, loadcmp, text, write};
+use crate::raw::{Do, Raw, response};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Output;

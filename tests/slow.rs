@@ -2,10 +2,7 @@
 //! opens, and how blocks fit into the time that was said.
 #![cfg(unix)]
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, ask, json, loadcmp, number, rows, text, write};
+use crate::cli::{Row, StandIn, ask, json, loadcmp, number, rows, text, write};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};

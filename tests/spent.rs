@@ -1,9 +1,6 @@
 //! Where a request's time goes, told of engines whose times are known.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, loadcmp, rows, text, write};
+use crate::cli::{StandIn, loadcmp, rows, text, write};
 
 #[test]
 fn a_wait_for_a_slot_is_told_from_the_work() {

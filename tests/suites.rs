@@ -1,9 +1,6 @@
 //! Suites through the command line: what is run, what is judged, what is taken up again, one exit code.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, ask, json, rows, write};
+use crate::cli::{StandIn, ask, json, rows, write};
 use std::path::Path;
 
 const SCENARIO: &str = "name: base\ntask: generate\nseed: 5\ntargets:\n  native: { openai: { url: \"http://127.0.0.1:1\" } }\n  ollama: { ollama: { url: \

@@ -1,9 +1,6 @@
 //! Sweeps and variants as people run them: the program, stand-ins of declared cost, the files.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, ask, json, loadcmp, number, rows, text, write};
+use crate::cli::{Row, StandIn, ask, json, loadcmp, number, rows, text, write};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,14 +1,10 @@
 //! https through the front door: what is measured over it, what isn't, and what people read when a certificate isn't good.
 
-#[path = "common/cli.rs"]
-mod cli;
-#[path = "common/raw.rs"]
-mod raw;
 #[path = "common/tls.rs"]
 mod tls;
 
-use cli::{Row, StandIn, json, loadcmp, number, rows, text, write};
-use raw::response;
+use crate::cli::{Row, StandIn, json, loadcmp, number, rows, text, write};
+use crate::raw::response;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tls::{After, Kind, Manner, Sealed, made};
@@ -17,7 +13,7 @@ const LOAD: &str = "closed: { users: 1, requests: 3, warmup: 0s }";
 
 fn scenario(targets: &str, stream: bool, load: &str) -> String {
     format!(
-        "name: t\ntask: generate\ntargets:\n{targets}workload: {{ prompts: {{ synthetic: {{ count: 8, words: {{ fixed: 5 }} }} }}, \
+        "name: t\ntask: generate\nallow_same_endpoint: true\ntargets:\n{targets}workload: {{ prompts: {{ synthetic: {{ count: 8, words: {{ fixed: 5 }} }} }}, \
          stream: {stream}, sampling: {{ max_tokens: 8 }} }}\nload: {{ {load} }}\n"
     )
 }

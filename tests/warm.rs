@@ -1,12 +1,7 @@
 //! `prompt_cache: warm`: every prompt is asked once on every target before the window opens, whatever drives the load.
 
-#[path = "common/cli.rs"]
-mod cli;
-#[path = "common/raw.rs"]
-mod raw;
-
-use cli::{Row, ask, number, rows, write};
-use raw::{Do, Raw};
+use crate::cli::{Row, ask, number, rows, write};
+use crate::raw::{Do, Raw};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -102,7 +97,7 @@ fn ctrl_c_ends_the_warming() {
         server.target("a")
     );
     write(dir.path(), "t.yaml", &text);
-    let child = cli::loadcmp()
+    let child = crate::cli::loadcmp()
         .current_dir(dir.path())
         .args(["run", "t.yaml", "--out", "out"])
         .stdout(Stdio::piped())
@@ -118,7 +113,7 @@ fn ctrl_c_ends_the_warming() {
     kill_process(Pid::from_raw(child.id() as i32).expect("a number"), Signal::INT).expect("a signal");
     let output = child.wait_with_output().expect("its end");
     assert!(pressed.elapsed() < Duration::from_secs(10), "{:?}", pressed.elapsed());
-    let (out, err) = cli::text(&output);
+    let (out, err) = crate::cli::text(&output);
     assert_eq!(output.status.code(), Some(4), "{out}{err}");
     let all = rows(&dir.path().join("out/samples.csv"));
     assert_eq!(all.iter().filter(|row| row["phase"] == "warmup").count(), 2, "{out}{err}");

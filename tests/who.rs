@@ -1,10 +1,7 @@
 //! Who is compared: the targets of the command line, servers that are one, addresses that were typed, a stand-in on one
 //! side, names with dots. Nothing of load is sent but in short runs.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{StandIn, ask, json, loadcmp, rows, text, write};
+use crate::cli::{StandIn, ask, json, loadcmp, rows, text, write};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -150,7 +147,8 @@ fn one_server_is_not_driven_twice_at_once() {
         assert!(err.contains("`a` and `b` are one server and model") && err.contains("allow_same_endpoint"), "{err}");
     }
     assert!(!dir.path().join("results").exists(), "nothing was begun");
-    let is_load = |row: &cli::Row| ["chat", "completions", "generate"].iter().any(|word| row["route"].contains(word));
+    let is_load =
+        |row: &crate::cli::Row| ["chat", "completions", "generate"].iter().any(|word| row["route"].contains(word));
     assert!(!rows(&seen).iter().any(is_load), "no load was sent");
 
     let finding = |out: &str| {

@@ -1,9 +1,7 @@
 //! The wires against what real engines really sent: answers recorded from Ollama 0.11.4, Ollama 0.34.1 and llama.cpp's
 //! server, replayed over a socket, whole and byte by byte.
 
-mod common;
-
-use common::{ask, plan, replay, spec};
+use crate::common::{ask, plan, replay, spec};
 use loadcmp::record::Outcome::{self, *};
 use loadcmp::scenario::PromptFormat::{self, Raw};
 use loadcmp::scenario::Task::{self, Chat, Embed, Generate};

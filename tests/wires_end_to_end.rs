@@ -1,9 +1,6 @@
 //! Whole runs over each wire against the stand-in: what the engine got is what every other wire's engine got.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, loadcmp, rows, text, write};
+use crate::cli::{Row, StandIn, loadcmp, rows, text, write};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;

@@ -1,9 +1,6 @@
 //! Rates of engines that take long for an answer: the work that was done inside the window, whatever phase it began in.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, ask, loadcmp, number, rows, write};
+use crate::cli::{Row, StandIn, ask, loadcmp, number, rows, write};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;

@@ -80,10 +80,13 @@ impl Scraper {
             // Once: authorities are many to read.
             let asked: Vec<Asked> = pages.iter().map(Asked::new).collect();
             runtime.block_on(async {
+                let mut spoken = vec![false; asked.len()];
                 tokio::select! {
-                    () = reading.on(&asked) => {}
+                    () = reading.on(&asked, &mut spoken) => {}
                     _ = ended => {}
                 }
+                // What was used up to the window's end lies between two readings.
+                let _ = tokio::time::timeout(PATIENCE, reading.all(&asked, &mut spoken)).await;
             });
         })?;
         Ok(Self { end, thread, silent })
@@ -104,20 +107,24 @@ struct Reading<F> {
 }
 
 impl<F: FnMut(&[Scraped])> Reading<F> {
-    async fn on(&mut self, pages: &[Asked]) {
-        let mut spoken: Vec<bool> = vec![false; pages.len()];
+    /// Reads all pages again and again. Which have ever given a figure is kept in `spoken`.
+    async fn on(&mut self, pages: &[Asked], spoken: &mut [bool]) {
         let mut beat = tokio::time::interval(PERIOD);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             beat.tick().await;
-            for (page, spoken) in pages.iter().zip(&mut spoken) {
-                let told = self.read(page).await;
-                *spoken |= told.is_ok();
-                let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-                silent.retain(|(target, _)| *target != page.target);
-                if let (Err(why), false) = (told, *spoken) {
-                    silent.push((page.target, why));
-                }
+            self.all(pages, spoken).await;
+        }
+    }
+
+    async fn all(&mut self, pages: &[Asked], spoken: &mut [bool]) {
+        for (page, spoken) in pages.iter().zip(spoken) {
+            let told = self.read(page).await;
+            *spoken |= told.is_ok();
+            let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+            silent.retain(|(target, _)| *target != page.target);
+            if let (Err(why), false) = (told, *spoken) {
+                silent.push((page.target, why));
             }
         }
     }

@@ -1,8 +1,8 @@
 //! Rules that a run over real sockets brings about by itself: stand-ins that behave so, targets that are set up so, a
 //! generator that is held up. Nothing is edited afterwards.
 
+use crate::audit::run::{Live, OLLAMA, OPENAI, STEADY};
 use crate::cli::{StandIn, rows};
-use crate::run::{Live, OLLAMA, OPENAI, STEADY};
 #[cfg(unix)]
 use std::process::Command;
 #[cfg(unix)]

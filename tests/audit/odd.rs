@@ -1,7 +1,7 @@
 //! Answers and vectors that are odd and no failure: engines that play a quirk, and what the audit says of it.
 
+use crate::audit::run::{Live, OLLAMA, OPENAI, STEADY, Told};
 use crate::cli::{json, rows};
-use crate::run::{Live, OLLAMA, OPENAI, STEADY, Told};
 
 /// An engine that plays quirks beside a plain one.
 fn run(targets: &str, quirks: &[&str], set: &[&str]) -> Told {

@@ -1,6 +1,6 @@
 //! Runs in which nothing is wrong: the audit finds what is true of two stand-ins on one machine, and no more.
 
-use crate::run::{Live, Told};
+use crate::audit::run::{Live, Told};
 use std::collections::BTreeSet;
 
 /// What the machine of the test has a part in: other tests run beside this one, and take its processors.

@@ -1,7 +1,7 @@
 //! Five benchmark suites that went wrong: the fault of each, rebuilt as data, is caught.
 
+use crate::audit::directory::{Directory, REQUESTS, ids};
 use crate::cli::number;
-use crate::directory::{Directory, REQUESTS, ids};
 use loadcmp::audit::Severity;
 use loadcmp::report::Report;
 use serde_json::json;

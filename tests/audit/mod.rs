@@ -1,7 +1,5 @@
 //! The audit through its front door: runs of the program, and results directories that are told again.
 
-#[path = "../common/cli.rs"]
-mod cli;
 mod directory;
 mod faults;
 mod live;

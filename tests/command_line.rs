@@ -1,9 +1,6 @@
 //! The command line as people meet it: its texts, what goes to which stream, exit codes, and the files beside.
 
-#[path = "common/cli.rs"]
-mod cli;
-
-use cli::{Row, StandIn, loadcmp, rows, text, write};
+use crate::cli::{Row, StandIn, loadcmp, rows, text, write};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

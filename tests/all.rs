@@ -1,0 +1,52 @@
+//! The tests of the whole program as one: linked once, and what waits for an engine waits next to what computes.
+//!
+//! One of them alone: `cargo test --test all answers::`.
+
+#[path = "common/cli.rs"]
+mod cli;
+#[path = "common/mod.rs"]
+mod common;
+#[path = "common/raw.rs"]
+mod raw;
+
+mod alike_prompts;
+mod answers;
+mod audit;
+mod calibrate;
+mod capacity;
+mod cold_start;
+mod command_line;
+mod compare;
+mod connections;
+mod ends;
+mod failures;
+mod false_alarms;
+mod first_request;
+mod floors;
+mod gates;
+mod goodput;
+mod history;
+mod host;
+mod idle;
+mod open_loop;
+mod own_limits;
+mod pipeline;
+mod prompt_sources;
+mod quirks;
+mod resources;
+mod scenario_errors;
+mod scenario_layers;
+mod scenario_shipped;
+mod secrets;
+mod slow;
+mod spent;
+mod standin;
+mod suites;
+mod suites_shipped;
+mod sweep;
+mod tls;
+mod warm;
+mod who;
+mod wires;
+mod wires_end_to_end;
+mod work;
