@@ -1,5 +1,6 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
+use super::table::wrapped;
 use crate::report::words::about;
 use crate::report::words::blocks_words;
 use crate::report::words::yaml_word as word;
@@ -39,18 +40,18 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
     line(String::new());
     line(targets(plan, width));
     for target in plan.targets.iter().filter(|target| target.stand_in) {
-        line(format!("  STAND-IN: `{}` is loadcmp's embedded engine; its timing is made up", target.name));
+        line(set_in(&format!("STAND-IN: `{}` is loadcmp's embedded engine; its timing is made up", target.name), width));
     }
     for target in &plan.targets {
         for inequality in &target.inequalities {
-            line(format!("  {}: {inequality}", target.name));
+            line(set_in(&format!("{}: {inequality}", target.name), width));
         }
     }
     if let Some(words) = templates(plan) {
         line(entry("template", &words, usize::from(width)));
     }
     for note in notes {
-        line(format!("  note: {note}"));
+        line(set_in(&format!("note: {note}"), width));
     }
     line("No load was sent.".to_owned());
     text
@@ -73,6 +74,14 @@ fn asks(plan: &Plan) -> String {
         sampling.temperature,
         word(&workload.prompt_cache)
     )
+}
+
+/// A sentence in lines of at most `width` columns, all of them set in.
+fn set_in(text: &str, width: u16) -> String {
+    let mut lines = Vec::new();
+    // Into memory: it can't fail.
+    let _ = wrapped(&mut lines, text, usize::from(width).saturating_sub(2), "  ");
+    String::from_utf8_lossy(&lines).trim_end().lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
 /// A named fact in lines of at most `width` columns, the later ones set in.
