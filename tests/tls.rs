@@ -13,7 +13,8 @@ const LOAD: &str = "closed: { users: 1, requests: 3, warmup: 0s }";
 
 fn scenario(targets: &str, stream: bool, load: &str) -> String {
     format!(
-        "name: t\ntask: generate\nallow_same_endpoint: true\ntargets:\n{targets}workload: {{ prompts: {{ synthetic: {{ count: 8, words: {{ fixed: 5 }} }} }}, \
+        "name: t\ntask: generate\nallow_same_endpoint: true\ntargets:\n{targets}\
+         workload: {{ prompts: {{ synthetic: {{ count: 8, words: {{ fixed: 5 }} }} }}, \
          stream: {stream}, sampling: {{ max_tokens: 8 }} }}\nload: {{ {load} }}\n"
     )
 }

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
-/// A server that answers what it is told by path, and anything else with 404. It ends with the test's process.
+/// A server that answers what it is told by path, a status alone where that is told, and anything else with 404. It ends with the test's process.
 fn server(routes: &'static [(&'static str, &'static str)]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
@@ -31,7 +31,11 @@ fn serve(mut socket: TcpStream, routes: &[(&str, &str)]) {
         if let Some((path, end)) = whole {
             kept.drain(..end);
             let found = routes.iter().find(|(known, _)| *known == path);
-            let (status, body) = found.map_or(("404 Not Found", "{}"), |(_, body)| ("200 OK", *body));
+            let (status, body) = match found {
+                None => ("404 Not Found", "{}"),
+                Some((_, status)) if status.starts_with("40") => (*status, "{}"),
+                Some((_, body)) => ("200 OK", *body),
+            };
             let answer = format!(
                 "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
                 body.len()
@@ -54,6 +58,8 @@ const CHAT: &str = r#"{"model":"tiny","message":{"role":"assistant","content":"b
     "prompt_eval_count":4,"eval_count":1,"total_duration":1000}"#;
 /// Completions, and not a word about models.
 const BARE_OPENAI: &[(&str, &str)] = &[("/v1/chat/completions", COMPLETION)];
+/// Completions, and models that nobody may list.
+const CLOSED_OPENAI: &[(&str, &str)] = &[("/v1/chat/completions", COMPLETION), ("/v1/models", "401 Unauthorized")];
 /// Chats, and not a word about versions and models.
 const BARE_OLLAMA: &[(&str, &str)] = &[("/api/chat", CHAT), ("/api/generate", CHAT)];
 /// An Ollama whose models don't tell what they can do; the smaller is one for embeddings.
@@ -167,6 +173,25 @@ fn one_server_is_not_driven_twice_at_once() {
     assert_eq!(finding("isolated"), "doubt");
 }
 
+/// Where no model is named, what is asked may say which: two bodies are two models.
+#[test]
+fn runtimes_without_a_model_are_one_by_what_is_asked_of_them() {
+    let (dir, real) = (dir(), server(&[("/complete", r#"{"text":"bug","n":1}"#)]));
+    let target = |name: &str, model: &str| {
+        format!(
+            "  {name}: {{ json: {{ url: \"http://127.0.0.1:{real}\", path: /complete, body: {{ p: \"{{{{prompt}}}}\", m: {model} }}, \
+             answer: {{ text: /text, output_tokens: /n }} }} }}\n"
+        )
+    };
+    for (other, expected) in [("y", 0), ("x", 4)] {
+        let targets = target("a", "x") + &target("b", other);
+        write(dir.path(), "t.yaml", &scenario(&targets, "reference: b\n"));
+        let (code, _, err) = ask(dir.path(), &["check", "t.yaml"]);
+        assert_eq!(code, expected, "{err}");
+        assert_eq!(err.contains(&format!("are one server and model: http://127.0.0.1:{real}")), other == "x", "{err}");
+    }
+}
+
 #[test]
 fn an_address_that_was_typed_is_used_or_told() {
     let dir = dir();
@@ -202,6 +227,12 @@ fn an_address_that_was_typed_is_used_or_told() {
     };
     used(check(&openai(bare, "tiny"), ""), &["it lists no models", "`tiny` is asked for on trust"]);
     used(check(&ollama("tiny"), &proxy), &["it tells no version", "it lists no models (/api/tags)"]);
+    // A token that may not list the models may still ask for one of them.
+    let closed = server(CLOSED_OPENAI);
+    let with_token = |model: &str| openai(closed, model).replace("openai: {", "openai: { token: \"${OLLAMA_HOST}\",");
+    refused(check(&openai(closed, "tiny"), ""), "wants a token (status 401");
+    refused(check(&with_token("auto"), "hush"), "refuses the token (/v1/models gave status 401");
+    used(check(&with_token("tiny"), "hush"), &["it refuses the token there", "`tiny` is asked for on trust"]);
     let old = server(OLD_OLLAMA);
     let trust = "it doesn't tell what its models can do: `127.0.0.1:5000/ns/Tiny:latest` is asked for on trust";
     for host in [format!(" '127.0.0.1:{old}' "), format!("\"Http://localhost:{old}\"")] {

@@ -3,7 +3,7 @@
 use super::human::{percent, time};
 use super::judge::{Check, Judge, proportions_differ};
 use super::loads::Waited;
-use super::{Evidence, Severity, Side};
+use super::{Evidence, Severity, Side, templates};
 use crate::record::Remark;
 use crate::scenario::{PromptCache, Task};
 
@@ -21,8 +21,10 @@ pub(super) const CHECKS: [(&str, Check); 7] = [
 const TEMPLATE: f64 = 8.0;
 
 fn unequal_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    // What is said of a pair's templates isn't said again of its tokens.
+    let others = evidence.sides().filter(|side| !templates::speak(evidence, side.at));
     let told: Vec<(String, f64)> =
-        evidence.sides().filter_map(|side| Some((side.name(), side.summary.row("prompt_tokens")?.mean?))).collect();
+        others.filter_map(|side| Some((side.name(), side.summary.row("prompt_tokens")?.mean?))).collect();
     let (least, most) = told.iter().fold((f64::INFINITY, 0_f64), |(low, high), (_, n)| (low.min(*n), high.max(*n)));
     if most > least * (1.0 + judge.limit) + TEMPLATE {
         let list = told.iter().map(|(name, n)| format!("{name} {n:.0}")).collect::<Vec<_>>().join(", ");

@@ -418,6 +418,8 @@ pub(super) const CASES: &[Case] = &[
         |b| (set(b, "batch", "512", "512"), set(b, "ubatch", "64", "64")).1,
         |b| (set(b, "batch", "512", "512"), set(b, "ubatch", "512", "64")).1,
     ),
+    // Of one side alone the physical size is known: that is no difference.
+    Case("batch", |b| physical_of_one(b, "512"), |b| physical_of_one(b, "2048")),
     Case("flash-attention", |b| set(b, "flash_attention", "on", "1"), |b| set(b, "flash_attention", "on", "off")),
     Case("flash-attention", |b| set(b, "flash_attention", "auto", "-1"), |b| set(b, "flash_attention", "auto", "0")),
     Case("kv-cache-type", |b| kv(b, ["f16", "f16"], ["f16", "f16"]), |b| kv(b, ["f16", "f16"], ["q8_0", "q8_0"])),
@@ -504,6 +506,15 @@ pub(super) const CASES: &[Case] = &[
     Case("unequal-prompts", |b| prompts(b, 63.0), |b| prompts(b, 63.1)),
     // Of one target that tells, there is nothing to be unlike.
     Case("unequal-prompts", |b| (prompts(b, 99.0), b.targets[1].rows.clear()).1, |b| prompts(b, 24.0)),
+    // What `templates-differ` says of a pair isn't said twice; where that is off, it isn't said at all.
+    Case(
+        "unequal-prompts",
+        |b| (prompts(b, 99.0), longer(b, |_| 55)).0,
+        |b| {
+            (prompts(b, 99.0), longer(b, |_| 55)).0;
+            b.plan.audit = serde_json::from_value(serde_json::json!({ "templates-differ": "off" })).unwrap();
+        },
+    ),
     Case("templates-differ", |b| longer(b, |_| 1), |b| longer(b, |_| 2)),
     // A tokeniser's difference goes with the text: 179 of 200 are not nine of ten.
     Case("templates-differ", |b| longer(b, |i| 21 + u64::from(i < 21)), |b| longer(b, |i| 21 + u64::from(i < 20))),
@@ -526,6 +537,8 @@ pub(super) const CASES: &[Case] = &[
     // Waiting for a busy engine is no load: others are served meanwhile. In a second in which nobody is, it may be one.
     Case("model-reload", |b| queue(b, 0), |b| queue(b, 1000)),
     Case("model-reload", |b| queue(b, 99), |b| queue(b, 101)),
+    // One that was given up was served as well, for all that is known.
+    Case("model-reload", |b| behind(b, 25_000), |b| behind(b, 24_000)),
     // Of answers that take 18 s, 180 ms are nothing.
     Case("model-reload", |b| slow_load(b, 180_000), |b| slow_load(b, 180_001)),
     // Three in ten prompts come from a cache whole; four do.
@@ -673,13 +686,23 @@ pub(super) const CASES: &[Case] = &[
         "unlike-cores",
         |b| {
             cores(b, 1.0, 2.0);
-            b.row("requests_per_s").mean = Some(5.0);
-            b.row("latency").mean = Some(100_000.0);
+            one_by_one(b, 200, false);
         },
         |b| {
             cores(b, 1.0, 1.0);
-            b.row("requests_per_s").mean = Some(5.0);
-            b.row("latency").mean = Some(100_000.0);
+            one_by_one(b, 200, false);
+        },
+    ),
+    // Half of its requests time out: it was at work all the same.
+    Case(
+        "unlike-cores",
+        |b| {
+            cores(b, 1.0, 1.0);
+            one_by_one(b, 100, true);
+        },
+        |b| {
+            cores(b, 1.0, 2.0);
+            one_by_one(b, 100, true);
         },
     ),
     Case(
@@ -1072,9 +1095,54 @@ fn set(bench: &mut Bench, name: &str, a: &str, b: &str) {
     }
 }
 
+fn physical_of_one(bench: &mut Bench, batch: &str) {
+    set(bench, "batch", "512", batch);
+    bench.plan.targets[0].facts.set("ubatch", "512", "command line");
+}
+
 fn kv(bench: &mut Bench, a: [&str; 2], b: [&str; 2]) {
     set(bench, "kv_cache_k", a[0], b[0]);
     set(bench, "kv_cache_v", a[1], b[1]);
+}
+
+/// Requests of the first target that take 100 ms, so often one; of half of them nothing comes.
+fn one_by_one(bench: &mut Bench, every_ms: u64, fails: bool) {
+    let samples = (0..ANSWERS).map(|index| {
+        let (sent, mut sample) = (1000 + index * every_ms, answer(0, index));
+        span(&mut sample, sent, sent + 100);
+        if fails && index % 2 == 1 {
+            given_up(&mut sample);
+        }
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+/// A request between two moments, in milliseconds.
+fn span(sample: &mut Sample, sent_ms: u64, end_ms: u64) {
+    let at = |ms: u64| Nanos(ms * 1_000_000);
+    sample.stamps.planned = at(sent_ms);
+    (sample.stamps.sent, sample.stamps.end) = (Some(at(sent_ms)), Some(at(end_ms)));
+    sample.server_total = Some(at(end_ms - sent_ms));
+}
+
+/// A request that wasn't answered in time, and of which nothing had come.
+fn given_up(sample: &mut Sample) {
+    sample.outcome = Outcome::Timeout;
+    (sample.stamps.first_token, sample.stamps.last_token) = (None, None);
+    (sample.server_total, sample.server_load) = (None, None);
+}
+
+/// A request that waits for 10 s until the engine begins with it. Before it another was sent, which is given up at some time.
+fn behind(bench: &mut Bench, given_up_at_ms: u64) {
+    let mut samples: Vec<Sample> = (0..3).map(|index| answer(0, index)).collect();
+    span(&mut samples[0], 1000, 1100);
+    span(&mut samples[1], 5000, given_up_at_ms);
+    given_up(&mut samples[1]);
+    span(&mut samples[2], 15_000, 25_500);
+    samples[2].stamps.first_token = Some(Nanos(25_100_000_000));
+    samples[2].server_load = Some(Nanos(10_000_000_000));
+    bench.gather(0, samples.into_iter());
 }
 
 fn cores(bench: &mut Bench, a: f64, b: f64) {

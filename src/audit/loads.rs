@@ -55,7 +55,9 @@ impl Loads {
         // When the engine had the request: by its own clock, as its load is.
         let came = sample.server_total.map_or(sent, |total| Nanos(end.0.saturating_sub(total.0)).max(sent));
         let load = sample.server_load.filter(|_| sample.outcome.answered());
-        let began = load.map(|load| came + load).or(sample.stamps.first_token);
+        // Of one that came to nothing the engine says nothing: it may have been served all the while.
+        let unknown = (!sample.outcome.answered()).then_some(sent);
+        let began = load.map(|load| came + load).or(sample.stamps.first_token).or(unknown);
         if let Some(began) = began.filter(|began| *began < end) {
             self.serve(began.0, end.0);
         }

@@ -57,10 +57,10 @@ fn unlike_cores(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let at_work = |side: &Side<'_>| {
         let target = evidence.plan.targets.get(side.at).filter(|target| is_here(target) && !target.stand_in)?;
         let used = cores.get(side.at).copied().flatten()?;
-        let mean = |metric: &str| side.summary.row(metric)?.mean;
-        // Little's law: below one request in flight on average, so much of the time has none.
-        let in_flight = mean("requests_per_s").zip(mean("latency")).map_or(1.0, |(rate, us)| rate * us / 1e6);
-        (in_flight > 0.0).then(|| (target.label(), used / in_flight.min(1.0)))
+        // Little's law: below one request in flight on average, so much of the time has none. Those that failed kept it at
+        // work, too.
+        let (busy, span) = (side.gathered.in_flight_s, side.gathered.span_s());
+        (busy > 0.0 && span > 0.0).then(|| (target.label(), used / (busy / span).min(1.0)))
     };
     for (side, reference) in evidence.pairs() {
         let (Some((name, a)), Some((other, b))) = (at_work(&side), at_work(&reference)) else { continue };

@@ -56,9 +56,13 @@ fn threads(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 fn batch(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let of = |facts: &EngineFacts| match (facts.setting("batch"), facts.setting("ubatch")) {
-        (Some(batch), Some(physical)) => Some(format!("{batch} (physical {physical})")),
-        (batch, _) => batch.map(str::to_owned),
+    // Where one side doesn't tell the physical size, there is nothing to compare it with.
+    let telling = evidence.plan.targets.iter().filter(|target| target.facts.setting("batch").is_some());
+    let physical = telling.into_iter().all(|target| target.facts.setting("ubatch").is_some());
+    let of = |facts: &EngineFacts| {
+        let batch = facts.setting("batch")?;
+        let physical = facts.setting("ubatch").filter(|_| physical);
+        Some(physical.map_or_else(|| batch.to_owned(), |physical| format!("{batch} (physical {physical})")))
     };
     let how = alike("`-b N -ub N`", "`options: { num_batch: N }` of the target");
     compare(evidence, judge, of, ("batch", "The engines process prompts in batches of different sizes", how));

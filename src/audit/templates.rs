@@ -7,7 +7,9 @@ use super::{Evidence, Gathered};
 use crate::scenario::{PromptCache, PromptFormat};
 use std::collections::BTreeMap;
 
-pub(super) const CHECKS: [(&str, Check); 1] = [("templates-differ", templates_differ)];
+pub(super) const CHECKS: [(&str, Check); 1] = [(RULE, templates_differ)];
+
+const RULE: &str = "templates-differ";
 
 /// Fewest pairs of prompts that make a difference constant.
 const PAIRS: u64 = 10;
@@ -49,23 +51,50 @@ fn constant(side: &Gathered, reference: &Gathered, bust: bool) -> Option<Constan
     (told_whole && pairs >= PAIRS && same as f64 >= SAME * pairs as f64).then_some(Constant { more, same, pairs })
 }
 
-fn templates_differ(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let plan = evidence.plan;
-    let Some(reference) = plan.targets.get(plan.reference) else { return };
-    for (at, target) in plan.targets.iter().enumerate().filter(|(at, _)| *at != plan.reference) {
+/// How the prompts of two targets differ: by the tokens they count, and by what both say of their templates, the same or not.
+struct Difference<'a> {
+    counted: Option<Constant>,
+    told: Option<(&'a str, &'a str)>,
+}
+
+impl<'a> Difference<'a> {
+    /// Between a target and the reference, from so many tokens on; `None` where there is none.
+    fn of(evidence: &Evidence<'a>, at: usize, limit: f64) -> Option<Self> {
+        let plan = evidence.plan;
+        let (target, reference) = (plan.targets.get(at)?, plan.targets.get(plan.reference)?);
+        if at == plan.reference {
+            return None;
+        }
         let gathered = evidence.gathered.get(at).zip(evidence.gathered.get(plan.reference));
         let counted = gathered
             .and_then(|(a, b)| constant(a, b, plan.workload.prompt_cache == PromptCache::Bust))
-            .filter(|constant| constant.more.unsigned_abs() as f64 >= judge.limit);
+            .filter(|constant| constant.more.unsigned_abs() as f64 >= limit);
         let told = target.facts.template.as_deref().zip(reference.facts.template.as_deref());
-        let unlike = told.filter(|(a, b)| a != b);
-        if counted.is_none() && unlike.is_none() {
-            continue;
-        }
+        let found = Self { counted, told };
+        (found.counted.is_some() || found.unlike().is_some()).then_some(found)
+    }
+
+    fn unlike(&self) -> Option<(&'a str, &'a str)> {
+        self.told.filter(|(a, b)| a != b)
+    }
+}
+
+/// Whether `templates-differ` speaks of a target, as the scenario sets the rule.
+pub(super) fn speak(evidence: &Evidence<'_>, at: usize) -> bool {
+    let audit = &evidence.plan.audit;
+    !audit.setting(RULE).off && Difference::of(evidence, at, audit.limit(RULE)).is_some()
+}
+
+fn templates_differ(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let plan = evidence.plan;
+    let Some(reference) = plan.targets.get(plan.reference) else { return };
+    for (at, target) in plan.targets.iter().enumerate() {
+        let Some(difference) = Difference::of(evidence, at, judge.limit) else { continue };
+        let (Difference { counted, told }, unlike) = (&difference, difference.unlike());
         let (name, other) = (target.label(), reference.label());
         let tokens = |n: u64| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
         let mut figures: Vec<(&str, String)> = Vec::new();
-        let mut sentence = match &counted {
+        let mut sentence = match counted {
             Some(Constant { more, same, pairs }) => {
                 let (more, length) = (tokens(more.unsigned_abs()), if *more > 0 { "longer" } else { "shorter" });
                 figures.push(("difference", format!("{more} in {same} of {pairs} pairs")));

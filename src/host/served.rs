@@ -7,7 +7,7 @@
 use super::argv::{FLAGS, ModelServer, Program, is_plain};
 use super::models::{Model, Serves};
 use super::processes::{Place, listeners, named, snapshot, text, words};
-use super::tree::Tree;
+use super::tree::{Snapshot, Tree};
 use crate::scenario::ProcessSpec;
 use crate::scenario::plan::{Endpoint, EngineSetting};
 use std::path::Path;
@@ -96,44 +96,70 @@ pub fn served(
         },
     };
     let now = snapshot()?;
-    let family: Vec<u32> = Tree::new(std::process::id()).family(&roots, &now).into_iter().map(|(pid, _)| pid).collect();
+    let certain = match process {
+        Some(ProcessSpec::Name(_)) => which(&roots, endpoint, &now),
+        _ => roots.clone(),
+    };
+    let tops = if certain.is_empty() { &roots } else { &certain };
+    let family: Vec<u32> = Tree::new(std::process::id()).family(tops, &now).into_iter().map(|(pid, _)| pid).collect();
     if family.is_empty() {
         return None;
     }
     let servers: Vec<(u32, ModelServer)> =
         family.iter().filter_map(|pid| Some((*pid, ModelServer::read(&words(*pid))?))).collect();
     let mut found = Served::default();
-    for pid in &roots {
+    for pid in &certain {
         let kept = variables(*pid, |name, value| environment.keeps(name, value));
         found.settings.extend(kept.into_iter().map(|(name, value)| setting(&name, value, "environment")));
     }
     found.settings.sort_by(|a, b| a.name.cmp(&b.name));
     found.settings.dedup_by(|a, b| a.name == b.name);
-    if let Some((pid, server)) = own(&servers, model, &roots) {
+    if let Some((pid, server)) = own(&servers, model, &certain) {
         found.program = Some(server.program.as_str());
         found
             .settings
             .extend(options(server, |name| variables(*pid, |known, _| known == name).pop().map(|(_, value)| value)));
         found.file_bytes = server.model.as_deref().and_then(|path| file_bytes(*pid, path));
     }
-    let told = || roots.iter().flat_map(|pid| files.iter().map(|path| (*pid, path)));
+    let told = || tops.iter().flat_map(|pid| files.iter().map(|path| (*pid, path)));
     found.file_bytes = found.file_bytes.or_else(|| told().find_map(|(pid, path)| file_bytes(pid, path)));
     Some(found)
 }
 
-/// The process of the model's own: the one that says so, else the only one that doesn't say it is another's.
-fn own<'a>(servers: &'a [(u32, ModelServer)], model: &Model, roots: &[u32]) -> Option<&'a (u32, ModelServer)> {
+/// Of the processes that go by a name, those that are the target's for certain: the ones that listen where it answers, else
+/// the only one that none of the others started.
+fn which(named: &[u32], endpoint: &Endpoint, now: &Snapshot) -> Vec<u32> {
+    if let Place::Here(mut pids) = listeners(endpoint) {
+        pids.retain(|pid| named.contains(pid));
+        if !pids.is_empty() {
+            return pids;
+        }
+    }
+    let started = |pid: u32, by: u32| {
+        let mut family = Tree::new(std::process::id()).family(&[by], now).into_iter();
+        family.any(|(kin, _)| kin == pid)
+    };
+    let mut tops = named.to_vec();
+    tops.retain(|pid| !named.iter().any(|other| other != pid && started(*pid, *other)));
+    if tops.len() == 1 { tops } else { Vec::new() }
+}
+
+/// The process of the model's own: the one that says so, else the only one that doesn't say it is another's. `certain` are
+/// known to be the target's; where none is, two that say so may be two servers', and neither is taken.
+fn own<'a>(servers: &'a [(u32, ModelServer)], model: &Model, certain: &[u32]) -> Option<&'a (u32, ModelServer)> {
     // A server that was found where the target answers serves it, whatever its model is called.
     let serves = |(pid, server): &&(u32, ModelServer)| match server.model.is_some() {
-        true if roots.contains(pid) => Serves::This,
+        true if certain.contains(pid) => Serves::This,
         true => model.served_by(server),
         false => Serves::Another,
     };
     let are = |wanted: Serves| servers.iter().filter(move |entry| serves(entry) == wanted);
-    are(Serves::This).next().or_else(|| {
-        let mut unclear = are(Serves::Unclear);
-        unclear.next().filter(|_| unclear.next().is_none())
-    })
+    let only = |wanted: Serves| {
+        let mut all = are(wanted);
+        all.next().filter(|_| all.next().is_none())
+    };
+    let this = if certain.is_empty() { only(Serves::This) } else { are(Serves::This).next() };
+    this.or_else(|| only(Serves::Unclear).filter(|_| are(Serves::This).next().is_none()))
 }
 
 /// The options of a model's server: those that stand in its command line, else in its environment, else its defaults.
@@ -217,13 +243,20 @@ mod tests {
         let child = |n: usize| server(&format!("llama-server --model /m/blobs/sha256-{}", hex[n]));
         let both = [(7, child(0)), (8, child(1))];
         let model = |blobs: &[&String]| Model { name: "x".into(), blobs: blobs.iter().map(|b| (*b).clone()).collect() };
-        let pid = |servers, model: &Model, roots: &[u32]| own(servers, model, roots).map(|(pid, _)| *pid);
+        let pid = |servers: &[(u32, ModelServer)], model: &Model, certain: &[u32]| {
+            own(servers, model, certain).map(|(pid, _)| *pid)
+        };
         assert_eq!(pid(&both, &model(&[&hex[1]]), &[5]), Some(8));
         assert_eq!(pid(&both, &model(&[]), &[5]), None, "nobody says which");
         assert_eq!(pid(&both[..1], &model(&[]), &[5]), Some(7));
         assert_eq!(pid(&both[..1], &model(&[&hex[1]]), &[5]), None, "its own isn't loaded");
         assert_eq!(pid(&both, &model(&[&hex[0]]), &[8]), Some(7));
         assert_eq!(pid(&[(8, server("llama-server -m y.gguf -a other"))], &model(&[]), &[8]), Some(8));
+        // Two servers of one name, and nobody knows which of them answers: the model may say it.
+        let twins = ["other", "x", "x"].map(|alias| server(&format!("llama-server -m y.gguf -a {alias}")));
+        let twins: Vec<(u32, ModelServer)> = (7..).zip(twins).collect();
+        assert_eq!(pid(&twins[..2], &model(&[]), &[]), Some(8));
+        assert_eq!(pid(&twins, &model(&[]), &[]), None);
     }
 
     #[test]

@@ -77,13 +77,17 @@ pub(super) async fn mark(targets: &mut [TargetPlan]) {
 
 /// Whether two targets of one server ask the same of it.
 fn asks_the_same(a: &TargetPlan, b: &TargetPlan) -> bool {
-    let path = |target: &TargetPlan| match &target.spec {
-        TargetSpec::Json(spec) => Some(spec.path.clone()),
-        _ => None,
-    };
-    match (path(a), path(b)) {
-        // A runtime may have a model behind each of its paths.
-        (Some(a_path), Some(b_path)) => a_path == b_path && same_model(&a.model, &b.model),
+    match (&a.spec, &b.spec) {
+        // A runtime may have a model behind each of its paths; where none is named, bodies or headers may say which.
+        (TargetSpec::Json(one), TargetSpec::Json(other)) => {
+            let named = !a.model.is_empty() || !b.model.is_empty();
+            one.path == other.path
+                && if named {
+                    same_model(&a.model, &b.model)
+                } else {
+                    one.body == other.body && one.headers == other.headers
+                }
+        }
         _ => !a.model.is_empty() && same_model(&a.model, &b.model),
     }
 }
@@ -96,10 +100,8 @@ pub(super) fn refuse(plan: &Plan) -> Result<(), Failure> {
     let twins = plan.targets.iter().filter_map(|target| Some((target.same_as.as_ref()?, target)));
     let told: Vec<String> = twins
         .map(|(first, target)| {
-            format!(
-                "error: `{first}` and `{}` are one server and model: {} at {}",
-                target.name, target.model, target.endpoint
-            )
+            let model = if target.model.is_empty() { String::new() } else { format!("{} at ", target.model) };
+            format!("error: `{first}` and `{}` are one server and model: {model}{}", target.name, target.endpoint)
         })
         .collect();
     if told.is_empty() {

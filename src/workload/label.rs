@@ -10,7 +10,8 @@
 ///   billing`, cut there).
 /// - An answer that names several is the label behind its one clear mark: `Label: bug`, `the category is bug`, or the label
 ///   that it opens with, before a full stop, a colon or a line's end (`bug. It is not about billing`). Without a mark, or
-///   where the marked label is followed by another as in a list (`Label: bug, billing`), there is no telling which.
+///   where the marked label is followed by another as in a list (`Label: bug, billing`; `billing: money`, `bug: something is
+///   broken`, a line each), there is no telling which.
 pub fn read_label(answer: &str, labels: &[String]) -> Option<usize> {
     let answer = answer.trim();
     let field = serde_json::from_str::<serde_json::Value>(answer)
@@ -28,7 +29,7 @@ pub fn read_label(answer: &str, labels: &[String]) -> Option<usize> {
         return (!lists(&answer[..first.from])).then_some(first.label);
     }
     let marked = |(number, mention): (usize, &Mention)| {
-        let mark = is_marked(&answer[..mention.from]) || (number == 0 && opens(&answer, mention));
+        let mark = is_marked(&answer[..mention.from]) || (number == 0 && opens(&answer, &named));
         // What another label follows without a word between is an item of a list.
         let apart = named.get(number + 1).is_none_or(|next| is_apart(&answer[mention.to..next.from]));
         (mark && apart).then_some(mention.label)
@@ -117,11 +118,23 @@ fn lists(before: &str) -> bool {
     plural(last.rsplit(' ').next().unwrap_or_default()) && (last != said || before.trim_end().ends_with([':', '=']))
 }
 
-/// Whether an answer opens with a label and is done with it: a full stop, a colon, a bracket, a dash or the line's end.
-fn opens(answer: &str, first: &Mention) -> bool {
-    let before = &answer[..first.from];
-    let after = answer[first.to..].trim_start_matches(['"', '\'', '`', '*', '_', '”', '’', '»', ' ']);
-    !before.contains(char::is_alphanumeric) && after.starts_with(['.', ':', ';', '\n', '\r', '(', '–', '—', '-', '!'])
+/// Whether an answer opens with the first of its labels and is done with it, and no other label does the same further on: where
+/// each has its line or its part of one, with what it means, the answer says what the labels are.
+fn opens(answer: &str, named: &[Mention]) -> bool {
+    let Some((first, later)) = named.split_first() else { return false };
+    let heads = |mention: &Mention| {
+        let item = answer[..mention.from].rsplit(['\n', '\r', ';', ',']).next().unwrap_or_default();
+        !item.contains(char::is_alphabetic) && is_done(&answer[mention.to..])
+    };
+    !answer[..first.from].contains(char::is_alphanumeric)
+        && is_done(&answer[first.to..])
+        && !later.iter().any(|mention| mention.label != first.label && heads(mention))
+}
+
+/// Whether what follows a label parts it from the rest: a full stop, a colon, a bracket, a dash, or the end of line or answer.
+fn is_done(after: &str) -> bool {
+    let after = after.trim_start_matches(['"', '\'', '`', '*', '_', '”', '’', '»', ' ']);
+    after.is_empty() || after.starts_with(['.', ':', ';', '\n', '\r', '(', '–', '—', '-', '!'])
 }
 
 #[cfg(test)]
@@ -167,6 +180,12 @@ mod tests {
             ("billing or bug", None),
             ("{\"label\": \"billing, bug\"}", None),
             ("It could be a bug, or about the account", None),
+            // Nor is one that says what each of them means.
+            ("billing: questions about money\nbug: something is broken\nfeature: a wish", None),
+            ("- billing: questions about money\n- bug: something is broken\n- feature: a wish", None),
+            ("**Billing** – questions about money\n**Bug** – something is broken", None),
+            ("billing (money); bug (broken); feature (a wish)", None),
+            ("bug: it crashes\n2. billing", None),
             // Several labels, and a mark that says which.
             ("Label: bug\n\nThe customer mentions billing, too.", Some(1)),
             ("The category is \"bug\". It is not about billing.", Some(1)),
@@ -175,6 +194,8 @@ mod tests {
             ("Bug. The account is fine.", Some(1)),
             ("bug (not billing)", Some(1)),
             ("**Bug**: the account can't be opened", Some(1)),
+            ("bug: it crashes\nThe billing page: it is empty", Some(1)),
+            ("bug: it crashes\nbug: and again, on the account page", Some(1)),
             ("bug and then some billing", None),
             // Two marks that say different things.
             ("Label: bug. No, wait. Label: billing", None),

@@ -73,25 +73,25 @@ pub const RULES: [RuleSpec; 87] = [
         "generated answers without a count of tokens: rates of tokens are not told (invalid only where they'd be compared, which is then not done)",
     ),
     share("empty-answers", Doubt, 0.01, "answers came without any text or vector"),
-    share(
+    of_sides(share(
         "unequal-output",
         Doubt,
         0.2,
         "answers of a target are longer than the reference's, in tokens on average, by more than one and by more than chance",
-    ),
-    share(
+    )),
+    of_sides(share(
         "output-lengths",
         Doubt,
         0.2,
         "the distributions of answers' lengths in tokens lie this far apart (Kolmogorov-Smirnov), by more than a token and by more than chance",
-    ),
+    )),
     share("one-token-answers", Doubt, 0.05, "generated answers of a single token, which have no rate"),
-    share(
+    of_sides(share(
         "finish-reasons",
         Doubt,
         0.2,
         "targets stopped for different reasons (limit reached, end of text), by more than chance",
-    ),
+    )),
     share(
         "claimed-limit",
         Doubt,
@@ -111,11 +111,11 @@ pub const RULES: [RuleSpec; 87] = [
         0.1,
         "different prompts got the same answers: fewer different ones than this share of the prompts",
     ),
-    plain(
+    of_sides(plain(
         "thinking",
         Doubt,
         "a target lets its model think, as it was told or as its answers show, which the others don't",
-    ),
+    )),
     share(
         "no-stream",
         Doubt,
@@ -154,11 +154,19 @@ pub const RULES: [RuleSpec; 87] = [
     of_sides(plain("quantisation", Doubt, "engines tell of models that are quantised unlike")),
     of_sides(share("parameters", Doubt, 0.1, "engines tell of models of unlike size")),
     of_sides(plain("context-length", Note, "engines tell of unlike context lengths")),
-    plain("slots", Doubt, "engines serve unlike numbers of requests at once, and one fewer than the load has"),
-    plain("threads", Doubt, "engines use unlike numbers of threads (a note where one leaves it to itself)"),
-    plain("batch", Note, "engines process prompts in batches of unlike sizes"),
-    plain("flash-attention", Doubt, "engines have flash attention set unlike (a note where one decides by itself)"),
-    plain("kv-cache-type", Doubt, "engines keep keys and values in unlike types"),
+    of_sides(plain(
+        "slots",
+        Doubt,
+        "engines serve unlike numbers of requests at once, and one fewer than the load has",
+    )),
+    of_sides(plain("threads", Doubt, "engines use unlike numbers of threads (a note where one leaves it to itself)")),
+    of_sides(plain("batch", Note, "engines process prompts in batches of unlike sizes")),
+    of_sides(plain(
+        "flash-attention",
+        Doubt,
+        "engines have flash attention set unlike (a note where one decides by itself)",
+    )),
+    of_sides(plain("kv-cache-type", Doubt, "engines keep keys and values in unlike types")),
     plain(
         "own-sampling",
         Doubt,
@@ -168,7 +176,7 @@ pub const RULES: [RuleSpec; 87] = [
     plain("cannot-honour", Note, "a target can't honour a part of the scenario: sampling, template, schema"),
     plain("own-history", Note, "each engine's own answers stand in the history of a conversation"),
     of_sides(plain("unlike-transports", Note, "one target is asked over a Unix socket and another over TCP")),
-    plain("tls-on-one-side", Note, "one target is asked over TLS and another isn't"),
+    of_sides(plain("tls-on-one-side", Note, "one target is asked over TLS and another isn't")),
     plain("unchecked-certificate", Note, "a target's certificate isn't checked, as its `tls: { insecure: true }` asks"),
     of_sides(plain(
         "same-endpoint",
@@ -177,12 +185,12 @@ pub const RULES: [RuleSpec; 87] = [
          they are not driven at once)",
     )),
     // Prompts, caches and loads.
-    share(
+    of_sides(share(
         "unequal-prompts",
         Doubt,
         0.25,
         "the same prompts count unlike numbers of tokens: templates differ, or an engine cuts them",
-    ),
+    )),
     share("truncated-prompts", Doubt, 0.01, "prompts fill the whole context, so they were cut"),
     time("cold-load", Doubt, 100_000.0, "a measured request waited this long for its model to load"),
     time(
@@ -191,14 +199,14 @@ pub const RULES: [RuleSpec; 87] = [
         100_000.0,
         "a model that had answered was loaded again in the measured window: it served nobody for this long, and for more than 1 % of the median latency",
     ),
-    number(
+    of_sides(number(
         "templates-differ",
         Doubt,
         2.0,
         "tokens",
         "the same prompts differ by this many tokens or more, nearly always the same number: engines put unlike templates \
          around them; or they render a prompt differently by their own word",
-    ),
+    )),
     share(
         "cache-when-busting",
         Doubt,
@@ -212,12 +220,12 @@ pub const RULES: [RuleSpec; 87] = [
         "answers repeat the nonce that busts caches, so it changed the task (a note where accuracy is reported and a nonce \
          stands in what is classified, for want of a system message)",
     ),
-    share(
+    of_sides(share(
         "one-sided-cache",
         Doubt,
         0.2,
         "a target served more of its prompt tokens from a cache than the reference, and had that much less work for it",
-    ),
+    )),
     // The generator.
     time(
         "generator-lag",
@@ -225,12 +233,12 @@ pub const RULES: [RuleSpec; 87] = [
         1_000.0,
         "loadcmp sent late: the 99th percentile is above this and above 1 % of the median latency (a doubt in a closed loop, whose latencies hold no lag)",
     ),
-    share(
+    of_sides(share(
         "lag-of-difference",
         Doubt,
         0.5,
         "the generator's median lag is a large part of the difference that was found",
-    ),
+    )),
     plain(
         "own-limits",
         Invalid,
@@ -242,13 +250,13 @@ pub const RULES: [RuleSpec; 87] = [
     share("low-concurrency", Doubt, 0.2, "fewer requests were in flight than the closed loop has users"),
     // The machine.
     plain("same-host", Note, "targets ran at once on the machine that sent the load, and contend for it"),
-    number(
+    of_sides(number(
         "unlike-cores",
         Doubt,
         1.5,
         "times",
         "a target used this many times the cores of the reference while at work, or the other way round, and half a core more",
-    ),
+    )),
     plain(
         "which-process",
         Doubt,

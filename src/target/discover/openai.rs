@@ -28,9 +28,16 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
     let server = models.headers().get("server").and_then(|server| server.to_str().ok()).map(str::to_owned);
     let status = models.status();
     match status.as_u16() {
-        401 | 403 => {
+        401 | 403 if spec.token.is_empty() && spec.headers.is_empty() => {
             return Err(Missing::Different(format!(
                 "the server at {base} wants a token (status {status}): set the target's `token: ${{NAME}}`"
+            )));
+        }
+        // A token may be for completions alone: where the scenario names the model, that is found out by asking for it.
+        401 | 403 if spec.url == "auto" || spec.model == "auto" => {
+            return Err(Missing::Different(format!(
+                "the server at {base} refuses the token (/v1/models gave status {status}): correct `token:` or `headers:` of \
+                 the target, or name its `model:` if the token is for completions alone"
             )));
         }
         503 => {
@@ -74,7 +81,11 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
             }
         },
         (named, None) => {
-            let why = if status.is_success() { "none".to_owned() } else { format!("status {status}") };
+            let why = match status.as_u16() {
+                401 | 403 => format!("status {status}: it refuses the token there"),
+                _ if status.is_success() => "none".to_owned(),
+                _ => format!("status {status}"),
+            };
             untold.push(format!("it lists no models (/v1/models gave {why}): `{named}` is asked for on trust"));
             named.to_owned()
         }
