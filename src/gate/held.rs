@@ -74,6 +74,10 @@ pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &Evidence<'_>, adap
     counted(judged, gate, target, evidence)
 }
 
+/// What is in the answers, whatever else the machine did meanwhile.
+const OF_ANSWERS: [&str; 7] =
+    ["prompt_tokens", "output_tokens", "dimensions", "cosine", "accuracy", "macro_f1", "agreement"];
+
 /// Takes back what became of a gate where it doesn't count.
 fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evidence: &Evidence<'_>) -> Judged {
     let not = |outcome: Outcome, why: &str| Judged { outcome, reason: Some(why.to_owned()), ..judged.clone() };
@@ -83,9 +87,6 @@ fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evidence: &Evide
             return not(Outcome::NotMeasured, why);
         }
         Spoilt::Comparison(why) if two_sided => return not(Outcome::NotMeasured, why),
-        Spoilt::Undecided(why) if two_sided && judged.outcome != Outcome::Inconclusive => {
-            return not(Outcome::Inconclusive, why);
-        }
         _ => {}
     }
     let other = match &gate.bound.from {
@@ -103,6 +104,13 @@ fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evidence: &Evide
         return Judged { outcome: Outcome::NotMeasured, reason: Some(reason), ..judged };
     }
     let metric = gate.subject.metric;
+    if let Spoilt::Undecided(why) = evidence.spoilt
+        && two_sided
+        && judged.outcome != Outcome::Inconclusive
+        && !OF_ANSWERS.contains(&metric.name)
+    {
+        return not(Outcome::Inconclusive, why);
+    }
     let of_answers = metric.spread
         && matches!(metric.kind, Kind::Time | Kind::PerSecond)
         && !metric.name.ends_with("_or_failed")

@@ -117,18 +117,19 @@ fn what_is_spoilt_is_not_judged_and_the_rest_is() {
         "native.errors == 0",
         "ollama.errors == 0",
         "native.errors <= ollama.errors + 50pp",
+        "native.output_tokens.max <= 1.0 * ollama.output_tokens.max",
     ];
     let run = Run::new(&gates);
     let outcomes = |spoilt: &Spoilt| -> Vec<Outcome> {
         judge(&Evidence { spoilt, ..run.evidence() }).gates.iter().map(|judged| judged.outcome).collect()
     };
     use Outcome::{Fail, Inconclusive, NotMeasured, Pass};
-    assert_eq!(outcomes(&Spoilt::No), [Pass, Fail, Pass, Pass, Pass, Fail, Pass]);
+    assert_eq!(outcomes(&Spoilt::No), [Pass, Fail, Pass, Pass, Pass, Fail, Pass, Pass]);
     let why = || "because".to_owned();
-    assert_eq!(outcomes(&Spoilt::Undecided(why())), [Pass, Fail, Inconclusive, Pass, Pass, Fail, Inconclusive]);
-    assert_eq!(outcomes(&Spoilt::Comparison(why())), [Pass, Fail, NotMeasured, Pass, Pass, Fail, NotMeasured]);
+    assert_eq!(outcomes(&Spoilt::Undecided(why())), [Pass, Fail, Inconclusive, Pass, Pass, Fail, Inconclusive, Pass]);
+    assert_eq!(outcomes(&Spoilt::Comparison(why())), [Pass, Fail, NotMeasured, Pass, Pass, Fail, NotMeasured, NotMeasured]);
     let none = NotMeasured;
-    assert_eq!(outcomes(&Spoilt::Run(why())), [none, none, none, none, none, Fail, none]);
+    assert_eq!(outcomes(&Spoilt::Run(why())), [none, none, none, none, none, Fail, none, none]);
     let judged = &judge(&Evidence { spoilt: &Spoilt::Run(why()), ..run.evidence() }).gates;
     assert_eq!((judged[0].reason.as_deref(), judged[5].reason.as_deref()), (Some("because"), None));
 }
@@ -142,6 +143,10 @@ fn a_stand_in_passes_nothing_unless_it_is_meant() {
     assert_eq!(judgement.gates[1].outcome, Outcome::NotMeasured);
     let reason = judgement.gates[1].reason.as_deref().unwrap();
     assert!(reason.contains("ollama is a stand-in") && reason.contains("would have passed"), "{reason}");
+    // Also where there is another reason not to tell the two apart.
+    let spoilt = Spoilt::Undecided("because".to_owned());
+    let judged = judge(&Evidence { spoilt: &spoilt, ..run.evidence() });
+    assert_eq!(judged.gates[1].outcome, Outcome::NotMeasured);
     run.plan.gates.stand_ins = true;
     assert_eq!(run.outcomes(), [Outcome::Pass; 2]);
 }

@@ -135,6 +135,8 @@ fn a_fair_run_of_real_engines_is_not_doubted() {
     let doubted = |pair: [Engine; 2]| {
         let all = findings(&good(&ring(&of(&pair), load), &[])).into_iter();
         let all = all.filter(|(id, severity, _)| severity != "note" && !OF_THE_MACHINE.contains(&id.as_str()));
+        // Two versions of one engine do differ in what they wait for between tokens.
+        let all = all.filter(|(id, _, _)| id != "unlike-cores");
         all.collect::<Vec<_>>()
     };
     let none = doubted([Old, New]);
