@@ -1,6 +1,6 @@
 //! `loadcmp capacity`, and its results told again.
 
-use super::commands::{Shipped, Told, look, overrides, runtime, show};
+use super::commands::{Shipped, Told, block_on, look, overrides, show};
 use super::{ByArg, CapacityArgs, CapacityFormat, Format, ReportArgs};
 use loadcmp::capacity::{By, Capacity, Ended};
 use loadcmp::report::human::printable;
@@ -28,7 +28,7 @@ pub(crate) fn capacity(args: CapacityArgs) -> Told {
         allow_commands: args.over.allow_commands,
         ..Options::default()
     };
-    let sought = runtime()?.block_on(loadcmp::run::capacity(loaded, &search, &options))?;
+    let sought = block_on(loadcmp::run::capacity(loaded, &search, &options))??;
     told(&sought, args.format, args.quiet)
 }
 

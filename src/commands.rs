@@ -22,6 +22,7 @@ use loadcmp::sink;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 pub(crate) use suite::{NightlyArgs, SuiteArgs, nightly, suite};
 use sweep::tell_sweep;
 
@@ -79,14 +80,12 @@ pub(crate) fn run(args: RunArgs) -> Told {
         }
         out(&scenario.name).as_deref().map_or(Ok(()), loadcmp::run::free)?;
     }
-    let runtime = runtime()?;
     let mut worst = 0;
     for loaded in loaded {
         // A signal that came when a run had ended ends what hasn't begun.
         if signals() > 0 {
             tell("loadcmp: interrupted: the scenarios that were left are not run");
-            worst = worst.max(4);
-            break;
+            return Ok(4);
         }
         let out = out(&loaded.scenario.name);
         let swept = loaded.scenario.sweep.is_some();
@@ -107,22 +106,25 @@ pub(crate) fn run(args: RunArgs) -> Told {
             ..args.hold.options()
         };
         if swept {
-            let swept = runtime.block_on(loadcmp::run::sweep(loaded, &options))?;
-            worst = worst.max(tell_sweep(&swept, args.format, args.quiet)?);
+            let swept = block_on(loadcmp::run::sweep(loaded, &options))??;
+            let code = tell_sweep(&swept, args.format, args.quiet)?;
             if swept.sweep.manifest.status == Status::Interrupted {
-                break;
+                return Ok(code);
             }
+            worst = worst.max(code);
             continue;
         }
-        let finished = runtime.block_on(loadcmp::run::run(loaded, &options))?;
+        let finished = block_on(loadcmp::run::run(loaded, &options))??;
         print(&finished, args.format, args.confusion)?;
         if !args.quiet {
             tell(format_args!("\nfiles: {}", finished.dir.display()));
         }
-        worst = worst.max(standing_of(&finished));
+        let code = standing_of(&finished);
+        // Whatever the others came to: there are figures that are not there.
         if finished.reports().any(|report| report.status == Status::Interrupted) {
-            break;
+            return Ok(code);
         }
+        worst = worst.max(code);
     }
     Ok(worst)
 }
@@ -136,7 +138,7 @@ pub(crate) fn check(args: CheckArgs) -> Told {
     let allow_commands = args.over.allow_commands;
     let options = Options { overrides, real: args.over.real, allow_commands, ..Options::default() };
     let sweep = loadcmp::run::sweep_words(&loaded);
-    let prepared = runtime()?.block_on(loadcmp::run::check(loaded, &options))?;
+    let prepared = block_on(loadcmp::run::check(loaded, &options))??;
     let text = sink::plan(&prepared.plan.told(), &prepared.notes, width());
     say(&text)?;
     sweep.map_or(Ok(0), |words| say(&format!("{words}\n")))
@@ -264,7 +266,7 @@ pub(crate) fn calibrate(args: &CalibrateArgs) -> Told {
         loadcmp::run::kept_calibration()?
     } else {
         let options = CalibrateOptions { quick: args.quick, quiet: args.quiet };
-        runtime()?.block_on(loadcmp::run::calibrate(options))?
+        block_on(loadcmp::run::calibrate(options))??
     };
     let mut text = Vec::new();
     match args.format {
@@ -330,8 +332,19 @@ pub(crate) fn overrides(over: &Over) -> Overrides {
     }
 }
 
+/// Longest wait at the end for what can't be cut off: the lookup of a name may take minutes, and nobody wants it any more.
+const LATE: Duration = Duration::from_millis(100);
+
+/// Does what requests are driven by, to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_timeout(LATE);
+    Ok(done)
+}
+
 /// The runtime that requests are driven on.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let threads = loadcmp::host::generator_threads();
     let mut builder = if threads > 1 {
         tokio::runtime::Builder::new_multi_thread()

@@ -372,11 +372,21 @@ fn before_anything_was_sent_one_signal_ends_it() {
 fn a_command_that_starts_an_engine_anew_is_ended_with_the_run() {
     let engine = StandIn::start(&[]);
     let dir = tempfile::tempdir().expect("a directory");
-    let script = format!("echo anew\necho $$ >'{}/pid'\nexec sleep 1000\n", dir.path().display());
+    let script = format!("echo \"anew $ENDS_TOKEN\"\necho $$ >'{}/pid'\nexec sleep 1000\n", dir.path().display());
     let script = write(dir.path(), "a.sh", &script);
     let more = format!("cold_start: {{ restart: {{ a: [sh, \"{}\"] }} }}\n", script.display());
     write(dir.path(), "t.yaml", &scenario(&[openai("a", &engine.url)], "{ users: 1, requests: 2 }", &more));
-    let child = start(dir.path(), &["run", "t.yaml", "--allow-commands", "--out", "out"]);
+    // A search has no cold starts: what a probe starts anew would end with the probe.
+    let search =
+        ["capacity", "t.yaml", "--slo", "latency.p95 <= 10s", "--by", "users", "--budget", "4s", "--allow-commands"];
+    let more = ["--most", "1", "--start", "1", "--probe", "1s", "--out", "search"];
+    let (code, _, err) = ask(dir.path(), &[&search[..], &more].concat());
+    let probed = dir.path().join("search/probes/01-a-1").exists();
+    assert!([0, 5].contains(&code) && probed && !dir.path().join("pid").exists(), "{code}: {err}");
+    let mut run = loadcmp();
+    run.current_dir(dir.path()).args(["run", "t.yaml", "--allow-commands", "--out", "out"]);
+    run.env("ENDS_TOKEN", "ends-4711-token").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = run.spawn().expect("a run");
     wait_for("the command", || number(&dir.path().join("pid")).is_some());
     let command = number(&dir.path().join("pid")).expect("a number");
     assert!(group(command) != group(child.id()));
@@ -384,7 +394,7 @@ fn a_command_that_starts_an_engine_anew_is_ended_with_the_run() {
     let (output, _, err) = ended(child);
     assert_eq!(output.status.code(), Some(4), "{err}");
     wait_for("the command's end", || !runs(command));
-    assert_eq!(std::fs::read_to_string(dir.path().join("out/engines/a.restart.log")).expect("a log"), "anew\n");
+    assert_eq!(std::fs::read_to_string(dir.path().join("out/engines/a.restart.log")).expect("a log"), "anew ***\n");
     let report = std::fs::read_to_string(dir.path().join("out/report.md")).expect("a report");
     assert!(report.contains("Unfinished: interrupted; nothing was measured."), "{report}");
 }

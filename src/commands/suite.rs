@@ -1,6 +1,6 @@
 //! `loadcmp suite` and `loadcmp nightly`: several scenarios and the checks on them, one table, one exit code.
 
-use super::{Shipped, Told, look, runtime, say, show};
+use super::{Shipped, Told, block_on, look, say, show};
 use crate::{Hold, Over};
 use loadcmp::run::{Failure, Options, SuiteRun, Suited, tell};
 use loadcmp::scenario::{LoadedSuite, load_suite};
@@ -154,7 +154,7 @@ fn run(args: &SuiteRunArgs, out: Option<PathBuf>, resume: Option<PathBuf>, resul
         ..args.hold.options()
     };
     let run = SuiteRun { suite: loaded, scenarios, quick: args.quick, resume, results: results.to_owned() };
-    runtime()?.block_on(loadcmp::run::suite(run, &options))
+    block_on(loadcmp::run::suite(run, &options))?
 }
 
 fn load(shipped: &Shipped, path: &Path) -> Result<LoadedSuite, Failure> {

@@ -25,13 +25,15 @@ pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
         return Ok(4);
     }
     if let Some(run) = sweep.failed().next() {
+        // Of what has no figures at all, the last failure is the sweep's.
+        let all = sweep.failed().last().filter(|_| sweep.runs.is_empty()).and_then(|last| last.code);
         tell(format_args!(
             "loadcmp: {} of {} runs failed, the first: {}",
             sweep.failed().count(),
             sweep.manifest.runs.len(),
             run.folder
         ));
-        return Ok(3);
+        return Ok(all.unwrap_or(3));
     }
     if let Some(run) = sweep.invalid().next() {
         let why = run.invalid.first().map(String::as_str).unwrap_or_default();

@@ -1,10 +1,11 @@
 //! A process in a group of its own, which the terminal's Ctrl-C doesn't reach, and the end of all of the group: an engine's
 //! runners with the engine. Where there are no groups (Windows) it is the process alone.
 
+use super::processes::group_runs;
 use std::io;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between two looks whether all of a group have ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -102,19 +103,21 @@ impl ProcessGroup {
     pub fn end(self, grace: Duration, mut meanwhile: impl FnMut()) {
         use rustix::process::{Signal, kill_process_group, test_kill_process_group};
         let Some(leader) = self.number() else { return };
+        let id = lock(&self.leader).id();
         for (signal, patience) in [(Signal::TERM, grace), (Signal::KILL, KILLED)] {
             // None of it left is what is wanted.
             let _ = kill_process_group(leader, signal);
-            let mut left = patience;
-            while !left.is_zero() {
+            let begun = Instant::now();
+            while begun.elapsed() < patience {
                 meanwhile();
                 // From here on its number may be another's: but not for seconds.
                 let gone = lock(&self.leader).try_wait().is_ok_and(|status| status.is_some());
-                if gone && test_kill_process_group(leader).is_err() {
+                // What has ended and is nobody's to be waited for is still a member: nobody does where the first process of a
+                // container is no init.
+                if gone && (test_kill_process_group(leader).is_err() || !group_runs(id)) {
                     return;
                 }
                 std::thread::sleep(LOOK);
-                left = left.saturating_sub(LOOK);
             }
         }
     }
@@ -131,5 +134,22 @@ impl ProcessGroup {
     #[cfg(unix)]
     fn number(&self) -> Option<rustix::process::Pid> {
         rustix::process::Pid::from_raw(i32::try_from(lock(&self.leader).id()).ok()?)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::os::unix::process::CommandExt;
+
+    #[test]
+    fn what_has_ended_and_nobody_waits_for_holds_up_no_end() {
+        let group = ProcessGroup::start(Command::new("sleep").arg("1000")).unwrap();
+        let leader = i32::try_from(lock(&group.leader).id()).unwrap();
+        let mut member = Command::new("sleep").arg("1000").process_group(leader).spawn().unwrap();
+        let begun = Instant::now();
+        group.end(Duration::from_secs(60), || {});
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+        assert!(!member.wait().unwrap().success());
     }
 }

@@ -162,6 +162,21 @@ pub(super) fn exists(pid: u32) -> bool {
     told(pid) || !told(std::process::id())
 }
 
+/// Whether a process of a group runs: one that has ended, and that nobody has waited for, doesn't. Where there is no /proc
+/// nobody can say, and one may.
+#[cfg(unix)]
+pub(super) fn group_runs(group: u32) -> bool {
+    let all = pids();
+    let member = |pid: &u32| {
+        let line = text(&format!("/proc/{pid}/stat"))?;
+        // Its name may hold blanks and parentheses: the last one ends it.
+        let mut fields = line.get(line.rfind(')')? + 1..)?.split_ascii_whitespace();
+        let state = fields.next()?;
+        Some(!matches!(state, "Z" | "X") && fields.nth(1)?.parse() == Ok(group))
+    };
+    all.is_empty() || all.iter().any(|pid| member(pid) == Some(true))
+}
+
 /// The processes now. `None` where there is no /proc.
 pub(super) fn snapshot() -> Option<Snapshot> {
     let mut line = Vec::with_capacity(512);

@@ -3,7 +3,8 @@
 
 use super::guard::Start;
 use super::guarded::{Guarded, log_path};
-use super::started::answering;
+use super::prepare::Prepared;
+use super::started::{answering, secrets};
 use super::{lock, tell};
 use crate::drive::{LaneSetup, cold_request};
 use crate::record::{FIRST_REQUESTS, Nanos};
@@ -22,43 +23,48 @@ const COMMAND: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// The guards of `cold_start.restart`'s commands. What these left running in the place of an engine that the run had started
-/// ends when this is dropped; an engine that was there before the run is there after it.
-pub(super) struct Restarted {
+/// is told to end when this is dropped, and has ended when the run's engines have; an engine that was there before the run is
+/// there after it.
+pub(super) struct Restarted<'a> {
+    prepared: &'a Prepared,
     dir: PathBuf,
-    /// The targets whose engines the run had started.
-    own: Vec<String>,
+    secrets: Vec<String>,
     all: Vec<Guarded>,
 }
 
-impl Restarted {
-    /// `own` = the targets whose engines the run has started; `dir` = its results.
-    pub(super) fn new(dir: &Path, own: &[String]) -> Self {
-        Self { dir: dir.to_owned(), own: own.to_vec(), all: Vec::new() }
+impl<'a> Restarted<'a> {
+    /// `dir` = the run's results.
+    pub(super) fn new(prepared: &'a Prepared, dir: &Path) -> Self {
+        let secrets = secrets(prepared.plan.targets.iter().map(|target| &target.spec));
+        Self { prepared, dir: dir.to_owned(), secrets, all: Vec::new() }
     }
 
     /// Runs a target's command to its end.
-    async fn command(&mut self, target: &str, words: &[String]) -> Result<(), String> {
-        let own = self.own.iter().any(|name| name == target);
-        let log = Some(log_path(&self.dir, target, ".restart"));
-        let mut guarded =
-            Guarded::start(Start { words: words.to_vec(), log, leave: !own, ..Start::default() }, |_| {})?;
+    async fn command(&mut self, target: &str, repeat: u32, words: &[String]) -> Result<(), String> {
+        let own = self.prepared.own_engines().iter().any(|name| name == target);
+        // A file each: its guard writes it anew, and all end at the same time.
+        let what = if repeat == 1 { ".restart".to_owned() } else { format!(".restart-{repeat}") };
+        let log = Some(log_path(&self.dir, target, &what));
+        let start =
+            Start { words: words.to_vec(), log, leave: !own, secrets: self.secrets.clone(), ..Start::default() };
+        // Kept before it is waited for: nothing is waited for here when the run is interrupted.
+        let guarded = self.all.push_mut(Guarded::start(start, |_| {})?);
         let program = words.first().map_or("", String::as_str);
-        match tokio::time::timeout(COMMAND, guarded.ended()).await {
-            Ok(Ok(ended)) if ended.well => {
-                // Not waited for here: the engine's time is running.
-                self.all.push(guarded);
-                Ok(())
-            }
-            Ok(Ok(ended)) => Err(format!("`{program}` ended with {}{}", ended.how, ended.last_words())),
-            Ok(Err(why)) => Err(why),
-            Err(_) => Err(format!("`{program}` didn't come back within {} s", COMMAND.as_secs())),
-        }
+        let why = match tokio::time::timeout(COMMAND, guarded.ended()).await {
+            Ok(Ok(ended)) if ended.well => return Ok(()),
+            Ok(Ok(ended)) => format!("`{program}` ended with {}{}", ended.how, ended.last_words()),
+            Ok(Err(why)) => why,
+            Err(_) => format!("`{program}` didn't come back within {} s", COMMAND.as_secs()),
+        };
+        guarded.let_go();
+        Err(why)
     }
 }
 
-impl Drop for Restarted {
+impl Drop for Restarted<'_> {
     fn drop(&mut self) {
         self.all.iter_mut().for_each(Guarded::let_go);
+        self.prepared.engines().wait_for(self.all.drain(..));
     }
 }
 
@@ -68,7 +74,7 @@ pub(super) async fn cold_starts(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
     manifest: &Mutex<Manifest>,
-    restarted: &mut Restarted,
+    restarted: &mut Restarted<'_>,
     say: impl Fn(String),
 ) {
     let all = all(setup, targets, manifest, restarted, say);
@@ -84,7 +90,7 @@ async fn all(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
     manifest: &Mutex<Manifest>,
-    restarted: &mut Restarted,
+    restarted: &mut Restarted<'_>,
     say: impl Fn(String),
 ) {
     let Some(spec) = setup.plan.cold_start.clone() else { return };
@@ -114,11 +120,11 @@ async fn once(
     target: &Arc<Target>,
     (number, plan): (usize, &TargetPlan),
     (spec, repeat): (&ColdStartSpec, u32),
-    restarted: &mut Restarted,
+    restarted: &mut Restarted<'_>,
 ) -> ColdRun {
     let mut run = ColdRun { target: number, repeat, ..ColdRun::default() };
     let begun = tokio::select! {
-        begun = started(setup, plan, spec, restarted) => begun,
+        begun = started(setup, plan, (spec, repeat), restarted) => begun,
         () = setup.stop.aborted() => Err("interrupted".to_owned()),
     };
     let begun = match begun {
@@ -148,8 +154,8 @@ struct Begun {
 async fn started(
     setup: &LaneSetup,
     plan: &TargetPlan,
-    spec: &ColdStartSpec,
-    restarted: &mut Restarted,
+    (spec, repeat): (&ColdStartSpec, u32),
+    restarted: &mut Restarted<'_>,
 ) -> Result<Begun, String> {
     let Some(words) = spec.restart.get(&plan.name) else {
         if !can_unload(plan) {
@@ -159,7 +165,7 @@ async fn started(
         return Ok(Begun { at: setup.clock.now(), ready: None });
     };
     let at = setup.clock.now();
-    restarted.command(&plan.name, words).await?;
+    restarted.command(&plan.name, repeat, words).await?;
     answering(LOOK, async || Ok(answers(plan, setup.plan.task).await)).await?;
     Ok(Begun { at, ready: Some(setup.clock.now()) })
 }

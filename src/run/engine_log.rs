@@ -1,7 +1,8 @@
 //! What an engine writes, kept in a file: its beginning and its end, without secrets.
 
+use crate::report::replace;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// Of what an engine writes, so much is kept from its beginning.
@@ -19,15 +20,41 @@ pub(super) fn file(path: &Path) -> std::io::Result<File> {
     File::options().create(true).append(true).open(path)
 }
 
-/// The end of a file.
-pub(super) fn last_words_in(path: &Path) -> String {
-    let mut bytes = Vec::new();
+/// The end of a file that an engine writes itself.
+pub(super) fn last_words_in(path: &Path, secrets: &[String]) -> String {
+    let mut log = Log::new(Vec::new(), secrets.to_vec());
+    // More than is told: a secret that the cut went through would not be met.
     let read = File::open(path).and_then(|mut file| {
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LAST_WORDS as u64)))?;
-        file.take(LAST_WORDS as u64).read_to_end(&mut bytes)
+        let from = file.metadata()?.len().saturating_sub(TAIL as u64);
+        log.read(&mut file, from, TAIL)
     });
-    read.map_or_else(|_| String::new(), |_| String::from_utf8_lossy(&bytes).into_owned())
+    log.flush();
+    read.map_or_else(|_| String::new(), |()| log.last_words())
+}
+
+/// Makes a file that an engine wrote itself what it would be had it gone by here. One that can't be is removed: it may hold
+/// secrets.
+pub(super) fn clean(path: &Path, secrets: Vec<String>) {
+    let mut log = Log::new(Vec::new(), secrets);
+    let cleaned = File::open(path).and_then(|mut file| {
+        let length = file.metadata()?.len();
+        let tail = length.saturating_sub(TAIL as u64);
+        if length <= HEAD as u64 {
+            log.read(&mut file, 0, HEAD)?;
+        } else {
+            log.read(&mut file, 0, HEAD - TAIL)?;
+            log.leave_out(tail - (HEAD - TAIL) as u64);
+            log.read(&mut file, tail, TAIL)?;
+        }
+        log.flush();
+        replace(path, |out| {
+            out.write_all(&log.waiting)?;
+            log.write_end(out)
+        })
+    });
+    if cleaned.is_err() {
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 /// What an engine wrote: its beginning, in memory until there is a file for it, and its end.
@@ -49,6 +76,8 @@ pub(super) struct Log {
 impl Log {
     pub(super) fn new(listen_for: Vec<String>, mut secrets: Vec<String>) -> Self {
         secrets.retain(|secret| !secret.is_empty());
+        // A part of a longer one must not be replaced before it.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let (waiting, tail, line) = (Vec::new(), Vec::new(), Vec::new());
         Self { file: None, waiting, kept: 0, more: 0, tail, line, listen_for, secrets }
     }
@@ -73,18 +102,40 @@ impl Log {
         heard
     }
 
-    /// Keeps the last line, ended or not; gives it if it is what is listened for next.
+    /// Takes a part of a file, from the first whole line on.
+    fn read(&mut self, file: &mut File, from: u64, most: usize) -> io::Result<()> {
+        // The byte before tells whether a line begins there.
+        file.seek(SeekFrom::Start(from.saturating_sub(1)))?;
+        let mut bytes = Vec::new();
+        file.take(most as u64 + u64::from(from > 0)).read_to_end(&mut bytes)?;
+        let whole = match bytes.iter().position(|byte| *byte == b'\n').filter(|_| from > 0) {
+            Some(before) => before + 1,
+            None => 0,
+        };
+        self.take(bytes.get(whole..).unwrap_or_default());
+        Ok(())
+    }
+
+    /// Leaves out what comes next of a file, and the line that goes on there: a part of a secret would not be known. What
+    /// follows is its end.
+    fn leave_out(&mut self, bytes: u64) {
+        self.more += bytes + self.line.len() as u64;
+        self.line.clear();
+        self.tail.clear();
+        self.kept = HEAD;
+    }
+
+    /// Keeps the last line, ended or not; gives it, as it was written, if it is what is listened for next.
     pub(super) fn flush(&mut self) -> Option<String> {
-        let mut line = std::mem::take(&mut self.line);
-        if !self.secrets.is_empty() {
-            let text = String::from_utf8_lossy(&line);
-            if self.secrets.iter().any(|secret| text.contains(secret)) {
-                let clean = self.secrets.iter().fold(text.into_owned(), |text, secret| text.replace(secret, "***"));
-                line = clean.into_bytes();
-            }
-        }
-        self.keep(&line);
+        let line = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&line);
+        if self.secrets.iter().any(|secret| text.contains(secret)) {
+            let clean = self.secrets.iter().fold(text.to_string(), |text, secret| text.replace(secret, "***"));
+            self.keep(clean.as_bytes());
+        } else {
+            self.keep(&line);
+        }
+        // An address that is listened for may hold what is a secret elsewhere.
         text.contains(self.listen_for.first()?.as_str()).then(|| {
             self.listen_for.remove(0);
             text.trim_end().to_owned()
@@ -115,11 +166,19 @@ impl Log {
     /// Adds the end where it isn't in the file by then.
     pub(super) fn finish(mut self) {
         self.flush();
-        let Some(file) = self.file.as_mut().filter(|_| self.more > 0) else { return };
+        if let Some(mut file) = self.file.take() {
+            let _ = self.write_end(&mut file);
+        }
+    }
+
+    fn write_end(&self, out: &mut dyn Write) -> io::Result<()> {
+        if self.more == 0 {
+            return Ok(());
+        }
         let end = self.tail.len().min(usize::try_from(self.more).unwrap_or(usize::MAX)).min(TAIL);
         let left_out = self.more - end as u64;
-        let _ = writeln!(file, "\n[loadcmp: {left_out} bytes are left out here]");
-        let _ = file.write_all(self.tail.get(self.tail.len() - end..).unwrap_or_default());
+        writeln!(out, "\n[loadcmp: {left_out} bytes are left out here]")?;
+        out.write_all(self.tail.get(self.tail.len() - end..).unwrap_or_default())
     }
 }
 
@@ -161,5 +220,34 @@ mod tests {
         log.take(b"-1 three\nfour");
         log.finish();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo *** three\nfour");
+    }
+
+    #[test]
+    fn a_line_that_is_listened_for_is_told_as_it_was_written() {
+        let mut log = Log::new(vec!["http://".to_owned()], vec!["127.0.0.1".to_owned()]);
+        assert_eq!(log.take(b"at http://127.0.0.1:4000\n"), ["at http://127.0.0.1:4000"]);
+        assert_eq!(log.last_words(), "at http://***:4000\n");
+    }
+
+    #[test]
+    fn a_file_that_an_engine_wrote_itself_is_as_clean_and_as_short() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        let secrets = ["tok", "tok-1234567890"].map(str::to_owned).to_vec();
+        std::fs::write(&path, "one tok-1234567890\ntwo").unwrap();
+        assert_eq!(last_words_in(&path, &secrets), "one ***\ntwo");
+        clean(&path, secrets.clone());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one ***\ntwo");
+
+        let line = "a tok-1234567890\n";
+        let long = format!("first\n{}the end tok-1234567890", line.repeat(2 * HEAD / line.len()));
+        std::fs::write(&path, &long).unwrap();
+        let last = last_words_in(&path, &secrets);
+        assert!(last.len() == LAST_WORDS && last.ends_with("the end ***") && !last.contains("tok"), "{last}");
+        clean(&path, secrets);
+        let kept = std::fs::read_to_string(&path).unwrap();
+        assert!(kept.starts_with("first\na ***\n") && kept.ends_with("a ***\nthe end ***"));
+        assert!(kept.len() < HEAD + TAIL + 100 && !kept.contains("123"), "{}", kept.len());
+        assert!(kept.contains("bytes are left out here]\na ***\n"));
     }
 }

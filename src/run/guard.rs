@@ -5,7 +5,7 @@
 //! Orders come as lines of JSON on standard input, words go as such to standard output; nothing of the engine's stands in
 //! an argument list.
 
-use super::engine_log::{Log, file, last_words_in};
+use super::engine_log::{Log, clean, file, last_words_in};
 use crate::host::{Exit, ProcessGroup};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,8 @@ pub(super) struct Start {
     pub listen_for: Vec<String>,
     /// Its standard input stays open for as long as the guard lives; else it has none.
     pub holds_stdin: bool,
-    /// What it writes goes straight into this file, and its end is told at once; else it goes by the guard.
+    /// What it writes goes straight into this file, which is searched for secrets at the guard's end, and its own end is told
+    /// at once; else it goes by the guard.
     pub log: Option<PathBuf>,
     /// Values that stand in no file: `***` is kept in their place.
     pub secrets: Vec<String>,
@@ -99,8 +100,8 @@ pub fn guard() -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    let mut log = Log::new(start.listen_for, start.secrets);
-    let well = watch(&events, &mut log, start.log.as_deref());
+    let mut log = Log::new(start.listen_for, start.secrets.clone());
+    let well = watch(&events, &mut log, start.log.as_deref().map(|path| (path, start.secrets.as_slice())));
     if !(start.leave && well) {
         group.end(GRACE, || {
             while let Ok(event) = events.try_recv() {
@@ -111,6 +112,9 @@ pub fn guard() -> anyhow::Result<()> {
         });
     }
     log.finish();
+    if let Some(path) = &start.log {
+        clean(path, start.secrets);
+    }
     if let Some(folder) = &start.remove {
         let _ = std::fs::remove_dir_all(folder);
     }
@@ -179,8 +183,8 @@ fn begin(start: &Start, events: &SyncSender<Event>) -> Result<ProcessGroup, Stri
 }
 
 /// Keeps what the engine writes and tells how it ended, until the run is over; whether it ended well by then. `straight` is
-/// the file that it writes itself.
-fn watch(events: &Receiver<Event>, log: &mut Log, straight: Option<&Path>) -> bool {
+/// the file that it writes itself, and what must not be told of it.
+fn watch(events: &Receiver<Event>, log: &mut Log, straight: Option<(&Path, &[String])>) -> bool {
     let late = if straight.is_some() { Duration::ZERO } else { LATE };
     let (mut ended, mut ended_well): (Option<Exit>, bool) = (None, false);
     loop {
@@ -202,7 +206,8 @@ fn watch(events: &Receiver<Event>, log: &mut Log, straight: Option<&Path>) -> bo
                 if let Some(Exit { words, well }) = ended.take() {
                     log.flush();
                     ended_well = well;
-                    let last = straight.map_or_else(|| log.last_words(), last_words_in);
+                    let last =
+                        straight.map_or_else(|| log.last_words(), |(path, secrets)| last_words_in(path, secrets));
                     tell(&Word::Ended(Ended { how: words, well, last }));
                 }
             }

@@ -171,20 +171,31 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
 pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
-    let mut prepared = found(loaded, options).await?;
-    same::refuse(&prepared.plan)?;
-    prepared.targets(Stopwatch::start())?;
-    let told = templates::told_at_first(&prepared.plan, options.quiet).await;
+    let mut prepared = usable(loaded, options).await?;
+    let told = unless_signalled(async { Ok(templates::told_at_first(&prepared.plan, options.quiet).await) }).await?;
     templates::keep(&mut prepared.plan, &told);
     prepared.notes = prepare::notes(&prepared.plan.told());
     Ok(prepared)
 }
 
-/// Starts and finds the engines, and makes the plan. Nothing was sent by then, and nothing is there to report: a signal ends
-/// it at once, and what was started with it.
+/// Finds the engines, and sees that they can be asked.
+async fn usable(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
+    let prepared = found(loaded, options).await?;
+    same::refuse(&prepared.plan)?;
+    prepared.targets(Stopwatch::start())?;
+    Ok(prepared)
+}
+
+/// Starts and finds the engines, and makes the plan.
 async fn found(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
+    unless_signalled(prepare(loaded, options)).await
+}
+
+/// Does what comes before anything is sent. Nothing is there to report then: a signal ends it at once, and what was started
+/// with it.
+async fn unless_signalled<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
-        prepared = prepare(loaded, options) => prepared,
+        done = work => done,
         _ = signalled(0) => Err(Failure::Interrupted("loadcmp: interrupted before anything was sent".to_owned())),
     }
 }
@@ -236,7 +247,7 @@ async fn measure(
         Listener::start(&stop, move |text| bars.tell(&format!("loadcmp: {text}")))
     };
     // To the end: what is started anew is what is measured.
-    let mut restarted = cold::Restarted::new(&dir, prepared.own_engines());
+    let mut restarted = cold::Restarted::new(prepared, &dir);
     let mut fewer_blocks = None;
     bars.say("first request to each target");
     let cold = cold_starts(&setup, &targets, |told| bars.first(told)).await;

@@ -52,6 +52,11 @@ impl Prepared {
         self.engines.log_into(dir);
     }
 
+    /// The engines that this started.
+    pub(super) fn engines(&self) -> &Engines {
+        &self.engines
+    }
+
     /// The targets whose engines the scenario's commands started.
     pub(super) fn own_engines(&self) -> &[String] {
         &self.own_engines
@@ -96,7 +101,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     fits(&load, scenario.targets.values())?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
     allowed(&scenario, &path, options)?;
-    let mut engines = Engines { started: start(&scenario, options.quiet).await?, stand_ins: Vec::new() };
+    let mut engines = start(&scenario, options.quiet).await?;
     let mut targets = Vec::new();
     let mut missing = Vec::new();
     for (name, spec) in &scenario.targets {

@@ -4,10 +4,11 @@ use super::child::StandIn;
 use super::guard::Start;
 use super::guarded::{Guarded, log_path};
 use super::prepare::wrapped;
-use super::{Failure, tell};
-use crate::scenario::{Scenario, TargetSpec, Task};
+use super::{Failure, lock, tell};
+use crate::scenario::{Scenario, TargetSpec, Task, sought};
 use crate::target::discover::discover;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Longest wait until an engine that was started answers.
@@ -26,9 +27,16 @@ pub(super) struct Started {
 pub(super) struct Engines {
     pub(super) stand_ins: Vec<StandIn>,
     pub(super) started: Vec<Started>,
+    /// Commands of the run's that have been told to end.
+    ending: Mutex<Vec<Guarded>>,
 }
 
 impl Engines {
+    /// Waits for these, too, when this is dropped. They have been told to end.
+    pub(super) fn wait_for(&self, ending: impl IntoIterator<Item = Guarded>) {
+        lock(&self.ending).extend(ending);
+    }
+
     /// What they write belongs into a folder of results.
     pub(super) fn log_into(&mut self, dir: &Path) {
         self.stand_ins.iter_mut().for_each(|one| one.log_into(dir));
@@ -62,8 +70,8 @@ pub(super) fn allowed(scenario: &Scenario, path: &Path, options: &super::Options
 }
 
 /// Starts the engines of the scenario's targets, one after another, each until it answers.
-pub(super) async fn start(scenario: &Scenario, quiet: bool) -> Result<Vec<Started>, Failure> {
-    let mut all = Vec::new();
+pub(super) async fn start(scenario: &Scenario, quiet: bool) -> Result<Engines, Failure> {
+    let mut all = Engines::default();
     for (name, spec) in &scenario.targets {
         let Some(words) = scenario.start.get(name) else { continue };
         if !quiet {
@@ -74,24 +82,27 @@ pub(super) async fn start(scenario: &Scenario, quiet: bool) -> Result<Vec<Starte
         if discover(spec, scenario.task).await.is_ok() {
             return Err(failed("something answers there already, before its command was run; end it first".to_owned()));
         }
-        let run = Start { words: words.clone(), secrets: secrets(scenario), ..Start::default() };
+        let run = Start { words: words.clone(), secrets: secrets(scenario.targets.values()), ..Start::default() };
         let guarded = Guarded::start(run, |_| {}).map_err(failed)?;
-        let mut started = Started { name: name.clone(), guarded };
-        ready(&mut started, spec, scenario.task).await.map_err(failed)?;
-        all.push(started);
+        // Before it is waited for: if that is the end, all end at the same time.
+        let started = all.started.push_mut(Started { name: name.clone(), guarded });
+        ready(started, spec, scenario.task).await.map_err(failed)?;
     }
     Ok(all)
 }
 
 /// What an engine may have been given and could write.
-fn secrets(scenario: &Scenario) -> Vec<String> {
-    let of = |spec: &TargetSpec| match spec {
-        TargetSpec::GgCore(gg_core) => vec![gg_core.token.expose().to_owned()],
-        TargetSpec::OpenAi(openai) => vec![openai.token.expose().to_owned()],
-        TargetSpec::Json(json) => json.headers.values().map(|value| value.expose().to_owned()).collect(),
-        TargetSpec::Ollama(_) => Vec::new(),
+pub(super) fn secrets<'a>(targets: impl IntoIterator<Item = &'a TargetSpec>) -> Vec<String> {
+    let of = |spec: &'a TargetSpec| {
+        let token = match spec {
+            TargetSpec::GgCore(gg_core) => Some(&gg_core.token),
+            TargetSpec::OpenAi(openai) => Some(&openai.token),
+            TargetSpec::Json(_) | TargetSpec::Ollama(_) => None,
+        };
+        token.into_iter().chain(spec.headers().into_iter().flat_map(|headers| headers.values()))
     };
-    scenario.targets.values().flat_map(of).collect()
+    let all = targets.into_iter().flat_map(of).map(|secret| secret.expose());
+    all.filter(|value| sought(value)).map(str::to_owned).collect()
 }
 
 /// Waits until it answers, or ends.

@@ -135,6 +135,7 @@ fn planned(run: &SuiteRun, options: &Options) -> Suite {
         hash: hash(loaded),
         state: State::Planned,
         why: None,
+        code: None,
         expected_s: sweep_length(loaded).map(|load: Duration| load.as_secs_f64() + BESIDE_S),
         took_s: None,
         headlines: Vec::new(),
@@ -237,6 +238,7 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
             let text = failure.to_string();
             let first = text.lines().next().unwrap_or_default();
             told.why = Some(first.trim_start_matches("error: ").to_owned());
+            told.code = Some(failure.code());
             tell(&text);
             Ok(true)
         }

@@ -1,7 +1,7 @@
 //! A scenario at several points: each run as `loadcmp run SCENARIO --set path=value` makes it, in a folder of its own, in an
 //! order drawn from the seed; and what the runs say together.
 
-use super::{Failure, Options, check, free, interrupted, now, results_directory, retell_one, tell};
+use super::{Failure, Options, free, interrupted, now, results_directory, retell_one, tell, usable};
 use crate::record::Stopwatch;
 use crate::record::columns::{Names, read_rows};
 use crate::report::sweep::{
@@ -89,7 +89,7 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
     let points = loaded.points.clone();
     // The engines are looked for once before all, so that one that isn't there is told before a directory is made.
     let base = Loaded { points: Vec::new(), ..loaded.clone() };
-    let prepared = check(base, options).await?;
+    let prepared = usable(base, options).await?;
     let dir = results_directory(&prepared, options)?;
     drop(prepared);
     let scenario = &loaded.scenario;
@@ -153,6 +153,7 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
                 failed_last += 1;
                 let why = failure.to_string();
                 manifest.runs[at].failed = Some(why.trim_start_matches("error: ").to_owned());
+                manifest.runs[at].code = Some(failure.code());
                 keep(&manifest, &dir)?;
                 if !options.quiet {
                     tell(&why);
@@ -230,6 +231,7 @@ fn planned(points: &[Point], repeats: u32, seed: u64) -> Vec<PlannedRun> {
                 repeat,
                 values: values.iter().map(|(_, value)| value.clone()).collect(),
                 failed: None,
+                code: None,
             });
         }
     }

@@ -55,7 +55,7 @@ pub use prompts::{
 };
 pub use schedule::MOST_ARRIVALS;
 pub use schema::schema;
-pub use secret::{Secret, release, scrub, scrubbed, scrubbed_values};
+pub use secret::{Secret, release, scrub, scrubbed, scrubbed_values, sought};
 pub use sense::data_path;
 pub use share::Share;
 pub use slo::{Figure, Limit, Measure, Slo, SloError};

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 
 /// Characters of the shortest value that is looked for in other texts: a shorter one stands in too many words by chance.
@@ -22,13 +23,22 @@ pub(super) fn remember(value: &str, shown: &str) {
     // A text of several lines is met line by line, too.
     let forms = [value, value.trim(), inside].into_iter().chain(value.lines().map(str::trim));
     for form in forms {
-        let number = form.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-        let long = form.chars().count() >= if number { SHORTEST_NUMBER } else { SHORTEST };
-        if long && !known.iter().any(|(have, _)| have == form) {
+        if sought(form) && !known.iter().any(|(have, _)| have == form) {
             known.push((form.to_owned(), shown.to_owned()));
         }
     }
     known.sort_by_key(|(form, _)| std::cmp::Reverse(form.len()));
+}
+
+/// Whether a value is looked for in other texts. Where an engine answers is shown, and short texts stand in too many words by
+/// chance.
+pub fn sought(value: &str) -> bool {
+    if value.parse::<IpAddr>().is_ok() || value.eq_ignore_ascii_case("localhost") {
+        return false;
+    }
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let number = value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if number { digits >= SHORTEST_NUMBER } else { value.chars().count() >= SHORTEST }
 }
 
 /// Shows a value again: an engine tells it of itself.
@@ -139,10 +149,12 @@ mod tests {
         remember("sk-unit-4711\"x", "${UNIT}");
         remember("unit-model:7b", "${UNIT_MODEL}");
         remember("unit-line-one\nunit-line-two\n", "${file:unit.pem}");
-        for short in ["auto", "42", "8080", "10.0.0.1"] {
-            remember(short, "${SHORT}");
+        let shown =
+            "auto, port 8080 of 10.0.0.1, 127.0.0.1, 192.168.100.200, ::ffff:10.0.0.1, localhost, 42, 1.234.567.8";
+        for value in shown.split([' ', ',']) {
+            remember(value, "${SHORT}");
         }
-        assert_eq!(scrub("auto, port 8080 of 10.0.0.1, 42"), "auto, port 8080 of 10.0.0.1, 42");
+        assert_eq!(scrub(shown), shown);
         assert_eq!(scrub("no key sk-unit-4711\"x here"), "no key ${UNIT} here");
         assert_eq!(scrub(r#"{"error":"sk-unit-4711\"x"}"#), r#"{"error":"${UNIT}"}"#);
         assert_eq!(scrub("unit-line-two"), "${file:unit.pem}");

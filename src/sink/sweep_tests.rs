@@ -42,6 +42,7 @@ fn made() -> Sweep {
             repeat: 1,
             values: vec![json!(users)],
             failed: None,
+            code: None,
         };
         let (report, gathered) = run(report.clone(), users);
         builder.push(planned.clone(), &report, gathered);
@@ -53,6 +54,7 @@ fn made() -> Sweep {
         repeat: 1,
         values: vec![json!(32)],
         failed: Some("nobody <b>answers</b>".into()),
+        code: None,
     });
     builder.finish(SweepManifest {
         schema_version: SWEEP_VERSION,

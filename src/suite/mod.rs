@@ -70,6 +70,9 @@ pub struct ScenarioRun {
     /// Why it failed or was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
+    /// The exit code of the failure, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u8>,
     /// Seconds of load that were expected; `None` if only the engines know.
     pub expected_s: Option<f64>,
     /// Seconds that it took.
@@ -243,7 +246,7 @@ impl Suite {
         match () {
             () if self.status != Status::Complete => 4,
             () if check(Outcome::Fail) => 1,
-            () if self.scenarios.iter().any(|scenario| !scenario.invalid.is_empty()) => 4,
+            () if self.scenarios.iter().any(|scenario| !scenario.invalid.is_empty() || scenario.code == Some(4)) => 4,
             () if self.scenarios.iter().any(|scenario| scenario.state == State::Failed) => 3,
             () if check(Outcome::Inconclusive) || check(Outcome::NotMeasured) => 5,
             () => 0,

@@ -25,6 +25,7 @@ fn run(state: State) -> ScenarioRun {
         hash: String::new(),
         state,
         why: None,
+        code: None,
         expected_s: Some(5.0),
         took_s: None,
         headlines: Vec::new(),
@@ -109,6 +110,9 @@ fn one_exit_code_tells_the_worst() {
     assert_eq!(suite.code(), 0);
     suite.scenarios.push(run(State::Failed));
     assert_eq!(suite.code(), 3);
+    suite.scenarios[0].code = Some(4);
+    assert_eq!(suite.code(), 4, "as it would have ended alone");
+    suite.scenarios[0].code = None;
     suite.scenarios[0].invalid.push("unequal".to_owned());
     assert_eq!(suite.code(), 4);
     suite.scenarios[0].gates = Some(Outcome::Fail);

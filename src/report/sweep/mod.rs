@@ -68,6 +68,9 @@ pub struct PlannedRun {
     /// Why there is no result of it, if it was begun and failed.
     #[serde(default)]
     pub failed: Option<String>,
+    /// The exit code of the failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u8>,
 }
 
 /// A sweep, told.

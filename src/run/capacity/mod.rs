@@ -57,6 +57,8 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     let mut prepared = found(loaded, options).await?;
     // The limits of the search are what probes are judged by.
     prepared.plan.gates = GatesPlan::default();
+    // A search is about load, and an engine that a probe starts anew ends with the probe.
+    prepared.plan.cold_start = None;
     if let Some(limit) = slo.needs_stream().filter(|_| !prepared.plan.workload.stream) {
         return Err(Failure::Usage(format!(
             "error: `{}` needs streamed answers, and this scenario asks for whole ones\n  write `workload: {{ stream: true }}`, or \
