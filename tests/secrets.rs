@@ -187,6 +187,46 @@ fn a_value_that_is_sent_on_every_wire_stands_in_nothing_that_a_run_leaves_or_pri
     nothing_in(at);
 }
 
+/// A server that lists no models, and repeats what it is asked to render: once so that a cut goes through the value.
+fn repeater() -> Raw {
+    let told = |head: &str| {
+        head.starts_with("GET /props").then(|| response("200 OK", "", r#"{"total_slots":1,"build_info":"b1"}"#))
+    };
+    Raw::start_telling(told, |body| {
+        let told = if body.contains("add_generation_prompt") {
+            let (before, after) = ("x".repeat(1990), "y".repeat(3000));
+            serde_json::json!({ "prompt": format!("{before}{}{after}{body}", value("DEEP")) })
+        } else {
+            let message = serde_json::json!({ "role": "assistant", "content": "two words" });
+            serde_json::json!({ "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }],
+                                "usage": { "prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5 } })
+        };
+        Do::Reply(response("200 OK", "", &told.to_string()))
+    })
+}
+
+#[test]
+fn a_model_on_trust_and_a_template_that_repeats_what_was_sent_show_no_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path();
+    let (repeater, engine) = (repeater(), StandIn::start(&["--first-token-ms", "2", "--decode-rate", "0"]));
+    let yaml = format!(
+        "name: told\ntask: generate\ntargets:\n  a: {{ openai: {{ url: \"{}\", model: \"${{MODEL}}\", extra: {{ chat_template_kwargs: \
+         {{ word: \"${{DEEP}}\" }} }} }} }}\n  b: {{ openai: {{ url: \"{}\" }} }}\nworkload: {{ prompts: {{ inline: [ {{ text: one \
+         }} ] }}, sampling: {{ max_tokens: 2 }}, stream: false }}\nload: {{ closed: {{ users: 1, requests: 8 }} }}\n",
+        repeater.url, engine.url
+    );
+    write(at, "t.yaml", &yaml);
+    let (code, told, err) = clean(at, &["check", "t.yaml"]);
+    assert_eq!(code, 0, "{told}{err}");
+    let (code, told, err) = clean(at, &["run", "t.yaml", "--out", "out"]);
+    assert!([0, 4].contains(&code), "{code}: {told}{err}");
+    nothing_in(at);
+    let manifest = std::fs::read_to_string(at.join("out/manifest.json")).unwrap();
+    assert!(manifest.contains("`${MODEL}` is asked for on trust"), "{manifest}");
+    assert!(manifest.contains(&format!("{}${{DEEP}}", "x".repeat(1990))), "{manifest}");
+}
+
 #[test]
 fn labels_schedules_sweeps_suites_and_searches_show_no_value_either() {
     let dir = tempfile::tempdir().unwrap();

@@ -178,6 +178,22 @@ mod tests {
     }
 
     #[test]
+    fn a_baseline_that_turns_out_to_be_of_another_setup_is_not_compared_unless_asked_for() {
+        let kept = kept(report(Task::Classify, false), None);
+        let reason = |across: bool| {
+            let mut run = report(Task::Classify, false);
+            run.plan.targets[0].facts.version = Some("9".to_owned());
+            let gate = crate::scenario::gate::Gate::parse("native.latency.p50 <= 2 * baseline");
+            run.plan.gates.all = vec![gate.unwrap()];
+            let against = kept.against("x", &run);
+            run.hold(Some((against, &kept.report)), across);
+            run.judgement.unwrap().gates[0].reason.clone().unwrap_or_default()
+        };
+        assert!(reason(false).contains("of another setup"), "{}", reason(false));
+        assert!(!reason(true).contains("of another setup"), "{}", reason(true));
+    }
+
+    #[test]
     fn what_a_run_is_made_with_is_its_fingerprint() {
         let kept = kept(report(Task::Classify, false), None);
         let mut other = report(Task::Classify, false);

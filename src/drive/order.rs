@@ -8,6 +8,7 @@ use super::stretch::{Cutter, Stretch};
 use super::warm::warm;
 use crate::record::Nanos;
 use crate::scenario::Order;
+use crate::scenario::plan::{LoadPlan, Plan};
 use crate::target::Target;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -25,6 +26,27 @@ pub enum Driver {
     Goose,
     /// A small one of our own.
     Native,
+}
+
+impl Driver {
+    /// What schedules the users of a plan for which this is asked: blocks in turns are our own scheduler's, since each would be
+    /// an attack of goose's, half a second of start and end. `None` in an open loop, which has no users.
+    pub fn of(self, plan: &Plan) -> Option<Driver> {
+        match (&plan.load, plan.order) {
+            (LoadPlan::Open(_), _) => None,
+            (LoadPlan::Closed(_), Order::Alternate) => Some(Driver::Native),
+            (LoadPlan::Closed(_), _) => Some(self),
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "goose")]
+            Driver::Goose => "goose",
+            Driver::Native => "native",
+        }
+    }
 }
 
 impl Default for Driver {
@@ -49,8 +71,7 @@ pub async fn drive(
 ) -> anyhow::Result<Option<u32>> {
     let side = |(number, target): (usize, &Arc<Target>)| Side::new(&setup.workload, target.clone(), number);
     let sides: Vec<Arc<Side>> = targets.iter().enumerate().map(side).collect();
-    // Each block would be an attack of goose's own: half a second of start and end.
-    let driver = if setup.plan.order == Order::Alternate { Driver::Native } else { driver };
+    let driver = driver.of(&setup.plan).unwrap_or(driver);
     let group = Group { run: setup.clone(), driver, opened: Arc::new(opened) };
     let whole = Stretch::whole(&setup.plan, setup.arrivals.as_ref());
     match setup.plan.order {

@@ -29,7 +29,10 @@ impl Adapt {
         if !evidence.plan.gates.adaptive {
             return off("");
         }
-        let Some(past) = evidence.past else { return off("there is no baseline to scale by") };
+        let past = match evidence.past {
+            Ok(past) => past,
+            Err(why) => return off(why),
+        };
         let (Some(then), Some(now)) = (past.probe, evidence.probe) else {
             return off("the baseline's machine was not probed (its scenario has no `adaptive`)");
         };

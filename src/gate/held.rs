@@ -171,7 +171,7 @@ fn weigh(
             })
         }
         From::Baseline(of) => {
-            let past = evidence.past.ok_or("there is no baseline to hold it to")?;
+            let past = evidence.past?;
             let name = of.target.as_deref().unwrap_or(&target.name);
             let other = past.targets.iter().position(|target| target.name == name);
             let lone = (past.targets.len() == 1 && evidence.targets.len() == 1).then_some(0);

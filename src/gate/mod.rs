@@ -192,9 +192,12 @@ pub struct Evidence<'a> {
     pub comparisons: &'a [Comparison],
     /// How fast the machine is.
     pub probe: Option<&'a Probe>,
-    /// The baseline.
-    pub past: Option<Past<'a>>,
+    /// The baseline; an error says why there is none to compare with.
+    pub past: Result<Past<'a>, &'static str>,
 }
+
+/// Why there is no baseline where none was named.
+pub const NO_BASELINE: &str = "there is no baseline";
 
 impl Evidence<'_> {
     fn settings(&self) -> Settings {

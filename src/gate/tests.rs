@@ -26,7 +26,7 @@ impl Run {
             histograms: &self.folded.histograms,
             comparisons: &self.folded.comparisons,
             probe: None,
-            past: None,
+            past: Err(NO_BASELINE),
         }
     }
 
@@ -166,7 +166,7 @@ fn a_run_is_held_to_its_past() {
     let mut run = Run::new(&["native.latency.p50 <= 1.05 * baseline", "ollama.latency.p50 <= 0.5 * baseline"]);
     let held = |run: &Run| {
         let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, probe: None };
-        judge(&Evidence { past: Some(past), ..run.evidence() })
+        judge(&Evidence { past: Ok(past), ..run.evidence() })
     };
     let judgement = held(&run);
     let told: Vec<Outcome> = judgement.gates.iter().map(|judged| judged.outcome).collect();
@@ -190,7 +190,7 @@ fn bounds_follow_the_machine_and_ratios_do_not() {
     let (then, now) = (Probe { rounds_per_s: 4e8, bytes_per_s: 8e9 }, Probe { rounds_per_s: 2e8, bytes_per_s: 4e9 });
     let held = |probe: Option<&Probe>| {
         let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, probe };
-        judge(&Evidence { past: Some(past), probe: Some(&now), ..run.evidence() })
+        judge(&Evidence { past: Ok(past), probe: Some(&now), ..run.evidence() })
     };
     let scaled = held(Some(&then));
     assert_eq!((scaled.gates[0].bound, scaled.gates[0].unscaled), (Some(20_000.0), Some(10_000.0)));

@@ -2,7 +2,8 @@
 //! and its server's environment.
 //!
 //! An environment holds secrets. Only names of a fixed list are looked at, and GG-CORE's by their beginning where nothing in
-//! them sounds of one; nothing else of it is kept, and no value that isn't a number or a word.
+//! them sounds of one and the value is a number, a switch, a length of time or a size; nothing else of it is kept, and no value
+//! that isn't a number or a word.
 
 use super::argv::{FLAGS, ModelServer, Program, is_plain};
 use super::models::{Model, Serves};
@@ -59,21 +60,37 @@ const OLLAMA: [&str; 20] = [
 ];
 
 /// Parts of names of variables that may hold a secret.
-const SECRET: [&str; 8] = ["TOKEN", "KEY", "SECRET", "PASS", "AUTH", "CRED", "CERT", "SALT"];
+const SECRET: [&str; 15] = [
+    "TOKEN", "KEY", "SECRET", "PASS", "AUTH", "CRED", "CERT", "SALT", "BEARER", "PIN", "PSK", "HMAC", "LICENSE",
+    "SIGN", "SESSION",
+];
 
 impl Environment {
     fn keeps(self, name: &str, value: &str) -> bool {
         // A number of tokens is no token.
-        let counts = name.ends_with("_TOKENS") && value.parse::<u32>().is_ok();
+        let upper = name.to_ascii_uppercase();
+        let counts = upper.ends_with("_TOKENS") && value.parse::<u32>().is_ok();
         let sounds = |name: &str| SECRET.iter().any(|part| name.contains(part));
         match self {
             Environment::Ollama => OLLAMA.contains(&name),
             Environment::GgCore => {
-                name.starts_with("GG_CORE_") && !sounds(if counts { name.trim_end_matches("_TOKENS") } else { name })
+                let sounding = if counts { upper.trim_end_matches("_TOKENS") } else { upper.as_str() };
+                upper.starts_with("GG_CORE_") && !sounds(sounding) && is_measure(value)
             }
             Environment::Other => false,
         }
     }
+}
+
+/// Whether a value is a switch, a number, a length of time or a size: a word might be anything.
+fn is_measure(value: &str) -> bool {
+    const SWITCHES: [&str; 7] = ["true", "false", "on", "off", "yes", "no", "auto"];
+    const UNITS: [&str; 18] =
+        ["", "ms", "s", "m", "min", "h", "d", "b", "k", "kb", "kib", "mb", "mi", "mib", "g", "gb", "gi", "gib"];
+    let lower = value.to_ascii_lowercase();
+    let unit = lower.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '-'));
+    let number = &lower[..lower.len() - unit.len()];
+    SWITCHES.contains(&lower.as_str()) || (number.parse::<f64>().is_ok() && UNITS.contains(&unit))
 }
 
 /// Looks at the processes that listen at an endpoint, or that the scenario names, and what they started. `files` are paths
@@ -224,8 +241,23 @@ mod tests {
 
     #[test]
     fn names_that_may_hold_a_secret_are_not_looked_at() {
-        for name in ["GG_CORE_AUTH_TOKEN", "GG_CORE_API_KEY", "GG_CORE_PASSWORD", "CORE_AUTH_TOKEN", "HOME"] {
+        for name in [
+            "GG_CORE_AUTH_TOKEN",
+            "GG_CORE_API_KEY",
+            "gg_core_api_key",
+            "GG_CORE_PASSWORD",
+            "GG_CORE_HMAC",
+            "GG_CORE_PIN",
+            "CORE_AUTH_TOKEN",
+            "HOME",
+        ] {
             assert!(!Environment::GgCore.keeps(name, "5"), "{name}");
+        }
+        for value in ["5", "0.5", "-1", "true", "OFF", "250ms", "8GiB"] {
+            assert!(Environment::GgCore.keeps("GG_CORE_X", value), "{value}");
+        }
+        for value in ["hush", "5hush", "1.2.3", "sk-4711", "deadbeef"] {
+            assert!(!Environment::GgCore.keeps("GG_CORE_X", value), "{value}");
         }
         assert!(Environment::GgCore.keeps("GG_CORE_MAX_QUEUE_DEPTH", "256"));
         assert!(Environment::GgCore.keeps("GG_CORE_MAX_CONTEXT_TOKENS", "4096"));

@@ -64,10 +64,14 @@ impl Against {
     }
 }
 
+/// Why a baseline isn't compared with that was like the run as long as no model was loaded.
+const OTHER_SETUP: &str = "the baseline is of another setup, as the engines told once their models were loaded (--across \
+                           compares anyway)";
+
 impl Report {
     /// Judges a gate that isn't the scenario's own; once for each target where it names none.
     pub fn judge_gate(&self, gate: &Gate, past: Option<&Report>) -> Vec<Judged> {
-        gate::judge_one(gate, &self.evidence(&self.gates_spoilt(), past))
+        gate::judge_one(gate, &self.evidence(&self.gates_spoilt(), past.ok_or(gate::NO_BASELINE)))
     }
 
     /// What doesn't follow from the run, and why.
@@ -85,7 +89,7 @@ impl Report {
         }
     }
 
-    fn evidence<'a>(&'a self, spoilt: &'a Spoilt, past: Option<&'a Report>) -> gate::Evidence<'a> {
+    fn evidence<'a>(&'a self, spoilt: &'a Spoilt, past: Result<&'a Report, &'static str>) -> gate::Evidence<'a> {
         gate::Evidence {
             plan: &self.plan,
             spoilt,
@@ -101,10 +105,15 @@ impl Report {
         }
     }
 
-    /// Takes the baseline, if there is one, and judges the gates.
-    pub fn hold(&mut self, kept: Option<(Against, &Report)>) {
+    /// Takes the baseline, if there is one, and judges the gates: those that need it only where it may be compared with, which
+    /// of another setup it may if `across` was asked for.
+    pub fn hold(&mut self, kept: Option<(Against, &Report)>, across: bool) {
         if !self.plan.gates.is_empty() {
-            let past = kept.as_ref().map(|(_, kept)| *kept);
+            let past = match &kept {
+                None => Err(gate::NO_BASELINE),
+                Some((against, _)) if !across && !against.across.is_empty() => Err(OTHER_SETUP),
+                Some((_, kept)) => Ok(*kept),
+            };
             self.judgement = Some(gate::judge(&self.evidence(&self.gates_spoilt(), past)));
         }
         self.files = super::files(&self.plan, kept.is_some()).into_iter().map(|(name, _)| name.to_owned()).collect();

@@ -48,7 +48,8 @@ impl<'a> Restarted<'a> {
         let start =
             Start { words: words.to_vec(), log, leave: !own, secrets: self.secrets.clone(), ..Start::default() };
         // Kept before it is waited for: nothing is waited for here when the run is interrupted.
-        let guarded = self.all.push_mut(Guarded::start(start, |_| {})?);
+        self.all.push(Guarded::start(start, |_| {})?);
+        let Some(guarded) = self.all.last_mut() else { return Ok(()) };
         let program = words.first().map_or("", String::as_str);
         let why = match tokio::time::timeout(COMMAND, guarded.ended()).await {
             Ok(Ok(ended)) if ended.well => return Ok(()),

@@ -1,9 +1,6 @@
 //! The command that began this run, as it may be told: what it takes to do it again, without its secrets.
 
-use crate::scenario::scrub;
-
-/// Words after which `=` or `:` sets a secret.
-const SECRETS: [&str; 6] = ["token", "secret", "password", "api_key", "authorization", "headers"];
+use crate::scenario::{masked, scrub};
 
 /// The command line of this process, quoted for a shell, secrets masked.
 pub(super) fn told() -> String {
@@ -25,45 +22,6 @@ fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
-}
-
-/// The same with `***` in the place of what is set to a secret, and of a name and password before a host.
-fn masked(arg: &str) -> String {
-    // Of the same length byte by byte: ASCII alone changes.
-    let lower = arg.to_ascii_lowercase();
-    let mut hidden: Vec<(usize, usize)> = Vec::new();
-    for word in SECRETS {
-        for (at, _) in lower.match_indices(word) {
-            let rest = &arg[at + word.len()..];
-            let set = rest.trim_start_matches(['"', '\'', ' ']);
-            // Of headers each is one: `headers.x-key=…`.
-            let set = if word == "headers" { set.find(['=', ':']).map_or("", |at| &set[at..]) } else { set };
-            let Some(value) = set.strip_prefix(['=', ':']) else { continue };
-            // What names a variable is no secret, and is what it takes to do it again.
-            if value.trim_start_matches(['"', '\'', ' ']).starts_with("${") {
-                continue;
-            }
-            let from = arg.len() - value.len();
-            let to =
-                if word == "headers" { arg.len() } else { value.find([',', '}']).map_or(arg.len(), |end| from + end) };
-            hidden.push((from, to));
-        }
-    }
-    for (at, _) in arg.match_indices("://") {
-        let host = at + 3;
-        let end = arg[host..].find(['/', ',', '}']).map_or(arg.len(), |end| host + end);
-        hidden.extend(arg[host..end].rfind('@').map(|at| (host, host + at)));
-    }
-    hidden.sort_unstable();
-    let (mut shown, mut done) = (String::new(), 0);
-    for (from, to) in hidden {
-        if from >= done {
-            shown.push_str(&arg[done..from]);
-            shown.push_str("***");
-        }
-        done = done.max(to);
-    }
-    shown + &arg[done..]
 }
 
 #[cfg(test)]

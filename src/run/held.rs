@@ -16,6 +16,7 @@ const COPY: &str = "baseline.json";
 pub(super) struct Baseline {
     name: String,
     kept: Kept,
+    across: bool,
 }
 
 /// The baseline that a scenario names.
@@ -69,7 +70,7 @@ pub(super) fn baseline(named: &Named, plan: &Plan, options: &Options) -> Result<
     if !unlike.is_empty() && !options.across {
         return Err(refused(name, &unlike, "now"));
     }
-    Ok(Some(Baseline { name: shown(name), kept }))
+    Ok(Some(Baseline { name: shown(name), kept, across: options.across }))
 }
 
 /// What a baseline goes by in reports: its name without folders and ending.
@@ -101,9 +102,10 @@ impl Baseline {
         struct Named<'a> {
             name: &'a str,
             kept: &'a Kept,
+            across: bool,
         }
         crate::report::replace(&dir.join(COPY), |out| {
-            crate::report::pretty(out, &Named { name: &self.name, kept: &self.kept })
+            crate::report::pretty(out, &Named { name: &self.name, kept: &self.kept, across: self.across })
         })
     }
 }
@@ -117,6 +119,13 @@ pub(super) fn copied(dir: &Path) -> anyhow::Result<Option<Report>> {
 struct Copied {
     name: String,
     kept: Kept,
+    /// Whether it is compared whatever differs; a copy of an earlier loadcmp, which doesn't say so, was.
+    #[serde(default = "yes")]
+    across: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn read_copy(dir: &Path) -> anyhow::Result<Option<Copied>> {
@@ -131,7 +140,7 @@ fn read_copy(dir: &Path) -> anyhow::Result<Option<Copied>> {
 pub(super) fn hold(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
     let copy = read_copy(dir)?;
     let against = copy.as_ref().map(|copy| (copy.kept.against(&copy.name, report), &copy.kept.report));
-    report.hold(against);
+    report.hold(against, copy.as_ref().is_some_and(|copy| copy.across));
     Ok(())
 }
 
@@ -171,7 +180,7 @@ pub fn check_against(folder: &Path, name: &str, dir: &Path, across: bool) -> Res
         return Err(refused(name, &unlike, "in the run"));
     }
     let against = kept.against(&shown(name), &report);
-    report.hold(Some((against, &kept.report)));
+    report.hold(Some((against, &kept.report)), across);
     Ok(report)
 }
 

@@ -2,8 +2,8 @@
 
 use super::lock;
 use crate::report::Manifest;
-use crate::scenario::plan::Plan;
-use crate::target::discover::settings;
+use crate::scenario::plan::{Plan, TargetPlan};
+use crate::target::discover::{settings, settings_at_first};
 use std::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -12,7 +12,10 @@ use tokio::task::JoinSet;
 pub(super) async fn learn(plan: &Plan, manifest: &Mutex<Manifest>) {
     let mut asked = JoinSet::new();
     for (at, target) in plan.targets.iter().cloned().enumerate() {
-        asked.spawn(async move { (at, settings(&target).await) });
+        let shared = is_shared(plan, &target);
+        asked.spawn(async move {
+            (at, if shared { settings_at_first(&target).await } else { settings(&target).await })
+        });
     }
     while let Some(told) = asked.join_next().await {
         let Ok((at, facts)) = told else { continue };
@@ -22,4 +25,9 @@ pub(super) async fn learn(plan: &Plan, manifest: &Mutex<Manifest>) {
             target.facts.scrub();
         }
     }
+}
+
+/// Whether another target asks the same server for the same model: how it is loaded now may be how that one asks for it.
+fn is_shared(plan: &Plan, target: &TargetPlan) -> bool {
+    target.same_as.is_some() || plan.targets.iter().any(|other| other.same_as.as_ref() == Some(&target.name))
 }

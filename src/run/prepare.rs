@@ -17,7 +17,7 @@ use crate::scenario::{
     variant_name,
 };
 use crate::target::Target;
-use crate::target::discover::{Found, Missing, discover, is_auto, settings};
+use crate::target::discover::{Found, Missing, discover, is_auto, settings_at_first};
 use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts};
 use std::hash::Hasher;
 use std::sync::Arc;
@@ -118,7 +118,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         match find(name, spec, &scenario, &items, options, &mut engines.stand_ins).await {
             Ok(found) => {
                 let mut target = planned(name, spec, found);
-                target.facts.learn(settings(&target).await);
+                target.facts.learn(settings_at_first(&target).await);
                 targets.push(target);
             }
             Err(why) => missing.push(format!("error: target `{name}`: {why}")),
@@ -151,6 +151,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     }
     let mut plan = plan(&scenario, targets, format, count, workload.hash(), load);
     plan.workload.nonce_salt = format!("{salt:016x}");
+    plan.driver = options.driver.of(&plan).map(|driver| driver.name().to_owned());
     tell_inequalities(&mut plan);
     Ok(Prepared {
         notes: notes(&plan.told()),
@@ -260,6 +261,7 @@ fn plan(
         reference: reference.unwrap_or(targets.len().saturating_sub(1)),
         variants: named.filter(|name| position(name).is_some()).collect(),
         targets,
+        driver: None,
         workload: WorkloadPlan {
             source: source(&workload.prompts),
             items,

@@ -3,8 +3,8 @@
 
 use super::Failure;
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
+use crate::scenario::same_model;
 use crate::scenario::{Order, TargetSpec};
-use crate::target::discover::same_model;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;

@@ -85,8 +85,10 @@ pub(super) async fn start(scenario: &Scenario, quiet: bool) -> Result<Engines, F
         let run = Start { words: words.clone(), secrets: secrets(scenario.targets.values()), ..Start::default() };
         let guarded = Guarded::start(run, |_| {}).map_err(failed)?;
         // Before it is waited for: if that is the end, all end at the same time.
-        let started = all.started.push_mut(Started { name: name.clone(), guarded });
-        ready(started, spec, scenario.task).await.map_err(failed)?;
+        all.started.push(Started { name: name.clone(), guarded });
+        if let Some(started) = all.started.last_mut() {
+            ready(started, spec, scenario.task).await.map_err(failed)?;
+        }
     }
     Ok(all)
 }

@@ -1,8 +1,9 @@
 //! `--target NAME=SPEC`: the targets that the command line gives. They are the run's; the scenario's others stay only where
 //! each one that is given replaces one of them. What names a target that is left out goes with it, and that is told.
 
+use super::masked::masked;
 use super::mistake::{Mistake, Place, nearest, quoted};
-use super::overlay::{insert, shown, value};
+use super::overlay::{insert, value};
 use super::tree::{Entry, Node, Value};
 use super::{gate::Gate, variant_name};
 use indexmap::IndexMap;
@@ -156,7 +157,7 @@ fn listed(names: &[String]) -> String {
 
 /// `NAME=SPEC`, with SPEC as `wire`, `wire:address` or `wire:address,field=value,...`.
 fn target(argument: &str) -> Result<(String, Entry), Mistake> {
-    let place = Place::Argument(format!("--target {}", shown(argument)));
+    let place = Place::Argument(format!("--target {}", masked(argument)));
     let Some((name, spec)) = argument.split_once('=').filter(|(name, _)| !name.contains([':', ','])) else {
         return Err(Mistake::new("--target needs a name, `=` and what it is", place).help(EXAMPLE));
     };

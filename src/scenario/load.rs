@@ -6,7 +6,8 @@ use super::mistake::{Mistake, Place, nearest};
 use super::overlay::{self, Overrides};
 use super::sweep::{self, Point, Tree};
 use super::tree::{self, Entry, Node, Value};
-use super::{Scenario, ScenarioError, check, secret, sense, variants};
+use super::{Scenario, ScenarioError, TargetSpec, check, scrub, secret, sense, variants};
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -125,14 +126,15 @@ fn decode(
     if !mistakes.is_empty() {
         return None;
     }
-    let mut scenario = typed(root.clone(), base, mistakes)?;
+    let mut scenario = typed(root.clone(), mistakes)?;
+    resolve(&mut scenario, root, base);
     sense::check(&scenario, root, base, overrides.goose, mistakes);
-    scenario.shown = Some(Box::new(typed(shown(root), base, mistakes)?));
+    scenario.shown = Some(Box::new(typed(shown(root), mistakes)?));
     Some((scenario, followed))
 }
 
 /// A tree that was found right as a scenario.
-fn typed(root: Node, base: &Path, mistakes: &mut Vec<Mistake>) -> Option<Scenario> {
+fn typed(root: Node, mistakes: &mut Vec<Mistake>) -> Option<Scenario> {
     let mut scenario: Scenario = match serde_json::from_value(root.into_json()) {
         Ok(scenario) => scenario,
         // The walk lets through only what the types take; were it not so, this says it without a line.
@@ -145,11 +147,19 @@ fn typed(root: Node, base: &Path, mistakes: &mut Vec<Mistake>) -> Option<Scenari
     if let Some(cold) = &mut scenario.cold_start {
         cold.resolve();
     }
-    scenario.targets.values_mut().for_each(|target| {
-        target.trim();
-        target.resolve(base);
-    });
+    scenario.targets.values_mut().for_each(TargetSpec::trim);
     Some(scenario)
+}
+
+/// Makes the paths among the targets' settings as seen from here: those of the file start from its directory, those of the
+/// command line from here already. What is told has them as they were written: they are one setup wherever it is run from.
+fn resolve(scenario: &mut Scenario, root: &Node, base: &Path) {
+    for (name, target) in &mut scenario.targets {
+        let ca = root.at(&["targets", name, target.wire(), "tls", "ca"]);
+        if !ca.is_some_and(|ca| ca.place.is_command_line()) {
+            target.resolve(base);
+        }
+    }
 }
 
 /// Fields in a grammar of their own, which a report has to be able to read again; they hold names of targets and figures.
@@ -166,18 +176,31 @@ fn shown(root: &Node) -> Node {
     }
     if let Some(Entry { node: Node { value: Value::Map(targets), .. }, .. }) = fields.get_mut("targets") {
         for target in targets.values_mut() {
-            // What an Ollama works with: numbers and switches, and a length of time.
             let Value::Map(wires) = &mut target.node.value else { continue };
-            let Some(Entry { node: ollama, .. }) = wires.get_mut("ollama") else { continue };
-            if let Some(entry) = ollama.entry_mut("keep_alive") {
-                entry.node.filled = None;
-            }
-            let Some(options) = ollama.entry_mut("options") else { continue };
-            options.node.visit(&mut |node| {
-                if matches!(node.value, Value::Number(_) | Value::Bool(_)) {
-                    node.filled = None;
+            for (wire, Entry { node: wire_node, .. }) in wires {
+                // What an engine works with: numbers and switches, and an Ollama a length of time.
+                let (open, length) = match wire.as_str() {
+                    "ollama" => ("options", Some("keep_alive")),
+                    "openai" => ("extra", None),
+                    "json" => ("body", None),
+                    _ => continue,
+                };
+                if let Some(entry) = length.and_then(|length| wire_node.entry_mut(length)) {
+                    entry.node.filled = None;
                 }
-            });
+                let Some(open) = wire_node.entry_mut(open) else { continue };
+                open.node.visit(&mut |node| {
+                    let plain = match &node.value {
+                        Value::Bool(_) => true,
+                        // One that is looked for in other texts is no setting.
+                        Value::Number(number) => matches!(scrub(&number.to_string()), Cow::Borrowed(_)),
+                        _ => false,
+                    };
+                    if plain {
+                        node.filled = None;
+                    }
+                });
+            }
         }
     }
     root.shown()
@@ -288,4 +311,28 @@ fn scenarios_in(directory: &Path) -> Vec<String> {
     names.sort();
     names.truncate(12);
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn numbers_and_switches_of_the_environment_are_told_and_texts_are_not() {
+        let text = "name: t\ntask: generate\ntargets:\n  a:\n    openai:\n      url: http://h:1\n      extra:\n        n: ${N}\n        \
+                    b: ${B}\n        t: ${T}\n        long: ${LONG}\nworkload: { prompts: { inline: [ { text: x } ] } }\nload: { closed: { users: 1, \
+                    requests: 1 } }\n";
+        let lookup = |name: &str| match name {
+            "N" => Ok("7".to_owned()),
+            "B" => Ok("true".to_owned()),
+            "T" => Ok("hush".to_owned()),
+            "LONG" => Ok("4711081512345".to_owned()),
+            _ => Err(std::env::VarError::NotPresent),
+        };
+        let path = Path::new("t.yaml");
+        let loaded = load_with(path, Path::new("."), text.to_owned(), &Overrides::default(), &lookup).unwrap();
+        let told = serde_json::to_value(&loaded.scenario.shown.unwrap().targets["a"]).unwrap();
+        assert_eq!(told["openai"]["extra"], json!({ "n": 7, "b": true, "t": "${T}", "long": "${LONG}" }));
+    }
 }

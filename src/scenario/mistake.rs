@@ -30,6 +30,13 @@ pub enum Place {
     Argument(String),
 }
 
+impl Place {
+    /// Whether it is an argument, and no value that a suite lays over its scenarios.
+    pub(super) fn is_command_line(&self) -> bool {
+        matches!(self, Place::Argument(argument) if argument.starts_with("--"))
+    }
+}
+
 /// One mistake.
 #[derive(Clone, Debug)]
 pub struct Mistake {

@@ -17,7 +17,9 @@ pub mod gate;
 mod given;
 mod length;
 mod load;
+mod masked;
 mod mistake;
+mod model;
 mod overlay;
 pub mod plan;
 mod prompts;
@@ -47,8 +49,10 @@ pub use driving::{
 pub use example::example;
 pub use given::Followed;
 pub use load::{Loaded, load, load_str, load_with, located};
+pub use masked::masked;
 pub use mistake::nearest;
 pub use mistake::{Mistake, Place, ScenarioError};
+pub use model::same_model;
 pub use overlay::Overrides;
 pub use prompts::{
     CsvPrompts, InlinePrompt, JsonlPrompts, Lengths, PromptsSpec, SyntheticPrompts, TextPrompts, TextSplit, TurnSpec,

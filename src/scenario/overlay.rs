@@ -4,7 +4,8 @@
 //! value wherever it was written.
 
 use super::given::{self, Given};
-use super::mistake::{Mistake, Place, is_secret_name, mask, quoted};
+use super::masked::masked;
+use super::mistake::{Mistake, Place, quoted};
 use super::tree::{self, Entry, Node, Value};
 use super::{Laid, sweep};
 use indexmap::IndexMap;
@@ -71,7 +72,7 @@ fn lay_one(root: &mut Node, laid: &Laid) -> Result<(), Mistake> {
 
 /// `--set path=value`.
 fn set(root: &mut Node, argument: &str, given: &Given) -> Result<(), Mistake> {
-    let place = Place::Argument(format!("--set {}", shown(argument)));
+    let place = Place::Argument(format!("--set {}", masked(argument)));
     let Some((path, value)) = argument.split_once('=') else {
         return Err(
             Mistake::new("--set needs a path, `=` and a value", place).help("for example: --set load.closed.users=8")
@@ -175,22 +176,4 @@ pub(super) fn value(text: &str, place: &Place) -> Result<Node, Mistake> {
         }
     });
     Ok(node)
-}
-
-/// The argument as it may be printed.
-pub(super) fn shown(argument: &str) -> String {
-    // A header's name says nothing about how secret its value is, so all of them are masked.
-    let masked = |path: &str| format!("{path}=***");
-    match argument.split_once('=') {
-        Some((path, value)) if !value.contains("${") && (is_secret_name(path) || path.contains(".headers")) => {
-            masked(path)
-        }
-        _ => match argument.split_once(",headers.") {
-            Some((before, headers)) if !headers.contains("${") => {
-                let name = headers.split('=').next().unwrap_or_default();
-                format!("{},headers.{}", mask(before), masked(name))
-            }
-            _ => mask(argument),
-        },
-    }
 }

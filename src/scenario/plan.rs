@@ -30,6 +30,10 @@ pub struct Plan {
     /// Names of the targets that are variants of one.
     #[serde(default)]
     pub variants: Vec<String>,
+    /// What schedules the users of a closed loop (`goose`, `native`); `None` in an open one, and in a report of a loadcmp that
+    /// didn't tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
     /// Position of the reference in `targets`.
     pub reference: usize,
     /// What is asked.
@@ -142,12 +146,7 @@ pub struct TargetPlan {
 impl TargetPlan {
     /// The word for the wire: `ollama`, `openai`, `gg_core` or `json`.
     pub fn wire(&self) -> &'static str {
-        match self.spec {
-            TargetSpec::Ollama(_) => "ollama",
-            TargetSpec::OpenAi(_) => "openai",
-            TargetSpec::GgCore(_) => "gg_core",
-            TargetSpec::Json(_) => "json",
-        }
+        self.spec.wire()
     }
 
     /// How large llama.cpp's cache of earlier prompts' states may grow in the engine's memory, in words; `None` where it is

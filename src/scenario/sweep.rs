@@ -1,6 +1,7 @@
 //! `sweep:` and `--sweep`: one scenario at several points. A point is the scenario with some of its values changed by their
 //! paths, as `--set` changes them; every point is checked like a scenario of its own, before any is run.
 
+use super::masked::masked;
 use super::mistake::{Mistake, Place, is_secret_name, quoted};
 use super::overlay;
 use super::tree::{Entry, Node, Value};
@@ -57,7 +58,7 @@ pub(super) struct Tree {
 
 /// `--sweep path=1,2,4`: one more path for `sweep.over`. A value that begins with `[` is a YAML list.
 pub(super) fn lay(root: &mut Node, argument: &str) -> Result<(), Mistake> {
-    let place = Place::Argument(format!("--sweep {}", overlay::shown(argument)));
+    let place = Place::Argument(format!("--sweep {}", masked(argument)));
     let example = "for example: --sweep load.closed.users=1,2,4,8";
     let Some((path, values)) = argument.split_once('=').filter(|(path, values)| !path.is_empty() && !values.is_empty())
     else {

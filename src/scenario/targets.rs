@@ -55,6 +55,16 @@ impl TargetSpec {
         }
     }
 
+    /// The word for the wire: `ollama`, `openai`, `gg_core` or `json`.
+    pub fn wire(&self) -> &'static str {
+        match self {
+            TargetSpec::Ollama(_) => "ollama",
+            TargetSpec::OpenAi(_) => "openai",
+            TargetSpec::GgCore(_) => "gg_core",
+            TargetSpec::Json(_) => "json",
+        }
+    }
+
     /// Paths in it as seen from here: until then they start from `base`.
     pub(super) fn resolve(&mut self, base: &Path) {
         match self {

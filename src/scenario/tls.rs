@@ -17,7 +17,7 @@ const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 #[schemars(title = "`tls`")]
 pub struct TlsSpec {
     /// File of PEM certificates that are trusted instead of this machine's authorities: the server's CA, or its self-signed
-    /// certificate. Starts from the scenario's directory.
+    /// certificate. Starts from the scenario's directory; on the command line, from the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
     /// Takes any certificate, unchecked: whoever answers is believed to be the server. The report says so.
@@ -58,5 +58,31 @@ impl TlsSpec {
             Ok(_) if String::from_utf8_lossy(&bytes).contains(BEGIN) => None,
             Ok(_) => Some(format!("holds no certificate in PEM (`{BEGIN}`): {at}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Overrides, load_with};
+
+    #[test]
+    fn a_path_starts_from_where_it_was_written_and_is_told_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ca.pem"), BEGIN).unwrap();
+        let text = "name: t\ntask: generate\ntargets: { a: { openai: { url: \"https://h:1\", tls: { ca: ca.pem } } } }\nworkload: { \
+                    prompts: { inline: [ { text: x } ] } }\nload: { closed: { users: 1, requests: 1 } }\n";
+        let load = |set: &[&str]| {
+            let overrides =
+                Overrides { set: set.iter().map(|set| (*set).to_owned()).collect(), ..Overrides::default() };
+            let (path, none) = (folder.path().join("t.yaml"), |_: &str| Err(std::env::VarError::NotPresent));
+            load_with(&path, folder.path(), text.to_owned(), &overrides, &none).map(|loaded| loaded.scenario)
+        };
+        let ca = |scenario: &crate::scenario::Scenario| scenario.targets["a"].tls().unwrap().ca.clone();
+        let scenario = load(&[]).unwrap();
+        assert_eq!(ca(&scenario), Some(folder.path().join("ca.pem")));
+        assert_eq!(ca(scenario.shown.as_ref().unwrap()), Some(PathBuf::from("ca.pem")));
+        let given = load(&["targets.a.openai.tls.ca=nosuch/ca.pem"]).unwrap_err().to_string();
+        assert!(given.contains("names no file: nosuch/ca.pem"), "{given}");
     }
 }

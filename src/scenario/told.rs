@@ -2,7 +2,7 @@
 //! everything that is written or shown is made from [`Plan::told`], which has the references in their stead.
 
 use super::plan::{Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan};
-use super::{ColdStartSpec, OpenSpec, Scenario, TargetSpec, scrubbed};
+use super::{ColdStartSpec, OpenSpec, Scenario, TargetSpec, same_model, scrubbed};
 use indexmap::IndexMap;
 
 /// What a plan has from the environment or from files, as it was written.
@@ -80,7 +80,15 @@ impl Plan {
 fn tell(target: &mut TargetPlan, shown: &TargetSpec) {
     let (sent, named) = (target.spec.model(), shown.model());
     if sent != named && sent == Some(&target.model) && !confirmed(target) {
-        target.model = named.unwrap_or_default().to_owned();
+        // Short names are not looked for everywhere: where this one was asked for on trust, it stands in backquotes.
+        let (sent, named) = (format!("`{}`", target.model), named.unwrap_or_default());
+        for told in &mut target.inequalities {
+            *told = told.replace(&sent, &format!("`{named}`"));
+        }
+        target.model = named.to_owned();
+    }
+    for told in &mut target.inequalities {
+        *told = scrubbed(std::mem::take(told));
     }
     if target.spec.address() != shown.address()
         && let Endpoint::Tcp { prefix, .. } = &mut target.endpoint
@@ -112,13 +120,9 @@ impl EngineFacts {
 
 /// Whether the engine knows the model by the name that it was given.
 pub fn confirmed(target: &TargetPlan) -> bool {
-    let model = target.model.to_ascii_lowercase();
-    let known = |name: &String| {
-        let name = name.to_ascii_lowercase();
-        name == model || name.strip_suffix(":latest") == Some(model.as_str())
-    };
     // GG-CORE has warmed up what it was asked for, or there would be no plan.
-    matches!(target.spec, TargetSpec::GgCore(_)) || target.facts.models.iter().any(known)
+    matches!(target.spec, TargetSpec::GgCore(_))
+        || target.facts.models.iter().any(|known| same_model(known, &target.model))
 }
 
 /// The path of an address of which a part came from the environment: what was written in the scenario, or is a usual part of

@@ -7,7 +7,7 @@ use super::route::own_headers;
 use super::tls::Tls;
 use super::transport::HeaderMap;
 use crate::record::Stopwatch;
-use crate::scenario::{Address, TargetSpec, TlsSpec};
+use crate::scenario::{Address, TargetSpec, TlsSpec, scrub};
 use reqwest::{Client, Response, Url};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -141,7 +141,8 @@ impl<F: FnMut(&[Scraped])> Reading<F> {
                 t_s,
                 target: page.target,
                 metric: figure.name.to_owned(),
-                labels: figure.labels.to_owned(),
+                // A server may repeat what it was sent, or was started with.
+                labels: scrub(figure.labels).into_owned(),
                 value: figure.value,
             })
             .collect();

@@ -22,6 +22,7 @@ pub fn spec(json: serde_json::Value) -> TargetSpec {
 /// A plan that asks one target `prompt`.
 pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, format: PromptFormat) -> Plan {
     Plan {
+        driver: None,
         name: "test".into(),
         about: None,
         task,

@@ -48,23 +48,34 @@ pub struct Raw {
 impl Raw {
     /// Starts one. `act` is told the number of the request among all, and its place on its connection, both from 0.
     pub fn start(act: impl Fn(usize, usize) -> Do + Send + Sync + 'static) -> Self {
-        Self::start_with(move |number, place, _| act(number, place))
+        Self::start_with(|_| None, move |number, place, _| act(number, place))
     }
 
     /// Starts one that looks at a request's body.
     pub fn start_by_body(act: impl Fn(&str) -> Do + Send + Sync + 'static) -> Self {
-        Self::start_with(move |_, _, body| act(body))
+        Self::start_with(|_| None, move |_, _, body| act(body))
     }
 
-    fn start_with(act: impl Fn(usize, usize, &str) -> Do + Send + Sync + 'static) -> Self {
+    /// The same, which also answers what isn't posted, by its first line (`GET /props HTTP/1.1`).
+    pub fn start_telling(
+        tell: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        act: impl Fn(&str) -> Do + Send + Sync + 'static,
+    ) -> Self {
+        Self::start_with(tell, move |_, _, body| act(body))
+    }
+
+    fn start_with(
+        tell: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        act: impl Fn(usize, usize, &str) -> Do + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let (seen, act) = (Arc::<Mutex<Seen>>::default(), Arc::new(act));
+        let (seen, act, tell) = (Arc::<Mutex<Seen>>::default(), Arc::new(act), Arc::new(tell));
         let kept = seen.clone();
         std::thread::spawn(move || {
             while let Ok((socket, _)) = listener.accept() {
-                let (seen, act) = (seen.clone(), act.clone());
-                std::thread::spawn(move || serve(socket, &seen, &*act));
+                let (seen, act, tell) = (seen.clone(), act.clone(), tell.clone());
+                std::thread::spawn(move || serve(socket, &seen, &*tell, &*act));
             }
         });
         Self { url, seen: kept }
@@ -95,13 +106,19 @@ pub fn response(status: &str, headers: &str, body: &str) -> String {
     )
 }
 
-fn serve(mut socket: TcpStream, seen: &Mutex<Seen>, act: &dyn Fn(usize, usize, &str) -> Do) {
+fn serve(
+    mut socket: TcpStream,
+    seen: &Mutex<Seen>,
+    tell: &dyn Fn(&str) -> Option<String>,
+    act: &dyn Fn(usize, usize, &str) -> Do,
+) {
     let _ = socket.set_nodelay(true);
     let (mut connection, mut place) = (None, 0);
     let mut kept = Vec::new();
     while let Some((head, body)) = request(&mut socket, &mut kept) {
         if !head.starts_with("POST") {
-            if socket.write_all(response("404 Not Found", "", "{}").as_bytes()).is_err() {
+            let told = tell(&head).unwrap_or_else(|| response("404 Not Found", "", "{}"));
+            if socket.write_all(told.as_bytes()).is_err() {
                 return;
             }
             continue;

@@ -43,6 +43,7 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     if plan.order == Order::Alternate {
         all.push(fact(Setup, "blocks", plain(&serde_json::to_value(plan.blocks).unwrap_or_default())));
     }
+    all.push(Fact { kind: Setup, what: "driver".to_owned(), value: plan.driver.clone() });
     all.push(fact(Setup, "interference", plan.interference));
     let mut names: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
     names.sort_unstable();
@@ -51,8 +52,11 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     let cold = plan.cold_start.as_ref().map(|cold| serde_json::to_value(cold).unwrap_or_default());
     all.push(fact(Setup, "cold starts", cold.map_or_else(|| "none".to_owned(), |cold| plain(&cold))));
     all.push(fact(Setup, "timeout", plan.timeout));
+    all.push(fact(Setup, "load timeout", plan.load_timeout));
     all.push(fact(Setup, "drain", plan.drain));
     all.push(fact(Length, "length", length(&plan.load)));
+    let early = plan.until_ci.map_or_else(|| "none".to_owned(), |ci| format!("the main ratio known within {ci}"));
+    all.push(fact(Length, "earlier end", early));
     all.push(fact(Judging, "slo", plan.slo.as_ref().map_or_else(|| "none".to_owned(), |slo| slo.text())));
     all.push(fact(Judging, "smallest effect", plan.smallest_effect));
     all

@@ -29,7 +29,7 @@ fn a_run_is_like_itself() {
 
 #[test]
 fn each_fact_changed_alone_is_told_and_nothing_else() {
-    let cases: [(Kind, &str, Change); 17] = [
+    let cases: [(Kind, &str, Change); 20] = [
         (Kind::Asked, "prompts and sampling", |p| p.workload.hash = "0".repeat(64)),
         (Kind::Asked, "stream", |p| p.workload.stream = !p.workload.stream),
         (Kind::Asked, "labels", |p| p.workload.labels.truncate(2)),
@@ -50,6 +50,9 @@ fn each_fact_changed_alone_is_told_and_nothing_else() {
         }),
         (Kind::Setup, "order", |p| p.order = Order::Isolated),
         (Kind::Setup, "timeout", |p| p.timeout = Span(Duration::from_secs(9))),
+        (Kind::Setup, "driver", |p| p.driver = Some("goose".to_owned())),
+        (Kind::Setup, "load timeout", |p| p.load_timeout = Span(Duration::from_secs(9))),
+        (Kind::Length, "earlier end", |p| p.until_ci = Some(crate::scenario::Share(0.05))),
         (Kind::Setup, "targets", |p| drop(p.targets.pop())),
         (Kind::Setup, "cold starts", |p| p.cold_start = serde_json::from_value(json!({ "repeats": 3 })).unwrap()),
         (Kind::Setup, "native: max_connections", |p| {
@@ -65,7 +68,8 @@ fn each_fact_changed_alone_is_told_and_nothing_else() {
         (Kind::Judging, "smallest effect", |p| p.smallest_effect = crate::scenario::Share(0.05)),
         (Kind::Judging, "slo", |p| p.slo = crate::scenario::Slo::parse("latency.p95 <= 1s").ok()),
     ];
-    let run = report(Task::Classify, false);
+    let mut run = report(Task::Classify, false);
+    run.plan.driver = Some("native".to_owned());
     for (kind, what, change) in cases {
         let mut plan = run.plan.clone();
         change(&mut plan);

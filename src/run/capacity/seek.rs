@@ -278,7 +278,7 @@ impl Seeker<'_> {
         (folder, drain): (&str, Duration),
     ) -> Result<Finished, Failure> {
         let whole = &self.prepared.plan;
-        let plan = Plan {
+        let mut plan = Plan {
             targets: whole.targets.get(target).cloned().into_iter().collect(),
             reference: 0,
             order: Order::Concurrent,
@@ -290,6 +290,7 @@ impl Seeker<'_> {
             drain: Span(drain),
             ..whole.clone()
         };
+        plan.driver = self.options.driver.of(&plan).map(|driver| driver.name().to_owned());
         // Nonces of each step's own, the same for every target.
         let step = self.settings.targets[target].probes.len() as u64;
         let base = u64::from_str_radix(&whole.workload.nonce_salt, 16).unwrap_or(whole.seed);

@@ -1,7 +1,8 @@
 //! Cold starts: has an engine let go of its model, and asks whether it is there again. Not timed here.
 
-use super::{Control, base_url, discover, list, same_model, text};
+use super::{Control, base_url, discover, list, text};
 use crate::scenario::plan::{Endpoint, TargetPlan};
+use crate::scenario::same_model;
 use crate::scenario::{TargetSpec, Task};
 use serde_json::json;
 use std::time::Duration;

@@ -12,8 +12,7 @@ mod template;
 
 pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
-pub use model::same_model;
-pub use settings::settings;
+pub use settings::{settings, settings_at_first};
 pub use template::{has_templates, template};
 
 use super::route::own_headers;

@@ -1,9 +1,9 @@
 //! An Ollama: its version, its models, which of them is loaded, and which can do the task.
 
-use super::model::{listed, same_model};
+use super::model::listed;
 use super::{Control, Found, Missing, TLS_THERE, base_url, endpoint, is_stand_in, list, text, there_are};
 use crate::scenario::plan::EngineFacts;
-use crate::scenario::{OllamaSpec, TargetSpec, Task};
+use crate::scenario::{OllamaSpec, TargetSpec, Task, same_model};
 use reqwest::Url;
 use serde_json::{Value, json};
 
@@ -77,9 +77,6 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
     };
     let same = |entry: &&Value| text(entry, "/name").is_some_and(|name| same_model(&name, &model));
     facts.loaded = Some(list(&running, "models").iter().any(|entry| same(&entry)));
-    if let Some(entry) = list(&running, "models").iter().find(same) {
-        facts.context = entry.get("context_length").and_then(Value::as_u64).filter(|tokens| *tokens > 0);
-    }
     if let Some(entry) = list(&tags, "models").iter().find(same) {
         facts.digest = text(entry, "/digest");
         facts.size_bytes = entry.get("size").and_then(Value::as_u64);
@@ -90,8 +87,7 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
         facts.quantization = text(entry, "/details/quantization_level").filter(|told| told != "unknown");
     }
     // What is asked for is what the model is loaded with, whatever it is loaded with now; `options` has the last word.
-    let asked = spec.options.get("num_ctx").and_then(Value::as_u64).or(spec.num_ctx.map(u64::from));
-    facts.context = asked.or(facts.context);
+    facts.context = spec.options.get("num_ctx").and_then(Value::as_u64).or(spec.num_ctx.map(u64::from));
     Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold })
 }
 

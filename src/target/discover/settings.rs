@@ -1,28 +1,34 @@
 //! What an engine tells of its settings once its model is loaded: Ollama says only then how it loaded it, and only then is
 //! there a child whose command line says the rest.
 
-use super::{Control, PATIENCE, list, same_model, text};
+use super::{Control, PATIENCE, list, text};
 use crate::host::{Environment, Model, Served, served};
-use crate::scenario::TargetSpec;
 use crate::scenario::plan::{EngineFacts, TargetPlan};
+use crate::scenario::{TargetSpec, same_model, scrub};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// Asks it again, and looks at its processes where they are on this machine; what it doesn't tell is blank. It takes at most
 /// five seconds, and never fails: an engine that tells nothing has told nothing.
 pub async fn settings(target: &TargetPlan) -> EngineFacts {
-    tokio::time::timeout(PATIENCE, asked(target)).await.unwrap_or_default()
+    tokio::time::timeout(PATIENCE, asked(target, false)).await.unwrap_or_default()
 }
 
-async fn asked(target: &TargetPlan) -> EngineFacts {
+/// The same before the first request. An Ollama may have loaded the model for somebody else, and loads it anew for what is asked
+/// of it: of how it is loaded now, nothing is told.
+pub async fn settings_at_first(target: &TargetPlan) -> EngineFacts {
+    tokio::time::timeout(PATIENCE, asked(target, true)).await.unwrap_or_default()
+}
+
+async fn asked(target: &TargetPlan, at_first: bool) -> EngineFacts {
     let (mut told, files, environment) = match &target.spec {
         TargetSpec::Ollama(_) => {
             let (told, files) = ollama(target).await.unwrap_or_default();
             (told, files, Environment::Ollama)
         }
         TargetSpec::OpenAi(_) => {
-            let (told, files) = openai(target).await.unwrap_or_default();
-            (told, files, Environment::Other)
+            let (told, files, is_ollama) = openai(target).await.unwrap_or_default();
+            (told, files, if is_ollama { Environment::Ollama } else { Environment::Other })
         }
         TargetSpec::GgCore(_) => (EngineFacts::default(), Vec::new(), Environment::GgCore),
         TargetSpec::Json(_) => (EngineFacts::default(), Vec::new(), Environment::Other),
@@ -34,7 +40,16 @@ async fn asked(target: &TargetPlan) -> EngineFacts {
     if let Ok(Some(found)) = tokio::task::spawn_blocking(look).await {
         add(&mut told, found);
     }
+    if at_first && environment == Environment::Ollama {
+        forget_loaded(&mut told);
+    }
     told
+}
+
+/// Leaves of what an Ollama told only what is of the model's files and of its server.
+fn forget_loaded(told: &mut EngineFacts) {
+    (told.context, told.slots) = (None, None);
+    told.settings.retain(|setting| setting.by == "/api/show" || setting.name.starts_with("OLLAMA_"));
 }
 
 /// Adds what its processes say to what it told itself.
@@ -95,18 +110,19 @@ fn shown_settings(told: &mut EngineFacts, shown: &Value) -> Vec<String> {
 }
 
 /// What an OpenAI-compatible server tells: llama-server by `/props`, an Ollama behind this wire by `/api/show`.
-async fn openai(target: &TargetPlan) -> Option<(EngineFacts, Vec<String>)> {
+/// And whether it is an Ollama.
+async fn openai(target: &TargetPlan) -> Option<(EngineFacts, Vec<String>, bool)> {
     let control = Control::of(target).await?;
     let mut told = EngineFacts::default();
     if let Some(props) = control.ask("/props", None).await {
         let files = props_settings(&mut told, &props);
-        return Some((told, files));
+        return Some((told, files, false));
     }
     // Nothing is posted to a server that isn't known to take it.
     text(&control.ask("/api/version", None).await?, "/version")?;
-    let shown = control.ask("/api/show", Some(json!({ "model": target.model }))).await?;
+    let shown = control.ask("/api/show", Some(json!({ "model": target.model }))).await.unwrap_or_default();
     let files = shown_settings(&mut told, &shown);
-    Some((told, files))
+    Some((told, files, true))
 }
 
 /// Sampling that llama-server has by itself, for what a request leaves out.
@@ -150,9 +166,10 @@ fn short_hash(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A text as long as a table holds, without what moves a terminal's cursor.
+/// A text as long as a table holds, without what moves a terminal's cursor, and without what came from the environment or a
+/// file.
 fn cut(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
+    scrub(text).chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 #[cfg(test)]
@@ -189,6 +206,23 @@ mod tests {
         let mut told = EngineFacts::default();
         add(&mut told, served(&[("context_total", "0"), ("slots", "-1"), ("OLLAMA_NUM_PARALLEL", "3")]));
         assert_eq!((told.context, told.slots), (None, Some(3)));
+    }
+
+    #[test]
+    fn how_a_model_is_loaded_for_somebody_else_is_not_told_before_the_first_request() {
+        let mut told = EngineFacts { context: Some(8192), ..EngineFacts::default() };
+        told.set("template_sha256", "abc", "/api/show");
+        told.set("size_vram", "5", "/api/ps");
+        add(&mut told, served(&[("context_total", "8192"), ("threads", "2"), ("OLLAMA_NUM_PARALLEL", "1")]));
+        forget_loaded(&mut told);
+        assert_eq!((told.context, told.slots), (None, None));
+        let names: Vec<&str> = told.settings.iter().map(|setting| setting.name.as_str()).collect();
+        assert_eq!(names, ["template_sha256", "OLLAMA_NUM_PARALLEL"]);
+        assert_eq!(told.size_of.as_deref(), Some("the file"));
+        // What is asked for stays.
+        let mut facts = EngineFacts { context: Some(2048), ..EngineFacts::default() };
+        facts.learn(told);
+        assert_eq!(facts.context, Some(2048));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{Control, text};
 use crate::scenario::plan::{Plan, TargetPlan};
-use crate::scenario::{PromptFormat, TargetSpec, Task};
+use crate::scenario::{PromptFormat, TargetSpec, Task, scrub};
 use crate::target::render::{Asked, Settings};
 use crate::target::route::settings_for;
 use crate::target::{ollama, openai};
@@ -57,7 +57,8 @@ pub async fn template(plan: &Plan, target: &TargetPlan, patience: Duration) -> O
 fn shown(rendered: &str, settings: &Settings) -> Option<String> {
     let whole = rendered.contains(PROMPT) && (settings.system.is_none() || rendered.contains(SYSTEM));
     let template = rendered.replace(PROMPT, "{prompt}").replace(SYSTEM, "{system}");
-    whole.then(|| ends(&template, MOST / 2))
+    // It may repeat what it was sent (`chat_template_kwargs`, `tools`): that goes before a cut leaves half of it.
+    whole.then(|| ends(&scrub(&template), MOST / 2))
 }
 
 /// A text, of which only both ends are kept where it is longer than two of them.
