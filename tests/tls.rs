@@ -1,13 +1,13 @@
 //! https through the front door: what is measured over it, what isn't, and what people read when a certificate isn't good.
 
-#[path = "common/tls.rs"]
-mod tls;
+#[path = "common/sealed.rs"]
+mod sealed;
 
 use crate::cli::{Row, StandIn, json, loadcmp, number, rows, text, write};
 use crate::raw::response;
+use sealed::{After, Kind, Manner, Sealed, made};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tls::{After, Kind, Manner, Sealed, made};
 
 const LOAD: &str = "closed: { users: 1, requests: 3, warmup: 0s }";
 

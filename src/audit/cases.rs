@@ -511,7 +511,8 @@ pub(super) const CASES: &[Case] = &[
         "unequal-prompts",
         |b| (prompts(b, 99.0), longer(b, |_| 55)).0,
         |b| {
-            (prompts(b, 99.0), longer(b, |_| 55)).0;
+            prompts(b, 99.0);
+            longer(b, |_| 55);
             b.plan.audit = serde_json::from_value(serde_json::json!({ "templates-differ": "off" })).unwrap();
         },
     ),

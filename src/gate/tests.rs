@@ -127,7 +127,10 @@ fn what_is_spoilt_is_not_judged_and_the_rest_is() {
     assert_eq!(outcomes(&Spoilt::No), [Pass, Fail, Pass, Pass, Pass, Fail, Pass, Pass]);
     let why = || "because".to_owned();
     assert_eq!(outcomes(&Spoilt::Undecided(why())), [Pass, Fail, Inconclusive, Pass, Pass, Fail, Inconclusive, Pass]);
-    assert_eq!(outcomes(&Spoilt::Comparison(why())), [Pass, Fail, NotMeasured, Pass, Pass, Fail, NotMeasured, NotMeasured]);
+    assert_eq!(
+        outcomes(&Spoilt::Comparison(why())),
+        [Pass, Fail, NotMeasured, Pass, Pass, Fail, NotMeasured, NotMeasured]
+    );
     let none = NotMeasured;
     assert_eq!(outcomes(&Spoilt::Run(why())), [none, none, none, none, none, Fail, none, none]);
     let judged = &judge(&Evidence { spoilt: &Spoilt::Run(why()), ..run.evidence() }).gates;

@@ -13,9 +13,9 @@ pub(super) async fn learn(plan: &Plan, manifest: &Mutex<Manifest>) {
     let mut asked = JoinSet::new();
     for (at, target) in plan.targets.iter().cloned().enumerate() {
         let shared = is_shared(plan, &target);
-        asked.spawn(async move {
-            (at, if shared { settings_at_first(&target).await } else { settings(&target).await })
-        });
+        asked.spawn(
+            async move { (at, if shared { settings_at_first(&target).await } else { settings(&target).await }) },
+        );
     }
     while let Some(told) = asked.join_next().await {
         let Ok((at, facts)) = told else { continue };

@@ -40,7 +40,10 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
     line(String::new());
     line(targets(plan, width));
     for target in plan.targets.iter().filter(|target| target.stand_in) {
-        line(set_in(&format!("STAND-IN: `{}` is loadcmp's embedded engine; its timing is made up", target.name), width));
+        line(set_in(
+            &format!("STAND-IN: `{}` is loadcmp's embedded engine; its timing is made up", target.name),
+            width,
+        ));
     }
     for target in &plan.targets {
         for inequality in &target.inequalities {
