@@ -5,7 +5,7 @@ use super::processes::group_runs;
 use std::io;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Between two looks whether all of a group have ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -92,6 +92,7 @@ impl ProcessGroup {
                     Err(_) => return,
                 }
                 std::thread::sleep(LOOK);
+                left = left.saturating_sub(LOOK);
             }
         };
         std::thread::Builder::new().name("engine-end".into()).spawn(wait).map(drop)
@@ -107,8 +108,8 @@ impl ProcessGroup {
         for (signal, patience) in [(Signal::TERM, grace), (Signal::KILL, KILLED)] {
             // None of it left is what is wanted.
             let _ = kill_process_group(leader, signal);
-            let begun = Instant::now();
-            while begun.elapsed() < patience {
+            let mut left = patience;
+            while !left.is_zero() {
                 meanwhile();
                 // From here on its number may be another's: but not for seconds.
                 let gone = lock(&self.leader).try_wait().is_ok_and(|status| status.is_some());
@@ -137,10 +138,12 @@ impl ProcessGroup {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::process::CommandExt;
+    use std::time::Instant;
 
     #[test]
     fn what_has_ended_and_nobody_waits_for_holds_up_no_end() {

@@ -5,7 +5,7 @@ use crate::host::own_group;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Between two looks whether a guard has ended, and longest that it is waited for after its engine's grace.
@@ -99,9 +99,10 @@ const GONE: &str = "its guard is gone";
 impl Drop for Guarded {
     fn drop(&mut self) {
         self.let_go();
-        let begun = Instant::now();
-        while begun.elapsed() < GRACE + PATIENCE && self.guard.try_wait().is_ok_and(|status| status.is_none()) {
+        let mut left = GRACE + PATIENCE;
+        while !left.is_zero() && self.guard.try_wait().is_ok_and(|status| status.is_none()) {
             std::thread::sleep(LOOK);
+            left = left.saturating_sub(LOOK);
         }
         let _ = self.guard.kill();
         let _ = self.guard.wait();

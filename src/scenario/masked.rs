@@ -13,7 +13,8 @@ pub fn masked(arg: &str) -> String {
     let lower = arg.to_ascii_lowercase();
     let mut hidden: Vec<(usize, usize)> = Vec::new();
     for word in SECRETS {
-        for (at, _) in lower.match_indices(word) {
+        // `max_token` is a mistake for `max_tokens`, and no secret.
+        for (at, _) in lower.match_indices(word).filter(|(at, _)| !lower[..*at].ends_with("max_")) {
             let rest = &arg[at + word.len()..];
             let set = rest.trim_start_matches(['"', '\'', ' ']);
             // Of headers each is one: `headers.x-key=…`.

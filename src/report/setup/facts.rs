@@ -16,7 +16,7 @@ fn fact(kind: Kind, what: &str, value: impl ToString) -> Fact {
 
 /// Facts of a run as a whole.
 pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
-    use Kind::{Asked, Judging, Length, Setup};
+    use Kind::{Asked, Judging, Length, Setup, System};
     let work = &plan.workload;
     // The hash covers prompts, their order, the system message, sampling and the cache rule.
     let prompts = format!("{:.12}…, {} prompts, seed {}", work.hash, work.items, plan.seed);
@@ -43,7 +43,7 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     if plan.order == Order::Alternate {
         all.push(fact(Setup, "blocks", plain(&serde_json::to_value(plan.blocks).unwrap_or_default())));
     }
-    all.push(Fact { kind: Setup, what: "driver".to_owned(), value: plan.driver.clone() });
+    all.push(Fact { kind: System, what: "driver".to_owned(), value: plan.driver.clone() });
     all.push(fact(Setup, "interference", plan.interference));
     let mut names: Vec<&str> = plan.targets.iter().map(|target| target.name.as_str()).collect();
     names.sort_unstable();

@@ -50,7 +50,7 @@ fn each_fact_changed_alone_is_told_and_nothing_else() {
         }),
         (Kind::Setup, "order", |p| p.order = Order::Isolated),
         (Kind::Setup, "timeout", |p| p.timeout = Span(Duration::from_secs(9))),
-        (Kind::Setup, "driver", |p| p.driver = Some("goose".to_owned())),
+        (Kind::System, "driver", |p| p.driver = Some("goose".to_owned())),
         (Kind::Setup, "load timeout", |p| p.load_timeout = Span(Duration::from_secs(9))),
         (Kind::Length, "earlier end", |p| p.until_ci = Some(crate::scenario::Share(0.05))),
         (Kind::Setup, "targets", |p| drop(p.targets.pop())),
