@@ -92,24 +92,23 @@ impl ProcessGroup {
                     Err(_) => return,
                 }
                 std::thread::sleep(LOOK);
-                left = left.saturating_sub(LOOK);
             }
         };
         std::thread::Builder::new().name("engine-end".into()).spawn(wait).map(drop)
     }
 
-    /// Ends all of the group: asks first, and kills what is there after `grace`. `meanwhile` is called again and again while
-    /// it waits.
+    /// Ends all of the group: asks first, and kills what is there after `grace`. `now` is a clock's, and `meanwhile` is called
+    /// again and again while it waits.
     #[cfg(unix)]
-    pub fn end(self, grace: Duration, mut meanwhile: impl FnMut()) {
+    pub fn end(self, grace: Duration, now: impl Fn() -> Duration, mut meanwhile: impl FnMut()) {
         use rustix::process::{Signal, kill_process_group, test_kill_process_group};
         let Some(leader) = self.number() else { return };
         let id = lock(&self.leader).id();
         for (signal, patience) in [(Signal::TERM, grace), (Signal::KILL, KILLED)] {
             // None of it left is what is wanted.
             let _ = kill_process_group(leader, signal);
-            let mut left = patience;
-            while !left.is_zero() {
+            let until = now() + patience;
+            while now() < until {
                 meanwhile();
                 // From here on its number may be another's: but not for seconds.
                 let gone = lock(&self.leader).try_wait().is_ok_and(|status| status.is_some());
@@ -125,7 +124,7 @@ impl ProcessGroup {
 
     /// Ends the process.
     #[cfg(not(unix))]
-    pub fn end(self, _: Duration, mut meanwhile: impl FnMut()) {
+    pub fn end(self, _: Duration, _: impl Fn() -> Duration, mut meanwhile: impl FnMut()) {
         meanwhile();
         let mut leader = lock(&self.leader);
         let _ = leader.kill();
@@ -151,7 +150,7 @@ mod tests {
         let leader = i32::try_from(lock(&group.leader).id()).unwrap();
         let mut member = Command::new("sleep").arg("1000").process_group(leader).spawn().unwrap();
         let begun = Instant::now();
-        group.end(Duration::from_secs(60), || {});
+        group.end(Duration::from_secs(60), || begun.elapsed(), || {});
         assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
         assert!(!member.wait().unwrap().success());
     }

@@ -7,6 +7,7 @@
 
 use super::engine_log::{Log, clean, file, last_words_in};
 use crate::host::{Exit, ProcessGroup};
+use crate::record::Stopwatch;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead, Read, Write};
@@ -103,13 +104,18 @@ pub fn guard() -> anyhow::Result<()> {
     let mut log = Log::new(start.listen_for, start.secrets.clone());
     let well = watch(&events, &mut log, start.log.as_deref().map(|path| (path, start.secrets.as_slice())));
     if !(start.leave && well) {
-        group.end(GRACE, || {
-            while let Ok(event) = events.try_recv() {
-                if let Event::Written(bytes) = event {
-                    log.take(&bytes);
+        let clock = Stopwatch::start();
+        group.end(
+            GRACE,
+            || Duration::from_nanos(clock.now().0),
+            || {
+                while let Ok(event) = events.try_recv() {
+                    if let Event::Written(bytes) = event {
+                        log.take(&bytes);
+                    }
                 }
-            }
-        });
+            },
+        );
     }
     log.finish();
     if let Some(path) = &start.log {
@@ -176,7 +182,8 @@ fn begin(start: &Start, events: &SyncSender<Event>) -> Result<ProcessGroup, Stri
         group.when_ended(told).context("starting a thread")
     });
     if let Err(error) = threads {
-        group.end(GRACE, || {});
+        let clock = Stopwatch::start();
+        group.end(GRACE, || Duration::from_nanos(clock.now().0), || {});
         return Err(error.to_string());
     }
     Ok(group)

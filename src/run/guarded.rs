@@ -2,6 +2,7 @@
 
 use super::guard::{Ended, GRACE, Order, Start, Word};
 use crate::host::own_group;
+use crate::record::Stopwatch;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -10,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Between two looks whether a guard has ended, and longest that it is waited for after its engine's grace.
 const LOOK: Duration = Duration::from_millis(10);
-const PATIENCE: Duration = Duration::from_millis(1500);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A command under guard; it and all that it started end when this is dropped.
 pub(super) struct Guarded {
@@ -99,10 +100,11 @@ const GONE: &str = "its guard is gone";
 impl Drop for Guarded {
     fn drop(&mut self) {
         self.let_go();
-        let mut left = GRACE + PATIENCE;
-        while !left.is_zero() && self.guard.try_wait().is_ok_and(|status| status.is_none()) {
+        let (clock, longest) = (Stopwatch::start(), GRACE + PATIENCE);
+        while Duration::from_nanos(clock.now().0) < longest
+            && self.guard.try_wait().is_ok_and(|status| status.is_none())
+        {
             std::thread::sleep(LOOK);
-            left = left.saturating_sub(LOOK);
         }
         let _ = self.guard.kill();
         let _ = self.guard.wait();
