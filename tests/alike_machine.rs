@@ -7,6 +7,8 @@
 mod cli;
 #[path = "common/fake_ollama.rs"]
 mod fake_ollama;
+#[path = "common/raw.rs"]
+mod raw;
 
 use cli::{StandIn, json, loadcmp, number, rows, text, write};
 use fake_ollama::{BLOB_BYTES, FakeOllama, Model};

@@ -1,8 +1,9 @@
 //! What real engines do that is no fault of a run, over real sockets; and beside it, what is one.
 
 use crate::cli::{ask, rows, write};
+use crate::raw::{request, response};
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -34,7 +35,8 @@ fn ollama(answer: impl Fn(u64) -> Said + Send + Sync + 'static) -> String {
 
 fn serve(mut socket: TcpStream, answer: &dyn Fn(u64) -> Said, count: &AtomicU64) {
     let _ = socket.set_nodelay(true);
-    while let Some(head) = request(&mut socket) {
+    let mut kept = Vec::new();
+    while let Some((head, _)) = request(&mut socket, &mut kept) {
         let path = head.split_whitespace().nth(1).unwrap_or_default();
         let body = match path {
             "/api/version" => r#"{"version":"0.34.1"}"#.to_owned(),
@@ -55,31 +57,8 @@ fn serve(mut socket: TcpStream, answer: &dyn Fn(u64) -> Said, count: &AtomicU64)
                 )
             }
         };
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        if socket.write_all(answer.as_bytes()).is_err() {
+        if socket.write_all(response("200 OK", "", &body).as_bytes()).is_err() {
             return;
-        }
-    }
-}
-
-/// The head of the next request, its body read, too.
-fn request(socket: &mut TcpStream) -> Option<String> {
-    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
-    loop {
-        if let Some(at) = all.windows(4).position(|w| w == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&all[..at]).into_owned();
-            let length = head.to_lowercase();
-            let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
-            if all.len() >= at + 4 + length.unwrap_or(0) {
-                return Some(head);
-            }
-        }
-        match socket.read(&mut buffer) {
-            Ok(n) if n > 0 => all.extend_from_slice(&buffer[..n]),
-            _ => return None,
         }
     }
 }

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 use crate::cli::{ask, json, loadcmp, rows, text, write};
+use crate::raw::{request, response};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -45,7 +46,8 @@ fn engine(act: impl Fn(usize) -> Act + Send + Sync + 'static) -> (String, Arc<At
 }
 
 fn serve(mut socket: TcpStream, act: &dyn Fn(usize) -> Act, count: &AtomicUsize) {
-    while let Some(head) = request(&mut socket) {
+    let mut kept = Vec::new();
+    while let Some((head, _)) = request(&mut socket, &mut kept) {
         let (status, body) = match head.as_str() {
             head if head.starts_with("GET /v1/models ") => ("200 OK", MODELS),
             head if head.starts_with("POST /v1/chat/completions ") => match act(count.fetch_add(1, SeqCst)) {
@@ -65,31 +67,8 @@ fn serve(mut socket: TcpStream, act: &dyn Fn(usize) -> Act, count: &AtomicUsize)
             },
             _ => ("404 Not Found", "{}"),
         };
-        let answer = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        if socket.write_all(answer.as_bytes()).is_err() {
+        if socket.write_all(response(status, "", body).as_bytes()).is_err() {
             return;
-        }
-    }
-}
-
-/// The head of the next request, its body read, too.
-fn request(socket: &mut TcpStream) -> Option<String> {
-    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
-    loop {
-        if let Some(at) = all.windows(4).position(|w| w == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&all[..at]).into_owned();
-            let length = head.to_lowercase();
-            let length = length.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
-            if all.len() >= at + 4 + length.unwrap_or(0) {
-                return Some(head);
-            }
-        }
-        match socket.read(&mut buffer) {
-            Ok(n) if n > 0 => all.extend_from_slice(&buffer[..n]),
-            _ => return None,
         }
     }
 }

@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn the_page_of_the_gates_lists_the_rules_that_compare_sides() {
         let page = include_str!("../../docs/gates.md");
-        let row = page.lines().find(|line| line.starts_with("| its sides are unlike")).unwrap();
+        let row = page.lines().find(|line| line.starts_with("| its sides differ")).unwrap();
         for rule in &RULES {
             assert_eq!(row.contains(&format!("`{}`", rule.id)), rule.of_sides, "{}", rule.id);
         }

@@ -39,11 +39,10 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
     }
     line(String::new());
     line(targets(plan, width));
+    let width = usize::from(width);
     for target in plan.targets.iter().filter(|target| target.stand_in) {
-        line(set_in(
-            &format!("STAND-IN: `{}` is loadcmp's embedded engine; its timing is made up", target.name),
-            width,
-        ));
+        let sentence = format!("STAND-IN: `{}` is loadcmp's embedded engine; its timing is made up", target.name);
+        line(set_in(&sentence, width));
     }
     for target in &plan.targets {
         for inequality in &target.inequalities {
@@ -51,7 +50,7 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
         }
     }
     if let Some(words) = templates(plan) {
-        line(entry("template", &words, usize::from(width)));
+        line(entry("template", &words, width));
     }
     for note in notes {
         line(set_in(&format!("note: {note}"), width));
@@ -80,32 +79,23 @@ fn asks(plan: &Plan) -> String {
 }
 
 /// A sentence in lines of at most `width` columns, all of them set in.
-fn set_in(text: &str, width: u16) -> String {
-    let mut lines = Vec::new();
-    // Into memory: it can't fail.
-    let _ = wrapped(&mut lines, text, usize::from(width).saturating_sub(2), "  ");
-    String::from_utf8_lossy(&lines).trim_end().lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+fn set_in(text: &str, width: usize) -> String {
+    after("  ", text, "  ", width)
 }
 
-/// A named fact in lines of at most `width` columns, the later ones set in.
+/// A named fact in lines of at most `width` columns, the later ones below the first one's text.
 fn entry(name: &str, text: &str, width: usize) -> String {
-    let mut out = format!("  {name:<9}");
-    let mut column = out.len();
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let length = word.chars().count();
-        if column > INDENT && column + 1 + length > width {
-            out.push_str(&format!("\n{:INDENT$}", ""));
-            column = INDENT;
-        }
-        out.push(' ');
-        out.push_str(word);
-        column += 1 + length;
-    }
-    out
+    after(&format!("  {name:<9} "), text, "", width)
 }
 
-/// Columns before a fact's text, but for the blank.
-const INDENT: usize = 11;
+/// A text that begins after `head` and stays right of it, in lines of at most `width` columns; the later ones begin with `indent`.
+fn after(head: &str, text: &str, indent: &str, width: usize) -> String {
+    let (mut lines, columns) = (Vec::new(), head.chars().count());
+    // Into memory: it can't fail.
+    let _ = wrapped(&mut lines, text, width.saturating_sub(columns), indent);
+    let lines = String::from_utf8_lossy(&lines).trim_end().replace('\n', &format!("\n{:columns$}", ""));
+    format!("{head}{lines}")
+}
 
 fn unit(plan: &Plan) -> &'static str {
     if plan.task == Task::Chat { "conversations" } else { "requests" }

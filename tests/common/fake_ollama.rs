@@ -3,13 +3,14 @@
 
 #![allow(dead_code)] // Each test program uses a part.
 
+use crate::raw::request;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A model: what its process is like.
 #[derive(Clone, Default)]
@@ -168,8 +169,9 @@ impl State {
 fn serve(mut socket: TcpStream, state: &Mutex<State>) {
     let _ = socket.set_nodelay(true);
     let mut kept = Vec::new();
-    while let Some((path, body)) = request(&mut socket, &mut kept) {
-        let (status, answer) = lock(state).answer(&path, &body);
+    while let Some((head, body)) = request(&mut socket, &mut kept) {
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let (status, answer) = lock(state).answer(path, &body);
         if body.contains("prompt") || body.contains("messages") {
             std::thread::sleep(Duration::from_millis(25));
         }
@@ -181,30 +183,4 @@ fn serve(mut socket: TcpStream, state: &Mutex<State>) {
             return;
         }
     }
-}
-
-/// The path and the body of the next request; `None` at the end.
-fn request(socket: &mut TcpStream, kept: &mut Vec<u8>) -> Option<(String, String)> {
-    let mut buffer = [0; 65536];
-    let until = Instant::now() + Duration::from_secs(600);
-    while Instant::now() < until {
-        if let Some(at) = kept.windows(4).position(|w| w == b"\r\n\r\n") {
-            let head = String::from_utf8_lossy(&kept[..at]).into_owned();
-            let length = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
-            });
-            let end = at + 4 + length.unwrap_or(0);
-            if kept.len() >= end {
-                let body = String::from_utf8_lossy(&kept[at + 4..end]).into_owned();
-                kept.drain(..end);
-                return Some((head.split(' ').nth(1)?.to_owned(), body));
-            }
-        }
-        match socket.read(&mut buffer) {
-            Ok(0) | Err(_) => return None,
-            Ok(n) => kept.extend_from_slice(&buffer[..n]),
-        }
-    }
-    None
 }

@@ -161,8 +161,8 @@ fn serve(
     }
 }
 
-/// The head and the body of the next request; `None` at the end.
-fn request(socket: &mut TcpStream, kept: &mut Vec<u8>) -> Option<(String, String)> {
+/// The head and the body of the next request; `None` at the end. What came after it is in `kept`.
+pub fn request(socket: &mut impl Read, kept: &mut Vec<u8>) -> Option<(String, String)> {
     let mut buffer = [0; 65536];
     loop {
         if let Some(at) = kept.windows(4).position(|w| w == b"\r\n\r\n") {

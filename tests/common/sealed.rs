@@ -2,10 +2,11 @@
 
 #![allow(dead_code)] // Each test program uses a part.
 
+use crate::raw::request;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, KeyPair, date_time_ymd};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -146,7 +147,7 @@ fn serve(
     }
     let mut tls = ServerConnection::new(config).ok()?;
     loop {
-        let head = request(&mut Stream::new(&mut tls, &mut socket))?;
+        let (head, _) = request(&mut Stream::new(&mut tls, &mut socket), &mut Vec::new())?;
         heads.lock().expect("heads").push(head.clone());
         std::io::Write::write_all(&mut tls.writer(), answer(&head).as_bytes()).ok()?;
         if manner.after == After::Farewell {
@@ -162,22 +163,6 @@ fn serve(
         }
         if manner.after != After::Stay {
             return Some(());
-        }
-    }
-}
-
-/// The head of the next request; its body is read too.
-fn request(stream: &mut impl Read) -> Option<String> {
-    let (mut kept, mut buffer) = (Vec::new(), [0; 4096]);
-    loop {
-        let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
-        kept.extend_from_slice(&buffer[..count]);
-        let Some(at) = kept.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
-        let head = String::from_utf8_lossy(&kept[..at]).into_owned();
-        let length =
-            head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-        if kept.len() >= at + 4 + length.unwrap_or(0) {
-            return Some(head);
         }
     }
 }
