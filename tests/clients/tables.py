@@ -20,6 +20,7 @@ targets:
   a: {{ ollama: {{ url: "{url}" }} }}
   b: {{ openai: {{ url: "{url}" }} }}
 reference: b
+allow_same_endpoint: true
 workload:
   PROMPTS
   sampling: {{ max_tokens: 3 }}
