@@ -102,7 +102,7 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
     let coarse = read(&at("coarse/report.json"));
     for metric in TIMES {
         let (word, why) = verdict(&coarse, metric);
-        assert_eq!(word, "not shown", "{metric}: {shown}");
+        assert_eq!(word, "undecided", "{metric}: {shown}");
         assert!(why.contains("is below what this machine can tell apart, 60.0 s by its calibration"), "{why}");
     }
     assert_eq!(coarse["floors"][0]["between_us"], 60_000_000.0);
@@ -116,7 +116,7 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
     }
     let csv = rows(&at("coarse/comparison.csv"));
     let row = csv.iter().find(|row| row["metric"] == "latency.p50").expect("a row");
-    assert_eq!(row["verdict"], "not shown");
+    assert_eq!(row["verdict"], "undecided");
 
     // Told again, with another calibration at hand: the run's own counts.
     let again = loadcmp().arg("report").arg(at("coarse")).output().expect("the program");
@@ -126,7 +126,7 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
     // Beside another run, in which `a` is slow.
     engines.run(dir.path(), "swapped", true, &kept);
     let (word, notes) = compared(&at("coarse"), &at("swapped"), "latency.p50");
-    assert!(word == "not shown" && !notes.contains("told apart"), "{word} {notes}");
+    assert!(word == "undecided" && !notes.contains("told apart"), "{word} {notes}");
     let (word, notes) = compared(&at("bare"), &at("swapped"), "latency.p50");
     assert!(word == "worse" && notes.contains("was not calibrated"), "{word} {notes}");
     let mut elsewhere = coarse.clone();

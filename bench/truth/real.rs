@@ -64,7 +64,7 @@ impl Real {
     fn take(&mut self, report: &Value) {
         self.runs += 1;
         let all = report["comparisons"].as_array().cloned().unwrap_or_default();
-        self.false_verdicts += u64::from(all.iter().any(|c| c["verdict"] != "not shown"));
+        self.false_verdicts += u64::from(all.iter().any(|c| c["verdict"] != "undecided"));
         for (at, figure) in FIGURES.iter().enumerate() {
             let path = format!("latency.{figure}");
             let told = all.iter().find(|c| c["metric"] == path.as_str());

@@ -34,7 +34,7 @@ impl Tally {
     /// Takes a run of two equal engines.
     pub fn equal(&mut self, model: &Model, folded: &Folded) {
         self.intervals_of(model, folded, 1.0);
-        self.false_verdicts += u64::from(folded.comparisons.iter().any(|c| c.verdict != Verdict::NotShown));
+        self.false_verdicts += u64::from(folded.comparisons.iter().any(|c| c.verdict != Verdict::Undecided));
     }
 
     /// Takes a run whose target is 5 % slower.

@@ -585,7 +585,7 @@ pub(super) const CASES: &[Case] = &[
         "lag-of-difference",
         |b| {
             let mut told = verdict(1000.0, 1001.0);
-            told.verdict = crate::stats::Verdict::NotShown;
+            told.verdict = crate::stats::Verdict::Undecided;
             b.comparisons = vec![told];
         },
         |b| b.comparisons = vec![verdict(1000.0, 1039.0)],

@@ -172,6 +172,8 @@ pub fn verdict(target_value: f64, reference_value: f64) -> Comparison {
         low: None,
         high: None,
         blocks: None,
+        pairs: None,
+        unpaired: None,
         p: None,
         rank_p: None,
         needs: None,

@@ -50,7 +50,11 @@ fn told_difference<'a>(evidence: &Evidence<'a>, target: usize) -> Option<&'a Com
 
 fn lag_of_difference(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
-        let Some(c) = told_difference(evidence, side.at).filter(|c| c.verdict != Verdict::NotShown) else { continue };
+        let Some(c) =
+            told_difference(evidence, side.at).filter(|c| matches!(c.verdict, Verdict::Better | Verdict::Worse))
+        else {
+            continue;
+        };
         let (Some(a), Some(b)) = (c.target_value, c.reference_value) else { continue };
         let lag = [side, reference].iter().filter_map(|side| side.summary.value("lag.p50")).fold(0.0, f64::max);
         if lag > (a - b).abs() * judge.limit {

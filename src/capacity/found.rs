@@ -278,8 +278,10 @@ fn ratios(targets: &[Target], reference: usize, smallest: f64) -> Vec<Ratio> {
             stats::Verdict::Better
         } else if high.is_some_and(|high| high < 1.0 / (1.0 + smallest)) {
             stats::Verdict::Worse
+        } else if low.zip(high).is_some_and(|(low, high)| low >= 1.0 / (1.0 + smallest) && high <= 1.0 + smallest) {
+            stats::Verdict::Equal
         } else {
-            stats::Verdict::NotShown
+            stats::Verdict::Undecided
         };
         Ratio { target, ratio: over(own.value, against.value), low, high, verdict }
     };

@@ -97,7 +97,7 @@ mod tests {
         let coarse =
             with_floors(vec![Some(floor("gg_core", false, 50.0, 10.0)), Some(floor("ollama", false, 60.0, 9e3))]);
         let told = of(&coarse, "latency.p50");
-        assert_eq!(told.verdict, Verdict::NotShown);
+        assert_eq!(told.verdict, Verdict::Undecided);
         assert!(
             told.reason.as_deref().unwrap().contains("below what this machine can tell apart, 9.01 ms"),
             "{told:?}"

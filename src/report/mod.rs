@@ -44,7 +44,7 @@ use serde::{Deserialize, Serialize};
 pub const TOOL: &str = concat!("loadcmp ", env!("CARGO_PKG_VERSION"));
 
 /// Version of the form of `report.json` and `manifest.json`.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// The files of every run's directory, each with what it is.
 const FILES: [(&str, &str); 14] = [
@@ -348,7 +348,7 @@ mod tests {
         let text = serde_json::to_string(&report).unwrap();
         let back: Report = serde_json::from_str(&text).unwrap();
         assert!(serde_json::to_string(&back).unwrap() == text);
-        assert_eq!((back.schema_version, back.primary.as_str()), (1, "latency.p50"));
+        assert_eq!((back.schema_version, back.primary.as_str()), (2, "latency.p50"));
         assert!(back.timeline.is_empty());
         assert!(!report.timeline.is_empty());
     }

@@ -47,8 +47,12 @@ impl Report {
         match (c.verdict, &c.reason) {
             (Verdict::Better, _) => format!("{target} is better than {reference} in {metric}: {values}{ratio}."),
             (Verdict::Worse, _) => format!("{target} is worse than {reference} in {metric}: {values}{ratio}."),
-            (Verdict::NotShown | Verdict::NotCompared, reason) => format!(
-                "Whether {target} or {reference} is better in {metric} is not shown: {values}{ratio}; {}.{}",
+            (Verdict::Equal, _) => format!(
+                "{target} and {reference} are equal in {metric} within {}: {values}{ratio}.",
+                human::percent(self.plan.smallest_effect.0)
+            ),
+            (Verdict::Undecided | Verdict::NotCompared, reason) => format!(
+                "Undecided whether {target} or {reference} is better in {metric}: {values}{ratio}; {}.{}",
                 reason.as_deref().unwrap_or("no reason is known"),
                 self.longer_words(c)
             ),

@@ -27,7 +27,7 @@ pub fn beside_table(beside: &Beside, look: Look, out: &mut dyn Write) -> io::Res
         };
         print(header.to_vec(), lines.iter().map(row).collect(), 3, look, out)?;
         for (reason, metrics) in reasons_of(&pair.comparisons) {
-            wrapped(out, &format!("not shown: {} ({reason})", metrics.join(", ")), width, "  ")?;
+            wrapped(out, &format!("undecided: {} ({reason})", metrics.join(", ")), width, "  ")?;
         }
         if let Some(words) = pair.floor_words() {
             wrapped(out, &words, width, "  ")?;

@@ -163,7 +163,7 @@ fn repeat(report: &Report) -> String {
     let ratios = (!compared.is_empty()).then(|| format!("{}\n\n", plain(&report.ratios_words())));
     let mut text = ratios.unwrap_or_default();
     let mut add = |words: String| text += &format!("- {}\n", plain(&words));
-    reasons(report, &compared).into_iter().for_each(|reason| add(format!("not shown: {reason}")));
+    reasons(report, &compared).into_iter().for_each(|reason| add(format!("undecided: {reason}")));
     report.footnotes().into_iter().for_each(&mut add);
     add(report.floor_words());
     report.watching_words().into_iter().for_each(&mut add);

@@ -177,7 +177,7 @@ fn coloured(line: &str, colour: bool) -> String {
             return format!("\x1b[{code}m{word}\x1b[0m{rest}");
         }
     }
-    for (word, code) in [("better", 32), ("worse", 31), ("not shown", 2)] {
+    for (word, code) in [("better", 32), ("worse", 31), ("equal", 36), ("undecided", 2)] {
         if let Some(rest) = line.strip_suffix(word).filter(|_| colour) {
             return format!("{rest}\x1b[{code}m{word}\x1b[0m");
         }
@@ -216,7 +216,7 @@ fn legend(report: &Report, lines: &[Line], compared: &[usize], width: usize, out
         wrapped(out, &lacks, width, "  ")?;
     }
     for reason in reasons(report, compared) {
-        wrapped(out, &format!("not shown: {reason}"), width, "  ")?;
+        wrapped(out, &format!("undecided: {reason}"), width, "  ")?;
     }
     for (number, finding) in report.found(Severity::Note).enumerate() {
         if number == 0 {

@@ -35,7 +35,9 @@ fn colour_ends_where_it_began_and_only_on_verdicts() {
     let plain = shown(&report, Look::default());
     let colour = shown(&report, Look { colour: true, ..Look::default() });
     assert!(!plain.contains('\x1b') && colour.contains("\x1b[32mbetter\x1b[0m"));
-    let bare = ["\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"].iter().fold(colour, |text, code| text.replace(code, ""));
+    let bare = ["\x1b[32m", "\x1b[31m", "\x1b[36m", "\x1b[2m", "\x1b[0m"]
+        .iter()
+        .fold(colour, |text, code| text.replace(code, ""));
     assert_eq!(bare, plain);
 }
 
@@ -146,7 +148,7 @@ fn a_stand_in_beside_a_real_engine_is_not_compared() {
         [shown(&report, Look::default()), text(markdown, &report), text(html, &report), text(prometheus, &report)];
     for text in &told {
         assert!(text.contains("Not compared: ") || text.contains("verdict=\"not compared\""), "{text}");
-        let words = ["better", "worse", "ratio (95 %)", "not shown", "comparison_ratio{"];
+        let words = ["better", "worse", "ratio (95 %)", "undecided", "comparison_ratio{"];
         // The page names the classes of all verdicts in its style.
         let body = text.rsplit("</style>").next().unwrap_or_default();
         assert!(words.iter().all(|word| !body.contains(word)), "{body}");

@@ -1,4 +1,4 @@
-//! Two summaries and what the difference between them is worth: a ratio, its interval, and a verdict in one word.
+//! Two summaries and what the difference between them comes to: a ratio, its interval, and one of four verdicts.
 
 use super::headline::{HEADLINES, Headline, primary};
 use super::interval::{Z, normal_above, t_quantile};
@@ -22,9 +22,11 @@ pub enum Verdict {
     Better,
     /// The target is worse by more than it.
     Worse,
-    /// The evidence shows neither.
-    #[serde(rename = "not shown")]
-    NotShown,
+    /// The two are equal: the whole interval lies within the smallest effect.
+    Equal,
+    /// The evidence shows none of these. Documents before version 2 said "not shown".
+    #[serde(alias = "not shown")]
+    Undecided,
     /// There is nothing to compare: one of the two is a stand-in, the other a real engine.
     #[serde(rename = "not compared")]
     NotCompared,
@@ -36,7 +38,8 @@ impl Verdict {
         match self {
             Verdict::Better => "better",
             Verdict::Worse => "worse",
-            Verdict::NotShown => "not shown",
+            Verdict::Equal => "equal",
+            Verdict::Undecided => "undecided",
             Verdict::NotCompared => "not compared",
         }
     }
@@ -57,14 +60,20 @@ pub struct Comparison {
     pub target_value: Option<f64>,
     /// The reference's value; `None` if not measured.
     pub reference_value: Option<f64>,
-    /// Target ÷ reference: where there is an interval, the geometric mean of the units' ratios; else of the two values.
+    /// Target ÷ reference: the quotient of the two values.
     pub ratio: Option<f64>,
     /// Lower end of the ratio's 95 % interval.
     pub low: Option<f64>,
     /// Upper end of it.
     pub high: Option<f64>,
-    /// Stretches of time or blocks the interval rests on, where it does.
+    /// Independent units that the interval rests on: groups of paired requests, stretches of time, or blocks.
     pub blocks: Option<usize>,
+    /// Requests that both answered, over which both values are; `None` where each value is of the whole run.
+    #[serde(default)]
+    pub pairs: Option<u64>,
+    /// Requests with a value on one side alone, which are left out: the target's, and the reference's.
+    #[serde(default)]
+    pub unpaired: Option<(u64, u64)>,
     /// Two-sided p that the true ratio lies within the smallest effect; but for the main metric, corrected by Holm for the
     /// number of metrics.
     #[serde(default)]
@@ -89,7 +98,7 @@ impl Comparison {
 
     /// Takes a verdict back, and says why.
     pub fn doubt(&mut self, reason: String) {
-        self.verdict = Verdict::NotShown;
+        self.verdict = Verdict::Undecided;
         self.reason = Some(reason);
     }
 }
@@ -245,6 +254,8 @@ fn uncompared(row: Comparison, reason: &str) -> Comparison {
         low: None,
         high: None,
         blocks: None,
+        pairs: None,
+        unpaired: None,
         p: None,
         rank_p: None,
         needs: None,
@@ -263,7 +274,7 @@ fn correct(rows: &mut [Comparison], primary: &str) -> usize {
     let family = others.len();
     for (at, p) in others.into_iter().zip(adjusted) {
         rows[at].p = Some(tidy(p));
-        if p >= 0.05 && rows[at].verdict != Verdict::NotShown {
+        if p >= 0.05 && matches!(rows[at].verdict, Verdict::Better | Verdict::Worse) {
             rows[at].doubt("one of many metrics: corrected for their number (Holm) it is not shown".to_owned());
         }
     }
@@ -295,10 +306,12 @@ fn begin(
         low: None,
         high: None,
         blocks: None,
+        pairs: None,
+        unpaired: None,
         p: None,
         rank_p: None,
         needs: None,
-        verdict: Verdict::NotShown,
+        verdict: Verdict::Undecided,
         reason: missing.map(|name| format!("not measured on {name}")),
     })
 }
@@ -361,6 +374,8 @@ fn judge(
         not_shown(row, &failed)
     } else if below || above {
         Comparison { verdict: worded(above == headline.more_is_better), ..row }
+    } else if told.low >= -bound(-1.0, effect) && told.high <= bound(1.0, effect) {
+        Comparison { verdict: Verdict::Equal, ..row }
     } else {
         not_shown(row, &format!("the interval comes within {} % of equal", tidy(effect * 100.0)))
     };
@@ -398,6 +413,8 @@ fn judge_proportion(
     let row = Comparison { low: ends.map(|e| tidy(e.0)), high: ends.map(|e| tidy(e.1)), p: Some(tidy(p)), ..row };
     if low > smallest_difference || high < -smallest_difference {
         Comparison { verdict: worded((low > 0.0) == more_is_better), ..row }
+    } else if low >= -smallest_difference && high <= smallest_difference {
+        Comparison { verdict: Verdict::Equal, ..row }
     } else {
         let points = |x: f64| format!("{:+.1}", x * 100.0);
         not_shown(row, &format!("the difference may be {} to {} percentage points", points(low), points(high)))

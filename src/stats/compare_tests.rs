@@ -51,16 +51,16 @@ fn median(a: f64, b: f64, evidence: &Evidence) -> Comparison {
 fn the_near_end_of_the_interval_decides() {
     let (down, up) = (-bound(-1.0, 0.02), bound(1.0, 0.02));
     for (low, high, verdict) in [
-        (up, 0.5, Verdict::NotShown),
+        (up, 0.5, Verdict::Undecided),
         (up + 1e-9, 0.5, Verdict::Worse),
-        (-0.5, down, Verdict::NotShown),
+        (-0.5, down, Verdict::Undecided),
         (-0.5, down - 1e-9, Verdict::Better),
-        (-0.5, 0.5, Verdict::NotShown),
-        (0.001, 0.01, Verdict::NotShown),
+        (-0.5, 0.5, Verdict::Undecided),
+        (0.001, 0.01, Verdict::Equal),
     ] {
         let told = median(100.0, 100.0, &known(low, high));
         assert_eq!(told.verdict, verdict, "{low} {high}");
-        let reason = (verdict == Verdict::NotShown).then(|| "the interval comes within 2 % of equal".to_owned());
+        let reason = (verdict == Verdict::Undecided).then(|| "the interval comes within 2 % of equal".to_owned());
         assert_eq!(told.reason, reason);
         assert_eq!((told.low, told.high), (Some(tidy(low.exp())), Some(tidy(high.exp()))));
         assert_eq!((told.blocks, told.rank_p, told.target, told.reference), (Some(10), Some(0.25), 3, 5));
@@ -90,7 +90,7 @@ fn without_evidence_there_is_a_reason() {
     let (a, b) = (summary("a", &[("latency", 100.0)]), summary("b", &[("latency", 50.0)]));
     let told = all((0, &a), (1, &b), &SETTINGS, &|_| Err("too short".to_owned()), &|_, n| n);
     assert_eq!((told[0].ratio, told[0].low, told[0].reason.as_deref()), (Some(2.0), None, Some("too short")));
-    assert_eq!((told[0].verdict, told[0].p, told[0].needs.clone()), (Verdict::NotShown, None, None));
+    assert_eq!((told[0].verdict, told[0].p, told[0].needs.clone()), (Verdict::Undecided, None, None));
     let one = |x: f64, y: f64| median(x, y, &known(0.1, 0.2)).reason;
     let zero = Some("a ratio needs two values above zero".to_owned());
     assert_eq!([one(0.0, 5.0), one(5.0, 0.0), one(0.0, 0.0), one(-1.0, 5.0)], [(); 4].map(|()| zero.clone()));
@@ -113,7 +113,7 @@ fn times_of_targets_that_fail_are_no_fair_comparison() {
     let first = |a: &TargetSummary, b: &TargetSummary| compared(a, b, &known(0.1, 0.2)).remove(0);
     assert_eq!(first(&of(0.01), &other).verdict, Verdict::Worse);
     let told = first(&of(0.011), &other);
-    assert_eq!((told.verdict, told.reason.as_deref()), (Verdict::NotShown, Some("1.1 % of the requests to a failed")));
+    assert_eq!((told.verdict, told.reason.as_deref()), (Verdict::Undecided, Some("1.1 % of the requests to a failed")));
     assert_eq!(first(&other, &of(0.2)).reason.as_deref(), Some("20.0 % of the requests to a failed"));
     // What is told of a rate is told with its failures.
     let mut rates = [of(0.2), other];
@@ -136,7 +136,7 @@ fn a_difference_of_proportions_goes_by_its_own_interval() {
     assert_eq!(told(0.8, 1000, 0.9, true).verdict, Verdict::Worse);
     assert_eq!(told(0.8, 1000, 0.9, false).verdict, Verdict::Better);
     let same = told(0.8, 1000, 0.82, true);
-    assert_eq!(same.verdict, Verdict::NotShown);
+    assert_eq!(same.verdict, Verdict::Undecided);
     assert_eq!(same.reason.as_deref(), Some("the difference may be -5.4 to +1.4 percentage points"));
     // The ends of the ratio's interval, and p, are those of the formulas.
     let (a, b) = (wilson(0.9, 1000, 1000).unwrap(), wilson(0.8, 1000, 1000).unwrap());
@@ -147,11 +147,11 @@ fn a_difference_of_proportions_goes_by_its_own_interval() {
     // Just the smallest difference is not beyond it, on either side.
     let (low, high) = newcombe(a, b);
     let edge = |smallest: f64| judge_proportion(row(0.9, 0.8), sides(0.9, 1000, 0.8), true, smallest).verdict;
-    assert_eq!([edge(low), edge(low - 1e-9)], [Verdict::NotShown, Verdict::Better]);
+    assert_eq!([edge(low), edge(low - 1e-9)], [Verdict::Undecided, Verdict::Better]);
     let edge = |smallest: f64| judge_proportion(row(0.8, 0.9), sides(0.8, 1000, 0.9), true, smallest).verdict;
-    assert_eq!([edge(low), edge(low - 1e-9), edge(high)], [Verdict::NotShown, Verdict::Worse, Verdict::NotShown]);
+    assert_eq!([edge(low), edge(low - 1e-9), edge(high)], [Verdict::Undecided, Verdict::Worse, Verdict::Equal]);
     let none = judge_proportion(row(0.9, 0.8), None, true, 0.01);
-    assert_eq!((none.verdict, none.reason.as_deref()), (Verdict::NotShown, Some("no interval")));
+    assert_eq!((none.verdict, none.reason.as_deref()), (Verdict::Undecided, Some("no interval")));
 }
 
 fn begin_at(a: f64, b: f64) -> Comparison {
@@ -182,8 +182,8 @@ fn all_but_the_main_metric_pay_for_their_number() {
         row("main", Some(0.04), Verdict::Better),
         row("a", Some(0.01), Verdict::Better),
         row("b", Some(0.03), Verdict::Worse),
-        row("c", None, Verdict::NotShown),
-        row("d", Some(0.9), Verdict::NotShown),
+        row("c", None, Verdict::Undecided),
+        row("d", Some(0.9), Verdict::Undecided),
     ];
     rows[4].reason = Some("its own".to_owned());
     assert_eq!(correct(&mut rows, "main"), 3);
@@ -193,16 +193,16 @@ fn all_but_the_main_metric_pay_for_their_number() {
         [
             (Some(0.04), Verdict::Better),
             (Some(0.03), Verdict::Better),
-            (Some(0.06), Verdict::NotShown),
-            (None, Verdict::NotShown),
-            (Some(0.9), Verdict::NotShown),
+            (Some(0.06), Verdict::Undecided),
+            (None, Verdict::Undecided),
+            (Some(0.9), Verdict::Undecided),
         ]
     );
     let reason = "one of many metrics: corrected for their number (Holm) it is not shown";
     assert_eq!((rows[2].reason.as_deref(), rows[4].reason.as_deref()), (Some(reason), Some("its own")));
     // At five in a hundred exactly there is nothing to show.
-    let mut edge = [row("a", Some(0.05), Verdict::Better), row("main", None, Verdict::NotShown)];
-    assert_eq!((correct(&mut edge, "main"), edge[0].verdict), (1, Verdict::NotShown));
+    let mut edge = [row("a", Some(0.05), Verdict::Better), row("main", None, Verdict::Undecided)];
+    assert_eq!((correct(&mut edge, "main"), edge[0].verdict), (1, Verdict::Undecided));
 }
 
 /// Without a rate of tokens, the time of an answer is the main metric of generated text, and pays for nothing.
@@ -221,13 +221,13 @@ fn the_main_metric_is_one_that_both_have() {
         rows.into_iter().map(|row| (row.metric, row.verdict)).collect::<Vec<_>>()
     };
     let told = |list: &[(&str, Verdict)]| list.iter().map(|(m, v)| ((*m).to_owned(), *v)).collect::<Vec<_>>();
-    use Verdict::{Better, NotShown, Worse};
+    use Verdict::{Better, Undecided, Worse};
     assert_eq!(
         verdicts(Some(9.0), Some(9.0)),
-        told(&[("latency.p50", NotShown), ("ttft.p50", NotShown), ("output_tokens_per_s", Worse)])
+        told(&[("latency.p50", Undecided), ("ttft.p50", Undecided), ("output_tokens_per_s", Worse)])
     );
     // One side alone has it: its line has no ratio.
-    let lone = [("latency.p50", Better), ("ttft.p50", Better), ("output_tokens_per_s", NotShown)];
+    let lone = [("latency.p50", Better), ("ttft.p50", Better), ("output_tokens_per_s", Undecided)];
     assert_eq!(verdicts(Some(9.0), None), told(&lone));
     assert_eq!(verdicts(None, None), told(&lone[..2]));
 }
@@ -253,8 +253,8 @@ fn what_is_lacking_is_told() {
 
 #[test]
 fn words_and_closeness() {
-    let words = [Verdict::Better, Verdict::Worse, Verdict::NotShown].map(Verdict::as_str);
-    assert_eq!(words, ["better", "worse", "not shown"]);
+    let words = [Verdict::Better, Verdict::Worse, Verdict::Undecided].map(Verdict::as_str);
+    assert_eq!(words, ["better", "worse", "undecided"]);
     let told = begin_at(10.0, 12.0);
     assert_eq!([told.closer_than(2.1), told.closer_than(2.0)], [true, false]);
     assert!(!Comparison { target_value: None, ..told }.closer_than(9.0));

@@ -101,7 +101,7 @@ proptest! {
         for c in &folded.comparisons {
             let all = [c.target_value, c.reference_value, c.ratio, c.low, c.high];
             prop_assert!(all.iter().flatten().all(|x| x.is_finite()), "{c:?}");
-            prop_assert!(c.verdict != Verdict::NotShown || c.reason.is_some());
+            prop_assert!(c.verdict != Verdict::Undecided || c.reason.is_some());
         }
         assert_finite(&serde_json::to_value(&folded.timeline).unwrap(), "timeline");
     }

@@ -15,7 +15,7 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
     let lead = capacity.ratios.iter().map(|ratio| match ratio.verdict {
         stats::Verdict::Better => "better",
         stats::Verdict::Worse => "worse",
-        stats::Verdict::NotShown | stats::Verdict::NotCompared => "",
+        stats::Verdict::Equal | stats::Verdict::Undecided | stats::Verdict::NotCompared => "",
     });
     let class = |verdict: Verdict| match verdict {
         Verdict::Pass => "better",

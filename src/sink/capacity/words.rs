@@ -106,7 +106,8 @@ pub(super) fn headlines(capacity: &Capacity) -> Vec<String> {
             Verdict::Better => format!("{name} is better than {other} in capacity: {times}."),
             Verdict::Worse => format!("{name} is worse than {other} in capacity: {times}."),
             Verdict::NotCompared => format!("Not compared: {}.", target.uncompared(reference).unwrap_or_default()),
-            Verdict::NotShown => format!("No difference in capacity is shown between {name} and {other}: {times}."),
+            Verdict::Equal => format!("{name} and {other} are equal in capacity: {times}."),
+            Verdict::Undecided => format!("No difference in capacity is shown between {name} and {other}: {times}."),
         });
     }
     for target in &capacity.targets {

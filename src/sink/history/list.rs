@@ -66,7 +66,7 @@ fn result(entry: &Entry) -> String {
     }
     let name = |at: usize| entry.targets.get(at).map(|target| target.name.as_str()).unwrap_or_default();
     let one = |told: &crate::history::MainVerdict| match told.verdict {
-        Verdict::NotShown => "not shown".to_owned(),
+        Verdict::Undecided => "undecided".to_owned(),
         verdict if entry.verdicts.len() == 1 => verdict.as_str().to_owned(),
         verdict => format!("{} {}", name(told.target), verdict.as_str()),
     };
