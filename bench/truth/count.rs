@@ -93,7 +93,7 @@ impl Truth {
         match metric {
             "accuracy" | "error_rate" => None,
             _ if self.ratios.contains_key(metric) => self.ratios.get(metric).copied(),
-            "requests_per_s" | "goodput" | "output_tokens_per_s" => Some(1.0 / self.slower),
+            _ if is_rate(metric) => Some(1.0 / self.slower),
             _ => Some(self.slower),
         }
     }
@@ -106,7 +106,7 @@ impl Truth {
     fn is(&self, told: &Comparison) -> bool {
         let ratio = self.ratio(&told.metric).unwrap_or(1.0);
         let within = (0.98 - 1e-9..=1.02 + 1e-9).contains(&ratio);
-        let worse = (ratio > 1.0) == !(told.metric.ends_with("_per_s") || told.metric == "goodput");
+        let worse = (ratio > 1.0) != is_rate(&told.metric);
         match told.verdict {
             Verdict::Better => !within && !worse,
             Verdict::Worse => !within && worse,
@@ -116,8 +116,16 @@ impl Truth {
     }
 }
 
-/// A target's own figures that have intervals, from its summary: name, value, lower end, upper end.
-pub fn own(summary: &TargetSummary) -> Vec<(&'static str, f64, Option<(f64, f64)>)> {
+/// Whether more of a metric is better.
+fn is_rate(metric: &str) -> bool {
+    metric.contains("_per_s") || metric == "goodput"
+}
+
+/// A figure of a target's own: its name, its value, and the ends of its interval.
+type Own = (&'static str, f64, Option<(f64, f64)>);
+
+/// A target's own figures, from its summary.
+pub fn own(summary: &TargetSummary) -> Vec<Own> {
     let row = |metric| summary.rows.iter().find(|row| row.metric == metric);
     let mut all = Vec::new();
     if let Some(row) = row("latency") {

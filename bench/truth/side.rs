@@ -19,7 +19,6 @@ pub enum Load {
 
 /// One target.
 pub struct Side {
-    pub target: usize,
     engine: Engine,
     /// Warm-up requests so far: none is asked twice.
     warmups: u64,
@@ -37,7 +36,6 @@ pub struct Side {
 impl Side {
     pub fn new(world: &World, target: usize, slower: f64) -> Self {
         Self {
-            target,
             engine: Engine::new(world, target, slower),
             warmups: 0,
             ready: Vec::new(),
