@@ -89,22 +89,24 @@ pub struct Truth {
 }
 
 impl Truth {
-    fn ratio(&self, metric: &str) -> Option<f64> {
+    fn ratio(&self, target: usize, metric: &str) -> Option<f64> {
         match metric {
             "accuracy" | "error_rate" => None,
+            // The first target alone is slower.
+            _ if target > 0 => Some(1.0),
             _ if self.ratios.contains_key(metric) => self.ratios.get(metric).copied(),
             _ if is_rate(metric) => Some(1.0 / self.slower),
             _ => Some(self.slower),
         }
     }
 
-    /// The true ratio of a metric that isn't a share.
+    /// The first target's true ratio of a metric that isn't a share.
     pub fn of(&self, metric: &str) -> f64 {
-        self.ratio(metric).unwrap_or(1.0)
+        self.ratio(0, metric).unwrap_or(1.0)
     }
 
     fn is(&self, told: &Comparison) -> bool {
-        let ratio = self.ratio(&told.metric).unwrap_or(1.0);
+        let ratio = self.ratio(told.target, &told.metric).unwrap_or(1.0);
         let within = (0.98 - 1e-9..=1.02 + 1e-9).contains(&ratio);
         let worse = (ratio > 1.0) != is_rate(&told.metric);
         match told.verdict {
@@ -147,7 +149,7 @@ impl Count {
             let ends = told.low.zip(told.high);
             let (holds, wrong) = self.metrics.entry(told.metric.clone()).or_default();
             *wrong += u64::from(!truth.is(told));
-            if let Some(((low, high), ratio)) = ends.zip(truth.ratio(&told.metric)) {
+            if let Some(((low, high), ratio)) = ends.zip(truth.ratio(told.target, &told.metric)) {
                 holds.take((low..=high).contains(&ratio));
             }
             if told.metric == way.main() && told.target == 0 {
@@ -155,7 +157,7 @@ impl Count {
                 self.intervals.take(ends.is_some());
                 self.found.take(told.verdict == Verdict::Worse);
                 self.equal.take(told.verdict == Verdict::Equal);
-                if let Some(((low, high), ratio)) = ends.zip(truth.ratio(&told.metric)) {
+                if let Some(((low, high), ratio)) = ends.zip(truth.ratio(told.target, &told.metric)) {
                     self.holds.take((low..=high).contains(&ratio));
                 }
             }
