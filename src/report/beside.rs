@@ -1,10 +1,10 @@
 //! Two runs beside each other: of two result directories (`loadcmp compare`), or the two of an interference measurement.
 
-use super::floors::{apart_words, resolve, words};
+use super::floors::{self, apart_words, words};
 use super::setup::{Difference, Kind, Unlike, differences, of_targets, unlike_workloads};
 use super::{Report, SCHEMA_VERSION, Status, TOOL};
 use crate::host::{Floor, least_difference_us};
-use crate::stats::{Comparison, compare_summaries};
+use crate::stats::{Comparison, Doubts, compare_summaries, decide};
 use serde::{Deserialize, Serialize};
 
 /// What the second run is to the first.
@@ -152,10 +152,11 @@ pub(super) fn pairs(a: &Report, b: &Report, matched: &[(usize, usize)]) -> Vec<P
     let pair = |&(i, j): &(usize, usize)| {
         let floor = |report: &Report, at: usize| report.floors.get(at).cloned().flatten();
         let (first_floor, second_floor) = (floor(a, i), floor(b, j));
-        let mut comparisons = compare_summaries(&b.targets[j], &a.targets[i], &b.comparing());
         // Of two machines, neither floor says what the other can't tell apart.
         let floors = first_floor.as_ref().zip(second_floor.as_ref()).filter(|_| !elsewhere);
-        resolve(&mut comparisons, |_| floors);
+        let small = |c: &Comparison| floors::below(c, floors);
+        let mut comparisons = compare_summaries(&b.targets[j], &a.targets[i], &b.comparing());
+        decide(&mut comparisons, &b.comparing(), Doubts { of_difference: Some(&small), of_all: None });
         let least_difference_us = floors.map(|(a, b)| least_difference_us(a, b));
         Pair {
             first: a.targets[i].label(),

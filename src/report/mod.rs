@@ -37,7 +37,7 @@ use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
 use crate::scenario::Order;
 use crate::scenario::plan::Plan;
-use crate::stats::{Comparison, Folded, Packed, Row, Second, Settings, TargetSummary};
+use crate::stats::{Comparison, Doubts, Folded, Packed, Row, Second, Settings, TargetSummary, decide};
 use serde::{Deserialize, Serialize};
 
 /// What writes documents, with its version.
@@ -195,10 +195,7 @@ impl Report {
             report.soak = Some(soak);
         }
         // Before the audit: what this machine can't tell apart needs no finding of its own.
-        floors::resolve(&mut report.comparisons, |c| {
-            let floor = |at: usize| report.floors.get(at)?.as_ref();
-            floor(c.target).zip(floor(c.reference))
-        });
+        report.decide(None);
         report.primary = report.main_metric().to_owned();
         if report.status != Status::Complete {
             let killed = || if manifest.ended.is_none() { Cause::Killed } else { Cause::Signal };
@@ -216,9 +213,17 @@ impl Report {
             conditions: manifest.conditions.as_ref(),
         });
         if let Some(why) = report.undecided() {
-            report.comparisons.iter_mut().for_each(|comparison| comparison.doubt(why.clone()));
+            report.decide(Some(why));
         }
         report
+    }
+
+    /// Gives every comparison its verdict; `why` not, if there is a reason for none.
+    fn decide(&mut self, why: Option<String>) {
+        let floor = |at: usize| self.floors.get(at)?.as_ref();
+        let small = |c: &Comparison| floors::below(c, floor(c.target).zip(floor(c.reference)));
+        let doubts = Doubts { of_difference: Some(&small), of_all: why.as_deref() };
+        decide(&mut self.comparisons, &Settings::of(&self.plan), doubts);
     }
 
     /// Why no side is called better though the run is valid, if so: targets that were measured one after another had unlike
