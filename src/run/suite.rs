@@ -95,7 +95,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
         let ended = one(&mut told.scenarios[at], &loaded, of_run).await;
         let took = clock.now().seconds() - spent;
         told.scenarios[at].took_s = Some(crate::stats::tidy(took));
-        schedule.ended(&told.scenarios[at], took);
+        schedule.ended(&told.scenarios[at], at, share, took);
         keep(&told, &dir)?;
         if !ended? || interrupted() {
             break;

@@ -46,7 +46,10 @@ pub(super) fn about(suite: &Suite) -> Vec<String> {
         words.push(format!("Stand-ins answered; their figures say nothing of a real engine{judged}."));
     }
     if suite.quick {
-        words.push("The quick form: shorter loads, wider intervals.".to_owned());
+        let within = suite.budget_s.map(|s| format!(", within {}", human::length(s))).unwrap_or_default();
+        words.push(format!(
+            "The quick form{within}: shorter loads, wider intervals. What it didn't ask is not measured."
+        ));
     }
     if let Some((folder, started)) = &suite.before {
         words.push(format!("Before: {folder}, of {started}."));

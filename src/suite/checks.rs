@@ -42,8 +42,11 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
                     needs.iter().flat_map(|need| report.judge_gate(need, None).into_iter().map(move |had| (need, had)));
                 let lacks: Vec<(&Gate, String)> =
                     had.filter_map(|(need, had)| Some((need, lack(need, &had)?))).collect();
-                // Too few of the right requests can't show that something holds, and can show that it doesn't.
-                let lacks_kind = lacks.iter().any(|(need, _)| need.subject.metric.name != "requests");
+                // Too little of the right work can't show that something holds, and can show that it doesn't: but for a gate that
+                // asks for so many requests, which couldn't come to be.
+                let amount = ["requests", "window"];
+                let lacks_kind = lacks.iter().any(|(need, _)| !amount.contains(&need.subject.metric.name))
+                    || (gate.relation == Relation::AtLeast && judged.iter().any(|judged| judged.unit == "requests"));
                 let judged = judged.into_iter().map(|judged| match lacks.first() {
                     Some((_, why)) if lacks_kind || judged.outcome != Outcome::Fail => {
                         Judged { outcome: Outcome::NotMeasured, reason: Some(why.clone()), ..judged }

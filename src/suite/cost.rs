@@ -34,6 +34,8 @@ struct Part {
     load: f64,
     /// The load at its least.
     least: f64,
+    /// Whether the load is driven for a time, and takes that whatever its engines do.
+    timed: bool,
 }
 
 /// What all runs of a scenario take: one, or a sweep's.
@@ -45,10 +47,19 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Seconds of all of it, with the load cut to a share of itself.
-    pub fn total(&self, share: f64) -> f64 {
-        let all = self.parts.iter().map(|part| part.fixed + (part.load * share).max(part.least)).sum::<f64>();
+    /// Seconds of all of it with the load cut to a share of itself, those that its engines decide being `factor` times as long.
+    pub fn seconds(&self, share: f64, factor: f64) -> f64 {
+        let (timed, guessed) = self.parted(share);
+        let all = timed + guessed * factor;
         self.limit.map_or(all, |limit| all.min(limit))
+    }
+
+    /// The same in two parts: what is driven for a time, and what its engines decide.
+    pub fn parted(&self, share: f64) -> (f64, f64) {
+        self.parts.iter().fold((0.0, 0.0), |(timed, guessed), part| {
+            let load = (part.load * share).max(part.least);
+            if part.timed { (timed + load, guessed + part.fixed) } else { (timed, guessed + part.fixed + load) }
+        })
     }
 }
 
@@ -89,6 +100,7 @@ impl Known<'_> {
         let first: f64 = paces.iter().map(|pace| answer(pace)).sum();
         let fixed = self.run_s + first + cold;
         let closed = scenario.load.closed.as_ref();
+        let timed = closed.is_none_or(|closed| closed.requests.is_none());
         let (load, least) = match closed.and_then(|closed| Some((closed, closed.requests?))) {
             Some((closed, requests)) => {
                 let think = closed.think.0.as_secs_f64();
@@ -108,7 +120,7 @@ impl Known<'_> {
                 (length + tails, length * if measured > 0.0 { least / measured } else { 1.0 } + tails)
             }
         };
-        Some(Part { fixed, load, least: least.clamp(0.0, load) })
+        Some(Part { fixed, load, least: least.clamp(0.0, load), timed })
     }
 
     /// Seconds of the slowest engine's answer in a scenario.
@@ -187,13 +199,16 @@ fn least_s(scenario: &Scenario, slowest_s: f64) -> f64 {
 }
 
 /// The share of their loads at which what is left fits into the seconds left; and which don't fit even at their least, the
-/// longest first, by their places. `factor` = how many times as long as expected scenarios have taken so far.
+/// longest first, by their places. `factor` = how many times as long as expected engines have taken so far.
 pub fn fit(costs: &[Cost], left_s: f64, factor: f64) -> (f64, Vec<usize>) {
     let mut kept: Vec<usize> = (0..costs.len()).collect();
     let mut dropped = Vec::new();
-    let all = |kept: &[usize], share: f64| kept.iter().map(|at| costs[*at].total(share)).sum::<f64>() * factor;
+    let all = |kept: &[usize], share: f64| kept.iter().map(|at| costs[*at].seconds(share, factor)).sum::<f64>();
     while all(&kept, 0.0) > left_s {
-        let longest = kept.iter().copied().max_by(|a, b| costs[*a].total(0.0).total_cmp(&costs[*b].total(0.0)));
+        let longest = kept
+            .iter()
+            .copied()
+            .max_by(|a, b| costs[*a].seconds(0.0, factor).total_cmp(&costs[*b].seconds(0.0, factor)));
         let Some(longest) = longest else { break };
         kept.retain(|at| *at != longest);
         dropped.push(longest);

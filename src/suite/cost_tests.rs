@@ -36,23 +36,23 @@ fn requests_take_what_answers_take_and_times_what_they_say() {
     // An answer: 0.1 + 0.1 + 5 s.
     let answer = 5.2;
     let one = scenario("order: isolated\nload: { closed: { users: 1, requests: 60, warmup: 2s } }");
-    let told = cost(&one).total(1.0);
+    let told = cost(&one).seconds(1.0, 1.0);
     assert!((told - (1.0 + 2.0 * answer + 2.0 * (60.0 * answer + 2.0))).abs() < 1e-6, "{told}");
     // More users than slots: no faster.
     let four = scenario("order: isolated\nload: { closed: { users: 4, requests: 60, warmup: 2s } }");
-    assert!((cost(&four).total(1.0) - told).abs() < 1e-6);
+    assert!((cost(&four).seconds(1.0, 1.0) - told).abs() < 1e-6);
     // Driven for a time: that, and the last answers.
     let timed = scenario("order: isolated\nload: { closed: { users: 1, duration: 20s } }");
-    let told = cost(&timed).total(1.0);
+    let told = cost(&timed).seconds(1.0, 1.0);
     assert!((told - (1.0 + 2.0 * answer + 2.0 * (20.0 + answer))).abs() < 1e-6, "{told}");
     // At once: between the longest and the sum.
     let at_once = scenario("load: { closed: { users: 1, requests: 60 } }");
-    let told = cost(&at_once).total(1.0);
+    let told = cost(&at_once).seconds(1.0, 1.0);
     assert!(told > 60.0 * answer && told < 120.0 * answer, "{told}");
     let cold = scenario(
         "order: isolated\ncold_start: { repeats: 2 }\nload: { closed: { users: 1, requests: 60, warmup: 2s } }",
     );
-    assert!(cost(&cold).total(1.0) > cost(&one).total(1.0) + 2.0 * 2.0 * 4.0);
+    assert!(cost(&cold).seconds(1.0, 1.0) > cost(&one).seconds(1.0, 1.0) + 2.0 * 2.0 * 4.0);
     // Of an engine that wasn't timed nothing is known.
     let known = Known { run_s: 1.0, paces: &paces()[..1] };
     assert_eq!(known.cost([(&one, ASKED)].into_iter(), (1, None)), None);
@@ -86,7 +86,7 @@ fn what_does_not_fit_even_at_its_least_is_dropped_and_the_rest_shares_the_time()
     let (share, dropped) = fit(&costs, 300.0, 1.0);
     // 64 requests of 5.2 s on each of two engines are more than 300 s.
     assert_eq!(dropped, [1]);
-    let total = costs[0].total(share) + costs[2].total(share);
+    let total = costs[0].seconds(share, 1.0) + costs[2].seconds(share, 1.0);
     assert!(share > 0.0 && share < 1.0 && total <= 300.0 && total > 290.0, "{share} {total}");
     assert_eq!(fit(&costs, 1e9, 1.0), (1.0, Vec::new()));
     assert_eq!(fit(&costs, 1.0, 1.0).1.len(), 3);
@@ -111,7 +111,7 @@ proptest! {
         let costs: Vec<Cost> = loads.iter().map(|(users, requests)| cost(&closed(*users, *requests))).collect();
         let (share, dropped) = fit(&costs, left, factor);
         let kept = (0..costs.len()).filter(|at| !dropped.contains(at));
-        let total = kept.map(|at| costs[at].total(share)).sum::<f64>() * factor;
+        let total = kept.map(|at| costs[at].seconds(share, factor)).sum::<f64>();
         prop_assert!((0.0..=1.0).contains(&share) && total <= left + 1e-6, "{share} {total} {left}");
     }
 
@@ -121,6 +121,6 @@ proptest! {
         let mut shorter = whole.clone();
         cut(&mut shorter, share, 5.2);
         // A request more, for they are whole.
-        prop_assert!(cost(&shorter).total(1.0) <= cost(&whole).total(share) + 2.0 * 5.3);
+        prop_assert!(cost(&shorter).seconds(1.0, 1.0) <= cost(&whole).seconds(share, 1.0) + 2.0 * 5.3);
     }
 }

@@ -24,7 +24,7 @@ pub enum Turn {
 pub struct Schedule {
     /// By scenario; `None` where only the engines know.
     costs: Vec<Option<Cost>>,
-    /// Seconds expected of those that ran, and seconds that they took.
+    /// Of those that ran, the seconds that their engines were expected to decide, and those that they did.
     ran: (f64, f64),
 }
 
@@ -36,14 +36,14 @@ impl Schedule {
             .iter_mut()
             .map(|scenario| {
                 let cost = cost(&scenario.name).filter(|_| scenario.state != State::Done)?;
-                scenario.expected_s = Some(crate::stats::tidy(cost.total(1.0)));
+                scenario.expected_s = Some(crate::stats::tidy(cost.seconds(1.0, 1.0)));
                 Some(cost)
             })
             .collect();
         Self { costs, ran: (0.0, 0.0) }
     }
 
-    /// How many times as long as expected scenarios have taken so far.
+    /// How many times as long as expected engines have taken so far.
     fn factor(&self) -> f64 {
         (self.ran.1 + PRIOR_S) / (self.ran.0 + PRIOR_S)
     }
@@ -60,7 +60,7 @@ impl Schedule {
 
     /// Seconds that a scenario is expected to take with its load cut to a share.
     pub fn expected(&self, at: usize, share: f64) -> Option<f64> {
-        self.costs.get(at)?.as_ref().map(|cost| crate::stats::tidy(cost.total(share) * self.factor()))
+        self.costs.get(at)?.as_ref().map(|cost| crate::stats::tidy(cost.seconds(share, self.factor())))
     }
 
     /// What becomes of a scenario whose turn has come, `spent` seconds after the beginning. A short form is cut until what is left
@@ -73,26 +73,27 @@ impl Schedule {
             return if left > 0.0 { Turn::Run(1.0) } else { none() };
         };
         let skip = |needed: f64, least: &str| {
-            let needed = length(needed * self.factor());
+            let needed = length(needed);
             Turn::Skip(format!("it takes about {needed}{least}, and {} of {whole} were left for it", length(left)))
         };
         if !suite.quick {
-            return if cost.total(1.0) * self.factor() > left { skip(cost.total(1.0), "") } else { Turn::Run(1.0) };
+            let needed = cost.seconds(1.0, self.factor());
+            return if needed > left { skip(needed, "") } else { Turn::Run(1.0) };
         }
         let places = self.left(suite, at);
         let (share, dropped) = fit(&self.costs_of(&places), left * PLANNED, self.factor());
         match places.iter().position(|place| *place == at) {
-            Some(place) if dropped.contains(&place) => skip(cost.total(0.0), " at its least"),
+            Some(place) if dropped.contains(&place) => skip(cost.seconds(0.0, self.factor()), " at its least"),
             _ => Turn::Run(share),
         }
     }
 
-    /// A scenario has ended.
-    pub fn ended(&mut self, scenario: &ScenarioRun, took: f64) {
+    /// A scenario has ended that was cut to a share.
+    pub fn ended(&mut self, scenario: &ScenarioRun, at: usize, share: f64, took: f64) {
         // What one that failed took says nothing of others.
-        let Some(expected) = scenario.expected_s.filter(|_| scenario.state == State::Done) else { return };
-        let factor = self.factor();
-        self.ran = (self.ran.0 + expected / factor, self.ran.1 + took);
+        let cost = self.costs.get(at).and_then(Option::as_ref).filter(|_| scenario.state == State::Done);
+        let Some((timed, guessed)) = cost.map(|cost| cost.parted(share)) else { return };
+        self.ran = (self.ran.0 + guessed, self.ran.1 + (took - timed).max(0.0));
     }
 
     /// What a load that was cut says of itself.
@@ -104,7 +105,7 @@ impl Schedule {
     /// Seconds of what is left from a scenario on, each cut to a share, and how many of them nobody knows.
     fn seconds_left(&self, suite: &Suite, from: usize, share: f64) -> (f64, usize) {
         let places = self.left(suite, from);
-        let known = self.costs_of(&places).iter().map(|cost| cost.total(share)).sum::<f64>() * self.factor();
+        let known = self.costs_of(&places).iter().map(|cost| cost.seconds(share, self.factor())).sum::<f64>();
         let waiting = suite.scenarios.iter().skip(from).filter(|scenario| scenario.state == State::Planned);
         (known, waiting.count() - places.len())
     }
@@ -118,7 +119,8 @@ impl Schedule {
         };
         let places = self.left(suite, 0);
         let kept = places.iter().enumerate().filter(|(place, _)| !share.1.contains(place));
-        let known: f64 = kept.filter_map(|(_, at)| self.costs[*at].as_ref()).map(|cost| cost.total(share.0)).sum();
+        let known: f64 =
+            kept.filter_map(|(_, at)| self.costs[*at].as_ref()).map(|cost| cost.seconds(share.0, 1.0)).sum();
         let unknown = suite.scenarios.len() - done - places.len();
         let mut words = format!(
             "loadcmp: suite {}: {} scenarios, about {}",
@@ -137,7 +139,7 @@ impl Schedule {
         }
         let mut lines = vec![words];
         if suite.quick && share.0 < 1.0 {
-            let whole: f64 = self.costs_of(&places).iter().map(|cost| cost.total(1.0)).sum();
+            let whole: f64 = self.costs_of(&places).iter().map(|cost| cost.seconds(1.0, 1.0)).sum();
             let dropped = match share.1.len() {
                 0 => String::new(),
                 n => format!("; {n} of them don't fit even so, and are skipped"),

@@ -200,7 +200,6 @@ fn brief(scenario: &mut Scenario) {
         let prompt = |words| InlinePrompt { text: Some(text(words)), label: None, turns: Vec::new() };
         workload.prompts = PromptsSpec::Inline(vec![prompt(6), prompt(LONG)]);
         workload.instruction = None;
-        workload.stream = Some(true);
     }
 }
 
