@@ -37,7 +37,7 @@ pub fn length(seconds: f64) -> String {
         }
         () if whole < 90.0 => format!("{whole} s"),
         () if minutes < 60 => format!("{minutes} min"),
-        () if minutes % 60 == 0 => format!("{} h", minutes / 60),
+        () if minutes.is_multiple_of(60) => format!("{} h", minutes / 60),
         () => format!("{} h {} min", minutes / 60, minutes % 60),
     }
 }
@@ -132,7 +132,7 @@ mod tests {
             (0.25, "250 ms"),
             (0.9996, "1 s"),
             (3.0, "3 s"),
-            (3.14, "3.1 s"),
+            (3.12, "3.1 s"),
             (9.94, "9.9 s"),
             (9.96, "10 s"),
             (89.4, "89 s"),
