@@ -41,6 +41,7 @@ mod secrets;
 mod slow;
 mod spent;
 mod standin;
+mod suite_truth;
 mod suites;
 mod suites_shipped;
 mod sweep;

@@ -170,8 +170,7 @@ impl Report {
 
 /// A length of time to the second, or the minute where it is long.
 pub fn about(time: Duration) -> String {
-    let seconds = time.as_secs_f64().ceil();
-    if seconds < 120.0 { format!("{seconds} s") } else { format!("{:.0} min", seconds / 60.0) }
+    human::length(time.as_secs_f64().ceil())
 }
 
 /// The blocks of an alternating order: `10 blocks of each, A B B A`.

@@ -35,7 +35,6 @@ pub use held::{check_against, keep, kept};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
 pub use suite::{SuiteRun, Suited, is_suite, retell_suite, suite};
-use sweep::sweep_length;
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};

@@ -66,7 +66,21 @@ pub fn suite_junit(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
         message: suite.headline(),
         seconds: None,
     });
-    junit(&unfinished.into_iter().chain(suite.checks.iter().map(case)).collect::<Vec<_>>(), out)
+    // A scenario without checks is no less missing than one with.
+    let scenarios = suite.scenarios.iter().filter(|scenario| scenario.ran() || suite.status == Status::Complete);
+    let scenarios = scenarios.filter_map(|scenario| {
+        let name = format!("scenario {}", scenario.name);
+        let message = scenario.trouble()?;
+        Some(Case {
+            suite: suite.name.clone(),
+            name,
+            outcome: Outcome::Inconclusive,
+            message,
+            seconds: scenario.took_s,
+        })
+    });
+    let cases = unfinished.into_iter().chain(scenarios).chain(suite.checks.iter().map(case));
+    junit(&cases.collect::<Vec<_>>(), out)
 }
 
 /// What a CI server is told: what could be measured and wasn't is no test that was skipped.

@@ -7,7 +7,7 @@ use crate::suite::{Point, ScenarioRun, State, Suite, judge_check};
 use std::collections::HashMap;
 use std::path::{Component, Path};
 
-/// Judges every check anew.
+/// Judges every check anew, scenarios' own gates among them.
 pub(super) fn judge(suite: &mut Suite, dir: &Path) {
     let mut read: HashMap<String, Vec<Point>> = HashMap::new();
     for scenario in suite.scenarios.iter().filter(|scenario| matches!(scenario.state, State::Done | State::Running)) {
@@ -19,6 +19,13 @@ pub(super) fn judge(suite: &mut Suite, dir: &Path) {
             }
         }
         read.insert(scenario.name.clone(), points);
+    }
+    for (name, points) in &read {
+        // Of a document that doesn't have them.
+        let reports = points.iter().filter_map(|point| point.report.as_ref().ok());
+        let gates: Vec<&str> =
+            reports.flat_map(|report| &report.plan.gates.all).map(|gate| gate.text.as_str()).collect();
+        suite.own_gates(name, gates.into_iter());
     }
     for check in &mut suite.checks {
         let scenario = suite.scenarios.iter().find(|scenario| Some(&scenario.name) == check.scenario.as_ref());
