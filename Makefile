@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?=
 ARGS ?=
 
-.PHONY: run test test-busy lint test-real engines clients pages bench truth soak help demo-nightly
+.PHONY: run test test-busy lint test-real engines clients pages bench truth truth-short soak help demo-nightly
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -45,8 +45,11 @@ pages: ## The pages in a real browser, light and dark, wide and narrow; pictures
 soak: ## Minutes of load on stand-ins that leak, slow down and stay well; loadcmp's own memory stays flat.
 	$(CARGO) test --quiet --test soak -- --include-ignored --nocapture
 
-truth: ## The statistics proved: runs whose truth is known through the fold that users get.
+truth: ## The statistics proved: runs whose truth is known through the fold that users get. ARGS=--keep keeps the figures.
 	$(CARGO) bench --quiet --bench truth -- $(ARGS)
+
+truth-short: ## The same in minutes. ARGS=--same after a change that should change no figure: the kept ones then say so.
+	$(CARGO) bench --quiet --bench truth -- --short $(ARGS)
 
 bench: ## Speed beside oha, interleaved: a benchmark, not a test. ARGS="--only pacing" runs one part.
 	bench/run.sh $(ARGS)

@@ -1,18 +1,23 @@
 //! What the README shows of the code and of recorded figures is made from them: `UPDATE_GOLDEN=1 cargo test --test readme`
 //! writes it anew. The figures are those of the last `make truth` and `make bench` whose files were kept.
 
+#[path = "common/sources.rs"]
+mod sources;
+
 use serde_json::Value;
 use std::fmt::Write;
 use std::sync::Mutex;
 
+/// The kept figures of `make truth`.
+const TRUTH: &str = "bench/figures/truth.json";
+
 /// One at a time: each writes the same file.
 static README: Mutex<()> = Mutex::new(());
 
-/// Compares what stands between two marks of the README with what it has to be, or writes that there.
-fn keeps(mark: &str, made: &str) {
+/// Compares what stands between two marks of a page with what it has to be, or writes that there.
+fn keeps(path: &str, mark: &str, made: &str) {
     let _one = README.lock();
-    let path = "README.md";
-    let readme = std::fs::read_to_string(path).expect("the README");
+    let readme = std::fs::read_to_string(path).expect("the page");
     let (begin, end) = (format!("<!-- {mark}: begin -->\n"), format!("<!-- {mark}: end -->"));
     let from = readme.find(&begin).expect("the mark that begins it") + begin.len();
     let kept = &readme[from..from + readme[from..].find(&end).expect("the mark that ends it")];
@@ -22,10 +27,10 @@ fn keeps(mark: &str, made: &str) {
     }
     assert!(
         std::env::var_os("UPDATE_GOLDEN").is_some(),
-        "README.md shows other {mark} than there are; run: UPDATE_GOLDEN=1 cargo test --test readme"
+        "{path} shows other {mark} than there are; run: UPDATE_GOLDEN=1 cargo test --test readme"
     );
     let whole = readme.replace(&format!("{begin}{kept}{end}"), &format!("{begin}{made}{end}"));
-    std::fs::write(path, whole).expect("writing the README");
+    std::fs::write(path, whole).expect("writing the page");
 }
 
 fn recorded(path: &str) -> Value {
@@ -39,56 +44,96 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 #[test]
 fn the_list_of_audit_rules_is_the_codes() {
-    keeps("audit rules", &loadcmp::audit::rules_table());
+    keeps("README.md", "audit rules", &loadcmp::audit::rules_table());
+}
+
+#[test]
+fn the_figures_of_truth_are_of_this_code() {
+    let told = recorded(TRUTH);
+    let now = sources::sources();
+    let parts = now.as_object().expect("folders");
+    let changed: Vec<&str> =
+        parts.iter().filter(|(folder, hash)| told["of"][folder] != **hash).map(|(folder, _)| folder.as_str()).collect();
+    assert!(
+        changed.is_empty(),
+        "{} changed since {TRUTH} was made (at {}). If no figure should have changed: make truth-short ARGS=--same (minutes). \
+         Else: make truth ARGS=--keep (an hour), and UPDATE_GOLDEN=1 cargo test --test readme",
+        changed.join(", "),
+        told["commit"]
+    );
+}
+
+#[test]
+fn comments_tests_and_layout_change_no_hash() {
+    let one =
+        "//! About.\n\nfn a(\n    x: u8,\n) {\n    b(x); }\n#[cfg(test)]\nmod tests {\n    fn c() {}\n}\nfn d() {}\n";
+    let other = "/// More.\nfn a(x: u8) { b(x); }\n\n#[cfg(test)]\n#[path = \"t.rs\"]\nmod tests;\nfn d() {}\n";
+    assert_eq!(sources::code(one), sources::code(other));
+    assert_ne!(sources::code(one), sources::code(&one.replace("b(x)", "b(x + 1)")));
+    assert_ne!(sources::code(one), sources::code(&one.replace("fn d", "fn e")), "what stands below the tests counts");
 }
 
 #[test]
 fn the_table_of_truth_is_the_one_recorded() {
-    let told = recorded("bench/figures/truth.json");
-    let share = |value: &Value| value.as_f64().map_or("–".to_owned(), |share| format!("{:.1} %", share * 100.0));
-    let mut table =
-        "| way of driving | figure | equal engines called different (0.5 to 6 %) | 95 % intervals that hold the \
-                     truth (93 to 97 %) | 5 % found at the advised size (at least 90 %) | advised, mean |\n\
-                     |:--|:--|--:|--:|--:|--:|\n"
-            .to_owned();
+    let told = recorded(TRUTH);
+    let share =
+        |value: &Value| value["share"].as_f64().map_or("–".to_owned(), |share| format!("{:.1} %", share * 100.0));
     let ways = list(&told, "simulated");
-    assert!(ways.len() >= 7, "every way of driving was run");
-    for way in ways {
-        for line in list(way, "figures") {
-            let advised =
-                line["units_advised_mean"].as_f64().map_or("–".to_owned(), |units| format!("{units:.0} units"));
+    assert!(ways.len() >= 30, "every way of driving was run");
+    let table = |ways: &[Value]| {
+        let mut table =
+            "| way of driving | measured, mean | equal engines called different (at most 6 %) | 95 % intervals that hold the \
+                 truth: equal, 2 and 10 % apart (93 to 97 %) | a true 10 % shown | a true 5 % shown at the advised length (at \
+                 least 90 %) | that length, median | beside what is needed |\n\
+                 |:--|--:|--:|--:|--:|--:|--:|--:|\n"
+                .to_owned();
+        for way in ways {
+            let number = |name: &str, places: usize, unit: &str| {
+                way["advice"][name].as_f64().map_or("–".to_owned(), |number| format!("{number:.places$} {unit}"))
+            };
             writeln!(
                 table,
-                "| {} | {} | {} | {} | {} | {advised} |",
+                "| {}{} | {:.0} s | {} | {}, {} | {} | {} | {} | {} |",
                 way["name"].as_str().expect("its name"),
-                line["figure"].as_str().expect("a figure"),
-                share(&line["false_rate"]),
-                share(&line["coverage"]),
-                share(&line["found"])
+                if way["held"] == true { "" } else { " (can't be held)" },
+                way["seconds"].as_f64().expect("a length"),
+                share(&way["false_any"]),
+                share(&way["holds_equal"]),
+                share(&way["holds_different"]),
+                share(&way["ten_found"]),
+                share(&way["five_found"]),
+                number("median_s", 0, "s"),
+                number("of_needed", 1, "×"),
             )
             .expect("text");
         }
-    }
-    let of = |name: &str| ways[0][name].as_u64().expect("a number of runs");
-    let (worst, real) = (ways.iter().filter_map(|way| way["false_verdicts"].as_f64()), &told["real_sockets"]);
-    let worst = worst.fold(0.0, f64::max) * 100.0;
+        table
+    };
+    let of = |name: &str| ways[0][name]["of"].as_u64().expect("a number of runs");
+    let real = &told["real_sockets"];
     let excluded: u64 = list(real, "excluded").iter().filter_map(Value::as_u64).sum();
-    let pilots = || ways.iter().flat_map(|way| list(way, "pilots")).filter_map(Value::as_u64);
-    let (fewest, pilots) = (pilots().min().unwrap_or(0), pilots().max().unwrap_or(0));
     let intervals: u64 = list(real, "intervals").iter().filter_map(Value::as_u64).sum();
-    writeln!(
-        table,
-        "\nEach line: {} runs of equal engines, {} of a true 5 %, {pilots} of the size advised after a run of usual size \
-         ({fewest} where blocks alternate: such runs are long). Over all metrics of a run, at most {worst:.1} % of runs of equal engines had any verdict. The real program over real \
-         sockets, {} runs of two stand-ins that are alike: {} with a verdict; {excluded} of {intervals} intervals leave \
-         out 1.",
-        of("equal_runs"),
-        of("different_runs"),
+    let outside = list(&told, "outside");
+    let words = format!(
+        "\nEach line: {} runs of equal engines, {} of a true 10 %, {} of the advised length; {}. The real program over real \
+         sockets, {} runs of two stand-ins that are alike: {} with a verdict; {excluded} of {intervals} intervals leave out 1. \
+         Made at {}.",
+        of("false_any"),
+        of("ten_found"),
+        of("unadvised"),
+        if outside.is_empty() {
+            "nothing lies outside".to_owned()
+        } else {
+            format!("{} figures lie outside", outside.len())
+        },
         real["runs"],
-        real["false_verdicts"]
-    )
-    .expect("text");
-    keeps("truth", &table);
+        real["false_verdicts"],
+        told["commit"].as_str().unwrap_or("a commit that isn't known")
+    );
+    // The defaults; the page of statistics has them all.
+    let defaults = ways.iter().position(|way| way["default"] != true).unwrap_or(ways.len());
+    keeps("README.md", "truth", &(table(&ways[..defaults]) + &words));
+    keeps("docs/statistics.md", "truth", &(table(ways) + &words));
 }
 
 #[test]
@@ -121,5 +166,5 @@ fn the_pacing_figures_are_those_recorded() {
         told["rate"], told["cores"], told["rounds"], told["seconds"]
     )
     .expect("text");
-    keeps("pacing", &table);
+    keeps("README.md", "pacing", &table);
 }

@@ -121,7 +121,8 @@ pub fn all_rows(load: Load, block: &Block) -> Vec<Sample> {
     let mut all = Vec::new();
     let mut take = |index: u64, planned: u64, end: u64, tokens: u32| {
         if planned < close {
-            all.push(row(block, index, planned, end, tokens));
+            // Numbers go on from block to block, as a run's do.
+            all.push(row(block, u64::from(block.block) * 1_000_000 + index, planned, end, tokens));
         }
     };
     match load {
