@@ -22,6 +22,7 @@ mod packed;
 mod pareto;
 mod rank;
 mod reasons;
+mod repeated;
 mod scaling;
 mod series;
 mod slots;
@@ -49,6 +50,9 @@ pub use metric::Metric;
 pub use packed::{Packed, write_interval_log};
 pub use pareto::{Stands, non_dominated};
 pub use reasons::{MOST_REASONS, Reason};
+pub use repeated::{
+    LEAST_RUNS, OverRuns, RunMetric, RunPair, compare_runs, correct_runs, geometric_mean, over_runs, run_metrics,
+};
 pub use scaling::{LEAST_LEVELS, Users, Usl, fit_usl};
 pub use series::worth_showing;
 pub use spent::Part;
