@@ -1,8 +1,8 @@
 //! Whether the times of a run are all of one kind: steady, without a drift, and by clocks that agree.
 
-use super::{Evidence, Side};
 use super::human::{percent, time};
 use super::judge::{Check, Judge};
+use super::{Evidence, Side};
 
 pub(super) const CHECKS: [(&str, Check); 3] =
     [("not-steady", not_steady), ("drift", drift), ("server-time", server_time)];

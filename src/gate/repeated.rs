@@ -38,6 +38,13 @@ impl OfRun {
         &self.judged.gate
     }
 
+    /// What was held to the bound: of a ratio the quotient of the two figures that are told.
+    fn point(&self) -> Option<f64> {
+        let Judged { measure, value, other, point, .. } = &self.judged;
+        let quotient = value.zip(*other).filter(|_| *measure == Measure::Ratio).map(|(a, b)| a / b);
+        point.and(quotient.filter(|x| x.is_finite()).or(*point))
+    }
+
     /// Position of the target among the run's.
     pub fn target(&self) -> Option<usize> {
         self.judged.target
@@ -60,12 +67,12 @@ pub fn judge_runs(runs: &[&OfRun], strict: bool) -> Option<Judged> {
         ..first.clone()
     };
     let Ok(gate) = Gate::parse(&first.gate) else { return Some(of_all) };
-    let points: Option<Vec<(f64, f64)>> =
-        runs.iter().map(|run| run.judged.point.zip(run.judged.bound)).collect();
+    let points: Option<Vec<(f64, f64)>> = runs.iter().map(|run| run.point().zip(run.judged.bound)).collect();
     let Some(points) = points else {
         let lacks: Vec<&OfRun> = runs.iter().copied().filter(|run| run.judged.point.is_none()).collect();
         let why = lacks.first().and_then(|run| run.judged.reason.clone()).unwrap_or_else(|| "not measured".to_owned());
-        let reason = if lacks.len() == runs.len() { why } else { format!("{why} (in {} of {} runs)", lacks.len(), runs.len()) };
+        let reason =
+            if lacks.len() == runs.len() { why } else { format!("{why} (in {} of {} runs)", lacks.len(), runs.len()) };
         return Some(Judged { reason: Some(reason), ..of_all });
     };
     let Told { point, ends, bound } = told(&gate, runs, &points);

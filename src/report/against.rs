@@ -89,7 +89,11 @@ impl Report {
         }
     }
 
-    pub(super) fn evidence<'a>(&'a self, spoilt: &'a Spoilt, past: Result<&'a Report, &'static str>) -> gate::Evidence<'a> {
+    pub(super) fn evidence<'a>(
+        &'a self,
+        spoilt: &'a Spoilt,
+        past: Result<&'a Report, &'static str>,
+    ) -> gate::Evidence<'a> {
         gate::Evidence {
             plan: &self.plan,
             spoilt,

@@ -46,8 +46,12 @@ impl Report {
         let values = format!("{} against {}", human::value(a, &c.unit), human::value(b, &c.unit));
         let ratio = ratio_clause(c);
         match (c.verdict, &c.reason) {
-            (Verdict::Better, _) => format!("In this run {target} is better than {reference} in {metric}: {values}{ratio}."),
-            (Verdict::Worse, _) => format!("In this run {target} is worse than {reference} in {metric}: {values}{ratio}."),
+            (Verdict::Better, _) => {
+                format!("In this run {target} is better than {reference} in {metric}: {values}{ratio}.")
+            }
+            (Verdict::Worse, _) => {
+                format!("In this run {target} is worse than {reference} in {metric}: {values}{ratio}.")
+            }
             (Verdict::Equal, _) => format!(
                 "In this run {target} and {reference} are equal in {metric} within {}: {values}{ratio}.",
                 human::percent(self.plan.smallest_effect.0)

@@ -101,8 +101,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     fits(&load, scenario.targets.values())?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
     allowed(&scenario, &path, options)?;
-    let mut engines =
-        if options.engines_run { Engines::default() } else { start(&scenario, options.quiet).await? };
+    let mut engines = if options.engines_run { Engines::default() } else { start(&scenario, options.quiet).await? };
     let mut targets = Vec::new();
     let mut missing = Vec::new();
     for (name, spec) in &scenario.targets {

@@ -57,8 +57,11 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
         return Err(Failure::Usage("error: the scenario has no `repeats`".to_owned()));
     };
     // Kept to the end, where the engines are to go on running between the runs.
-    let kept = running(&loaded, &spec, options).await?;
+    let mut kept = running(&loaded, &spec, options).await?;
     let dir = directory(options, Path::new("results"), &loaded.scenario.name)?;
+    if let Some(kept) = &mut kept {
+        kept.log_into(&dir);
+    }
     let mut manifest = planned(&loaded, &spec);
     let folder = dir.join(FOLDER);
     std::fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -87,11 +90,17 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
         match super::run(one, &Options { out: Some(dir.join(&run.folder)), quiet, ..of_run.clone() }).await {
             Ok(finished) => {
                 failed_last = 0;
-                builder.push(at + 1, run, &finished.report);
+                builder.push(at + 1, run.clone(), &finished.report);
                 cut_short = finished.report.status != Status::Complete;
                 if cut_short {
                     break;
                 }
+            }
+            // What can't begin at all leaves nothing behind, as a single run wouldn't.
+            Err(failure) if at == 0 && !dir.join(&run.folder).exists() => {
+                let _ = std::fs::remove_file(dir.join(MANIFEST)).and_then(|()| std::fs::remove_dir(&folder));
+                let _ = std::fs::remove_dir(&dir);
+                return Err(failure);
             }
             Err(Failure::Interrupted(_)) => {
                 cut_short = true;
@@ -99,12 +108,6 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
             }
             // A disk that is full is full for the next run, too.
             Err(failure @ Failure::Other(_)) => return Err(failure),
-            // What can't begin at all leaves nothing behind, as a single run wouldn't.
-            Err(failure) if at == 0 && !dir.join(&run.folder).exists() => {
-                let _ = std::fs::remove_file(dir.join(MANIFEST)).and_then(|()| std::fs::remove_dir(&folder));
-                let _ = std::fs::remove_dir(&dir);
-                return Err(failure);
-            }
             Err(failure) => {
                 failed_last += 1;
                 let why = failure.to_string();

@@ -61,7 +61,7 @@ pub fn repeats_csv(repeats: &Repeats, out: &mut dyn Write) -> io::Result<()> {
                 figure.unit.clone(),
                 told.map_or(figure.value, |told| told.target_value).to_string(),
                 number(told.map(|told| told.reference_value)),
-                number(told.map(|told| told.ratio)),
+                number(told.and_then(|told| told.ratio)),
                 blank(),
                 blank(),
                 told.map(|told| told.verdict.as_str().to_owned()).unwrap_or_default(),
@@ -73,8 +73,14 @@ pub fn repeats_csv(repeats: &Repeats, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     for figure in &repeats.figures {
-        let begin =
-            ["all".to_owned(), String::new(), String::new(), String::new(), name(figure.target), stand_in(figure.target)];
+        let begin = [
+            "all".to_owned(),
+            String::new(),
+            String::new(),
+            String::new(),
+            name(figure.target),
+            stand_in(figure.target),
+        ];
         let rest = match repeats.comparison(figure.target, &figure.metric) {
             Some(c) => [
                 name(c.reference),
@@ -162,8 +168,13 @@ fn metrics(repeats: &Repeats) -> Vec<Sheet> {
                 rows.push(vec![metric_words(metric), ours, theirs, String::new(), String::new()]);
             }
         }
-        let header =
-            vec![String::new(), label(target), label(repeats.reference), "ratio (95 %)".to_owned(), "verdict".to_owned()];
+        let header = vec![
+            String::new(),
+            label(target),
+            label(repeats.reference),
+            "ratio (95 %)".to_owned(),
+            "verdict".to_owned(),
+        ];
         Sheet { header, rows, right: 3 }
     };
     others.into_iter().map(sheet).collect()
@@ -188,7 +199,7 @@ fn each(repeats: &Repeats) -> Sheet {
         }));
         for at in &others {
             let told = run.comparison(*at, &repeats.primary);
-            row.push(told.map_or_else(|| "–".to_owned(), |told| human::ratio(told.ratio)));
+            row.push(told.and_then(|told| told.ratio).map_or_else(|| "–".to_owned(), human::ratio));
             row.push(match (run.counts(), told) {
                 (false, _) => "left out".to_owned(),
                 (true, Some(told)) => told.verdict.as_str().to_owned(),
@@ -271,7 +282,11 @@ pub fn repeats_table(repeats: &Repeats, look: Look, out: &mut dyn Write) -> io::
         let header = ["outcome", "gate", "over the runs, with its 95 % interval, and why"].map(str::to_owned).to_vec();
         print(header, rows.into_iter().map(Vec::from).collect(), 1, look, out)?;
     }
-    repeats.judgement.iter().filter_map(|judgement| judgement.adapted.as_ref()).try_for_each(|words| wrapped(out, words, width, "  "))
+    repeats
+        .judgement
+        .iter()
+        .filter_map(|judgement| judgement.adapted.as_ref())
+        .try_for_each(|words| wrapped(out, words, width, "  "))
 }
 
 /// Writes `report.md`, for a pull request.

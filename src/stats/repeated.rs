@@ -137,7 +137,10 @@ fn verdict(
     let Some(told) = told else {
         let of = if pairs.len() < runs { format!(" of {runs}") } else { String::new() };
         let word = if pairs.len() == 1 && of.is_empty() { "run" } else { "runs" };
-        return undecided(format!("{}{of} {word} measured it, and an interval over runs needs {LEAST_RUNS}", pairs.len()));
+        return undecided(format!(
+            "{}{of} {word} measured it, and an interval over runs needs {LEAST_RUNS}",
+            pairs.len()
+        ));
     };
     let failed = pairs.iter().filter(|pair| pair.failed > MOST_FAILED).count();
     let (least, most) = (-bound(-1.0, effect), bound(1.0, effect));
@@ -196,7 +199,10 @@ mod tests {
     fn students_interval_is_the_tables() {
         // 1, 2, 3: error 1 / sqrt 3, t(2) 4.302653.
         let got = over_runs(&[1.0, 2.0, 3.0]).unwrap();
-        assert!((got.centre - 2.0).abs() < 1e-12 && (got.high - 2.0 - 4.302_653 / 3.0_f64.sqrt()).abs() < 1e-5, "{got:?}");
+        assert!(
+            (got.centre - 2.0).abs() < 1e-12 && (got.high - 2.0 - 4.302_653 / 3.0_f64.sqrt()).abs() < 1e-5,
+            "{got:?}"
+        );
         assert_eq!((over_runs(&[1.0, 2.0]), over_runs(&[1.0, 2.0, f64::NAN])), (None, None));
         assert_eq!(geometric_mean(&[2.0, 8.0]), Some(4.0));
         assert_eq!((geometric_mean(&[]), geometric_mean(&[1.0, 0.0])), (None, None));

@@ -4,8 +4,10 @@ use super::{
     PlannedRepeat, REPEATS_VERSION, RepeatRun, RepeatedTarget, Repeats, RepeatsManifest, RunComparison, RunFigure,
     RunsFigure,
 };
+use crate::audit::Severity;
 use crate::gate::{Judged, Judgement, NO_BASELINE, OfRun, Outcome, judge_runs};
-use crate::report::{Report, Status};
+use crate::host::Floor;
+use crate::report::{Report, Status, floors};
 use crate::stats::{
     Comparison, RunPair, Verdict, compare_runs, correct_runs, geometric_mean, lone_stand_in, over_runs, run_metrics,
     tidy, unit,
@@ -13,6 +15,35 @@ use crate::stats::{
 
 /// Figures that are shares: no ratio is told of them over runs.
 const SHARES: [&str; 4] = ["error_rate", "accuracy", "macro_f1", "agreement"];
+
+/// What a run asked, and of whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Asked {
+    workload: String,
+    /// Each target: its name, its model, and whether it is a stand-in.
+    targets: Vec<(String, String, bool)>,
+}
+
+impl Asked {
+    fn of(report: &Report) -> Self {
+        let plan = &report.plan;
+        let targets = plan.targets.iter().map(|t| (t.name.clone(), t.model.clone(), t.stand_in)).collect();
+        Self { workload: plan.workload.hash.clone(), targets }
+    }
+
+    /// Why this is no run of the plan that the first was of, if it isn't.
+    fn unlike(&self, first: &Self) -> Option<String> {
+        if self.workload != first.workload {
+            return Some("it asked another workload than the runs before: the prompts changed".to_owned());
+        }
+        let pairs = self.targets.iter().filter_map(|now| Some((now, first.targets.iter().find(|was| was.0 == now.0)?)));
+        pairs.into_iter().find(|(now, was)| now != was).map(|((name, model, stand_in), was)| match *stand_in == was.2 {
+            true => format!("`{name}` had another model than in the runs before: {model}, not {}", was.1),
+            false if *stand_in => format!("a stand-in took the place of `{name}`, a real engine in the runs before"),
+            false => format!("`{name}` was a real engine, and a stand-in in the runs before"),
+        })
+    }
+}
 
 /// Takes the runs one by one, so that no more than one report is held at a time.
 pub struct RepeatsBuilder {
@@ -22,8 +53,13 @@ pub struct RepeatsBuilder {
     smallest_effect: f64,
     open_loop: bool,
     strict: bool,
-    workload: Option<String>,
+    /// What the first run that ended asked, and of whom: another is another plan.
+    asked: Option<Asked>,
+    /// What a request costs each target's wire on this machine when the server does nothing.
+    floors: Vec<Option<Floor>>,
     runs: Vec<RepeatRun>,
+    /// What runs that count doubt of themselves: the rule, in how many, and the first's sentence.
+    doubts: Vec<(String, usize, String)>,
     /// Of each run, the share of each target's requests that failed, and its gates.
     beside: Vec<(Vec<f64>, Vec<OfRun>)>,
     adapted: Option<String>,
@@ -40,8 +76,10 @@ impl RepeatsBuilder {
             smallest_effect: 0.0,
             open_loop: false,
             strict: false,
-            workload: None,
+            asked: None,
+            floors: vec![None; manifest.targets.len()],
             runs: Vec::new(),
+            doubts: Vec::new(),
             beside: Vec::new(),
             adapted: None,
         }
@@ -73,6 +111,17 @@ impl RepeatsBuilder {
             self.strict = report.plan.gates.strict;
         }
         let left_out = self.left_out(report);
+        for finding in report.found(Severity::Doubt).filter(|_| left_out.is_none()) {
+            match self.doubts.iter_mut().find(|(id, ..)| *id == finding.id) {
+                Some((_, runs, _)) => *runs += 1,
+                None => self.doubts.push((finding.id.clone(), 1, finding.sentence.clone())),
+            }
+        }
+        for (at, floor) in report.floors.iter().enumerate() {
+            if let Some(known) = places.get(at).copied().flatten().and_then(|at| self.floors.get_mut(at)) {
+                *known = known.take().or_else(|| floor.clone());
+            }
+        }
         let metrics: Vec<(&str, &str)> = run_metrics(self.open_loop)
             .map(|metric| (metric.path, metric.unit))
             .chain(SHARES.iter().map(|path| (*path, unit::ONE)))
@@ -89,7 +138,9 @@ impl RepeatsBuilder {
             let (target_value, reference_value) = c.target_value.zip(c.reference_value)?;
             let ratio = (reference_value > 0.0 && target_value > 0.0).then(|| target_value / reference_value)?;
             let (metric, target, verdict) = (c.metric.clone(), place(c.target)?, c.verdict);
-            Some(RunComparison { metric, target, target_value, reference_value, ratio: tidy(ratio), verdict })
+            // A stand-in's figures stand beside a real engine's, and no more.
+            let ratio = Some(tidy(ratio)).filter(|_| verdict != Verdict::NotCompared);
+            Some(RunComparison { metric, target, target_value, reference_value, ratio, verdict })
         });
         let mut failed = vec![0.0; self.targets.len()];
         of_targets.for_each(|(at, target)| failed[at] = target.value("error_rate").unwrap_or(0.0));
@@ -120,9 +171,9 @@ impl RepeatsBuilder {
         if let Some(first) = report.invalid().first() {
             return Some(format!("invalid: {}", first.sentence));
         }
-        let workload = &report.plan.workload.hash;
-        let first = self.workload.get_or_insert_with(|| workload.clone());
-        (first != workload).then(|| "it asked another workload than the runs before: the prompts changed".to_owned())
+        let now = Asked::of(report);
+        let first = self.asked.get_or_insert_with(|| now.clone());
+        now.unlike(first)
     }
 
     /// What they say together.
@@ -216,6 +267,11 @@ impl RepeatsBuilder {
             }
         }
         correct_runs(&mut rows, &self.primary);
+        // However many runs say so: what this machine can't tell apart is no difference between engines.
+        floors::resolve(&mut rows, |c| {
+            let floor = |at: usize| self.floors.get(at)?.as_ref();
+            floor(c.target).zip(floor(c.reference))
+        });
         for row in &mut rows {
             let side = |at: usize| (self.targets[at].name.as_str(), self.targets[at].stand_in);
             if let Some(why) = lone_stand_in(side(row.target), side(row.reference)) {
@@ -257,7 +313,12 @@ impl RepeatsBuilder {
             }
         }
         // Without a run that counts there is nothing to judge; the exit code says so by itself.
-        (!gates.is_empty()).then(|| Judgement { gates, tiers: Vec::new(), adapted: self.adapted.clone(), strict: self.strict })
+        (!gates.is_empty()).then(|| Judgement {
+            gates,
+            tiers: Vec::new(),
+            adapted: self.adapted.clone(),
+            strict: self.strict,
+        })
     }
 
     fn notes(&self, manifest: &RepeatsManifest) -> Vec<String> {
@@ -268,10 +329,120 @@ impl RepeatsBuilder {
         for run in manifest.runs.iter().filter(|run| run.failed.is_some()) {
             notes.push(format!("{} has no result: {}", run.folder, run.failed.as_deref().unwrap_or_default()));
         }
+        let counted = self.counted().count();
+        notes.extend(self.doubts.iter().map(|(_, runs, sentence)| match *runs == counted {
+            true => format!("in every run: {sentence}"),
+            false => format!("in {runs} of {counted} runs: {sentence}"),
+        }));
         let begun = manifest.runs.iter().filter(|run| run.failed.is_some()).count() + self.runs.len();
         if begun < manifest.runs.len() && manifest.status == Status::Complete {
             notes.push(format!("{begun} of {} runs were begun: the last ones failed.", manifest.runs.len()));
         }
         notes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fixture::floor;
+    use crate::report::fixture::report;
+    use crate::report::repeats::REPEATS_VERSION;
+    use crate::scenario::Task;
+
+    fn told(reports: &[Report], failed: usize) -> Repeats {
+        let names: Vec<String> = reports[0].plan.targets.iter().map(|target| target.name.clone()).collect();
+        let run = |number: usize| PlannedRepeat {
+            folder: format!("repeats/{number:02}"),
+            order: names.clone(),
+            failed: (number > reports.len()).then(|| "target `a`: gone".to_owned()),
+            code: (number > reports.len()).then_some(3),
+        };
+        let manifest = RepeatsManifest {
+            schema_version: REPEATS_VERSION,
+            tool: String::new(),
+            command: String::new(),
+            name: "x".to_owned(),
+            about: None,
+            task: Task::Classify,
+            seed: 1,
+            started: "2026-11-21T01:02:03Z".to_owned(),
+            ended: None,
+            status: Status::Complete,
+            reference: names[reports[0].plan.reference].clone(),
+            targets: names.clone(),
+            pause_s: 5.0,
+            restarted: Vec::new(),
+            sought: Vec::new(),
+            runs: (1..=reports.len() + failed).map(run).collect(),
+        };
+        let mut builder = RepeatsBuilder::new(&manifest);
+        for (at, report) in reports.iter().enumerate() {
+            builder.push(at + 1, manifest.runs[at].clone(), report);
+        }
+        builder.finish(manifest)
+    }
+
+    #[test]
+    fn runs_of_one_plan_are_told_together_and_their_doubts_once() {
+        let one = report(Task::Classify, false);
+        let all = told(&vec![one.clone(); 3], 0);
+        let main = all.comparison(0, "latency.p50").unwrap();
+        assert_eq!((main.verdict, main.blocks), (Verdict::Better, Some(3)));
+        assert_eq!(all.invalid, None);
+        let doubts = one.found(Severity::Doubt).count();
+        assert_eq!(
+            all.notes.iter().filter(|note| note.starts_with("in every run: ")).count(),
+            doubts,
+            "{:?}",
+            all.notes
+        );
+        assert!(all.how().contains("a pause of 5 s between two"), "{}", all.how());
+    }
+
+    #[test]
+    fn a_lone_stand_in_is_not_compared_however_often_it_runs() {
+        let all = told(&vec![report(Task::Classify, true); 3], 0);
+        assert!(!all.comparisons.is_empty());
+        assert!(
+            all.comparisons.iter().all(|c| c.verdict == Verdict::NotCompared && c.ratio.is_none() && c.p.is_none())
+        );
+        assert!(all.runs.iter().flat_map(|run| &run.comparisons).all(|c| c.ratio.is_none()));
+        assert!(all.headlines()[0].starts_with("Not compared: "), "{:?}", all.headlines());
+    }
+
+    #[test]
+    fn a_run_of_another_model_is_none_of_these_runs() {
+        let one = report(Task::Classify, false);
+        let mut other = one.clone();
+        other.plan.targets[0].model = "another:model".to_owned();
+        let all = told(&[one.clone(), other, one.clone(), one], 0);
+        assert_eq!(all.counted().count(), 3);
+        let why = all.runs[1].left_out.as_deref().unwrap();
+        assert!(why.contains("had another model than in the runs before: another:model"), "{why}");
+        assert!(all.notes.iter().any(|note| note.starts_with("repeats/02 is left out: ")), "{:?}", all.notes);
+    }
+
+    #[test]
+    fn what_the_machine_cannot_tell_apart_no_number_of_runs_does() {
+        let mut coarse = report(Task::Classify, false);
+        coarse.floors = vec![Some(floor("gg_core", false, 50.0, 10.0)), Some(floor("ollama", false, 60.0, 9e3))];
+        let all = told(&vec![coarse; 3], 0);
+        let main = all.comparison(0, "latency.p50").unwrap();
+        assert_eq!(main.verdict, Verdict::Undecided);
+        assert!(main.reason.as_deref().unwrap().contains("below what this machine can tell apart"), "{main:?}");
+    }
+
+    #[test]
+    fn more_than_a_third_that_failed_spoil_the_rest() {
+        let one = report(Task::Classify, false);
+        assert_eq!(told(&[one.clone(), one.clone()], 1).invalid, None);
+        let spoilt = told(&[one.clone(), one], 2);
+        assert_eq!(spoilt.invalid.as_deref(), Some("of 4 runs 2 failed: more than a third"));
+        assert!(
+            spoilt.notes.iter().any(|note| note == "repeats/03 has no result: target `a`: gone"),
+            "{:?}",
+            spoilt.notes
+        );
     }
 }

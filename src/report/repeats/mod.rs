@@ -180,8 +180,8 @@ pub struct RunComparison {
     pub target_value: f64,
     /// The reference's value.
     pub reference_value: f64,
-    /// Their quotient.
-    pub ratio: f64,
+    /// Their quotient; `None` where one of the two alone is a stand-in.
+    pub ratio: Option<f64>,
     /// What the run says by itself.
     pub verdict: Verdict,
 }
@@ -232,7 +232,8 @@ pub fn schema() -> Value {
     let settings = SchemaSettings::draft07().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<Repeats>().to_value();
     schema["title"] = json!(format!("repeats.json of loadcmp, version {REPEATS_VERSION}"));
-    schema["description"] = json!("Several runs of one plan. Times are microseconds where a unit doesn't say otherwise.");
+    schema["description"] =
+        json!("Several runs of one plan. Times are microseconds where a unit doesn't say otherwise.");
     schema["properties"]["schema_version"] = json!({
         "description": "Version of this document's form. A reader that meets a later one should refuse it.",
         "const": REPEATS_VERSION,

@@ -10,6 +10,9 @@ impl Repeats {
     /// What came of the main metric over the runs: a sentence for each target beside the reference, or for each of no
     /// comparison.
     pub fn headlines(&self) -> Vec<String> {
+        if self.runs.is_empty() {
+            return vec!["No run was made.".to_owned()];
+        }
         let main: Vec<&Comparison> = self.comparisons.iter().filter(|c| c.metric == self.primary).collect();
         if !main.is_empty() {
             return main.into_iter().map(|c| self.sentence(c)).collect();
@@ -28,7 +31,12 @@ impl Repeats {
                 let value = |x: f64| human::value(x, &figure.unit);
                 let ends = figure.low.zip(figure.high);
                 let ends = ends.map(|(low, high)| format!(" (95 % interval {}–{})", value(low), value(high)));
-                format!("{name}: {metric} {}{} over {}.", value(figure.value), ends.unwrap_or_default(), runs(figure.runs))
+                format!(
+                    "{name}: {metric} {}{} over {}.",
+                    value(figure.value),
+                    ends.unwrap_or_default(),
+                    runs(figure.runs)
+                )
             }
             None => format!("{name}: {metric} was not measured in a run that counts."),
         }
@@ -61,7 +69,8 @@ impl Repeats {
     /// What the runs said by themselves, where that isn't one thing: nothing else shows what a single run is worth.
     fn by_themselves(&self, c: &Comparison) -> String {
         let said = |verdict: Verdict| {
-            let of = |run: &&super::RepeatRun| run.comparison(c.target, &c.metric).is_some_and(|c| c.verdict == verdict);
+            let of =
+                |run: &&super::RepeatRun| run.comparison(c.target, &c.metric).is_some_and(|c| c.verdict == verdict);
             self.counted().filter(of).count()
         };
         let all = [Verdict::Better, Verdict::Worse, Verdict::Equal, Verdict::Undecided];
