@@ -106,9 +106,9 @@ fn a_known_ratio_is_found_and_every_form_tells_it_from_the_runs_alone() {
     assert_eq!(code, 0, "{err}");
     let (code, _, err) = ask(dir.path(), &["compare", "out", "out/repeats/02"]);
     assert!(code == 2 && err.contains("holds several runs of one plan"), "{err}");
-    // They belong together, and are no four nights.
+    // They belong together, and are no four nights; the sheet has a row a run and target.
     let listed = |more: &[&str]| ask(dir.path(), &[&["history", ".", "--format", "csv"][..], more].concat()).1;
-    assert_eq!((listed(&[]).lines().count(), listed(&["--parts"]).lines().count()), (1, 5));
+    assert_eq!((listed(&[]).lines().count(), listed(&["--parts"]).lines().count()), (1, 9));
 
     // Made again from the runs it is the same to the byte, and without samples the reports still tell it.
     let kept: BTreeMap<&str, Vec<u8>> =
@@ -220,11 +220,11 @@ fn an_engine_that_wanders_from_run_to_run_is_not_called_better_or_worse() {
     std::fs::remove_file(dir.path().join("count")).expect("gone");
     write(dir.path(), "s.yaml", &scenario(&url, &b.url, &more.replace("pause: 0", "pause: 0, restart: false")));
     let (code, table, err) =
-        ask(dir.path(), &["run", "s.yaml", "--out", "kept", "--allow-commands", "--judge-stand-ins", "--repeats", "3"]);
+        ask(dir.path(), &["run", "s.yaml", "--out", "kept", "--allow-commands", "--judge-stand-ins", "--repeats", "4"]);
     assert_eq!(code, 0, "{err}\n{table}");
     assert_eq!(starts(dir.path()), 1);
     assert!(words(&table).contains("Went on running between the runs: a (stand-in), b (stand-in)."), "{table}");
-    assert!(words(&table).contains("Over 3 runs a (stand-in) is better"), "{table}");
+    assert!(words(&table).contains("Over 4 runs a (stand-in) is better"), "{table}");
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "it ends with the last run");
 }
 
@@ -237,7 +237,7 @@ fn an_invalid_run_is_left_out_and_more_than_a_third_of_them_spoil_it() {
     let with = |runs: &[&str]| {
         let _ = std::fs::remove_file(dir.path().join("count"));
         let more = format!(
-            "repeats: {{ runs: {}, pause: 0 }}\naudit: {{ error-rate: invalid }}\ngates: [\"a.latency.p50 >= 2 * b.latency.p50\"]\n{}",
+            "repeats: {{ runs: {}, pause: 0 }}\naudit: {{ error-rate: invalid }}\ngates: [\"a.latency.p50 >= 0.05 * b.latency.p50\"]\n{}",
             runs.len(),
             wandering(dir.path(), port, runs)
         );
@@ -250,7 +250,11 @@ fn an_invalid_run_is_left_out_and_more_than_a_third_of_them_spoil_it() {
     let (code, table, err, told) = with(&[good, bad, good, good]);
     assert_eq!(code, 0, "{err}\n{table}");
     assert_eq!(main_row(&told, "latency.p50")["blocks"], 3);
-    assert!(table.contains("repeats/02 is left out: invalid: ") && table.contains("1 left out"), "{table}");
+    assert!(
+        table.contains("repeats/02 is left out: invalid: ")
+            && table.contains("4 runs of the same plan, 1 of them left out:"),
+        "{table}"
+    );
     assert_eq!(told["judgement"]["gates"][0]["outcome"], "pass");
     let (code, table, err, told) = with(&[good, bad, bad, good]);
     assert_eq!(code, 4, "{table}");

@@ -1,6 +1,8 @@
 //! Runs of one plan, told together: the runs are what its headline, its verdicts and its gates rest on.
 
 mod build;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use super::Status;

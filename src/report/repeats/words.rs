@@ -90,19 +90,18 @@ impl Repeats {
         let counted = self.counted().count();
         let left = match self.runs.len() - counted {
             0 => String::new(),
-            n => format!(", {n} left out"),
+            n => format!(", {n} of them left out"),
         };
-        let made = if self.runs.len() == manifest.runs.len() && left.is_empty() {
-            runs(manifest.runs.len())
-        } else {
-            format!("{} of {} made{left}", self.runs.len(), runs(manifest.runs.len()))
+        let made = match self.runs.len() == manifest.runs.len() {
+            true => format!("{} of the same plan", runs(manifest.runs.len())),
+            false => format!("{} of {} of the same plan were made", self.runs.len(), runs(manifest.runs.len())),
         };
         let pause = match Duration::try_from_secs_f64(manifest.pause_s) {
             Ok(pause) if !pause.is_zero() => format!("a pause of {} between two", about(pause)),
             _ => "no pause between two".to_owned(),
         };
         format!(
-            "{made} of the same plan: the same prompts in the same order; drawn anew for each are the order of the targets \
+            "{made}{left}: the same prompts in the same order; drawn anew for each are the order of the targets \
              (seed {}) and the nonces that keep engines from answering out of a cache; {pause}. {}",
             manifest.seed,
             self.engines_words()
