@@ -159,6 +159,10 @@ struct RunArgs {
     over: Over,
     #[command(flatten)]
     hold: Hold,
+    /// Run it N times (2 to 50), with the targets in an order drawn anew, and judge by how the runs differ: what a single run
+    /// can't know. In the place of the scenario's `repeats`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=50))]
+    repeats: Option<u32>,
     /// What is printed on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,

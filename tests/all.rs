@@ -33,6 +33,7 @@ mod own_limits;
 mod pipeline;
 mod prompt_sources;
 mod quirks;
+mod repeats;
 mod resources;
 mod scenario_errors;
 mod scenario_layers;

@@ -79,7 +79,7 @@ const OF_ANSWERS: [&str; 7] =
     ["prompt_tokens", "output_tokens", "dimensions", "cosine", "accuracy", "macro_f1", "agreement"];
 
 /// Takes back what became of a gate where it doesn't count.
-fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evidence: &Evidence<'_>) -> Judged {
+pub(super) fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evidence: &Evidence<'_>) -> Judged {
     let not = |outcome: Outcome, why: &str| Judged { outcome, reason: Some(why.to_owned()), ..judged.clone() };
     let two_sided = matches!(&gate.bound.from, From::Target(of) if of.target.as_deref() != Some(target.name.as_str()));
     match evidence.spoilt {

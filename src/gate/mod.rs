@@ -6,6 +6,7 @@
 mod adapt;
 mod held;
 mod pair;
+mod repeated;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -15,6 +16,8 @@ use crate::scenario::gate::Gate;
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, Packed, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
+
+pub use repeated::{OfRun, judge_runs};
 
 /// What became of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

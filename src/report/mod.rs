@@ -12,6 +12,7 @@ mod floors;
 pub mod front;
 mod levels;
 mod manifest;
+pub mod repeats;
 mod schema;
 mod setup;
 mod soak;

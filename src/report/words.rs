@@ -32,7 +32,8 @@ impl Report {
         }
     }
 
-    /// What a comparison says.
+    /// What a comparison says. It speaks of this run: a speed that wanders slowly and on one side only looks like a difference to
+    /// any single run (`repeats` rests on several).
     pub fn sentence(&self, c: &Comparison) -> String {
         if c.verdict == Verdict::NotCompared {
             return format!("Not compared: {}.", c.reason.as_deref().unwrap_or("a stand-in beside a real engine"));
@@ -45,10 +46,14 @@ impl Report {
         let values = format!("{} against {}", human::value(a, &c.unit), human::value(b, &c.unit));
         let ratio = ratio_clause(c);
         match (c.verdict, &c.reason) {
-            (Verdict::Better, _) => format!("{target} is better than {reference} in {metric}: {values}{ratio}."),
-            (Verdict::Worse, _) => format!("{target} is worse than {reference} in {metric}: {values}{ratio}."),
+            (Verdict::Better, _) => {
+                format!("In this run {target} is better than {reference} in {metric}: {values}{ratio}.")
+            }
+            (Verdict::Worse, _) => {
+                format!("In this run {target} is worse than {reference} in {metric}: {values}{ratio}.")
+            }
             (Verdict::Equal, _) => format!(
-                "{target} and {reference} are equal in {metric} within {}: {values}{ratio}.",
+                "In this run {target} and {reference} are equal in {metric} within {}: {values}{ratio}.",
                 human::percent(self.plan.smallest_effect.0)
             ),
             (Verdict::Undecided | Verdict::NotCompared, reason) => format!(

@@ -31,6 +31,9 @@ pub fn report_of(path: &Path) -> Result<Report, Failure> {
         std::io::ErrorKind::NotFound if super::is_sweep(path) => {
             wrong("holds a sweep; name one of its runs: a folder in its `points`".to_owned())
         }
+        std::io::ErrorKind::NotFound if super::is_repeats(path) => {
+            wrong("holds several runs of one plan; name one of them: a folder in its `repeats`".to_owned())
+        }
         std::io::ErrorKind::NotFound if path.is_dir() => {
             wrong("is no results directory: it has no report.json".to_owned())
         }

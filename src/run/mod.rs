@@ -20,6 +20,7 @@ mod nightly;
 mod prepare;
 mod probe;
 mod progress;
+mod repeats;
 mod same;
 mod started;
 mod suite;
@@ -34,6 +35,7 @@ pub use guard::guard;
 pub use held::{check_against, keep, kept};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
+pub use repeats::{Repeated, is_repeats, repeats, repeats_words, retell_repeats};
 pub use suite::{SuiteRun, Suited, is_suite, retell_suite, suite};
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
@@ -51,6 +53,7 @@ use crate::stats::{Folded, Matches};
 use crate::target::Target;
 use anyhow::{Context, anyhow};
 use folder::RunFolder;
+use started::Engines;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watching::{Watching, levels, recalled, stretches};
@@ -122,6 +125,8 @@ pub struct Options {
     pub across: bool,
     /// Whether gates judge stand-ins like real engines.
     pub judge_stand_ins: bool,
+    /// Whether the engines that the scenario's commands start run already: they were started for several runs.
+    pub engines_run: bool,
 }
 
 /// A finished run.

@@ -43,6 +43,12 @@ pub struct Suited {
 /// Runs a suite. Everything that isn't the result goes to standard error.
 pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> {
     let clock = Stopwatch::start();
+    if let Some((name, _)) = run.scenarios.iter().find(|(_, loaded)| loaded.scenario.repeats.is_some()) {
+        return Err(Failure::Usage(format!(
+            "error: `{name}` has `repeats`, which a suite doesn't make\n  run it by itself, or write `repeats: null` in the \
+             suite's `set` for it"
+        )));
+    }
     let mut told = planned(&run, options);
     let dir = match &run.resume {
         Some(dir) => {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// Share of failed requests above which times of the answered ones are no fair comparison: failures leave out the
 /// requests that were slow, and counted as infinite they would make p99 infinite (measuring.md 10).
-const MOST_FAILED: f64 = 0.01;
+pub(super) const MOST_FAILED: f64 = 0.01;
 
 /// What the evidence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -24,6 +24,7 @@ mod pairs;
 mod pareto;
 mod proportion;
 mod reasons;
+mod repeated;
 mod scaling;
 mod series;
 mod slots;
@@ -51,6 +52,9 @@ pub use metric::Metric;
 pub use packed::{Packed, write_interval_log};
 pub use pareto::{Stands, non_dominated};
 pub use reasons::{MOST_REASONS, Reason};
+pub use repeated::{
+    LEAST_RUNS, OverRuns, RunMetric, RunPair, compare_runs, correct_runs, geometric_mean, over_runs, run_metrics,
+};
 pub use scaling::{LEAST_LEVELS, Users, Usl, fit_usl};
 pub use series::worth_showing;
 pub use spent::Part;
