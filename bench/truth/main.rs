@@ -59,7 +59,7 @@ fn main() {
     let sought = if has("--quick") || after("--only").is_some_and(|only| !"capacity".contains(&only)) {
         Vec::new()
     } else {
-        capacity::measure(number("--runs", 300))
+        capacity::measure(number("--runs", 300), after("--kind").as_deref())
     };
     let stepped = if after("--only").is_some_and(|only| !"steps".contains(&only)) {
         Vec::new()

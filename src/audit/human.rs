@@ -21,6 +21,17 @@ pub fn time(us: f64) -> String {
     }
 }
 
+/// How long something takes, for people who wait: `45 s`, `12 min`, `1 h 20 min`.
+pub fn lasting(time: std::time::Duration) -> String {
+    let minutes = (time.as_secs_f64() / 60.0).round() as u64;
+    match time.as_secs_f64() {
+        s if s < 89.5 => format!("{s:.0} s"),
+        _ if minutes < 90 => format!("{minutes} min"),
+        _ if minutes < 600 => format!("{} h {} min", minutes / 60, minutes % 60).replace(" h 0 min", " h"),
+        _ => format!("{} h", (minutes + 30) / 60),
+    }
+}
+
 /// A share, in per cent.
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
@@ -103,6 +114,16 @@ mod tests {
         assert_eq!(percent(0.9166), "91.7 %");
         assert_eq!([bytes(8 << 30), bytes(1 << 30), bytes((1 << 30) - 1)], ["8.0 GiB", "1.0 GiB", "1024 MiB"]);
         assert_eq!(bytes(5 << 19), "2 MiB");
+    }
+
+    #[test]
+    fn lengths_are_told_in_minutes_and_hours() {
+        let told = |s: u64| lasting(std::time::Duration::from_secs(s));
+        for (s, text) in [(0, "0 s"), (89, "89 s"), (90, "2 min"), (2400, "40 min"), (5400, "1 h 30 min"), (7200, "2 h")] {
+            assert_eq!(told(s), text);
+        }
+        assert_eq!(told(20_564), "5 h 43 min");
+        assert_eq!(told(100_000), "28 h");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! evidence doesn't carry it.
 
 use super::evidence::{Evidence, Shown};
-
 use super::worth::worth;
 use crate::scenario::{Figure, Limit, Measure, Slo};
 use crate::stats::{t_quantile, wilson_at};
@@ -88,7 +87,7 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
         limit.of_each() && answered > 0 && values
     });
     let unsent: u64 = probes.iter().map(|probe| probe.unsent).sum();
-    let saturated = open && (unsent > 0 || grows(probes, CERTAIN));
+    let saturated = open && saturated(probes);
     let limits = |strength: Strength| -> Vec<Verdict> {
         let one = |(at, limit): (usize, &Limit)| {
             let verdict = verdict(limit, pooled(at, false).as_ref(), strength);
@@ -121,7 +120,7 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
     } else if let Some(at) = broken {
         broken_words(&slo.limits[at], pooled(at, false).as_ref())
     } else if saturated {
-        "more requests came than were answered: the queue grew".to_owned()
+        "more requests came than were answered, and the queue grew".to_owned()
     } else if certain == Verdict::Pass {
         "every limit was kept".to_owned()
     } else if let Some(why) = &excused {
@@ -151,7 +150,7 @@ fn counted(limit: &Limit, x: f64) -> f64 {
 }
 
 /// The share of requests that may break a limit; of a limit on a mean, the limit.
-fn allowed(limit: &Limit) -> f64 {
+pub(super) fn allowed(limit: &Limit) -> f64 {
     match (limit.figure, limit.measure.at_most()) {
         (Figure::Mean, true) | (Figure::Share, true) => limit.bound,
         (Figure::Mean, false) => -limit.bound,
@@ -210,6 +209,11 @@ fn pool<'a>(probes: impl Iterator<Item = &'a Shown>) -> Option<Shown> {
         infinite: probes.iter().any(|shown| shown.infinite),
         ..Shown::default()
     })
+}
+
+/// Whether more came than was answered: requests were not sent, for as many were in flight as may be, or the queue grew.
+pub(super) fn saturated(probes: &[&Evidence]) -> bool {
+    probes.iter().any(|probe| probe.unsent > 0) || grows(probes, CERTAIN)
 }
 
 /// Whether the queue grows: its growth from stretch to stretch is above zero on average (one-sided t over all stretches), and
