@@ -4,7 +4,8 @@
 
 use crate::simulate::{Block, LAG, Load, all_rows, instants, row};
 use loadcmp::capacity::{
-    Basis, Boundary, By, Evidence, Gather, Next, Reach, Tried, fitted, found, levels, long_s, next, probe_seed, window_s,
+    Basis, Boundary, By, Evidence, Gather, Next, Reach, Tried, fitted, found, levels, long_s, next, probe_seed,
+    window_s,
 };
 use loadcmp::record::{Nanos, Sample};
 use loadcmp::scenario::Slo;

@@ -119,7 +119,9 @@ mod tests {
     #[test]
     fn lengths_are_told_in_minutes_and_hours() {
         let told = |s: u64| lasting(std::time::Duration::from_secs(s));
-        for (s, text) in [(0, "0 s"), (89, "89 s"), (90, "2 min"), (2400, "40 min"), (5400, "1 h 30 min"), (7200, "2 h")] {
+        for (s, text) in
+            [(0, "0 s"), (89, "89 s"), (90, "2 min"), (2400, "40 min"), (5400, "1 h 30 min"), (7200, "2 h")]
+        {
             assert_eq!(told(s), text);
         }
         assert_eq!(told(20_564), "5 h 43 min");

@@ -137,7 +137,8 @@ fn of_limit(limit: &Limit, may: f64, points: &[Point<'_>]) -> Option<Fit> {
     let (low, high) = (end(least), end(most));
     let long_enough = n / count >= MEMORIES * scale;
     let requests = (EXPECTED_BEYOND / may).max(MEMORIES * USUAL_PROBES * scale);
-    let firm = points.len() >= LEAST_PROBES && long_enough && n * may >= EXPECTED_BEYOND && low.is_some() && high.is_some();
+    let firm =
+        points.len() >= LEAST_PROBES && long_enough && n * may >= EXPECTED_BEYOND && low.is_some() && high.is_some();
     Some(Fit { value, low, high, slope, firm, requests })
 }
 

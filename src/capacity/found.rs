@@ -3,7 +3,7 @@
 use super::boundary::{Boundary, boundary};
 use super::evidence::Evidence;
 use super::fit::{Fit, fit};
-use super::judge::{Verdict, judge};
+use super::judge::{Judged, Verdict, judge};
 use super::ratio::{Ratio, ratios};
 use super::search::{By, Ended, Level, Reach};
 use crate::record::Outcome;
@@ -211,13 +211,17 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
         let long = all().filter(|(one, _)| one.long).count();
         let own: Vec<&Evidence> = all().filter(|(one, _)| one.long || long == 0).map(|(_, e)| e).collect();
         let mut judged = judge(slo, &own, open);
-        let each: Vec<Verdict> = own.iter().map(|probe| judge(slo, &[probe], open).certain).collect();
-        let (pass, fail) = (each.contains(&Verdict::Pass), each.contains(&Verdict::Fail));
-        judged.certain = match (pass, fail) {
-            (true, false) => Verdict::Pass,
-            (false, true) => Verdict::Fail,
-            _ => Verdict::CantTell,
+        let each: Vec<Judged> = own.iter().map(|probe| judge(slo, &[probe], open)).collect();
+        let agreed = |of: fn(&Judged) -> Verdict| {
+            let said = |verdict: Verdict| each.iter().any(|judged| of(judged) == verdict);
+            match (said(Verdict::Pass), said(Verdict::Fail)) {
+                (true, false) => Verdict::Pass,
+                (false, true) => Verdict::Fail,
+                _ => Verdict::CantTell,
+            }
         };
+        judged.certain = agreed(|judged| judged.certain);
+        judged.plain = agreed(|judged| judged.plain);
         Level { at, attempts: all().count() as u32, long: long as u32, judged }
     };
     loads.into_iter().map(level).collect()

@@ -37,6 +37,8 @@ impl Verdict {
 pub struct Judged {
     /// With 95 % confidence: 2.5 % given away at each side.
     pub certain: Verdict,
+    /// With 99.9 %: where the space between two such verdicts stands for an interval.
+    pub plain: Verdict,
     /// With 80 % to one side: enough to look further in that direction.
     pub likely: Verdict,
     /// By the figures as they are.
@@ -59,6 +61,7 @@ struct Strength {
 }
 
 const CERTAIN: Strength = Strength { z: 1.959_963_984_540_054, one_sided: 0.975 };
+const PLAIN: Strength = Strength { z: 3.290_526_731_491_926, one_sided: 0.9995 };
 const LIKELY: Strength = Strength { z: 0.841_621_233_572_914_3, one_sided: 0.8 };
 
 /// Least share of the requests by which a queue has to grow to count as growing.
@@ -135,6 +138,7 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
     };
     Judged {
         certain,
+        plain: all(PLAIN),
         likely,
         leans_pass,
         reason,

@@ -56,7 +56,11 @@ pub fn ratio(target: usize, (own, against): (&Boundary, &Boundary), by: By, smal
 
 /// The interval of a quotient from those of its parts, on the logarithm: variances are recovered from each end (MOVER: Zou and
 /// Donner, Statistics in Medicine 27(10), 2008). The worst case of both would hold the truth too often.
-fn recovered(over: f64, (a, (a_low, a_high)): (f64, (f64, f64)), (b, (b_low, b_high)): (f64, (f64, f64))) -> (f64, f64) {
+fn recovered(
+    over: f64,
+    (a, (a_low, a_high)): (f64, (f64, f64)),
+    (b, (b_low, b_high)): (f64, (f64, f64)),
+) -> (f64, f64) {
     let far = |x: f64, y: f64| (x / y).ln().powi(2);
     let below = (far(a, a_low) + far(b_high, b)).sqrt();
     let above = (far(a_high, a) + far(b, b_low)).sqrt();

@@ -109,6 +109,22 @@ impl Level {
     fn told(&self) -> bool {
         (if self.long > 0 { self.judged.certain } else { self.judged.likely }) != Verdict::CantTell
     }
+
+    /// What it says for sure. Of an open loop that takes long probes and 99.9 %: its queue is random and remembers long, so that
+    /// a verdict at 95 % is too often luck, and a short probe ends before the queue is what it will be. Of users who wait for
+    /// their answers it takes 95 %.
+    pub(super) fn sure(&self, by: By) -> Verdict {
+        match by {
+            By::Rate if self.long == 0 => Verdict::CantTell,
+            By::Rate => self.judged.plain,
+            By::Users => self.judged.certain,
+        }
+    }
+
+    /// Whether it was looked at no more than to show the way.
+    fn only_seen(&self, by: By) -> bool {
+        self.long == 0 && self.sure(by) == Verdict::CantTell
+    }
 }
 
 /// How a search ended.
@@ -177,9 +193,9 @@ pub fn next(reach: &Reach, levels: &[Level], fit: Option<&Fit>) -> Next {
     let pass = levels.iter().filter(passing).max_by(|a, b| a.at.total_cmp(&b.at));
     let (pass, fail) = match (pass, fail) {
         (Some(pass), None) if pass.at < reach.most => return look(pass.at * 2.0),
-        (Some(pass), None) => return if pass.long == 0 { sure(pass) } else { Next::Done(Ended::AtMost) },
+        (Some(pass), None) => return if pass.only_seen(reach.by) { sure(pass) } else { Next::Done(Ended::AtMost) },
         (None, Some(fail)) if fail.at > reach.least => return look(fail.at / 2.0),
-        (None, Some(fail)) if fail.long == 0 => return sure(fail),
+        (None, Some(fail)) if fail.only_seen(reach.by) => return sure(fail),
         (None, Some(fail)) => {
             return Next::Done(if fail.judged.generator.is_some() { Ended::Generator } else { Ended::Never });
         }
@@ -193,13 +209,13 @@ pub fn next(reach: &Reach, levels: &[Level], fit: Option<&Fit>) -> Next {
         return look(at);
     }
     // The pass first: it comes after a fail then, and shows whether the target recovers from one.
-    if let Some(end) = [pass, fail].into_iter().find(|level| level.long == 0) {
+    if let Some(end) = [pass, fail].into_iter().find(|level| level.only_seen(reach.by)) {
         return sure(end);
     }
     if fail.judged.generator.is_some() {
         return Next::Done(Ended::Generator);
     }
-    if gap == Some(None) && pass.told() && fail.told() {
+    if gap == Some(None) && pass.sure(reach.by) == Verdict::Pass && fail.sure(reach.by) == Verdict::Fail {
         return Next::Done(Ended::Found);
     }
     let long = levels.iter().map(|level| level.long).sum::<u32>();
@@ -267,4 +283,3 @@ fn round(reach: &Reach, at: f64) -> f64 {
         }
     }
 }
-

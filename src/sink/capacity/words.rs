@@ -96,7 +96,13 @@ pub(super) fn boundary_words(settings: &Settings, found: &Boundary) -> String {
                 at(value),
                 end("certainly", low),
                 end("certainly not", high),
-                if low.is_none() && high.is_none() { "a pass or a fail" } else if low.is_none() { "a pass" } else { "a fail" }
+                if low.is_none() && high.is_none() {
+                    "a pass or a fail"
+                } else if low.is_none() {
+                    "a pass"
+                } else {
+                    "a fail"
+                }
             )
         }
         (_, None, Some(low), None) => format!("at least {}", at(low)),
@@ -125,12 +131,14 @@ fn needs_words(capacity: &Capacity, target: &Target) -> Option<String> {
     let budget = format!("{:.0}m", (all / 60.0).ceil());
     Some(if all > 24.0 * 3600.0 {
         format!(
-            "a 95 % confidence interval would take about {} of load for this target: limit a lower percentile, or shorter answers",
+            "a 95 % confidence interval would take about {} of load for this target: limit a lower percentile, or search `--by users`",
             human::lasting(time(needs))
         )
     } else {
+        let slow = target.searched.alone_us.is_some_and(|us| us >= 1e6) && settings.reach.by == By::Rate;
+        let cheaper = if slow { "; `--by users` needs far fewer answers" } else { "" };
         format!(
-            "a 95 % confidence interval would take about {} of load for this target: `--budget {budget}`",
+            "a 95 % confidence interval would take about {} of load for this target: `--budget {budget}`{cheaper}",
             human::lasting(time(needs))
         )
     })
@@ -140,7 +148,9 @@ fn needs_words(capacity: &Capacity, target: &Target) -> Option<String> {
 fn ended_words(settings: &Settings, target: &Target) -> Option<String> {
     let words = match target.searched.ended {
         Some(Ended::Found) => return None,
-        Some(Ended::AtMost) => format!("{} was the most that was to be tried (--most)", load(settings, settings.reach.most)),
+        Some(Ended::AtMost) => {
+            format!("{} was the most that was to be tried (--most)", load(settings, settings.reach.most))
+        }
         Some(Ended::Never) => {
             let lower = match settings.reach.by {
                 By::Rate => "lower the rate it begins with (--start), or the limits are out of reach",
@@ -150,7 +160,9 @@ fn ended_words(settings: &Settings, target: &Target) -> Option<String> {
         }
         // A search that has its interval took the time there was to make it narrower.
         Some(Ended::Budget) if target.capacity.basis == Basis::Interval => return None,
-        Some(Ended::Budget) => format!("the time was over ({}): --budget gives it more", human::lasting(settings.budget.0)),
+        Some(Ended::Budget) => {
+            format!("the time was over ({}): --budget gives it more", human::lasting(settings.budget.0))
+        }
         Some(Ended::Probes) => "as many probes were made as may be".to_owned(),
         Some(Ended::Generator) => "beyond it the generator was at its end, not the target".to_owned(),
         Some(Ended::Unmeasured) => {
