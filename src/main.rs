@@ -197,8 +197,8 @@ struct CapacityArgs {
     /// Time for all of it, all targets together
     #[arg(long, value_name = "TIME", default_value = "10m")]
     budget: String,
-    /// Length of a first probe; it holds five answers of the slowest target at least, and a load that can't be told gets up to
-    /// eight times as long
+    /// Length of a short probe; it holds five answers of the slowest target at least. Long ones, which are the evidence, are 4 to
+    /// 12 times as long
     #[arg(long, value_name = "TIME", default_value = "5s")]
     probe: String,
     /// The first load. Default: half of what one request after the other comes to; one user

@@ -241,5 +241,6 @@ fn an_engine_that_takes_two_seconds_has_a_capacity() {
     assert!(probes.iter().all(|probe| probe["failed"] == "0"), "{probes:?}");
     // Four at once, for that is how many it works on; eight wait for each other.
     let [value, high] = ["value", "high"].map(|end| found[end].as_f64().unwrap_or_default());
-    assert!(value > 4.0 && value < 8.0 && high == 8.0, "{told}");
+    assert!((4.0..8.0).contains(&value) && (high == 8.0 || high == 6.0), "{told}");
+    assert!(words(&table).contains("a 95 % confidence interval would take about"), "{table}");
 }

@@ -91,6 +91,9 @@ pub(super) struct CapacityPage<'a> {
     pub charts: Vec<Chart>,
     /// By target: its name, the heads, and the rows.
     pub tables: Vec<(String, Vec<String>, Vec<ProbeLine>)>,
+    /// The heads and rows of the table of failures.
+    pub failed_heads: [&'static str; 4],
+    pub failed: Vec<[String; 4]>,
     pub legend: String,
     pub engines: Vec<(String, String)>,
     pub tool: &'a str,

@@ -38,6 +38,7 @@ mod vectors;
 mod work;
 
 pub use answers::{Confusion, LabelScore};
+pub use batches::effective_rows;
 pub use compare::{Comparison, Doubts, Settings, Verdict, compare_summaries, decide, lone_stand_in};
 pub use costs::{Bounds, CostComparison, CostFit, CostSums, compare_costs, fit_costs};
 pub use distribution::{Distribution, FIRM_N, LEAST_N};

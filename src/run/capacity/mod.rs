@@ -83,6 +83,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
         stopped: false,
         made: 0,
         slow: false,
+        long: vec![None; prepared.plan.targets.len()],
     };
     let driven = seeker.drive(search).await;
     if let Err(Failure::Target(why)) = &driven {
