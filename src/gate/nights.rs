@@ -1,0 +1,48 @@
+//! A figure held to a baseline of several runs: by where one more run of the same engine would lie.
+
+use super::Measure;
+use super::held::{Held, Value};
+use crate::scenario::gate::{Gate, Kind, Subject};
+use crate::stats::{Figure, Nights, tidy};
+
+/// What a gate rests on whose baseline doesn't know how far runs scatter.
+pub(super) const TWO_RUNS: &str = "in these two runs";
+
+/// What is judged by the runs of a baseline; `None` where they don't say how far one run lies from another. `name` is the
+/// target's in the baseline.
+pub(super) fn hold(
+    gate: &Gate,
+    of: &Subject,
+    ours: Value,
+    name: &str,
+    nights: &Nights,
+) -> Option<Held> {
+    let new = Figure {
+        value: ours.value,
+        low: ours.ends.map(|ends| ends.0),
+        high: ours.ends.map(|ends| ends.1),
+        unit: String::new(),
+    };
+    let share = gate.subject.metric.kind == Kind::Share;
+    let differences = share && gate.bound.factor == 1.0;
+    let told = nights.predict(name, &of.path(), &new, differences)?;
+    let (measure, bound) = match differences {
+        true => (Measure::Difference, gate.bound.plus),
+        false => (Measure::Ratio, tidy(gate.bound.factor + gate.bound.plus / told.level)),
+    };
+    let beside = match nights.runs.len() {
+        1 => format!("the baseline's run and {} others of its setup", nights.others.len()),
+        runs => format!("{runs} runs of the baseline"),
+    };
+    let scatter = told.scatter_words(differences);
+    Some(Held {
+        measure,
+        value: Some(ours.value),
+        other: Some(told.level),
+        point: told.point,
+        ends: Ok(Some((told.low, told.high))),
+        bound,
+        unscaled: None,
+        rests: Some(format!("98 % interval over {beside}; a run scatters by {scatter}")),
+    })
+}
