@@ -8,7 +8,7 @@
 //!
 //! Then searches for capacity go against the same engine, whose boundary is known: how often the answer lies within 3 % of it
 //! (`--only capacity` runs these alone). And histories of runs, flat and with a step (`--only steps`), and nights of equal engines, on
-//! which gates should not fail (`--only gates`).
+//! which gates should not fail (`--only gates`), also where nights scatter (`--only nights`).
 //!
 //! Every draw comes from fixed seeds: the same figures each time. Then the real program runs over real sockets, 40 times
 //! against two stand-ins that are alike (not with `--quick` or `--only`).
@@ -16,6 +16,7 @@
 mod capacity;
 mod gates;
 mod model;
+mod nights;
 mod real;
 mod simulate;
 mod steps;
@@ -71,6 +72,11 @@ fn main() {
     } else {
         gates::measure(if has("--quick") { 200 } else { number("--runs", 1000) })
     };
+    let scattered = if after("--only").is_some_and(|only| !"nights".contains(&only)) {
+        Vec::new()
+    } else {
+        nights::measure(if has("--quick") { 1000 } else { number("--runs", 4000) })
+    };
     let whole = !has("--quick") && !has("--only") || has("--real");
     let real = match whole.then(real::measure).transpose() {
         Ok(real) => real,
@@ -83,7 +89,7 @@ fn main() {
         print!("{}", real.words());
     }
     if let Some(path) = after("--json") {
-        let text = tally::json(&all, real.as_ref(), &sought, &stepped, &judged);
+        let text = tally::json(&all, real.as_ref(), &sought, &stepped, &judged, &scattered);
         if let Err(error) = std::fs::write(&path, text) {
             eprintln!("writing {path}: {error}");
             std::process::exit(2);
@@ -94,6 +100,7 @@ fn main() {
     let wrong: Vec<String> = wrong.into_iter().chain(sought.iter().flat_map(capacity::Sought::wrong)).collect();
     let wrong: Vec<String> = wrong.into_iter().chain(stepped.iter().filter_map(steps::Told::wrong)).collect();
     let wrong: Vec<String> = wrong.into_iter().chain(judged.iter().filter_map(gates::Judged::wrong)).collect();
+    let wrong: Vec<String> = wrong.into_iter().chain(scattered.iter().filter_map(nights::Scattered::wrong)).collect();
     if !wrong.is_empty() {
         println!("\nOutside:\n  {}", wrong.join("\n  "));
         std::process::exit(1);

@@ -3,6 +3,7 @@
 use crate::capacity::Sought;
 use crate::gates::Judged;
 use crate::model::Model;
+use crate::nights::Scattered;
 use crate::real::Real;
 use crate::steps::Told;
 use loadcmp::stats::{Folded, Verdict};
@@ -180,12 +181,20 @@ impl Figures {
 }
 
 /// All of it for machines.
-pub fn json(all: &[Figures], real: Option<&Real>, sought: &[Sought], stepped: &[Told], judged: &[Judged]) -> String {
+pub fn json(
+    all: &[Figures],
+    real: Option<&Real>,
+    sought: &[Sought],
+    stepped: &[Told],
+    judged: &[Judged],
+    scattered: &[Scattered],
+) -> String {
     let all: Vec<_> = all.iter().map(Figures::json).collect();
     let told = serde_json::json!({ "simulated": all, "real_sockets": real.map(Real::json),
         "capacity": sought.iter().map(Sought::json).collect::<Vec<_>>(),
         "steps": stepped.iter().map(Told::json).collect::<Vec<_>>(),
-        "gates": judged.iter().map(Judged::json).collect::<Vec<_>>() });
+        "gates": judged.iter().map(Judged::json).collect::<Vec<_>>(),
+        "nights": scattered.iter().map(Scattered::json).collect::<Vec<_>>() });
     let text = serde_json::to_string_pretty(&told);
     text.unwrap_or_default() + "\n"
 }

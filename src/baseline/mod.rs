@@ -102,7 +102,13 @@ impl Kept {
     pub fn new(report: Report, runs: Vec<RunFigures>, saved: String, reason: String, before: Option<Kept>) -> Self {
         let mut log = before.map(|before| before.log).unwrap_or_default();
         log.push(Entry { saved, reason, started: report.started.clone() });
-        Self { schema_version: SCHEMA_VERSION, tool: TOOL.to_owned(), log, report, nights: Nights { runs, others: Vec::new() } }
+        Self {
+            schema_version: SCHEMA_VERSION,
+            tool: TOOL.to_owned(),
+            log,
+            report,
+            nights: Nights { runs, others: Vec::new() },
+        }
     }
 
     /// Reads one. One of a later form is refused.

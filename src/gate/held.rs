@@ -210,7 +210,16 @@ fn beside(
         let ends = difference(ours, theirs).map(Some).ok_or_else(|| "it has no interval".to_owned());
         let point = ours.value - theirs.value;
         let measure = Measure::Difference;
-        return Ok(Held { measure, value, other: against, point, ends, bound: bound.plus, unscaled: None, rests: None });
+        return Ok(Held {
+            measure,
+            value,
+            other: against,
+            point,
+            ends,
+            bound: bound.plus,
+            unscaled: None,
+            rests: None,
+        });
     }
     if theirs.value <= 0.0 {
         return Err(format!("what it is held to is {}: nothing can be told against that", theirs.value));

@@ -10,13 +10,7 @@ pub(super) const TWO_RUNS: &str = "in these two runs";
 
 /// What is judged by the runs of a baseline; `None` where they don't say how far one run lies from another. `name` is the
 /// target's in the baseline.
-pub(super) fn hold(
-    gate: &Gate,
-    of: &Subject,
-    ours: Value,
-    name: &str,
-    nights: &Nights,
-) -> Option<Held> {
+pub(super) fn hold(gate: &Gate, of: &Subject, ours: Value, name: &str, nights: &Nights) -> Option<Held> {
     let new = Figure {
         value: ours.value,
         low: ours.ends.map(|ends| ends.0),

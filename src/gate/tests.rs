@@ -168,7 +168,8 @@ fn a_run_is_held_to_its_past() {
     let past = Run::new(&[]);
     let mut run = Run::new(&["native.latency.p50 <= 1.05 * baseline", "ollama.latency.p50 <= 0.5 * baseline"]);
     let held = |run: &Run| {
-        let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, nights: &ONE_RUN, probe: None };
+        let past =
+            Past { targets: &past.folded.targets, histograms: &past.folded.histograms, nights: &ONE_RUN, probe: None };
         judge(&Evidence { past: Ok(past), ..run.evidence() })
     };
     let judgement = held(&run);

@@ -57,7 +57,13 @@ impl RatioLine {
     }
 
     /// What moved at a step of the figure, whose level reaches from `from` to `to`, positions in the line.
-    pub(super) fn mover(&self, step: &Step, (from, to): (usize, usize), change: Option<f64>, differences: bool) -> Mover {
+    pub(super) fn mover(
+        &self,
+        step: &Step,
+        (from, to): (usize, usize),
+        change: Option<f64>,
+        differences: bool,
+    ) -> Mover {
         if self.step_at(step.at, change).is_some() {
             return Mover::Engine;
         }

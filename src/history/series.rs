@@ -154,7 +154,13 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
     }
     let values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
     let of = figures.first().map(|figure| figure.unit.clone()).unwrap_or_default();
-    let line = Line { used: &used, target, points: of == unit::ONE, more: more_is_better(&asked.metric, &of), metric: &asked.metric };
+    let line = Line {
+        used: &used,
+        target,
+        points: of == unit::ONE,
+        more: more_is_better(&asked.metric, &of),
+        metric: &asked.metric,
+    };
     let found = steps(&values, &line.by(&asked.by, &values));
     let (ratio, reference, theirs) = match anchor {
         Some(anchor) => line.ratio(anchor, &values, asked),
@@ -264,21 +270,16 @@ impl Line<'_> {
             (told.is_finite() && (self.points || told > 0.0)).then_some(told)
         };
         let values: Vec<Option<f64>> = values.iter().zip(&all).map(ratio).collect();
-        let mut line = RatioLine {
-            to: other.to_owned(),
-            values,
-            alone: Vec::new(),
-            steps: Vec::new(),
-            level: None,
-            p: None,
-        };
+        let mut line =
+            RatioLine { to: other.to_owned(), values, alone: Vec::new(), steps: Vec::new(), level: None, p: None };
         let (places, found) = line.look(&self.by(&asked.by, &[]));
         line.alone = found.lone.iter().map(|at| places[*at]).collect();
         let told = |step: &Step| StepTold { of_ratio: true, ..self.told(step, |at| places[at], &found.lone) };
         line.steps = found.steps.iter().map(told).collect();
         (line.level, line.p) = (found.level, found.p);
         // Steps of the other's figure, by their places in this line.
-        let (at, theirs): (Vec<usize>, Vec<f64>) = all.iter().enumerate().filter_map(|(at, x)| Some((at, (*x)?))).unzip();
+        let (at, theirs): (Vec<usize>, Vec<f64>) =
+            all.iter().enumerate().filter_map(|(at, x)| Some((at, (*x)?))).unzip();
         let mut theirs = steps(&theirs, &self.by(&asked.by, &theirs));
         theirs.steps.iter_mut().for_each(|step| step.at = at[step.at]);
         (Some(line), is_reference, theirs)

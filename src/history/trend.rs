@@ -1,9 +1,9 @@
 //! A metric over the runs of a folder, in lines of runs that may stand beside each other, with the steps in each.
 
 use super::entry::Entry;
+use super::family::{FALSE_RATE, Family, settle};
 use super::filter::Filter;
 use super::read::{Damaged, History};
-use super::family::{FALSE_RATE, Family, settle};
 use super::series::{Series, part, series};
 use crate::report::TOOL;
 use crate::scenario::nearest;

@@ -58,7 +58,8 @@ pub fn keep(path: &Path, which: Keep<'_>, reason: &str, stand_ins: bool) -> Resu
             let unlike = unlike_setups((&first.plan, &first.machine), (&report.plan, &report.machine));
             if let Some(unlike) = unlike.first() {
                 let (a, b) = (other.display(), dir.display());
-                let text = format!("error: {a} and {b} are of unlike setups, and no baseline together: {}", unlike.words());
+                let text =
+                    format!("error: {a} and {b} are of unlike setups, and no baseline together: {}", unlike.words());
                 return Err(Failure::Usage(text));
             }
         }
@@ -95,19 +96,27 @@ fn last(runs: usize, folder: &Path, scenario: Option<&str>, stand_ins: bool) -> 
     let meant: Vec<&Entry> = meant.filter(|entry| entry.state() == State::Complete).collect();
     let fit: Vec<&Entry> = meant.iter().copied().filter(|entry| stand_ins || !entry.has_stand_in()).collect();
     let Some(anchor) = fit.last() else {
-        let why = if meant.is_empty() { "" } else { " of real engines (--stand-ins keeps runs of stand-ins as what they are)" };
+        let why = if meant.is_empty() {
+            ""
+        } else {
+            " of real engines (--stand-ins keeps runs of stand-ins as what they are)"
+        };
         let of = scenario.map(|name| format!(" of scenario `{name}`")).unwrap_or_default();
         return Err(usage(format!("holds no run{of} that ended and is valid{why}")));
     };
     if let Some(other) = fit.iter().find(|entry| entry.plan.name != anchor.plan.name) {
-        let why = format!("holds several scenarios (`{}`, `{}`): name one with --scenario", anchor.plan.name, other.plan.name);
+        let why = format!(
+            "holds several scenarios (`{}`, `{}`): name one with --scenario",
+            anchor.plan.name, other.plan.name
+        );
         return Err(usage(why));
     }
     let unlike = |entry: &Entry| unlike_setups((&anchor.plan, &anchor.machine), (&entry.plan, &entry.machine));
     let like: Vec<&Entry> = fit.iter().copied().filter(|entry| unlike(entry).is_empty()).collect();
     if like.len() < runs {
         let other = fit.iter().rev().find_map(|entry| Some((&entry.dir, unlike(entry).into_iter().next()?)));
-        let other = other.map(|(dir, unlike)| format!("; the last that is left out, {dir}, has another {}", unlike.words()));
+        let other =
+            other.map(|(dir, unlike)| format!("; the last that is left out, {dir}, has another {}", unlike.words()));
         let why = format!(
             "holds {} run{} of the setup of {} that ended and {} valid, and not {runs}{}",
             like.len(),

@@ -211,7 +211,10 @@ mod tests {
         let told = predict(&figure(0.13_f64.exp()), &runs, &[], false).unwrap();
         let half = 6.964_557 * 0.03 * (4.0_f64 / 3.0).sqrt();
         assert!((told.level.ln() - 0.03).abs() < 1e-12 && (told.point.ln() - 0.1).abs() < 1e-12, "{told:?}");
-        assert!((told.low.ln() - (0.1 - half)).abs() < 1e-6 && (told.high.ln() - (0.1 + half)).abs() < 1e-6, "{told:?}");
+        assert!(
+            (told.low.ln() - (0.1 - half)).abs() < 1e-6 && (told.high.ln() - (0.1 + half)).abs() < 1e-6,
+            "{told:?}"
+        );
         assert_eq!((told.runs, told.scatter_words(false).as_str()), (3, "3.0 %"));
     }
 
@@ -240,7 +243,10 @@ mod tests {
         let stepped: Vec<f64> = flat.iter().copied().chain(flat.iter().map(|x| x * 1.3)).collect();
         let told = |others: &[f64]| predict(&figure(12.0), &of(&[12.0]), &of(others), false).unwrap();
         let (one, two) = (told(&flat), told(&stepped));
-        assert!((one.scatter - 0.0075).abs() < 0.001 && (one.scatter / two.scatter - 1.0).abs() < 0.05, "{one:?} {two:?}");
+        assert!(
+            (one.scatter - 0.0075).abs() < 0.001 && (one.scatter / two.scatter - 1.0).abs() < 0.05,
+            "{one:?} {two:?}"
+        );
         assert_eq!((one.level, one.runs, two.runs), (12.0_f64.ln().exp(), 9, 17));
         // Three runs of its own are enough.
         let own = predict(&figure(12.0), &of(&flat[..3]), &of(&stepped), false).unwrap();

@@ -131,9 +131,10 @@ pub fn steps(values: &[f64], by: &StepsBy) -> Steps {
 fn divide(values: &[f64], from: usize, least: usize, by: &StepsBy, found: &mut Vec<(usize, f64)>) -> Option<f64> {
     // One change first. What changed and changed back is no better told by any one: it is looked for by itself, with half the
     // chance of an error.
-    let (place, p, tests) = tested(values, from, least, by, one_change, by.alpha)
-        .map(|(place, p)| (place, p, 1.5))
-        .or_else(|| tested(values, from, least, by, there_and_back, by.alpha / 2.0).map(|(place, p)| (place, p, 3.0)))?;
+    let (place, p, tests) =
+        tested(values, from, least, by, one_change, by.alpha).map(|(place, p)| (place, p, 1.5)).or_else(|| {
+            tested(values, from, least, by, there_and_back, by.alpha / 2.0).map(|(place, p)| (place, p, 3.0))
+        })?;
     let mut begin = 0;
     for end in [place.at, place.to] {
         divide(&values[begin..end], from + begin, least, by, found);

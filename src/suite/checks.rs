@@ -37,7 +37,8 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
         let words = crate::report::sweep::point_words(point.values.iter().map(|(path, value)| (path, value)));
         match &point.report {
             Ok(report) => {
-                let judged = report.judge_gate(&gate, point.past.as_ref().map(|(report, nights)| KeptRuns { report, nights }));
+                let judged =
+                    report.judge_gate(&gate, point.past.as_ref().map(|(report, nights)| KeptRuns { report, nights }));
                 check.judged.extend(judged.into_iter().map(|judged| (words.clone(), judged)));
             }
             Err(why) => check.why = Some(if words.is_empty() { why.clone() } else { format!("{words}: {why}") }),
