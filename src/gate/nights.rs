@@ -17,16 +17,19 @@ pub(super) fn hold(gate: &Gate, of: &Subject, ours: Value, name: &str, nights: &
         high: ours.ends.map(|ends| ends.1),
         unit: String::new(),
     };
-    let share = gate.subject.metric.kind == Kind::Share;
-    let differences = share && gate.bound.factor == 1.0;
+    let differences = gate.subject.metric.kind == Kind::Share && gate.bound.factor == 1.0;
     let told = nights.predict(name, &of.path(), &new, differences)?;
     let (measure, bound) = match differences {
         true => (Measure::Difference, gate.bound.plus),
         false => (Measure::Ratio, tidy(gate.bound.factor + gate.bound.plus / told.level)),
     };
-    let beside = match nights.runs.len() {
-        1 => format!("the baseline's run and {} others of its setup", nights.others.len()),
+    let own = match nights.runs.len() {
+        1 => "the baseline's run".to_owned(),
         runs => format!("{runs} runs of the baseline"),
+    };
+    let beside = match told.runs.saturating_sub(nights.runs.len()) {
+        0 => own,
+        others => format!("{own} and {others} others of its setup"),
     };
     let scatter = told.scatter_words(differences);
     Some(Held {

@@ -143,11 +143,11 @@ fn predict(new: &Figure, runs: &[Figure], others: &[Figure], differences: bool) 
     let (mut free, mut of) = (mine.len().checked_sub(1)?, mine.len());
     if runs.len() < LEAST_RUNS && theirs.len() > 1 {
         for part in levels(others, &theirs, differences) {
-            let middle = mean(part);
+            let middle = mean(&part);
             squares += part.iter().map(|y| (y - middle).powi(2)).sum::<f64>();
-            free += part.len() - 1;
+            free += part.len().saturating_sub(1);
+            of += part.len();
         }
-        of += theirs.len();
     }
     if free == 0 {
         return None;
@@ -173,13 +173,15 @@ fn predict(new: &Figure, runs: &[Figure], others: &[Figure], differences: bool) 
     })
 }
 
-/// The stretches of runs between which a step lies.
-fn levels<'a>(runs: &[Figure], scaled: &'a [f64], differences: bool) -> Vec<&'a [f64]> {
+/// The runs of each level of a history, as its trend has them: without those that stand alone, as on a night on which others kept
+/// the machine busy.
+fn levels(runs: &[Figure], scaled: &[f64], differences: bool) -> Vec<Vec<f64>> {
     let values: Vec<f64> = runs.iter().map(|run| run.value).collect();
-    let by = StepsBy { differences, ..StepsBy::default() };
-    let starts = steps(&values, &by).steps.into_iter().map(|step| step.at);
+    let told = steps(&values, &StepsBy { differences, ..StepsBy::default() });
+    let starts = told.steps.iter().map(|step| step.at);
     let ends: Vec<usize> = std::iter::once(0).chain(starts).chain([scaled.len()]).collect();
-    ends.windows(2).map(|ends| &scaled[ends[0]..ends[1]]).collect()
+    let level = |from: usize, to: usize| (from..to).filter(|at| !told.lone.contains(at)).map(|at| scaled[at]).collect();
+    ends.windows(2).map(|ends| level(ends[0], ends[1])).collect()
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -248,6 +250,9 @@ mod tests {
             "{one:?} {two:?}"
         );
         assert_eq!((one.level, one.runs, two.runs), (12.0_f64.ln().exp(), 9, 17));
+        // A night on which others kept the machine busy stands alone.
+        let busy: Vec<f64> = flat.iter().enumerate().map(|(at, x)| if at == 3 { x * 1.5 } else { *x }).collect();
+        assert!(told(&busy).scatter < 0.01 && told(&busy).runs == 8, "{:?}", told(&busy));
         // Three runs of its own are enough.
         let own = predict(&figure(12.0), &of(&flat[..3]), &of(&stepped), false).unwrap();
         assert_eq!(own.runs, 3);
