@@ -5,7 +5,7 @@ use crate::model::MODELS;
 use loadcmp::gate::{Evidence, Outcome, Past, judge};
 use loadcmp::scenario::gate::Gate;
 use loadcmp::scenario::plan::Plan;
-use loadcmp::stats::{Nights, Row, RunFigures, TargetSummary, unit};
+use loadcmp::stats::{Nights, Row, RunFigures, TargetSummary, UnitSeries, unit};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -13,6 +13,8 @@ use rand_chacha::ChaCha8Rng;
 const MOST: f64 = 0.01;
 /// Standard deviation of a run's own estimate: a minute of 50 answers a second.
 const WITHIN: f64 = 0.005;
+/// Stretches of a run.
+const STRETCHES: usize = 12;
 
 /// What came of the nights of a kind.
 pub struct Scattered {
@@ -76,23 +78,29 @@ fn one(scatter: f64, runs: usize, nights: u64) -> Scattered {
 /// A run whose figures share most of the night's luck.
 fn run(scatter: f64, slower: f64, draw: &mut ChaCha8Rng) -> TargetSummary {
     let shared = normal(draw);
-    let mut figure = |usual: f64| {
+    let mut units = Vec::new();
+    let mut figure = |metric: &str, usual: f64| {
         let night = scatter * (0.9 * shared + (1.0_f64 - 0.81).sqrt() * normal(draw));
-        let value = usual * slower * (night + WITHIN * normal(draw)).exp();
+        let stretch = WITHIN * (STRETCHES as f64).sqrt();
+        let logs: Vec<f64> = (0..STRETCHES).map(|_| night + stretch * normal(draw)).collect();
+        let of = |log: f64| usual * slower * log.exp();
+        let value = of(logs.iter().sum::<f64>() / STRETCHES as f64);
+        let values = logs.into_iter().map(of).collect();
+        units.push(UnitSeries { metric: format!("latency.{metric}"), values, apart: true });
         let end = |z: f64| Some(value * (z * 1.96 * WITHIN).exp());
         (Some(value), end(-1.0), end(1.0))
     };
     let mut row = Row { n: Some(3000), ..Row::new("latency", unit::MICROS) };
-    (row.mean, row.low, row.high) = figure(22_000.0);
-    (row.p50, row.p50_low, row.p50_high) = figure(20_000.0);
-    (row.p95, row.p95_low, row.p95_high) = figure(45_000.0);
+    (row.mean, row.low, row.high) = figure("mean", 22_000.0);
+    (row.p50, row.p50_low, row.p50_high) = figure("p50", 20_000.0);
+    (row.p95, row.p95_low, row.p95_high) = figure("p95", 45_000.0);
     TargetSummary {
         name: "a".to_owned(),
         stand_in: false,
         window: None,
         steady: None,
         drift: None,
-        units: Vec::new(),
+        units,
         work: loadcmp::stats::Work::default(),
         rows: vec![row],
         outcomes: Vec::new(),
