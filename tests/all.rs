@@ -28,6 +28,7 @@ mod goodput;
 mod history;
 mod host;
 mod idle;
+mod nights;
 mod open_loop;
 mod own_limits;
 mod pipeline;

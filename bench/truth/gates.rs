@@ -93,7 +93,12 @@ fn told(model: &Model, seed: u64, tonight: &Folded, before: &Folded, room: f64) 
         histograms: &tonight.histograms,
         comparisons: &tonight.comparisons,
         probe: None,
-        past: Ok(Past { targets: &before.targets, histograms: &before.histograms, probe: None }),
+        past: Ok(Past {
+            targets: &before.targets,
+            histograms: &before.histograms,
+            probe: None,
+            nights: &loadcmp::stats::ONE_RUN,
+        }),
     });
     judgement.gates.iter().map(|judged| judged.outcome).collect()
 }

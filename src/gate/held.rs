@@ -27,6 +27,8 @@ pub(super) struct Held {
     pub ends: Result<Option<(f64, f64)>, String>,
     pub bound: f64,
     pub unscaled: Option<f64>,
+    /// What it rests on, where that isn't the run alone.
+    pub rests: Option<String>,
 }
 
 /// Judges a gate for a target.
@@ -57,6 +59,10 @@ pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &Evidence<'_>, adap
         Err(reason) => return Judged { reason: Some(reason), ..blank },
     };
     let (outcome, reason) = outcome(gate, &held, evidence.plan.gates.strict);
+    let reason = match (reason, held.rests) {
+        (Some(reason), Some(rests)) => Some(format!("{reason}; {rests}")),
+        (reason, rests) => reason.or(rests),
+    };
     let ends = held.ends.ok().flatten();
     let judged = Judged {
         outcome,
@@ -156,6 +162,7 @@ fn weigh(
                 ends: settled(subject, target, value),
                 bound,
                 unscaled: factor.map(|_| gate.bound.plus),
+                rests: None,
             })
         }
         From::Target(of) => {
@@ -179,9 +186,13 @@ fn weigh(
             let theirs = figure(of, &past.targets[other], other, past.histograms)
                 .map_err(|reason| format!("{reason}, in the baseline"))?;
             let ours = figure(subject, target, at, evidence.histograms)?;
-            beside(gate, (target, ours), (&past.targets[other], theirs), || {
+            if let Some(told) = super::nights::hold(gate, of, ours, &past.targets[other].name, past.nights) {
+                return Ok(told);
+            }
+            let held = beside(gate, (target, ours), (&past.targets[other], theirs), || {
                 super::pair::of_runs(evidence, target, &past.targets[other], &subject.path())
-            })
+            })?;
+            Ok(Held { rests: Some(super::nights::TWO_RUNS.to_owned()), ..held })
         }
     }
 }
@@ -199,7 +210,16 @@ fn beside(
         let ends = difference(ours, theirs).map(Some).ok_or_else(|| "it has no interval".to_owned());
         let point = ours.value - theirs.value;
         let measure = Measure::Difference;
-        return Ok(Held { measure, value, other: against, point, ends, bound: bound.plus, unscaled: None });
+        return Ok(Held {
+            measure,
+            value,
+            other: against,
+            point,
+            ends,
+            bound: bound.plus,
+            unscaled: None,
+            rests: None,
+        });
     }
     if theirs.value <= 0.0 {
         return Err(format!("what it is held to is {}: nothing can be told against that", theirs.value));
@@ -214,7 +234,7 @@ fn beside(
         }
     };
     let bound = tidy(bound.factor + bound.plus / theirs.value);
-    Ok(Held { measure: Measure::Ratio, value, other: against, point, ends, bound, unscaled: None })
+    Ok(Held { measure: Measure::Ratio, value, other: against, point, ends, bound, unscaled: None, rests: None })
 }
 
 /// The interval of a figure, or why it has none though it is an estimate.

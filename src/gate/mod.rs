@@ -5,6 +5,7 @@
 
 mod adapt;
 mod held;
+mod nights;
 mod pair;
 mod repeated;
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod words;
 use crate::host::Probe;
 use crate::scenario::gate::Gate;
 use crate::scenario::plan::Plan;
-use crate::stats::{Comparison, Packed, Settings, TargetSummary};
+use crate::stats::{Comparison, Nights, Packed, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
 
 pub use repeated::{OfRun, judge_runs};
@@ -102,7 +103,8 @@ pub struct Judged {
     pub measure: Measure,
     /// What was judged: the figure, or its ratio or difference to the other.
     pub point: Option<f64>,
-    /// Lower end of its 95 % interval; `None` for one value that was counted.
+    /// Lower end of its 95 % interval, 98 % where it is of a prediction over the runs of a baseline; `None` for one value that was
+    /// counted.
     pub low: Option<f64>,
     /// Upper end of it.
     pub high: Option<f64>,
@@ -111,7 +113,7 @@ pub struct Judged {
     /// The bound as it was written, where the machine's speed scaled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unscaled: Option<f64>,
-    /// Why it is inconclusive or not measured.
+    /// Why it is inconclusive or not measured; what it rests on, where that is a baseline.
     pub reason: Option<String>,
 }
 
@@ -156,15 +158,17 @@ impl Judgement {
     }
 }
 
-/// A run that was kept, which gates are held to.
+/// What was kept, which gates are held to.
 #[derive(Clone, Copy, Debug)]
 pub struct Past<'a> {
-    /// Its targets.
+    /// The targets of its last run.
     pub targets: &'a [TargetSummary],
     /// Their distributions.
     pub histograms: &'a [Packed],
     /// How fast its machine was.
     pub probe: Option<&'a Probe>,
+    /// All of its runs: how far one run lies from another.
+    pub nights: &'a Nights,
 }
 
 /// What takes from what gates come to.

@@ -2,7 +2,7 @@ use super::*;
 use crate::host::Probe;
 use crate::scenario::Task;
 use crate::scenario::plan::GatesPlan;
-use crate::stats::{Folded, Row, fixture, unit};
+use crate::stats::{Folded, ONE_RUN, Row, fixture, unit};
 
 /// A plan with gates, and a run of it: native 12 ms, ollama 20 ms.
 struct Run {
@@ -168,7 +168,8 @@ fn a_run_is_held_to_its_past() {
     let past = Run::new(&[]);
     let mut run = Run::new(&["native.latency.p50 <= 1.05 * baseline", "ollama.latency.p50 <= 0.5 * baseline"]);
     let held = |run: &Run| {
-        let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, probe: None };
+        let past =
+            Past { targets: &past.folded.targets, histograms: &past.folded.histograms, nights: &ONE_RUN, probe: None };
         judge(&Evidence { past: Ok(past), ..run.evidence() })
     };
     let judgement = held(&run);
@@ -192,7 +193,7 @@ fn bounds_follow_the_machine_and_ratios_do_not() {
     run.plan.gates.adaptive = true;
     let (then, now) = (Probe { rounds_per_s: 4e8, bytes_per_s: 8e9 }, Probe { rounds_per_s: 2e8, bytes_per_s: 4e9 });
     let held = |probe: Option<&Probe>| {
-        let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, probe };
+        let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, nights: &ONE_RUN, probe };
         judge(&Evidence { past: Ok(past), probe: Some(&now), ..run.evidence() })
     };
     let scaled = held(Some(&then));

@@ -22,7 +22,7 @@ mod watching;
 pub mod words;
 
 pub use crate::audit::human;
-pub use against::Against;
+pub use against::{Against, KeptRuns};
 pub use beside::{Beside, Pair, Relation, Side};
 pub use cold::ColdRun;
 pub use file::{pretty, replace};

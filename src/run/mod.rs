@@ -14,6 +14,7 @@ mod guard;
 mod guarded;
 mod held;
 mod interference;
+mod keep;
 mod learned;
 mod load;
 mod nightly;
@@ -32,7 +33,8 @@ pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, Sought, capacity, is_search, search_again};
 pub use compare::{compare, report_of};
 pub use guard::guard;
-pub use held::{check_against, keep, kept};
+pub use held::{check_against, kept};
+pub use keep::{Keep, keep};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
 pub use repeats::{Repeated, is_repeats, repeats, repeats_words, retell_repeats};
@@ -443,7 +445,7 @@ pub fn free(dir: &Path) -> Result<(), Failure> {
 
 /// Makes the directory of a run.
 fn results_directory(prepared: &Prepared, options: &Options) -> Result<PathBuf, Failure> {
-    directory(options, Path::new("results"), &prepared.plan.name)
+    directory(options, Path::new(keep::RESULTS), &prepared.plan.name)
 }
 
 /// Makes the directory that results go into: the one that is named, which has to be empty, or a dated one in `folder`.

@@ -75,8 +75,11 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
 /// The run beside its baseline: a table a target, header and rows.
 pub(super) fn deltas(report: &Report) -> Vec<([String; 5], Vec<[String; 5]>)> {
     let pairs = report.baseline.iter().flat_map(|baseline| &baseline.pairs);
+    // Where it is known how far runs scatter, the interval is that of one more run of an equal engine.
+    let scattered = report.baseline.as_ref().is_some_and(|baseline| baseline.scatter_of.is_some());
+    let ratio = if scattered { "ratio (98 %)" } else { "ratio (95 %)" };
     let table = |pair: &crate::report::Pair| {
-        let header = [pair.second.as_str(), "baseline", "now", "ratio (95 %)", "verdict"].map(str::to_owned);
+        let header = [pair.second.as_str(), "baseline", "now", ratio, "verdict"].map(str::to_owned);
         let row = |(name, c): (String, &crate::stats::Comparison)| {
             let (then, now) = values(c);
             let [ratio, verdict] = verdict(Some(c));

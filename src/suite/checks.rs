@@ -1,9 +1,10 @@
 //! A check judged by the reports of the scenario that it is about.
 
-use super::{Check, ScenarioRun};
+use super::{Check, ScenarioRun, State};
 use crate::gate::{Judged, Outcome};
-use crate::report::{Report, human};
+use crate::report::{KeptRuns, Report, human};
 use crate::scenario::gate::{Gate, Relation};
+use crate::stats::Nights;
 
 /// One run of a scenario: the point of its sweep, and its report. A scenario without a sweep has one, of no values.
 pub struct Point {
@@ -11,8 +12,8 @@ pub struct Point {
     pub values: Vec<(String, serde_json::Value)>,
     /// What came of it; an error says why there is none.
     pub report: Result<Report, String>,
-    /// The report of the baseline that the run was held to.
-    pub past: Option<Report>,
+    /// The baseline that the run was held to: its last run, and what is known of all of them.
+    pub past: Option<(Report, Nights)>,
 }
 
 /// Judges a check by the runs of its scenario; what became of it before is left alone.
@@ -37,7 +38,8 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
         let words = crate::report::sweep::point_words(point.values.iter().map(|(path, value)| (path, value)));
         match &point.report {
             Ok(report) => {
-                let judged = report.judge_gate(&gate, point.past.as_ref());
+                let past = point.past.as_ref().map(|(report, nights)| KeptRuns { report, nights });
+                let judged = report.judge_gate(&gate, past);
                 let had =
                     needs.iter().flat_map(|need| report.judge_gate(need, None).into_iter().map(move |had| (need, had)));
                 let lacks: Vec<(&Gate, String)> =

@@ -8,7 +8,7 @@ use crate::capacity::{
     By, Capacity, Ended, Evidence, Next, Settings, Tried, Verdict, fitted, judge, levels, long_s, next, window_s,
 };
 use crate::record::Stopwatch;
-use crate::report::human::lasting;
+use crate::report::human::length;
 use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{Measure, Order, Slo, Span};

@@ -1,7 +1,6 @@
 //! Judges the checks of a suite by the files that its scenarios left.
 
 use super::super::{held, report_of};
-use crate::report::Report;
 use crate::report::sweep::SweepManifest;
 use crate::suite::{Point, ScenarioRun, State, Suite, judge_check};
 use std::collections::HashMap;
@@ -63,6 +62,6 @@ fn point(values: Vec<(String, serde_json::Value)>, folder: &Path) -> Point {
         let text = failure.to_string();
         text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     });
-    let past: Option<Report> = held::copied(folder).ok().flatten();
+    let past = held::copied(folder).ok().flatten();
     Point { values, report, past }
 }
