@@ -10,6 +10,7 @@ mod buckets;
 mod compare;
 mod costs;
 mod distribution;
+mod f1;
 mod fold;
 mod goodput;
 mod growth;
@@ -21,6 +22,7 @@ mod metric;
 mod packed;
 mod pareto;
 mod rank;
+mod rates;
 mod reasons;
 mod scaling;
 mod series;
@@ -41,9 +43,7 @@ pub use distribution::{Distribution, FIRM_N, LEAST_N};
 pub use fold::{Fold, Folded, Window};
 pub use goodput::{kept, measured, so_far};
 pub use growth::{Burst, Course, Growth, bursts, growth};
-pub use interval::{
-    Estimate, newcombe, proportion_ratio, quantile_interval, rate_interval, t_quantile, wilson, wilson_at,
-};
+pub use interval::{Estimate, newcombe, proportion_ratio, quantile_interval, t_quantile, wilson, wilson_at};
 pub use matches::Matches;
 pub use metric::Metric;
 pub use packed::{Packed, write_interval_log};
