@@ -75,7 +75,7 @@ impl Report {
     }
 
     /// What doesn't follow from the run, and why.
-    fn gates_spoilt(&self) -> Spoilt {
+    pub(super) fn gates_spoilt(&self) -> Spoilt {
         if self.status != Status::Complete {
             return Spoilt::Run("the run was interrupted".to_owned());
         }
@@ -89,7 +89,11 @@ impl Report {
         }
     }
 
-    fn evidence<'a>(&'a self, spoilt: &'a Spoilt, past: Result<&'a Report, &'static str>) -> gate::Evidence<'a> {
+    pub(super) fn evidence<'a>(
+        &'a self,
+        spoilt: &'a Spoilt,
+        past: Result<&'a Report, &'static str>,
+    ) -> gate::Evidence<'a> {
         gate::Evidence {
             plan: &self.plan,
             spoilt,
