@@ -32,7 +32,7 @@ fn told(slots: Slots) -> (f64, f64, f64) {
     let (whole, blocks) = (slots.whole(), BTreeMap::from([(0, slots)]));
     let value = whole.per_second(|work| work.answers).unwrap();
     let mut rows = vec![Row::total("requests_per_s", "requests/s", 1, Some(value))];
-    intervals(&mut rows, &Units::new(&blocks), &whole, 1);
+    intervals(&mut rows, &Units::new(&blocks), &whole);
     (value, rows[0].low.unwrap(), rows[0].high.unwrap())
 }
 
