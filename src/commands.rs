@@ -17,7 +17,7 @@ use loadcmp::gate::{Judgement, Outcome};
 use loadcmp::host::signals;
 use loadcmp::report::human::printable;
 use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
-use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
+use loadcmp::run::{CalibrateOptions, CompareGates, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
 use repeats::tell_repeats;
@@ -254,26 +254,33 @@ fn standing(report: &Report) -> u8 {
 /// The exit code of the gates, and a line that says why it isn't 0.
 fn judged(report: &Report) -> u8 {
     let Some(judgement) = &report.judgement else { return 0 };
-    let code = judgement.worst().map_or(0, code_of);
+    let code = judgement.code(report.plan.gates.inconclusive);
     if code != 0 {
         tell(format_args!("loadcmp: {}", judgement.summary().unwrap_or_default()));
     }
     code
 }
 
-/// The exit code of the worst that became of gates.
-fn code_of(worst: Outcome) -> u8 {
-    match worst {
-        Outcome::Pass => 0,
-        Outcome::Fail => 1,
-        Outcome::Inconclusive | Outcome::NotMeasured => 5,
-    }
-}
-
 pub(crate) fn compare(args: CompareArgs) -> Told {
-    let beside = loadcmp::run::compare(&args.first, &args.second)?;
+    let hold = CompareGates {
+        gates: args.gates,
+        judge_stand_ins: args.judge_stand_ins,
+        inconclusive: args.decided.inconclusive(),
+    };
+    let beside = loadcmp::run::compare(&args.first, &args.second, &hold)?;
     print_beside(&beside, args.format)?;
-    Ok(if beside.invalid() { 4 } else { 0 })
+    if let Some(path) = &args.junit {
+        let mut text = Vec::new();
+        sink::beside_junit(&beside, &mut text).context("writing the gates")?;
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let code = beside.code();
+    if code != 0
+        && let Some(words) = beside.judgement.as_ref().and_then(Judgement::summary)
+    {
+        tell(format_args!("loadcmp: {words}"));
+    }
+    Ok(code)
 }
 
 pub(crate) fn calibrate(args: &CalibrateArgs) -> Told {
@@ -318,6 +325,7 @@ impl Hold {
             baselines: Some(self.baselines.clone()),
             across: self.across,
             judge_stand_ins: self.judge_stand_ins,
+            inconclusive: self.decided.inconclusive(),
             ..Options::default()
         }
     }

@@ -24,6 +24,7 @@ mod false_alarms;
 mod first_request;
 mod floors;
 mod gates;
+mod gates_decided;
 mod goodput;
 mod history;
 mod host;

@@ -105,6 +105,57 @@ fn two_runs_are_told_in_every_form() {
     assert_eq!(markdown.matches("| metric").count() + markdown.matches("|:--|--:|").count(), 2, "{markdown}");
 }
 
+/// The second run is held to gates, with the first as its baseline; table, JUnit and exit code say the same.
+#[test]
+fn two_runs_are_held_to_gates() {
+    let dir = runs().dir.path();
+    let slower = "a.latency.p50 <= 1.1 * baseline";
+    let gates = ["--gate", slower, "--gate", "b.latency.p50 <= 5 * baseline.latency.p50", "--gate", "errors == 0"];
+    let judged = ["--judge-stand-ins", "--junit", "compared.xml"];
+    let (code, table, err) = compare("before", "now", &[&gates[..], &judged[..]].concat());
+    assert_eq!(code, 1, "{table}{err}");
+    assert!(err.contains("4 gates: 3 passed, 1 failed"), "{err}");
+    assert!(table.contains("FAIL") && table.contains(slower) && table.contains("ratio"), "{table}");
+    let junit = std::fs::read_to_string(dir.join("compared.xml")).expect("a file");
+    assert!(junit.contains("tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"0\""), "{junit}");
+    assert!(junit.contains("name=\"a.latency.p50 &lt;= 1.1 * baseline\"><failure"), "{junit}");
+    let (code, told, _) = compare("before", "now", &[&gates[..], &["--judge-stand-ins", "--format", "json"]].concat());
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let gate = &told["judgement"]["gates"][0];
+    assert_eq!((code, gate["outcome"].as_str(), gate["measure"].as_str()), (1, Some("fail"), Some("ratio")));
+    // What is judged is what the comparison tells.
+    let of =
+        |pair: &Value| pair["comparisons"].as_array().unwrap().iter().find(|c| c["metric"] == "latency.p50").cloned();
+    let pair = told["pairs"].as_array().unwrap().iter().find(|pair| pair["first"].as_str().unwrap().starts_with('a'));
+    let row = of(pair.expect("a")).expect("a row");
+    for (ours, theirs) in
+        [("value", "target_value"), ("other", "reference_value"), ("point", "ratio"), ("low", "low"), ("high", "high")]
+    {
+        assert_eq!(gate[ours], row[theirs], "{ours}: {gate} {row}");
+    }
+    let (_, markdown, _) =
+        compare("before", "now", &[&gates[..], &["--judge-stand-ins", "--format", "markdown"]].concat());
+    assert!(markdown.contains("**FAIL**"), "{markdown}");
+
+    // A stand-in passes nothing; what can't be decided counts as is asked.
+    assert_eq!(compare("before", "now", &gates).0, 5);
+    assert_eq!(compare("before", "now", &[&gates[..], &["--inconclusive", "pass"]].concat()).0, 5);
+    let open = ["--gate", "a.latency.p50 <= baseline", "--judge-stand-ins", "--inconclusive"];
+    for (counts, code) in [("pass", 0), ("fail", 1), ("exit5", 5)] {
+        // A run beside itself: whatever the interval, 1 lies in it, or there is none.
+        assert_eq!(compare("before", "before", &[&open[..], &[counts]].concat()).0, code, "{counts}");
+    }
+    // Mistakes are told before anything is.
+    for (more, told) in [
+        (&["--gate", "a.latncy.p50 <= 1s"][..], "did you mean `latency`?"),
+        (&["--gate", "c.latency.p50 <= 1s"], "the second run has no target `c`; it has a, b"),
+        (&["--junit", "x.xml"], "--gate"),
+    ] {
+        let (code, out, err) = compare("before", "now", more);
+        assert!(code == 2 && out.is_empty() && err.contains(told), "{told}: {err}");
+    }
+}
+
 #[test]
 fn unlike_workloads_are_refused_with_what_they_differ_in() {
     for format in ["table", "json", "csv", "markdown"] {

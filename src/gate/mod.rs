@@ -4,16 +4,20 @@
 //! the wrong one, and is inconclusive in between. A stand-in passes no gate, unless the run was told to judge it.
 
 mod adapt;
+mod certainty;
+mod figure;
 mod held;
 mod nights;
 mod pair;
 mod repeated;
 #[cfg(test)]
+mod point_tests;
+#[cfg(test)]
 mod tests;
 mod words;
 
 use crate::host::Probe;
-use crate::scenario::gate::Gate;
+use crate::scenario::gate::{Gate, Inconclusive};
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, Nights, Packed, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
@@ -59,6 +63,22 @@ impl Outcome {
     pub fn worst(all: impl Iterator<Item = Outcome>) -> Option<Outcome> {
         all.max_by_key(|outcome| outcome.gravity())
     }
+}
+
+/// The exit code of what became of gates. One that failed beats all; one that wasn't measured is never a pass, whatever an
+/// inconclusive one counts as.
+pub fn exit_code(outcomes: impl Iterator<Item = Outcome>, inconclusive: Inconclusive) -> u8 {
+    let code = |outcome| match (outcome, inconclusive) {
+        (Outcome::Pass, _) | (Outcome::Inconclusive, Inconclusive::Pass) => 0,
+        (Outcome::Fail, _) | (Outcome::Inconclusive, Inconclusive::Fail) => 1,
+        (Outcome::Inconclusive, Inconclusive::Exit5) | (Outcome::NotMeasured, _) => 5,
+    };
+    worst_code(outcomes.map(code))
+}
+
+/// The exit code of several of gates: 1 if there is one, else 5, else 0.
+pub fn worst_code(codes: impl Iterator<Item = u8>) -> u8 {
+    codes.reduce(|a, b| if a == 1 || b == 1 { 1 } else { a.max(b) }).unwrap_or(0)
 }
 
 /// What the interval and the bound of a gate are of.
@@ -150,6 +170,11 @@ impl Judgement {
     /// How many gates ended so.
     pub fn count(&self, outcome: Outcome) -> usize {
         self.gates.iter().filter(|judged| judged.outcome == outcome).count()
+    }
+
+    /// The exit code: 0 if every gate passed, 1 if one failed, 5 if one could not be decided.
+    pub fn code(&self, inconclusive: Inconclusive) -> u8 {
+        exit_code(self.gates.iter().map(|judged| judged.outcome), inconclusive)
     }
 
     /// The worst that became of a gate; `None` without gates.

@@ -1,7 +1,8 @@
 //! A figure held to a baseline of several runs: by where one more run of the same engine would lie.
 
 use super::Measure;
-use super::held::{Held, Value};
+use super::certainty::{Certainty, Value};
+use super::held::Held;
 use crate::scenario::gate::{Gate, Kind, Subject};
 use crate::stats::{Figure, Nights, tidy};
 
@@ -10,11 +11,11 @@ pub(super) const TWO_RUNS: &str = "in these two runs";
 
 /// What is judged by the runs of a baseline; `None` where they don't say how far one run lies from another. `name` is the
 /// target's in the baseline.
-pub(super) fn hold(gate: &Gate, of: &Subject, ours: Value, name: &str, nights: &Nights) -> Option<Held> {
+pub(super) fn hold(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: &Nights) -> Option<Held> {
     let new = Figure {
         value: ours.value,
-        low: ours.ends.map(|ends| ends.0),
-        high: ours.ends.map(|ends| ends.1),
+        low: ours.sure.ends().map(|ends| ends.0),
+        high: ours.sure.ends().map(|ends| ends.1),
         unit: String::new(),
     };
     let differences = gate.subject.metric.kind == Kind::Share && gate.bound.factor == 1.0;
@@ -37,8 +38,9 @@ pub(super) fn hold(gate: &Gate, of: &Subject, ours: Value, name: &str, nights: &
         value: Some(ours.value),
         other: Some(told.level),
         point: told.point,
-        ends: Ok(Some((told.low, told.high))),
+        sure: Certainty::Interval(told.low, told.high),
         bound,
+        bounds: (bound, bound),
         unscaled: None,
         rests: Some(format!("98 % interval over {beside}; a run scatters by {scatter}")),
     })

@@ -5,20 +5,20 @@ use crate::scenario::plan::GatesPlan;
 use crate::stats::{Folded, ONE_RUN, Row, fixture, unit};
 
 /// A plan with gates, and a run of it: native 12 ms, ollama 20 ms.
-struct Run {
-    plan: Plan,
-    folded: Folded,
+pub(super) struct Run {
+    pub plan: Plan,
+    pub folded: Folded,
 }
 
 impl Run {
-    fn new(gates: &[&str]) -> Self {
+    pub fn new(gates: &[&str]) -> Self {
         let mut plan = fixture::plan(Task::Classify, false);
         plan.gates.all = gates.iter().map(|text| Gate::parse(text).unwrap()).collect();
         let folded = fixture::folded(&plan);
         Self { plan, folded }
     }
 
-    fn evidence(&self) -> Evidence<'_> {
+    pub fn evidence(&self) -> Evidence<'_> {
         Evidence {
             plan: &self.plan,
             spoilt: &Spoilt::No,
@@ -30,11 +30,11 @@ impl Run {
         }
     }
 
-    fn judge(&self) -> Judgement {
+    pub fn judge(&self) -> Judgement {
         judge(&self.evidence())
     }
 
-    fn outcomes(&self) -> Vec<Outcome> {
+    pub fn outcomes(&self) -> Vec<Outcome> {
         self.judge().gates.iter().map(|judged| judged.outcome).collect()
     }
 }

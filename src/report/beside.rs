@@ -2,8 +2,11 @@
 
 use super::floors::{self, apart_words, words};
 use super::setup::{Difference, Kind, Unlike, differences, of_targets, unlike_workloads};
+use super::sweep::SweptTarget;
 use super::{Report, SCHEMA_VERSION, Status, TOOL};
+use crate::gate::Judgement;
 use crate::host::{Floor, least_difference_us};
+use crate::scenario::gate::Inconclusive;
 use crate::stats::{Comparison, Doubts, compare_summaries, decide};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +43,15 @@ pub struct Beside {
     pub unlike: Vec<Unlike>,
     /// Reasons to read it with care, in sentences.
     pub notes: Vec<String>,
+    /// What became of the gates that the second run was held to; `None` without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
+    /// The targets that were held to them: those of the second run, in its order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<SweptTarget>,
+    /// What an inconclusive gate does to the exit code.
+    #[serde(skip)]
+    pub inconclusive: Inconclusive,
 }
 
 /// One of the two runs.
@@ -122,6 +134,9 @@ impl Beside {
             unmatched,
             unlike,
             notes,
+            judgement: None,
+            targets: Vec::new(),
+            inconclusive: Inconclusive::default(),
         })
     }
 

@@ -10,6 +10,7 @@ mod cost;
 mod file;
 mod floors;
 pub mod front;
+mod gated;
 mod levels;
 mod manifest;
 pub mod repeats;

@@ -31,7 +31,7 @@ mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, Sought, capacity, is_search, search_again};
-pub use compare::{compare, report_of};
+pub use compare::{CompareGates, compare, report_of};
 pub use guard::guard;
 pub use held::{check_against, kept};
 pub use keep::{Keep, keep};
@@ -49,6 +49,7 @@ use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Sample, Stopwatch};
 use crate::report::front::Front;
 use crate::report::{self, Beside, Cause, Manifest, Report, Status};
+use crate::scenario::gate::Inconclusive;
 use crate::scenario::{Loaded, Overrides, scrub};
 use crate::sink;
 use crate::stats::{Folded, Matches};
@@ -129,6 +130,8 @@ pub struct Options {
     pub judge_stand_ins: bool,
     /// Whether the engines that the scenario's commands start run already: they were started for several runs.
     pub engines_run: bool,
+    /// What an inconclusive gate does to the exit code.
+    pub inconclusive: Inconclusive,
 }
 
 /// A finished run.
@@ -157,7 +160,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     let named = held::Named::of(&loaded);
     let mut prepared = found(loaded, options).await?;
     same::refuse(&prepared.plan)?;
-    prepared.plan.gates.stand_ins = options.judge_stand_ins;
+    (prepared.plan.gates.stand_ins, prepared.plan.gates.inconclusive) = (options.judge_stand_ins, options.inconclusive);
     let baseline = held::baseline(&named, &prepared.plan, options)?;
     if !options.quiet {
         prepare::named(&prepared.plan.told()).for_each(|note| tell(format!("loadcmp: {note}")));

@@ -167,6 +167,7 @@ fn planned(run: &SuiteRun, options: &Options) -> Suite {
         about: spec.about.clone(),
         quick: run.quick,
         judge_stand_ins: options.judge_stand_ins,
+        inconclusive: options.inconclusive,
         started: now(),
         ended: None,
         status: Status::Running,

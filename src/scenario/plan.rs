@@ -3,7 +3,7 @@
 //! A plan is a pure value; it is kept in `manifest.json` as it may be told (`told.rs`), so a run can be told again from its
 //! directory.
 
-use super::gate::Gate;
+use super::gate::{Gate, Inconclusive};
 use super::told::Written;
 use super::{
     AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat,
@@ -100,6 +100,9 @@ pub struct GatesPlan {
     /// Whether stand-ins are judged like real engines: what they show is of themselves alone.
     #[serde(default)]
     pub stand_ins: bool,
+    /// What an inconclusive gate does to the exit code.
+    #[serde(default, skip_serializing_if = "Inconclusive::is_told")]
+    pub inconclusive: Inconclusive,
 }
 
 impl GatesPlan {
@@ -112,6 +115,7 @@ impl GatesPlan {
             strict: scenario.strict,
             adaptive: scenario.adaptive,
             stand_ins: false,
+            inconclusive: Inconclusive::default(),
         }
     }
 

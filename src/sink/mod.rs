@@ -58,6 +58,7 @@ pub use history::{
 pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
+pub use junit::beside_junit;
 pub use markdown::markdown;
 pub use metrics_csv::{MetricsFile, read_metrics};
 pub use nightly::nightly_words;

@@ -1,6 +1,8 @@
 //! How many independent rows a run of dependent ones is worth: queued requests wait together, and say less than their
 //! number.
 
+use super::interval::mean_interval;
+
 /// Fewest batches that a variance of batch means is taken over.
 const LEAST_BATCHES: u64 = 20;
 
@@ -63,6 +65,12 @@ impl Batches {
     /// What follows is apart from what came before: no batch spans the two.
     pub fn cut(&mut self) {
         self.levels.iter_mut().for_each(|level| level.open = None);
+    }
+
+    /// The 95 % interval of the rows' mean, by Student's t over the effective number of them.
+    pub fn mean_ends(&self) -> Option<(f64, f64)> {
+        let rows = self.levels.first()?;
+        mean_interval(rows.mean, rows.variance()?.sqrt(), self.effective()?)
     }
 
     /// Effective number of rows, from 1 to their number; `None` without rows.

@@ -190,6 +190,7 @@ impl Fold {
             .map(|(at, lane)| {
                 let other = reference.filter(|_| at != self.reference).map(|lane| &lane.answers);
                 let mut summary = lane.summary(&self.labels, other, &units[at]);
+                super::rates::intervals(&mut summary.rows, &units[at], &lane.whole());
                 summary.rows.extend(self.cosines(at));
                 summary.rows = summary.rows.into_iter().map(Row::tidied).collect();
                 summary

@@ -89,7 +89,7 @@ pub(super) fn mean_interval(mean: f64, sd: f64, effective: f64) -> Option<(f64, 
 
 /// Interval of a rate from its values in units of a run (stretches of time, or blocks): Student's t over their logarithms,
 /// laid around the rate as a whole. `None` with fewer than three units, or where one has no rate.
-pub fn rate_interval(rate: f64, units: &[f64]) -> Option<(f64, f64)> {
+pub(super) fn rate_interval(rate: f64, units: &[f64]) -> Option<(f64, f64)> {
     let n = units.len() as f64;
     if units.len() < 3 || units.iter().any(|x| *x <= 0.0) {
         return None;

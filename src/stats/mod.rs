@@ -11,6 +11,7 @@ mod compare;
 mod costs;
 mod discovery;
 mod distribution;
+mod f1;
 mod figure;
 mod figures;
 mod fold;
@@ -26,6 +27,7 @@ mod packed;
 mod pairs;
 mod pareto;
 mod proportion;
+mod rates;
 mod reasons;
 mod repeated;
 mod scaling;
@@ -50,9 +52,7 @@ pub use figures::{Figure, TargetFigures};
 pub use fold::{Fold, Folded, Window};
 pub use goodput::{kept, measured, so_far};
 pub use growth::{Burst, Course, Growth, bursts, growth};
-pub use interval::{
-    Estimate, newcombe, proportion_ratio, quantile_interval, rate_interval, t_quantile, wilson, wilson_at,
-};
+pub use interval::{Estimate, newcombe, proportion_ratio, quantile_interval, t_quantile, wilson, wilson_at};
 pub use matches::Matches;
 pub use metric::Metric;
 pub use nights::{LEAST_RUNS, Nights, ONE_RUN, Predicted, RunFigures};

@@ -17,6 +17,7 @@ pub use schedule::{Schedule, Turn};
 
 use crate::gate::{Judged, Outcome};
 use crate::report::Status;
+use crate::scenario::gate::Inconclusive;
 use serde::{Deserialize, Serialize};
 
 /// Version of the form of `suite.json`.
@@ -189,6 +190,9 @@ pub struct Suite {
     pub quick: bool,
     /// Whether stand-ins are judged like real engines.
     pub judge_stand_ins: bool,
+    /// What an inconclusive check or gate does to the exit code.
+    #[serde(default, skip_serializing_if = "Inconclusive::is_told")]
+    pub inconclusive: Inconclusive,
     /// When it began, UTC (RFC 3339).
     pub started: String,
     /// When it ended.
@@ -310,17 +314,19 @@ impl Suite {
     }
 
     /// The exit code: 4 if it was interrupted; 1 if a check failed, scenarios' own gates among them; 4 if a scenario is invalid, 3
-    /// if one could not be run; 5 if a check that can be measured wasn't, or was inconclusive, or a scenario was skipped; else 0.
+    /// if one could not be run; 5 if a check that can be measured wasn't, or was inconclusive (unless that counts as something
+    /// else), or a scenario was skipped; else 0.
     pub fn code(&self) -> u8 {
         let check =
             |outcome: Outcome| self.checks.iter().any(|check| check.cannot.is_none() && check.outcome == outcome);
+        let inconclusive = |counts: Inconclusive| self.inconclusive == counts && check(Outcome::Inconclusive);
         let skipped = self.scenarios.iter().any(|scenario| scenario.state == State::Skipped);
         match () {
             () if self.status != Status::Complete => 4,
-            () if check(Outcome::Fail) => 1,
+            () if check(Outcome::Fail) || inconclusive(Inconclusive::Fail) => 1,
             () if self.scenarios.iter().any(|scenario| !scenario.invalid.is_empty() || scenario.code == Some(4)) => 4,
             () if self.scenarios.iter().any(|scenario| scenario.state == State::Failed) => 3,
-            () if check(Outcome::Inconclusive) || check(Outcome::NotMeasured) || skipped => 5,
+            () if inconclusive(Inconclusive::Exit5) || check(Outcome::NotMeasured) || skipped => 5,
             () => 0,
         }
     }

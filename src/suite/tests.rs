@@ -45,6 +45,7 @@ fn suite(checks: Vec<Check>) -> Suite {
         about: None,
         quick: false,
         judge_stand_ins: false,
+        inconclusive: Default::default(),
         started: "2026-11-21T02:00:00Z".to_owned(),
         ended: None,
         status: Status::Complete,
