@@ -79,6 +79,8 @@ pub enum Why {
     Failing,
     /// There is no ratio to wait for: it is the least that has to be measured.
     Least,
+    /// It took that long for each to have the answers that it must have, or the most that may be measured did not suffice.
+    Answers,
 }
 
 /// What bounds a run that finds its own length.
@@ -165,27 +167,31 @@ pub(super) async fn midway(lanes: Vec<Arc<Lane>>, judge: Arc<dyn Judge>, before:
         tokio::time::sleep(LOOK).await;
     }
     let (stage, answered) = (elapsed(), answers());
-    let mut found = bounds.found(stage, answered, ask(plan, &judge).await, before);
+    let found = bounds.found(stage, answered, ask(plan, &judge).await, before);
     judge.set(found);
     let over = || most.is_some_and(|most| elapsed() >= most);
-    while found.why != Why::Failing && answers() < least.answers && !over() {
+    let lacking = || found.why != Why::Failing && answers() < least.answers;
+    let lacked = lacking();
+    while lacking() && !over() {
         tokio::time::sleep(LOOK).await;
     }
-    // Not in the past: what was sent meanwhile was sent inside the window.
-    let close = (from + Nanos::from(found.length.0)).max(first.now());
-    if found.length.0 == to_the_ms(Duration::MAX).0 || most.is_some_and(|most| close >= from + Nanos::from(most)) {
+    if found.length == to_the_ms(Duration::MAX) {
         return;
     }
+    // Not in the past: what was sent meanwhile was sent inside the window.
+    let wanted = from + Nanos::from(found.length.0);
+    let close = wanted.max(first.now());
+    let close = most.map_or(close, |most| close.min(from + Nanos::from(most)));
     for lane in &lanes {
         lane.close(close);
         if let Some(window) = lane.window().filter(|window| window.to.is_some()) {
             opened(window);
         }
     }
-    let length = to_the_ms(Duration::from_nanos(close.since(from).0));
-    if length != found.length {
-        found.length = length;
-        judge.set(found);
+    if close > wanted {
+        let length = to_the_ms(Duration::from_nanos(close.since(from).0));
+        // By the time that it took to judge, or by what was waited for.
+        judge.set(Found { length, why: if lacked { Why::Answers } else { found.why }, ..found });
     }
 }
 

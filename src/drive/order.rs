@@ -7,7 +7,7 @@ use super::lane::{LaneSetup, Side, Window};
 use super::stretch::{Cutter, Stretch};
 use super::warm::warm;
 use crate::record::Nanos;
-use crate::scenario::plan::{LoadPlan, Plan};
+use crate::scenario::plan::{LoadPlan, Plan, Until};
 use crate::scenario::{Order, Span};
 use crate::target::Target;
 use rand::SeedableRng;
@@ -120,9 +120,14 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
         return Ok(None);
     }
     cutter.fit(fit.map_or(1, |(fit, _)| fit.units));
+    // Of each target: where they differ much, nearly all of the time is the slower one's.
+    let cap = match plan.load.until() {
+        Until::Duration(most) => Some(most.0),
+        Until::Requests(_) => None,
+    };
     let mut sized = judge.zip(plan.least).map(|(judge, least)| Sized {
         judge,
-        bounds: Bounds { least, most: None },
+        bounds: Bounds { least, most: cap },
         pairs: fit.map_or(plan.blocks.pairs, |(fit, _)| fit.pairs),
         done: vec![(Duration::ZERO, 0); sides.len()],
         found: None,
@@ -197,6 +202,7 @@ impl Sized {
         if self.found.is_none() && staged(round, self.pairs, &least, measured, answers) {
             // The rest is as long as the blocks so far were.
             let most = measured * self.pairs.max(round) / round.max(1);
+            let most = self.bounds.most.map_or(most, |cap| most.min(cap.max(measured)));
             let bounds = Bounds { most: Some(most), ..self.bounds };
             let found = bounds.found(measured, answers, ask(plan, &self.judge).await, Duration::ZERO);
             self.judge.set(found);
@@ -205,16 +211,24 @@ impl Sized {
         let Some(found) = self.found else { return false };
         let enough = answers >= least.answers || found.why == Why::Failing;
         let most = matches!(found.why, Why::Unknown | Why::Most(_));
-        enough && !most && measured >= found.length.0
+        let all = self.bounds.most.is_some_and(|cap| measured >= cap);
+        all || (enough && !most && measured >= found.length.0)
     }
 
     /// The last block is over: tells what it came to.
     fn ended(&mut self) {
-        let measured = Duration::from_millis(self.so_far().0.as_millis() as u64);
-        if let Some(found) = self.found.as_mut().filter(|found| found.length.0 != measured) {
-            found.length = Span(measured);
-            self.judge.set(*found);
-        }
+        let (measured, answers) = self.so_far();
+        let length = Span(Duration::from_millis(measured.as_millis() as u64));
+        let found = match self.found {
+            Some(found) if found.length == length => return,
+            // There was less time than its blocks would have taken.
+            Some(found) if found.why == Why::Known && length < found.length => {
+                Found { length, why: Why::Most(found.length), ..found }
+            }
+            Some(found) => Found { length, ..found },
+            None => Found { first: length, answers, length, why: Why::Unknown },
+        };
+        self.judge.set(found);
     }
 }
 

@@ -50,6 +50,9 @@ pub fn why_words(plan: &Plan, found: &Found) -> String {
         }
         Why::Failing => "one of the targets fails, and no length mends that".to_owned(),
         Why::Least => "there is no ratio to wait for".to_owned(),
+        Why::Answers => {
+            format!("each was to have {} answers", plan.least.map_or(0, |least| least.answers))
+        }
     }
 }
 
@@ -78,7 +81,17 @@ mod tests {
             told(20, Why::Unknown),
             told(5, Why::Failing),
             told(5, Why::Least),
+            told(9, Why::Answers),
         ];
-        insta::assert_snapshot!(told.join("\n"), @"");
+        let expected = [
+            "5.00 s (5s to 20s: the main metric was decided after 5.00 s)",
+            "11.0 s (5s to 20s: by the scatter of the first 5.00 s, the main ratio is then known within 5%)",
+            "20.0 s (5s to 20s: known within 5% would take about 12 min)",
+            "20.0 s (5s to 20s: the first 5.00 s, with 36 answers of each, don't say when it is known within 5%)",
+            "5.00 s (5s to 20s: one of the targets fails, and no length mends that)",
+            "5.00 s (5s to 20s: there is no ratio to wait for)",
+            "9.00 s (5s to 20s: each was to have 30 answers)",
+        ];
+        assert_eq!(told, expected);
     }
 }

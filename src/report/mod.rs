@@ -307,6 +307,7 @@ pub(crate) mod fixture {
             cause: None,
             seed: plan.seed,
             workload_hash: plan.workload.hash.clone(),
+            found: None,
             windows: (0..plan.targets.len()).map(measured).collect(),
             conditions: None,
             cold_starts: Vec::new(),

@@ -19,6 +19,10 @@ const DECIDED: f64 = 0.001;
 /// From this share of failed requests on, a target is failing: no length of a run mends that.
 const FAILING: f64 = 0.5;
 
+/// So is one whose last requests failed, this many in a row: one that has died. An engine that fails one request in ten by
+/// chance does so once in a hundred thousand.
+const FAILING_IN_A_ROW: u64 = 5;
+
 /// Sets a run's length by the width of the main ratio's interval.
 pub(super) struct Length {
     fold: Arc<Mutex<Fold>>,
@@ -51,7 +55,9 @@ impl Judge for Length {
         let mut so_far = fold;
         so_far.cut_off();
         let folded = so_far.finish();
-        if folded.targets.iter().any(|target| target.value("error_rate").is_some_and(|share| share > FAILING)) {
+        let most_failed = |share: f64| share > FAILING;
+        let failing = folded.targets.iter().any(|target| target.value("error_rate").is_some_and(most_failed));
+        if failing || self.bars.view().failed_in_a_row() >= FAILING_IN_A_ROW {
             return Said::Failing;
         }
         let counted = folded.targets.iter().all(|target| target.value("output_tokens_per_s").is_some());

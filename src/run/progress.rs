@@ -41,6 +41,8 @@ struct Seen {
     units: u64,
     errors: u64,
     answers: u64,
+    /// Requests in a row that failed, up to the last.
+    failed_in_a_row: u64,
     warmed: bool,
     /// Number of the block that the last row was of.
     block: u32,
@@ -78,10 +80,21 @@ impl View {
         match sample.latency() {
             Some(latency) if sample.outcome.answered() => {
                 seen.answers += 1;
+                seen.failed_in_a_row = 0;
                 seen.latency.record(latency.0 as f64);
             }
-            _ => seen.errors += u64::from(sample.outcome.failed()),
+            _ => {
+                seen.errors += u64::from(sample.outcome.failed());
+                seen.failed_in_a_row += u64::from(sample.outcome.failed());
+            }
         }
+    }
+}
+
+impl View {
+    /// Most measured requests of a target that failed in a row, up to its last.
+    pub(super) fn failed_in_a_row(&self) -> u64 {
+        self.targets.iter().map(|seen| lock(seen).failed_in_a_row).max().unwrap_or(0)
     }
 }
 

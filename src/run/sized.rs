@@ -38,7 +38,7 @@ pub(super) fn told(far: &Far) -> (f64, String) {
         (Why::Decided, _) => "decided".to_owned(),
         (Why::Failing, _) => "a target fails".to_owned(),
         (Why::Most(_) | Why::Unknown, _) => "to the most".to_owned(),
-        (Why::Least | Why::Known, _) => "measuring".to_owned(),
+        (Why::Least | Why::Answers | Why::Known, _) => "measuring".to_owned(),
     };
     let (length, first) = (found.length.0.as_secs_f64(), found.first.0.as_secs_f64().max(1e-3));
     // At the pace of the first stage.
