@@ -103,11 +103,11 @@ fn a_difference_that_is_plain_ends_the_run_at_the_least() {
     let said = format!("{} {} {}", made.found, made.err, made.page);
     assert!(["decided", "known"].contains(&made.why().as_str()), "{said}");
     let window = made.window();
-    assert!((3.0..20.0).contains(&window), "{said}");
+    assert!((5.0..40.0).contains(&window), "{said}");
     assert!((window - made.length()).abs() < 0.1, "{window} {said}");
-    assert!(made.page.contains("(3s to 40s: "), "{said}");
+    assert!(made.page.contains("(5s to 60s: "), "{said}");
     assert!(
-        made.err.contains("for 3s to 40s, until the main metric is decided or its ratio known within 5%"),
+        made.err.contains("for 5s to 60s, until the main metric is decided or its ratio known within 5%"),
         "{said}"
     );
     assert!(made.err.contains("answers of each so far; measuring for "), "{said}");
