@@ -12,6 +12,7 @@ mod raw;
 mod alike_prompts;
 mod answers;
 mod audit;
+mod auto;
 mod calibrate;
 mod capacity;
 mod cold_start;

@@ -11,6 +11,7 @@ mod file;
 mod floors;
 pub mod front;
 mod gated;
+pub mod lasting;
 mod levels;
 mod manifest;
 pub mod repeats;
@@ -35,6 +36,7 @@ pub use soak::{Drifted, Soak, SoakedTarget};
 pub use unfinished::{Cause, Unfinished};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
+use crate::drive::Found;
 use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
 use crate::scenario::Order;
@@ -110,6 +112,9 @@ pub struct Report {
     /// What a soak showed; `None` if this was none.
     #[serde(default)]
     pub soak: Option<Soak>,
+    /// How long the run turned out to have to be, where it found its own length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
     /// The machine that sent the load.
     pub machine: Facts,
     /// What a request costs each target's wire on this machine when the server does nothing, in the plan's order; `None`
@@ -166,6 +171,7 @@ impl Report {
             targets: folded.targets,
             comparisons: folded.comparisons,
             soak: None,
+            found: manifest.found,
             machine: manifest.machine.clone(),
             floors: manifest.floors.clone(),
             conditions: manifest.conditions.clone(),
@@ -308,6 +314,7 @@ pub(crate) mod fixture {
             cause: None,
             seed: plan.seed,
             workload_hash: plan.workload.hash.clone(),
+            found: None,
             windows: (0..plan.targets.len()).map(measured).collect(),
             conditions: None,
             cold_starts: Vec::new(),

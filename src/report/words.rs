@@ -1,7 +1,8 @@
 //! The sentences that say what came of a run.
 
+use super::lasting::{early_words, found_words, length_words};
 use super::{Report, human};
-use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
+use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan};
 use crate::scenario::{Limit, Order};
 use crate::stats::{Comparison, Verdict, unit, worth_showing};
 use std::time::Duration;
@@ -124,8 +125,28 @@ impl Report {
         let main = metric_words(&self.primary);
         format!(
             "Ratios are target / reference, with a 95 % interval over {units}; better or worse is said from {effect} on. \
-             {main} was declared the main metric; the others are to be read beside it."
+             {main} was declared the main metric; the others are to be read beside it. {}",
+            self.order_words()
         )
+    }
+
+    /// What the order in which the targets were driven means for the verdict; nothing for a lone one.
+    pub fn order_words(&self) -> &'static str {
+        match self.plan.order {
+            _ if self.targets.len() < 2 => "",
+            Order::Concurrent => {
+                "All targets ran at the same time: where they share a machine, each figure is what you get while the others \
+                 work too, not what an engine does alone."
+            }
+            Order::Alternate => {
+                "Each target had the machine to itself, in turns: the figures are of engines alone, and a drift of the machine \
+                 falls on all of them alike."
+            }
+            Order::Isolated => {
+                "Each target had the machine to itself, one after another: the figures are of engines alone, and a drift of the \
+                 machine falls on one of them."
+            }
+        }
     }
 
     /// What intervals rest on.
@@ -145,14 +166,13 @@ impl Report {
             LoadPlan::Open(open) => format!("open loop, {}", open.about),
         };
         let each = if self.targets.len() > 1 { " each" } else { "" };
-        let until = match load.until() {
-            Until::Duration(span) => span.to_string(),
-            Until::Requests(n) => format!("{n} requests{each}"),
+        let (until, early) = match &self.found {
+            Some(found) => (found_words(&self.plan, found), String::new()),
+            None => (length_words(&self.plan, each), early_words(&self.plan)),
         };
         let warmup =
             if load.warmup().0.is_zero() { String::new() } else { format!(" after {} of warm-up", load.warmup()) };
         let think = if load.think().0.is_zero() { String::new() } else { format!(", {} of thought", load.think()) };
-        let early = self.plan.until_ci.map(|ci| format!(" or until the main ratio is known within {ci}"));
         let order = match (self.plan.order, self.targets.len()) {
             (_, 0 | 1) => String::new(),
             (Order::Concurrent, 2) => ", both at once".to_owned(),
@@ -161,7 +181,7 @@ impl Report {
             (Order::Alternate, _) => format!(", {}", blocks_words(&self.plan)),
         };
         let twice = if self.plan.interference { ", one of two runs that tell interference" } else { "" };
-        format!("{users}{each}, {until}{warmup}{think}{}{order}{twice}", early.unwrap_or_default())
+        format!("{users}{each}, {until}{warmup}{think}{early}{order}{twice}")
     }
 
     /// What was asked: `60 prompts from data/tickets.csv, seed 42`.
@@ -182,7 +202,9 @@ pub fn about(time: Duration) -> String {
 pub fn blocks_words(plan: &Plan) -> String {
     let letters: Vec<String> = ('A'..='Z').take(plan.targets.len()).map(String::from).collect();
     let order: Vec<&str> = letters.iter().chain(letters.iter().rev()).map(String::as_str).collect();
-    format!("{} blocks of each, {}", plan.blocks.pairs, order.join(" "))
+    // One that finds its own length needn't drive all of them.
+    let most = if plan.least.is_some() { "at most " } else { "" };
+    format!("{most}{} blocks of each, {}", plan.blocks.pairs, order.join(" "))
 }
 
 /// `0.61 (0.58–0.65)`; `None` without an interval: a ratio alone is no evidence.
@@ -238,7 +260,7 @@ mod tests {
         report.plan.interference = false;
         report.plan.order = Order::Alternate;
         report.plan.until_ci = Some(Share(0.05));
-        let told = "warm-up or until the main ratio is known within 5%, 10 blocks of each, A B B A";
+        let told = "warm-up, until the main metric is decided or its ratio known within 5%, 10 blocks of each, A B B A";
         assert!(report.load_words().ends_with(told), "{}", report.load_words());
     }
 }

@@ -292,7 +292,8 @@ fn plan(
         // Read at load, where a mistake has its line.
         slo: scenario.slo.as_deref().and_then(|text| Slo::parse(text).ok()),
         smallest_effect: scenario.smallest_effect,
-        until_ci: scenario.load.until.map(|until| until.ci),
+        until_ci: scenario.until_ci(),
+        least: scenario.least(),
         load,
         timeout: scenario.limit(),
         load_timeout: scenario.first_limit(),

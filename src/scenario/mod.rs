@@ -7,6 +7,7 @@
 mod address;
 mod asked;
 pub mod audit;
+mod auto;
 mod check;
 mod cold_start;
 mod cut;
@@ -42,10 +43,11 @@ mod variants;
 pub use address::Address;
 pub use asked::{Constrain, History, PromptCache, PromptFormat, Sampling, WorkloadSpec};
 pub use audit::{AuditSpec, Severity};
+pub use auto::{FIRST_PAIRS, Least, Length, UntilSpec};
 pub use cold_start::ColdStartSpec;
 pub use driving::{
     Arrivals, BlocksSpec, BurstSpec, ClosedSpec, LoadSpec, OpenSpec, Order, Pacing, RampSpec, SoakSpec, StageSpec,
-    TraceSpec, UntilSpec,
+    TraceSpec,
 };
 pub use example::example;
 pub use given::Followed;

@@ -299,6 +299,7 @@ impl Seeker<'_> {
             order: Order::Concurrent,
             interference: false,
             until_ci: None,
+            least: None,
             // Its own report tells goodput by what is searched for.
             slo: Some(self.slo.clone()),
             load,
