@@ -54,7 +54,11 @@ impl Told {
         let wanted = |part: &str| options.wanted(part);
         Self {
             simulated: simulated::measure(options),
-            sought: if wanted("capacity") { capacity::measure(runs(10, 300), options.after("--kind").as_deref()) } else { Vec::new() },
+            sought: if wanted("capacity") {
+                capacity::measure(runs(10, 300), options.after("--kind").as_deref())
+            } else {
+                Vec::new()
+            },
             stepped: if wanted("steps") { steps::measure(runs(400, 2000)) } else { Vec::new() },
             judged: if wanted("gates") { gates::measure(runs(100, 1000)) } else { Vec::new() },
             scattered: if wanted("nights") { nights::measure(runs(1000, 4000)) } else { Vec::new() },

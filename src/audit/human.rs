@@ -42,6 +42,19 @@ pub fn length(seconds: f64) -> String {
     }
 }
 
+/// How long something takes at the least and at the most, in seconds: `1 to 3 min`, and as one length where they read alike.
+pub fn lengths(least: f64, most: f64) -> String {
+    let (from, to) = (length(least), length(most));
+    if from == to {
+        return to;
+    }
+    let unit = |text: &str| text.split_once(' ').map(|(number, unit)| (number.to_owned(), unit.to_owned()));
+    match (unit(&from), unit(&to)) {
+        (Some((number, one)), Some((_, other))) if one == other => format!("{number} to {to}"),
+        _ => format!("{from} to {to}"),
+    }
+}
+
 /// A share, in per cent.
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
@@ -150,6 +163,18 @@ mod tests {
             (-1.0, "–"),
         ] {
             assert_eq!(length(seconds), text);
+        }
+    }
+
+    #[test]
+    fn two_lengths_are_told_as_a_range() {
+        for (least, most, text) in [
+            (60.0, 60.4, "60 s"),
+            (95.0, 185.0, "2 to 3 min"),
+            (25.0, 185.0, "25 s to 3 min"),
+            (20.0, 65.0, "20 to 65 s"),
+        ] {
+            assert_eq!(lengths(least, most), text);
         }
     }
 

@@ -1,8 +1,8 @@
 //! What is printed of several runs of one plan.
 
-use super::{Told, code_of, look, show};
+use super::{Told, look, show};
 use crate::Format;
-use loadcmp::gate::{Judgement, Outcome};
+use loadcmp::gate::Judgement;
 use loadcmp::report::Status;
 use loadcmp::report::human::printable;
 use loadcmp::run::{Repeated, tell};
@@ -31,9 +31,11 @@ pub(super) fn tell_repeats(repeated: &Repeated, format: Format, quiet: bool) -> 
         let failed = repeats.manifest.runs.iter().rev().find_map(|run| run.code).filter(|_| !spoilt);
         return Ok(failed.unwrap_or(4));
     }
-    let worst = repeats.judgement.as_ref().and_then(Judgement::worst);
-    let Some(outcome) = worst.filter(|outcome| *outcome != Outcome::Pass) else { return Ok(0) };
+    let code = repeats.judgement.as_ref().map_or(0, |judgement| judgement.code(repeats.manifest.inconclusive));
+    if code == 0 {
+        return Ok(0);
+    }
     let summary = repeats.judgement.as_ref().and_then(Judgement::summary).unwrap_or_default();
     tell(format_args!("loadcmp: over the runs: {summary}"));
-    Ok(code_of(outcome))
+    Ok(code)
 }

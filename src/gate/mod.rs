@@ -9,9 +9,9 @@ mod figure;
 mod held;
 mod nights;
 mod pair;
-mod repeated;
 #[cfg(test)]
 mod point_tests;
+mod repeated;
 #[cfg(test)]
 mod tests;
 mod words;

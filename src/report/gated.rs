@@ -25,9 +25,12 @@ impl Beside {
         let mut plan = second.plan.clone();
         plan.gates = gates;
         let past = match (first.status, self.first.invalid) {
-            (Status::Complete, false) => {
-                Ok(Past { targets: &first.targets, histograms: &first.histograms, probe: first.probe.as_ref() })
-            }
+            (Status::Complete, false) => Ok(Past {
+                targets: &first.targets,
+                histograms: &first.histograms,
+                probe: first.probe.as_ref(),
+                nights: &crate::stats::ONE_RUN,
+            }),
             (Status::Complete, true) => Err("the first run is invalid"),
             _ => Err("the first run was interrupted"),
         };

@@ -10,6 +10,7 @@ use crate::record::Stopwatch;
 use crate::report::repeats::{PlannedRepeat, REPEATS_VERSION, Repeats, RepeatsBuilder, RepeatsManifest};
 use crate::report::words::about;
 use crate::report::{Status, TOOL, pretty, replace};
+use crate::scenario::gate::Inconclusive;
 use crate::scenario::{Loaded, RepeatsSpec, Scenario};
 use crate::sink;
 use crate::target::discover::is_auto;
@@ -62,7 +63,7 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
     if let Some(kept) = &mut kept {
         kept.log_into(&dir);
     }
-    let mut manifest = planned(&loaded, &spec);
+    let mut manifest = RepeatsManifest { inconclusive: options.inconclusive, ..planned(&loaded, &spec) };
     let folder = dir.join(FOLDER);
     std::fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
     keep(&manifest, &dir)?;
@@ -198,6 +199,7 @@ fn planned(loaded: &Loaded, spec: &RepeatsSpec) -> RepeatsManifest {
     let sought = scenario.targets.iter().filter(|(_, spec)| is_auto(spec)).map(|(name, _)| name.clone()).collect();
     RepeatsManifest {
         schema_version: REPEATS_VERSION,
+        inconclusive: Inconclusive::default(),
         tool: TOOL.to_owned(),
         command: command_line::told(),
         name: scenario.name.clone(),

@@ -46,7 +46,7 @@ pub struct Case {
 
 impl Case {
     /// A gate or a check.
-    fn judged(suite: &str, name: String, outcome: Outcome, counts: Inconclusive, message: String) -> Self {
+    pub(super) fn judged(suite: &str, name: String, outcome: Outcome, counts: Inconclusive, message: String) -> Self {
         let (seen, kind) = match (outcome, counts) {
             (Outcome::Pass, _) => (Seen::Passed, "passed"),
             (Outcome::Fail, _) => (Seen::Failed, "failed"),
@@ -65,7 +65,7 @@ impl Case {
     }
 
     /// What is wrong with all of it.
-    fn error(suite: &str, name: &str, kind: &'static str, message: String) -> Self {
+    pub(super) fn error(suite: &str, name: &str, kind: &'static str, message: String) -> Self {
         Self { suite: suite.to_owned(), name: name.to_owned(), seen: Seen::Error, kind, message, seconds: None }
     }
 }

@@ -6,7 +6,7 @@ use super::junit::{Case, junit};
 use super::lines::in_order;
 use super::markdown::{cells, plain};
 use super::table::{Look, print, verdict, wrapped};
-use crate::gate::{Judged, Outcome};
+use crate::gate::Judged;
 use crate::report::repeats::{RepeatRun, Repeats};
 use crate::report::words::metric_words;
 use crate::report::{human, pretty};
@@ -323,21 +323,15 @@ pub fn repeats_markdown(repeats: &Repeats, out: &mut dyn Write) -> io::Result<()
 /// Writes `junit.xml`: the gates over the runs, and that it was cut short or is worthless where it is.
 pub fn repeats_junit(repeats: &Repeats, out: &mut dyn Write) -> io::Result<()> {
     let suite = &repeats.manifest.name;
-    let stopped = first(repeats).into_iter().map(|message| Case {
-        suite: suite.clone(),
-        name: "the runs ended by themselves and count".to_owned(),
-        outcome: Outcome::Inconclusive,
-        message,
-        seconds: None,
+    let stopped = first(repeats).into_iter().map(|message| {
+        let name = "the runs ended by themselves and count";
+        Case::error(suite, name, "unfinished", message)
     });
+    let counts = repeats.manifest.inconclusive;
     let judged = repeats.judgement.iter().flat_map(|judgement| &judgement.gates);
-    let cases = gates(repeats).into_iter().zip(judged).map(|([word, name, message], judged)| Case {
-        suite: suite.clone(),
-        name,
-        // What could be measured and wasn't is no test that was skipped.
-        outcome: if judged.outcome == Outcome::NotMeasured { Outcome::Inconclusive } else { judged.outcome },
-        message: if judged.outcome == Outcome::NotMeasured { format!("{word}: {message}") } else { message },
-        seconds: None,
-    });
+    let cases = gates(repeats)
+        .into_iter()
+        .zip(judged)
+        .map(|([_, name, message], judged)| Case::judged(suite, name, judged.outcome, counts, message));
     junit(&stopped.chain(cases).collect::<Vec<_>>(), out)
 }

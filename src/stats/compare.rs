@@ -119,7 +119,8 @@ impl Comparison {
         self.target_value.zip(self.reference_value).is_some_and(|(a, b)| (a - b).abs() < least)
     }
 
-    fn undecided(&mut self, reason: String) {
+    /// Leaves it undecided, and says why.
+    pub(crate) fn undecided(&mut self, reason: String) {
         self.verdict = Verdict::Undecided;
         self.reason = Some(reason);
     }

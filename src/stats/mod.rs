@@ -59,9 +59,7 @@ pub use nights::{LEAST_RUNS, Nights, ONE_RUN, Predicted, RunFigures};
 pub use packed::{Packed, write_interval_log};
 pub use pareto::{Stands, non_dominated};
 pub use reasons::{MOST_REASONS, Reason};
-pub use repeated::{
-    LEAST_RUNS, OverRuns, RunMetric, RunPair, compare_runs, correct_runs, geometric_mean, over_runs, run_metrics,
-};
+pub use repeated::{OverRuns, RunMetric, RunPair, compare_runs, correct_runs, geometric_mean, over_runs, run_metrics};
 pub use scaling::{LEAST_LEVELS, Users, Usl, fit_usl};
 pub use series::worth_showing;
 pub use spent::Part;

@@ -100,7 +100,7 @@ impl Nights {
             row.ratio = Some(new.value / told.level).filter(|ratio| ratio.is_finite()).map(tidy);
             row.low = ratio.map(|ratio| tidy(ratio.low));
             row.high = ratio.map(|ratio| tidy(ratio.high));
-            (row.blocks, row.p, row.rank_p, row.needs) = (Some(told.runs), None, None, None);
+            (row.blocks, row.p, row.needs) = (Some(told.runs), None, None);
             let (down, up) = if share {
                 (-smallest_effect / 2.0, smallest_effect / 2.0)
             } else {
@@ -112,7 +112,7 @@ impl Nights {
                 Verdict::Undecided | Verdict::NotCompared => true,
             };
             if !carried {
-                row.doubt(format!("{} runs scatter by {}", told.runs, told.scatter_words(share)));
+                row.undecided(format!("{} runs scatter by {}", told.runs, told.scatter_words(share)));
             }
         }
     }

@@ -7,11 +7,9 @@
 use super::compare::{Comparison, MOST_FAILED, Verdict};
 use super::headline::{HEADLINES, Headline};
 use super::interval::t_quantile;
-use super::series::{bound, holm, p_beyond};
+use super::nights::LEAST_RUNS;
+use super::series::{Evidence, bound, holm, p_beyond};
 use super::summary::tidy;
-
-/// Fewest runs that an interval is taken over: of two, Student's t has one degree of freedom, and is 12.7 standard errors wide.
-pub const LEAST_RUNS: usize = 3;
 
 /// What the values of several runs come to, on the scale that they are given on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +29,8 @@ pub struct OverRuns {
 impl OverRuns {
     /// Two-sided p that the true log ratio lies no further from zero than the smallest effect; of values that are log ratios.
     pub fn p(&self, smallest_effect: f64) -> Option<f64> {
-        p_beyond(self.centre, self.error, self.runs, smallest_effect)
+        let free = self.runs as f64 - 1.0;
+        p_beyond(&Evidence::new(self.centre, self.error, free, self.runs)?, smallest_effect)
     }
 }
 
@@ -117,10 +116,10 @@ pub fn compare_runs(
         pairs: None,
         unpaired: None,
         p: told.and_then(|told| told.p(smallest_effect)).map(tidy),
-        rank_p: None,
         needs: None,
         verdict: Verdict::Undecided,
         reason: None,
+        basis: None,
     };
     let (verdict, reason) = verdict(metric, told, pairs, runs, smallest_effect);
     Some(Comparison { verdict, reason, ..row })
@@ -166,7 +165,7 @@ pub fn correct_runs(rows: &mut [Comparison], primary: &str) {
         for (at, p) in family.into_iter().zip(adjusted) {
             rows[at].p = Some(tidy(p));
             if p >= 0.05 && matches!(rows[at].verdict, Verdict::Better | Verdict::Worse) {
-                rows[at].doubt("one of many claims: corrected for their number (Holm) it is not shown".to_owned());
+                rows[at].undecided("one of many claims: corrected for their number (Holm) it is not shown".to_owned());
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A check judged by the reports of the scenario that it is about.
 
-use super::{Check, ScenarioRun, State};
+use super::{Check, ScenarioRun};
 use crate::gate::{Judged, Outcome};
 use crate::report::{KeptRuns, Report, human};
 use crate::scenario::gate::{Gate, Relation};

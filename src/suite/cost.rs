@@ -1,7 +1,7 @@
 //! How long a scenario takes, by the pace of its engines; and how a short form is fitted into its time.
 
 use super::Pace;
-use crate::scenario::{Order, Scenario, Span, Task};
+use crate::scenario::{Length, Order, Scenario, Span, Task};
 use std::time::Duration;
 
 /// Output tokens of an answer that is a label.
@@ -30,8 +30,10 @@ pub struct Asked {
 struct Part {
     /// Whatever is asked: finding the engines, first requests, cold starts, last answers, files.
     fixed: f64,
-    /// The load.
+    /// The load; the most of one that finds its own length.
     load: f64,
+    /// The share of it after which it may have found its length; 1 of any other.
+    soonest: f64,
     /// The load at its least.
     least: f64,
     /// Whether the load is driven for a time, and takes that whatever its engines do.
@@ -52,6 +54,13 @@ impl Cost {
         let (timed, guessed) = self.parted(share);
         let all = timed + guessed * factor;
         self.limit.map_or(all, |limit| all.min(limit))
+    }
+
+    /// The least and the most of it: they are one unless a load finds its own length.
+    pub fn range(&self, share: f64, factor: f64) -> (f64, f64) {
+        let most = self.seconds(share, factor);
+        let saved: f64 = self.parts.iter().map(|part| (part.load * share).max(part.least) * (1.0 - part.soonest)).sum();
+        ((most - saved).max(0.0), most)
     }
 
     /// The same in two parts: what is driven for a time, and what its engines decide.
@@ -101,6 +110,7 @@ impl Known<'_> {
         let fixed = self.run_s + first + cold;
         let closed = scenario.load.closed.as_ref();
         let timed = closed.is_none_or(|closed| closed.requests.is_none());
+        let mut soonest = 1.0;
         let (load, least) = match closed.and_then(|closed| Some((closed, closed.requests?))) {
             Some((closed, requests)) => {
                 let think = closed.think.0.as_secs_f64();
@@ -113,14 +123,16 @@ impl Known<'_> {
                 (of(requests), of(least_requests(scenario, requests)) - warmed(scenario, &paces))
             }
             None => {
-                let length = scenario.load_length()?.as_secs_f64();
+                let (early, length) = scenario.load_range()?;
+                let length = length.as_secs_f64();
+                soonest = if length > 0.0 { early.as_secs_f64() / length } else { 1.0 };
                 let measured = measured(scenario)?.as_secs_f64();
                 let least = least_s(scenario, self.slowest_s(scenario, asked)).min(measured);
                 let tails = together(&tail);
                 (length + tails, length * if measured > 0.0 { least / measured } else { 1.0 } + tails)
             }
         };
-        Some(Part { fixed, load, least: least.clamp(0.0, load), timed })
+        Some(Part { fixed, load, soonest, least: least.clamp(0.0, load), timed })
     }
 
     /// Seconds of the slowest engine's answer in a scenario.
@@ -177,7 +189,8 @@ fn pauses(scenario: &Scenario) -> f64 {
 /// Length of the measured window of a load that is driven for a time.
 fn measured(scenario: &Scenario) -> Option<Duration> {
     let (closed, open) = (scenario.load.closed.as_ref(), scenario.load.open.as_ref());
-    closed.and_then(|closed| closed.duration).or_else(|| open.and_then(|open| open.duration)).map(|span| span.0)
+    let written = closed.and_then(|closed| closed.duration).or_else(|| open.and_then(|open| open.duration));
+    written.and_then(Length::span).map(|span| span.0)
 }
 
 /// Fewest requests that a load is cut to.
@@ -257,15 +270,23 @@ fn cut_load(scenario: &mut Scenario, share: f64, slowest_s: f64) -> Option<Strin
                 *requests = ((before as f64 * share).ceil() as u64).clamp(fewest, before);
                 (*requests < before).then(|| format!("{requests} of {before} requests"))
             }
-            _ => closed.duration.as_mut().and_then(|duration| shorter(duration, least)),
+            _ => closed.duration.as_mut().and_then(|duration| length(duration, &shorter, least)),
         };
     }
     let open = scenario.load.open.as_mut()?;
     // Stages and traces have a length of their own.
     let duration = open.duration.as_mut()?;
-    let words = shorter(duration, least);
+    let words = length(duration, &shorter, least);
     shorter(&mut open.warmup, 0.0);
     words
+}
+
+/// Cuts a length. By the time that a load is driven, the most that it takes stands in the place of `auto`.
+fn length(length: &mut Length, shorter: &dyn Fn(&mut Span, f64) -> Option<String>, least: f64) -> Option<String> {
+    match length {
+        Length::Auto => None,
+        Length::Of(span) => shorter(span, least),
+    }
 }
 
 #[cfg(test)]

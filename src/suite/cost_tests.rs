@@ -59,6 +59,16 @@ fn requests_take_what_answers_take_and_times_what_they_say() {
 }
 
 #[test]
+fn a_load_that_finds_its_own_length_takes_between_its_least_and_its_most() {
+    let auto = scenario("load: { closed: { users: 1, duration: auto }, until: { least: 20s, most: 3m } }");
+    let (least, most) = cost(&auto).range(1.0, 1.0);
+    assert!(most - least > 150.0 && least > 20.0 && most > 180.0, "{least} {most}");
+    let one = scenario("load: { closed: { users: 1, duration: 60s } }");
+    let (least, most) = cost(&one).range(1.0, 1.0);
+    assert!((most - least).abs() < 1e-6);
+}
+
+#[test]
 fn a_load_is_cut_to_its_share_and_never_below_its_least() {
     let mut one = scenario("load: { closed: { users: 4, requests: 60, warmup: 2s } }");
     assert_eq!(cut(&mut one, 0.25, 5.0).as_deref(), Some("15 of 60 requests"));

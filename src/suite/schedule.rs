@@ -2,7 +2,7 @@
 
 use super::cost::{Cost, fit};
 use super::{ScenarioRun, State, Suite};
-use crate::report::human::length;
+use crate::report::human::{length, lengths};
 
 /// Share of the time left that is planned with: engines are not as even as two requests make them look.
 const PLANNED: f64 = 0.9;
@@ -102,12 +102,20 @@ impl Schedule {
         format!("{words}, to end within {within}")
     }
 
-    /// Seconds of what is left from a scenario on, each cut to a share, and how many of them nobody knows.
-    fn seconds_left(&self, suite: &Suite, from: usize, share: f64) -> (f64, usize) {
+    /// How long what is left from a scenario on takes, each cut to a share, and how many of them nobody knows.
+    fn words_left(&self, suite: &Suite, from: usize, share: f64) -> (String, usize) {
         let places = self.left(suite, from);
-        let known = self.costs_of(&places).iter().map(|cost| cost.seconds(share, self.factor())).sum::<f64>();
+        let known = self.words(&places, share, self.factor());
         let waiting = suite.scenarios.iter().skip(from).filter(|scenario| scenario.state == State::Planned);
         (known, waiting.count() - places.len())
+    }
+
+    /// How long some scenarios take.
+    fn words(&self, places: &[usize], share: f64, factor: f64) -> String {
+        let all = self.costs_of(places);
+        let ranges = all.iter().map(|cost| cost.range(share, factor));
+        let (least, most) = ranges.fold((0.0, 0.0), |sum, range| (sum.0 + range.0, sum.1 + range.1));
+        lengths(least, most)
     }
 
     /// How long all of it takes, and by what that is known: a line each.
@@ -119,14 +127,13 @@ impl Schedule {
         };
         let places = self.left(suite, 0);
         let kept = places.iter().enumerate().filter(|(place, _)| !share.1.contains(place));
-        let known: f64 =
-            kept.filter_map(|(_, at)| self.costs[*at].as_ref()).map(|cost| cost.seconds(share.0, 1.0)).sum();
+        let kept: Vec<usize> = kept.map(|(_, at)| *at).collect();
         let unknown = suite.scenarios.len() - done - places.len();
         let mut words = format!(
             "loadcmp: suite {}: {} scenarios, about {}",
             suite.name,
             suite.scenarios.len() - done,
-            length(known)
+            self.words(&kept, share.0, 1.0)
         );
         if unknown > 0 {
             words += &format!(" and {unknown} of unknown length, whose engines gave no answer");
@@ -156,13 +163,15 @@ impl Schedule {
     /// A scenario whose turn has come: how long it takes, what is done, what is left.
     pub fn turn_words(&self, suite: &Suite, at: usize, share: f64, spent: f64) -> String {
         let scenario = &suite.scenarios[at];
-        let expected = scenario.expected_s.map(|s| format!(", about {}", length(s))).unwrap_or_default();
+        let known = scenario.expected_s.is_some();
+        let expected =
+            if known { format!(", about {}", self.words(&[at], share, self.factor())) } else { String::new() };
         let cut = scenario.cut.as_ref().map(|cut| format!(" ({cut})")).unwrap_or_default();
         let mut words = format!("loadcmp: {} of {}: {}{expected}{cut}", at + 1, suite.scenarios.len(), scenario.name);
-        let (left, unknown) = self.seconds_left(suite, at, share);
+        let (left, unknown) = self.words_left(suite, at, share);
         if at > 0 {
             let more = if unknown > 0 { " or more" } else { "" };
-            words += &format!("; {} done, about {}{more} left", length(spent), length(left));
+            words += &format!("; {} done, about {left}{more} left", length(spent));
         }
         words
     }

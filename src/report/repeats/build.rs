@@ -268,10 +268,12 @@ impl RepeatsBuilder {
         }
         correct_runs(&mut rows, &self.primary);
         // However many runs say so: what this machine can't tell apart is no difference between engines.
-        floors::resolve(&mut rows, |c| {
-            let floor = |at: usize| self.floors.get(at)?.as_ref();
-            floor(c.target).zip(floor(c.reference))
-        });
+        let floor = |at: usize| self.floors.get(at)?.as_ref();
+        for row in rows.iter_mut().filter(|row| matches!(row.verdict, Verdict::Better | Verdict::Worse)) {
+            if let Some(why) = floors::below(row, floor(row.target).zip(floor(row.reference))) {
+                row.undecided(why);
+            }
+        }
         for row in &mut rows {
             let side = |at: usize| (self.targets[at].name.as_str(), self.targets[at].stand_in);
             if let Some(why) = lone_stand_in(side(row.target), side(row.reference)) {

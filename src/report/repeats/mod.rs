@@ -8,6 +8,7 @@ mod words;
 use super::Status;
 use crate::gate::{Judgement, Outcome};
 use crate::scenario::Task;
+use crate::scenario::gate::Inconclusive;
 use crate::stats::{Comparison, Verdict};
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub struct RepeatsManifest {
     pub pause_s: f64,
     /// Targets whose engines loadcmp's own commands started anew for each run.
     pub restarted: Vec<String>,
+    /// What an inconclusive gate does to the exit code.
+    #[serde(default)]
+    pub inconclusive: Inconclusive,
     /// Targets whose engine was looked for: where none was there, the stand-in in its place was started anew for each run.
     pub sought: Vec<String>,
     /// The runs, in the order in which they are made.

@@ -14,6 +14,7 @@ fn told(reports: &[Report], failed: usize) -> Repeats {
         code: (number > reports.len()).then_some(3),
     };
     let manifest = RepeatsManifest {
+        inconclusive: Default::default(),
         schema_version: REPEATS_VERSION,
         tool: String::new(),
         command: String::new(),

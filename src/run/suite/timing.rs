@@ -4,7 +4,7 @@
 use super::super::{Failure, Options, interrupted};
 use crate::record::columns::{Names, read_rows};
 use crate::record::{Nanos, Phase, Stopwatch};
-use crate::scenario::{ClosedSpec, History, InlinePrompt, LoadSpec, Loaded, Order, PromptsSpec, Scenario, Span, Task};
+use crate::scenario::{ClosedSpec, History, InlinePrompt, Loaded, Order, PromptsSpec, Scenario, Span, Task};
 use crate::suite::{Asked, Cost, Known, Pace, Timed};
 use crate::workload::{Item, read_prompts};
 use std::path::Path;
@@ -168,18 +168,9 @@ async fn timed(loaded: &Loaded, folder: &Path, options: &Options) -> Result<(Vec
 /// its own.
 fn brief(scenario: &mut Scenario) {
     scenario.name = "timing".to_owned();
-    scenario.load = LoadSpec {
-        closed: Some(ClosedSpec {
-            users: 1,
-            duration: None,
-            requests: Some(2),
-            think: Span::default(),
-            warmup: Span::default(),
-        }),
-        open: None,
-        soak: None,
-        until: None,
-    };
+    let none = Span::default();
+    scenario.load.closed = Some(ClosedSpec { users: 1, duration: None, requests: Some(2), think: none, warmup: none });
+    (scenario.load.open, scenario.load.soak, scenario.load.until) = (None, None, None);
     scenario.order = Order::Isolated;
     scenario.interference = false;
     scenario.blocks = None;
