@@ -55,13 +55,13 @@ impl Told {
         Self {
             simulated: simulated::measure(options),
             sought: if wanted("capacity") {
-                capacity::measure(runs(10, 300), options.after("--kind").as_deref())
+                capacity::measure(runs(2, 300), options.after("--kind").as_deref())
             } else {
                 Vec::new()
             },
-            stepped: if wanted("steps") { steps::measure(runs(400, 2000)) } else { Vec::new() },
-            judged: if wanted("gates") { gates::measure(runs(100, 1000)) } else { Vec::new() },
-            scattered: if wanted("nights") { nights::measure(runs(1000, 4000)) } else { Vec::new() },
+            stepped: if wanted("steps") { steps::measure(runs(200, 2000)) } else { Vec::new() },
+            judged: if wanted("gates") { gates::measure(runs(20, 1000)) } else { Vec::new() },
+            scattered: if wanted("nights") { nights::measure(runs(200, 4000)) } else { Vec::new() },
         }
     }
 

@@ -22,7 +22,7 @@ const LONGEST: f64 = 400_000.0;
 /// Measures every way of driving that is wanted, and prints a line of each.
 pub fn measure(options: &Options) -> Vec<Figures> {
     let size = if options.short() {
-        Size { equal: options.number("--runs", 150), different: 60, pilots: 0, truth: 20_000.0 }
+        Size { equal: options.number("--runs", 100), different: 40, pilots: 0, truth: 20_000.0 }
     } else {
         let runs = options.number("--runs", 1000);
         Size { equal: runs, different: runs.div_ceil(2), pilots: options.number("--pilots", 100), truth: 100_000.0 }

@@ -138,7 +138,7 @@ impl Way {
     pub fn main(&self) -> &'static str {
         match (self.open(), self.spec.short) {
             (true, _) => "response.p50",
-            (false, true) => "latency.p50",
+            (false, true) => "latency.mean",
             (false, false) => "output_tokens_per_s",
         }
     }
