@@ -124,9 +124,9 @@ fn number_of(model: &'static Model, slower: f64, number: u64, nights: u64) -> [J
     let metric = model.metric();
     let times = ["p50", "p95", "mean"].map(|figure| format!("{metric}.{figure}"));
     let rates = ["requests_per_s".to_owned()];
+    let long: Vec<Folded> = (0..8).map(|run| model.run(model.units * 10, slower, seed(0, run))).collect();
     let truth = |path: &str| {
-        let long = |run: u64| model.run(model.units * 10, slower, seed(0, run)).targets[0].value(path);
-        let all: Vec<f64> = (0..8).filter_map(long).collect();
+        let all: Vec<f64> = long.iter().filter_map(|run| run.targets[0].value(path)).collect();
         all.iter().sum::<f64>() / all.len() as f64
     };
     let held = |what: &str, paths: &[String], most: f64| {
