@@ -203,8 +203,11 @@ impl Model<'_> {
         let (mut low, mut high) = (middle / step, middle * step);
         for _ in 0..12 {
             let (a, b) = ((low * low * high).cbrt(), (low * high * high).cbrt());
-            *(if self.profile(a).0 < self.profile(b).0 { &mut low } else { &mut high }) =
-                if self.profile(a).0 < self.profile(b).0 { a } else { b };
+            if self.profile(a).0 < self.profile(b).0 {
+                low = a;
+            } else {
+                high = b;
+            }
         }
         take((low * high).sqrt());
         best

@@ -29,7 +29,7 @@ pub struct Settings {
     pub reach: Reach,
     /// The time there was for all of it.
     pub budget: Span,
-    /// Length of a first probe's measured window.
+    /// Length of a short probe's measured window.
     pub probe: Span,
     /// Load before each window.
     pub warmup: Span,

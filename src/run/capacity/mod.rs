@@ -28,7 +28,7 @@ pub struct Search {
     pub precision: f64,
     /// Time for all of it, of all targets.
     pub budget: Duration,
-    /// Length of a first probe's window.
+    /// Length of a short probe's window.
     pub probe: Duration,
     /// The first load; none is chosen by what one request at a time takes.
     pub start: Option<f64>,

@@ -339,3 +339,20 @@ pub(super) fn legend(settings: &Settings) -> String {
          nothing more precise. Goodput: answers per second that kept every limit."
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_have_no_false_digits() {
+        for (x, text) in [(0.5, "0.5"), (24.5, "24.5"), (999.0, "999"), (1440.0, "1,440"), (1_234_567.0, "1,234,567")] {
+            assert_eq!(figures(x), text);
+        }
+        assert_eq!(grouped("12345.6"), "12,345.6");
+        assert_eq!(estimate(93.34, 88.21, 99.4), ["93", "88", "99"]);
+        assert_eq!(estimate(100.61, 99.2, 102.0), ["100.6", "99.2", "102.0"]);
+        assert_eq!(estimate(1441.2, 1380.0, 1502.0), ["1,441", "1,380", "1,502"]);
+        assert_eq!([rough(1.637), rough(72.49), rough(1440.0)], [1.6, 72.0, 1400.0]);
+    }
+}
