@@ -58,7 +58,7 @@ pub struct RepeatsBuilder {
     /// What a request costs each target's wire on this machine when the server does nothing.
     floors: Vec<Option<Floor>>,
     runs: Vec<RepeatRun>,
-    /// What runs that count doubt of themselves: the rule, in how many, and the first's sentence.
+    /// What runs that count doubt of themselves: rule and target, in how many, and the first's sentence.
     doubts: Vec<(String, usize, String)>,
     /// Of each run, the share of each target's requests that failed, and its gates.
     beside: Vec<(Vec<f64>, Vec<OfRun>)>,
@@ -112,9 +112,12 @@ impl RepeatsBuilder {
         }
         let left_out = self.left_out(report);
         for finding in report.found(Severity::Doubt).filter(|_| left_out.is_none()) {
-            match self.doubts.iter_mut().find(|(id, ..)| *id == finding.id) {
+            // A rule may doubt each of several targets: of each it is told once, in however many runs.
+            let name = finding.target.and_then(|at| report.targets.get(at)).map(|target| target.name.as_str());
+            let key = format!("{} {}", finding.id, name.unwrap_or_default());
+            match self.doubts.iter_mut().find(|(known, ..)| *known == key) {
                 Some((_, runs, _)) => *runs += 1,
-                None => self.doubts.push((finding.id.clone(), 1, finding.sentence.clone())),
+                None => self.doubts.push((key, 1, finding.sentence.clone())),
             }
         }
         for (at, floor) in report.floors.iter().enumerate() {

@@ -39,13 +39,28 @@ fn told(reports: &[Report], failed: usize) -> Repeats {
     builder.finish(manifest)
 }
 
+fn doubts_of(all: &Repeats) -> Vec<&str> {
+    all.notes.iter().map(String::as_str).filter(|note| note.starts_with("in ")).collect()
+}
+
 #[test]
 fn runs_of_one_plan_are_told_together_and_their_doubts_once() {
-    let one = report(Task::Classify, false);
+    let mut one = report(Task::Classify, false);
+    for (target, sentence) in [(0, "a has few."), (1, "b has few.")] {
+        one.findings.push(crate::audit::Finding {
+            id: "few-samples".to_owned(),
+            severity: Severity::Doubt,
+            target: Some(target),
+            sentence: sentence.to_owned(),
+            evidence: Vec::new(),
+            threshold: None,
+        });
+    }
     let all = told(&vec![one.clone(); 3], 0);
     let main = all.comparison(0, "latency.p50").unwrap();
     assert_eq!((main.verdict, main.blocks), (Verdict::Better, Some(3)));
     assert_eq!(all.invalid, None);
+    assert!(doubts_of(&all).contains(&"in every run: b has few."), "{:?}", all.notes);
     let doubts = one.found(Severity::Doubt).count();
     assert_eq!(all.notes.iter().filter(|note| note.starts_with("in every run: ")).count(), doubts, "{:?}", all.notes);
     assert!(all.how().contains("a pause of 5 s between two"), "{}", all.how());
