@@ -7,6 +7,9 @@ use crate::scenario::{Limit, Order};
 use crate::stats::{Comparison, Verdict, unit, worth_showing};
 use std::time::Duration;
 
+/// From so many seconds on, another order is tried before a longer run.
+const LONG_S: f64 = 1800.0;
+
 impl Report {
     /// What came of the main metric, a sentence for each target beside the reference; of a lone target, its figure.
     pub fn headlines(&self) -> Vec<String> {
@@ -65,13 +68,27 @@ impl Report {
         }
     }
 
-    /// How long the run should have been to show what is worth showing; nothing if it was that long.
+    /// What to do to decide it: a command, and how long it takes. Nothing where a longer run of the same kind is no cure.
     fn longer_words(&self, c: &Comparison) -> String {
         let asked = self.targets.get(c.target).map_or(0, |target| target.requests());
         let Some(needs) = c.needs.as_ref().filter(|needs| needs.rows > asked) else { return String::new() };
+        let Some(seconds) = needs.seconds else { return String::new() };
         let shown = human::percent(worth_showing(self.plan.smallest_effect.0));
-        let time = needs.seconds.map(|s| format!(", {} of measuring", human::time(s * 1e6))).unwrap_or_default();
-        format!(" A difference of {shown} would have needed about {} requests each{time}.", needs.rows)
+        let command = if self.command.is_empty() { "loadcmp run …".to_owned() } else { self.command.clone() };
+        let minutes = (seconds / 60.0).ceil();
+        let way = if matches!(self.plan.load, LoadPlan::Open(_)) { "open" } else { "closed" };
+        let set = match (self.plan.load.until(), &self.plan.least) {
+            (_, Some(_)) => format!("load.until.most={minutes}m"),
+            (Until::Duration(_), None) => format!("load.{way}.duration={minutes}m"),
+            (Until::Requests(_), None) => format!("load.{way}.requests={}", needs.rows),
+        };
+        // Long lengths are the engines' work on one machine at once: apart, each scatters less.
+        let cheaper = if self.plan.order == Order::Concurrent && seconds > LONG_S && self.targets.len() > 1 {
+            format!("`{command} --set order=alternate` first, where neither disturbs the other; else ")
+        } else {
+            String::new()
+        };
+        format!(" To tell {shown} apart: {cheaper}`{command} --set {set}` (about {}).", human::length(seconds))
     }
 
     /// What is to be known of figures: what goodput counts, and what percentiles lack.
@@ -150,11 +167,18 @@ impl Report {
     }
 
     /// What intervals rest on.
-    pub fn units_words(&self) -> &'static str {
-        match self.plan.order {
-            Order::Alternate => "blocks driven apart",
-            _ => "stretches of time",
-        }
+    pub fn units_words(&self) -> String {
+        let told = self.comparisons.iter().filter_map(|c| Some((c, c.pairs?, c.unpaired?))).max_by_key(|(_, n, _)| *n);
+        let Some((c, pairs, (ours, theirs))) = told else { return "stretches of time".to_owned() };
+        let name = |at: usize| self.targets.get(at).map(|target| target.label()).unwrap_or_default();
+        let alone: Vec<String> = [(ours, c.target), (theirs, c.reference)]
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, at)| format!("{n} of {}", name(at)))
+            .collect();
+        let left = if alone.is_empty() { String::new() } else { format!(" ({} left out)", alone.join(", ")) };
+        let blocks = if self.plan.order == Order::Alternate { ", by blocks driven apart" } else { "" };
+        format!("the {pairs} requests that both answered{left}{blocks}")
     }
 
     /// How the load was driven: `closed loop, 4 users on each, 20s after 2s of warm-up, both at once`.

@@ -278,7 +278,7 @@ fn all(
                 row.ratio = Some(tidy(x / y)).filter(|ratio| ratio.is_finite());
             }
             match told {
-                Err(_) if row.ratio.is_none_or(|ratio| ratio <= 0.0) => {
+                _ if row.ratio.is_none_or(|ratio| ratio <= 0.0) => {
                     row.undecided("a ratio needs two values above zero".to_owned());
                 }
                 Err(reason) => row.undecided(reason),
@@ -361,7 +361,9 @@ pub fn decide(rows: &mut [Comparison], settings: &Settings, doubts: Doubts<'_>) 
             if p >= 0.05 && matches!(row.verdict, Verdict::Better | Verdict::Worse) {
                 row.undecided("one of many comparisons: corrected for their number (Holm) it is not shown".to_owned());
             }
-            if let Some(Basis { weight: Weight::Ratio(told), size: Some((requests, seconds)), .. }) = &row.basis {
+            if let Some(Basis { weight: Weight::Ratio(told), spoilt: None, size: Some((requests, seconds)), .. }) =
+                &row.basis
+            {
                 row.needs = longer(told, settings.smallest_effect, size).map(|times| Needs {
                     figure: row.metric.clone(),
                     rows: (*requests as f64 * times).ceil() as u64,
@@ -372,11 +374,14 @@ pub fn decide(rows: &mut [Comparison], settings: &Settings, doubts: Doubts<'_>) 
     }
     for row in rows.iter_mut().filter(|row| row.basis.is_some()) {
         let small = doubts.of_difference.filter(|_| matches!(row.verdict, Verdict::Better | Verdict::Worse));
+        // More of the same tells no more there.
         if let Some(why) = small.and_then(|small| small(row)) {
             row.undecided(why);
+            row.needs = None;
         }
         if let Some(why) = doubts.of_all {
             row.undecided(why.to_owned());
+            row.needs = None;
         }
     }
 }

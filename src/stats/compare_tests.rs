@@ -32,7 +32,7 @@ const SETTINGS: Settings = Settings { smallest_effect: 0.02, seed: 1, task: Task
 
 fn known(low: f64, high: f64) -> Evidence {
     let centre = f64::midpoint(low, high);
-    Evidence { centre, low, high, units: 10, error: (high - low) / 4.5, free: 9.0 }
+    Evidence { centre, low, high, units: 10, error: (high - low) / 2.0 / 2.262_158, free: 9.0 }
 }
 
 /// The comparisons of `a` with `b` whose metrics all have this evidence.
@@ -218,6 +218,7 @@ fn what_is_known_besides_is_given_against_a_verdict_and_asked_again_without_it_s
 fn the_main_metric_is_one_that_both_have() {
     let side = |name: &str, tokens: Option<f64>| {
         let mut side = summary(name, &[("latency", 100.0), ("ttft", 10.0), ("ttfat", 10.0)]);
+        side.rows[0].mean = Some(100.0);
         let row = Row { mean: tokens, ..Row::new("output_tokens_per_s", unit::TOKENS_PER_S) };
         side.rows.extend(tokens.map(|_| row));
         side
@@ -233,12 +234,22 @@ fn the_main_metric_is_one_that_both_have() {
     use Verdict::{Better, Undecided, Worse};
     assert_eq!(
         verdicts(Some(9.0), Some(9.0)),
-        told(&[("latency.p50", Undecided), ("ttft.p50", Undecided), ("output_tokens_per_s", Worse)])
+        told(&[
+            ("latency.p50", Undecided),
+            ("latency.mean", Undecided),
+            ("ttft.p50", Undecided),
+            ("output_tokens_per_s", Worse)
+        ])
     );
     // One side alone has it: its line has no ratio.
-    let lone = [("latency.p50", Better), ("ttft.p50", Better), ("output_tokens_per_s", Undecided)];
+    let lone = [
+        ("latency.p50", Undecided),
+        ("latency.mean", Better),
+        ("ttft.p50", Undecided),
+        ("output_tokens_per_s", Undecided),
+    ];
     assert_eq!(verdicts(Some(9.0), None), told(&lone));
-    assert_eq!(verdicts(None, None), told(&lone[..2]));
+    assert_eq!(verdicts(None, None), told(&lone[..3]));
 }
 
 #[test]
