@@ -233,8 +233,7 @@ fn interference_is_two_runs_and_what_lies_between_them() {
         let cell = |name: &str| row[name].parse::<f64>().unwrap();
         assert_eq!((cell("first_value"), cell("second_value")), (of("isolated"), of("concurrent")));
         // A busy machine may make neighbouring stretches alike, or one of many metrics uncertain: then it is not shown, and why.
-        let doubted =
-            ["neighbouring", "one of many"].iter().any(|why| row["reason"].starts_with(why));
+        let doubted = ["neighbouring", "one of many"].iter().any(|why| row["reason"].starts_with(why));
         assert!((row["verdict"] == "worse" || doubted) && cell("ratio") > 1.3, "{row:?}");
     }
     assert!(std::fs::read_to_string(out.join("interference.md")).unwrap().contains("| latency p50 |"));

@@ -111,23 +111,26 @@ fn the_table_of_truth_is_the_one_recorded() {
     };
     let of = |name: &str| ways[0][name]["of"].as_u64().expect("a number of runs");
     let real = &told["real_sockets"];
-    let excluded: u64 = list(real, "excluded").iter().filter_map(Value::as_u64).sum();
-    let intervals: u64 = list(real, "intervals").iter().filter_map(Value::as_u64).sum();
-    let outside = list(&told, "outside");
+    let sum = |name: &str| list(real, name).iter().filter_map(Value::as_u64).sum::<u64>();
+    let sockets = if real.is_null() {
+        String::new()
+    } else {
+        format!(
+            " The real program over real sockets, {} runs of two stand-ins that are alike: {} with a verdict; {} of {} intervals \
+             leave out 1.",
+            real["runs"],
+            real["false_verdicts"],
+            sum("excluded"),
+            sum("intervals")
+        )
+    };
+    let outside = list(&told, "outside").len();
     let words = format!(
-        "\nEach line: {} runs of equal engines, {} of a true 10 %, {} of the advised length; {}. The real program over real \
-         sockets, {} runs of two stand-ins that are alike: {} with a verdict; {excluded} of {intervals} intervals leave out 1. \
-         Made at {}.",
+        "\nEach line: {} runs of equal engines, {} of a true 10 %, {} of the advised length; {}.{sockets} Made at {}.",
         of("false_any"),
         of("ten_found"),
         of("unadvised"),
-        if outside.is_empty() {
-            "nothing lies outside".to_owned()
-        } else {
-            format!("{} figures lie outside", outside.len())
-        },
-        real["runs"],
-        real["false_verdicts"],
+        if outside == 0 { "nothing lies outside".to_owned() } else { format!("{outside} figures lie outside") },
         told["commit"].as_str().unwrap_or("a commit that isn't known")
     );
     // The defaults; the page of statistics has them all.

@@ -16,6 +16,9 @@
 //! Every draw comes from fixed seeds: the same figures each time. Then the real program runs over real sockets, 40 times
 //! against two stand-ins that are alike (not with `--short` or `--only`).
 //!
+//! How much is run: `--runs`, `--pilots` (runs of the advised length), `--searches`, `--histories`, `--nights`; `--detail` tells of
+//! every metric.
+//!
 //! `--keep` keeps the figures in `bench/figures/truth.json`, with a hash of the code that they are of and the figures of the short
 //! form. `--short --same` runs that form again: are they the same to the last digit, then so are the others, and the hash is
 //! made that of today's code.
@@ -50,18 +53,18 @@ struct Told {
 
 impl Told {
     fn measure(options: &Options) -> Self {
-        let runs = |few: u64, usual: u64| if options.short() { few } else { options.number("--runs", usual) };
+        let runs = |word: &str, few: u64, usual: u64| options.number(word, if options.short() { few } else { usual });
         let wanted = |part: &str| options.wanted(part);
         Self {
             simulated: simulated::measure(options),
             sought: if wanted("capacity") {
-                capacity::measure(runs(2, 300), options.after("--kind").as_deref())
+                capacity::measure(runs("--searches", 2, 300), options.after("--kind").as_deref())
             } else {
                 Vec::new()
             },
-            stepped: if wanted("steps") { steps::measure(runs(200, 2000)) } else { Vec::new() },
-            judged: if wanted("gates") { gates::measure(runs(20, 1000)) } else { Vec::new() },
-            scattered: if wanted("nights") { nights::measure(runs(200, 4000)) } else { Vec::new() },
+            stepped: if wanted("steps") { steps::measure(runs("--histories", 200, 2000)) } else { Vec::new() },
+            judged: if wanted("gates") { gates::measure(runs("--nights", 20, 1000)) } else { Vec::new() },
+            scattered: if wanted("nights") { nights::measure(runs("--nights", 200, 4000)) } else { Vec::new() },
         }
     }
 

@@ -61,11 +61,15 @@ fn one(way: &Way, number: u64, size: Size) -> Figures {
         let needs = pilot.folded.comparisons.iter().find(|c| c.metric == way.main() && c.target == 0);
         let needs = needs.and_then(|told| told.needs.as_ref()?.seconds).filter(|s| s * way.rate() <= LONGEST);
         count.pilots(needs.is_none());
-        if let Some(length) = needs {
-            let long = Way { length: Length::Seconds(length.max(1.0)), ..*way };
+        if let Some(needs) = needs {
+            // A length that has been run already is no advice.
+            let length = needs.max(pilot.seconds);
+            let long = Way { length: Length::Seconds(length), ..*way };
             let ran = run(&long, 1.05, seed(5, at));
             count.take(way, &told, &ran);
-            count.advised(way, length, ratio, &ran);
+            if needs > pilot.seconds {
+                count.advised(way, length, ratio, &ran);
+            }
         }
     });
     Figures { way: *way, equal, two, ten, thirty, five }
