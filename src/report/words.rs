@@ -2,7 +2,7 @@
 
 use super::lasting::{early_words, found_words, length_words};
 use super::{Report, human};
-use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan};
+use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::scenario::{Limit, Order};
 use crate::stats::{Comparison, Verdict, unit, worth_showing};
 use std::time::Duration;

@@ -4,7 +4,7 @@
 use crate::record::Outcome;
 use crate::report::words::{metric_words, ratio_words};
 use crate::report::{Report, human};
-use crate::stats::{Comparison, FIRM_N, Row, TargetSummary, Verdict, unit};
+use crate::stats::{Comparison, FIRM_N, TargetSummary, Verdict, unit};
 
 /// One metric for every target, and how the targets compare in it.
 pub(super) struct Line<'a> {
