@@ -126,11 +126,14 @@ impl Comparison {
     }
 }
 
+/// Says why a comparison's difference is none of the engines', if so.
+pub type WhyNot<'a> = &'a dyn Fn(&Comparison) -> Option<String>;
+
 /// What is known of a run besides its samples that a verdict can't be given against.
 #[derive(Clone, Copy, Default)]
 pub struct Doubts<'a> {
     /// Why a difference as small as this one shows nothing of the engines.
-    pub of_difference: Option<&'a dyn Fn(&Comparison) -> Option<String>>,
+    pub of_difference: Option<WhyNot<'a>>,
     /// Why nothing that was measured of the two says anything of them together.
     pub of_all: Option<&'a str>,
 }

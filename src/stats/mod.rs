@@ -44,7 +44,7 @@ mod work;
 
 pub use answers::{Confusion, LabelScore};
 pub use batches::effective_rows;
-pub use compare::{Comparison, Doubts, Settings, Verdict, compare_summaries, decide, lone_stand_in};
+pub use compare::{Comparison, Doubts, Settings, Verdict, WhyNot, compare_summaries, decide, lone_stand_in};
 pub use costs::{Bounds, CostComparison, CostFit, CostSums, compare_costs, fit_costs};
 pub use discovery::{finding, permutations};
 pub use distribution::{Distribution, FIRM_N, LEAST_N};
