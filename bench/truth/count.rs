@@ -14,6 +14,8 @@ const HOLDS: (f64, f64) = (0.93, 0.97);
 const FOUND: f64 = 0.9;
 /// How far from the length that was needed an advised one may lie, as a factor.
 const ADVICE: f64 = 1.5;
+/// Fewest advised lengths that are told.
+const LEAST_ADVISED: u64 = 10;
 /// ln 1.05 - ln 1.02 over the normal's points at 97.5 % and 90 %: the standard error at which nine in ten runs show 5 %.
 const ERROR: f64 = 0.028_987_536_873_252_29 / (1.959_963_984_540_054 + 1.281_551_565_544_600_5);
 
@@ -239,8 +241,12 @@ struct Advice {
 }
 
 impl Figures {
+    /// `None` where hardly any run was too short: the few that think so are the unlucky ones.
     fn advice(&self) -> Option<Advice> {
         let all = &self.five.advised;
+        if (all.len() as u64) < (self.five.unadvised.all / 2).max(LEAST_ADVISED) {
+            return None;
+        }
         let mut lengths: Vec<f64> = all.iter().map(|(length, _)| *length).collect();
         lengths.sort_by(f64::total_cmp);
         // The error falls with the root of the length.
@@ -327,7 +333,7 @@ impl Figures {
         for (metric, (holds, _)) in &self.equal.metrics {
             check(&format!("intervals of {metric} that hold 1"), *holds, HOLDS.0, 1.0);
         }
-        if let Some(advice) = self.advice().filter(|_| self.five.advised.len() >= 20) {
+        if let Some(advice) = self.advice() {
             let off = advice.median / advice.needed;
             if !(1.0 / ADVICE..=ADVICE).contains(&off) {
                 wrong.push(format!("{}: the length advised is {off:.2} times what is needed", self.way.name));
@@ -350,7 +356,7 @@ impl Figures {
             "metrics_hold": metrics, "own_hold": own, "two_false": self.two.false_main.json(),
             "ten_found": self.ten.found.json(), "ten_wanted": self.way.power, "ten_false": self.ten.false_any.json(),
             "thirty_found": self.thirty.found.json(), "five_found": self.five.found.json(),
-            "unadvised": self.five.unadvised.json(),
+            "unadvised": self.five.unadvised.json(), "advised": self.five.advised.len(),
             "advice": self.advice().map(|advice| json!({
                 "median_s": round(advice.median), "of_needed": round(advice.median / advice.needed),
                 "within": round(advice.within),
