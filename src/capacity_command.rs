@@ -19,6 +19,13 @@ pub(crate) fn capacity(args: CapacityArgs) -> Told {
     let overrides = overrides(&args.over);
     let shipped = Shipped::default();
     let loaded = shipped.load(&args.scenario, &overrides)?;
+    if loaded.scenario.sweep.is_some() {
+        return Err(Failure::Usage(
+            "error: capacity looks for the most of one workload, and a sweep is many\n  leave the sweep out, and run capacity once \
+             for each point, with --set"
+                .to_owned(),
+        ));
+    }
     super::commands::tell_followed([&loaded], args.quiet);
     let options = Options {
         overrides,
@@ -72,11 +79,9 @@ fn standing(capacity: &Capacity) -> u8 {
         tell(format_args!("loadcmp: invalid: loadcmp itself was the limit before `{name}` was"));
         return 4;
     }
-    if let Some(target) =
-        capacity.targets.iter().find(|target| target.capacity.low.is_none() || target.capacity.high.is_none())
-    {
+    if let Some(target) = capacity.targets.iter().find(|target| !target.capacity.known()) {
         tell(format_args!(
-            "loadcmp: inconclusive: no interval was found for the capacity of `{}`",
+            "loadcmp: inconclusive: no certain pass and fail was found around the capacity of `{}`",
             target.searched.name
         ));
         return 5;

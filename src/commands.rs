@@ -2,6 +2,7 @@
 
 mod baseline;
 pub(crate) mod history;
+mod repeats;
 mod suite;
 mod sweep;
 
@@ -16,9 +17,10 @@ use loadcmp::gate::{Judgement, Outcome};
 use loadcmp::host::signals;
 use loadcmp::report::human::printable;
 use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
-use loadcmp::run::{CalibrateOptions, Failure, Finished, Options, tell};
+use loadcmp::run::{CalibrateOptions, CompareGates, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Loaded, Overrides};
 use loadcmp::sink;
+use repeats::tell_repeats;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -57,6 +59,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
     let shipped = Shipped::default();
     let scenarios = if args.scenarios.is_empty() { vec![PathBuf::from("classify")] } else { args.scenarios };
     let mut overrides = overrides(&args.over);
+    overrides.repeats = args.repeats;
     overrides.goose = args.driver.is_some_and(|driver| driver != DriverArg::Native);
     // All are read before any is run: a mistake in the last must not come after an hour of the first.
     let mut loaded = Vec::new();
@@ -114,6 +117,15 @@ pub(crate) fn run(args: RunArgs) -> Told {
             worst = worst.max(code);
             continue;
         }
+        if loaded.scenario.repeats.is_some() {
+            let repeated = block_on(loadcmp::run::repeats(loaded, &options))??;
+            let code = tell_repeats(&repeated, args.format, args.quiet)?;
+            if repeated.repeats.manifest.status == Status::Interrupted {
+                return Ok(code);
+            }
+            worst = worst.max(code);
+            continue;
+        }
         let finished = block_on(loadcmp::run::run(loaded, &options))??;
         print(&finished, args.format, args.confusion)?;
         if !args.quiet {
@@ -137,11 +149,11 @@ pub(crate) fn check(args: CheckArgs) -> Told {
     tell_followed([&loaded], false);
     let allow_commands = args.over.allow_commands;
     let options = Options { overrides, real: args.over.real, allow_commands, ..Options::default() };
-    let sweep = loadcmp::run::sweep_words(&loaded);
+    let several = loadcmp::run::sweep_words(&loaded).or_else(|| loadcmp::run::repeats_words(&loaded));
     let prepared = block_on(loadcmp::run::check(loaded, &options))??;
     let text = sink::plan(&prepared.plan.told(), &prepared.notes, width());
     say(&text)?;
-    sweep.map_or(Ok(0), |words| say(&format!("{words}\n")))
+    several.map_or(Ok(0), |words| say(&format!("{words}\n")))
 }
 
 pub(crate) fn init(name: &str) -> Told {
@@ -182,6 +194,9 @@ fn schema_text() -> anyhow::Result<String> {
 pub(crate) fn report(args: ReportArgs) -> Told {
     if loadcmp::run::is_sweep(&args.dir) {
         return tell_sweep(&loadcmp::run::retell_sweep(&args.dir)?, args.format, false);
+    }
+    if loadcmp::run::is_repeats(&args.dir) {
+        return tell_repeats(&loadcmp::run::retell_repeats(&args.dir)?, args.format, false);
     }
     if loadcmp::run::is_suite(&args.dir) {
         return suite::again(&args.dir, args.format);
@@ -239,26 +254,33 @@ fn standing(report: &Report) -> u8 {
 /// The exit code of the gates, and a line that says why it isn't 0.
 fn judged(report: &Report) -> u8 {
     let Some(judgement) = &report.judgement else { return 0 };
-    let code = judgement.worst().map_or(0, code_of);
+    let code = judgement.code(report.plan.gates.inconclusive);
     if code != 0 {
         tell(format_args!("loadcmp: {}", judgement.summary().unwrap_or_default()));
     }
     code
 }
 
-/// The exit code of the worst that became of gates.
-fn code_of(worst: Outcome) -> u8 {
-    match worst {
-        Outcome::Pass => 0,
-        Outcome::Fail => 1,
-        Outcome::Inconclusive | Outcome::NotMeasured => 5,
-    }
-}
-
 pub(crate) fn compare(args: CompareArgs) -> Told {
-    let beside = loadcmp::run::compare(&args.first, &args.second)?;
+    let hold = CompareGates {
+        gates: args.gates,
+        judge_stand_ins: args.judge_stand_ins,
+        inconclusive: args.decided.inconclusive(),
+    };
+    let beside = loadcmp::run::compare(&args.first, &args.second, &hold)?;
     print_beside(&beside, args.format)?;
-    Ok(if beside.invalid() { 4 } else { 0 })
+    if let Some(path) = &args.junit {
+        let mut text = Vec::new();
+        sink::beside_junit(&beside, &mut text).context("writing the gates")?;
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    let code = beside.code();
+    if code != 0
+        && let Some(words) = beside.judgement.as_ref().and_then(Judgement::summary)
+    {
+        tell(format_args!("loadcmp: {words}"));
+    }
+    Ok(code)
 }
 
 pub(crate) fn calibrate(args: &CalibrateArgs) -> Told {
@@ -303,6 +325,7 @@ impl Hold {
             baselines: Some(self.baselines.clone()),
             across: self.across,
             judge_stand_ins: self.judge_stand_ins,
+            inconclusive: self.decided.inconclusive(),
             ..Options::default()
         }
     }

@@ -7,6 +7,7 @@ mod commands;
 
 use clap::{Parser, Subcommand};
 use loadcmp::host::{OnSignal, catch_signals};
+use loadcmp::scenario::gate::Inconclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -22,8 +23,8 @@ Exit codes:
    3  a target can't be reached, or is not what the scenario says
    4  the run is invalid: its audit found unequal work, a generator that was the bottleneck or
       figures that can't be, or it was interrupted
-   5  inconclusive: a gate could be neither passed nor failed on this evidence, or a search for
-      capacity found no boundary
+   5  inconclusive: a gate could be neither passed nor failed on this evidence (--inconclusive says
+      what that counts as) or was not measured, or a search for capacity found no boundary
   70  something else went wrong: a disk, a broken install";
 
 /// Drives identical seeded workloads against a native inference runtime and Ollama at the same time, and compares them.
@@ -143,6 +144,38 @@ struct Hold {
     /// Let gates judge stand-ins like real engines: of a real one it says nothing
     #[arg(long)]
     judge_stand_ins: bool,
+    #[command(flatten)]
+    decided: Decided,
+}
+
+/// What becomes of gates that can't be decided.
+#[derive(clap::Args)]
+struct Decided {
+    /// What a gate that is neither passed nor failed does to the exit code: it counts as passed, as failed, or makes it 5.
+    /// What was not measured makes it 5 in any case
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t = InconclusiveArg::Exit5)]
+    inconclusive: InconclusiveArg,
+}
+
+/// What an inconclusive gate does to the exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum InconclusiveArg {
+    /// It counts as passed.
+    Pass,
+    /// It counts as failed.
+    Fail,
+    /// The exit code is 5.
+    Exit5,
+}
+
+impl Decided {
+    fn inconclusive(&self) -> Inconclusive {
+        match self.inconclusive {
+            InconclusiveArg::Pass => Inconclusive::Pass,
+            InconclusiveArg::Fail => Inconclusive::Fail,
+            InconclusiveArg::Exit5 => Inconclusive::Exit5,
+        }
+    }
 }
 
 #[derive(clap::Args)]
@@ -159,6 +192,10 @@ struct RunArgs {
     over: Over,
     #[command(flatten)]
     hold: Hold,
+    /// Run it N times (2 to 50), with the targets in an order drawn anew, and judge by how the runs differ: what a single run
+    /// can't know. In the place of the scenario's `repeats`
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=50))]
+    repeats: Option<u32>,
     /// What is printed on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -193,8 +230,8 @@ struct CapacityArgs {
     /// Time for all of it, all targets together
     #[arg(long, value_name = "TIME", default_value = "10m")]
     budget: String,
-    /// Length of a first probe; it holds five answers of the slowest target at least, and a load that can't be told gets up to
-    /// eight times as long
+    /// Length of a short probe; it holds five answers of the slowest target at least. Long ones, which are the evidence, are 4 to
+    /// 12 times as long
     #[arg(long, value_name = "TIME", default_value = "5s")]
     probe: String,
     /// The first load. Default: half of what one request after the other comes to; one user
@@ -297,6 +334,18 @@ struct CompareArgs {
     first: PathBuf,
     /// The other run: targets stand beside those of the same name, a lone one beside the other's lone one
     second: PathBuf,
+    /// A gate that the second run is held to, as in a scenario; the first is its `baseline`. Several are given one by one.
+    /// Such as 'native.latency.p95 <= 1.05 * baseline' or, of every target, 'errors <= 1%'
+    #[arg(long = "gate", value_name = "GATE")]
+    gates: Vec<String>,
+    /// Write what became of the gates as JUnit XML
+    #[arg(long, value_name = "FILE", requires = "gates")]
+    junit: Option<PathBuf>,
+    /// Let gates judge stand-ins like real engines: of a real one it says nothing
+    #[arg(long, requires = "gates")]
+    judge_stand_ins: bool,
+    #[command(flatten)]
+    decided: Decided,
     /// What is printed on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,

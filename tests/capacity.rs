@@ -27,6 +27,12 @@ const ONE: [&str; 6] = ["--slots", "1", "--first-token-ms", "10", "--decode-rate
 /// Two of them.
 const TWO: [&str; 6] = ["--slots", "2", "--first-token-ms", "10", "--decode-rate", "0"];
 
+/// What was said on standard error, a line for each thing said: wrapped lines are joined.
+fn said_lines(errors: &str) -> Vec<String> {
+    let joined = errors.split_whitespace().collect::<Vec<_>>().join(" ");
+    joined.split("loadcmp: ").map(|line| line.trim().to_owned()).collect()
+}
+
 const EVEN: &str = "{ open: { rate: 1, duration: 1s, arrivals: constant } }";
 
 #[test]
@@ -63,18 +69,32 @@ fn a_declared_capacity_is_found_and_everything_is_kept_and_told_again() {
         // A busy machine makes the stand-in slower, and nothing makes it faster than it was declared.
         assert!(value < truth * 1.25 && low <= truth * 1.02, "{found} where {truth} is true");
         assert!(value > served.min(truth) * 0.35, "{found} where {served} was served");
+        // Slots and even arrivals leave nothing to chance: no interval, but the last pass and the first fail.
+        assert!(["bracket", "interval"].contains(&found["basis"].as_str().expect("a word")), "{found}");
+    }
+    assert!(table.contains(" sustains "), "{table}");
+    // What was said of a probe while the search ran is what the table, the files and the page say of it.
+    for probe in rows(&out.join("capacity.csv")) {
+        let line = format!("{}: {}/s for ", probe["target"], probe["asked_per_s"]);
+        let verdict = format!("s: {}: {}", probe["verdict"], probe["reason"]);
+        assert!(
+            said_lines(&errors).iter().any(|said| said.contains(&line) && said.contains(&verdict)),
+            "{probe:?}: {errors}"
+        );
+        assert!(table.contains(&probe["verdict"]), "{probe:?}: {table}");
     }
     let ratio = &told["ratios"][0];
     // Where a busy machine cost one of them so much that the two brackets meet, nothing is shown.
     let end = |at: usize, end: &str| told["targets"][at]["capacity"][end].as_f64();
-    let parted = end(0, "low") > end(1, "high").map(|high| high * 1.05);
+    let parted = end(0, "sure_low") > end(1, "sure_high").map(|high| high * 1.05) && end(1, "sure_high").is_some();
     assert_eq!(ratio["target"].as_u64(), Some(0));
     assert_ne!(ratio["verdict"].as_str(), Some("worse"), "{ratio}");
     if parted {
         assert_eq!(ratio["verdict"].as_str(), Some("better"), "{ratio}");
         assert!(table.contains("a (stand-in) is better than b (stand-in) in capacity: ratio"), "{table}");
     }
-    assert!(errors.contains("some 12 to 24 probes") && errors.contains("2m at most"), "{errors}");
+    let said: String = errors.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("for a pass and a fail of each target") && said.contains("2 min at most"), "{errors}");
 
     let probes = rows(&out.join("capacity.csv"));
     let folders = std::fs::read_dir(out.join("probes")).expect("the probes").count();
@@ -132,6 +152,54 @@ fn the_most_users_are_found() {
 }
 
 #[test]
+fn two_seconds_an_answer_have_a_certain_capacity_within_a_minute() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // One slot: one user waits two seconds, two wait four each.
+    let engine = StandIn::start(&["--slots", "1", "--first-token-ms", "2000", "--decode-rate", "0"]);
+    let file = scenario(dir.path(), &[&engine.url], true, "{ closed: { users: 1, duration: 1s } }");
+    let out = dir.path().join("out");
+    let output = loadcmp()
+        .args(["capacity", "--by", "users", "--slo", "latency.p50 <= 3s", "--budget", "3m", "--out"])
+        .args([&out, &file])
+        .env("COLUMNS", "200")
+        .output()
+        .expect("loadcmp");
+    let (table, errors) = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{table}{errors}");
+    let told = json(&out.join("capacity.json"));
+    let found = &told["targets"][0]["capacity"];
+    let ends = ["value", "low", "high"].map(|end| found[end].as_f64());
+    assert_eq!((ends, found["basis"].as_str()), ([Some(1.0), Some(1.0), Some(2.0)], Some("bracket")), "{told}");
+    assert!(table.contains("sustains 1 user, and 2 no longer"), "{table}");
+}
+
+#[test]
+fn why_requests_failed_stands_in_every_form_of_the_result() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = StandIn::start(&[&ONE[..], &["--fault-status", "0.2"]].concat());
+    let file = scenario(dir.path(), &[&engine.url], true, EVEN);
+    let out = dir.path().join("out");
+    let output = loadcmp()
+        .args(["capacity", "--slo", "latency.p50 <= 1s and errors <= 70%", "--probe", "300ms", "--start", "20"])
+        .args(["--most", "20", "--budget", "1m", "--out"])
+        .args([&out, &file])
+        .env("COLUMNS", "200")
+        .output()
+        .expect("loadcmp");
+    let (table, errors) = text(&output);
+    let failed: f64 = rows(&out.join("capacity.csv")).iter().filter_map(|row| number(row, "failed")).sum();
+    assert!(failed >= 1.0, "{table}{errors}");
+    let told = json(&out.join("capacity.json"));
+    let reason = &told["targets"][0]["failures"][0];
+    assert_eq!((reason["http_status"].as_u64(), reason["count"].as_f64()), (Some(500), Some(failed)), "{told}");
+    assert_eq!((reason["least"].as_f64(), reason["most"].as_f64()), (Some(20.0), Some(20.0)), "{told}");
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).expect("a file");
+    for (form, text) in [("table", table), ("md", read("capacity.md")), ("html", read("capacity.html"))] {
+        assert!(text.to_lowercase().contains("why requests failed") && text.contains("HTTP 500"), "{form}: {text}");
+    }
+}
+
+#[test]
 fn mistakes_are_told_before_any_load() {
     let dir = tempfile::tempdir().expect("a directory");
     let engine = StandIn::start(&ONE);
@@ -146,6 +214,8 @@ fn mistakes_are_told_before_any_load() {
     assert!(code == Some(2) && errors.contains("did you mean `ttft`?") && errors.contains("^^^"), "{errors}");
     let (code, errors) = run(&["--slo", "ttft.p95 <= 300ms"]);
     assert!(code == Some(2) && errors.contains("needs streamed answers"), "{errors}");
+    let (code, errors) = run(&["--slo", "latency.p95 <= 3ms", "--sweep", "workload.sampling.max_tokens=1,2"]);
+    assert!(code == Some(2) && errors.contains("capacity looks for the most of one workload"), "{errors}");
     for (more, what) in [
         (["--precision", "0%"], "--precision has to be"),
         (["--budget", "1"], "--budget has to be a time from 1s to 24h"),

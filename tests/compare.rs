@@ -105,6 +105,57 @@ fn two_runs_are_told_in_every_form() {
     assert_eq!(markdown.matches("| metric").count() + markdown.matches("|:--|--:|").count(), 2, "{markdown}");
 }
 
+/// The second run is held to gates, with the first as its baseline; table, JUnit and exit code say the same.
+#[test]
+fn two_runs_are_held_to_gates() {
+    let dir = runs().dir.path();
+    let slower = "a.latency.p50 <= 1.1 * baseline";
+    let gates = ["--gate", slower, "--gate", "b.latency.p50 <= 5 * baseline.latency.p50", "--gate", "errors == 0"];
+    let judged = ["--judge-stand-ins", "--junit", "compared.xml"];
+    let (code, table, err) = compare("before", "now", &[&gates[..], &judged[..]].concat());
+    assert_eq!(code, 1, "{table}{err}");
+    assert!(err.contains("4 gates: 3 passed, 1 failed"), "{err}");
+    assert!(table.contains("FAIL") && table.contains(slower) && table.contains("ratio"), "{table}");
+    let junit = std::fs::read_to_string(dir.join("compared.xml")).expect("a file");
+    assert!(junit.contains("tests=\"4\" failures=\"1\" errors=\"0\" skipped=\"0\""), "{junit}");
+    assert!(junit.contains("name=\"a.latency.p50 &lt;= 1.1 * baseline\"><failure"), "{junit}");
+    let (code, told, _) = compare("before", "now", &[&gates[..], &["--judge-stand-ins", "--format", "json"]].concat());
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let gate = &told["judgement"]["gates"][0];
+    assert_eq!((code, gate["outcome"].as_str(), gate["measure"].as_str()), (1, Some("fail"), Some("ratio")));
+    // What is judged is what the comparison tells.
+    let of =
+        |pair: &Value| pair["comparisons"].as_array().unwrap().iter().find(|c| c["metric"] == "latency.p50").cloned();
+    let pair = told["pairs"].as_array().unwrap().iter().find(|pair| pair["first"].as_str().unwrap().starts_with('a'));
+    let row = of(pair.expect("a")).expect("a row");
+    for (ours, theirs) in
+        [("value", "target_value"), ("other", "reference_value"), ("point", "ratio"), ("low", "low"), ("high", "high")]
+    {
+        assert_eq!(gate[ours], row[theirs], "{ours}: {gate} {row}");
+    }
+    let (_, markdown, _) =
+        compare("before", "now", &[&gates[..], &["--judge-stand-ins", "--format", "markdown"]].concat());
+    assert!(markdown.contains("**FAIL**"), "{markdown}");
+
+    // A stand-in passes nothing; what can't be decided counts as is asked.
+    assert_eq!(compare("before", "now", &gates).0, 5);
+    assert_eq!(compare("before", "now", &[&gates[..], &["--inconclusive", "pass"]].concat()).0, 5);
+    let open = ["--gate", "a.latency.p50 <= baseline", "--judge-stand-ins", "--inconclusive"];
+    for (counts, code) in [("pass", 0), ("fail", 1), ("exit5", 5)] {
+        // A run beside itself: whatever the interval, 1 lies in it, or there is none.
+        assert_eq!(compare("before", "before", &[&open[..], &[counts]].concat()).0, code, "{counts}");
+    }
+    // Mistakes are told before anything is.
+    for (more, told) in [
+        (&["--gate", "a.latncy.p50 <= 1s"][..], "did you mean `latency`?"),
+        (&["--gate", "c.latency.p50 <= 1s"], "the second run has no target `c`; it has a, b"),
+        (&["--junit", "x.xml"], "--gate"),
+    ] {
+        let (code, out, err) = compare("before", "now", more);
+        assert!(code == 2 && out.is_empty() && err.contains(told), "{told}: {err}");
+    }
+}
+
 #[test]
 fn unlike_workloads_are_refused_with_what_they_differ_in() {
     for format in ["table", "json", "csv", "markdown"] {
@@ -182,8 +233,7 @@ fn interference_is_two_runs_and_what_lies_between_them() {
         let cell = |name: &str| row[name].parse::<f64>().unwrap();
         assert_eq!((cell("first_value"), cell("second_value")), (of("isolated"), of("concurrent")));
         // A busy machine may make neighbouring stretches alike, or one of many metrics uncertain: then it is not shown, and why.
-        let doubted =
-            ["neighbouring stretches", "one of many metrics"].iter().any(|why| row["reason"].starts_with(why));
+        let doubted = ["neighbouring", "one of many"].iter().any(|why| row["reason"].starts_with(why));
         assert!((row["verdict"] == "worse" || doubted) && cell("ratio") > 1.3, "{row:?}");
     }
     assert!(std::fs::read_to_string(out.join("interference.md")).unwrap().contains("| latency p50 |"));
@@ -223,7 +273,7 @@ const SUMMARY: [(&str, &str); 18] = [
 ];
 
 /// Columns of `comparison.csv` and where they lie in a comparison.
-const COMPARISON: [(&str, &str); 10] = [
+const COMPARISON: [(&str, &str); 12] = [
     ("target_value", "/target_value"),
     ("reference_value", "/reference_value"),
     ("ratio", "/ratio"),
@@ -231,7 +281,9 @@ const COMPARISON: [(&str, &str); 10] = [
     ("high", "/high"),
     ("units", "/blocks"),
     ("p", "/p"),
-    ("rank_p", "/rank_p"),
+    ("pairs", "/pairs"),
+    ("unpaired_target", "/unpaired/0"),
+    ("unpaired_reference", "/unpaired/1"),
     ("needs_requests", "/needs/rows"),
     ("needs_s", "/needs/seconds"),
 ];
@@ -293,12 +345,16 @@ fn figures_in_the_sheets_are_those_of_the_report_and_fit_together() {
         assert_eq!(value["reason"].as_str().unwrap_or_default(), row["reason"]);
         agree(row, value, &COMPARISON, &mut told);
         let cell = |name: &str| row[name].parse::<f64>().ok();
-        for p in ["p", "rank_p"].into_iter().filter_map(cell) {
+        for p in ["p"].into_iter().filter_map(cell) {
             assert!((0.0..=1.0).contains(&p), "{row:?}");
         }
         if let (Some(ratio), Some(low), Some(high)) = (cell("ratio"), cell("low"), cell("high")) {
             assert!(low <= high && ratio > 0.0, "{row:?}");
-            if row["verdict"] != "undecided" {
+            let (target, reference) = (cell("target_value").unwrap(), cell("reference_value").unwrap());
+            assert!((ratio / (target / reference) - 1.0).abs() < 1e-5, "the quotient of its two values: {row:?}");
+            if row["verdict"] == "equal" {
+                assert!(row["unit"] == "1" || low >= 0.98 && high <= 1.02, "{row:?}");
+            } else if row["verdict"] != "undecided" {
                 // Holm's correction is in `p` already: what is said, is said at 5 %, and from the smallest effect on.
                 assert!(high < 0.98 || low > 1.02, "{row:?}");
                 assert!(cell("p").is_none_or(|p| p <= 0.05), "{row:?}");

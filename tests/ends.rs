@@ -378,7 +378,7 @@ fn a_command_that_starts_an_engine_anew_is_ended_with_the_run() {
     write(dir.path(), "t.yaml", &scenario(&[openai("a", &engine.url)], "{ users: 1, requests: 2 }", &more));
     // A search has no cold starts: what a probe starts anew would end with the probe.
     let search =
-        ["capacity", "t.yaml", "--slo", "latency.p95 <= 10s", "--by", "users", "--budget", "4s", "--allow-commands"];
+        ["capacity", "t.yaml", "--slo", "latency.p95 <= 10s", "--by", "users", "--budget", "12s", "--allow-commands"];
     let more = ["--most", "1", "--start", "1", "--probe", "1s", "--out", "search"];
     let (code, _, err) = ask(dir.path(), &[&search[..], &more].concat());
     let probed = dir.path().join("search/probes/01-a-1").exists();

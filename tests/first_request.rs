@@ -211,8 +211,8 @@ fn ctrl_c_ends_the_wait_for_a_first_answer_at_once() {
 #[test]
 fn ctrl_c_ends_it_in_the_second_scenario_of_a_suite_too() {
     let dir = tempfile::tempdir().expect("a directory");
-    // The first scenario's three requests, and then no more.
-    let (url, asked) = engine(|n| if n < 3 { Act::Answer } else { Act::Silent });
+    // Three requests that time the engine, the first scenario's three, and then no more.
+    let (url, asked) = engine(|n| if n < 6 { Act::Answer } else { Act::Silent });
     scenario(dir.path(), &url, "load_timeout: 10m\n");
     write(
         dir.path(),
@@ -221,11 +221,25 @@ fn ctrl_c_ends_it_in_the_second_scenario_of_a_suite_too() {
                            checks:\n  - { name: x, category: y, scenario: one, gate: errors == 0 }\n",
     );
     let args = ["suite", "run", "s.yaml", "--out", "out"];
-    let (code, err, took) = interrupted(start(dir.path(), &args), &asked, 4);
+    let (code, err, took) = interrupted(start(dir.path(), &args), &asked, 7);
     assert_eq!(code, Some(4), "{err}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     let (one, two) = (cold(&dir.path().join("out/one")), cold(&dir.path().join("out/two")));
     assert_eq!((one[0]["outcome"].as_str(), two[0]["outcome"].as_str()), ("ok", "unfinished"));
+}
+
+#[test]
+fn ctrl_c_ends_the_timing_of_a_suites_engines_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (url, asked) = engine(|_| Act::Silent);
+    scenario(dir.path(), &url, "load_timeout: 10m\n");
+    let suite = "name: s\nscenarios: { one: { file: t.yaml } }\nchecks: [{ name: x, category: y, scenario: one, gate: errors == 0 }]\n";
+    write(dir.path(), "s.yaml", suite);
+    let (code, err, took) = interrupted(start(dir.path(), &["suite", "run", "s.yaml", "--out", "out"]), &asked, 1);
+    assert_eq!(code, Some(4), "{err}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(!dir.path().join("out/timing").exists() && !dir.path().join("out/one").exists(), "{err}");
+    assert_eq!(json(&dir.path().join("out/suite.json"))["status"], "interrupted");
 }
 
 /// A cold start that the scenario asks for is a first request, too: cut by Ctrl-C, it has its row.

@@ -137,6 +137,113 @@ fn the_first_run_after_a_step_is_named_with_what_changed_and_a_noisy_night_is_no
     assert_eq!((steps, sheet[13]["level"].as_str(), sheet[4]["alone"].as_str()), (vec!["night-09"], "2", "true"));
 }
 
+/// Runs whose `a` and `b` take so long to the first token, by night.
+fn nights(folder: &Path, count: u32, ms: impl Fn(u32) -> (f64, f64)) {
+    for number in 1..=count {
+        let (a, b) = ms(number);
+        night(folder, &format!("night-{number:02}"), number, |told| {
+            first_token(told, 0, a);
+            first_token(told, 1, b);
+        });
+    }
+}
+
+/// The lines of `ttft.p50`, and what the terminal says of them on one line.
+fn lines(folder: &Path) -> (Vec<Value>, String) {
+    let trend = told(folder, &["trend", "ttft.p50", ".", "--format", "json"]);
+    let (code, out, err) = ask(folder, &["trend", "ttft.p50", ".", "--html", "trend.html"]);
+    assert_eq!(code, 0, "{err}");
+    let plain = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    (trend["series"].as_array().expect("lines").clone(), plain)
+}
+
+fn noise(night: u32, by: usize) -> f64 {
+    NIGHTS[(night as usize - 1 + by) % 14]
+}
+
+#[test]
+fn a_step_of_both_sides_is_the_machines() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let slower = |night: u32| if night >= 9 { 1.08 } else { 1.0 };
+    nights(folder.path(), 14, |night| (noise(night, 0) * slower(night), noise(night, 5) * slower(night)));
+    let (lines, plain) = lines(folder.path());
+    for line in &lines {
+        let steps = line["steps"].as_array().expect("steps");
+        assert_eq!((steps.len(), &steps[0]["mover"]), (1, &json!("machine")), "{line:#}");
+        assert_eq!(line["ratio"]["steps"], json!([]), "{line:#}");
+    }
+    assert!(plain.contains("both sides moved, and the ratio to b did not: the machine, not the engine"), "{plain}");
+    // It is no news of the engine: neither worse nor better.
+    let page = std::fs::read_to_string(folder.path().join("trend.html")).expect("a page");
+    let lead = page.split("<p class=\"lead").nth(1).expect("a headline");
+    assert!(lead.starts_with(" \"") && page.contains("<th scope=\"col\">÷ b</th>"), "{lead}");
+}
+
+#[test]
+fn a_step_that_the_machines_noise_hides_is_found_in_the_ratio_and_told_of_the_engine() {
+    let folder = tempfile::tempdir().expect("a directory");
+    // The machine is off by up to 30 % from night to night, both sides alike; `a` answers 8 % later from night 8 on.
+    let machine = [1.0, 1.22, 0.84, 1.3, 0.92, 1.12, 0.8, 1.02, 0.83, 1.25, 0.9, 1.1, 0.78, 1.0];
+    nights(folder.path(), 14, |night| {
+        let common = machine[night as usize - 1];
+        let slower = if night >= 8 { 1.08 } else { 1.0 };
+        (noise(night, 0) * common * slower, noise(night, 5) * common)
+    });
+    let (lines, plain) = lines(folder.path());
+    assert_eq!(
+        (lines[0]["steps"].as_array().map(Vec::len), lines[1]["steps"].as_array().map(Vec::len)),
+        (Some(0), Some(0))
+    );
+    let steps = lines[0]["ratio"]["steps"].as_array().expect("steps");
+    assert_eq!(
+        (steps.len(), &steps[0]["dir"], &steps[0]["mover"]),
+        (1, &json!("night-08"), &json!("engine")),
+        "{plain}"
+    );
+    assert_eq!((&steps[0]["certain"], &steps[0]["better"]), (&json!(true), &json!(false)));
+    assert!(plain.contains("in nightly: ratio to b +8.") && plain.contains("first run night-08"), "{plain}");
+    // Once, of the target: the reference's ratio is the same one turned over.
+    assert_eq!(plain.matches("first run night-08").count(), 1, "{plain}");
+}
+
+#[test]
+fn a_step_of_the_reference_is_told_of_the_reference_alone() {
+    let folder = tempfile::tempdir().expect("a directory");
+    nights(folder.path(), 14, |night| (noise(night, 0), noise(night, 5) * if night >= 9 { 1.08 } else { 1.0 }));
+    let (lines, plain) = lines(folder.path());
+    assert_eq!(lines[0]["steps"], json!([]));
+    assert_eq!(lines[0]["ratio"]["steps"][0]["mover"], "other", "{:#}", lines[0]);
+    assert_eq!((&lines[1]["steps"][0]["dir"], &lines[1]["steps"][0]["mover"]), (&json!("night-09"), &json!("engine")));
+    assert_eq!(plain.matches("first run night-09").count(), 1, "{plain}");
+    assert!(plain.contains("its ratio to a moved by +") && plain.contains("so it is not the machine"), "{plain}");
+}
+
+/// The same step is a finding among the lines of one scenario, and among those of eight one that was seen.
+#[test]
+fn many_lines_ask_for_more_than_one() {
+    let folder = tempfile::tempdir().expect("a directory");
+    for scenario in 0..8_usize {
+        for number in 1..=11 {
+            night(folder.path(), &format!("s{scenario}/night-{number:02}"), number, |told| {
+                told["plan"]["name"] = json!(format!("s{scenario}"));
+                let slower = if scenario == 3 && number >= 6 { 1.2 } else { 1.0 };
+                first_token(told, 0, noise(number, scenario) * slower);
+                first_token(told, 1, noise(number, scenario + 4));
+            });
+        }
+    }
+    let of = |args: &[&str]| {
+        let trend = told(folder.path(), &[&["trend", "ttft.p50", ".", "--format", "json"], args].concat());
+        let all = trend["series"].as_array().expect("lines").clone();
+        let line = all.into_iter().find(|line| line["scenario"] == "s3" && line["target"] == "a").expect("a line");
+        (trend["family"]["lines"].as_u64(), line["steps"][0]["dir"].clone(), line["steps"][0]["certain"].clone())
+    };
+    assert_eq!(of(&["--scenario", "s3"]), (Some(3), json!("s3/night-06"), json!(true)));
+    assert_eq!(of(&[]), (Some(24), json!("s3/night-06"), json!(false)));
+    let (_, out, _) = ask(folder.path(), &["trend", "ttft.p50", "."]);
+    assert!(out.split_whitespace().collect::<Vec<_>>().join(" ").contains("seen, not certain among 24 lines"), "{out}");
+}
+
 #[test]
 fn runs_that_may_not_stand_beside_each_other_are_left_out_by_name() {
     let folder = tempfile::tempdir().expect("a directory");

@@ -1,13 +1,13 @@
 //! The open loop over real sockets: instants kept whatever the target does, and every arrival a row.
 
 use crate::cli::{StandIn, write};
-use loadcmp::drive::{Driver, Judge, LaneSetup, Stop, Window, drive};
+use loadcmp::drive::{Driver, Found, Judge, LaneSetup, Said, Stop, Why, Window, drive};
 use loadcmp::record::columns::Names;
 use loadcmp::record::log::{Folder, Log, Vector};
 use loadcmp::record::{Nanos, Outcome, Phase, Sample, Stopwatch};
 use loadcmp::run::{Options, prepare};
 use loadcmp::scenario::plan::{LoadPlan, OpenPlan, Plan};
-use loadcmp::scenario::{Loaded, OpenSpec, Overrides, Pacing, Span};
+use loadcmp::scenario::{Least, Loaded, OpenSpec, Overrides, Pacing, Share, Span};
 use loadcmp::target::Target;
 use loadcmp::workload::Arrivals;
 use std::collections::BTreeSet;
@@ -98,6 +98,10 @@ impl Open {
         let loaded: Loaded = loadcmp::scenario::load(&path, &Overrides::default()).expect("a scenario");
         let prepared = prepare(loaded, &Options { quiet: true, ..Options::default() }).await.expect("a plan");
         let mut plan = prepared.plan.clone();
+        if self.judge.is_some() {
+            plan.until_ci = Some(Share(0.05));
+            plan.least = Some(Least { time: Span(ms(600)), answers: 5 });
+        }
         plan.load = LoadPlan::Open(Box::new(OpenPlan {
             about: "a list".to_owned(),
             spec: serde_json::from_str::<OpenSpec>("{}").expect("defaults"),
@@ -319,33 +323,40 @@ async fn blocks_of_a_schedule_are_the_same_stretch_for_each_target() {
     }
 }
 
-struct Says(u32, Mutex<Vec<u32>>);
+/// Says how many times as long, and keeps what it hears.
+struct Says(f64, Mutex<Vec<Found>>);
 
 impl Judge for Says {
-    fn blocks(&self, done: u32) -> Option<u32> {
-        self.1.lock().unwrap().push(done);
-        Some(self.0)
+    fn say(&self) -> Said {
+        Said::Times(self.0)
+    }
+    fn set(&self, found: Found) {
+        self.1.lock().unwrap().push(found);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_judge_is_asked_once_and_ends_the_run_early() {
     let (a, b) = (StandIn::start(&[]), StandIn::start(&[]));
-    let judge = Arc::new(Says(20, Mutex::default()));
+    let judge = Arc::new(Says(2.0, Mutex::default()));
     let open = Open::at(&[&a.url, &b.url], Arrivals::at(vec![], every(10, 240)), ms(2400));
     let told = Open { judge: Some(judge.clone()), ..open }.run().await;
-    assert_eq!(*judge.1.lock().unwrap(), [10]);
+    let found = judge.1.lock().unwrap().clone();
+    assert!(found.len() == 1 && found[0].why == Why::Known && found[0].length.0 >= ms(1200), "{found:?}");
     for window in &told.windows {
-        // A quarter is ten stretches, so twenty are half of it.
-        assert_eq!(window.to, Some(window.from + ms(1200).into()));
+        // Twice as long as the first stage, for both at the same instant.
+        assert_eq!(window.to, Some(window.from + found[0].length.0.into()));
     }
-    assert_eq!((told.measured(0).len(), told.measured(1).len()), (120, 120));
+    // As many as the schedule has until then.
+    let sent = found[0].length.0.as_nanos().div_ceil(10_000_000) as usize;
+    assert_eq!((told.measured(0).len(), told.measured(1).len()), (sent, sent));
 
-    let judge = Arc::new(Says(7, Mutex::default()));
+    let judge = Arc::new(Says(7.0 / 6.0, Mutex::default()));
     let open = Open::at(&[&a.url, &b.url], Arrivals::at(vec![], every(10, 160)), ms(1600));
     let more = "order: alternate\nblocks: { pairs: 16, settle: 0s, warmup: 0s }\n";
     let told = Open { judge: Some(judge.clone()), more, ..open }.run().await;
-    assert_eq!(*judge.1.lock().unwrap(), [6]);
+    let found = judge.1.lock().unwrap().clone();
+    assert!(found.iter().all(|found| found.first.0 == ms(600) && found.why == Why::Known), "{found:?}");
     let blocks: BTreeSet<u32> = told.measured(0).iter().map(|row| row.block).collect();
     assert!(blocks.into_iter().eq(0..7));
     assert_eq!(told.measured(0).len(), told.measured(1).len());

@@ -1,6 +1,6 @@
 //! What is laid over a scenario's file: the environment, `--set`, `--target` and `--seed`; and the files around it.
 
-use loadcmp::scenario::{Loaded, Overrides, ScenarioError, Span, TargetSpec, load, load_with};
+use loadcmp::scenario::{Length, Loaded, Overrides, ScenarioError, Span, TargetSpec, load, load_with};
 use std::env::VarError;
 use std::path::Path;
 use std::time::Duration;
@@ -70,7 +70,7 @@ fn variables_take_the_type_that_is_asked_for() {
     ];
     let loaded = right(&Overrides::default(), &environment);
     assert_eq!(closed(&loaded).users, 8);
-    assert_eq!(closed(&loaded).duration, Some(Span(Duration::from_secs(60))));
+    assert_eq!(closed(&loaded).duration, Some(Length::Of(Span(Duration::from_secs(60)))));
     assert_eq!(loaded.scenario.workload.sampling.temperature, 0.5);
     assert_eq!(ollama(&loaded).model, "7", "a model whose name is a number stays a text");
     assert_eq!(ollama(&loaded).num_ctx, Some(4096));

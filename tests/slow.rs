@@ -233,7 +233,7 @@ fn an_engine_that_takes_two_seconds_has_a_capacity() {
     let args = ["capacity", "--by", "users", "--slo", "latency.p50 <= 3s", "--probe", "1s", "--start", "4"];
     let (code, table, err) = ask(dir.path(), &[&args[..], &["--budget", "47s", "--out", "out", "t.yaml"]].concat());
     let told = words(&err);
-    assert!(told.contains("a probe is about 5 answers of the slowest target"), "{code} {table}{err}");
+    assert!(told.contains("each is about 5 answers of the slowest target"), "{code} {table}{err}");
     assert!(told.contains("--budget 47s leaves time for about"), "{err}");
     let told = json(&dir.path().join("out/capacity.json"));
     let found = &told["targets"][0]["capacity"];
@@ -241,5 +241,6 @@ fn an_engine_that_takes_two_seconds_has_a_capacity() {
     assert!(probes.iter().all(|probe| probe["failed"] == "0"), "{probes:?}");
     // Four at once, for that is how many it works on; eight wait for each other.
     let [value, high] = ["value", "high"].map(|end| found[end].as_f64().unwrap_or_default());
-    assert!(value > 4.0 && value < 8.0 && high == 8.0, "{told}");
+    assert!((4.0..8.0).contains(&value) && (high == 8.0 || high == 6.0), "{told}");
+    assert!(words(&table).contains("a 95 % confidence interval would take about"), "{table}");
 }

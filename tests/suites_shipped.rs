@@ -142,3 +142,38 @@ fn what_cant_be_measured_says_why_at_some_length() {
         );
     }
 }
+
+/// What a short form doesn't ask, it can't find out: it asks for the same as the full form, and for less of it. The one prompt
+/// that no small engine takes is held to a gate that a short run can break, and not keep.
+#[test]
+fn short_forms_ask_what_the_checks_are_about() {
+    let mut lesser = Vec::new();
+    for name in SUITES {
+        let suite = suite(name);
+        let (full, quick) = (scenarios(&suite, false), scenarios(&suite, true));
+        for check in &suite.spec.checks {
+            let told = format!("{name}: {}", check.name);
+            assert!(!check.name.contains("quick"), "{told}");
+            if check.quick.is_some() {
+                lesser.push(check.name.clone());
+                continue;
+            }
+            let Some(scenario) = check.scenario.as_deref().filter(|_| !check.needs.is_empty()) else { continue };
+            let prompts = |all: &BTreeMap<String, Loaded>| {
+                serde_json::to_value(&all[scenario].scenario.workload.prompts).expect("prompts")
+            };
+            if check.needs.iter().any(|need| need.contains("prompt_tokens")) {
+                assert_eq!(prompts(&full), prompts(&quick), "{told}");
+            }
+            for need in check.needs.iter().filter(|need| need.contains("requests")) {
+                let wanted: u64 = need.rsplit(' ').next().and_then(|n| n.parse().ok()).expect("a number");
+                for all in [&full, &quick] {
+                    let closed = all[scenario].scenario.load.closed.as_ref().expect("a closed loop");
+                    assert!(closed.requests >= Some(wanted), "{told}: {:?}", closed.requests);
+                }
+            }
+        }
+        assert!(suite.spec.time(true).is_some_and(|time| time.0.as_secs() == 300), "{name}");
+    }
+    assert_eq!(lesser, ["Context capacity: a prompt of 1,000,000 tokens"]);
+}

@@ -11,7 +11,7 @@
 //!
 //! Then searches for capacity go against the same engine, whose boundary is known: how often the answer lies within 3 % of it
 //! (`--only capacity` runs these alone). And histories of runs, flat and with a step (`--only steps`), and nights of equal engines, on
-//! which gates should not fail (`--only gates`).
+//! which gates should not fail (`--only gates`), also where nights scatter (`--only nights`).
 //!
 //! Every draw comes from fixed seeds: the same figures each time. Then the real program runs over real sockets, 40 times
 //! against two stand-ins that are alike (not with `--short` or `--only`).
@@ -29,6 +29,7 @@ mod drive;
 mod gates;
 mod kept;
 mod model;
+mod nights;
 mod options;
 mod real;
 mod side;
@@ -47,6 +48,7 @@ struct Told {
     sought: Vec<capacity::Sought>,
     stepped: Vec<steps::Told>,
     judged: Vec<gates::Judged>,
+    scattered: Vec<nights::Scattered>,
 }
 
 impl Told {
@@ -55,9 +57,14 @@ impl Told {
         let wanted = |part: &str| options.wanted(part);
         Self {
             simulated: simulated::measure(options),
-            sought: if wanted("capacity") { capacity::measure(runs("--searches", 2, 300)) } else { Vec::new() },
+            sought: if wanted("capacity") {
+                capacity::measure(runs("--searches", 2, 300), options.after("--kind").as_deref())
+            } else {
+                Vec::new()
+            },
             stepped: if wanted("steps") { steps::measure(runs("--histories", 200, 2000)) } else { Vec::new() },
             judged: if wanted("gates") { gates::measure(runs("--nights", 20, 1000)) } else { Vec::new() },
+            scattered: if wanted("nights") { nights::measure(runs("--nights", 200, 4000)) } else { Vec::new() },
         }
     }
 
@@ -66,7 +73,8 @@ impl Told {
         let all = self.simulated.iter().flat_map(count::Figures::wrong);
         let all = all.chain(self.sought.iter().flat_map(capacity::Sought::wrong));
         let all = all.chain(self.stepped.iter().filter_map(steps::Told::wrong));
-        all.chain(self.judged.iter().filter_map(gates::Judged::wrong)).collect()
+        let all = all.chain(self.judged.iter().filter_map(gates::Judged::wrong));
+        all.chain(self.scattered.iter().filter_map(nights::Scattered::wrong)).collect()
     }
 
     fn json(&self) -> Value {
@@ -75,6 +83,7 @@ impl Told {
             "capacity": self.sought.iter().map(capacity::Sought::json).collect::<Vec<_>>(),
             "steps": self.stepped.iter().map(steps::Told::json).collect::<Vec<_>>(),
             "gates": self.judged.iter().map(gates::Judged::json).collect::<Vec<_>>(),
+            "nights": self.scattered.iter().map(nights::Scattered::json).collect::<Vec<_>>(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Histories whose truth is known: flat ones, in which no step is to be told, and ones with a step of 8 %.
 
-use loadcmp::stats::{Steps, StepsBy, steps};
+use loadcmp::stats::{Steps, StepsBy, finding, permutations, steps};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -16,6 +16,7 @@ enum Noise {
 }
 
 /// A kind of history.
+#[derive(Clone, Copy)]
 struct Kind {
     name: &'static str,
     noise: Noise,
@@ -117,47 +118,105 @@ pub fn measure(runs: u64) -> Vec<Told> {
         println!("{:<35} {:>6} {runs:>6} {told_words}{night} {:>10.1}", told.name, told.n, percent(told.elsewhere));
         told
     };
-    (0..).zip(kinds()).map(one).collect()
+    let lines: Vec<Told> = (0..).zip(kinds()).map(one).collect();
+    println!("\npages of figures                    nights  pages  a step told  at its night");
+    lines.into_iter().chain(pages(runs.div_ceil(5))).collect()
 }
 
-fn of_kind(kind: &Kind, number: u64, runs: u64) -> Told {
+/// Figures of a page.
+const FIGURES: usize = 100;
+/// Nights of a page.
+const NIGHTS: usize = 60;
+/// Rate of false ones among the findings, as `history` declares it.
+const FALSE_RATE: f64 = 0.05;
+
+/// Pages of many figures: flat ones, on which no step is to be a finding, and ones on which one figure has a step.
+fn pages(runs: u64) -> Vec<Told> {
+    let all = [
+        ("100 flat figures, normal", 0.0, Noise::Normal, None, 0.05),
+        ("the same, two thirds in common", 0.667, Noise::Normal, None, 0.05),
+        ("the same, heavy tails", 0.0, Noise::Heavy, None, 0.05),
+        ("one of 100 with 8 % on night 41", 0.0, Noise::Normal, Some(0.08), 0.95),
+        ("one of 100 with 4 % on night 41", 0.0, Noise::Normal, Some(0.04), 0.95),
+    ];
+    let one = |(number, (name, common, noise, size, bound)): (u64, (&str, f64, Noise, Option<f64>, f64))| {
+        let step = size.map(|size| (40, size));
+        let kind = Kind { name: "", noise, sd: 0.02, n: NIGHTS, step, back: None, burst: None, bound: Some(bound) };
+        let page = |run: u64| page(&kind, common, (900 + number) * 1_000_000 + run * 1000);
+        let (found, elsewhere) = over(runs, page);
+        let told =
+            Told { name: name.to_owned(), n: NIGHTS, runs, flat: step.is_none(), found, elsewhere, bound: kind.bound };
+        let percent = |part: u64| format!("{:.1} %", part as f64 / runs as f64 * 100.0);
+        let (any, night) =
+            if told.flat { (percent(found), String::new()) } else { (percent(elsewhere), percent(found)) };
+        println!("{:<35} {:>6} {runs:>6} {any:>12} {night:>13}", told.name, told.n);
+        told
+    };
+    (0..).zip(all).map(one).collect()
+}
+
+/// Whether a page tells a step as a finding: any on a flat one, one in the figure that has it else; and one in another figure.
+fn page(kind: &Kind, common: f64, seed: u64) -> (bool, bool) {
+    let shared = values(&Kind { step: None, ..*kind }, seed);
+    let figure = |at: usize| {
+        let own = values(&Kind { step: kind.step.filter(|_| at == 0), ..*kind }, seed + 1 + at as u64);
+        let (a, b) = (common.sqrt(), (1.0 - common).sqrt());
+        own.iter().zip(&shared).map(|(own, shared)| (b * own.ln() + a * shared.ln()).exp()).collect::<Vec<f64>>()
+    };
+    let fine = permutations(StepsBy::default().permutations, FIGURES, FALSE_RATE);
+    let look = |at: usize| {
+        let (values, by) = (figure(at), StepsBy::default());
+        let p = steps(&values, &by).p?;
+        Some((at, steps(&values, &StepsBy { permutations: fine, ..by }).p.unwrap_or(p)))
+    };
+    let seen: Vec<(usize, f64)> = (0..FIGURES).filter_map(look).collect();
+    let limit = finding(&seen.iter().map(|(_, p)| *p).collect::<Vec<_>>(), FIGURES, FALSE_RATE);
+    let told = |at: usize| seen.iter().any(|(figure, p)| *figure == at && limit.is_some_and(|limit| *p <= limit));
+    let elsewhere = (1..FIGURES).any(told);
+    if kind.step.is_none() { (told(0) || elsewhere, false) } else { (told(0), elsewhere) }
+}
+
+/// Counts what came of `runs` histories or pages, on every core.
+fn over(runs: u64, one: impl Fn(u64) -> (bool, bool) + Sync) -> (u64, u64) {
     let cores = std::thread::available_parallelism().map_or(2, usize::from) as u64;
-    let results: Vec<(u64, u64)> = std::thread::scope(|scope| {
+    let one = &one;
+    std::thread::scope(|scope| {
         let work = |core: u64| {
             scope.spawn(move || {
-                let (mut found, mut elsewhere) = (0, 0);
-                for run in (core..runs).step_by(cores as usize) {
-                    let told = look(kind, number * 1_000_000 + run);
-                    let at = kind.step.map(|(at, _)| at);
-                    found += u64::from(match at {
-                        None => !told.steps.is_empty(),
-                        Some(at) => told.steps.iter().any(|step| step.at == at),
-                    });
-                    elsewhere +=
-                        u64::from(told.steps.iter().any(|step| Some(step.at) != at && Some(step.at) != kind.back));
-                }
-                (found, elsewhere)
+                (core..runs).step_by(cores as usize).map(one).fold((0, 0), |(found, elsewhere), (is, other)| {
+                    (found + u64::from(is), elsewhere + u64::from(other))
+                })
             })
         };
         let workers: Vec<_> = (0..cores).map(work).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
+        let joined = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|e| std::panic::resume_unwind(e)));
+        joined.fold((0, 0), |(a, b), (found, elsewhere): (u64, u64)| (a + found, b + elsewhere))
+    })
+}
+
+fn of_kind(kind: &Kind, number: u64, runs: u64) -> Told {
+    let (found, elsewhere) = over(runs, |run| {
+        let told = look(kind, number * 1_000_000 + run);
+        let at = kind.step.map(|(at, _)| at);
+        let found = match at {
+            None => !told.steps.is_empty(),
+            Some(at) => told.steps.iter().any(|step| step.at == at),
+        };
+        (found, told.steps.iter().any(|step| Some(step.at) != at && Some(step.at) != kind.back))
     });
-    Told {
-        name: kind.name.to_owned(),
-        n: kind.n,
-        runs,
-        flat: kind.step.is_none(),
-        found: results.iter().map(|(found, _)| found).sum(),
-        elsewhere: results.iter().map(|(_, elsewhere)| elsewhere).sum(),
-        bound: kind.bound,
-    }
+    Told { name: kind.name.to_owned(), n: kind.n, runs, flat: kind.step.is_none(), found, elsewhere, bound: kind.bound }
 }
 
 /// One history, and what is told of it.
 fn look(kind: &Kind, seed: u64) -> Steps {
+    steps(&values(kind, seed), &StepsBy { seed, ..StepsBy::default() })
+}
+
+/// The figures of a history.
+fn values(kind: &Kind, seed: u64) -> Vec<f64> {
     let mut draw = ChaCha8Rng::seed_from_u64(seed ^ 0x0057_e950);
     let mut off = 0.0;
-    let values: Vec<f64> = (0..kind.n)
+    (0..kind.n)
         .map(|night| {
             let noise = match kind.noise {
                 Noise::Normal => normal(&mut draw),
@@ -179,8 +238,7 @@ fn look(kind: &Kind, seed: u64) -> Steps {
             let burst = kind.burst.filter(|(at, _)| night == *at).map_or(0.0, |(_, size)| size);
             12_000.0 * (1.0 + step) * (1.0 + burst) * (kind.sd * noise).exp()
         })
-        .collect();
-    steps(&values, &StepsBy { seed, ..StepsBy::default() })
+        .collect()
 }
 
 /// Box and Muller.

@@ -740,6 +740,8 @@ pub(super) const CASES: &[Case] = &[
     Case("drift", |b| drifts(b, 0.1, 0.3), |b| drifts(b, 0.101, 0.3)),
     Case("drift", |b| drifts(b, -0.3, -0.1), |b| drifts(b, -0.3, -0.101)),
     Case("drift", |b| drifts(b, -0.3, 0.3), |b| drifts(b, 0.2, 0.3)),
+    // The other's is known, and is none.
+    Case("drift", |b| still(b, 0.1), |b| still(b, 0.101)),
     Case("server-time", |b| server_over(b, 2, 110_000), |b| server_over(b, 3, 110_000)),
     // The slack is 0.1 ms and 1 % of the latency, which is 10 ms here.
     Case("server-time", |b| server_over(b, 9, 200_000), |b| server_over(b, 9, 200_001)),
@@ -1219,6 +1221,12 @@ fn steady(bench: &mut Bench, mean_ratio: f64) {
 
 fn cut(bench: &mut Bench, cut_share: f64, mean_ratio: f64) {
     bench.targets[0].steady = Some(crate::stats::Steady { from_s: 3.0, cut_share, mean_ratio });
+}
+
+/// The first side drifts by this at least, and the second doesn't.
+fn still(bench: &mut Bench, low: f64) {
+    drifts(bench, low, 0.3);
+    bench.targets[1].drift = Some(crate::stats::Drift { change: 0.0, low: -0.02, high: 0.02 });
 }
 
 fn drifts(bench: &mut Bench, low: f64, high: f64) {

@@ -175,9 +175,9 @@ pub fn verdict(target_value: f64, reference_value: f64) -> Comparison {
         pairs: None,
         unpaired: None,
         p: None,
-        rank_p: None,
         needs: None,
         verdict: Verdict::Better,
         reason: None,
+        basis: None,
     }
 }

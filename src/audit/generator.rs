@@ -104,7 +104,7 @@ fn unsent_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn missed_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let LoadPlan::Open(open) = &evidence.plan.load else { return };
-    if evidence.unfinished.is_some() || evidence.plan.until_ci.is_some() {
+    if evidence.unfinished.is_some() || evidence.plan.ends_early() {
         return;
     }
     for side in evidence.sides() {

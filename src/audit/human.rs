@@ -21,6 +21,40 @@ pub fn time(us: f64) -> String {
     }
 }
 
+/// How long something takes or took, given in seconds: hours and minutes from a minute and a half on, whole seconds from ten
+/// on, and as [`time`] below. What isn't a length is a dash.
+pub fn length(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "–".to_owned();
+    }
+    let whole = seconds.round();
+    let minutes = (whole / 60.0).round() as u64;
+    match () {
+        () if seconds < 9.95 => {
+            let text = time(seconds * 1e6);
+            // `3 s`, and not `3.00 s`: of a length nobody reads the second decimal.
+            if seconds >= 0.9995 { format!("{} s", (seconds * 10.0).round() / 10.0) } else { text }
+        }
+        () if whole < 90.0 => format!("{whole} s"),
+        () if minutes < 60 => format!("{minutes} min"),
+        () if minutes.is_multiple_of(60) => format!("{} h", minutes / 60),
+        () => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+/// How long something takes at the least and at the most, in seconds: `1 to 3 min`, and as one length where they read alike.
+pub fn lengths(least: f64, most: f64) -> String {
+    let (from, to) = (length(least), length(most));
+    if from == to {
+        return to;
+    }
+    let unit = |text: &str| text.split_once(' ').map(|(number, unit)| (number.to_owned(), unit.to_owned()));
+    match (unit(&from), unit(&to)) {
+        (Some((number, one)), Some((_, other))) if one == other => format!("{number} to {to}"),
+        _ => format!("{from} to {to}"),
+    }
+}
+
 /// A share, in per cent.
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
@@ -103,6 +137,45 @@ mod tests {
         assert_eq!(percent(0.9166), "91.7 %");
         assert_eq!([bytes(8 << 30), bytes(1 << 30), bytes((1 << 30) - 1)], ["8.0 GiB", "1.0 GiB", "1024 MiB"]);
         assert_eq!(bytes(5 << 19), "2 MiB");
+    }
+
+    #[test]
+    fn lengths_are_told_in_hours_and_minutes() {
+        for (seconds, text) in [
+            (0.25, "250 ms"),
+            (0.9996, "1 s"),
+            (3.0, "3 s"),
+            (3.12, "3.1 s"),
+            (9.94, "9.9 s"),
+            (9.96, "10 s"),
+            (89.4, "89 s"),
+            (89.6, "2 min"),
+            (90.0, "2 min"),
+            (100.0, "2 min"),
+            (554.0, "9 min"),
+            (1560.0, "26 min"),
+            (3569.0, "59 min"),
+            (3580.0, "1 h"),
+            (4320.0, "1 h 12 min"),
+            (20_564.0, "5 h 43 min"),
+            (f64::NAN, "–"),
+            (f64::INFINITY, "–"),
+            (-1.0, "–"),
+        ] {
+            assert_eq!(length(seconds), text);
+        }
+    }
+
+    #[test]
+    fn two_lengths_are_told_as_a_range() {
+        for (least, most, text) in [
+            (60.0, 60.4, "60 s"),
+            (95.0, 185.0, "2 to 3 min"),
+            (25.0, 185.0, "25 s to 3 min"),
+            (20.0, 65.0, "20 to 65 s"),
+        ] {
+            assert_eq!(lengths(least, most), text);
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Whether the times of a run are all of one kind: steady, without a drift, and by clocks that agree.
 
-use super::Evidence;
 use super::human::{percent, time};
 use super::judge::{Check, Judge};
+use super::{Evidence, Side};
 
 pub(super) const CHECKS: [(&str, Check); 3] =
     [("not-steady", not_steady), ("drift", drift), ("server-time", server_time)];
@@ -41,22 +41,37 @@ fn not_steady(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 fn drift(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    for side in evidence.sides() {
-        let Some(drift) = side.summary.drift else { continue };
+    let limit = judge.limit;
+    let drifted = |side: &Side| {
+        let drift = side.summary.drift?;
         let noise = side.summary.value("latency.p50").map_or(0.0, |median| NOISE / median);
-        let limit = judge.limit.max(noise);
+        let limit = limit.max(noise);
         // The near end of the interval decides: what may be chance is not told.
-        if drift.low > limit || drift.high < -limit {
-            let words = |x: f64| format!("{:+.1} %", x * 100.0);
-            let sentence = format!(
-                "The median latency of {} changed by {} from the window's beginning to its end (95 % interval {} to {}).",
-                side.name(),
-                words(drift.change),
-                words(drift.low),
-                words(drift.high)
+        Some(drift).filter(|drift| drift.low > limit || drift.high < -limit)
+    };
+    for side in evidence.sides() {
+        let Some(drift) = drifted(&side) else { continue };
+        let words = |x: f64| format!("{:+.1} %", x * 100.0);
+        let mut sentence = format!(
+            "The median latency of {} changed by {} from the window's beginning to its end (95 % interval {} to {}).",
+            side.name(),
+            words(drift.change),
+            words(drift.low),
+            words(drift.high)
+        );
+        let mut facts = vec![("change", words(drift.change))];
+        // What both share cancels out of a ratio. What only one has, no single run can tell from a difference between them.
+        let still = evidence.sides().filter(|other| other.summary.drift.is_some() && drifted(other).is_none());
+        let still: Vec<String> = still.map(|other| other.name()).collect();
+        if !still.is_empty() {
+            let others = still.join(", ");
+            sentence += &format!(
+                " That of {others} did not: what this run shows of the two may hold for this run alone; `--repeats 5` rests the \
+                 verdict on several runs."
             );
-            judge.find(Some(side.at), sentence, &[("change", words(drift.change))]);
+            facts.push(("not on", others));
         }
+        judge.find(Some(side.at), sentence, &facts);
     }
 }
 

@@ -122,8 +122,7 @@ fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn planned_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     // A run may end early because it was stopped, or because it knew enough.
-    let Some(planned) =
-        asked_for(evidence).filter(|_| evidence.unfinished.is_none() && evidence.plan.until_ci.is_none())
+    let Some(planned) = asked_for(evidence).filter(|_| evidence.unfinished.is_none() && !evidence.plan.ends_early())
     else {
         return;
     };

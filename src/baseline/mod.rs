@@ -1,9 +1,11 @@
-//! Kept reports: what later runs are held to. One file each in `baselines/`, tracked in git like the code they speak of.
+//! Kept runs: what later runs are held to. One file each in `baselines/`, tracked in git like the code they speak of.
 
 use crate::gate::Outcome;
 use crate::host::Facts;
-use crate::report::{Against, Report, SCHEMA_VERSION, Status, TOOL, Unlike, pretty, replace, unlike_setups};
+use crate::report::{Against, KeptRuns, Report, SCHEMA_VERSION, Status, TOOL, Unlike, pretty, replace, unlike_setups};
+use crate::scenario::gate::Gate;
 use crate::scenario::plan::Plan;
+use crate::stats::{Nights, RunFigures};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// The folder that baselines are kept in, below the current one.
 pub const FOLDER: &str = "baselines";
 
-/// A report that was kept.
+/// A run, or several, that was kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Kept {
     /// Version of this document's form.
@@ -20,8 +22,12 @@ pub struct Kept {
     pub tool: String,
     /// When and why it was kept, and what it took the place of: the latest last.
     pub log: Vec<Entry>,
-    /// The run itself. What it was made with is its fingerprint: workload, seed, load, order, engines, models, machine.
+    /// The run itself, of several the last. What it was made with is its fingerprint: workload, seed, load, order, engines, models,
+    /// machine. All of its runs have the same.
     pub report: Report,
+    /// The figures of each of its runs, one value a run: how far runs scatter.
+    #[serde(default)]
+    pub nights: Nights,
 }
 
 /// One time that a run was kept.
@@ -77,6 +83,8 @@ pub fn unfit(report: &Report, stand_ins: bool) -> Option<String> {
     // Of stand-ins no gate is judged; one that is kept as what it is has none to pass.
     let failed = judged.filter(|judged| match judged.outcome {
         Outcome::Pass => false,
+        // What the baseline before it could not decide is no reason to keep that one.
+        Outcome::NotMeasured | Outcome::Inconclusive if of_baseline(&judged.gate) => false,
         Outcome::NotMeasured => !(stand_ins && report.has_stand_in()),
         Outcome::Fail | Outcome::Inconclusive => true,
     });
@@ -84,12 +92,23 @@ pub fn unfit(report: &Report, stand_ins: bool) -> Option<String> {
     (!failed.is_empty()).then(|| format!("not all of its gates passed: {}", failed.join(", ")))
 }
 
+fn of_baseline(gate: &str) -> bool {
+    Gate::parse(gate).is_ok_and(|gate| gate.needs_baseline())
+}
+
 impl Kept {
-    /// Keeps a run, in the place of what was kept before.
-    pub fn new(report: Report, saved: String, reason: String, before: Option<Kept>) -> Self {
+    /// Keeps a run, with the figures of all that are kept with it (its own among them, the oldest first), in the place of what
+    /// was kept before.
+    pub fn new(report: Report, runs: Vec<RunFigures>, saved: String, reason: String, before: Option<Kept>) -> Self {
         let mut log = before.map(|before| before.log).unwrap_or_default();
         log.push(Entry { saved, reason, started: report.started.clone() });
-        Self { schema_version: SCHEMA_VERSION, tool: TOOL.to_owned(), log, report }
+        Self {
+            schema_version: SCHEMA_VERSION,
+            tool: TOOL.to_owned(),
+            log,
+            report,
+            nights: Nights { runs, others: Vec::new() },
+        }
     }
 
     /// Reads one. One of a later form is refused.
@@ -104,7 +123,12 @@ impl Kept {
             let known = format!("its form is version {schema_version}; this loadcmp knows {SCHEMA_VERSION}");
             return Err(io::Error::other(known));
         }
-        Ok(serde_json::from_slice(&bytes)?)
+        let mut kept: Self = serde_json::from_slice(&bytes)?;
+        if kept.nights.runs.is_empty() {
+            // An earlier loadcmp kept one run.
+            kept.nights.runs = vec![RunFigures::of(&kept.report.started, &kept.report.targets)];
+        }
+        Ok(kept)
     }
 
     /// Writes it, whole or not at all.
@@ -120,11 +144,24 @@ impl Kept {
         unlike_setups((&self.report.plan, &self.report.machine), (plan, machine))
     }
 
+    /// When its runs were made: `2026-11-21T05:00:00Z`, `5 runs, … to …`.
+    pub fn told(&self) -> String {
+        match self.nights.runs.first().filter(|_| self.nights.runs.len() > 1) {
+            Some(first) => format!("{} runs, {} to {}", self.nights.runs.len(), first.started, self.report.started),
+            None => self.report.started.clone(),
+        }
+    }
+
+    /// What runs are held to.
+    pub fn runs(&self) -> KeptRuns<'_> {
+        KeptRuns { report: &self.report, nights: &self.nights }
+    }
+
     /// A run beside this one.
     pub fn against(&self, name: &str, run: &Report) -> Against {
         let last = self.log.last();
         let of = |field: fn(&Entry) -> &String| last.map(field).cloned().unwrap_or_default();
-        Against::new(name, &of(|entry| &entry.saved), &of(|entry| &entry.reason), &self.report, run)
+        Against::new(name, &of(|entry| &entry.saved), &of(|entry| &entry.reason), self.runs(), run)
     }
 }
 
@@ -153,7 +190,7 @@ mod tests {
     use crate::scenario::Task;
 
     fn kept(report: Report, before: Option<Kept>) -> Kept {
-        Kept::new(report, "2026-11-21T05:00:00Z".to_owned(), "first".to_owned(), before)
+        Kept::new(report, Vec::new(), "2026-11-21T05:00:00Z".to_owned(), "first".to_owned(), before)
     }
 
     #[test]
@@ -186,7 +223,7 @@ mod tests {
             let gate = crate::scenario::gate::Gate::parse("native.latency.p50 <= 2 * baseline");
             run.plan.gates.all = vec![gate.unwrap()];
             let against = kept.against("x", &run);
-            run.hold(Some((against, &kept.report)), across);
+            run.hold(Some((against, kept.runs())), across);
             run.judgement.unwrap().gates[0].reason.clone().unwrap_or_default()
         };
         assert!(reason(false).contains("of another setup"), "{}", reason(false));

@@ -1,9 +1,9 @@
 //! What a probe shows: its rows folded into what the limits are judged by.
 
-use super::worth::{effective, worth};
+use super::worth::worth;
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::{Figure, Limit, Measure, Slo};
-use crate::stats::{Window, Work, kept, measured, quantile_interval, so_far, t_quantile};
+use crate::stats::{Reason, Window, Work, effective_rows, kept, measured, quantile_interval, so_far, t_quantile};
 use serde::{Deserialize, Serialize};
 
 /// Stretches of a probe's window over which the queue is watched.
@@ -59,9 +59,9 @@ pub struct Evidence {
     /// What the audit says against the generator, if it does.
     #[serde(default)]
     pub generator: Option<String>,
-    /// Its length in first probes' lengths, as the search asked for it.
-    #[serde(default)]
-    pub length: f64,
+    /// Why requests failed, the most frequent reason first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Reason>,
     /// By limit, whose figure is no mean, each request's value in the order planned: what several probes are judged by
     /// together. Kept in memory only; the rows have it.
     #[serde(skip)]
@@ -212,7 +212,7 @@ impl<'a> Gather<'a> {
             from_sent: of(true),
             queue,
             generator,
-            length: 1.0,
+            failures: Vec::new(),
             series,
         }
     }
@@ -245,7 +245,7 @@ fn shown(limit: &Limit, values: &[f64]) -> Shown {
         Figure::Mean => {
             let mean = values.iter().sum::<f64>() / of;
             let sd = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (of - 1.0).max(1.0)).sqrt();
-            let n_eff = effective(values);
+            let n_eff = effective_rows([values.iter().copied()]);
             let half = t_quantile(0.975, n_eff - 1.0).filter(|_| n_eff >= 2.0).map(|t| t * sd / n_eff.sqrt());
             let (low, high) = (half.map(|half| mean - half), half.map(|half| mean + half));
             Shown { n_eff, x: mean, sd, value: Some(mean), low, high, ..base }

@@ -1,15 +1,18 @@
 //! What came of a search, as one document: every probe, each target's boundary, and their ratio.
 
+use super::boundary::{Boundary, boundary};
 use super::evidence::Evidence;
-use super::judge::{Verdict, judge};
-use super::search::{Boundary, By, Ended, LONG, Level, Reach, boundary};
-use super::worth::requests_needed;
+use super::fit::{Fit, fit};
+use super::judge::{Judged, Verdict, judge};
+use super::ratio::{Ratio, ratios};
+use super::search::{By, Ended, Level, Reach};
+use crate::record::Outcome;
 use crate::scenario::{Share, Slo, Span};
 use crate::stats;
 use serde::{Deserialize, Serialize};
 
 /// Version of the form of `capacity.json`.
-pub const CAPACITY_VERSION: u32 = 1;
+pub const CAPACITY_VERSION: u32 = 2;
 
 /// What was asked of a search; kept beside the probes, so that it can be told again from them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,7 +29,7 @@ pub struct Settings {
     pub reach: Reach,
     /// The time there was for all of it.
     pub budget: Span,
-    /// Length of a first probe's measured window.
+    /// Length of a short probe's measured window.
     pub probe: Span,
     /// Load before each window.
     pub warmup: Span,
@@ -80,6 +83,9 @@ pub struct Tried {
     pub at: f64,
     /// Number of the probe among those of this load, from 0.
     pub attempt: u32,
+    /// Whether it is a long one, that is evidence; short ones show the way.
+    #[serde(default)]
+    pub long: bool,
 }
 
 /// A probe, judged.
@@ -91,14 +97,12 @@ pub struct Probe {
     pub folder: String,
     /// Requests a second, or users.
     pub asked: f64,
-    /// What it shows by itself, with 95 % confidence.
+    /// Whether it is a long one.
+    pub long: bool,
+    /// What it shows, with 95 % confidence: what was said while the search ran.
     pub verdict: Verdict,
     /// Why.
     pub reason: String,
-    /// What all probes of this load show together, their neighbours helping.
-    pub load_verdict: Verdict,
-    /// Why.
-    pub load_reason: String,
     /// Whether the queue grew.
     pub over_saturated: bool,
     /// What it rests on.
@@ -114,6 +118,25 @@ pub struct Target {
     pub capacity: Boundary,
     /// Every probe, in the order they were made.
     pub probes: Vec<Probe>,
+    /// Why requests failed, over all probes; the most frequent reason first.
+    pub failures: Vec<Failed>,
+}
+
+/// One reason for which requests of a target failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    /// How the requests ended; `None` where reasons of several outcomes are joined.
+    pub outcome: Option<Outcome>,
+    /// The HTTP status, where there was one and it wasn't 200.
+    pub http_status: Option<u16>,
+    /// The engine's or the system's words.
+    pub words: String,
+    /// Requests that failed so.
+    pub count: u64,
+    /// The least load at which some did.
+    pub least: f64,
+    /// The highest.
+    pub most: f64,
 }
 
 impl Target {
@@ -121,21 +144,6 @@ impl Target {
     pub fn label(&self) -> String {
         if self.searched.stand_in { format!("{} (stand-in)", self.searched.name) } else { self.searched.name.clone() }
     }
-}
-
-/// A target's capacity ÷ the reference's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ratio {
-    /// Position of the target.
-    pub target: usize,
-    /// Of the two estimates.
-    pub ratio: Option<f64>,
-    /// The target's lower end ÷ the reference's upper one.
-    pub low: Option<f64>,
-    /// The target's upper end ÷ the reference's lower one.
-    pub high: Option<f64>,
-    /// Better or worse only if the whole interval lies beyond the smallest effect.
-    pub verdict: stats::Verdict,
 }
 
 /// What came of a search.
@@ -159,16 +167,15 @@ impl Capacity {
         let open = settings.reach.by == By::Rate;
         let target = |(searched, evidence): (&Searched, Vec<Evidence>)| {
             let levels = levels(slo, open, &searched.probes, &evidence);
-            let capacity = boundary(&levels);
+            let capacity = found(slo, settings.reach.by, &searched.probes, &evidence, &levels);
+            let failures = failures(&searched.probes, &evidence);
             let probe = |(step, (tried, evidence)): (usize, (&Tried, Evidence))| {
                 let judged = judge(slo, &[&evidence], open);
-                let of_load = levels.iter().find(|level| level.at == tried.at).map(|level| &level.judged);
                 Probe {
-                    load_verdict: of_load.map_or(judged.certain, |judged| judged.certain),
-                    load_reason: of_load.map_or_else(String::new, |judged| judged.reason.clone()),
                     step: step + 1,
                     folder: tried.folder.clone(),
                     asked: tried.at,
+                    long: tried.long,
                     verdict: judged.certain,
                     reason: judged.reason,
                     over_saturated: judged.over_saturated,
@@ -176,10 +183,10 @@ impl Capacity {
                 }
             };
             let probes = searched.probes.iter().zip(evidence).enumerate().map(probe).collect();
-            Target { searched: searched.clone(), capacity, probes }
+            Target { searched: searched.clone(), capacity, probes, failures }
         };
         let targets: Vec<Target> = settings.targets.iter().zip(evidence).map(target).collect();
-        let ratios = ratios(&targets, settings.reference, settings.smallest_effect.0);
+        let ratios = ratios(&targets, settings.reach.by, settings.reference, settings.smallest_effect.0);
         Self { schema_version: CAPACITY_VERSION, tool: tool.to_owned(), settings: settings.clone(), targets, ratios }
     }
 
@@ -189,14 +196,8 @@ impl Capacity {
     }
 }
 
-/// The loads that were tried, the least first, and what all probes of each say together.
-///
-/// A pass is certain by long probes only ([`LONG`]), of an open loop by as many requests as [`requests_needed`] tells.
-///
-/// Where a load's own probes leave it open whether what it leans to is certain, its neighbours are asked, too: if requests at
-/// this and at higher loads together keep the limits, those at this one do, for more load makes nothing faster; so for fails
-/// downward. (Pooling adjacent loads is what isotonic regression does: Barlow, Bartholomew, Bremner and Brunk, Statistical
-/// Inference under Order Restrictions, 1972, 1.2.)
+/// The loads that were tried, the least first, and what the probes of each say together: the long ones, where there are any. A
+/// load passes or fails for certain only where a probe of it does by itself, and none says the opposite.
 pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> Vec<Level> {
     let mut loads: Vec<f64> = Vec::new();
     for one in tried {
@@ -205,53 +206,73 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
         }
     }
     loads.sort_by(f64::total_cmp);
-    // Once there is a long probe of a load, the short ones are no longer asked.
-    let all_of = |at: f64| tried.iter().zip(evidence).filter(move |(one, _)| one.at == at).map(|(_, e)| e);
-    let of = |at: f64| {
-        let long: Vec<&Evidence> = all_of(at).filter(|evidence| evidence.length >= LONG).collect();
-        if long.is_empty() { all_of(at).collect() } else { long }
-    };
-    let needed = if open { requests_needed(slo) } else { 0 };
-    let enough = |probes: &[&Evidence]| {
-        let long = probes.iter().filter(|evidence| evidence.length >= LONG);
-        let (many, requests) = long.fold((0, 0), |(many, requests), evidence| (many + 1, requests + evidence.requests));
-        many > 0 && requests >= needed
-    };
     let level = |at: f64| {
-        let (own, attempts) = (of(at), all_of(at).count() as u32);
+        let all = || tried.iter().zip(evidence).filter(|(one, _)| one.at == at);
+        let long = all().filter(|(one, _)| one.long).count();
+        let own: Vec<&Evidence> = all().filter(|(one, _)| one.long || long == 0).map(|(_, e)| e).collect();
         let mut judged = judge(slo, &own, open);
-        if judged.certain == Verdict::Pass && !enough(&own) {
-            // A short one sees a target too well: its pass shows the way, and no more. Its fail stands.
-            (judged.certain, judged.reason) = (Verdict::CantTell, "kept, by too few requests to be certain".to_owned());
-        }
-        Level { at, attempts, judged }
-    };
-    let own: Vec<Level> = loads.into_iter().map(level).collect();
-    let mut all = own.clone();
-    for (at, level) in all.iter_mut().enumerate().filter(|(_, level)| level.judged.certain == Verdict::CantTell) {
-        let pass = level.leans_pass();
-        let neighbours: Vec<&Level> = if pass {
-            own[at..].iter().take_while(|other| other.leans_pass()).collect()
-        } else {
-            own[..=at].iter().rev().take_while(|other| !other.leans_pass()).collect()
+        let each: Vec<Judged> = own.iter().map(|probe| judge(slo, &[probe], open)).collect();
+        let agreed = |of: fn(&Judged) -> Verdict| {
+            let said = |verdict: Verdict| each.iter().any(|judged| of(judged) == verdict);
+            match (said(Verdict::Pass), said(Verdict::Fail)) {
+                (true, false) => Verdict::Pass,
+                (false, true) => Verdict::Fail,
+                _ => Verdict::CantTell,
+            }
         };
-        let mut pooled: Vec<&Evidence> = Vec::new();
-        for other in neighbours {
-            pooled.extend(all_of(other.at).filter(|evidence| evidence.length >= LONG));
-            if pooled.is_empty() {
-                continue;
-            }
-            let judged = judge(slo, &pooled, open);
-            if pass && !enough(&pooled) {
-                continue;
-            }
-            if judged.certain == if pass { Verdict::Pass } else { Verdict::Fail } {
-                let reason = if pass { "kept, with the loads above it" } else { "broken, with the loads below it" };
-                (level.judged.certain, level.judged.reason) = (judged.certain, reason.to_owned());
-                break;
+        judged.certain = agreed(|judged| judged.certain);
+        judged.plain = agreed(|judged| judged.plain);
+        Level { at, attempts: all().count() as u32, long: long as u32, judged }
+    };
+    loads.into_iter().map(level).collect()
+}
+
+/// What the long probes say together.
+pub fn fitted(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> Option<Fit> {
+    let long = tried.iter().zip(evidence).filter(|(one, _)| one.long);
+    fit(slo, open, &long.map(|(one, evidence)| (one.at, evidence)).collect::<Vec<_>>())
+}
+
+/// The boundary that these probes, of these levels, lead to.
+pub fn found(slo: &Slo, by: By, tried: &[Tried], evidence: &[Evidence], levels: &[Level]) -> Boundary {
+    let fit = fitted(slo, by == By::Rate, tried, evidence);
+    // Of requests a second the load itself; of users what they came to, at the most that leant to a pass.
+    let last = levels.iter().rev().find(|level| level.leans_pass()).or(levels.first()).map(|level| level.at);
+    let rate = |at: f64| match by {
+        By::Rate => at,
+        By::Users => {
+            let own = tried.iter().zip(evidence).filter(|(one, _)| one.at == at).map(|(_, e)| e.achieved_per_s);
+            own.fold(0.0, f64::max)
+        }
+    };
+    boundary(slo, by, levels, fit.as_ref(), last.map_or(0.0, rate))
+}
+
+/// Reasons of all probes of a target, each once.
+fn failures(tried: &[Tried], evidence: &[Evidence]) -> Vec<Failed> {
+    let mut all: Vec<Failed> = Vec::new();
+    for (tried, evidence) in tried.iter().zip(evidence) {
+        for reason in &evidence.failures {
+            let same = |f: &&mut Failed| {
+                (f.outcome, f.http_status, &f.words) == (reason.outcome, reason.http_status, &reason.words)
+            };
+            match all.iter_mut().find(same) {
+                Some(known) => {
+                    known.count += reason.count;
+                    (known.least, known.most) = (known.least.min(tried.at), known.most.max(tried.at));
+                }
+                None => all.push(Failed {
+                    outcome: reason.outcome,
+                    http_status: reason.http_status,
+                    words: reason.words.clone(),
+                    count: reason.count,
+                    least: tried.at,
+                    most: tried.at,
+                }),
             }
         }
     }
+    all.sort_by_key(|failed| std::cmp::Reverse(failed.count));
     all
 }
 
@@ -261,29 +282,4 @@ impl Target {
         let (a, b) = (&self.searched, &other.searched);
         stats::lone_stand_in((&a.name, a.stand_in), (&b.name, b.stand_in))
     }
-}
-
-/// Each ratio's interval is the worst case of the two: it holds wherever both capacities lie in theirs.
-fn ratios(targets: &[Target], reference: usize, smallest: f64) -> Vec<Ratio> {
-    let Some(against) = targets.get(reference).map(|target| target.capacity) else { return Vec::new() };
-    let others = targets.iter().enumerate().filter(|(at, _)| *at != reference);
-    let ratio = |(target, of): (usize, &Target)| {
-        if of.uncompared(&targets[reference]).is_some() {
-            return Ratio { target, ratio: None, low: None, high: None, verdict: stats::Verdict::NotCompared };
-        }
-        let over = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| a / b);
-        let own = of.capacity;
-        let (low, high) = (over(own.low, against.high), over(own.high, against.low));
-        let verdict = if low.is_some_and(|low| low > 1.0 + smallest) {
-            stats::Verdict::Better
-        } else if high.is_some_and(|high| high < 1.0 / (1.0 + smallest)) {
-            stats::Verdict::Worse
-        } else if low.zip(high).is_some_and(|(low, high)| low >= 1.0 / (1.0 + smallest) && high <= 1.0 + smallest) {
-            stats::Verdict::Equal
-        } else {
-            stats::Verdict::Undecided
-        };
-        Ratio { target, ratio: over(own.value, against.value), low, high, verdict }
-    };
-    others.map(ratio).collect()
 }

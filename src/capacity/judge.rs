@@ -2,7 +2,6 @@
 //! evidence doesn't carry it.
 
 use super::evidence::{Evidence, Shown};
-
 use super::worth::worth;
 use crate::scenario::{Figure, Limit, Measure, Slo};
 use crate::stats::{t_quantile, wilson_at};
@@ -38,6 +37,8 @@ impl Verdict {
 pub struct Judged {
     /// With 95 % confidence: 2.5 % given away at each side.
     pub certain: Verdict,
+    /// With 99.9 %: where the space between two such verdicts stands for an interval.
+    pub plain: Verdict,
     /// With 80 % to one side: enough to look further in that direction.
     pub likely: Verdict,
     /// By the figures as they are.
@@ -60,6 +61,7 @@ struct Strength {
 }
 
 const CERTAIN: Strength = Strength { z: 1.959_963_984_540_054, one_sided: 0.975 };
+const PLAIN: Strength = Strength { z: 3.290_526_731_491_926, one_sided: 0.9995 };
 const LIKELY: Strength = Strength { z: 0.841_621_233_572_914_3, one_sided: 0.8 };
 
 /// Least share of the requests by which a queue has to grow to count as growing.
@@ -88,7 +90,7 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
         limit.of_each() && answered > 0 && values
     });
     let unsent: u64 = probes.iter().map(|probe| probe.unsent).sum();
-    let saturated = open && (unsent > 0 || grows(probes, CERTAIN));
+    let saturated = open && saturated(probes);
     let limits = |strength: Strength| -> Vec<Verdict> {
         let one = |(at, limit): (usize, &Limit)| {
             let verdict = verdict(limit, pooled(at, false).as_ref(), strength);
@@ -121,7 +123,7 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
     } else if let Some(at) = broken {
         broken_words(&slo.limits[at], pooled(at, false).as_ref())
     } else if saturated {
-        "more requests came than were answered: the queue grew".to_owned()
+        "more requests came than were answered, and the queue grew".to_owned()
     } else if certain == Verdict::Pass {
         "every limit was kept".to_owned()
     } else if let Some(why) = &excused {
@@ -136,6 +138,7 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
     };
     Judged {
         certain,
+        plain: all(PLAIN),
         likely,
         leans_pass,
         reason,
@@ -151,7 +154,7 @@ fn counted(limit: &Limit, x: f64) -> f64 {
 }
 
 /// The share of requests that may break a limit; of a limit on a mean, the limit.
-fn allowed(limit: &Limit) -> f64 {
+pub(super) fn allowed(limit: &Limit) -> f64 {
     match (limit.figure, limit.measure.at_most()) {
         (Figure::Mean, true) | (Figure::Share, true) => limit.bound,
         (Figure::Mean, false) => -limit.bound,
@@ -210,6 +213,11 @@ fn pool<'a>(probes: impl Iterator<Item = &'a Shown>) -> Option<Shown> {
         infinite: probes.iter().any(|shown| shown.infinite),
         ..Shown::default()
     })
+}
+
+/// Whether more came than was answered: requests were not sent, for as many were in flight as may be, or the queue grew.
+pub(super) fn saturated(probes: &[&Evidence]) -> bool {
+    probes.iter().any(|probe| probe.unsent > 0) || grows(probes, CERTAIN)
 }
 
 /// Whether the queue grows: its growth from stretch to stretch is above zero on average (one-sided t over all stretches), and

@@ -5,19 +5,22 @@
 //! longer, failed ones among them. So every limit but those on means is judged as a proportion, at the number of requests
 //! that dependent ones are worth.
 
+mod boundary;
 mod evidence;
+mod fit;
 mod found;
 mod judge;
+mod ratio;
 mod search;
 mod worth;
 
 #[cfg(test)]
 mod tests;
 
+pub use boundary::{Basis, Boundary, boundary};
 pub use evidence::{Evidence, Gather, Shown};
-pub use found::{CAPACITY_VERSION, Capacity, Probe, Ratio, Searched, Settings, Target, Tried, levels};
+pub use fit::{Fit, fit};
+pub use found::{CAPACITY_VERSION, Capacity, Failed, Probe, Searched, Settings, Target, Tried, fitted, found, levels};
 pub use judge::{Judged, Verdict, judge};
-pub use search::{
-    ATTEMPTS, Boundary, By, Ended, LONG, Level, Next, PROBES, Reach, boundary, length, next, probe_seed, window_s,
-};
-pub use worth::requests_needed;
+pub use ratio::{Ratio, ratio, ratios};
+pub use search::{By, Ended, Level, Next, PROBES, Reach, long_s, next, probe_seed, window_s};

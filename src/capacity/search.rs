@@ -1,5 +1,6 @@
-//! The search for the knee: which load is to be tried next follows from the loads tried so far, and from nothing else.
+//! The search for the knee: which load is to be tried next follows from what was tried so far, and from nothing else.
 
+use super::fit::Fit;
 use super::judge::{Judged, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -28,44 +29,47 @@ pub struct Reach {
     pub precision: f64,
 }
 
-/// Probes of one load, at most.
-pub const ATTEMPTS: u32 = 3;
 /// Probes of one target, at most.
 pub const PROBES: u32 = 60;
+/// Long probes of one target, at most.
+const MOST_LONG: u32 = 24;
+/// Fewest long probes after which an interval that is narrow enough ends the search: an interval that looks narrow after a few
+/// is a lucky one.
+const LEAST_LONG: u32 = 8;
+/// Long probes of one end, where nothing can be fitted to all of them.
+const ENDS: u32 = 3;
 
-/// Requests that a probe should have at least, where its length allows it.
+/// Requests that a first probe should have at least, where its length allows it.
 const LEAST_REQUESTS: f64 = 40.0;
-/// The same of a target that needs so long for an answer that its probes are as long as some answers: enough to show the way,
-/// and no more than the time there is for a search can bear.
-const LEAST_OF_SLOW: f64 = 15.0;
+/// The same of a target that needs so long for an answer that its probes are as long as some answers: enough to show the way.
+const LEAST_OF_SLOW: f64 = 5.0;
 /// How much longer than a first probe one may be for that.
 const LONGER: f64 = 6.0;
 
-/// Length of a probe's window in seconds, where a first one usually has `base`: long enough for some requests (for fewer if
-/// the target is `slow`), and [`length`] times that; the last one of a load also long enough for the requests that a certain
-/// pass needs.
-pub fn window_s(by: By, (base, slow): (f64, bool), at: f64, attempt: u32, needed: u64) -> f64 {
+/// Length of a short probe's window in seconds, where one usually has `base`: long enough for some requests (for fewer if the
+/// target is `slow`).
+pub fn window_s(by: By, (base, slow): (f64, bool), at: f64) -> f64 {
     let requests = if slow { LEAST_OF_SLOW } else { LEAST_REQUESTS };
-    let (least, last) = match by {
-        By::Rate => ((requests / at).min(base * LONGER), needed as f64 / at),
-        By::Users => (0.0, 0.0),
-    };
-    let window = base.max(least) * length(attempt);
-    // A tenth more than is needed: arrivals are random.
-    if attempt + 1 >= ATTEMPTS { window.max(last * 1.1) } else { window }
+    match by {
+        By::Rate => base.max((requests / at).min(base * LONGER)),
+        By::Users => base,
+    }
 }
 
-/// From this length on, in first probes' lengths, a probe is evidence; shorter ones show the way. A target starts with no
-/// queue, and near its capacity takes long to build the one that it will have: short probes see it too well.
-pub const LONG: f64 = 4.0;
+/// Length of the first two long probes of a target, in short ones.
+const LONG: f64 = 4.0;
+/// Longest that those after them are, in short ones.
+const LONGEST: f64 = 12.0;
+/// Probes that the time that is left is divided into, once both ends were tried with long ones.
+const FURTHER: f64 = 8.0;
+/// The part of a probe's time that is its window; the rest is warm-up and pauses.
+const WINDOW: f64 = 0.8;
 
-/// Length of the `attempt`-th probe of a load, in first probes' lengths.
-pub fn length(attempt: u32) -> f64 {
-    match attempt {
-        0 => 1.0,
-        1 => LONG,
-        _ => 2.0 * LONG,
-    }
+/// Length of a long probe's window in seconds, where a short one has `base` and `left` seconds are left for the target. A
+/// target starts with no queue, and near its capacity takes long to build the one that it will have: short probes see it too
+/// well. So the time that there is makes probes longer, not more; all after the first two are as long as the third.
+pub fn long_s(base: f64, long: u32, left: f64) -> f64 {
+    if long < 2 { base * LONG } else { (left / FURTHER * WINDOW).clamp(base * LONG, base * LONGEST) }
 }
 
 /// The seed of a probe's instants: another for each load and each attempt at it, so that no one draw's luck runs through the
@@ -85,28 +89,41 @@ pub struct Level {
     pub at: f64,
     /// Probes of it.
     pub attempts: u32,
+    /// The long ones among them: where there are any, the short ones are not asked.
+    pub long: u32,
     /// What they show together.
     pub judged: Judged,
 }
 
 impl Level {
-    /// Which way the search goes on from here; `None` while another probe of it should say.
-    fn passes(&self) -> Option<bool> {
+    /// What it stands for, as far as is known.
+    pub(super) fn leans_pass(&self) -> bool {
         match self.judged.likely {
-            Verdict::Pass => Some(true),
-            Verdict::Fail => Some(false),
-            Verdict::CantTell => (self.attempts >= ATTEMPTS).then_some(self.judged.leans_pass),
+            Verdict::Pass => true,
+            Verdict::Fail => false,
+            Verdict::CantTell => self.judged.leans_pass,
         }
     }
 
-    /// What it stands for, as far as is known.
-    pub(super) fn leans_pass(&self) -> bool {
-        self.passes().unwrap_or(self.judged.leans_pass)
+    /// Whether that is more than a guess: of a load that had a long probe, certain.
+    fn told(&self) -> bool {
+        (if self.long > 0 { self.judged.certain } else { self.judged.likely }) != Verdict::CantTell
     }
 
-    /// Whether another probe of it could say more: every end of the search is looked at a second time, and until it is certain.
-    fn unsettled(&self) -> bool {
-        self.attempts < 2 || self.judged.certain == Verdict::CantTell && self.attempts < ATTEMPTS
+    /// What it says for sure. Of an open loop that takes long probes and 99.9 %: its queue is random and remembers long, so that
+    /// a verdict at 95 % is too often luck, and a short probe ends before the queue is what it will be. Of users who wait for
+    /// their answers it takes 95 %.
+    pub(super) fn sure(&self, by: By) -> Verdict {
+        match by {
+            By::Rate if self.long == 0 => Verdict::CantTell,
+            By::Rate => self.judged.plain,
+            By::Users => self.judged.certain,
+        }
+    }
+
+    /// Whether it was looked at no more than to show the way.
+    fn only_seen(&self, by: By) -> bool {
+        self.long == 0 && self.sure(by) == Verdict::CantTell
     }
 }
 
@@ -135,23 +152,35 @@ pub enum Ended {
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Next {
-    /// A probe of this load, the `attempt`-th (from 0).
+    /// A probe.
     Probe {
         /// The load.
         at: f64,
-        /// Number of the probe among those of this load.
+        /// Number of the probe among those of this load, from 0.
         attempt: u32,
+        /// Whether it is a long one, that is to be evidence; short ones show the way.
+        long: bool,
     },
     /// Nothing.
     Done(Ended),
 }
 
-/// What follows from the loads tried so far, in any order.
-pub fn next(reach: &Reach, levels: &[Level]) -> Next {
-    let again = |level: &Level| Next::Probe { at: level.at, attempt: level.attempts };
-    let fresh = |at: f64| Next::Probe { at, attempt: 0 };
+/// How near pass and fail lie once short probes that can't tell are no longer of use.
+const CLOSE: f64 = 1.3;
+
+/// What follows from the loads tried so far, in any order, and from what their long probes say together. Short probes double
+/// (or halve) the load until it is passed on one side and failed on the other, and halve the space between while they can tell.
+/// Then both ends get a long probe. If these agree, and the ends lie near enough, that is all; else long probes follow on
+/// either side of the boundary as it is known by then.
+pub fn next(reach: &Reach, levels: &[Level], fit: Option<&Fit>) -> Next {
+    let probe = |at: f64, long: bool| {
+        let known = levels.iter().find(|level| level.at == at);
+        Next::Probe { at, attempt: known.map_or(0, |level| level.attempts), long }
+    };
+    let look = |at: f64| probe(round(reach, at).clamp(reach.least, reach.most), false);
+    let sure = |level: &Level| probe(level.at, true);
     if levels.is_empty() {
-        return fresh(round(reach, reach.start).clamp(reach.least, reach.most));
+        return look(reach.start);
     }
     if levels.iter().any(|level| level.judged.unmeasured.is_some()) {
         return Next::Done(Ended::Unmeasured);
@@ -159,97 +188,78 @@ pub fn next(reach: &Reach, levels: &[Level]) -> Next {
     if levels.iter().map(|level| level.attempts).sum::<u32>() >= PROBES {
         return Next::Done(Ended::Probes);
     }
-    if let Some(open) = levels.iter().find(|level| level.passes().is_none()) {
-        return again(open);
-    }
-    let passing = |level: &&Level| level.passes() == Some(true);
+    let passing = |level: &&Level| level.leans_pass();
     let fail = levels.iter().filter(|level| !passing(level)).min_by(|a, b| a.at.total_cmp(&b.at));
     let pass = levels.iter().filter(passing).max_by(|a, b| a.at.total_cmp(&b.at));
-    match (pass, fail) {
-        (Some(pass), None) if pass.at >= reach.most => {
-            if pass.unsettled() {
-                again(pass)
-            } else {
-                Next::Done(Ended::AtMost)
-            }
+    let (pass, fail) = match (pass, fail) {
+        (Some(pass), None) if pass.at < reach.most => return look(pass.at * 2.0),
+        (Some(pass), None) => return if pass.only_seen(reach.by) { sure(pass) } else { Next::Done(Ended::AtMost) },
+        (None, Some(fail)) if fail.at > reach.least => return look(fail.at / 2.0),
+        (None, Some(fail)) if fail.only_seen(reach.by) => return sure(fail),
+        (None, Some(fail)) => {
+            return Next::Done(if fail.judged.generator.is_some() { Ended::Generator } else { Ended::Never });
         }
-        (Some(pass), None) => fresh(round(reach, pass.at * 2.0).clamp(reach.least, reach.most)),
-        (None, Some(fail)) if fail.at <= reach.least => {
-            if fail.unsettled() {
-                again(fail)
-            } else {
-                Next::Done(if fail.judged.generator.is_some() { Ended::Generator } else { Ended::Never })
-            }
-        }
-        (None, Some(fail)) => fresh(round(reach, fail.at / 2.0).clamp(reach.least, reach.most)),
-        (Some(pass), Some(fail)) if pass.at > fail.at => {
-            // They contradict each other: chance, or a target that hasn't recovered. Both are tried again, the one tried
-            // less often first; what still contradicts then widens the interval.
-            let (first, second) = if fail.attempts <= pass.attempts { (fail, pass) } else { (pass, fail) };
-            [first, second]
-                .into_iter()
-                .find(|level| level.attempts < ATTEMPTS)
-                .map_or_else(|| between(reach, levels, fail.at, pass.at), again)
-        }
-        (Some(pass), Some(fail)) => match middle(reach, pass.at, fail.at) {
-            Some(at) => fresh(at),
-            // The pass first: it comes after a fail then, and shows whether the target recovers from one.
-            None if pass.unsettled() => again(pass),
-            None if fail.unsettled() => again(fail),
-            None if fail.judged.generator.is_some() => Next::Done(Ended::Generator),
-            None => aside(reach, levels, pass, true)
-                .or_else(|| aside(reach, levels, fail, false))
-                .unwrap_or(Next::Done(Ended::Found)),
-        },
-        (None, None) => Next::Done(Ended::Probes),
-    }
-}
-
-/// A contradiction that stays: below the fail a pass is looked for still, above the pass a fail; between them nothing is.
-fn between(reach: &Reach, levels: &[Level], low: f64, high: f64) -> Next {
-    let below = levels.iter().filter(|l| l.at < low && l.passes() == Some(true)).map(|l| l.at).fold(0.0, f64::max);
-    let above = levels.iter().filter(|l| l.at > high && l.passes() == Some(false)).map(|l| l.at);
-    let above = above.fold(f64::INFINITY, f64::min);
-    if below == 0.0 && low > reach.least {
-        return Next::Probe { at: round(reach, low / 2.0).clamp(reach.least, reach.most), attempt: 0 };
-    }
-    if above.is_infinite() && high < reach.most {
-        return Next::Probe { at: round(reach, high * 2.0).clamp(reach.least, reach.most), attempt: 0 };
-    }
-    let gap = Some((below, low)).filter(|(below, _)| *below > 0.0).and_then(|(a, b)| middle(reach, a, b));
-    let gap = gap
-        .or_else(|| Some((high, above)).filter(|(_, above)| above.is_finite()).and_then(|(a, b)| middle(reach, a, b)));
-    gap.filter(|at| !levels.iter().any(|level| level.at == *at))
-        .map_or(Next::Done(Ended::Found), |at| Next::Probe { at, attempt: 0 })
-}
-
-/// Steps of the precision that are gone away from an end that stays uncertain, to one that is certain.
-const ASIDE: i32 = 3;
-
-/// Where an end of the bracket can't be told for certain, so near the limit it lies, the next load away from it may be: what
-/// comes after such an end, until there is one, or it is too far off.
-fn aside(reach: &Reach, levels: &[Level], end: &Level, pass: bool) -> Option<Next> {
-    let want = if pass { Verdict::Pass } else { Verdict::Fail };
-    let farther = |at: f64, than: f64| if pass { at <= than } else { at >= than };
-    // From the end outward.
-    let mut row: Vec<&Level> = levels.iter().filter(|level| farther(level.at, end.at)).collect();
-    row.sort_by(|a, b| (a.at - end.at).abs().total_cmp(&(b.at - end.at).abs()));
-    let sure = row.iter().position(|level| level.judged.certain == want);
-    let open = &row[..sure.unwrap_or(row.len())];
-    let last = open.last()?;
-    let step = match reach.by {
-        By::Rate => 1.0 + reach.precision,
-        By::Users => (1.0 + reach.precision).max(1.0 + 1.0 / end.at),
+        (Some(pass), Some(fail)) => (pass, fail),
+        (None, None) => return Next::Done(Ended::Probes),
     };
-    let near = |at: f64| (at / end.at).ln().abs() < step.ln() * (f64::from(ASIDE) + 0.5);
-    if let Some(level) = open.iter().find(|level| level.attempts < ATTEMPTS && near(level.at)) {
-        return Some(Next::Probe { at: level.at, attempt: level.attempts });
+    let gap = (pass.at < fail.at).then(|| middle(reach, pass.at, fail.at));
+    if let Some(Some(at)) = gap
+        && (fail.at / pass.at > CLOSE || pass.told() && fail.told())
+    {
+        return look(at);
     }
-    let at = round(reach, if pass { last.at / step } else { last.at * step });
-    // Not beyond the next one that is certain: there is the end of the interval then.
-    let inside = sure.is_none_or(|sure| farther(row[sure].at, at) && row[sure].at != at);
-    let fresh = inside && near(at) && (reach.least..=reach.most).contains(&at) && at != last.at;
-    fresh.then_some(Next::Probe { at, attempt: 0 })
+    // The pass first: it comes after a fail then, and shows whether the target recovers from one.
+    if let Some(end) = [pass, fail].into_iter().find(|level| level.only_seen(reach.by)) {
+        return sure(end);
+    }
+    if fail.judged.generator.is_some() {
+        return Next::Done(Ended::Generator);
+    }
+    if gap == Some(None) && pass.sure(reach.by) == Verdict::Pass && fail.sure(reach.by) == Verdict::Fail {
+        return Next::Done(Ended::Found);
+    }
+    let long = levels.iter().map(|level| level.long).sum::<u32>();
+    let narrow = |fit: &Fit| {
+        let ends = fit.low.zip(fit.high).filter(|_| fit.firm);
+        ends.is_some_and(|(low, high)| match reach.by {
+            By::Rate => high / low <= 1.0 + reach.precision,
+            By::Users => high.floor() - low.floor() < (low * reach.precision).max(1.0),
+        })
+    };
+    if long >= MOST_LONG || long >= LEAST_LONG && fit.is_some_and(narrow) {
+        return Next::Done(Ended::Found);
+    }
+    match fit {
+        Some(fit) => probe(beside(reach, levels, fit), true),
+        None => {
+            let end = [pass, fail].into_iter().filter(|level| level.long < ENDS).min_by_key(|level| level.long);
+            end.map_or(Next::Done(Ended::Found), sure)
+        }
+    }
+}
+
+/// How far from the boundary a long probe lies, in the logarithm of the odds: where it tells most of the boundary and enough of
+/// the slope.
+const ODDS: f64 = 0.6;
+
+/// The next load of a long probe: near the boundary, on the side that had fewer.
+fn beside(reach: &Reach, levels: &[Level], fit: &Fit) -> f64 {
+    let long = || levels.iter().filter(|level| level.long > 0);
+    let least = long().map(|level| level.at).fold(f64::INFINITY, f64::min);
+    let most = long().map(|level| level.at).fold(0.0, f64::max);
+    // Not far beyond what was tried: a fit to a few probes may lead anywhere.
+    let middle = fit.value.clamp(least / 1.15, (most * 1.15).max(least));
+    let count = |below: bool| long().filter(|level| (level.at <= middle) == below).map(|level| level.long).sum::<u32>();
+    let below = count(true) <= count(false);
+    let at = match reach.by {
+        By::Users if below => middle.floor(),
+        By::Users => middle.floor() + 1.0,
+        By::Rate => {
+            let step = (ODDS / fit.slope).clamp(reach.precision.min(0.02) / 2.0, 0.08);
+            middle * (if below { -step } else { step }).exp()
+        }
+    };
+    round(reach, at).clamp(reach.least, reach.most)
 }
 
 /// The load between two, on a logarithmic scale; `None` if they are near enough.
@@ -271,45 +281,5 @@ fn round(reach: &Reach, at: f64) -> f64 {
             // By division where the unit is a fraction: 0.1 has no exact multiple.
             if unit < 1.0 { (at / unit).round() / (1.0 / unit).round() } else { (at / unit).round() * unit }
         }
-    }
-}
-
-/// What a search found: the most that is sustained.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Boundary {
-    /// The best estimate; `None` where no load passed, or none failed. It has an interval only where both ends are known.
-    pub value: Option<f64>,
-    /// The highest load that is certain to be sustained with none below it that certainly isn't.
-    pub low: Option<f64>,
-    /// The lowest load that certainly isn't, with none above it that certainly is.
-    pub high: Option<f64>,
-    /// A load failed below one that passed, both certainly: the interval spans both.
-    #[serde(default)]
-    pub contradicted: bool,
-}
-
-/// The boundary, from the loads tried. Its ends are single verdicts at 95 % confidence (each gives away 2.5 % to its side), as
-/// in sequential bracketing of a threshold; the estimate is the geometric middle of the last loads on either side of it, by
-/// what is more likely, held inside the ends.
-pub fn boundary(levels: &[Level]) -> Boundary {
-    let certain = |verdict: Verdict| levels.iter().filter(move |l| l.judged.certain == verdict).map(|l| l.at);
-    let most_pass = certain(Verdict::Pass).fold(0.0, f64::max);
-    let least_fail = certain(Verdict::Fail).fold(f64::INFINITY, f64::min);
-    let contradicted = most_pass > least_fail;
-    let low = certain(Verdict::Pass).filter(|at| *at < least_fail).fold(0.0, f64::max);
-    let high = certain(Verdict::Fail).filter(|at| *at > most_pass).fold(f64::INFINITY, f64::min);
-    let stands = |pass: bool| levels.iter().filter(move |level| level.leans_pass() == pass);
-    let pass = stands(true).map(|l| l.at).fold(0.0, f64::max);
-    let fail = stands(false).map(|l| l.at).filter(|at| *at > pass).fold(f64::INFINITY, f64::min);
-    let value = (pass > 0.0 && fail.is_finite()).then(|| {
-        // Inside the ends that are known.
-        let held = |at: f64| at.max(low).min(high);
-        (held(pass) * held(fail)).sqrt()
-    });
-    Boundary {
-        value,
-        low: Some(low).filter(|low| *low > 0.0),
-        high: Some(high).filter(|high| high.is_finite()),
-        contradicted,
     }
 }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::Slo;
-use crate::stats::Window;
 use crate::stats::fixture::{MS, S, sample};
+use crate::stats::{self, Window};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -29,13 +29,6 @@ fn show(slo: &Slo, seconds: u64, rows: impl IntoIterator<Item = Sample>, generat
 
 fn slo(text: &str) -> Slo {
     Slo::parse(text).unwrap().with_errors()
-}
-
-#[test]
-fn rare_excursions_need_many_requests() {
-    assert_eq!(requests_needed(&slo("latency.p99 <= 2s")), 8000);
-    assert_eq!(requests_needed(&slo("latency.p95 <= 2s")), 1600);
-    assert_eq!(requests_needed(&slo("errors <= 2%")), 0);
 }
 
 fn of(text: &str, rows: impl IntoIterator<Item = Sample>) -> (Evidence, Judged) {
@@ -150,15 +143,25 @@ fn what_was_not_measured_is_said() {
 }
 
 #[test]
-fn loads_help_their_neighbours() {
-    let slo = slo("latency.p20 <= 20ms");
-    let few = |took: u64| Evidence { length: 4.0, ..show(&slo, 2, (0..50).map(|i| request(i * 40, took)), None) };
-    let tried = |at: f64| Tried { folder: String::new(), at, attempt: 1 };
-    let all = [tried(10.0), tried(20.0), tried(40.0), tried(80.0)];
-    let told = levels(&slo, true, &all, &[few(10), few(10), few(30), few(30)]);
-    let verdicts: Vec<Verdict> = told.iter().map(|level| level.judged.certain).collect();
-    // Fifty are too few by themselves; with the fifty above them they do.
-    assert_eq!(verdicts, [Verdict::Pass, Verdict::CantTell, Verdict::Fail, Verdict::Fail]);
+fn a_load_stands_for_what_its_probes_said_one_by_one() {
+    let slo = slo("latency.p80 <= 20ms");
+    let shows = |took: u64, n: u64| show(&slo, 2, (0..n).map(|i| request(i * 2000 / n, took)), None);
+    let tried = |at: f64, long: bool| Tried { folder: String::new(), at, attempt: 0, long };
+    let told = |all: &[(Tried, Evidence)]| -> Vec<Verdict> {
+        let (tried, evidence): (Vec<_>, Vec<_>) = all.iter().cloned().unzip();
+        levels(&slo, true, &tried, &evidence).iter().map(|level| level.judged.certain).collect()
+    };
+    let few = || (tried(20.0, false), shows(10, 8));
+    // Two that can't tell don't pass together, for nobody was told so.
+    assert_eq!(told(&[few(), few()]), [Verdict::CantTell]);
+    let (pass, fail) = (|long| (tried(20.0, long), shows(10, 100)), |long| (tried(20.0, long), shows(30, 100)));
+    assert_eq!(told(&[few(), pass(false)]), [Verdict::Pass]);
+    assert_eq!(told(&[pass(false), fail(false)]), [Verdict::CantTell]);
+    // A long one outweighs the short ones.
+    assert_eq!(told(&[pass(false), fail(true)]), [Verdict::Fail]);
+    // And each probe's verdict in the document is what it shows by itself.
+    let alone = judge(&slo, &[&shows(30, 100)], true);
+    assert_eq!(alone.certain, Verdict::Fail);
 }
 
 /// A judge of a target whose capacity is known: surer the farther from it and the longer the probes.
@@ -175,6 +178,7 @@ fn opinion(at: f64, attempts: u32, truth: f64, noise: f64, random: &mut ChaCha8R
     };
     Judged {
         certain: verdict(1.96),
+        plain: verdict(3.29),
         likely: verdict(0.84),
         leans_pass: z <= 0.0,
         reason: String::new(),
@@ -189,17 +193,19 @@ fn search(reach: &Reach, truth: f64, noise: f64, after_fail: bool, seed: u64) ->
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let (mut levels, mut probes, mut hurt): (Vec<Level>, u32, bool) = (Vec::new(), 0, false);
     loop {
-        match next(reach, &levels) {
+        match next(reach, &levels, None) {
             Next::Done(ended) => return (levels, ended, probes),
-            Next::Probe { at, attempt } => {
+            Next::Probe { at, attempt, long } => {
                 probes += 1;
                 assert!(at >= reach.least && at <= reach.most, "{at} of {reach:?}");
                 let known = levels.iter().position(|level| level.at == at);
                 assert_eq!(attempt, known.map_or(0, |known| levels[known].attempts), "a load is counted on");
                 let capacity = if after_fail && hurt { truth / 1.5 } else { truth };
-                let judged = opinion(at, attempt + 1, capacity, noise, &mut random);
+                let before = known.map_or(0, |known| levels[known].long);
+                let longs = before + u32::from(long);
+                let judged = opinion(at, if longs > 0 { longs + 2 } else { 1 }, capacity, noise, &mut random);
                 hurt = judged.certain == Verdict::Fail;
-                let level = Level { at, attempts: attempt + 1, judged };
+                let level = Level { at, attempts: attempt + 1, long: longs, judged };
                 match known {
                     Some(known) => levels[known] = level,
                     None => levels.push(level),
@@ -209,6 +215,10 @@ fn search(reach: &Reach, truth: f64, noise: f64, after_fail: bool, seed: u64) ->
     }
 }
 
+fn found_by(reach: &Reach, levels: &[Level]) -> Boundary {
+    boundary(&slo("latency.p95 <= 20ms"), reach.by, levels, None, 0.0)
+}
+
 const RATES: Reach = Reach { by: By::Rate, start: 10.0, least: 0.1, most: 100_000.0, precision: 0.03 };
 const USERS: Reach = Reach { by: By::Users, start: 1.0, least: 1.0, most: 1024.0, precision: 0.03 };
 
@@ -216,7 +226,7 @@ const USERS: Reach = Reach { by: By::Users, start: 1.0, least: 1.0, most: 1024.0
 fn without_noise_the_boundary_is_found() {
     for truth in [0.3, 7.0, 10.0, 10.01, 99.9, 1234.5] {
         let (levels, ended, probes) = search(&RATES, truth, 0.0, false, 1);
-        let found = boundary(&levels);
+        let found = found_by(&RATES, &levels);
         assert_eq!(ended, Ended::Found, "{truth}");
         let (value, low, high) = (found.value.unwrap(), found.low.unwrap(), found.high.unwrap());
         assert!(low <= truth && truth <= high && high / low <= 1.0302 && probes < 25, "{truth}: {found:?}, {probes}");
@@ -224,7 +234,7 @@ fn without_noise_the_boundary_is_found() {
     }
     for truth in [1.0, 2.0, 3.0, 30.0, 37.0] {
         let (levels, ended, _) = search(&USERS, truth, 0.0, false, 1);
-        let found = boundary(&levels);
+        let found = found_by(&USERS, &levels);
         let gap = (truth * 0.03_f64).max(1.0);
         assert_eq!((ended, found.contradicted), (Ended::Found, false));
         assert!(found.low.unwrap() <= truth && found.high.unwrap() > truth, "{truth}: {found:?}");
@@ -235,15 +245,18 @@ fn without_noise_the_boundary_is_found() {
 #[test]
 fn what_is_out_of_reach_has_one_end_only() {
     let (levels, ended, _) = search(&RATES, 1e9, 0.0, false, 1);
-    let found = boundary(&levels);
+    let found = found_by(&RATES, &levels);
     assert_eq!((ended, found.value, found.low, found.high), (Ended::AtMost, None, Some(100_000.0), None));
     let (levels, ended, _) = search(&RATES, 0.01, 0.0, false, 1);
-    let found = boundary(&levels);
+    let found = found_by(&RATES, &levels);
     assert_eq!((ended, found.value, found.low, found.high), (Ended::Never, None, None, Some(0.1)));
     let mut unmeasured = opinion(10.0, 1, 1.0, 0.0, &mut ChaCha8Rng::seed_from_u64(1));
     unmeasured.unmeasured = Some("ttft.p95".to_owned());
-    assert_eq!(next(&RATES, &[Level { at: 10.0, attempts: 1, judged: unmeasured }]), Next::Done(Ended::Unmeasured));
-    assert_eq!(boundary(&[]), Boundary::default());
+    assert_eq!(
+        next(&RATES, &[Level { at: 10.0, attempts: 1, long: 0, judged: unmeasured }], None),
+        Next::Done(Ended::Unmeasured)
+    );
+    assert_eq!(found_by(&RATES, &[]), Boundary::default());
 }
 
 proptest! {
@@ -256,8 +269,10 @@ proptest! {
         let reach = if users { USERS } else { RATES };
         let (levels, ended, probes) = search(&reach, truth, noise, hurt, seed);
         prop_assert!(probes <= PROBES, "{} probes, {:?}", probes, ended);
-        let found = boundary(&levels);
-        let certain = |verdict: Verdict| levels.iter().filter(move |l| l.judged.certain == verdict).map(|l| l.at);
+        let found = found_by(&reach, &levels);
+        let certain = |verdict: Verdict| {
+            levels.iter().filter(move |l| (l.long > 0 || users) && l.judged.certain == verdict).map(|l| l.at)
+        };
         if let (Some(low), Some(high), Some(_)) = (found.low, found.high, found.value) {
             prop_assert!(low < high);
             let value = found.value.unwrap();
@@ -265,10 +280,132 @@ proptest! {
             // Every load that certainly failed below the upper end lies below one that certainly passed, and is told so.
             let below = certain(Verdict::Fail).any(|at| at < high);
             prop_assert_eq!(below, found.contradicted);
+            prop_assert_eq!(found.basis, Basis::Bracket);
         }
         if !found.contradicted {
             prop_assert!(certain(Verdict::Fail).all(|at| found.low.is_none_or(|low| at > low)));
             prop_assert!(certain(Verdict::Pass).all(|at| found.high.is_none_or(|high| at < high)));
         }
+    }
+}
+
+/// A long probe with so many requests, of which a share is beyond a limit of 20 ms, spread evenly.
+fn shared(n: u64, share: f64) -> Evidence {
+    let slo = slo("latency.p95 <= 20ms");
+    let slow = |i: u64| (i as f64 * share).floor() < ((i + 1) as f64 * share).floor();
+    show(&slo, 100, (0..n).map(|i| request(i * 100_000 / n, if slow(i) { 30 } else { 10 })), None)
+}
+
+/// The share beyond the limit at a load, where 5 % are beyond it at a load of 100.
+fn logistic(at: f64) -> f64 {
+    1.0 / (1.0 + (-((0.05_f64 / 0.95).ln() + 25.0 * (at / 100.0).ln())).exp())
+}
+
+#[test]
+fn all_long_probes_together_find_the_boundary_of_shares() {
+    let slo = slo("latency.p95 <= 20ms");
+    let probe = |at: f64| (at, shared(4000, logistic(at)));
+    let all: Vec<(f64, Evidence)> = [94.0, 96.0, 98.0, 101.0, 103.0, 106.0].map(probe).to_vec();
+    let of = |all: &[(f64, Evidence)]| {
+        fit(&slo, false, &all.iter().map(|(at, evidence)| (*at, evidence)).collect::<Vec<_>>())
+    };
+    let found = of(&all).expect("a fit");
+    let (low, high) = (found.low.expect("an end"), found.high.expect("an end"));
+    assert!((found.value - 100.0).abs() < 0.3 && (found.slope - 25.0).abs() < 1.5, "{found:?}");
+    assert!(found.firm && low < 99.9 && high > 100.1 && low > 98.0 && high < 102.0, "{found:?}");
+    // Five are too few to tell an interval, and so are short ones.
+    assert!(!of(&all[..5]).expect("a fit").firm);
+    let few: Vec<(f64, Evidence)> = all.iter().map(|(at, _)| (*at, shared(400, logistic(*at)))).collect();
+    assert!(!of(&few).expect("a fit").firm);
+    // Where nothing is broken, or the generator was late, nothing is fitted.
+    assert_eq!(of(&all[..3]), None);
+    let late =
+        |(at, evidence): &(f64, Evidence)| (*at, Evidence { generator: Some("late".to_owned()), ..evidence.clone() });
+    assert_eq!(of(&all.iter().map(late).collect::<Vec<_>>()), None);
+    // A queue that grew counts as beyond the limit, whatever the probe saw of it.
+    let grew = Evidence { queue: (1..=20).map(|i| f64::from(i) * 20.0).collect(), ..shared(4000, 0.0) };
+    let pair = [(90.0, &shared(4000, 0.0)), (110.0, &grew)];
+    let found = fit(&slo, true, &pair).expect("a fit");
+    assert!(found.value > 88.0 && found.value < 112.0, "{found:?}");
+    assert_eq!(fit(&slo, false, &pair), None, "in a closed loop nothing grows without end");
+}
+
+#[test]
+fn an_interval_comes_before_a_bracket_and_what_has_neither_says_what_it_takes() {
+    let slo = slo("latency.p95 <= 20ms");
+    let fit = Fit { value: 7.4, low: Some(6.3), high: Some(8.9), slope: 20.0, firm: true, requests: 20_000.0 };
+    let judged = |certain: Verdict| Judged {
+        certain,
+        plain: certain,
+        likely: certain,
+        leans_pass: certain == Verdict::Pass,
+        reason: String::new(),
+        over_saturated: false,
+        generator: None,
+        unmeasured: None,
+    };
+    let level = |at: f64, certain: Verdict| Level { at, attempts: 1, long: 1, judged: judged(certain) };
+    let ends = [level(6.0, Verdict::Pass), level(9.0, Verdict::Fail)];
+    let found = boundary(&slo, By::Users, &ends, Some(&fit), 100.0);
+    assert_eq!((found.basis, found.value, found.low, found.high), (Basis::Interval, Some(7.0), Some(6.0), Some(8.0)));
+    let loose = Fit { firm: false, ..fit };
+    let found = boundary(&slo, By::Users, &ends, Some(&loose), 100.0);
+    assert_eq!((found.basis, found.value, found.low, found.high), (Basis::Bracket, Some(6.0), Some(6.0), Some(9.0)));
+    assert_eq!(found.needs_s.map(f64::round), Some(280.0));
+    let unsure = [level(6.0, Verdict::Pass), level(9.0, Verdict::CantTell)];
+    let found = boundary(&slo, By::Rate, &unsure, None, 2.0);
+    assert_eq!((found.basis, found.low, found.high, found.known()), (Basis::Rough, Some(6.0), None, false));
+    // Ten thousand requests at two a second, and what goes with them.
+    assert_eq!(found.needs_s.map(f64::round), Some(7000.0));
+}
+
+#[test]
+fn a_ratio_has_one_of_four_verdicts() {
+    let of = |basis: Basis, value: f64, low: f64, high: f64| Boundary {
+        value: Some(value),
+        low: Some(low),
+        high: Some(high),
+        sure_low: Some(low),
+        sure_high: Some(high),
+        basis,
+        ..Boundary::default()
+    };
+    let verdict = |a: &Boundary, b: &Boundary, by: By| ratio(0, (a, b), by, 0.02);
+    let sure = |value: f64, part: f64| of(Basis::Interval, value, value * (1.0 - part), value * (1.0 + part));
+    let told = verdict(&sure(104.0, 0.015), &sure(100.0, 0.015), By::Rate);
+    // The worst case of both would reach from 1.01; the interval of the quotient is narrower.
+    assert!(told.interval && told.low.unwrap() > 1.0175 && told.high.unwrap() < 1.0625, "{told:?}");
+    assert_eq!(told.verdict, stats::Verdict::Undecided);
+    assert_eq!(verdict(&sure(110.0, 0.015), &sure(100.0, 0.015), By::Rate).verdict, stats::Verdict::Better);
+    assert_eq!(verdict(&sure(90.0, 0.015), &sure(100.0, 0.015), By::Rate).verdict, stats::Verdict::Worse);
+    assert_eq!(verdict(&sure(100.1, 0.008), &sure(100.0, 0.008), By::Rate).verdict, stats::Verdict::Equal);
+    // Six users and seven no longer, against three and four no longer: twice as many.
+    let (six, three) = (of(Basis::Bracket, 6.0, 6.0, 7.0), of(Basis::Bracket, 3.0, 3.0, 4.0));
+    let told = verdict(&six, &three, By::Users);
+    assert_eq!((told.ratio, told.low, told.high, told.interval), (Some(2.0), Some(2.0), Some(2.0), false));
+    assert_eq!(verdict(&six, &six, By::Users).verdict, stats::Verdict::Equal);
+    // Of rates nothing is known between pass and fail.
+    assert_eq!(verdict(&six, &six, By::Rate).verdict, stats::Verdict::Undecided);
+    // One end still bounds one side.
+    let least = Boundary { sure_low: Some(8.0), ..Boundary::default() };
+    assert_eq!(verdict(&least, &three, By::Users).verdict, stats::Verdict::Better);
+    assert_eq!(verdict(&Boundary::default(), &three, By::Users).verdict, stats::Verdict::Undecided);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_fit_scales_with_the_loads_and_holds_its_own_estimate(scale in 0.001_f64..1000.0, shift in 0.97_f64..1.03) {
+        let slo = slo("latency.p95 <= 20ms");
+        let all: Vec<(f64, Evidence)> =
+            [0.94, 0.97, 1.0, 1.03, 1.06].map(|at| (at * 100.0, shared(500, logistic(at * 100.0 * shift)))).to_vec();
+        let of = |scale: f64| {
+            let scaled: Vec<(f64, &Evidence)> = all.iter().map(|(at, evidence)| (at * scale, evidence)).collect();
+            fit(&slo, false, &scaled).expect("a fit")
+        };
+        let (one, other) = (of(1.0), of(scale));
+        prop_assert!((other.value / one.value / scale - 1.0).abs() < 1e-6, "{:?} {:?}", one, other);
+        prop_assert!(one.low.is_none_or(|low| low <= one.value) && one.high.is_none_or(|high| high >= one.value), "{:?}", one);
     }
 }

@@ -3,7 +3,7 @@
 use super::{Format, Told, look, say, show};
 use anyhow::Context;
 use loadcmp::report::{Report, human::printable};
-use loadcmp::run::{Failure, tell};
+use loadcmp::run::{Failure, Keep, tell};
 use loadcmp::{baseline, run, sink};
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,23 @@ pub(crate) struct BaselineArgs {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Keep a run: one that ended, that its audit doesn't find invalid, and whose gates all passed.
+    /// Keep runs: such as ended, as their audit doesn't find invalid, and whose gates all passed. Of several (five or more), gates
+    /// allow for the scatter from run to run.
     Save {
         /// What it is to be called; one of the name is replaced, and its reasons are kept
         name: String,
-        /// Directory of the run
-        dir: PathBuf,
+        /// Directories of the runs, all of one setup
+        #[arg(required_unless_present = "last")]
+        dirs: Vec<PathBuf>,
+        /// Keep the last so many runs of a folder of results, of the setup of the last one
+        #[arg(long, value_name = "N", conflicts_with = "dirs", value_parser = clap::value_parser!(u16).range(1..))]
+        last: Option<u16>,
+        /// The folder of results that --last takes them from
+        #[arg(long, value_name = "DIR", default_value = "results", requires = "last")]
+        results: PathBuf,
+        /// The scenario that --last takes them of, where the folder has several
+        #[arg(long, value_name = "NAME", requires = "last")]
+        scenario: Option<String>,
         /// Why it is kept, or replaced: it stands in every report that compares with it
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -64,11 +75,21 @@ enum Command {
 pub(crate) fn baseline(args: BaselineArgs) -> Told {
     let folder = args.baselines;
     match args.command {
-        Command::Save { name, dir, reason, stand_ins } => {
+        Command::Save { name, dirs, last, results, scenario, reason, stand_ins } => {
             let path = named(&folder, &name)?;
-            let kept = run::keep(&path, &dir, reason.trim(), stand_ins)?;
-            let again = if kept.log.len() > 1 { format!(" (its {}. run)", kept.log.len()) } else { String::new() };
-            say(&format!("{}: {} of {}{again}\n", path.display(), kept.report.plan.name, kept.report.started))
+            let which = match last {
+                Some(runs) => {
+                    Keep::Last { runs: usize::from(runs), folder: &results, scenario: scenario.as_deref() }
+                }
+                None => Keep::Dirs(&dirs),
+            };
+            let kept = run::keep(&path, which, reason.trim(), stand_ins)?;
+            let again = if kept.log.len() > 1 { format!(" (kept {} times)", kept.log.len()) } else { String::new() };
+            say(&format!("{}: {} of {}{again}\n", path.display(), kept.report.plan.name, kept.told()))?;
+            if kept.nights.scattered().is_none() {
+                tell("loadcmp: one run: how far runs scatter is not known, so gates will compare two runs only; keep several: --last 5");
+            }
+            Ok(0)
         }
         Command::List => {
             let found = baseline::list(&folder).with_context(|| format!("reading {}", folder.display()))?;

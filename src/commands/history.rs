@@ -32,7 +32,7 @@ struct Which {
     /// Only runs with a stand-in
     #[arg(long)]
     stand_ins: bool,
-    /// Also the runs that a search for capacity or a sweep is made of
+    /// Also the runs that a search for capacity, a sweep or repeats are made of
     #[arg(long)]
     parts: bool,
 }

@@ -2,7 +2,7 @@
 
 use super::{Told, look, show};
 use crate::Format;
-use loadcmp::gate::Outcome;
+use loadcmp::gate::{Outcome, worst_code};
 use loadcmp::report::Status;
 use loadcmp::report::human::printable;
 use loadcmp::run::{Swept, tell};
@@ -46,9 +46,10 @@ pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
         return Ok(4);
     }
     let worst = Outcome::worst(sweep.runs.iter().filter_map(|run| run.gates));
-    let Some(outcome) = worst.filter(|outcome| *outcome != Outcome::Pass) else { return Ok(0) };
+    let code = worst_code(sweep.runs.iter().map(|run| run.code));
+    let Some(outcome) = worst.filter(|_| code != 0) else { return Ok(0) };
     let first = sweep.judged(outcome).next().map(|run| run.planned.folder.as_str()).unwrap_or_default();
     let (n, word) = (sweep.judged(outcome).count(), outcome.as_str());
     tell(format_args!("loadcmp: gates: {word} in {n} runs, the first {first}"));
-    Ok(super::code_of(outcome))
+    Ok(code)
 }

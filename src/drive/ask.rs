@@ -112,7 +112,7 @@ impl Lane {
             self.setup.recorder.push_vector(vector);
         }
         if let Some(end) = sample.stamps.end.filter(|_| measured) {
-            self.ended(end);
+            self.ended(end, outcome.answered());
         }
         if request.phase == Phase::Warmup {
             self.warmed(user);

@@ -10,6 +10,9 @@ use crate::scenario::plan::LoadPlan;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+/// What sets a group's length once it runs, and how long an earlier group was driven, which it is too.
+pub(super) type Judged = (Arc<dyn Judge>, Duration);
+
 /// How often the watch looks at what nobody tells it.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -37,7 +40,7 @@ impl Group {
         &self,
         sides: &[Arc<Side>],
         stretch: &Stretch,
-        judge: Option<Arc<dyn Judge>>,
+        judge: Option<Judged>,
     ) -> anyhow::Result<Vec<Arc<Lane>>> {
         // A group ends by itself: what stops it must not stop the next one.
         let setup = LaneSetup { stop: self.run.stop.of_a_part(), ..self.run.clone() };
@@ -57,7 +60,8 @@ impl Group {
                 let opening = Arc::new(Opening::new(&group, &lanes, now));
                 lanes.iter().for_each(|lane| lane.start(now));
                 opening.at_once();
-                let judged = judge.clone().map(|judge| midway(lanes.clone(), judge, group.opened.clone()));
+                let judged = judge.clone();
+                let judged = judged.map(|(judge, before)| midway(lanes.clone(), judge, before, group.opened.clone()));
                 let over = watch_over(group.run.clone(), lanes.clone());
                 *watch = Some(tokio::spawn(async move {
                     let judged = async {

@@ -83,6 +83,7 @@ pub(super) struct Lane {
     closes: AtomicU64,
     measures: AtomicU64,
     last_end: AtomicU64,
+    answered: AtomicU64,
     users: AtomicU32,
     /// Users that have had an answer in the warm-up, or a failure.
     warmed: AtomicU32,
@@ -136,6 +137,7 @@ impl Lane {
             closes: AtomicU64::new(u64::MAX),
             measures: AtomicU64::new(0),
             last_end: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
             users: AtomicU32::new(0),
             warmed: AtomicU32::new(0),
             paced: Mutex::default(),
@@ -232,9 +234,15 @@ impl Lane {
         if let End::Units(limit) = self.stretch.end { begun.min(limit) } else { begun }
     }
 
-    /// Notes that a measured request has ended.
-    pub fn ended(&self, at: Nanos) {
+    /// Notes that a measured request has ended, with an answer or without.
+    pub fn ended(&self, at: Nanos, answered: bool) {
         self.last_end.fetch_max(at.0, Relaxed);
+        self.answered.fetch_add(u64::from(answered), Relaxed);
+    }
+
+    /// Measured requests that were answered.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Relaxed)
     }
 
     /// Number of the next warm-up unit.

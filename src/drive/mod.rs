@@ -26,7 +26,7 @@ mod warm;
 
 pub use first::{ColdStart, FirstRequest, cold_request, cold_starts};
 pub use interrupt::Listener;
-pub use judge::Judge;
+pub use judge::{Found, Judge, Said, Why};
 pub use lane::{LaneSetup, Window};
 pub use order::{Driver, drive};
 pub use stop::Stop;

@@ -2,18 +2,19 @@
 
 use super::fit::{self, Fit};
 use super::group::Group;
-use super::judge::{Judge, ask, first_pairs};
+use super::judge::{Bounds, Found, Judge, Why, ask, staged};
 use super::lane::{LaneSetup, Side, Window};
 use super::stretch::{Cutter, Stretch};
 use super::warm::warm;
 use crate::record::Nanos;
-use crate::scenario::Order;
-use crate::scenario::plan::{LoadPlan, Plan};
+use crate::scenario::plan::{LoadPlan, Plan, Until};
+use crate::scenario::{Order, Span};
 use crate::target::Target;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Keeps the draw of the order apart from the workload's draws from the same seed.
 const ORDER_STREAM: u64 = 0x006f_7264_6572;
@@ -59,9 +60,10 @@ impl Default for Driver {
 }
 
 /// Drives every lane in the plan's order; blocks in turns by [`Driver::Native`], whatever `driver` is. `opened` hears of
-/// each target's measured window as soon as it is known, and again when its end is known better. `judge` may end the run
-/// early; in isolated order it isn't asked, for there is nothing to compare before the last target's turn. Gives the number of
-/// blocks of each target where the time had room for fewer than were asked for.
+/// each target's measured window as soon as it is known, and again when its end is known better. `judge` sets the length
+/// of a run that finds its own (`Plan::least`); in isolated order it isn't asked, for there is nothing to compare before the last
+/// target's turn: each is driven for the least that has to be measured, and as long as those before it. Gives the number of blocks
+/// of each target where the time had room for fewer than were asked for.
 pub async fn drive(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
@@ -78,16 +80,20 @@ pub async fn drive(
         Order::Concurrent => {
             warm(setup, &sides).await;
             if !setup.stop.stopped() {
-                group.drive(&sides, &whole, judge).await?;
+                group.drive(&sides, &whole, judge.map(|judge| (judge, Duration::ZERO))).await?;
             }
         }
         Order::Isolated => {
+            let mut before = Duration::ZERO;
             for side in &sides {
                 warm(setup, std::slice::from_ref(side)).await;
                 if setup.stop.stopped() {
                     break;
                 }
-                group.drive(std::slice::from_ref(side), &whole, None).await?;
+                let judge = judge.clone().map(|judge| (judge, before));
+                for lane in group.drive(std::slice::from_ref(side), &whole, judge).await? {
+                    before = before.max(lane.closed_window().map_or(Duration::ZERO, length));
+                }
             }
         }
         Order::Alternate => {
@@ -114,22 +120,33 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
         return Ok(None);
     }
     cutter.fit(fit.map_or(1, |(fit, _)| fit.units));
-    let mut pairs = plan.blocks.pairs;
-    let (stage, mut judge) = (first_pairs(fit.map_or(pairs, |(fit, _)| fit.pairs)), judge);
+    // Of each target: where they differ much, nearly all of the time is the slower one's.
+    let cap = match plan.load.until() {
+        Until::Duration(most) => Some(most.0),
+        Until::Requests(_) => None,
+    };
+    let mut sized = judge.zip(plan.least).map(|(judge, least)| Sized {
+        judge,
+        bounds: Bounds { least, most: cap },
+        pairs: fit.map_or(plan.blocks.pairs, |(fit, _)| fit.pairs),
+        done: vec![(Duration::ZERO, 0); sides.len()],
+        found: None,
+    });
     let (mut first, blocks_began) = (fit.is_none(), clock.now());
     for round in 0..plan.blocks.pairs {
-        if round == stage
-            && let Some(judge) = judge.take()
-            && let Some(needed) = ask(judge, round).await
-        {
-            pairs = needed.clamp(stage, pairs);
-        }
         let took = clock.now().since(blocks_began).seconds();
-        if round >= pairs {
+        let over = match &mut sized {
+            Some(sized) => sized.over(plan, round).await,
+            None => false,
+        };
+        if over {
             break;
         }
         if fit.is_some_and(|(fit, seconds)| !fit::goes_on(&fit, round, took, seconds)) {
-            return Ok(Some(round));
+            // One that finds its own length was not promised a number of blocks.
+            let fewer = sized.is_none().then_some(round);
+            sized.iter_mut().for_each(Sized::ended);
+            return Ok(fewer);
         }
         for number in turns(sides.len(), plan.seed, round) {
             if !std::mem::take(&mut first) {
@@ -142,11 +159,77 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
             for lane in group.drive(std::slice::from_ref(side), &stretch, None).await? {
                 if let Some(window) = lane.closed_window() {
                     (group.opened)(window);
+                    if let Some((time, answers)) = sized.as_mut().and_then(|sized| sized.done.get_mut(number)) {
+                        *time += length(window);
+                        *answers += lane.answered();
+                    }
                 }
             }
         }
     }
+    sized.iter_mut().for_each(Sized::ended);
     Ok(None)
+}
+
+/// Length of a window that is over.
+fn length(window: Window) -> Duration {
+    Duration::from_nanos(window.to.map_or(0, |to| to.since(window.from).0))
+}
+
+/// What sets the number of blocks of a run that finds its own length.
+struct Sized {
+    judge: Arc<dyn Judge>,
+    bounds: Bounds,
+    /// Pairs of blocks that there is time for.
+    pairs: u32,
+    /// What was measured of each side so far, and how many answers.
+    done: Vec<(Duration, u64)>,
+    /// What its length was set to.
+    found: Option<Found>,
+}
+
+impl Sized {
+    /// What the sides have behind them: the time of the slowest, since blocks are equal work, and the answers of the one with
+    /// the fewest.
+    fn so_far(&self) -> (Duration, u64) {
+        let times = self.done.iter().map(|(time, _)| *time).max();
+        (times.unwrap_or_default(), self.done.iter().map(|(_, answers)| *answers).min().unwrap_or(0))
+    }
+
+    /// Whether enough blocks were driven, after `round` of each; asks the judge once the first stage is over.
+    async fn over(&mut self, plan: &Plan, round: u32) -> bool {
+        let ((measured, answers), least) = (self.so_far(), self.bounds.least);
+        if self.found.is_none() && staged(round, self.pairs, &least, measured, answers) {
+            // The rest is as long as the blocks so far were.
+            let most = measured * self.pairs.max(round) / round.max(1);
+            let most = self.bounds.most.map_or(most, |cap| most.min(cap.max(measured)));
+            let bounds = Bounds { most: Some(most), ..self.bounds };
+            let found = bounds.found(measured, answers, ask(plan, &self.judge).await, Duration::ZERO);
+            self.judge.set(found);
+            self.found = Some(found);
+        }
+        let Some(found) = self.found else { return false };
+        let enough = answers >= least.answers || found.why == Why::Failing;
+        let most = matches!(found.why, Why::Unknown | Why::Most(_));
+        let all = self.bounds.most.is_some_and(|cap| measured >= cap);
+        all || (enough && !most && measured >= found.length.0)
+    }
+
+    /// The last block is over: tells what it came to.
+    fn ended(&mut self) {
+        let (measured, answers) = self.so_far();
+        let length = Span(Duration::from_millis(measured.as_millis() as u64));
+        let found = match self.found {
+            Some(found) if found.length == length => return,
+            // There was less time than its blocks would have taken.
+            Some(found) if found.why == Why::Known && length < found.length => {
+                Found { length, why: Why::Most(found.length), ..found }
+            }
+            Some(found) => Found { length, ..found },
+            None => Found { first: length, answers, length, why: Why::Unknown },
+        };
+        self.judge.set(found);
+    }
 }
 
 /// Learns each target's pace in a stretch of load that isn't measured, and cuts blocks by it that fit the time there is: how

@@ -4,17 +4,25 @@
 //! the wrong one, and is inconclusive in between. A stand-in passes no gate, unless the run was told to judge it.
 
 mod adapt;
+mod certainty;
+mod figure;
 mod held;
+mod nights;
 mod pair;
+#[cfg(test)]
+mod point_tests;
+mod repeated;
 #[cfg(test)]
 mod tests;
 mod words;
 
 use crate::host::Probe;
-use crate::scenario::gate::Gate;
+use crate::scenario::gate::{Gate, Inconclusive};
 use crate::scenario::plan::Plan;
-use crate::stats::{Comparison, Packed, Settings, TargetSummary};
+use crate::stats::{Comparison, Nights, Packed, Settings, TargetSummary};
 use serde::{Deserialize, Serialize};
+
+pub use repeated::{OfRun, judge_runs};
 
 /// What became of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -55,6 +63,22 @@ impl Outcome {
     pub fn worst(all: impl Iterator<Item = Outcome>) -> Option<Outcome> {
         all.max_by_key(|outcome| outcome.gravity())
     }
+}
+
+/// The exit code of what became of gates. One that failed beats all; one that wasn't measured is never a pass, whatever an
+/// inconclusive one counts as.
+pub fn exit_code(outcomes: impl Iterator<Item = Outcome>, inconclusive: Inconclusive) -> u8 {
+    let code = |outcome| match (outcome, inconclusive) {
+        (Outcome::Pass, _) | (Outcome::Inconclusive, Inconclusive::Pass) => 0,
+        (Outcome::Fail, _) | (Outcome::Inconclusive, Inconclusive::Fail) => 1,
+        (Outcome::Inconclusive, Inconclusive::Exit5) | (Outcome::NotMeasured, _) => 5,
+    };
+    worst_code(outcomes.map(code))
+}
+
+/// The exit code of several of gates: 1 if there is one, else 5, else 0.
+pub fn worst_code(codes: impl Iterator<Item = u8>) -> u8 {
+    codes.reduce(|a, b| if a == 1 || b == 1 { 1 } else { a.max(b) }).unwrap_or(0)
 }
 
 /// What the interval and the bound of a gate are of.
@@ -99,7 +123,8 @@ pub struct Judged {
     pub measure: Measure,
     /// What was judged: the figure, or its ratio or difference to the other.
     pub point: Option<f64>,
-    /// Lower end of its 95 % interval; `None` for one value that was counted.
+    /// Lower end of its 95 % interval, 98 % where it is of a prediction over the runs of a baseline; `None` for one value that was
+    /// counted.
     pub low: Option<f64>,
     /// Upper end of it.
     pub high: Option<f64>,
@@ -108,7 +133,7 @@ pub struct Judged {
     /// The bound as it was written, where the machine's speed scaled it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unscaled: Option<f64>,
-    /// Why it is inconclusive or not measured.
+    /// Why it is inconclusive or not measured; what it rests on, where that is a baseline.
     pub reason: Option<String>,
 }
 
@@ -147,21 +172,28 @@ impl Judgement {
         self.gates.iter().filter(|judged| judged.outcome == outcome).count()
     }
 
+    /// The exit code: 0 if every gate passed, 1 if one failed, 5 if one could not be decided.
+    pub fn code(&self, inconclusive: Inconclusive) -> u8 {
+        exit_code(self.gates.iter().map(|judged| judged.outcome), inconclusive)
+    }
+
     /// The worst that became of a gate; `None` without gates.
     pub fn worst(&self) -> Option<Outcome> {
         Outcome::worst(self.gates.iter().map(|judged| judged.outcome))
     }
 }
 
-/// A run that was kept, which gates are held to.
+/// What was kept, which gates are held to.
 #[derive(Clone, Copy, Debug)]
 pub struct Past<'a> {
-    /// Its targets.
+    /// The targets of its last run.
     pub targets: &'a [TargetSummary],
     /// Their distributions.
     pub histograms: &'a [Packed],
     /// How fast its machine was.
     pub probe: Option<&'a Probe>,
+    /// All of its runs: how far one run lies from another.
+    pub nights: &'a Nights,
 }
 
 /// What takes from what gates come to.

@@ -1,11 +1,12 @@
-//! Two figures beside each other: the ratio that a comparison tells, or one made of two intervals.
+//! What comparisons tell of two figures.
 
 use super::Evidence;
-use super::held::Value;
-use crate::stats::{Comparison, Estimate, TargetSummary, compare_summaries, newcombe};
+use crate::stats::{Comparison, TargetSummary, compare_summaries};
 
-/// A ratio with its interval, or why there is none.
+/// Two values, their ratio with its interval, or why there is none.
 pub(super) struct Told {
+    pub value: f64,
+    pub other: f64,
     pub ratio: f64,
     pub ends: Result<(f64, f64), String>,
 }
@@ -13,12 +14,14 @@ pub(super) struct Told {
 impl Told {
     fn of(c: &Comparison) -> Option<Self> {
         let reason = || c.reason.clone().unwrap_or_else(|| "there is no interval".to_owned());
-        Some(Self { ratio: c.ratio?, ends: c.low.zip(c.high).ok_or_else(reason) })
+        let (value, other) = c.target_value.zip(c.reference_value)?;
+        Some(Self { value, other, ratio: c.ratio?, ends: c.low.zip(c.high).ok_or_else(reason) })
     }
 
     /// The other over the one.
     fn inverted(self) -> Self {
-        Self { ratio: 1.0 / self.ratio, ends: self.ends.map(|(low, high)| (1.0 / high, 1.0 / low)) }
+        let (value, other) = (self.other, self.value);
+        Self { value, other, ratio: 1.0 / self.ratio, ends: self.ends.map(|(low, high)| (1.0 / high, 1.0 / low)) }
     }
 }
 
@@ -46,26 +49,4 @@ pub(super) fn of_runs(
 ) -> Option<Told> {
     let compared = compare_summaries(target, other, &evidence.settings());
     Told::of(compared.iter().find(|c| c.metric == path)?)
-}
-
-/// Interval of the ratio of two figures with intervals of their own, on the logarithmic scale, by the method of variance
-/// estimates recovery (Zou and Donner, Statistics in Medicine 27, 2008, p. 1693). It takes them for independent; figures of
-/// one run that rise and fall together make it too wide, which errs on the safe side. A figure without an interval is taken as
-/// it is.
-pub(super) fn ratio(a: Value, b: Value) -> Option<(f64, f64)> {
-    let ends = |x: Value| x.ends.unwrap_or((x.value, x.value));
-    let ((low_a, high_a), (low_b, high_b)) = (ends(a), ends(b));
-    if [a.value, b.value, low_a, low_b].iter().any(|x| *x <= 0.0) {
-        return None;
-    }
-    let (la, lb) = (a.value.ln(), b.value.ln());
-    let below = ((la - low_a.ln()).powi(2) + (high_b.ln() - lb).powi(2)).sqrt();
-    let above = ((high_a.ln() - la).powi(2) + (lb - low_b.ln()).powi(2)).sqrt();
-    Some(((la - lb - below).exp(), (la - lb + above).exp()))
-}
-
-/// Interval of the difference of two shares.
-pub(super) fn difference(a: Value, b: Value) -> Option<(f64, f64)> {
-    let estimate = |x: Value| x.ends.map(|(low, high)| Estimate { value: x.value, low, high, n: 0 });
-    Some(newcombe(estimate(a)?, estimate(b)?))
 }

@@ -2,23 +2,23 @@ use super::*;
 use crate::host::Probe;
 use crate::scenario::Task;
 use crate::scenario::plan::GatesPlan;
-use crate::stats::{Folded, Row, fixture, unit};
+use crate::stats::{Folded, ONE_RUN, Row, fixture, unit};
 
 /// A plan with gates, and a run of it: native 12 ms, ollama 20 ms.
-struct Run {
-    plan: Plan,
-    folded: Folded,
+pub(super) struct Run {
+    pub plan: Plan,
+    pub folded: Folded,
 }
 
 impl Run {
-    fn new(gates: &[&str]) -> Self {
+    pub fn new(gates: &[&str]) -> Self {
         let mut plan = fixture::plan(Task::Classify, false);
         plan.gates.all = gates.iter().map(|text| Gate::parse(text).unwrap()).collect();
         let folded = fixture::folded(&plan);
         Self { plan, folded }
     }
 
-    fn evidence(&self) -> Evidence<'_> {
+    pub fn evidence(&self) -> Evidence<'_> {
         Evidence {
             plan: &self.plan,
             spoilt: &Spoilt::No,
@@ -30,11 +30,11 @@ impl Run {
         }
     }
 
-    fn judge(&self) -> Judgement {
+    pub fn judge(&self) -> Judgement {
         judge(&self.evidence())
     }
 
-    fn outcomes(&self) -> Vec<Outcome> {
+    pub fn outcomes(&self) -> Vec<Outcome> {
         self.judge().gates.iter().map(|judged| judged.outcome).collect()
     }
 }
@@ -168,18 +168,21 @@ fn a_run_is_held_to_its_past() {
     let past = Run::new(&[]);
     let mut run = Run::new(&["native.latency.p50 <= 1.05 * baseline", "ollama.latency.p50 <= 0.5 * baseline"]);
     let held = |run: &Run| {
-        let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, probe: None };
+        let past =
+            Past { targets: &past.folded.targets, histograms: &past.folded.histograms, nights: &ONE_RUN, probe: None };
         judge(&Evidence { past: Ok(past), ..run.evidence() })
     };
     let judgement = held(&run);
     let told: Vec<Outcome> = judgement.gates.iter().map(|judged| judged.outcome).collect();
     assert_eq!(told[1], Outcome::Fail);
     assert_eq!((judgement.gates[0].point, judgement.gates[0].measure), (Some(1.0), Measure::Ratio));
-    // The same workload, a tenth slower.
+    // The same workload, a fifth slower.
     for target in &mut run.folded.targets {
         for series in target.units.iter_mut().filter(|series| series.metric.starts_with("latency")) {
             series.values.iter_mut().for_each(|x| *x *= 1.2);
         }
+        let row = target.rows.iter_mut().find(|row| row.metric == "latency").unwrap();
+        row.p50 = row.p50.map(|x| x * 1.2);
     }
     assert_eq!(held(&run).gates[0].outcome, Outcome::Fail);
 }
@@ -192,7 +195,7 @@ fn bounds_follow_the_machine_and_ratios_do_not() {
     run.plan.gates.adaptive = true;
     let (then, now) = (Probe { rounds_per_s: 4e8, bytes_per_s: 8e9 }, Probe { rounds_per_s: 2e8, bytes_per_s: 4e9 });
     let held = |probe: Option<&Probe>| {
-        let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, probe };
+        let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, nights: &ONE_RUN, probe };
         judge(&Evidence { past: Ok(past), probe: Some(&now), ..run.evidence() })
     };
     let scaled = held(Some(&then));

@@ -1,11 +1,10 @@
 //! One run as its `report.json` tells it: what a list shows of it, and what a trend needs.
 
-use super::figures::{Figure, Kept, figure};
 use crate::audit::Severity;
 use crate::host::Facts;
 use crate::report::{SCHEMA_VERSION, Status};
 use crate::scenario::plan::{Plan, TargetPlan};
-use crate::stats::{Comparison, Row, Verdict};
+use crate::stats::{Comparison, Row, TargetFigures, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// A run.
@@ -32,7 +31,7 @@ pub struct Entry {
     /// What was to happen.
     pub plan: Plan,
     /// The targets, in the plan's order.
-    pub targets: Vec<EntryTarget>,
+    pub targets: Vec<TargetFigures>,
     /// Whether its samples are still there.
     #[serde(skip)]
     pub samples: bool,
@@ -51,33 +50,6 @@ pub struct MainVerdict {
     pub high: Option<f64>,
     /// What that comes to.
     pub verdict: Verdict,
-}
-
-/// A target's figures.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct EntryTarget {
-    /// The scenario's name for it.
-    pub name: String,
-    /// Whether an embedded engine stood in for a real one.
-    pub stand_in: bool,
-    pub(super) rows: Vec<Kept>,
-}
-
-impl EntryTarget {
-    /// The figure that `latency.p95` or `requests_per_s` means; `None` if it wasn't measured.
-    pub fn figure(&self, path: &str) -> Option<Figure> {
-        figure(&self.rows, path)
-    }
-
-    /// Every figure that it has, by its word.
-    pub fn paths(&self) -> impl Iterator<Item = String> {
-        self.rows.iter().flat_map(Kept::paths)
-    }
-
-    /// The name as tables show it: with `(stand-in)` after it where that is so.
-    pub fn label(&self) -> String {
-        if self.stand_in { format!("{} (stand-in)", self.name) } else { self.name.clone() }
-    }
 }
 
 /// What became of a run.
@@ -169,11 +141,7 @@ impl Entry {
             verdict: c.verdict,
         };
         let invalid = told.findings.into_iter().filter(|finding| finding.severity == Severity::Invalid);
-        let target = |target: ToldTarget| EntryTarget {
-            name: target.name,
-            stand_in: target.stand_in,
-            rows: target.rows.iter().filter_map(Kept::of).collect(),
-        };
+        let target = |target: ToldTarget| TargetFigures::of(&target.name, target.stand_in, &target.rows);
         Ok(Self {
             dir: dir.to_owned(),
             started: told.started,
@@ -207,7 +175,7 @@ impl Entry {
     }
 
     /// A target, with its plan.
-    pub fn target(&self, name: &str) -> Option<(&EntryTarget, &TargetPlan)> {
+    pub fn target(&self, name: &str) -> Option<(&TargetFigures, &TargetPlan)> {
         self.targets.iter().zip(&self.plan.targets).find(|(target, _)| target.name == name)
     }
 }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 /// Most folders that a run lies below the one that is read.
 const DEEPEST: usize = 6;
 
-/// The runs that a search or a sweep is made of: what marks its directory, and the folder that they lie in.
-const PARTS: [(&str, &str); 2] = [("search.json", "probes"), ("sweep-manifest.json", "points")];
+/// The runs that a search, a sweep or repeats are made of: what marks its directory, and the folder that they lie in.
+const PARTS: [(&str, &str); 3] =
+    [("search.json", "probes"), ("sweep-manifest.json", "points"), ("repeats-manifest.json", "repeats")];
 
-/// The directories with a `manifest.json`, by name, and those that can't be looked into. The runs that a search or a sweep is
-/// made of are among them only if `parts` says so.
+/// The directories with a `manifest.json`, by name, and those that can't be looked into. The runs that a search, a sweep
+/// or repeats are made of are among them only if `parts` says so.
 pub(super) struct Folders {
     pub runs: Vec<PathBuf>,
     pub unreadable: Vec<(PathBuf, io::Error)>,

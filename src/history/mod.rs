@@ -1,24 +1,28 @@
 //! What earlier runs left behind: every directory of a run is an entry, and no database is needed.
 //!
 //! [`read`] finds the entries of a folder, quickened by an index file that may be deleted at any time; [`trend`] follows a
-//! metric through them, and tells the steps in it; [`prune()`] removes what is large and leaves the reports.
+//! metric through them, and tells the steps in it, and in its ratio to the reference; [`prune()`] removes what is large and leaves the reports.
 
 mod entry;
+mod family;
 mod figures;
 mod filter;
 mod folders;
 mod index;
 mod like;
 mod prune;
+mod ratio;
 mod read;
 mod series;
 mod trend;
 
-pub use entry::{Entry, EntryTarget, MainVerdict, State};
-pub use figures::{Figure, more_is_better};
+pub use entry::{Entry, MainVerdict, State};
+pub use family::{FALSE_RATE, Family};
+pub use figures::more_is_better;
 pub use filter::{Filter, Stamp};
 pub use index::INDEX;
 pub use prune::{PRUNED, Pruned, PrunedFile, PrunedRun, Spared, age, prune, pruned};
+pub use ratio::{Mover, RatioLine};
 pub use read::{Damaged, History, read};
 pub use series::{Differs, LeftOut, Point, Series, StepTold};
-pub use trend::{Asked, Trend, trend};
+pub use trend::{Asked, Trend, trend, trends};

@@ -30,7 +30,7 @@ pub struct Damaged {
     pub why: String,
 }
 
-/// Reads a folder. The runs that a search or a sweep is made of are entries only if `parts` says so.
+/// Reads a folder. The runs that a search, a sweep or repeats are made of are entries only if `parts` says so.
 ///
 /// # Errors
 /// The folder itself can't be read. Whatever is wrong with a run makes it a damaged one.

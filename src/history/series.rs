@@ -1,11 +1,12 @@
 //! One line of a trend: the runs of one scenario that may stand beside each other, a target's figure in each, and the steps.
 
 use super::entry::{Entry, State};
-use super::figures::{Figure, more_is_better};
+use super::figures::more_is_better;
 use super::like::{differs, unlike};
+use super::ratio::{Mover, RatioLine, near};
 use super::trend::Asked;
 use crate::report::words::yaml_word;
-use crate::stats::{Step, steps, unit};
+use crate::stats::{Figure, Step, Steps, StepsBy, steps, unit};
 use serde::{Deserialize, Serialize};
 
 /// One figure of one target over the runs of a scenario.
@@ -34,6 +35,16 @@ pub struct Series {
     pub steps: Vec<StepTold>,
     /// Median of the points since the last step, those that stand alone left out; `None` without a point.
     pub level: Option<f64>,
+    /// p of the line being flat throughout; `None` where no step was seen.
+    #[serde(default)]
+    pub p: Option<f64>,
+    /// Whether the target is the runs' reference.
+    #[serde(default)]
+    pub reference: bool,
+    /// The same over the reference's, which a machine that became slower leaves as it is; `None` where there is no other target, or
+    /// one of the two is a stand-in.
+    #[serde(default)]
+    pub ratio: Option<RatioLine>,
     /// Runs of this scenario and target that don't stand in the line, and why.
     pub left_out: Vec<LeftOut>,
 }
@@ -76,6 +87,15 @@ pub struct StepTold {
     pub better: Option<bool>,
     /// p of the permutation test.
     pub p: f64,
+    /// Whether it is a step of the ratio: its levels are ratios then.
+    #[serde(default)]
+    pub of_ratio: bool,
+    /// What moved; `None` where there is no ratio to tell it by.
+    #[serde(default)]
+    pub mover: Option<Mover>,
+    /// Whether it is a finding among all the lines that were looked at together; one that isn't was seen, no more.
+    #[serde(default)]
+    pub certain: bool,
     /// What differs between the last run before and the first after.
     pub differs: Vec<Differs>,
 }
@@ -134,33 +154,28 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
     }
     let values: Vec<f64> = figures.iter().map(|figure| figure.value).collect();
     let of = figures.first().map(|figure| figure.unit.clone()).unwrap_or_default();
-    let points = of == unit::ONE;
-    let mut by = asked.by;
-    if points {
-        // Told in points, and half as many of them matter.
-        by.differences = true;
-        by.smallest /= 2.0;
-    } else if values.iter().any(|value| *value <= 0.0) {
-        // Compared by differences: what matters is a share of the usual size.
-        by.smallest *= values.iter().map(|value| value.abs()).sum::<f64>() / values.len().max(1) as f64;
-    }
-    let found = steps(&values, &by);
-    let more = more_is_better(&asked.metric, &of);
-    // One that stands alone is of neither level: what came with it came after the last run before it.
-    let last = |at: usize| (0..at).rev().find(|before| !found.lone.contains(before)).unwrap_or(at);
-    let told = |step: &Step| StepTold {
-        at: step.at,
-        dir: used[step.at].dir.clone(),
-        started: used[step.at].started.clone(),
-        dir_before: used[last(step.at)].dir.clone(),
-        before: step.before,
-        after: step.after,
-        change: Some(if points { step.after - step.before } else { step.after / step.before - 1.0 })
-            .filter(|change| change.is_finite()),
-        better: more.map(|more| more == (step.after > step.before)),
-        p: step.p,
-        differs: differs(used[last(step.at)], used[step.at], target),
+    let line = Line {
+        used: &used,
+        target,
+        points: of == unit::ONE,
+        more: more_is_better(&asked.metric, &of),
+        metric: &asked.metric,
     };
+    let found = steps(&values, &line.by(&asked.by, &values));
+    let (ratio, reference, theirs) = match anchor {
+        Some(anchor) => line.ratio(anchor, &values, asked),
+        None => (None, false, Steps::default()),
+    };
+    let ends: Vec<usize> =
+        std::iter::once(0).chain(found.steps.iter().map(|step| step.at)).chain([values.len()]).collect();
+    let told = |(number, step): (usize, &Step)| {
+        let told = line.told(step, |at| at, &found.lone);
+        let reach = (ends[number], ends[number + 2]);
+        let mover = ratio.as_ref().map(|ratio| ratio.mover(step, reach, told.change, line.points));
+        StepTold { mover, ..told }
+    };
+    let steps: Vec<StepTold> = found.steps.iter().enumerate().map(told).collect();
+    let ratio = ratio.map(|ratio| blamed(ratio, &steps, &theirs));
     let point = |(entry, figure): (&&Entry, &Figure)| Point {
         dir: entry.dir.clone(),
         started: entry.started.clone(),
@@ -175,14 +190,138 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
         target: target.to_owned(),
         stand_in: anchor.is_some_and(|anchor| stand_in(anchor)),
         unit: of,
-        more_is_better: more,
+        more_is_better: line.more,
         workload_hash: anchor.map(|anchor| anchor.plan.workload.hash.clone()).unwrap_or_default(),
         points: used.iter().zip(&figures).map(point).collect(),
-        steps: found.steps.iter().map(told).collect(),
+        steps,
         level: found.level,
+        p: found.p,
+        reference,
+        ratio,
         alone: found.lone,
         left_out,
     })
+}
+
+/// The runs of a line, and how its figure is read.
+struct Line<'a> {
+    used: &'a [&'a Entry],
+    target: &'a str,
+    metric: &'a str,
+    /// Whether it is a proportion, which is compared by points.
+    points: bool,
+    more: Option<bool>,
+}
+
+impl Line<'_> {
+    /// By what steps are looked for in values of the figure.
+    fn by(&self, asked: &StepsBy, values: &[f64]) -> StepsBy {
+        let mut by = *asked;
+        if self.points {
+            // Told in points, and half as many of them matter.
+            by.differences = true;
+            by.smallest /= 2.0;
+        } else if values.iter().any(|value| *value <= 0.0) {
+            // Compared by differences: what matters is a share of the usual size.
+            by.smallest *= values.iter().map(|value| value.abs()).sum::<f64>() / values.len().max(1) as f64;
+        }
+        by
+    }
+
+    /// A step of values whose positions in the line are `place`'s.
+    fn told(&self, step: &Step, place: impl Fn(usize) -> usize, lone: &[usize]) -> StepTold {
+        // One that stands alone is of neither level: what came with it came after the last run before it.
+        let last = (0..step.at).rev().find(|before| !lone.contains(before)).unwrap_or(step.at);
+        let (at, before) = (place(step.at), self.used[place(last)]);
+        let first = self.used[at];
+        StepTold {
+            at,
+            dir: first.dir.clone(),
+            started: first.started.clone(),
+            dir_before: before.dir.clone(),
+            before: step.before,
+            after: step.after,
+            change: Some(if self.points { step.after - step.before } else { step.after / step.before - 1.0 })
+                .filter(|change| change.is_finite()),
+            better: self.more.map(|more| more == (step.after > step.before)),
+            p: step.p,
+            of_ratio: false,
+            mover: None,
+            certain: false,
+            differs: differs(before, first, self.target),
+        }
+    }
+
+    /// The ratio of the figure to that of the reference (of the reference itself, to the first of the others), whether the
+    /// target is the reference, and what steps the other's own figure has.
+    fn ratio(&self, anchor: &Entry, values: &[f64], asked: &Asked) -> (Option<RatioLine>, bool, Steps) {
+        let names = anchor.targets.iter().map(|target| target.name.as_str());
+        let reference = anchor.targets.get(anchor.plan.reference).map(|target| target.name.as_str());
+        let is_reference = reference == Some(self.target);
+        let other = if is_reference { names.clone().find(|name| *name != self.target) } else { reference };
+        let stand_in = |name: &str| anchor.target(name).map(|(target, _)| target.stand_in);
+        let Some(other) = other.filter(|other| stand_in(other) == stand_in(self.target)) else {
+            return (None, is_reference, Steps::default());
+        };
+        let theirs = |entry: &Entry| Some(entry.target(other)?.0.figure(self.metric)?.value);
+        let all: Vec<Option<f64>> = self.used.iter().map(|entry| theirs(entry)).collect();
+        let ratio = |(value, other): (&f64, &Option<f64>)| {
+            let told = if self.points { value - (*other)? } else { value / (*other)? };
+            (told.is_finite() && (self.points || told > 0.0)).then_some(told)
+        };
+        let values: Vec<Option<f64>> = values.iter().zip(&all).map(ratio).collect();
+        let mut line =
+            RatioLine { to: other.to_owned(), values, alone: Vec::new(), steps: Vec::new(), level: None, p: None };
+        let (places, found) = line.look(&self.by(&asked.by, &[]));
+        line.alone = found.lone.iter().map(|at| places[*at]).collect();
+        let told = |step: &Step| StepTold { of_ratio: true, ..self.told(step, |at| places[at], &found.lone) };
+        line.steps = found.steps.iter().map(told).collect();
+        (line.level, line.p) = (found.level, found.p);
+        // Steps of the other's figure, by their places in this line.
+        let (at, theirs): (Vec<usize>, Vec<f64>) =
+            all.iter().enumerate().filter_map(|(at, x)| Some((at, (*x)?))).unzip();
+        let mut theirs = steps(&theirs, &self.by(&asked.by, &theirs));
+        theirs.steps.iter_mut().for_each(|step| step.at = at[step.at]);
+        (Some(line), is_reference, theirs)
+    }
+}
+
+/// Says of each step of a ratio what moved: where only the other's figure has a step there, the other.
+fn blamed(mut ratio: RatioLine, own: &[StepTold], theirs: &Steps) -> RatioLine {
+    let own: Vec<(usize, Option<f64>)> = own.iter().map(|step| (step.at, step.change)).collect();
+    let matched: Vec<usize> =
+        own.iter().filter_map(|(at, change)| ratio.step_at(*at, *change)).map(|step| step.at).collect();
+    for step in &mut ratio.steps {
+        let other = !matched.contains(&step.at) && near(step.at, &theirs.steps, |at| at);
+        step.mover = Some(if other { Mover::Other } else { Mover::Engine });
+    }
+    ratio
+}
+
+impl Series {
+    /// Its steps, and those that its ratio shows alone. A reference has none of these: they are told of the other.
+    pub fn told(&self) -> impl Iterator<Item = &StepTold> {
+        let ratio = self.ratio.iter().filter(|_| !self.reference);
+        let alone = ratio.flat_map(move |ratio| {
+            let own: Vec<usize> =
+                self.steps.iter().filter_map(|step| ratio.step_at(step.at, step.change)).map(|step| step.at).collect();
+            ratio.steps.iter().filter(move |step| step.mover == Some(Mover::Engine) && !own.contains(&step.at))
+        });
+        self.steps.iter().chain(alone)
+    }
+
+    /// Draws the p of its lines in which a step was seen once more, as finely as `by` says.
+    pub(super) fn refine(&mut self, by: &StepsBy) {
+        let values: Vec<f64> = self.points.iter().map(|point| point.value).collect();
+        let line = Line { used: &[], target: "", metric: "", points: self.unit == unit::ONE, more: None };
+        // What the finer look no longer shows keeps the p that it had.
+        if self.p.is_some() {
+            self.p = steps(&values, &line.by(by, &values)).p.or(self.p);
+        }
+        if let Some(ratio) = self.ratio.as_mut().filter(|ratio| ratio.p.is_some()) {
+            ratio.p = ratio.look(&line.by(by, &[])).1.p.or(ratio.p);
+        }
+    }
 }
 
 /// Which of the two runs of an interference measurement a run is; `None` if it is of none.

@@ -1,6 +1,7 @@
 //! A metric over the runs of a folder, in lines of runs that may stand beside each other, with the steps in each.
 
 use super::entry::Entry;
+use super::family::{FALSE_RATE, Family, settle};
 use super::filter::Filter;
 use super::read::{Damaged, History};
 use super::series::{Series, part, series};
@@ -39,6 +40,8 @@ pub struct Trend {
     pub metric: String,
     /// What steps were looked for by.
     pub by: StepsBy,
+    /// The lines that were looked at together.
+    pub family: Family,
     /// A line for each scenario and target.
     pub series: Vec<Series>,
     /// Directories of runs that can't be told.
@@ -50,6 +53,23 @@ pub struct Trend {
 /// # Errors
 /// In words: no run is meant, or none measured the metric.
 pub fn trend(history: &History, asked: &Asked) -> Result<Trend, String> {
+    let mut one = [of_metric(history, asked)?];
+    settle(&mut one);
+    let [trend] = one;
+    Ok(trend)
+}
+
+/// Follows several metrics, as one family: a step is a finding among the lines of all. Those that no run measured are left out,
+/// and lines that `keep` doesn't want.
+pub fn trends(history: &History, asked: &[Asked], keep: impl Fn(&Series) -> bool) -> Vec<Trend> {
+    let mut all: Vec<Trend> = asked.iter().filter_map(|asked| of_metric(history, asked).ok()).collect();
+    all.iter_mut().for_each(|trend| trend.series.retain(&keep));
+    all.retain(|trend| !trend.series.is_empty());
+    settle(&mut all);
+    all
+}
+
+fn of_metric(history: &History, asked: &Asked) -> Result<Trend, String> {
     let folder = history.folder.display();
     let meant: Vec<&Entry> = history.entries.iter().filter(|entry| asked.filter.takes(entry)).collect();
     if meant.is_empty() {
@@ -82,6 +102,7 @@ pub fn trend(history: &History, asked: &Asked) -> Result<Trend, String> {
         folder: folder.to_string(),
         metric: asked.metric.clone(),
         by: asked.by,
+        family: Family { lines: lines.len(), rate: FALSE_RATE },
         series: lines,
         damaged: history.damaged.clone(),
     })

@@ -7,7 +7,17 @@ use crate::audit::Finding;
 use crate::gate::{self, Judged, Past, Spoilt};
 use crate::scenario::audit::rule;
 use crate::scenario::gate::Gate;
+use crate::stats::{Nights, TargetFigures};
 use serde::{Deserialize, Serialize};
+
+/// What was kept, as a run is held to it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptRuns<'a> {
+    /// Its last run.
+    pub report: &'a Report,
+    /// All of its runs.
+    pub nights: &'a Nights,
+}
 
 /// The baseline of a run, and the run beside it.
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -18,11 +28,22 @@ pub struct Against {
     pub saved: String,
     /// Why it was kept.
     pub reason: String,
-    /// When its run began, UTC (RFC 3339).
+    /// When its run began, UTC (RFC 3339); of several, the last.
     pub started: String,
+    /// When the first of its runs began, where it has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_started: Option<String>,
+    /// How many runs it is of.
+    #[serde(default = "one")]
+    pub runs: usize,
+    /// How many runs, other ones of the same setup among them, say how far runs scatter; `None` where that isn't known, and what
+    /// is said of the two runs holds for these two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scatter_of: Option<usize>,
     /// What the two runs don't have in common: the comparison is across these.
     pub across: Vec<Unlike>,
-    /// The targets of both: `target_value` is this run's, `reference_value` the baseline's.
+    /// The targets of both: `target_value` is this run's, `reference_value` the baseline's, of several runs their mean, with the
+    /// interval of one more run of an equal engine (98 %).
     pub pairs: Vec<Pair>,
     /// Targets of either run that have none beside them.
     pub unmatched: Vec<String>,
@@ -30,7 +51,8 @@ pub struct Against {
 
 impl Against {
     /// Puts a run beside a kept one, whatever they differ in.
-    pub fn new(name: &str, saved: &str, reason: &str, kept: &Report, run: &Report) -> Self {
+    pub fn new(name: &str, saved: &str, reason: &str, of: KeptRuns<'_>, run: &Report) -> Self {
+        let (kept, nights) = (of.report, of.nights);
         let matched = matched(kept, run);
         let mut unmatched: Vec<String> = Vec::new();
         for (report, used, of) in [
@@ -40,13 +62,23 @@ impl Against {
             let rest = report.targets.iter().enumerate().filter(|(at, _)| !used.contains(at));
             unmatched.extend(rest.map(|(_, target)| format!("{} of {of}", target.label())));
         }
+        let mut pairs = pairs(kept, run, &matched);
+        for ((before, now), pair) in matched.iter().zip(&mut pairs) {
+            let target = &run.targets[*now];
+            let figures = TargetFigures::of(&target.name, target.stand_in, &target.rows);
+            let effect = run.plan.smallest_effect.0;
+            nights.widen(&kept.targets[*before].name, &figures, &mut pair.comparisons, effect);
+        }
         Self {
             name: name.to_owned(),
             saved: saved.to_owned(),
             reason: reason.to_owned(),
             started: kept.started.clone(),
+            first_started: nights.runs.first().filter(|_| nights.runs.len() > 1).map(|run| run.started.clone()),
+            runs: nights.count(),
+            scatter_of: nights.scattered(),
             across: unlike_setups((&kept.plan, &kept.machine), (&run.plan, &run.machine)),
-            pairs: pairs(kept, run, &matched),
+            pairs,
             unmatched,
         }
     }
@@ -60,8 +92,27 @@ impl Against {
                 self.across.iter().map(Unlike::words).collect::<Vec<_>>().join(", ")
             ),
         };
-        format!("Baseline `{}` of {} ({}){across}.", self.name, self.started, self.reason)
+        let of = match &self.first_started {
+            Some(first) => format!("{} runs, {first} to {}", self.runs, self.started),
+            None => self.started.clone(),
+        };
+        let scatter = match (self.runs, self.scatter_of) {
+            (1, None) => format!(
+                " It is one run, and how far runs scatter from night to night is not known: what is said of it holds for these two \
+                 runs. Keep several: loadcmp baseline save {} --last 5 --reason WHY",
+                self.name
+            ),
+            (_, Some(of)) if of > self.runs => {
+                format!(" How far runs scatter is taken from {of} other runs of its setup.")
+            }
+            _ => String::new(),
+        };
+        format!("Baseline `{}` of {of} ({}){across}.{scatter}", self.name, self.reason)
     }
+}
+
+fn one() -> usize {
+    1
 }
 
 /// Why a baseline isn't compared with that was like the run as long as no model was loaded.
@@ -70,12 +121,12 @@ const OTHER_SETUP: &str = "the baseline is of another setup, as the engines told
 
 impl Report {
     /// Judges a gate that isn't the scenario's own; once for each target where it names none.
-    pub fn judge_gate(&self, gate: &Gate, past: Option<&Report>) -> Vec<Judged> {
+    pub fn judge_gate(&self, gate: &Gate, past: Option<KeptRuns<'_>>) -> Vec<Judged> {
         gate::judge_one(gate, &self.evidence(&self.gates_spoilt(), past.ok_or(gate::NO_BASELINE)))
     }
 
     /// What doesn't follow from the run, and why.
-    fn gates_spoilt(&self) -> Spoilt {
+    pub(super) fn gates_spoilt(&self) -> Spoilt {
         if self.status != Status::Complete {
             return Spoilt::Run("the run was interrupted".to_owned());
         }
@@ -89,7 +140,11 @@ impl Report {
         }
     }
 
-    fn evidence<'a>(&'a self, spoilt: &'a Spoilt, past: Result<&'a Report, &'static str>) -> gate::Evidence<'a> {
+    pub(super) fn evidence<'a>(
+        &'a self,
+        spoilt: &'a Spoilt,
+        past: Result<KeptRuns<'a>, &'static str>,
+    ) -> gate::Evidence<'a> {
         gate::Evidence {
             plan: &self.plan,
             spoilt,
@@ -98,16 +153,17 @@ impl Report {
             comparisons: &self.comparisons,
             probe: self.probe.as_ref(),
             past: past.map(|kept| Past {
-                targets: &kept.targets,
-                histograms: &kept.histograms,
-                probe: kept.probe.as_ref(),
+                targets: &kept.report.targets,
+                histograms: &kept.report.histograms,
+                probe: kept.report.probe.as_ref(),
+                nights: kept.nights,
             }),
         }
     }
 
     /// Takes the baseline, if there is one, and judges the gates: those that need it only where it may be compared with, which
     /// of another setup it may if `across` was asked for.
-    pub fn hold(&mut self, kept: Option<(Against, &Report)>, across: bool) {
+    pub fn hold(&mut self, kept: Option<(Against, KeptRuns<'_>)>, across: bool) {
         if !self.plan.gates.is_empty() {
             let past = match &kept {
                 None => Err(gate::NO_BASELINE),

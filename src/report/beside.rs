@@ -1,10 +1,13 @@
 //! Two runs beside each other: of two result directories (`loadcmp compare`), or the two of an interference measurement.
 
-use super::floors::{apart_words, resolve, words};
+use super::floors::{self, apart_words, words};
 use super::setup::{Difference, Kind, Unlike, differences, of_targets, unlike_workloads};
+use super::sweep::SweptTarget;
 use super::{Report, SCHEMA_VERSION, Status, TOOL};
+use crate::gate::Judgement;
 use crate::host::{Floor, least_difference_us};
-use crate::stats::{Comparison, compare_summaries};
+use crate::scenario::gate::Inconclusive;
+use crate::stats::{Comparison, Doubts, compare_summaries, decide};
 use serde::{Deserialize, Serialize};
 
 /// What the second run is to the first.
@@ -40,6 +43,15 @@ pub struct Beside {
     pub unlike: Vec<Unlike>,
     /// Reasons to read it with care, in sentences.
     pub notes: Vec<String>,
+    /// What became of the gates that the second run was held to; `None` without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judgement: Option<Judgement>,
+    /// The targets that were held to them: those of the second run, in its order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<SweptTarget>,
+    /// What an inconclusive gate does to the exit code.
+    #[serde(skip)]
+    pub inconclusive: Inconclusive,
 }
 
 /// One of the two runs.
@@ -122,6 +134,9 @@ impl Beside {
             unmatched,
             unlike,
             notes,
+            judgement: None,
+            targets: Vec::new(),
+            inconclusive: Inconclusive::default(),
         })
     }
 
@@ -152,10 +167,11 @@ pub(super) fn pairs(a: &Report, b: &Report, matched: &[(usize, usize)]) -> Vec<P
     let pair = |&(i, j): &(usize, usize)| {
         let floor = |report: &Report, at: usize| report.floors.get(at).cloned().flatten();
         let (first_floor, second_floor) = (floor(a, i), floor(b, j));
-        let mut comparisons = compare_summaries(&b.targets[j], &a.targets[i], &b.comparing());
         // Of two machines, neither floor says what the other can't tell apart.
         let floors = first_floor.as_ref().zip(second_floor.as_ref()).filter(|_| !elsewhere);
-        resolve(&mut comparisons, |_| floors);
+        let small = |c: &Comparison| floors::below(c, floors);
+        let mut comparisons = compare_summaries(&b.targets[j], &a.targets[i], &b.comparing());
+        decide(&mut comparisons, &b.comparing(), Doubts { of_difference: Some(&small), of_all: None });
         let least_difference_us = floors.map(|(a, b)| least_difference_us(a, b));
         Pair {
             first: a.targets[i].label(),

@@ -75,7 +75,16 @@ pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>
             energy.zip(tokens.filter(|tokens| *tokens > 0.0)).map(|(joules, tokens)| joules / tokens),
         ),
     ];
-    told.into_iter().filter_map(|(metric, unit, value)| Some(Row::total(metric, unit, n, Some(value?)))).collect()
+    let mut rows: Vec<Row> =
+        told.into_iter().filter_map(|(metric, unit, value)| Some(Row::total(metric, unit, n, Some(value?)))).collect();
+    // As sure as the rate that it is made of.
+    let ends = target.row("output_tokens_per_s").and_then(|rate| rate.low.zip(rate.high)).zip(peak);
+    if let (Some(row), Some(((low, high), peak))) =
+        (rows.iter_mut().find(|row| row.metric == "tokens_per_s_per_gib"), ends)
+    {
+        (row.low, row.high) = (Some(low / (peak / GIB)), Some(high / (peak / GIB)));
+    }
+    rows
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::{Report, human};
 use crate::host::{Floor, least_difference_us, least_first_token_difference_us};
-use crate::stats::{Comparison, Verdict};
+use crate::stats::Comparison;
 
 /// The least difference of a metric that two floors let one see, in microseconds; `None` for what a floor says nothing of,
 /// such as rates and the gaps between tokens.
@@ -15,20 +15,13 @@ fn least_us(metric: &str, a: &Floor, b: &Floor) -> Option<f64> {
     }
 }
 
-/// Takes back the verdicts on differences that are below what the machine can tell apart. Ratio, interval and p stay:
-/// the numbers did differ, only not by the engines' doing.
-pub(super) fn resolve<'a>(
-    comparisons: &mut [Comparison],
-    floors: impl Fn(&Comparison) -> Option<(&'a Floor, &'a Floor)>,
-) {
-    for c in comparisons.iter_mut().filter(|c| matches!(c.verdict, Verdict::Better | Verdict::Worse)) {
-        let least = floors(c).and_then(|(a, b)| least_us(&c.metric, a, b));
-        if let Some(least) = least.filter(|least| c.closer_than(*least)) {
-            // The same words for each metric: a table tells them once.
-            let least = human::time(least);
-            c.doubt(format!("the difference is below what this machine can tell apart, {least} by its calibration"));
-        }
-    }
+/// Why a difference shows nothing of the engines, if it is below what the machine can tell apart by its floors: the numbers
+/// did differ, only not by the engines' doing.
+pub(super) fn below(c: &Comparison, floors: Option<(&Floor, &Floor)>) -> Option<String> {
+    let least = floors.and_then(|(a, b)| least_us(&c.metric, a, b)).filter(|least| c.closer_than(*least))?;
+    // The same words for each metric: a table tells them once.
+    let least = human::time(least);
+    Some(format!("the difference is below what this machine can tell apart, {least} by its calibration"))
 }
 
 impl Report {
@@ -78,7 +71,7 @@ mod tests {
     use crate::report::Manifest;
     use crate::report::fixture::{manifest, report};
     use crate::scenario::Task;
-    use crate::stats::fixture;
+    use crate::stats::{Verdict, fixture};
 
     fn with_floors(floors: Vec<Option<Floor>>) -> Report {
         let plan = fixture::plan(Task::Classify, false);
@@ -116,24 +109,17 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_that_was_there_stays_and_what_was_not_measured_is_not_judged() {
-        let mut c = report(Task::Classify, false).comparison(0, "latency.p50").unwrap().clone();
+    fn what_has_no_floor_or_was_not_measured_is_not_held_to_one() {
+        let c = report(Task::Classify, false).comparison(0, "latency.p50").unwrap().clone();
         let (a, b) = (floor("ollama", true, 50.0, 9e9), floor("ollama", true, 50.0, 1.0));
-        let resolved = |c: &Comparison| {
-            let mut one = [c.clone()];
-            resolve(&mut one, |_| Some((&a, &b)));
-            one[0].clone()
-        };
-        c.doubt("another".to_owned());
-        assert_eq!(resolved(&c).reason.as_deref(), Some("another"));
-        for (metric, shown) in
-            [("ttft.p95", false), ("response_ttft.p50", false), ("response.mean", false), ("itl.mean", true)]
+        let told = |c: &Comparison| below(c, Some((&a, &b))).is_some();
+        for (metric, small) in
+            [("ttft.p95", true), ("response_ttft.p50", true), ("response.mean", true), ("itl.mean", false)]
         {
-            let c = Comparison { metric: metric.to_owned(), verdict: Verdict::Worse, reason: None, ..c.clone() };
-            assert_eq!(resolved(&c).verdict == Verdict::Worse, shown, "{metric}");
+            assert_eq!(told(&Comparison { metric: metric.to_owned(), ..c.clone() }), small, "{metric}");
         }
-        let lone = Comparison { verdict: Verdict::Better, target_value: None, ..c };
-        assert_eq!(resolved(&lone).verdict, Verdict::Better);
+        assert!(below(&c, None).is_none());
+        assert!(!told(&Comparison { target_value: None, ..c }));
     }
 
     #[test]

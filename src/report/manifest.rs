@@ -1,7 +1,7 @@
 //! `manifest.json`: everything about a run that its samples don't tell, so that it can be told again from its directory.
 
 use super::{Cause, ColdRun, SCHEMA_VERSION, TOOL, pretty, replace};
-use crate::drive::Window;
+use crate::drive::{Found, Window};
 use crate::host::{Conditions, Facts, Floor, Probe};
 use crate::scenario::plan::Plan;
 use crate::stats::Fold;
@@ -46,6 +46,9 @@ pub struct Manifest {
     pub workload_hash: String,
     /// The measured windows, in the order they opened.
     pub windows: Vec<Window>,
+    /// How long it turned out to have to be, where it found its own length; `None` until then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
     /// The machine that sends the load.
     pub machine: Facts,
     /// How the machine fared while the load ran; `None` until it has ended.
@@ -80,6 +83,7 @@ impl Manifest {
             seed: plan.seed,
             workload_hash: plan.workload.hash.clone(),
             windows: Vec::new(),
+            found: None,
             machine,
             conditions: None,
             cold_starts: Vec::new(),

@@ -10,8 +10,11 @@ mod cost;
 mod file;
 mod floors;
 pub mod front;
+mod gated;
+pub mod lasting;
 mod levels;
 mod manifest;
+pub mod repeats;
 mod schema;
 mod setup;
 mod soak;
@@ -21,7 +24,7 @@ mod watching;
 pub mod words;
 
 pub use crate::audit::human;
-pub use against::Against;
+pub use against::{Against, KeptRuns};
 pub use beside::{Beside, Pair, Relation, Side};
 pub use cold::ColdRun;
 pub use file::{pretty, replace};
@@ -33,11 +36,12 @@ pub use soak::{Drifted, Soak, SoakedTarget};
 pub use unfinished::{Cause, Unfinished};
 
 use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
+use crate::drive::Found;
 use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
 use crate::scenario::Order;
 use crate::scenario::plan::Plan;
-use crate::stats::{Comparison, Folded, Packed, Row, Second, Settings, TargetSummary};
+use crate::stats::{Comparison, Doubts, Folded, Packed, Row, Second, Settings, TargetSummary, decide};
 use serde::{Deserialize, Serialize};
 
 /// What writes documents, with its version.
@@ -108,6 +112,9 @@ pub struct Report {
     /// What a soak showed; `None` if this was none.
     #[serde(default)]
     pub soak: Option<Soak>,
+    /// How long the run turned out to have to be, where it found its own length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<Found>,
     /// The machine that sent the load.
     pub machine: Facts,
     /// What a request costs each target's wire on this machine when the server does nothing, in the plan's order; `None`
@@ -164,6 +171,7 @@ impl Report {
             targets: folded.targets,
             comparisons: folded.comparisons,
             soak: None,
+            found: manifest.found,
             machine: manifest.machine.clone(),
             floors: manifest.floors.clone(),
             conditions: manifest.conditions.clone(),
@@ -195,10 +203,7 @@ impl Report {
             report.soak = Some(soak);
         }
         // Before the audit: what this machine can't tell apart needs no finding of its own.
-        floors::resolve(&mut report.comparisons, |c| {
-            let floor = |at: usize| report.floors.get(at)?.as_ref();
-            floor(c.target).zip(floor(c.reference))
-        });
+        report.decide(None);
         report.primary = report.main_metric().to_owned();
         if report.status != Status::Complete {
             let killed = || if manifest.ended.is_none() { Cause::Killed } else { Cause::Signal };
@@ -216,9 +221,17 @@ impl Report {
             conditions: manifest.conditions.as_ref(),
         });
         if let Some(why) = report.undecided() {
-            report.comparisons.iter_mut().for_each(|comparison| comparison.doubt(why.clone()));
+            report.decide(Some(why));
         }
         report
+    }
+
+    /// Gives every comparison its verdict; `why` not, if there is a reason for none.
+    fn decide(&mut self, why: Option<String>) {
+        let floor = |at: usize| self.floors.get(at)?.as_ref();
+        let small = |c: &Comparison| floors::below(c, floor(c.target).zip(floor(c.reference)));
+        let doubts = Doubts { of_difference: Some(&small), of_all: why.as_deref() };
+        decide(&mut self.comparisons, &Settings::of(&self.plan), doubts);
     }
 
     /// Why no side is called better though the run is valid, if so: targets that were measured one after another had unlike
@@ -301,6 +314,7 @@ pub(crate) mod fixture {
             cause: None,
             seed: plan.seed,
             workload_hash: plan.workload.hash.clone(),
+            found: None,
             windows: (0..plan.targets.len()).map(measured).collect(),
             conditions: None,
             cold_starts: Vec::new(),
@@ -348,7 +362,7 @@ mod tests {
         let text = serde_json::to_string(&report).unwrap();
         let back: Report = serde_json::from_str(&text).unwrap();
         assert!(serde_json::to_string(&back).unwrap() == text);
-        assert_eq!((back.schema_version, back.primary.as_str()), (2, "latency.p50"));
+        assert_eq!((back.schema_version, back.primary.as_str()), (2, "latency.mean"));
         assert!(back.timeline.is_empty());
         assert!(!report.timeline.is_empty());
     }
@@ -376,6 +390,6 @@ mod tests {
     #[test]
     fn the_main_metric_is_the_rate_of_tokens_where_answers_are_long() {
         assert_eq!(fixture::report(Task::Generate, false).primary, "output_tokens_per_s");
-        assert_eq!(fixture::report(Task::Embed, false).primary, "latency.p50");
+        assert_eq!(fixture::report(Task::Embed, false).primary, "latency.mean");
     }
 }

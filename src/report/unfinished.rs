@@ -63,7 +63,8 @@ fn progress(plan: &Plan, targets: &[TargetSummary]) -> Option<String> {
                 Order::Alternate => (last.since(first).seconds(), plan.load_length().unwrap_or(length.0)),
             };
             let done = Duration::try_from_secs_f64(done).unwrap_or_default().min(all);
-            Some(format!("after {} of {}", clock(done), clock(all)))
+            let most = if plan.least.is_some() { "at most " } else { "" };
+            Some(format!("after {} of {most}{}", clock(done), clock(all)))
         }
     }
 }

@@ -1,10 +1,14 @@
 //! The sentences that say what came of a run.
 
+use super::lasting::{early_words, found_words, length_words};
 use super::{Report, human};
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::scenario::{Limit, Order};
 use crate::stats::{Comparison, Verdict, unit, worth_showing};
 use std::time::Duration;
+
+/// From so many seconds on, another order is tried before a longer run.
+const LONG_S: f64 = 1800.0;
 
 impl Report {
     /// What came of the main metric, a sentence for each target beside the reference; of a lone target, its figure.
@@ -32,7 +36,8 @@ impl Report {
         }
     }
 
-    /// What a comparison says.
+    /// What a comparison says. It speaks of this run: a speed that wanders slowly and on one side only looks like a difference to
+    /// any single run (`repeats` rests on several).
     pub fn sentence(&self, c: &Comparison) -> String {
         if c.verdict == Verdict::NotCompared {
             return format!("Not compared: {}.", c.reason.as_deref().unwrap_or("a stand-in beside a real engine"));
@@ -45,10 +50,14 @@ impl Report {
         let values = format!("{} against {}", human::value(a, &c.unit), human::value(b, &c.unit));
         let ratio = ratio_clause(c);
         match (c.verdict, &c.reason) {
-            (Verdict::Better, _) => format!("{target} is better than {reference} in {metric}: {values}{ratio}."),
-            (Verdict::Worse, _) => format!("{target} is worse than {reference} in {metric}: {values}{ratio}."),
+            (Verdict::Better, _) => {
+                format!("In this run {target} is better than {reference} in {metric}: {values}{ratio}.")
+            }
+            (Verdict::Worse, _) => {
+                format!("In this run {target} is worse than {reference} in {metric}: {values}{ratio}.")
+            }
             (Verdict::Equal, _) => format!(
-                "{target} and {reference} are equal in {metric} within {}: {values}{ratio}.",
+                "In this run {target} and {reference} are equal in {metric} within {}: {values}{ratio}.",
                 human::percent(self.plan.smallest_effect.0)
             ),
             (Verdict::Undecided | Verdict::NotCompared, reason) => format!(
@@ -59,13 +68,27 @@ impl Report {
         }
     }
 
-    /// How long the run should have been to show what is worth showing; nothing if it was that long.
+    /// What to do to decide it: a command, and how long it takes. Nothing where a longer run of the same kind is no cure.
     fn longer_words(&self, c: &Comparison) -> String {
         let asked = self.targets.get(c.target).map_or(0, |target| target.requests());
         let Some(needs) = c.needs.as_ref().filter(|needs| needs.rows > asked) else { return String::new() };
+        let Some(seconds) = needs.seconds else { return String::new() };
         let shown = human::percent(worth_showing(self.plan.smallest_effect.0));
-        let time = needs.seconds.map(|s| format!(", {} of measuring", human::time(s * 1e6))).unwrap_or_default();
-        format!(" A difference of {shown} would have needed about {} requests each{time}.", needs.rows)
+        let command = if self.command.is_empty() { "loadcmp run …".to_owned() } else { self.command.clone() };
+        let minutes = (seconds / 60.0).ceil();
+        let way = if matches!(self.plan.load, LoadPlan::Open(_)) { "open" } else { "closed" };
+        let set = match (self.plan.load.until(), &self.plan.least) {
+            (_, Some(_)) => format!("load.until.most={minutes}m"),
+            (Until::Duration(_), None) => format!("load.{way}.duration={minutes}m"),
+            (Until::Requests(_), None) => format!("load.{way}.requests={}", needs.rows),
+        };
+        // Long lengths are the engines' work on one machine at once: apart, each scatters less.
+        let cheaper = if self.plan.order == Order::Concurrent && seconds > LONG_S && self.targets.len() > 1 {
+            format!("`{command} --set order=alternate` first, where neither disturbs the other; else ")
+        } else {
+            String::new()
+        };
+        format!(" To tell {shown} apart: {cheaper}`{command} --set {set}` (about {}).", human::length(seconds))
     }
 
     /// What is to be known of figures: what goodput counts, and what percentiles lack.
@@ -119,16 +142,43 @@ impl Report {
         let main = metric_words(&self.primary);
         format!(
             "Ratios are target / reference, with a 95 % interval over {units}; better or worse is said from {effect} on. \
-             {main} was declared the main metric; the others are to be read beside it."
+             {main} was declared the main metric; the others are to be read beside it. {}",
+            self.order_words()
         )
     }
 
-    /// What intervals rest on.
-    pub fn units_words(&self) -> &'static str {
+    /// What the order in which the targets were driven means for the verdict; nothing for a lone one.
+    pub fn order_words(&self) -> &'static str {
         match self.plan.order {
-            Order::Alternate => "blocks driven apart",
-            _ => "stretches of time",
+            _ if self.targets.len() < 2 => "",
+            Order::Concurrent => {
+                "All targets ran at the same time: where they share a machine, each figure is what you get while the others \
+                 work too, not what an engine does alone."
+            }
+            Order::Alternate => {
+                "Each target had the machine to itself, in turns: the figures are of engines alone, and a drift of the machine \
+                 falls on all of them alike."
+            }
+            Order::Isolated => {
+                "Each target had the machine to itself, one after another: the figures are of engines alone, and a drift of the \
+                 machine falls on one of them."
+            }
         }
+    }
+
+    /// What intervals rest on.
+    pub fn units_words(&self) -> String {
+        let told = self.comparisons.iter().filter_map(|c| Some((c, c.pairs?, c.unpaired?))).max_by_key(|(_, n, _)| *n);
+        let Some((c, pairs, (ours, theirs))) = told else { return "stretches of time".to_owned() };
+        let name = |at: usize| self.targets.get(at).map(|target| target.label()).unwrap_or_default();
+        let alone: Vec<String> = [(ours, c.target), (theirs, c.reference)]
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, at)| format!("{n} of {}", name(at)))
+            .collect();
+        let left = if alone.is_empty() { String::new() } else { format!(" ({} left out)", alone.join(", ")) };
+        let blocks = if self.plan.order == Order::Alternate { ", by blocks driven apart" } else { "" };
+        format!("the {pairs} requests that both answered{left}{blocks}")
     }
 
     /// How the load was driven: `closed loop, 4 users on each, 20s after 2s of warm-up, both at once`.
@@ -140,14 +190,13 @@ impl Report {
             LoadPlan::Open(open) => format!("open loop, {}", open.about),
         };
         let each = if self.targets.len() > 1 { " each" } else { "" };
-        let until = match load.until() {
-            Until::Duration(span) => span.to_string(),
-            Until::Requests(n) => format!("{n} requests{each}"),
+        let (until, early) = match &self.found {
+            Some(found) => (found_words(&self.plan, found), String::new()),
+            None => (length_words(&self.plan, each), early_words(&self.plan)),
         };
         let warmup =
             if load.warmup().0.is_zero() { String::new() } else { format!(" after {} of warm-up", load.warmup()) };
         let think = if load.think().0.is_zero() { String::new() } else { format!(", {} of thought", load.think()) };
-        let early = self.plan.until_ci.map(|ci| format!(" or until the main ratio is known within {ci}"));
         let order = match (self.plan.order, self.targets.len()) {
             (_, 0 | 1) => String::new(),
             (Order::Concurrent, 2) => ", both at once".to_owned(),
@@ -156,7 +205,7 @@ impl Report {
             (Order::Alternate, _) => format!(", {}", blocks_words(&self.plan)),
         };
         let twice = if self.plan.interference { ", one of two runs that tell interference" } else { "" };
-        format!("{users}{each}, {until}{warmup}{think}{}{order}{twice}", early.unwrap_or_default())
+        format!("{users}{each}, {until}{warmup}{think}{early}{order}{twice}")
     }
 
     /// What was asked: `60 prompts from data/tickets.csv, seed 42`.
@@ -170,15 +219,16 @@ impl Report {
 
 /// A length of time to the second, or the minute where it is long.
 pub fn about(time: Duration) -> String {
-    let seconds = time.as_secs_f64().ceil();
-    if seconds < 120.0 { format!("{seconds} s") } else { format!("{:.0} min", seconds / 60.0) }
+    human::length(time.as_secs_f64().ceil())
 }
 
 /// The blocks of an alternating order: `10 blocks of each, A B B A`.
 pub fn blocks_words(plan: &Plan) -> String {
     let letters: Vec<String> = ('A'..='Z').take(plan.targets.len()).map(String::from).collect();
     let order: Vec<&str> = letters.iter().chain(letters.iter().rev()).map(String::as_str).collect();
-    format!("{} blocks of each, {}", plan.blocks.pairs, order.join(" "))
+    // One that finds its own length needn't drive all of them.
+    let most = if plan.least.is_some() { "at most " } else { "" };
+    format!("{most}{} blocks of each, {}", plan.blocks.pairs, order.join(" "))
 }
 
 /// `0.61 (0.58–0.65)`; `None` without an interval: a ratio alone is no evidence.
@@ -234,7 +284,7 @@ mod tests {
         report.plan.interference = false;
         report.plan.order = Order::Alternate;
         report.plan.until_ci = Some(Share(0.05));
-        let told = "warm-up or until the main ratio is known within 5%, 10 blocks of each, A B B A";
+        let told = "warm-up, until the main metric is decided or its ratio known within 5%, 10 blocks of each, A B B A";
         assert!(report.load_words().ends_with(told), "{}", report.load_words());
     }
 }

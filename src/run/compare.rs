@@ -2,19 +2,47 @@
 
 use super::Failure;
 use crate::report::{Beside, Relation, Report, SCHEMA_VERSION};
+use crate::scenario::gate::{Gate, Inconclusive};
 use std::path::Path;
 
+/// What the second of two runs is held to.
+#[derive(Clone, Debug, Default)]
+pub struct CompareGates {
+    /// The gates, as they were written; what they call the baseline is the first run.
+    pub gates: Vec<String>,
+    /// Whether stand-ins are judged like real engines.
+    pub judge_stand_ins: bool,
+    /// What an inconclusive gate does to the exit code.
+    pub inconclusive: Inconclusive,
+}
+
 /// Compares two runs: directories of results, or their `report.json`. Ratios are `second` ÷ `first`.
-pub fn compare(first: &Path, second: &Path) -> Result<Beside, Failure> {
+pub fn compare(first: &Path, second: &Path, hold: &CompareGates) -> Result<Beside, Failure> {
     let (a, b) = (report_of(first)?, report_of(second)?);
     let names = (first.display().to_string(), second.display().to_string());
-    Beside::new(Relation::Compare, (&names.0, &a), (&names.1, &b)).map_err(|unlike| {
+    let gates = hold.gates.iter().map(|text| gate(text, &b)).collect::<Result<Vec<_>, _>>()?;
+    let beside = Beside::new(Relation::Compare, (&names.0, &a), (&names.1, &b)).map_err(|unlike| {
         let mut text = format!("error: {} and {} asked unlike things, so no ratio means anything:", names.0, names.1);
         for unlike in unlike {
             text += &format!("\n  {}: {} against {}", unlike.what, unlike.first, unlike.second);
         }
         Failure::Usage(text)
-    })
+    });
+    let mut beside = beside?;
+    beside.hold(&a, &b, gates, hold.judge_stand_ins, hold.inconclusive);
+    Ok(beside)
+}
+
+/// A gate of the command line, on a run that has the targets it names.
+fn gate(text: &str, run: &Report) -> Result<Gate, Failure> {
+    let wrong = |why: String| Failure::Usage(format!("error: --gate '{text}': {why}"));
+    let gate = Gate::parse(text).map_err(|error| wrong(error.to_string()))?;
+    let known = |name: &str| run.targets.iter().any(|target| target.name == name);
+    if let Some(name) = gate.targets().find(|name| !known(name)) {
+        let names: Vec<&str> = run.targets.iter().map(|target| target.name.as_str()).collect();
+        return Err(wrong(format!("the second run has no target `{name}`; it has {}", names.join(", "))));
+    }
+    Ok(gate)
 }
 
 /// Reads a report: `report.json` of a directory, or a file.
@@ -30,6 +58,9 @@ pub fn report_of(path: &Path) -> Result<Report, Failure> {
         }
         std::io::ErrorKind::NotFound if super::is_sweep(path) => {
             wrong("holds a sweep; name one of its runs: a folder in its `points`".to_owned())
+        }
+        std::io::ErrorKind::NotFound if super::is_repeats(path) => {
+            wrong("holds several runs of one plan; name one of them: a folder in its `repeats`".to_owned())
         }
         std::io::ErrorKind::NotFound if path.is_dir() => {
             wrong("is no results directory: it has no report.json".to_owned())

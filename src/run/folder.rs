@@ -4,7 +4,7 @@
 use super::lock;
 use super::progress::View;
 use crate::audit::{Gather, Gathered};
-use crate::drive::{Judge, Window};
+use crate::drive::Window;
 use crate::record::log::{Folder, Vector};
 use crate::record::{Phase, Sample};
 use crate::report::Manifest;
@@ -12,7 +12,6 @@ use crate::stats::{Fold, Folded};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// The folder of a run.
 pub(super) struct RunFolder {
@@ -55,9 +54,9 @@ impl RunFolder {
         (fold.finish(), self.gather.finish())
     }
 
-    /// Says, when it is asked, how long the run has to be for the main ratio's interval to have a half width of `half`.
-    pub(super) fn judge(&self, half: f64) -> Arc<dyn Judge> {
-        Arc::new(Precision { fold: self.fold.clone(), half })
+    /// The fold that the rows go into, for whoever has to know what they come to so far.
+    pub(super) fn fold(&self) -> &Arc<Mutex<Fold>> {
+        &self.fold
     }
 
     /// Learns what the manifest knows of windows.
@@ -81,25 +80,6 @@ impl RunFolder {
             // Kept again at the end; a failure now would show there, too.
             let _ = manifest.write(&self.path);
         }
-    }
-}
-
-/// Time in which rows that have ended reach the fold.
-const ON_THEIR_WAY: Duration = Duration::from_millis(150);
-
-/// Ends a run by the width of the main ratio's interval.
-struct Precision {
-    fold: Arc<Mutex<Fold>>,
-    half: f64,
-}
-
-impl Judge for Precision {
-    fn blocks(&self, done: u32) -> Option<u32> {
-        std::thread::sleep(ON_THEIR_WAY);
-        // Copied: the reckoning must not hold up the recorder.
-        let fold = lock(&self.fold).clone();
-        let times = fold.times_as_long(self.half)?;
-        Some((f64::from(done) * times).ceil().min(f64::from(u32::MAX)) as u32)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::host;
 use crate::report::{Report, Unlike};
 use crate::scenario::plan::Plan;
 use crate::scenario::{Loaded, data_path};
-use anyhow::Context;
+use crate::stats::Nights;
 use std::path::{Path, PathBuf};
 
 /// The copy in a run's directory: with it the run is told again as it was.
@@ -64,7 +64,8 @@ pub(super) fn baseline(named: &Named, plan: &Plan, options: &Options) -> Result<
             });
         }
     };
-    let kept = read(&folder, name, &path)?;
+    let mut kept = read(&folder, name, &path)?;
+    super::keep::scatter(&mut kept, options.out.as_deref(), None);
     let name = if options.baseline.is_none() { named.shown.as_deref().unwrap_or(name) } else { name };
     let unlike = kept.unlike(&plan.told(), &host::facts());
     if !unlike.is_empty() && !options.across {
@@ -110,9 +111,9 @@ impl Baseline {
     }
 }
 
-/// The report of the baseline whose copy lies in a run's directory.
-pub(super) fn copied(dir: &Path) -> anyhow::Result<Option<Report>> {
-    Ok(read_copy(dir)?.map(|copy| copy.kept.report))
+/// The baseline whose copy lies in a run's directory: its last run, and what is known of all of them.
+pub(super) fn copied(dir: &Path) -> anyhow::Result<Option<(Report, Nights)>> {
+    Ok(read_copy(dir)?.map(|copy| (copy.kept.report, copy.kept.nights)))
 }
 
 #[derive(serde::Deserialize)]
@@ -139,31 +140,9 @@ fn read_copy(dir: &Path) -> anyhow::Result<Option<Copied>> {
 /// Puts a run beside the baseline whose copy lies in its directory, and judges its gates.
 pub(super) fn hold(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
     let copy = read_copy(dir)?;
-    let against = copy.as_ref().map(|copy| (copy.kept.against(&copy.name, report), &copy.kept.report));
+    let against = copy.as_ref().map(|copy| (copy.kept.against(&copy.name, report), copy.kept.runs()));
     report.hold(against, copy.as_ref().is_some_and(|copy| copy.across));
     Ok(())
-}
-
-/// Keeps the run of a directory as a baseline.
-pub fn keep(path: &Path, dir: &Path, reason: &str, stand_ins: bool) -> Result<Kept, Failure> {
-    if reason.is_empty() {
-        return Err(Failure::Usage("error: a baseline needs a reason: --reason TEXT".to_owned()));
-    }
-    // Told again from its samples: what is kept is what was measured, whatever became of the report.
-    let report = super::retell(dir)?.report;
-    if let Some(why) = baseline::unfit(&report, stand_ins) {
-        return Err(Failure::Usage(format!("error: {} can't become a baseline: {why}", dir.display())));
-    }
-    let before = match Kept::read(path) {
-        Ok(kept) => Some(kept),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => {
-            return Err(Failure::Usage(format!("error: {} is in the way: {error}", path.display())));
-        }
-    };
-    let kept = Kept::new(report, super::now(), reason.to_owned(), before);
-    kept.write(path).with_context(|| format!("writing {}", path.display()))?;
-    Ok(kept)
 }
 
 /// Reads a baseline by its name or path.
@@ -173,14 +152,15 @@ pub fn kept(folder: &Path, name: &str) -> Result<Kept, Failure> {
 
 /// The run of a directory held to a baseline; nothing is written.
 pub fn check_against(folder: &Path, name: &str, dir: &Path, across: bool) -> Result<Report, Failure> {
-    let kept = kept(folder, name)?;
+    let mut kept = kept(folder, name)?;
     let mut report = super::report_of(dir)?;
+    super::keep::scatter(&mut kept, Some(dir), Some(&report.started));
     let unlike = kept.unlike(&report.plan, &report.machine);
     if !unlike.is_empty() && !across {
         return Err(refused(name, &unlike, "in the run"));
     }
     let against = kept.against(&shown(name), &report);
-    report.hold(Some((against, &kept.report)), across);
+    report.hold(Some((against, kept.runs())), across);
     Ok(report)
 }
 

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Plan, Until};
-use crate::scenario::{Arrivals as Kind, ClosedSpec, OpenSpec, Scenario, Span, StageSpec, TraceSpec};
+use crate::scenario::{Arrivals as Kind, ClosedSpec, Length, OpenSpec, Scenario, Span, StageSpec, TraceSpec};
 use crate::workload::{Arrivals, SourceError, Trace, read_trace};
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) fn load(
 
 fn closed_plan(spec: &ClosedSpec) -> ClosedPlan {
     let ClosedSpec { users, duration, requests, think, warmup } = *spec;
-    let until = match (duration, requests) {
+    let until = match (duration.and_then(Length::span), requests) {
         (Some(duration), _) => Until::Duration(duration),
         (None, requests) => Until::Requests(requests.unwrap_or(1)),
     };

@@ -14,13 +14,17 @@ mod guard;
 mod guarded;
 mod held;
 mod interference;
+mod keep;
 mod learned;
+mod length;
 mod load;
 mod nightly;
 mod prepare;
 mod probe;
 mod progress;
+mod repeats;
 mod same;
+mod sized;
 mod started;
 mod suite;
 mod sweep;
@@ -29,13 +33,14 @@ mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, Sought, capacity, is_search, search_again};
-pub use compare::{compare, report_of};
+pub use compare::{CompareGates, compare, report_of};
 pub use guard::guard;
-pub use held::{check_against, keep, kept};
+pub use held::{check_against, kept};
+pub use keep::{Keep, keep};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
+pub use repeats::{Repeated, is_repeats, repeats, repeats_words, retell_repeats};
 pub use suite::{SuiteRun, Suited, is_suite, retell_suite, suite};
-use sweep::sweep_length;
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};
@@ -46,12 +51,14 @@ use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Sample, Stopwatch};
 use crate::report::front::Front;
 use crate::report::{self, Beside, Cause, Manifest, Report, Status};
+use crate::scenario::gate::Inconclusive;
 use crate::scenario::{Loaded, Overrides, scrub};
 use crate::sink;
 use crate::stats::{Folded, Matches};
 use crate::target::Target;
 use anyhow::{Context, anyhow};
 use folder::RunFolder;
+use started::Engines;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watching::{Watching, levels, recalled, stretches};
@@ -123,6 +130,10 @@ pub struct Options {
     pub across: bool,
     /// Whether gates judge stand-ins like real engines.
     pub judge_stand_ins: bool,
+    /// Whether the engines that the scenario's commands start run already: they were started for several runs.
+    pub engines_run: bool,
+    /// What an inconclusive gate does to the exit code.
+    pub inconclusive: Inconclusive,
 }
 
 /// A finished run.
@@ -151,7 +162,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     let named = held::Named::of(&loaded);
     let mut prepared = found(loaded, options).await?;
     same::refuse(&prepared.plan)?;
-    prepared.plan.gates.stand_ins = options.judge_stand_ins;
+    (prepared.plan.gates.stand_ins, prepared.plan.gates.inconclusive) = (options.judge_stand_ins, options.inconclusive);
     let baseline = held::baseline(&named, &prepared.plan, options)?;
     if !options.quiet {
         prepare::named(&prepared.plan.told()).for_each(|note| tell(format!("loadcmp: {note}")));
@@ -229,7 +240,7 @@ async fn measure(
     let bars = Arc::new(progress::Progress::start(&told, options.quiet));
     let fold = lock(&manifest).fold();
     let folder = RunFolder::new(fold, Gather::new(&told), manifest.clone(), dir.join("manifest.json"), bars.view());
-    let judge = plan.until_ci.map(|half| folder.judge(half.0));
+    let judge = length::Length::judge(&plan, folder.fold(), &manifest, &bars);
     let (log, recorder) = Log::start(&dir, Names::of(&told), folder)?;
     let watch = Watching::start(&plan, clock, &dir)?;
     let stop = Stop::default();
@@ -439,7 +450,7 @@ pub fn free(dir: &Path) -> Result<(), Failure> {
 
 /// Makes the directory of a run.
 fn results_directory(prepared: &Prepared, options: &Options) -> Result<PathBuf, Failure> {
-    directory(options, Path::new("results"), &prepared.plan.name)
+    directory(options, Path::new(keep::RESULTS), &prepared.plan.name)
 }
 
 /// Makes the directory that results go into: the one that is named, which has to be empty, or a dated one in `folder`.

@@ -101,7 +101,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     fits(&load, scenario.targets.values())?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
     allowed(&scenario, &path, options)?;
-    let mut engines = start(&scenario, options.quiet).await?;
+    let mut engines = if options.engines_run { Engines::default() } else { start(&scenario, options.quiet).await? };
     let mut targets = Vec::new();
     let mut missing = Vec::new();
     for (name, spec) in &scenario.targets {
@@ -232,6 +232,22 @@ fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
     }
 }
 
+/// Position among the targets of the one that ratios are told against.
+pub(super) fn reference(scenario: &Scenario, names: &[&str]) -> usize {
+    let position = |name: &str| names.iter().position(|known| *known == name);
+    let written = match &scenario.reference {
+        Some(name) => position(name),
+        None => position("ollama"),
+    };
+    // Without a word about it, ratios are told against the first variant of what would be the reference.
+    let variant = || {
+        let of = scenario.variants.get_key_value("ollama").or_else(|| scenario.variants.last())?;
+        let last = names.last().is_some_and(|last| of.1.keys().any(|name| variant_name(of.0, name) == *last));
+        (of.0 == "ollama" || last).then(|| position(&variant_name(of.0, of.1.keys().next()?)))?
+    };
+    written.or_else(variant).unwrap_or(names.len().saturating_sub(1))
+}
+
 fn plan(
     scenario: &Scenario,
     targets: Vec<TargetPlan>,
@@ -241,25 +257,16 @@ fn plan(
     load: LoadPlan,
 ) -> Plan {
     let workload = &scenario.workload;
-    let position = |name: &str| targets.iter().position(|target| target.name == name);
-    let reference = match &scenario.reference {
-        Some(name) => position(name),
-        None => position("ollama"),
-    };
+    let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    let reference = reference(scenario, &names);
     let named = scenario.variants.iter().flat_map(|(of, all)| all.keys().map(move |name| variant_name(of, name)));
-    // Without a word about it, ratios are told against the first variant of what would be the reference.
-    let reference = reference.or_else(|| {
-        let of = scenario.variants.get_key_value("ollama").or_else(|| scenario.variants.last())?;
-        let last = targets.last().is_some_and(|last| of.1.keys().any(|name| variant_name(of.0, name) == last.name));
-        (of.0 == "ollama" || last).then(|| position(&variant_name(of.0, of.1.keys().next()?)))?
-    });
     Plan {
         name: scenario.name.clone(),
         about: scenario.about.clone(),
         task: scenario.task,
         seed: scenario.seed,
-        reference: reference.unwrap_or(targets.len().saturating_sub(1)),
-        variants: named.filter(|name| position(name).is_some()).collect(),
+        reference,
+        variants: named.filter(|name| names.contains(&name.as_str())).collect(),
         targets,
         driver: None,
         workload: WorkloadPlan {
@@ -285,7 +292,8 @@ fn plan(
         // Read at load, where a mistake has its line.
         slo: scenario.slo.as_deref().and_then(|text| Slo::parse(text).ok()),
         smallest_effect: scenario.smallest_effect,
-        until_ci: scenario.load.until.map(|until| until.ci),
+        until_ci: scenario.until_ci(),
+        least: scenario.least(),
         load,
         timeout: scenario.limit(),
         load_timeout: scenario.first_limit(),

@@ -2,11 +2,13 @@
 //! are off when nobody looks: quiet, a pipe, CI.
 
 use super::lock;
-use crate::drive::{FirstRequest, Window};
+use super::sized::{self, Far};
+use crate::drive::{FirstRequest, Found, Why, Window};
 use crate::record::{Nanos, Phase, Sample};
+use crate::report::lasting::{early_words, found_words, length_words};
 use crate::report::words::about;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
-use crate::scenario::{Order, Span};
+use crate::scenario::{Least, Order, Share, Span};
 use crate::stats::Distribution;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -28,6 +30,8 @@ pub(super) struct View {
     turn: AtomicUsize,
     /// How far ahead the first window opens, from when it was known.
     opens: Mutex<Option<Duration>>,
+    /// How long it is, once it is known of a run that finds its own length.
+    found: Mutex<Option<Found>>,
 }
 
 #[derive(Default)]
@@ -36,6 +40,9 @@ struct Seen {
     /// Units begun by a first turn: conversations for a chat, else requests.
     units: u64,
     errors: u64,
+    answers: u64,
+    /// Requests in a row that failed, up to the last.
+    failed_in_a_row: u64,
     warmed: bool,
     /// Number of the block that the last row was of.
     block: u32,
@@ -50,6 +57,7 @@ impl View {
             targets: (0..targets).map(|_| Mutex::default()).collect(),
             turn: AtomicUsize::new(0),
             opens: Mutex::default(),
+            found: Mutex::default(),
         }
     }
 
@@ -70,9 +78,23 @@ impl View {
         seen.units += u64::from(sample.turn.is_none_or(|turn| turn == 1));
         seen.last_us = sample.stamps.end.map_or(seen.last_us, |end| seen.last_us.max(end.micros()));
         match sample.latency() {
-            Some(latency) if sample.outcome.answered() => seen.latency.record(latency.0 as f64),
-            _ => seen.errors += u64::from(sample.outcome.failed()),
+            Some(latency) if sample.outcome.answered() => {
+                seen.answers += 1;
+                seen.failed_in_a_row = 0;
+                seen.latency.record(latency.0 as f64);
+            }
+            _ => {
+                seen.errors += u64::from(sample.outcome.failed());
+                seen.failed_in_a_row += u64::from(sample.outcome.failed());
+            }
         }
+    }
+}
+
+impl View {
+    /// Most measured requests of a target that failed in a row, up to its last.
+    pub(super) fn failed_in_a_row(&self) -> u64 {
+        self.targets.iter().map(|seen| lock(seen).failed_in_a_row).max().unwrap_or(0)
     }
 }
 
@@ -94,6 +116,9 @@ struct Shape {
     isolated: bool,
     /// Blocks of each target, in alternating order.
     blocks: Option<u32>,
+    /// What a run that finds its own length has to measure in any case, and the precision that it waits for.
+    least: Option<Least>,
+    ci: Option<Share>,
 }
 
 impl Progress {
@@ -124,6 +149,8 @@ impl Progress {
             until: plan.load.until(),
             isolated: plan.order != Order::Concurrent,
             blocks: (plan.order == Order::Alternate).then_some(plan.blocks.pairs),
+            least: plan.least,
+            ci: plan.until_ci.filter(|_| plan.order != Order::Isolated),
         };
         let view = Arc::new(View::new(plan.targets.len()));
         if !quiet && !shown {
@@ -167,6 +194,18 @@ impl Progress {
         lock(&self.view.opens).get_or_insert(Duration::from_nanos(window.from.since(now).0));
     }
 
+    /// A run that finds its own length has found it, or found it anew.
+    pub(super) fn found(&self, plan: &Plan, found: Found) {
+        let before = lock(&self.view.found).replace(found);
+        // Where no ratio is waited for, it is what was said at the beginning.
+        if before.is_none() && found.why != Why::Least && !self.quiet && !self.shown {
+            let Found { answers, .. } = found;
+            let text =
+                format!("loadcmp: {answers} answers of each so far; measuring for {}", found_words(plan, &found));
+            super::tell(super::prepare::wrapped(&text));
+        }
+    }
+
     /// A first answer is still waited for, which is heard every second; or its request failed, and is sent again.
     pub(super) fn first(&self, told: FirstRequest<'_>) {
         match told {
@@ -206,10 +245,11 @@ impl Progress {
             while !told.load(Relaxed) {
                 let turn = view.turn.load(Relaxed);
                 opened = opened.or_else(|| lock(&view.opens).map(|ahead| elapsed + ahead));
+                let found = *lock(&view.found);
                 let measured = opened.map_or(Duration::ZERO, |at| elapsed.saturating_sub(at));
                 for (number, (seen, line)) in view.targets.iter().zip(&lines).enumerate() {
                     let seen = lock(seen);
-                    let (share, text) = told_of(&seen, shape, measured, number == turn);
+                    let (share, text) = told_of(&seen, shape, measured, number == turn, found);
                     line.set_position((share * 1000.0) as u64);
                     line.set_message(text);
                 }
@@ -249,7 +289,7 @@ fn limit_words(limit: Span) -> String {
 }
 
 /// How full a bar is, and what stands beside it, when so much of the window is over; `turn` = the last row was this target's.
-fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool) -> (f64, String) {
+fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool, found: Option<Found>) -> (f64, String) {
     if seen.measured == 0 {
         let text = match (seen.warmed, shape.isolated) {
             (true, _) => "warming up",
@@ -258,17 +298,29 @@ fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool) -> (f64, S
         };
         return (0.0, text.to_owned());
     }
+    let seconds = ((seen.last_us - seen.first_us) / 1e6).max(1e-3);
+    let done = if shape.isolated { seconds } else { measured.as_secs_f64() };
+    if let Some(least) = shape.least {
+        let time = Duration::try_from_secs_f64(done).ok().filter(|_| shape.blocks.is_none());
+        let most = match shape.until {
+            Until::Duration(most) => Some(most),
+            Until::Requests(_) => None,
+        };
+        // What was found of a target that had its turn before says nothing of this one.
+        let found = found.filter(|_| shape.ci.is_some());
+        let (share, text) = sized::told(&Far { answers: seen.answers, time, least, most, ci: shape.ci, found });
+        let block = shape.blocks.map(|_| format!("block {}, ", seen.block + 1)).unwrap_or_default();
+        return (share.min(1.0), format!("{block}{text}  {}", told_errors(seen.errors)));
+    }
     if let Some(blocks) = shape.blocks {
         let share = f64::from(seen.block + u32::from(!turn)) / f64::from(blocks.max(1));
         let now = if turn { "" } else { " done, waiting for its turn" };
         let errors = told_errors(seen.errors);
         return (share.min(1.0), format!("block {} of {blocks}{now}  {errors}", seen.block + 1));
     }
-    let seconds = ((seen.last_us - seen.first_us) / 1e6).max(1e-3);
     let (share, ahead) = match shape.until {
         Until::Requests(limit) => (seen.units as f64 / limit.max(1) as f64, format!("{}/{limit}", seen.units)),
         Until::Duration(length) => {
-            let done = if shape.isolated { seconds } else { measured.as_secs_f64() };
             let left = (length.0.as_secs_f64() - done).max(0.0);
             let ahead = if left > 0.0 { format!("{:.0} s left", left.ceil()) } else { "draining".to_owned() };
             (done / length.0.as_secs_f64(), ahead)
@@ -288,18 +340,22 @@ fn told_errors(errors: u64) -> String {
 fn headline(plan: &Plan) -> String {
     let names: Vec<String> = plan.targets.iter().map(|target| target.label()).collect();
     let length = match plan.load.until() {
-        Until::Duration(length) => format!("for {length}"),
-        Until::Requests(n) => format!("{n} requests each"),
+        Until::Duration(_) => format!("for {}", length_words(plan, "")),
+        Until::Requests(_) => length_words(plan, " each"),
     };
     // Where targets take turns, it takes longer than one of them.
-    let all = plan.load_length().filter(|_| plan.order != Order::Concurrent);
-    let all = all.map(|length| format!(" (about {} in all)", about(length))).unwrap_or_default();
+    let all = plan.load_range().filter(|_| plan.order != Order::Concurrent);
+    let all = all.map(|(least, most)| match least == most {
+        true => format!(" (about {} in all)", about(most)),
+        false => format!(" (about {} to {} in all)", about(least), about(most)),
+    });
+    let all = all.unwrap_or_default();
     let load = match &plan.load {
         LoadPlan::Closed(ClosedPlan { users: 1, .. }) => "1 user each".to_owned(),
         LoadPlan::Closed(closed) => format!("{} users each", closed.users),
         LoadPlan::Open(open) => format!("{} each", open.about),
     };
-    format!("{}: {}, {load}, {length}{all}", plan.name, names.join(", "))
+    format!("{}: {}, {load}, {length}{all}{}", plan.name, names.join(", "), early_words(plan))
 }
 
 #[cfg(test)]
@@ -308,12 +364,12 @@ mod tests {
 
     #[test]
     fn alternating_bars_tell_the_block_and_whose_turn_it_is() {
-        let shape = Shape { until: Until::Requests(100), isolated: true, blocks: Some(10) };
+        let shape = Shape { until: Until::Requests(100), isolated: true, blocks: Some(10), least: None, ci: None };
         let seen = Seen { measured: 30, block: 2, warmed: true, ..Seen::default() };
-        assert_eq!(told_of(&seen, shape, Duration::ZERO, true), (0.2, "block 3 of 10  0 errors".to_owned()));
-        let (share, text) = told_of(&seen, shape, Duration::ZERO, false);
+        assert_eq!(told_of(&seen, shape, Duration::ZERO, true, None), (0.2, "block 3 of 10  0 errors".to_owned()));
+        let (share, text) = told_of(&seen, shape, Duration::ZERO, false, None);
         assert_eq!((share, text.as_str()), (0.3, "block 3 of 10 done, waiting for its turn  0 errors"));
-        let (_, text) = told_of(&Seen::default(), shape, Duration::ZERO, false);
+        let (_, text) = told_of(&Seen::default(), shape, Duration::ZERO, false, None);
         assert_eq!(text, "waiting for its turn");
     }
 }

@@ -2,24 +2,21 @@
 //! them. What is done is written down after each, so that a run that was cut off is taken up where it ended.
 
 mod judge;
+mod timing;
 
-use super::{Failure, Options, directory, interrupted, nightly, now, sweep_length, tell};
+use super::{Failure, Options, directory, interrupted, nightly, now, tell};
 use crate::record::Stopwatch;
-use crate::report::human::time;
 use crate::report::{Status, TOOL, pretty, replace};
 use crate::scenario::{CheckSpec, Loaded, LoadedSuite};
 use crate::sink;
-use crate::suite::{Check, Night, SUITE_VERSION, ScenarioRun, State, Suite};
-use crate::{drive::Driver, gate::Outcome};
+use crate::suite::{Check, Night, SUITE_VERSION, ScenarioRun, Schedule, State, Suite, Turn};
+use crate::{drive::Driver, gate::Outcome, scenario::plan::GatesPlan};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use timing::Timing;
 
 /// The document of a suite's directory.
 const DOCUMENT: &str = "suite.json";
-
-/// Seconds that a run takes beside its load: finding the engines, the first requests, writing files.
-const BESIDE_S: f64 = 3.0;
 
 /// A suite that is to be run: its scenarios read, with all that is laid over them.
 pub struct SuiteRun {
@@ -46,6 +43,12 @@ pub struct Suited {
 /// Runs a suite. Everything that isn't the result goes to standard error.
 pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> {
     let clock = Stopwatch::start();
+    if let Some((name, _)) = run.scenarios.iter().find(|(_, loaded)| loaded.scenario.repeats.is_some()) {
+        return Err(Failure::Usage(format!(
+            "error: `{name}` has `repeats`, which a suite doesn't make\n  run it by itself, or write `repeats: null` in the \
+             suite's `set` for it"
+        )));
+    }
     let mut told = planned(&run, options);
     let dir = match &run.resume {
         Some(dir) => {
@@ -55,8 +58,14 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
         None => directory(options, &run.results, &run.suite.spec.name)?,
     };
     keep(&told, &dir)?;
-    if !options.quiet {
-        tell(estimate(&told));
+    let loaded = |name: &str| run.scenarios.iter().find(|(known, _)| known == name).map(|(_, loaded)| loaded);
+    let left = told.scenarios.iter().filter(|scenario| scenario.state != State::Done);
+    let timing = Timing::of(left.filter_map(|scenario| loaded(&scenario.name)), &dir, options).await?;
+    told.paces = timing.paces();
+    let mut schedule = Schedule::new(&mut told, |name| timing.cost(loaded(name)?));
+    keep(&told, &dir)?;
+    if !options.quiet && !interrupted() {
+        schedule.announce(&told).iter().for_each(tell);
     }
     for at in 0..told.scenarios.len() {
         if matches!(told.scenarios[at].state, State::Done) {
@@ -66,25 +75,33 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
             break;
         }
         let spent = clock.now().seconds();
-        let (name, expected) = (told.scenarios[at].name.clone(), told.scenarios[at].expected_s);
-        if let Some(budget) = told.budget_s.filter(|budget| spent + expected.unwrap_or(0.0) > *budget) {
-            told.scenarios[at].state = State::Skipped;
-            let left = time((budget - spent).max(0.0) * 1e6);
-            told.scenarios[at].why = Some(format!("{left} of {} were left for it", time(budget * 1e6)));
-            keep(&told, &dir)?;
-            continue;
-        }
-        let Some((_, loaded)) = run.scenarios.iter().find(|(known, _)| *known == name) else { continue };
+        let name = told.scenarios[at].name.clone();
+        let share = match schedule.turn(&told, at, spent) {
+            Turn::Skip(why) => {
+                if !options.quiet {
+                    tell(format_args!("loadcmp: {} of {}: {name} is skipped: {why}", at + 1, told.scenarios.len()));
+                }
+                (told.scenarios[at].state, told.scenarios[at].why) = (State::Skipped, Some(why));
+                keep(&told, &dir)?;
+                continue;
+            }
+            Turn::Run(share) => share,
+        };
+        let Some(whole) = loaded(&name) else { continue };
+        let mut loaded = whole.clone();
+        told.scenarios[at].cut = timing.cut(&mut loaded, share).map(|words| schedule.cut_words(&told, &words));
+        told.scenarios[at].expected_s = schedule.expected(at, share);
         if !options.quiet {
-            let all = told.scenarios.len();
-            tell(format_args!("loadcmp: {} of {all}: {name}", at + 1));
+            tell(schedule.turn_words(&told, at, share, spent));
         }
         told.scenarios[at].folder = folder(&dir, &name);
         told.scenarios[at].state = State::Running;
         keep(&told, &dir)?;
         let of_run = Options { out: Some(dir.join(&told.scenarios[at].folder)), ..options.clone() };
-        let ended = one(&mut told.scenarios[at], loaded, of_run).await;
-        told.scenarios[at].took_s = Some(crate::stats::tidy(clock.now().seconds() - spent));
+        let ended = one(&mut told.scenarios[at], &loaded, of_run).await;
+        let took = clock.now().seconds() - spent;
+        told.scenarios[at].took_s = Some(crate::stats::tidy(took));
+        schedule.ended(&told.scenarios[at], at, share, took);
         keep(&told, &dir)?;
         if !ended? || interrupted() {
             break;
@@ -136,28 +153,34 @@ fn planned(run: &SuiteRun, options: &Options) -> Suite {
         state: State::Planned,
         why: None,
         code: None,
-        expected_s: sweep_length(loaded).map(|load: Duration| load.as_secs_f64() + BESIDE_S),
+        expected_s: None,
         took_s: None,
         headlines: Vec::new(),
         invalid: Vec::new(),
-        gates: None,
+        cut: None,
         stand_in: false,
     };
-    Suite {
+    let mut suite = Suite {
         schema_version: SUITE_VERSION,
         tool: TOOL.to_owned(),
         name: spec.name.clone(),
         about: spec.about.clone(),
         quick: run.quick,
         judge_stand_ins: options.judge_stand_ins,
+        inconclusive: options.inconclusive,
         started: now(),
         ended: None,
         status: Status::Running,
-        budget_s: spec.budget.map(|budget| budget.0.as_secs_f64()),
+        budget_s: spec.time(run.quick).map(|time| time.0.as_secs_f64()),
+        paces: Vec::new(),
         scenarios: run.scenarios.iter().map(scenario).collect(),
         checks: spec.checks.iter().map(|spec| check(spec, run.quick)).collect(),
         before: None,
+    };
+    for (name, loaded) in &run.scenarios {
+        suite.own_gates(name, GatesPlan::of(&loaded.scenario).all.iter().map(|gate| gate.text.as_str()));
     }
+    suite
 }
 
 fn check(spec: &CheckSpec, quick: bool) -> Check {
@@ -166,6 +189,8 @@ fn check(spec: &CheckSpec, quick: bool) -> Check {
         category: spec.category.clone(),
         scenario: spec.scenario.clone(),
         gate: spec.asked(quick).map(str::to_owned),
+        full: spec.gate.clone().filter(|gate| spec.asked(quick) != Some(gate)),
+        needs: spec.needs.clone(),
         at: spec.at.iter().map(|(path, value)| (path.clone(), value.clone())).collect(),
         cannot: spec.cannot.clone(),
         outcome: Outcome::NotMeasured,
@@ -204,7 +229,6 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
             told.headlines = sweep.headlines();
             told.invalid = sweep.invalid().flat_map(|run| run.invalid.first().cloned()).take(1).collect();
             told.stand_in = sweep.has_stand_in();
-            told.gates = Outcome::worst(sweep.runs.iter().filter_map(|run| run.gates));
             // Of some runs that failed, the checks on them say so.
             interrupted
         })
@@ -214,7 +238,6 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
             told.headlines = report.headlines();
             told.invalid = report.invalid().iter().map(|finding| finding.sentence.clone()).collect();
             told.stand_in = report.has_stand_in();
-            told.gates = report.judgement.as_ref().and_then(|judgement| judgement.worst());
             report.status != Status::Complete
         })
     };
@@ -243,26 +266,6 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
             Ok(true)
         }
     }
-}
-
-/// The estimate, in a line.
-fn estimate(suite: &Suite) -> String {
-    let left = suite.scenarios.iter().filter(|scenario| scenario.state != State::Done);
-    let (n, known): (usize, f64) =
-        left.clone().fold((0, 0.0), |(n, sum), scenario| (n + 1, sum + scenario.expected_s.unwrap_or(0.0)));
-    let unknown = left.filter(|scenario| scenario.expected_s.is_none()).count();
-    let done = suite.scenarios.len() - n;
-    let mut words = format!("loadcmp: suite {}: {n} scenarios, about {}", suite.name, time(known * 1e6));
-    if unknown > 0 {
-        words += &format!(" and {unknown} whose length only the engines know");
-    }
-    if done > 0 {
-        words += &format!("; {done} were done before");
-    }
-    if let Some(budget) = suite.budget_s {
-        words += &format!(", within {}", time(budget * 1e6));
-    }
-    words
 }
 
 /// A folder for a scenario: its name, or what is free beside a part of it that was cut off.

@@ -67,17 +67,6 @@ pub fn load_words(loaded: &Loaded) -> String {
     }
 }
 
-/// How long all of a scenario's load lasts, every point of a sweep, if it is driven for a time.
-pub(super) fn sweep_length(loaded: &Loaded) -> Option<Duration> {
-    match &loaded.scenario.sweep {
-        None => loaded.scenario.load_length(),
-        Some(sweep) => {
-            let all: Option<Duration> = loaded.points.iter().map(|point| point.scenario.load_length()).sum();
-            all.map(|all| (all * sweep.repeats).min(sweep.limit.0))
-        }
-    }
-}
-
 /// Drives a scenario that has a sweep. Everything that isn't the result goes to standard error.
 pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> {
     let clock = Stopwatch::start();

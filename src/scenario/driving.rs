@@ -1,6 +1,6 @@
 //! How requests are driven, as written: closed and open loops, orders, blocks.
 
-use super::{Share, Span};
+use super::{Length, Span, UntilSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -59,17 +59,27 @@ pub struct LoadSpec {
     /// Ends the run early, once the main ratio is known well enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<UntilSpec>,
+    /// Whether `duration: auto` was written, in whose place the most stands by now.
+    #[serde(skip)]
+    pub(super) auto: bool,
 }
 
 impl LoadSpec {
     /// A soak is a loop like others, driven for long: which one, unless the scenario writes one beside it.
     pub(super) fn resolve(&mut self) {
+        self.size();
         let Some(soak) = self.soak.filter(|_| self.closed.is_none() && self.open.is_none()) else { return };
         let SoakSpec { duration, users, rate, think, warmup } = soak;
-        self.closed = users.map(|users| ClosedSpec { users, duration: Some(duration), requests: None, think, warmup });
+        self.closed = users.map(|users| ClosedSpec {
+            users,
+            duration: Some(Length::Of(duration)),
+            requests: None,
+            think,
+            warmup,
+        });
         self.open = rate.filter(|_| users.is_none()).map(|rate| OpenSpec {
             rate: Some(rate),
-            duration: Some(duration),
+            duration: Some(Length::Of(duration)),
             warmup,
             ..OpenSpec::default()
         });
@@ -107,9 +117,9 @@ pub struct ClosedSpec {
     /// Users on each target.
     #[schemars(range(min = 1, max = 10000))]
     pub users: u32,
-    /// Length of the measured window.
+    /// Length of the measured window, or `auto`: as long as the main metric needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duration: Option<Span>,
+    pub duration: Option<Length>,
     /// Measured requests on each target (conversations, for chat).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -152,10 +162,10 @@ pub struct OpenSpec {
     /// For `bursts`: what a burst is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<BurstSpec>,
-    /// Length of the measured window; for `stages` and `trace` it is their own, a trace's being a mean gap longer than its
-    /// last instant.
+    /// Length of the measured window, or `auto`: as long as the main metric needs. For `stages` and `trace` it is their own, a
+    /// trace's being a mean gap longer than its last instant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub duration: Option<Span>,
+    pub duration: Option<Length>,
     /// Load sent before the measured window opens, at the rate the window begins with (a trace's mean rate); kept in
     /// samples.csv, left out of every summary.
     #[serde(default)]
@@ -271,16 +281,6 @@ pub enum Pacing {
     Timer,
     /// A thread that spins before each instant: some microseconds late, and up to a core of processor time.
     Precise,
-}
-
-/// Ends a run early.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "`until`")]
-pub struct UntilSpec {
-    /// Half the width, relative to the ratio, that the main metric's interval is to have. The load's duration or number
-    /// of requests is the most that is spent on it.
-    pub ci: Share,
 }
 
 pub(super) mod defaults {

@@ -1,7 +1,8 @@
 //! How long a load takes, as it is told beforehand.
 
+use super::auto::least_in_blocks;
 use super::plan::{LoadPlan, Plan, Until};
-use super::{BlocksSpec, Order, Scenario, Span};
+use super::{BlocksSpec, FIRST_PAIRS, Least, Length, Order, Scenario, Span};
 use std::time::Duration;
 
 /// What decides how long a load takes that is driven for a time.
@@ -17,6 +18,21 @@ struct Shape {
 }
 
 impl Shape {
+    /// The least and the most that it takes, for a load that may end once so much is measured.
+    fn range(self, least: Option<Least>) -> (Duration, Duration) {
+        let most = self.length();
+        let Some(least) = least else { return (most, most) };
+        let (duration, pairs) = match self.order {
+            Order::Alternate => {
+                let pairs = self.blocks.pairs;
+                (least_in_blocks(least.time.0, self.duration, pairs), pairs.min(FIRST_PAIRS))
+            }
+            _ => (least.time.0, self.blocks.pairs),
+        };
+        let shortest = Shape { duration, blocks: BlocksSpec { pairs, ..self.blocks }, ..self };
+        (shortest.length().min(most), most)
+    }
+
     fn length(&self) -> Duration {
         let one = self.warmup + self.duration;
         match self.order {
@@ -48,11 +64,18 @@ impl Scenario {
         self.load_timeout.or(self.timeout).unwrap_or_else(super::defaults::load_timeout)
     }
 
-    /// How long one pass of its load lasts, all targets together, if it is driven for a time.
+    /// How long one pass of its load lasts at most, all targets together, if it is driven for a time.
     pub fn load_length(&self) -> Option<Duration> {
+        Some(self.load_range()?.1)
+    }
+
+    /// How long one pass of its load lasts, all targets together, if it is driven for a time: the least and the most, which are
+    /// one where the run doesn't find its own length. An engine with fewer answers than it has to have takes longer than the
+    /// least.
+    pub fn load_range(&self) -> Option<(Duration, Duration)> {
         let (warmup, duration, paced) = match (&self.load.closed, &self.load.open) {
-            (Some(closed), _) => (closed.warmup, closed.duration?, true),
-            (None, Some(open)) => (open.warmup, open.duration?, false),
+            (Some(closed), _) => (closed.warmup, closed.duration.and_then(Length::span)?, true),
+            (None, Some(open)) => (open.warmup, open.duration.and_then(Length::span)?, false),
             (None, None) => return None,
         };
         let shape = Shape {
@@ -64,13 +87,18 @@ impl Scenario {
             warmup: warmup.0,
             duration: duration.0,
         };
-        Some(shape.length())
+        Some(shape.range(self.least()))
     }
 }
 
 impl Plan {
-    /// How long one pass of its load lasts, all targets together, if it is driven for a time.
+    /// How long one pass of its load lasts at most, all targets together, if it is driven for a time.
     pub fn load_length(&self) -> Option<Duration> {
+        Some(self.load_range()?.1)
+    }
+
+    /// How long one pass of its load lasts, all targets together, if it is driven for a time: the least and the most.
+    pub fn load_range(&self) -> Option<(Duration, Duration)> {
         let Until::Duration(duration) = self.load.until() else { return None };
         let shape = Shape {
             order: self.order,
@@ -81,7 +109,7 @@ impl Plan {
             warmup: self.load.warmup().0,
             duration: duration.0,
         };
-        Some(shape.length())
+        Some(shape.range(self.least))
     }
 }
 
@@ -108,5 +136,10 @@ mod tests {
         // 5 + 6 + 60 + 10 x 2 of each, and 21 pauses; an open loop's blocks are cut beforehand.
         assert_eq!(shape(Order::Alternate, true, false).length(), s(203));
         assert_eq!(shape(Order::Alternate, false, false).length(), s(2 * (65 + 18) + 19));
+        let least = Some(Least { time: Span(s(20)), answers: 30 });
+        assert_eq!(shape(Order::Concurrent, true, false).range(None), (s(65), s(65)));
+        assert_eq!(shape(Order::Concurrent, true, false).range(least), (s(25), s(65)));
+        // Six blocks of six seconds: 2 x (5 + 6 + 36 + 6 x 2), and 13 pauses.
+        assert_eq!(shape(Order::Alternate, true, false).range(least), (s(131), s(203)));
     }
 }

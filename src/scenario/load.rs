@@ -135,6 +135,7 @@ fn decode(
 
 /// A tree that was found right as a scenario.
 fn typed(root: Node, mistakes: &mut Vec<Mistake>) -> Option<Scenario> {
+    let pairs = root.at(&["blocks", "pairs"]).is_some();
     let mut scenario: Scenario = match serde_json::from_value(root.into_json()) {
         Ok(scenario) => scenario,
         // The walk lets through only what the types take; were it not so, this says it without a line.
@@ -144,6 +145,7 @@ fn typed(root: Node, mistakes: &mut Vec<Mistake>) -> Option<Scenario> {
         }
     };
     scenario.load.resolve();
+    scenario.cut_blocks(pairs);
     if let Some(cold) = &mut scenario.cold_start {
         cold.resolve();
     }

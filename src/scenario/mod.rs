@@ -7,6 +7,7 @@
 mod address;
 mod asked;
 pub mod audit;
+mod auto;
 mod check;
 mod cold_start;
 mod cut;
@@ -23,6 +24,7 @@ mod model;
 mod overlay;
 pub mod plan;
 mod prompts;
+mod repeats;
 mod schedule;
 mod schema;
 mod secret;
@@ -41,10 +43,11 @@ mod variants;
 pub use address::Address;
 pub use asked::{Constrain, History, PromptCache, PromptFormat, Sampling, WorkloadSpec};
 pub use audit::{AuditSpec, Severity};
+pub use auto::{FIRST_PAIRS, Least, Length, UntilSpec};
 pub use cold_start::ColdStartSpec;
 pub use driving::{
     Arrivals, BlocksSpec, BurstSpec, ClosedSpec, LoadSpec, OpenSpec, Order, Pacing, RampSpec, SoakSpec, StageSpec,
-    TraceSpec, UntilSpec,
+    TraceSpec,
 };
 pub use example::example;
 pub use given::Followed;
@@ -57,6 +60,7 @@ pub use overlay::Overrides;
 pub use prompts::{
     CsvPrompts, InlinePrompt, JsonlPrompts, Lengths, PromptsSpec, SyntheticPrompts, TextPrompts, TextSplit, TurnSpec,
 };
+pub use repeats::{LEAST as LEAST_REPEATS, MOST as MOST_REPEATS, RepeatsSpec};
 pub use schedule::MOST_ARRIVALS;
 pub use schema::schema;
 pub use secret::{Secret, release, scrub, scrubbed, scrubbed_values, sought};
@@ -174,6 +178,10 @@ pub struct Scenario {
     /// Runs the scenario at several points, each with some of its values changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepSpec>,
+    /// Runs the scenario several times, and rests what it says on how the runs differ: a number of runs, or a map with `runs`,
+    /// `pause` and `restart`. A speed that wanders slowly on one side only is taken for a difference by any single run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<RepeatsSpec>,
     /// The same as it may be told: what came from the environment or a file as the reference that was written.
     #[serde(skip)]
     pub shown: Option<Box<Scenario>>,

@@ -7,7 +7,7 @@ use super::given::{self, Given};
 use super::masked::masked;
 use super::mistake::{Mistake, Place, quoted};
 use super::tree::{self, Entry, Node, Value};
-use super::{Laid, sweep};
+use super::{Laid, repeats, sweep};
 use indexmap::IndexMap;
 
 /// Fields deep, at most.
@@ -23,6 +23,8 @@ pub struct Overrides {
     pub targets: Vec<String>,
     /// `--sweep`: `path=1,2,4`, one more path for the scenario's `sweep.over`.
     pub sweep: Vec<String>,
+    /// `--repeats`: runs in the place of the scenario's `repeats`.
+    pub repeats: Option<u32>,
     /// `--seed`.
     pub seed: Option<u64>,
     /// What a suite lays over its scenarios, before all of the others.
@@ -50,6 +52,9 @@ pub(super) fn lay(root: &mut Node, overrides: &Overrides, mistakes: &mut Vec<Mis
         }
     }
     given.refuse_sweep(root, mistakes);
+    if let Some(runs) = overrides.repeats {
+        repeats::lay(root, runs);
+    }
     if let Some(seed) = overrides.seed {
         let place = Place::Argument(format!("--seed {seed}"));
         let node = Node::new(Value::Number(seed.into()), place.clone());

@@ -3,11 +3,11 @@
 //! A plan is a pure value; it is kept in `manifest.json` as it may be told (`told.rs`), so a run can be told again from its
 //! directory.
 
-use super::gate::Gate;
+use super::gate::{Gate, Inconclusive};
 use super::told::Written;
 use super::{
-    AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, OpenSpec, Order, Pacing, PromptCache, PromptFormat,
-    Sampling, Scenario, Share, Slo, Span, TargetSpec, Task,
+    AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, Least, OpenSpec, Order, Pacing, PromptCache,
+    PromptFormat, Sampling, Scenario, Share, Slo, Span, TargetSpec, Task,
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -58,8 +58,11 @@ pub struct Plan {
     pub slo: Option<Slo>,
     /// The smallest difference that matters.
     pub smallest_effect: Share,
-    /// Half the relative width of the main ratio's interval at which the run may end early.
+    /// Half the relative width of the main ratio's interval at which the run may end early; `None` where no ratio is waited for.
     pub until_ci: Option<Share>,
+    /// What is measured at the least, where the run finds its own length: that of the load is the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least: Option<Least>,
     /// How the requests are driven.
     pub load: LoadPlan,
     /// Deadline of one request.
@@ -83,6 +86,13 @@ pub struct Plan {
     pub written: Option<Arc<Written>>,
 }
 
+impl Plan {
+    /// Whether the run may end before its load's length is over.
+    pub fn ends_early(&self) -> bool {
+        self.until_ci.is_some() || self.least.is_some()
+    }
+}
+
 /// The conditions that decide the exit code, and the levels that targets may reach.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct GatesPlan {
@@ -100,6 +110,9 @@ pub struct GatesPlan {
     /// Whether stand-ins are judged like real engines: what they show is of themselves alone.
     #[serde(default)]
     pub stand_ins: bool,
+    /// What an inconclusive gate does to the exit code.
+    #[serde(default, skip_serializing_if = "Inconclusive::is_told")]
+    pub inconclusive: Inconclusive,
 }
 
 impl GatesPlan {
@@ -112,6 +125,7 @@ impl GatesPlan {
             strict: scenario.strict,
             adaptive: scenario.adaptive,
             stand_ins: false,
+            inconclusive: Inconclusive::default(),
         }
     }
 

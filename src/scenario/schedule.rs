@@ -1,6 +1,6 @@
 //! What an open loop's rates come to: its stages, its length, the number of requests to expect.
 
-use super::{OpenSpec, Span, StageSpec};
+use super::{Length, OpenSpec, Span, StageSpec};
 use std::time::Duration;
 
 /// Arrivals of one open loop, at most: beyond it the lists alone would take a share of the memory that is measured.
@@ -9,7 +9,7 @@ pub const MOST_ARRIVALS: u64 = 10_000_000;
 impl OpenSpec {
     /// A constant rate, a ramp and stages alike, as stages; none for a trace, whose instants are its own.
     pub fn as_stages(&self) -> Vec<StageSpec> {
-        let duration = self.duration.unwrap_or_default();
+        let duration = self.duration.and_then(Length::span).unwrap_or_default();
         match (self.rate, self.ramp, &self.stages) {
             (Some(rate), ..) => vec![StageSpec { rate, from: None, duration }],
             (None, Some(ramp), _) => vec![StageSpec { rate: ramp.to, from: Some(ramp.from), duration }],

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Several scenarios run as one, and the checks that they are for.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +33,8 @@ pub struct SuiteSpec {
     /// Values laid over every scenario, by their paths: `smallest_effect: 5%`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, serde_json::Value>,
-    /// The same for a run with `--quick`, after all others: `load.closed.duration: 2s`.
+    /// The same for a run with `--quick`, after all others: `load.closed.duration: 2s`. `within` is the time that such a run
+    /// may take (default: 5m): loads are cut until all of it fits, and what doesn't fit even so is skipped.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub quick: IndexMap<String, serde_json::Value>,
     /// The scenarios, by a name of their own, in the order they are run.
@@ -76,9 +78,15 @@ pub struct CheckSpec {
     /// What has to hold there, as the gates of scenarios: `native.latency.p95 <= 20ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
-    /// The same for a run with `--quick`, where its scenario does less than the gate speaks of.
+    /// What a run with `--quick` is held to in its place, where its scenario does less than the gate speaks of. Breaking it is a
+    /// failure; keeping it is no pass, since the gate itself was not put to the test: the check is then not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quick: Option<String>,
+    /// What the scenario must have done for the check to speak of its subject, as gates with a number for a bound:
+    /// `native.prompt_tokens.mean >= 4000`, `native.requests >= 600`. They are held to what was measured, in either form. Where
+    /// one isn't met, the check is not measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// Of a scenario with a sweep, the points that it is about, by paths and values; without it, every point.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub at: IndexMap<String, serde_json::Value>,
@@ -93,6 +101,20 @@ impl CheckSpec {
         self.quick.as_deref().filter(|_| quick).or(self.gate.as_deref())
     }
 }
+
+/// The name in `quick` that is no path of scenarios: the time of a quick run.
+const WITHIN: &str = "within";
+
+impl SuiteSpec {
+    /// Time that a run may take: all of it, or its quick form.
+    pub fn time(&self, quick: bool) -> Option<Span> {
+        let written = || self.quick.get(WITHIN).and_then(|value| value.as_str()).and_then(Span::parse);
+        if quick { Some(written().unwrap_or(Span(QUICK))) } else { self.budget }
+    }
+}
+
+/// Time of a quick run of which nothing is written.
+const QUICK: Duration = Duration::from_secs(300);
 
 /// A suite that was read and found right.
 #[derive(Clone, Debug)]
@@ -179,8 +201,13 @@ fn files(spec: &SuiteSpec, root: &Node, path: &Path, mistakes: &mut Vec<Mistake>
     }
 }
 
-/// Whether every check is one.
+/// Whether every check is one, and the time of a quick run a time.
 fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
+    let time = |value: &serde_json::Value| value.as_str().and_then(Span::parse).is_some_and(|span| !span.0.is_zero());
+    if spec.quick.get(WITHIN).is_some_and(|value| !time(value)) {
+        let place = sense::place(root, &["quick", WITHIN], false);
+        mistakes.push(Mistake::new("`within` is a length of time", place).help("for example: quick: { within: 5m }"));
+    }
     let mut names = std::collections::BTreeSet::new();
     for (at, check) in spec.checks.iter().enumerate() {
         let at = at.to_string();
@@ -208,9 +235,15 @@ fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
                     let place = place.unwrap_or_else(|| sense::place(root, &path, false));
                     mistakes.push(Mistake::new(error.what, place).help(error.help));
                 }
+                needs(check, root, &at, mistakes);
             }
             (None, None, Some(_)) => {
-                for (field, written) in [("at", !check.at.is_empty()), ("quick", check.quick.is_some())] {
+                let written = [
+                    ("at", !check.at.is_empty()),
+                    ("quick", check.quick.is_some()),
+                    ("needs", !check.needs.is_empty()),
+                ];
+                for (field, written) in written {
                     if written {
                         wrong(field, format!("`{field}` is of a check that is measured"));
                     }
@@ -218,6 +251,25 @@ fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
             }
             _ => {
                 wrong("name", "a check has a `scenario` and a `gate`, or says why it `cannot` be measured".to_owned());
+            }
+        }
+    }
+}
+
+/// Whether what a check needs is said in numbers.
+fn needs(check: &CheckSpec, root: &Node, at: &str, mistakes: &mut Vec<Mistake>) {
+    for (number, text) in check.needs.iter().enumerate() {
+        let path = ["checks", at, "needs", &number.to_string()];
+        let place = || sense::place(root, &path, false);
+        match Gate::parse(text) {
+            Ok(gate) if gate.is_absolute() => {}
+            Ok(_) => mistakes.push(
+                Mistake::new("what a check needs is held to a number, not to another figure", place())
+                    .help("for example: native.prompt_tokens.mean >= 4000"),
+            ),
+            Err(error) => {
+                let place = sense::within(root.at(&path), &error).unwrap_or_else(place);
+                mistakes.push(Mistake::new(error.what, place).help(error.help));
             }
         }
     }
@@ -237,7 +289,8 @@ impl LoadedSuite {
     pub fn overrides(&self, name: &str, quick: bool, last: &Overrides) -> Overrides {
         let mut laid = Vec::new();
         let mut lay = |from: String, before: &str, values: &serde_json::Value| {
-            for (path, value) in values.as_object().into_iter().flatten() {
+            let laid_over = |path: &String| from != "`quick`" || path != WITHIN;
+            for (path, value) in values.as_object().into_iter().flatten().filter(|(path, _)| laid_over(path)) {
                 let from = format!("{from} of {}", self.path.display());
                 // A target's name is one step, dots and all.
                 let quote = if before == TARGETS && path.contains('.') { "\"" } else { "" };

@@ -15,7 +15,7 @@ use std::time::Duration;
 const MOST_POINTS: usize = 512;
 
 /// Fields that are the same at all points: what they say is said of the sweep as a whole.
-const FIXED: [&str; 4] = ["name", "task", "sweep", "interference"];
+const FIXED: [&str; 5] = ["name", "task", "sweep", "interference", "repeats"];
 
 /// The points at which a scenario is run. One of `over` and `points` must be given.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -22,7 +22,7 @@ pub fn baselines(found: &[Found], look: Look, out: &mut dyn Write) -> io::Result
         };
         let engines: Vec<String> = kept.report.plan.targets.iter().map(engine).collect();
         let reason = kept.log.last().map(|entry| human::printable(&entry.reason)).unwrap_or_default();
-        vec![name, human::printable(&kept.report.plan.name), kept.report.started.clone(), engines.join(", "), reason]
+        vec![name, human::printable(&kept.report.plan.name), kept.told(), engines.join(", "), reason]
     };
     print(header, found.iter().map(row).collect(), 0, look, out)
 }
@@ -32,7 +32,7 @@ pub fn kept(kept: &Kept, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
     let (plan, machine) = (&kept.report.plan, &kept.report.machine);
     let mut told = vec![
-        format!("run of {}", kept.report.started),
+        if kept.nights.runs.len() > 1 { kept.told() } else { format!("run of {}", kept.told()) },
         format!("workload {:.16}…, seed {}", plan.workload.hash, plan.seed),
         format!("{}; order {}", kept.report.load_words(), crate::report::words::yaml_word(&plan.order)),
     ];

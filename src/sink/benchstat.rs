@@ -5,6 +5,7 @@
 //! one line. All but `prefill` and `load` are by the client's clock.
 
 use crate::report::{Report, human};
+use crate::scenario::Order;
 use crate::scenario::plan::TargetPlan;
 use crate::stats::TargetSummary;
 use std::io::{self, Write};
@@ -23,7 +24,7 @@ pub fn benchstat(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "# A line is one of the run's {}; prefill and load are by the engine's clock, all else by the client's.",
-        report.units_words()
+        if report.plan.order == Order::Alternate { "blocks driven apart" } else { "stretches of time" }
     )?;
     writeln!(out, "Unit ns/token better=lower\nUnit token/sec better=higher\nUnit request/sec better=higher")?;
     writeln!(out, "scenario: {}", one_line(&plan.name))?;

@@ -1,6 +1,7 @@
 //! Two runs beside each other: for the terminal, a pull request, and programs.
 
 use super::csv_text::{number, rows, text};
+use super::gates;
 use super::lines::{in_order, reasons_of};
 use super::markdown::plain;
 use super::table::{Look, print, verdict, wrapped};
@@ -34,6 +35,11 @@ pub fn beside_table(beside: &Beside, look: Look, out: &mut dyn Write) -> io::Res
         }
     }
     writeln!(out)?;
+    let gates = gates::rows_of(beside.judgement.as_ref(), &beside.targets);
+    if !gates.is_empty() {
+        gates::table_of(gates, look, out)?;
+        writeln!(out)?;
+    }
     for note in told(beside) {
         wrapped(out, &format!("! {note}"), width, "  ")?;
     }
@@ -43,6 +49,8 @@ pub fn beside_table(beside: &Beside, look: Look, out: &mut dyn Write) -> io::Res
 /// Writes it for a pull request.
 pub fn beside_markdown(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "### {}\n", plain(&headline(beside)))?;
+    let gates = gates::markdown_of(&gates::rows_of(beside.judgement.as_ref(), &beside.targets));
+    gates.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     for pair in &beside.pairs {
         writeln!(out, "**{}**\n", plain(&sentence(beside, pair)))?;
         let (first, second) = columns(beside);

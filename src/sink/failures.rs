@@ -22,16 +22,21 @@ pub(super) fn rows(report: &Report) -> Vec<[String; 5]> {
 
 /// A reason in words: `HTTP 500: out of memory`, `truncated: no end marker`.
 fn words(reason: &Reason) -> String {
-    let outcome = reason.outcome.map(|outcome| outcome.as_str().replace('_', " "));
-    let how = match (reason.outcome, reason.http_status) {
+    reason_words(reason.outcome, reason.http_status, &reason.words)
+}
+
+/// How requests ended, and the engine's words for it, as one.
+pub(super) fn reason_words(outcome: Option<Outcome>, http_status: Option<u16>, words: &str) -> String {
+    let name = outcome.map(|outcome| outcome.as_str().replace('_', " "));
+    let how = match (outcome, http_status) {
         (Some(Outcome::HttpStatus), Some(status)) => Some(format!("HTTP {status}")),
-        (_, Some(status)) => outcome.map(|outcome| format!("{outcome}, HTTP {status}")),
-        (_, None) => outcome,
+        (_, Some(status)) => name.map(|name| format!("{name}, HTTP {status}")),
+        (_, None) => name,
     };
     match how {
-        Some(how) if reason.words.is_empty() => how,
-        Some(how) => format!("{how}: {}", reason.words),
-        None => reason.words.clone(),
+        Some(how) if words.is_empty() => how,
+        Some(how) => format!("{how}: {words}"),
+        None => words.to_owned(),
     }
 }
 

@@ -5,19 +5,27 @@ use super::csv_text::{self, number};
 use super::lines::in_order;
 use super::markdown::{cells, plain};
 use super::table::{Look, print, verdict, wrapped};
-use crate::gate::{Judged, Outcome, Reached};
+use crate::gate::{Judged, Judgement, Outcome, Reached};
 use crate::report::Report;
+use crate::report::sweep::SweptTarget;
+use crate::stats::TargetSummary;
 use std::io::{self, Write};
 
 /// A row a gate: what became of it, the gate, whose it is where it names no target, its figures and why.
 pub(super) fn rows(report: &Report) -> Vec<[String; 3]> {
-    let judged = report.judgement.iter().flat_map(|judgement| &judgement.gates);
-    judged.map(|judged| [judged.outcome.as_str().to_owned(), named(report, judged), marked(report, judged)]).collect()
+    let side = |target: &TargetSummary| SweptTarget { name: target.name.clone(), stand_in: target.stand_in };
+    rows_of(report.judgement.as_ref(), &report.targets.iter().map(side).collect::<Vec<_>>())
+}
+
+/// The same of any judgement of these targets.
+pub(super) fn rows_of(judgement: Option<&Judgement>, targets: &[SweptTarget]) -> Vec<[String; 3]> {
+    let judged = judgement.into_iter().flat_map(|judgement| &judgement.gates);
+    judged.map(|judged| [judged.outcome.as_str().to_owned(), named(targets, judged), marked(targets, judged)]).collect()
 }
 
 /// The gate, and the target where it names none and there are several.
-fn named(report: &Report, judged: &Judged) -> String {
-    let target = judged.target.and_then(|at| report.targets.get(at)).filter(|_| report.targets.len() > 1);
+fn named(targets: &[SweptTarget], judged: &Judged) -> String {
+    let target = judged.target.and_then(|at| targets.get(at)).filter(|_| targets.len() > 1);
     match target.filter(|target| !judged.gate.starts_with(&format!("{}.", target.name))) {
         Some(target) => format!("{}: {}", target.name, judged.gate),
         None => judged.gate.clone(),
@@ -25,8 +33,8 @@ fn named(report: &Report, judged: &Judged) -> String {
 }
 
 /// Figures and reason; a stand-in that was judged is marked.
-fn marked(report: &Report, judged: &Judged) -> String {
-    let stand_in = judged.target.and_then(|at| report.targets.get(at)).is_some_and(|target| target.stand_in);
+fn marked(targets: &[SweptTarget], judged: &Judged) -> String {
+    let stand_in = judged.target.and_then(|at| targets.get(at)).is_some_and(|target| target.stand_in);
     match stand_in && judged.outcome != Outcome::NotMeasured {
         true => format!("{}; of a stand-in", told(judged)),
         false => told(judged),
@@ -75,8 +83,11 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
 /// The run beside its baseline: a table a target, header and rows.
 pub(super) fn deltas(report: &Report) -> Vec<([String; 5], Vec<[String; 5]>)> {
     let pairs = report.baseline.iter().flat_map(|baseline| &baseline.pairs);
+    // Where it is known how far runs scatter, the interval is that of one more run of an equal engine.
+    let scattered = report.baseline.as_ref().is_some_and(|baseline| baseline.scatter_of.is_some());
+    let ratio = if scattered { "ratio (98 %)" } else { "ratio (95 %)" };
     let table = |pair: &crate::report::Pair| {
-        let header = [pair.second.as_str(), "baseline", "now", "ratio (95 %)", "verdict"].map(str::to_owned);
+        let header = [pair.second.as_str(), "baseline", "now", ratio, "verdict"].map(str::to_owned);
         let row = |(name, c): (String, &crate::stats::Comparison)| {
             let (then, now) = values(c);
             let [ratio, verdict] = verdict(Some(c));
@@ -97,12 +108,31 @@ pub(super) fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Res
     if report.judgement.is_some() {
         writeln!(out)?;
     }
-    let rows = rows(report);
-    if !rows.is_empty() {
-        let header = ["outcome", "gate", "with its 95 % interval, and why"].map(str::to_owned).to_vec();
-        print(header, rows.into_iter().map(Vec::from).collect(), 1, look, out)?;
-    }
+    table_of(rows(report), look, out)?;
     tier_words(report).into_iter().chain(notes(report)).try_for_each(|words| wrapped(out, &words, width, "  "))
+}
+
+/// What became of gates, as a table; nothing where there are none.
+pub(super) fn table_of(rows: Vec<[String; 3]>, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let header = ["outcome", "gate", "with its 95 % interval, and why"].map(str::to_owned).to_vec();
+    print(header, rows.into_iter().map(Vec::from).collect(), 1, look, out)
+}
+
+/// The same for a pull request: lines that end with an empty one.
+pub(super) fn markdown_of(rows: &[[String; 3]]) -> Vec<String> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec!["| outcome | gate | with its 95 % interval, and why |\n|:--|:--|:--|".to_owned()];
+    for [outcome, gate, told] in rows {
+        let outcome = if outcome == "FAIL" { "**FAIL**" } else { outcome };
+        lines.push(format!("| {outcome} | {} | {} |", plain(gate), plain(told)));
+    }
+    lines.push(String::new());
+    lines
 }
 
 /// The same for a pull request: the gates first, each delta folded away; empty where there are none.
@@ -112,15 +142,7 @@ pub(super) fn markdown(report: &Report) -> String {
         text.push_str(&line);
         text.push('\n');
     };
-    let rows = rows(report);
-    if !rows.is_empty() {
-        add("| outcome | gate | with its 95 % interval, and why |\n|:--|:--|:--|".to_owned());
-        for [outcome, gate, told] in &rows {
-            let outcome = if outcome == "FAIL" { "**FAIL**" } else { outcome };
-            add(format!("| {outcome} | {} | {} |", plain(gate), plain(told)));
-        }
-        add(String::new());
-    }
+    markdown_of(&rows(report)).into_iter().for_each(&mut add);
     for words in tier_words(report).iter().chain(&notes(report)) {
         add(format!("- {}", plain(words)));
     }

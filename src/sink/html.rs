@@ -5,12 +5,12 @@ use super::chart;
 use super::failures;
 use super::front::front_table;
 use super::labels::{LabelTable, Matrix, label_table, matrices};
-use super::lines::{MARK, Section, compared, lines, marked, outcome_words, reasons};
+use super::lines::{MARK, Section, compared, lines, marked, outcome_words, ratio_cell, reasons};
 use super::plot::Chart;
 use super::repeat;
 use super::timeline::{TimeChart, timeline};
 use crate::audit::{Finding, Severity};
-use crate::report::words::{ratio_words, yaml_word};
+use crate::report::words::yaml_word;
 use crate::report::{Report, files};
 use askama::Template;
 use std::io::{self, Write};
@@ -91,6 +91,9 @@ pub(super) struct CapacityPage<'a> {
     pub charts: Vec<Chart>,
     /// By target: its name, the heads, and the rows.
     pub tables: Vec<(String, Vec<String>, Vec<ProbeLine>)>,
+    /// The heads and rows of the table of failures.
+    pub failed_heads: [&'static str; 4],
+    pub failed: Vec<[String; 4]>,
     pub legend: String,
     pub engines: Vec<(String, String)>,
     pub tool: &'a str,
@@ -128,7 +131,7 @@ fn page(report: &Report) -> Page<'_> {
     let mut sections: Vec<(Section, Vec<PageLine>)> = Vec::new();
     for line in &lines {
         let verdict = |at: &usize| match line.comparisons[*at] {
-            Some(c) => (ratio_words(c).unwrap_or_default(), c.verdict.as_str(), class(c.verdict.as_str())),
+            Some(c) => (ratio_cell(line, c).unwrap_or_default(), c.verdict.as_str(), class(c.verdict.as_str())),
             None => (String::new(), "", ""),
         };
         let row = PageLine {

@@ -1,13 +1,31 @@
-//! JUnit XML: what a CI server lists as tests, from whatever was judged. A case that was not measured is skipped and says so;
-//! one that could be neither passed nor failed is an error, and never a pass.
+//! JUnit XML: what a CI server lists as tests, from whatever was judged. It says what the exit code says: what is inconclusive is
+//! skipped, unless that counts as passed or failed; what could have been measured and wasn't is an error, and so is a run that
+//! is invalid or didn't end by itself.
 
-use crate::gate::Outcome;
-use crate::report::{Report, Status};
+use crate::gate::{Judgement, Outcome};
+use crate::report::{Beside, Report, Status};
+use crate::scenario::gate::Inconclusive;
 use crate::suite::Suite;
 use std::io::{self, Write};
 
 /// What is judged where a run did not end by itself.
 const ENDED: &str = "the run ended by itself";
+
+/// What is judged where a run is invalid.
+const VALID: &str = "the run is valid";
+
+/// What a CI server is told of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It passed.
+    Passed,
+    /// It failed.
+    Failed,
+    /// It could have been judged and wasn't.
+    Error,
+    /// It was left out: it can't be judged, or not on this evidence.
+    Skipped,
+}
 
 /// One judgement.
 #[derive(Clone, Debug)]
@@ -17,61 +35,100 @@ pub struct Case {
     /// What was judged: `native.latency.p95 <= 20ms`.
     pub name: String,
     /// What came of it.
-    pub outcome: Outcome,
+    pub seen: Seen,
+    /// A word for what came of it that isn't a pass: `inconclusive`.
+    pub kind: &'static str,
     /// Why, for people; empty says nothing more.
     pub message: String,
     /// What it took, in seconds; `None` where that isn't known.
     pub seconds: Option<f64>,
 }
 
-/// `junit.xml` of a run: its gates.
-pub fn gates_junit(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let case = |[outcome, name, message]: [String; 3], judged: &crate::gate::Judged| Case {
-        suite: report.plan.name.clone(),
-        name,
-        outcome: seen(judged.outcome),
-        message: if judged.outcome == Outcome::NotMeasured { format!("{outcome}: {message}") } else { message },
-        seconds: None,
-    };
-    let judged = report.judgement.iter().flat_map(|judgement| &judgement.gates);
-    // Whatever the gates say of what was done: it isn't what was asked for.
-    let unfinished = report.unfinished.iter().map(|unfinished| Case {
-        suite: report.plan.name.clone(),
-        name: ENDED.to_owned(),
-        outcome: Outcome::Inconclusive,
-        message: unfinished.sentence.clone(),
-        seconds: None,
-    });
-    let gates = super::gates::rows(report).into_iter().zip(judged).map(|(row, judged)| case(row, judged));
-    junit(&unfinished.chain(gates).collect::<Vec<_>>(), out)
+impl Case {
+    /// A gate or a check.
+    pub(super) fn judged(suite: &str, name: String, outcome: Outcome, counts: Inconclusive, message: String) -> Self {
+        let (seen, kind) = match (outcome, counts) {
+            (Outcome::Pass, _) => (Seen::Passed, "passed"),
+            (Outcome::Fail, _) => (Seen::Failed, "failed"),
+            (Outcome::Inconclusive, Inconclusive::Fail) => (Seen::Failed, "inconclusive"),
+            (Outcome::Inconclusive, _) => (Seen::Skipped, "inconclusive"),
+            (Outcome::NotMeasured, _) => (Seen::Error, "not measured"),
+        };
+        // A reader of what was skipped is told no type: it stands in the message.
+        let told = matches!(outcome, Outcome::Inconclusive | Outcome::NotMeasured);
+        let message = match (told, message.is_empty()) {
+            (true, true) => kind.to_owned(),
+            (true, false) => format!("{kind}: {message}"),
+            (false, _) => message,
+        };
+        Self { suite: suite.to_owned(), name, seen, kind, message, seconds: None }
+    }
+
+    /// What is wrong with all of it.
+    pub(super) fn error(suite: &str, name: &str, kind: &'static str, message: String) -> Self {
+        Self { suite: suite.to_owned(), name: name.to_owned(), seen: Seen::Error, kind, message, seconds: None }
+    }
 }
 
-/// `junit.xml` of a suite: its checks, by category. One that can't be measured is skipped; one that could be and wasn't is an
-/// error, as its exit code has it.
+/// `junit.xml` of a run: its gates. What they say of what was done is no pass of what was asked for: a run that is invalid, or
+/// that didn't end by itself, is an error of its own.
+pub fn gates_junit(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let name = report.plan.name.as_str();
+    let unfinished =
+        report.unfinished.iter().map(|unfinished| Case::error(name, ENDED, "unfinished", unfinished.sentence.clone()));
+    let invalid = report.invalid().into_iter().filter(|_| report.unfinished.is_none()).take(1);
+    let invalid = invalid.map(|finding| Case::error(name, VALID, "invalid", finding.sentence.clone()));
+    let gates = cases(name, report.judgement.as_ref(), super::gates::rows(report), report.plan.gates.inconclusive);
+    junit(&unfinished.chain(invalid).chain(gates).collect::<Vec<_>>(), out)
+}
+
+/// The gates that a run was held to beside an earlier one.
+pub fn beside_junit(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
+    let invalid = [&beside.first, &beside.second].into_iter().filter(|side| side.invalid);
+    let invalid = invalid.map(|side| {
+        Case::error(&beside.second.name, VALID, "invalid", format!("{} is invalid by its own audit", side.name))
+    });
+    let rows = super::gates::rows_of(beside.judgement.as_ref(), &beside.targets);
+    let gates = cases(&beside.second.name, beside.judgement.as_ref(), rows, beside.inconclusive);
+    junit(&invalid.chain(gates).collect::<Vec<_>>(), out)
+}
+
+/// A case a gate, with the figures and words of its row in tables.
+fn cases<'a>(
+    suite: &'a str,
+    judgement: Option<&'a Judgement>,
+    rows: Vec<[String; 3]>,
+    counts: Inconclusive,
+) -> impl Iterator<Item = Case> + 'a {
+    let judged = judgement.into_iter().flat_map(|judgement| &judgement.gates);
+    rows.into_iter()
+        .zip(judged)
+        .map(move |([_, name, told], judged)| Case::judged(suite, name, judged.outcome, counts, told))
+}
+
+/// `junit.xml` of a suite: its checks, by category. One that can't be measured is skipped.
 pub fn suite_junit(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
     let case = |check: &crate::suite::Check| {
         let told = check.told();
         let gate = check.gate.as_deref().map(|gate| format!("{gate}: ")).unwrap_or_default();
-        let (outcome, message) = match (check.cannot.is_some(), check.outcome) {
-            (true, _) => (Outcome::NotMeasured, told),
-            (false, Outcome::NotMeasured) => (Outcome::Inconclusive, format!("{gate}not measured: {told}")),
-            (false, outcome) => (outcome, format!("{gate}{told}")),
-        };
-        Case { suite: check.category.clone(), name: check.name.clone(), outcome, message, seconds: None }
+        match check.cannot.is_some() {
+            true => Case { seen: Seen::Skipped, ..Case::error(&check.category, &check.name, "not measured", told) },
+            false => {
+                let message = format!("{gate}{told}");
+                Case::judged(&check.category, check.name.clone(), check.outcome, suite.inconclusive, message)
+            }
+        }
     };
-    let unfinished = (suite.status != Status::Complete).then(|| Case {
-        suite: suite.name.clone(),
-        name: ENDED.to_owned(),
-        outcome: Outcome::Inconclusive,
-        message: suite.headline(),
-        seconds: None,
+    let unfinished =
+        (suite.status != Status::Complete).then(|| Case::error(&suite.name, ENDED, "unfinished", suite.headline()));
+    // A scenario without checks is no less missing than one with.
+    let scenarios = suite.scenarios.iter().filter(|scenario| scenario.ran() || suite.status == Status::Complete);
+    let scenarios = scenarios.filter_map(|scenario| {
+        let name = format!("scenario {}", scenario.name);
+        let told = Case::error(&suite.name, &name, scenario.state.as_str(), scenario.trouble()?);
+        Some(Case { seconds: scenario.took_s, ..told })
     });
-    junit(&unfinished.into_iter().chain(suite.checks.iter().map(case)).collect::<Vec<_>>(), out)
-}
-
-/// What a CI server is told: what could be measured and wasn't is no test that was skipped.
-fn seen(outcome: Outcome) -> Outcome {
-    if outcome == Outcome::NotMeasured { Outcome::Inconclusive } else { outcome }
+    junit(&unfinished.into_iter().chain(scenarios).chain(suite.checks.iter().map(case)).collect::<Vec<_>>(), out)
 }
 
 /// Writes the cases, those of a suite together, suites in the order in which they first come.
@@ -96,8 +153,8 @@ pub fn junit(cases: &[Case], out: &mut dyn Write) -> io::Result<()> {
 
 /// How many there are of each kind, as attributes.
 fn counts(cases: &[&Case]) -> String {
-    let n = |outcome| cases.iter().filter(|case| case.outcome == outcome).count();
-    let (failed, errors, skipped) = (n(Outcome::Fail), n(Outcome::Inconclusive), n(Outcome::NotMeasured));
+    let n = |seen| cases.iter().filter(|case| case.seen == seen).count();
+    let (failed, errors, skipped) = (n(Seen::Failed), n(Seen::Error), n(Seen::Skipped));
     let known: Vec<f64> = cases.iter().filter_map(|case| seconds(case)).collect();
     let time = if known.is_empty() { String::new() } else { format!(" time=\"{:.3}\"", known.iter().sum::<f64>()) };
     format!("tests=\"{}\" failures=\"{failed}\" errors=\"{errors}\" skipped=\"{skipped}\"{time}", cases.len())
@@ -111,20 +168,16 @@ fn one(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     let time = seconds(case).map(|seconds| format!(" time=\"{seconds:.3}\"")).unwrap_or_default();
     write!(out, "    <testcase classname=\"{}\" name=\"{}\"{time}", escaped(&case.suite), escaped(&case.name))?;
     let message = escaped(&case.message);
-    let (tag, kind) = match case.outcome {
-        Outcome::Pass if message.is_empty() => return writeln!(out, "/>"),
-        Outcome::Pass => return writeln!(out, "><system-out>{message}</system-out></testcase>"),
-        Outcome::Fail => ("failure", " type=\"failed\""),
-        Outcome::Inconclusive => ("error", " type=\"inconclusive\""),
-        // Its schema knows no type of what was skipped.
-        Outcome::NotMeasured => ("skipped", ""),
+    let tag = match case.seen {
+        Seen::Passed if message.is_empty() => return writeln!(out, "/>"),
+        Seen::Passed => return writeln!(out, "><system-out>{message}</system-out></testcase>"),
+        Seen::Failed => "failure",
+        Seen::Error => "error",
+        Seen::Skipped => "skipped",
     };
-    let message = match (message.is_empty(), case.outcome) {
-        (false, _) => message,
-        (true, Outcome::NotMeasured) => "not measured".to_owned(),
-        (true, Outcome::Inconclusive) => "inconclusive".to_owned(),
-        (true, _) => "failed".to_owned(),
-    };
+    // Its schema knows no type of what was skipped.
+    let kind = if case.seen == Seen::Skipped { String::new() } else { format!(" type=\"{}\"", case.kind) };
+    let message = if message.is_empty() { escaped(case.kind) } else { message };
     writeln!(out, "><{tag}{kind} message=\"{message}\"/></testcase>")
 }
 
@@ -154,7 +207,20 @@ mod tests {
     use super::*;
 
     fn case(suite: &str, name: &str, outcome: Outcome, message: &str, seconds: Option<f64>) -> Case {
-        Case { suite: suite.to_owned(), name: name.to_owned(), outcome, message: message.to_owned(), seconds }
+        let case = Case::judged(suite, name.to_owned(), outcome, Inconclusive::Exit5, message.to_owned());
+        Case { seconds, ..case }
+    }
+
+    #[test]
+    fn what_is_inconclusive_is_told_as_it_counts() {
+        let seen = |counts| {
+            let case = Case::judged("s", "n".to_owned(), Outcome::Inconclusive, counts, "why".to_owned());
+            (case.seen, case.message)
+        };
+        let why = "inconclusive: why".to_owned();
+        assert_eq!(seen(Inconclusive::Exit5), (Seen::Skipped, why.clone()));
+        assert_eq!(seen(Inconclusive::Pass), (Seen::Skipped, why.clone()));
+        assert_eq!(seen(Inconclusive::Fail), (Seen::Failed, why));
     }
 
     #[test]
@@ -175,8 +241,8 @@ mod tests {
 <testsuites name="loadcmp" tests="5" failures="1" errors="1" skipped="1" time="31.500">
   <testsuite name="classify" tests="4" failures="0" errors="1" skipped="1" time="30.000">
     <testcase classname="classify" name="p95 &lt;= 20ms" time="30.000"/>
-    <testcase classname="classify" name="energy &lt;= 1"><skipped message="not measured"/></testcase>
-    <testcase classname="classify" name="ratio &lt;= 1"><error type="inconclusive" message="the interval holds 1"/></testcase>
+    <testcase classname="classify" name="energy &lt;= 1"><error type="not measured" message="not measured"/></testcase>
+    <testcase classname="classify" name="ratio &lt;= 1"><skipped message="inconclusive: the interval holds 1"/></testcase>
     <testcase classname="classify" name="told"><system-out>19 ms</system-out></testcase>
   </testsuite>
   <testsuite name="generate" tests="1" failures="1" errors="0" skipped="0" time="1.500">

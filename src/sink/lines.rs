@@ -2,9 +2,9 @@
 //! what order, under what words.
 
 use crate::record::Outcome;
-use crate::report::words::metric_words;
+use crate::report::words::{metric_words, ratio_words};
 use crate::report::{Report, human};
-use crate::stats::{Comparison, FIRM_N, Row, TargetSummary, Verdict, unit};
+use crate::stats::{Comparison, FIRM_N, TargetSummary, Verdict, unit};
 
 /// One metric for every target, and how the targets compare in it.
 pub(super) struct Line<'a> {
@@ -51,7 +51,7 @@ impl Section {
     }
 }
 
-const LINES: [(Section, &str, &str); 59] = [
+const LINES: [(Section, &str, &str); 60] = [
     (Section::Wait, "response p50", "response.p50"),
     (Section::Wait, "response p95", "response.p95"),
     (Section::Wait, "response p99", "response.p99"),
@@ -74,6 +74,7 @@ const LINES: [(Section, &str, &str); 59] = [
     (Section::Rate, "  of requests", "goodput_share"),
     (Section::Rate, "output tokens", "output_tokens_per_s"),
     (Section::Rate, "prompt tokens", "prompt_tokens_per_s"),
+    (Section::Rate, "tokens/s of one, p50", "tokens_per_s.p50"),
     (Section::Answers, "failed", "error_rate"),
     (Section::Answers, "accuracy", "accuracy"),
     (Section::Answers, "  95 % interval", "accuracy.interval"),
@@ -128,7 +129,14 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
         if path.starts_with("ttfat") && !report.targets.iter().any(thinks) {
             return None;
         }
-        let values: Vec<_> = report.targets.iter().map(|target| value(target, path)).collect();
+        let mut values: Vec<_> = report.targets.iter().map(|target| value(target, path)).collect();
+        let comparisons: Vec<_> = (0..report.targets.len()).map(|at| told_comparison(report, at, path)).collect();
+        // Of two targets the figures are those that the ratio is the quotient of: over the same requests.
+        if let ([_, _], Some(c)) = (&report.targets[..], comparisons.iter().flatten().next())
+            && let Some([a, b]) = quotient(c)
+        {
+            (values[c.target], values[c.reference]) = (Some(a), Some(b));
+        }
         // A part that takes less than a microsecond on every side is no line's worth.
         let spends = || report.targets.iter().any(|target| target.value(path).is_some_and(|us| us >= 1.0));
         (values.iter().any(Option::is_some) && (section != Section::Spent || spends())).then(|| Line {
@@ -136,7 +144,7 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
             name,
             path,
             values: values.into_iter().map(|v| v.unwrap_or_else(|| "–".to_owned())).collect(),
-            comparisons: (0..report.targets.len()).map(|at| told_comparison(report, at, path)).collect(),
+            comparisons,
         })
     };
     let mut lines: Vec<_> = LINES.iter().filter_map(line).collect();
@@ -188,19 +196,40 @@ pub(super) fn value(target: &TargetSummary, path: &str) -> Option<String> {
     let (metric, figure) = path.split_once('.').unwrap_or((path, "mean"));
     let row = target.row(metric)?;
     let x = row.figure(figure)?;
-    let text = match (metric, row.unit.as_str()) {
+    Some(told(metric, figure, &row.unit, x, row.n))
+}
+
+/// A figure in words, marked where its rows are too few for an interval of its own.
+fn told(metric: &str, figure: &str, unit: &str, x: f64, n: Option<u64>) -> String {
+    let text = match (metric, unit) {
         ("macro_f1" | "cosine", _) => format!("{x:.3}"),
         ("memory_ratio", _) => human::ratio(x),
         (_, unit::TOKENS) => human::three(x),
         (_, unit) => human::value(x, unit),
     };
-    Some(if firm(row, figure) { text } else { format!("~{text}") })
+    let at = ["p50", "p90", "p95", "p99", "p999"].iter().position(|word| *word == figure);
+    let firm = at.is_none_or(|at| n.is_some_and(|n| n >= FIRM_N[at].1));
+    if firm { text } else { format!("~{text}") }
 }
 
-/// Whether the rows carry an interval of this figure.
-fn firm(row: &Row, figure: &str) -> bool {
-    let at = ["p50", "p90", "p95", "p99", "p999"].iter().position(|word| *word == figure);
-    at.is_none_or(|at| row.n.is_some_and(|n| n >= FIRM_N[at].1))
+/// The two figures that a ratio is the quotient of, in words: the target's, the reference's; `None` without a ratio.
+pub(super) fn quotient(c: &Comparison) -> Option<[String; 2]> {
+    let (metric, figure) = c.metric.split_once('.').unwrap_or((&c.metric, "mean"));
+    c.ratio?;
+    let told = |x: f64| told(metric, figure, &c.unit, x, c.pairs.or(Some(u64::MAX)));
+    Some([told(c.target_value?), told(c.reference_value?)])
+}
+
+/// A ratio in words for a table of several targets: with the figures that it is of, where they aren't those of the whole runs,
+/// which stand in the line.
+pub(super) fn ratio_cell(line: &Line<'_>, c: &Comparison) -> Option<String> {
+    let ratio = ratio_words(c)?;
+    Some(match quotient(c) {
+        Some([a, b]) if line.values.get(c.target) != Some(&a) || line.values.get(c.reference) != Some(&b) => {
+            format!("{ratio} of {a} and {b}")
+        }
+        _ => ratio,
+    })
 }
 
 /// What became of a target's requests, in words: `3772 requests, 3691 ok, 75 unparsed, 6 truncated`.

@@ -2,12 +2,12 @@
 
 use super::failures;
 use super::front::front_table;
-use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, reasons};
+use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, ratio_cell, reasons};
 use super::repeat::{UNLIKE, facts, settings};
 use crate::audit::Severity;
 use crate::report::Report;
 use crate::report::front::Front;
-use crate::report::words::{ratio_words, yaml_word};
+use crate::report::words::yaml_word;
 use std::io::{self, Write};
 
 /// Most bytes of it: a comment on GitHub holds 65,536 characters, and somebody may put words around it.
@@ -91,7 +91,7 @@ fn side_by_side(report: &Report, of: &dyn Fn(Section) -> bool) -> Option<String>
         cells.extend(line.values.iter().map(|value| plain(value)));
         for at in &compared {
             let comparison = line.comparisons[*at];
-            cells.push(comparison.and_then(ratio_words).unwrap_or_default());
+            cells.push(comparison.and_then(|c| ratio_cell(line, c)).unwrap_or_default());
             cells.push(match comparison.map(|c| c.verdict.as_str()) {
                 Some(verdict @ ("better" | "worse")) => format!("**{verdict}**"),
                 verdict => verdict.unwrap_or_default().to_owned(),

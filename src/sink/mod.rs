@@ -31,6 +31,7 @@ mod plan;
 mod plot;
 mod prometheus;
 mod repeat;
+mod repeats;
 mod resources_csv;
 mod suite;
 mod suite_html;
@@ -57,11 +58,13 @@ pub use history::{
 pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
+pub use junit::beside_junit;
 pub use markdown::markdown;
 pub use metrics_csv::{MetricsFile, read_metrics};
 pub use nightly::nightly_words;
 pub use plan::plan;
 pub use prometheus::prometheus;
+pub use repeats::{repeats_csv, repeats_json, repeats_markdown, repeats_table};
 pub use resources_csv::{ResourcesFile, read_resources};
 pub use suite::{checks_csv, suite_json, suite_markdown, suite_table};
 pub use summary_csv::summary_csv;
@@ -70,6 +73,7 @@ pub use sweep_html::sweep_html;
 pub use table::{Look, confusion, table};
 pub use timeline_csv::timeline_csv;
 
+use crate::report::repeats::Repeats;
 use crate::report::sweep::Sweep;
 use crate::report::{Report, replace};
 use crate::suite::{Nightly, Suite};
@@ -146,6 +150,15 @@ pub fn write_sweep(directory: &Path, sweep: &Sweep) -> io::Result<()> {
         ("sweep.html", sweep_html),
     ];
     write_each(directory, sweep, &sinks)
+}
+
+/// Writes every file of a directory of repeats but its manifest and its runs.
+pub fn write_repeats(directory: &Path, told: &Repeats) -> io::Result<()> {
+    let sinks: [(&str, Sink<Repeats>); 3] =
+        [("repeats.csv", repeats_csv), ("repeats.json", repeats_json), ("report.md", repeats_markdown)];
+    write_each(directory, told, &sinks)?;
+    let gates = [("junit.xml", repeats::repeats_junit as Sink<Repeats>)];
+    if told.judgement.is_some() { write_each(directory, told, &gates) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -67,13 +67,17 @@ pub(super) fn page_lines(nightly: &Nightly) -> Vec<PageSeries> {
     of.map(|(trend, series)| page_series(trend, series)).collect()
 }
 
-/// What the steps say, or that there is none.
+/// What the steps say, those that are findings first; and over what they were looked for.
 pub(super) fn steps(nightly: &Nightly) -> (Vec<(String, String)>, String) {
-    let told = nightly.steps().into_iter().map(|(trend, series, step)| step_words(trend, series, step)).collect();
-    let lines: usize = nightly.trends.iter().map(|trend| trend.series.len()).sum();
-    let followed = format!("{lines} figures were followed over {} nights", nightly.nights.len());
-    let one = if lines > 0 { ", each with a chance of about 1 in 100 to show a step that isn't one" } else { "" };
-    (told, format!("{followed}{one}."))
+    // Findings first; what was only seen after them.
+    let (certain, seen): (Vec<_>, Vec<_>) = nightly.steps().into_iter().partition(|(_, _, step)| step.certain);
+    let all = certain.into_iter().chain(seen);
+    let told = all.map(|(trend, series, step)| step_words(trend, series, step)).collect();
+    let figures: usize = nightly.trends.iter().map(|trend| trend.series.len()).sum();
+    let followed = format!("{figures} figures were followed over {} nights", nightly.nights.len());
+    let rate = nightly.trends.first().map(|trend| human::percent(trend.family.rate));
+    let rate = rate.map(|rate| format!("; of the steps told as findings at most {rate} are expected to be none"));
+    (told, format!("{followed}{}.", rate.unwrap_or_default()))
 }
 
 /// Writes the page.

@@ -1,6 +1,7 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
 use super::table::wrapped;
+use crate::report::lasting::{early_words, length_words};
 use crate::report::words::about;
 use crate::report::words::blocks_words;
 use crate::report::words::yaml_word as word;
@@ -102,16 +103,16 @@ fn unit(plan: &Plan) -> &'static str {
 }
 
 fn load(plan: &Plan) -> String {
-    let until = match plan.load.until() {
-        Until::Duration(length) => format!("for {length}"),
-        Until::Requests(count) => format!("{count} {} each", unit(plan)),
+    let until = match (plan.load.until(), plan.least) {
+        (Until::Duration(_), _) => format!("for {}", length_words(plan, "")),
+        (Until::Requests(count), None) => format!("{count} {} each", unit(plan)),
+        (Until::Requests(count), Some(_)) => format!("at most {count} {} each", unit(plan)),
     };
     let load = match &plan.load {
         LoadPlan::Closed(closed) => format!("closed loop, {} users each", closed.users),
         LoadPlan::Open(open) => format!("open loop, {} each", open.about),
     };
-    let early = plan.until_ci.map(|ci| format!(", or until the main ratio is known within {ci}")).unwrap_or_default();
-    format!("{load}, {until} after {} of warm-up{early}", plan.load.warmup())
+    format!("{load}, {until} after {} of warm-up{}", plan.load.warmup(), early_words(plan))
 }
 
 fn waits(plan: &Plan) -> String {
@@ -122,8 +123,11 @@ fn waits(plan: &Plan) -> String {
 }
 
 fn lasts(plan: &Plan) -> String {
-    plan.load_length()
-        .map_or_else(|| "as long as its requests take".to_owned(), |length| format!("about {}", about(length)))
+    match plan.load_range() {
+        None => "as long as its requests take".to_owned(),
+        Some((least, most)) if least == most => format!("about {}", about(most)),
+        Some((least, most)) => format!("from about {} to about {}", about(least), about(most)),
+    }
 }
 
 fn arrivals(plan: &Plan, open: &OpenPlan) -> String {

@@ -8,10 +8,11 @@ use crate::suite::{Category, State, Suite};
 use std::io::{self, Write};
 
 /// Heads of the table by category.
-const HEADS: [&str; 7] = ["category", "passed", "failed", "inconclusive", "not measured", "success", "before"];
+const HEADS: [&str; 8] =
+    ["category", "passed", "failed", "inconclusive", "not measured", "can't be", "share passed", "before"];
 
 /// Cells of a category.
-pub(super) fn category(category: &Category) -> [String; 7] {
+pub(super) fn category(category: &Category) -> [String; 8] {
     let count = |n: usize| if n == 0 { "·".to_owned() } else { n.to_string() };
     [
         human::printable(&category.name),
@@ -19,6 +20,7 @@ pub(super) fn category(category: &Category) -> [String; 7] {
         count(category.failed),
         count(category.inconclusive),
         count(category.not_measured),
+        count(category.cannot),
         category.rate().map(human::percent).unwrap_or_else(|| "–".to_owned()),
         category.passed_before.map(|n| format!("{n} passed")).unwrap_or_default(),
     ]
@@ -27,7 +29,7 @@ pub(super) fn category(category: &Category) -> [String; 7] {
 /// The categories with the sum below: heads and rows. The last column only beside an earlier run.
 pub(super) fn by_category(suite: &Suite) -> (Vec<String>, Vec<Vec<String>>) {
     let columns = if suite.before.is_some() { HEADS.len() } else { HEADS.len() - 1 };
-    let cut = |cells: [String; 7]| cells.into_iter().take(columns).collect::<Vec<_>>();
+    let cut = |cells: [String; 8]| cells.into_iter().take(columns).collect::<Vec<_>>();
     let all = suite.categories();
     let mut rows: Vec<Vec<String>> = all.iter().map(|one| cut(category(one))).collect();
     if all.len() > 1 {
@@ -44,7 +46,10 @@ pub(super) fn about(suite: &Suite) -> Vec<String> {
         words.push(format!("Stand-ins answered; their figures say nothing of a real engine{judged}."));
     }
     if suite.quick {
-        words.push("The quick form: shorter loads, wider intervals.".to_owned());
+        let within = suite.budget_s.map(|s| format!(", within {}", human::length(s))).unwrap_or_default();
+        words.push(format!(
+            "The quick form{within}: shorter loads, wider intervals. What it didn't ask is not measured."
+        ));
     }
     if let Some((folder, started)) = &suite.before {
         words.push(format!("Before: {folder}, of {started}."));
@@ -66,7 +71,7 @@ pub fn suite_table(suite: &Suite, look: Look, out: &mut dyn Write) -> io::Result
     about(suite).iter().try_for_each(|words| wrapped(out, words, width, "  "))?;
     writeln!(out)?;
     let (heads, cells) = by_category(suite);
-    print(heads, cells, 6, look, out)?;
+    print(heads, cells, 7, look, out)?;
     for category in suite.categories() {
         writeln!(out)?;
         let checks = suite.checks.iter().filter(|check| check.category == category.name);
@@ -82,7 +87,7 @@ pub fn suite_table(suite: &Suite, look: Look, out: &mut dyn Write) -> io::Result
     }
     writeln!(out)?;
     for scenario in &suite.scenarios {
-        let took = scenario.took_s.map(|s| format!(" in {}", human::time(s * 1e6))).unwrap_or_default();
+        let took = scenario.took_s.map(|s| format!(" in {}", human::length(s))).unwrap_or_default();
         wrapped(out, &format!("{}: {}{took}", scenario.name, scenario.state.as_str()), width, "  ")?;
         for headline in scenario.headlines.iter().filter(|_| scenario.state == State::Done) {
             wrapped(out, &format!("  {headline}"), width, "    ")?;

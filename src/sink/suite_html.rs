@@ -63,7 +63,7 @@ pub(super) fn suite_html(suite: &Suite, nights: Option<&Nightly>, out: &mut dyn 
     };
     let scenario = |scenario: &crate::suite::ScenarioRun| {
         let page = if scenario.sweep { "sweep.html" } else { "report.html" };
-        let took = scenario.took_s.map(|s| format!(" in {}", human::time(s * 1e6))).unwrap_or_default();
+        let took = scenario.took_s.map(|s| format!(" in {}", human::length(s))).unwrap_or_default();
         ScenarioLine {
             name: scenario.name.clone(),
             state: format!("{}{took}", scenario.state.as_str()),

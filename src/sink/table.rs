@@ -2,7 +2,7 @@
 
 use super::failures;
 use super::front::front_table;
-use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
+use super::lines::{Line, MARK, compared, lines, marked, outcome_words, quotient, reasons};
 use crate::audit::Severity;
 use crate::report::Report;
 use crate::report::human::printable;
@@ -134,10 +134,13 @@ fn side_by_side(
 fn ratios(report: &Report, lines: &[Line], at: usize, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let name = |at: usize| report.targets.get(at).map(|t| printable(&t.label())).unwrap_or_default();
     writeln!(out, "\n{} against {}", name(at), name(report.plan.reference))?;
-    let header = ["", "ratio (95 %)", "verdict"].map(str::to_owned).to_vec();
+    let header = vec![String::new(), name(at), name(report.plan.reference), "ratio (95 %)".into(), "verdict".into()];
     let compared = lines.iter().filter(|line| line.comparisons[at].is_some());
-    let rows = compared.map(|line| [vec![line.name.to_owned()], verdict(line.comparisons[at]).to_vec()].concat());
-    print(header, rows.collect(), 1, look, out)
+    let rows = compared.map(|line| {
+        let of = line.comparisons[at].and_then(quotient).unwrap_or_default();
+        [vec![line.name.to_owned()], of.to_vec(), verdict(line.comparisons[at]).to_vec()].concat()
+    });
+    print(header, rows.collect(), 3, look, out)
 }
 
 pub(super) fn verdict(comparison: Option<&Comparison>) -> [String; 2] {

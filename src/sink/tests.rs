@@ -107,7 +107,7 @@ fn csv_headers_are_the_contract() {
         ),
         (
             comparison_csv,
-            "metric,unit,target,reference,target_value,reference_value,ratio,low,high,verdict,units,p,rank_p,needs_requests,\
+            "metric,unit,target,reference,target_value,reference_value,ratio,low,high,verdict,units,pairs,unpaired_target,unpaired_reference,p,needs_requests,\
              needs_s,reason",
         ),
         (
@@ -154,7 +154,7 @@ fn a_stand_in_beside_a_real_engine_is_not_compared() {
         assert!(words.iter().all(|word| !body.contains(word)), "{body}");
     }
     let rows = text(comparison_csv, &report);
-    let end = ",,,,not compared,,,,,,`ollama` is a stand-in";
+    let end = ",,,,not compared,,,,,,,,`ollama` is a stand-in";
     assert!(rows.lines().skip(1).all(|row| row.ends_with(end)), "{rows}");
 }
 

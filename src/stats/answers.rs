@@ -1,6 +1,6 @@
 //! What the answers say: labels against the right ones, and against the other target's.
 
-use super::{Estimate, Row, unit, wilson};
+use super::{Estimate, Row, f1, unit, wilson};
 use crate::record::Sample;
 use serde::{Deserialize, Serialize};
 
@@ -130,7 +130,10 @@ impl Answers {
             let n = matrix.n();
             let accuracy = wilson(matrix.right() as f64 / n as f64, n, self.items());
             rows.extend(accuracy.map(|estimate| Row::proportion("accuracy", estimate)));
-            rows.push(Row::total("macro_f1", unit::ONE, n, matrix.macro_f1()));
+            let macro_f1 = f1::estimate(matrix, self.items());
+            rows.push(
+                macro_f1.map_or_else(|| Row::total("macro_f1", unit::ONE, n, None), |e| Row::proportion("macro_f1", e)),
+            );
         }
         // Of no answers there is no rate, and no interval of one.
         let unparsed = wilson(self.unparsed as f64 / self.answered as f64, self.answered, self.items());

@@ -1,6 +1,8 @@
 //! How many independent rows a run of dependent ones is worth: queued requests wait together, and say less than their
 //! number.
 
+use super::interval::mean_interval;
+
 /// Fewest batches that a variance of batch means is taken over.
 const LEAST_BATCHES: u64 = 20;
 
@@ -65,6 +67,12 @@ impl Batches {
         self.levels.iter_mut().for_each(|level| level.open = None);
     }
 
+    /// The 95 % interval of the rows' mean, by Student's t over the effective number of them.
+    pub fn mean_ends(&self) -> Option<(f64, f64)> {
+        let rows = self.levels.first()?;
+        mean_interval(rows.mean, rows.variance()?.sqrt(), self.effective()?)
+    }
+
     /// Effective number of rows, from 1 to their number; `None` without rows.
     pub fn effective(&self) -> Option<f64> {
         let rows = self.levels.first().filter(|level| level.n > 0)?;
@@ -82,6 +90,17 @@ impl Batches {
         }
         Some((n * independent / of_means).clamp(1.0, n))
     }
+}
+
+/// The number of independent rows that dependent ones count as, from 1 to their number; 0 without rows. Each part is in time
+/// order, and no batch spans two parts.
+pub fn effective_rows<P: IntoIterator<Item = f64>>(parts: impl IntoIterator<Item = P>) -> f64 {
+    let mut batches = Batches::default();
+    for part in parts {
+        part.into_iter().for_each(|value| batches.push(value));
+        batches.cut();
+    }
+    batches.effective().unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -141,6 +160,16 @@ mod tests {
         let trend = of((0..4096).map(f64::from)).effective().unwrap();
         assert!((trend - 31.0).abs() < 1.5, "{trend}");
         assert_eq!(of([2.0; 100]).effective(), Some(100.0));
+    }
+
+    #[test]
+    fn parts_are_pooled_and_no_batch_spans_two() {
+        assert_eq!(effective_rows([[0.0; 0]]), 0.0);
+        let long = series(0.5, 20_000);
+        let parts = effective_rows(long.chunks(2000).map(|part| part.iter().copied()));
+        assert!((0.17..0.66).contains(&(parts / 20_000.0)), "{parts}");
+        // Nothing of a part's neighbour is seen: of parts of one row nothing is known of dependence.
+        assert_eq!(effective_rows((0..60).map(|i| [f64::from(i)])), 60.0);
     }
 
     #[test]

@@ -85,6 +85,16 @@ impl Buckets {
         last.map_or((0, 1), values)
     }
 
+    /// Every bucket's middle with its count, in rising order.
+    pub fn counts(&self) -> impl Iterator<Item = (f64, u32)> + '_ {
+        self.pages.iter().flat_map(|(number, counts)| {
+            counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(at, count)| {
+                let (smallest, width) = values(*number * PAGE as u16 + at as u16);
+                ((smallest + width / 2) as f64, *count)
+            })
+        })
+    }
+
     /// The nearest-rank quantile: its bucket's largest value, as HdrHistogram tells it. `None` without values.
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let (smallest, width) = self.of_rank(((q * self.n as f64).ceil() as u64).max(1));

@@ -1,18 +1,21 @@
 //! Two summaries and what the difference between them comes to: a ratio, its interval, and one of four verdicts.
 
+use super::figure::Figure;
 use super::headline::{HEADLINES, Headline, primary};
-use super::interval::{Z, normal_above, t_quantile};
-use super::series::{Evidence, LEAST_UNITS, bound, evidence, holm, longer, p_beyond, times_as_long, welch};
+use super::pairs::Pairs;
+use super::proportion::{self, Difference};
+use super::series::{Dependent, Evidence, LEAST_UNITS, bound, holm, longer, p_beyond, quotient, times_as_long, welch};
+use super::slots::Slot;
 use super::summary::tidy;
-use super::units::{Lacking, Units, logs};
-use super::{Estimate, Needs, TargetSummary, newcombe, proportion_ratio, unit};
+use super::units::{Units, beside};
+use super::{Needs, TargetSummary, unit};
 use crate::scenario::Task;
 use crate::scenario::plan::{LoadPlan, Plan};
 use serde::{Deserialize, Serialize};
 
 /// Share of failed requests above which times of the answered ones are no fair comparison: failures leave out the
 /// requests that were slow, and counted as infinite they would make p99 infinite (measuring.md 10).
-const MOST_FAILED: f64 = 0.01;
+pub(super) const MOST_FAILED: f64 = 0.01;
 
 /// What the evidence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -74,20 +77,40 @@ pub struct Comparison {
     /// Requests with a value on one side alone, which are left out: the target's, and the reference's.
     #[serde(default)]
     pub unpaired: Option<(u64, u64)>,
-    /// Two-sided p that the true ratio lies within the smallest effect; but for the main metric, corrected by Holm for the
-    /// number of metrics.
+    /// Two-sided p that the true ratio lies within the smallest effect, corrected by Holm: the main metric's for the number of
+    /// targets, the others' for the number of targets and metrics together.
     #[serde(default)]
     pub p: Option<f64>,
-    /// p of the signed-rank test over the units, uncorrected: beside the interval, not in its place.
-    #[serde(default)]
-    pub rank_p: Option<f64>,
     /// How large the run should have been to show a difference of 5 % (`worth_showing`) nine times in ten.
     #[serde(default)]
     pub needs: Option<Needs>,
     /// What that comes to.
     pub verdict: Verdict,
-    /// Why a verdict is not shown.
+    /// Why it is undecided, or not compared.
     pub reason: Option<String>,
+    /// What the verdict is made from; `None` where there is nothing, and in what was read from a file.
+    #[serde(skip)]
+    pub(crate) basis: Option<Basis>,
+}
+
+/// What a verdict is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Basis {
+    weight: Weight,
+    more_is_better: bool,
+    /// Why the figure says nothing of the engines, whatever its interval is.
+    spoilt: Option<String>,
+    /// Measured requests and seconds of the longer side, where a longer run of the same kind tells more.
+    size: Option<(u64, f64)>,
+}
+
+/// The evidence, on the scale that the verdict goes by.
+#[derive(Clone, Debug, PartialEq)]
+enum Weight {
+    /// A ratio.
+    Ratio(Evidence),
+    /// A difference of two proportions.
+    Difference(Difference),
 }
 
 impl Comparison {
@@ -96,11 +119,23 @@ impl Comparison {
         self.target_value.zip(self.reference_value).is_some_and(|(a, b)| (a - b).abs() < least)
     }
 
-    /// Takes a verdict back, and says why.
-    pub fn doubt(&mut self, reason: String) {
+    /// Leaves it undecided, and says why.
+    pub(crate) fn undecided(&mut self, reason: String) {
         self.verdict = Verdict::Undecided;
         self.reason = Some(reason);
     }
+}
+
+/// Says why a comparison's difference is none of the engines', if so.
+pub type WhyNot<'a> = &'a dyn Fn(&Comparison) -> Option<String>;
+
+/// What is known of a run besides its samples that a verdict can't be given against.
+#[derive(Clone, Copy, Default)]
+pub struct Doubts<'a> {
+    /// Why a difference as small as this one shows nothing of the engines.
+    pub of_difference: Option<WhyNot<'a>>,
+    /// Why nothing that was measured of the two says anything of them together.
+    pub of_all: Option<&'a str>,
 }
 
 /// What a comparison is made by.
@@ -139,106 +174,253 @@ pub(super) struct Side<'a> {
     pub at: usize,
     pub summary: &'a TargetSummary,
     pub units: &'a Units<'a>,
-    pub items: u64,
+    /// Users of a closed loop.
+    pub users: Option<usize>,
 }
 
-/// Every comparison of a target with the reference; what neither side measured is left out.
-pub(super) fn compare(target: &Side, reference: &Side, settings: &Settings) -> Vec<Comparison> {
-    let interval = |headline: &Headline| {
-        let logs = logs(headline, target.units, reference.units).map_err(|why| lacking(&why))?;
-        let apart = target.units.apart() && reference.units.apart();
-        let told = evidence(&logs, apart, settings.seed);
-        told.ok_or("a ratio needs two values above zero")?.map_err(|_| DEPENDENT.to_owned())
+/// A figure of two sides, and its evidence or why there is none.
+type Read = (Option<(f64, f64)>, Result<Evidence, String>);
+
+/// Every comparison of a target with the reference, without verdicts; what neither side measured is left out.
+pub(super) fn compare(target: &Side, reference: &Side, pairs: &Pairs, settings: &Settings) -> Vec<Comparison> {
+    let stretches = beside(target.units, reference.units);
+    let users = target.users.max(reference.users);
+    let read = |headline: &Headline| -> Read {
+        let by_time = matches!(headline.figure, Figure::Rate(_)) && settings.open_loop;
+        let groups: Vec<(&Slot, &Slot)> = if by_time {
+            stretches.iter().map(|(a, b)| (a, b)).collect()
+        } else {
+            pairs.groups().into_iter().map(|group| (&group.sides[0], &group.sides[1])).collect()
+        };
+        let n: u64 = groups.iter().map(|(a, b)| headline.figure.rows(a).min(headline.figure.rows(b))).sum();
+        let apart = if by_time { target.units.apart() } else { pairs.apart() };
+        let overlap = if by_time { 1 } else { pairs.overlap(users) };
+        let Some((x, y, told)) = quotient(&groups, headline.figure, apart, overlap, settings.seed) else {
+            return (None, Err(few(n, headline)));
+        };
+        // Per user, and in ticks; as they are told.
+        let scale = match (headline.figure, users) {
+            (Figure::Rate(_), Some(users)) if !by_time => users as f64,
+            _ => headline.ticks_per_unit().recip(),
+        };
+        let told = told.map_err(|Dependent| DEPENDENT.to_owned());
+        let told = if n < headline.least_pairs() { Err(few(n, headline)) } else { told };
+        (Some((x * scale, y * scale)), told)
     };
-    let items = |metric: &str, n: (u64, u64)| match metric {
-        "accuracy" => (n.0.min(target.items), n.1.min(reference.items)),
-        _ => n,
-    };
-    all((target.at, target.summary), (reference.at, reference.summary), settings, &interval, &items)
+    let mut rows = all((target.at, target.summary), (reference.at, reference.summary), settings, &read);
+    let (both, alone) = pairs.counts();
+    for row in &mut rows {
+        let by_time = settings.open_loop && HEADLINES.iter().any(|h| h.path == row.metric && !h.of_answers);
+        if row.basis.is_some() && row.metric != "error_rate" && !by_time {
+            (row.pairs, row.unpaired) = (Some(both), Some(alone));
+        }
+    }
+    if let Some(told) = proportion::paired(pairs.items()) {
+        for row in rows.iter_mut().filter(|row| row.metric == "accuracy" && row.reason.is_none()) {
+            weigh(row, told, true);
+            (row.pairs, row.unpaired) = (Some(both), Some(alone));
+        }
+    }
+    rows
 }
 
 /// The same for summaries of two runs that were made apart, from their units: positions are those given. Welch's t stands
 /// in the place of pairs.
 pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, settings: &Settings) -> Vec<Comparison> {
-    let interval = |headline: &Headline| {
+    let read = |headline: &Headline| -> Read {
         let series = |summary: &TargetSummary| {
             let series = summary.units.iter().find(|series| series.metric == headline.path)?;
             Some((series.values.iter().map(|v| v.ln()).collect::<Vec<_>>(), series.apart))
         };
-        let (Some(a), Some(b)) = (series(target), series(reference)) else {
-            return Err(format!("fewer than {LEAST_UNITS} units in a run"));
+        let values = target.value(headline.path).zip(reference.value(headline.path));
+        let told = || {
+            let (Some(a), Some(b)) = (series(target), series(reference)) else {
+                return Err(format!("fewer than {LEAST_UNITS} units in a run"));
+            };
+            let (x, y) = values.filter(|(x, y)| *x > 0.0 && *y > 0.0).ok_or("a ratio needs two values above zero")?;
+            let (error, free) = welch((&a.0, a.1), (&b.0, b.1)).ok_or_else(|| DEPENDENT.to_owned())?;
+            let units = a.0.len().min(b.0.len());
+            Evidence::new((x / y).ln(), error, free, units).ok_or_else(|| "no interval".to_owned())
         };
-        let told = welch((&a.0, a.1), (&b.0, b.1));
-        let (error, free) = told.ok_or_else(|| DEPENDENT.to_owned())?;
-        let half = t_quantile(0.975, free).ok_or("no interval")? * error;
-        let mean = |logs: &[f64]| logs.iter().sum::<f64>() / logs.len() as f64;
-        let centre = mean(&a.0) - mean(&b.0);
-        Ok(Evidence {
-            centre,
-            low: centre - half,
-            high: centre + half,
-            units: a.0.len().min(b.0.len()),
-            error,
-            rank_p: None,
-            variance: None,
-        })
+        (values, told())
     };
-    all((0, target), (0, reference), settings, &interval, &|_, n| n)
+    let mut rows = all((0, target), (0, reference), settings, &read);
+    // Of runs that were made apart it isn't known what longer ones would show.
+    rows.iter_mut().filter_map(|row| row.basis.as_mut()).for_each(|basis| basis.size = None);
+    decide(&mut rows, settings, Doubts::default());
+    rows
 }
 
 /// Why neighbours that depend on each other carry no interval, and what to do.
-const DEPENDENT: &str = "neighbouring stretches of the run depend on each other, as in a queue that is never empty: \
-    `order: alternate` drives blocks apart, or a longer run holds more of them";
+const DEPENDENT: &str = "neighbouring requests of the run depend on each other, as in a queue that is never empty: \
+    `order: alternate` drives blocks apart, or a longer run tells more of them";
 
-type Interval<'a> = &'a dyn Fn(&Headline) -> Result<Evidence, String>;
-type Trusted<'a> = &'a dyn Fn(&str, (u64, u64)) -> (u64, u64);
+fn few(n: u64, headline: &Headline) -> String {
+    format!("{n} answers to the same requests, and an interval needs {}", headline.least_pairs())
+}
 
 fn all(
     target: (usize, &TargetSummary),
     reference: (usize, &TargetSummary),
     settings: &Settings,
-    interval: Interval,
-    trusted: Trusted,
+    read: &dyn Fn(&Headline) -> Read,
 ) -> Vec<Comparison> {
+    let requests = target.1.requests().max(reference.1.requests());
+    let window = |side: &TargetSummary| side.value("window").unwrap_or(0.0);
+    let size = (requests, window(target.1).max(window(reference.1)) / 1e6);
     let mut rows = Vec::new();
-    let mut evidences = Vec::new();
     for headline in HEADLINES.iter().filter(|headline| settings.open_loop || !headline.from_plan) {
-        rows.extend(begin(headline.path, headline.unit, target, reference).map(|row| {
-            let (row, evidence) = judge(headline, row, (target.1, reference.1), settings, interval);
-            evidences.push(evidence);
-            row
-        }));
+        if headline.path.starts_with("ttfat") && !thinks(target.1) && !thinks(reference.1) {
+            continue;
+        }
+        let Some(mut row) = begin(headline.path, headline.unit, target, reference) else { continue };
+        if row.reason.is_none() {
+            let (values, told) = read(headline);
+            if let Some((x, y)) = values {
+                (row.target_value, row.reference_value) = (Some(tidy(x)), Some(tidy(y)));
+                row.ratio = Some(tidy(x / y)).filter(|ratio| ratio.is_finite());
+            }
+            match told {
+                _ if row.ratio.is_none_or(|ratio| ratio <= 0.0) => {
+                    row.undecided("a ratio needs two values above zero".to_owned());
+                }
+                Err(reason) => row.undecided(reason),
+                Ok(told) => {
+                    row.low = Some(tidy(told.low.exp())).filter(|x| x.is_finite());
+                    row.high = Some(tidy(told.high.exp())).filter(|x| x.is_finite());
+                    row.blocks = Some(told.units);
+                    let failed = [target.1, reference.1].into_iter().find_map(failed);
+                    row.basis = Some(Basis {
+                        weight: Weight::Ratio(told),
+                        more_is_better: headline.more_is_better,
+                        spoilt: failed.filter(|_| headline.of_answers),
+                        size: Some(size),
+                    });
+                }
+            }
+        }
+        rows.push(row);
     }
     for (path, more_is_better) in [("accuracy", true), ("error_rate", false)] {
-        rows.extend(begin(path, unit::ONE, target, reference).map(|row| {
-            let sides = estimate(target.1, path).zip(estimate(reference.1, path));
-            let sides = sides.map(|(a, b)| {
-                let (n, m) = trusted(path, (a.n, b.n));
-                ((a, n), (b, m))
-            });
-            judge_proportion(row, sides, more_is_better, settings.smallest_difference())
-        }));
+        let Some(mut row) = begin(path, unit::ONE, target, reference) else { continue };
+        match proportion::apart(target.1, reference.1, path) {
+            _ if row.reason.is_some() => {}
+            None => row.undecided("no interval".to_owned()),
+            Some(told) => weigh(&mut row, told, more_is_better),
+        }
+        rows.push(row);
     }
     if let Some(reason) = lone_stand_in((&target.1.name, target.1.stand_in), (&reference.1.name, reference.1.stand_in))
     {
         return rows.into_iter().map(|row| uncompared(row, &reason)).collect();
     }
-    let counted = rows.iter().any(|row| row.metric == "output_tokens_per_s" && row.ratio.is_some());
-    let primary = settings.primary(counted);
-    let family = correct(&mut rows, primary);
-    let requests = target.1.requests().max(reference.1.requests());
-    let window = |side: &TargetSummary| side.value("window").unwrap_or(0.0);
-    let seconds = window(target.1).max(window(reference.1)) / 1e6;
-    for (row, evidence) in rows.iter_mut().zip(evidences) {
-        let family = if row.metric == primary { 1 } else { family };
-        let times = evidence.and_then(|evidence| longer(&evidence, settings.smallest_effect, family));
-        row.needs = times.map(|times| Needs {
-            figure: row.metric.clone(),
-            rows: (requests as f64 * times).ceil() as u64,
-            seconds: Some(tidy(seconds * times)).filter(|s| *s > 0.0),
+    rows
+}
+
+/// Puts the evidence of a proportion into its row.
+fn weigh(row: &mut Comparison, told: Difference, more_is_better: bool) {
+    (row.target_value, row.reference_value) = (Some(tidy(told.target)), Some(tidy(told.reference)));
+    row.ratio = Some(told.target / told.reference).filter(|ratio| ratio.is_finite()).map(tidy);
+    let ends = row.ratio.and(told.ratio);
+    (row.low, row.high) = (ends.map(|ends| tidy(ends.0)), ends.map(|ends| tidy(ends.1)));
+    row.basis = Some(Basis { weight: Weight::Difference(told), more_is_better, spoilt: None, size: None });
+}
+
+/// Whether a target's answers have reasoning in them: then their first token isn't that of the answer.
+fn thinks(summary: &TargetSummary) -> bool {
+    let of = |metric: &str| summary.row(metric).map(|row| (row.n, row.mean));
+    of("ttfat") != of("ttft")
+}
+
+/// Why the times of a target's answers say little of it: it failed too often.
+fn failed(side: &TargetSummary) -> Option<String> {
+    let share = side.value("error_rate").filter(|share| *share > MOST_FAILED)?;
+    Some(format!("{:.1} % of the requests to {} failed", share * 100.0, side.label()))
+}
+
+/// Whether the output tokens of every target were counted.
+pub(super) fn tokens_counted(rows: &[Comparison]) -> bool {
+    let mut told = rows.iter().filter(|row| row.metric == "output_tokens_per_s").peekable();
+    told.peek().is_some() && told.all(|row| row.target_value.is_some() && row.reference_value.is_some())
+}
+
+/// Gives every comparison of a run its verdict, or says why it has none: all targets and metrics together, for they are
+/// corrected for their number (Holm). Gives the same again when it is asked again with more known.
+pub fn decide(rows: &mut [Comparison], settings: &Settings, doubts: Doubts<'_>) {
+    let primary = settings.primary(tokens_counted(rows));
+    for row in rows.iter_mut() {
+        let Some(basis) = row.basis.take() else { continue };
+        settle(row, &basis, settings);
+        row.basis = Some(basis);
+    }
+    for main in [true, false] {
+        let family: Vec<usize> =
+            (0..rows.len()).filter(|at| (rows[*at].metric == primary) == main && rows[*at].p.is_some()).collect();
+        let adjusted = holm(&family.iter().filter_map(|at| rows[*at].p).collect::<Vec<_>>());
+        let size = family.len();
+        for (at, p) in family.into_iter().zip(adjusted) {
+            let row = &mut rows[at];
+            row.p = Some(tidy(p));
+            if p >= 0.05 && matches!(row.verdict, Verdict::Better | Verdict::Worse) {
+                row.undecided("one of many comparisons: corrected for their number (Holm) it is not shown".to_owned());
+            }
+            if let Some(Basis { weight: Weight::Ratio(told), spoilt: None, size: Some((requests, seconds)), .. }) =
+                &row.basis
+            {
+                row.needs = longer(told, settings.smallest_effect, size).map(|times| Needs {
+                    figure: row.metric.clone(),
+                    rows: (*requests as f64 * times).ceil() as u64,
+                    seconds: Some(tidy(seconds * times)).filter(|s| *s > 0.0),
+                });
+            }
+        }
+    }
+    for row in rows.iter_mut().filter(|row| row.basis.is_some()) {
+        let small = doubts.of_difference.filter(|_| matches!(row.verdict, Verdict::Better | Verdict::Worse));
+        // More of the same tells no more there.
+        if let Some(why) = small.and_then(|small| small(row)) {
+            row.undecided(why);
+            row.needs = None;
+        }
+        if let Some(why) = doubts.of_all {
+            row.undecided(why.to_owned());
+            row.needs = None;
+        }
+    }
+}
+
+/// The verdict of one row alone, with its p.
+fn settle(row: &mut Comparison, basis: &Basis, settings: &Settings) {
+    let (low, high, below, above) = match &basis.weight {
+        Weight::Ratio(told) => {
+            let effect = settings.smallest_effect;
+            row.p = p_beyond(told, effect);
+            (told.low, told.high, -bound(-1.0, effect), bound(1.0, effect))
+        }
+        Weight::Difference(told) => {
+            let effect = settings.smallest_difference();
+            row.p = Some(told.p(effect));
+            (told.low, told.high, -effect, effect)
+        }
+    };
+    row.reason = None;
+    if let Some(why) = &basis.spoilt {
+        row.undecided(why.clone());
+    } else if high < below || low > above {
+        row.verdict = if (low > above) == basis.more_is_better { Verdict::Better } else { Verdict::Worse };
+    } else if low >= below && high <= above {
+        row.verdict = Verdict::Equal;
+    } else {
+        row.undecided(match &basis.weight {
+            Weight::Ratio(_) => {
+                format!("the interval comes within {} % of equal", tidy(settings.smallest_effect * 100.0))
+            }
+            Weight::Difference(_) => {
+                let points = |x: f64| format!("{:+.1}", x * 100.0);
+                format!("the difference may be {} to {} percentage points", points(low), points(high))
+            }
         });
     }
-    rows
 }
 
 /// Why two targets aren't compared, if one of them alone is a stand-in; each is told by its name, and whether it is one.
@@ -257,31 +439,15 @@ fn uncompared(row: Comparison, reason: &str) -> Comparison {
         pairs: None,
         unpaired: None,
         p: None,
-        rank_p: None,
         needs: None,
         verdict: Verdict::NotCompared,
         reason: Some(reason.to_owned()),
+        basis: None,
         ..row
     }
 }
 
-/// Corrects the p of all but the main metric for their number, and takes back the verdicts that it doesn't carry. Gives
-/// their number.
-fn correct(rows: &mut [Comparison], primary: &str) -> usize {
-    let others: Vec<usize> =
-        (0..rows.len()).filter(|at| rows[*at].metric != primary && rows[*at].p.is_some()).collect();
-    let adjusted = holm(&others.iter().filter_map(|at| rows[*at].p).collect::<Vec<_>>());
-    let family = others.len();
-    for (at, p) in others.into_iter().zip(adjusted) {
-        rows[at].p = Some(tidy(p));
-        if p >= 0.05 && matches!(rows[at].verdict, Verdict::Better | Verdict::Worse) {
-            rows[at].doubt("one of many metrics: corrected for their number (Holm) it is not shown".to_owned());
-        }
-    }
-    family
-}
-
-/// The two values and their ratio; `None` if neither was measured.
+/// The two values of the whole runs and their ratio; `None` if neither was measured.
 fn begin(
     path: &str,
     unit: &str,
@@ -309,136 +475,19 @@ fn begin(
         pairs: None,
         unpaired: None,
         p: None,
-        rank_p: None,
         needs: None,
         verdict: Verdict::Undecided,
         reason: missing.map(|name| format!("not measured on {name}")),
+        basis: None,
     })
 }
 
-fn lacking(why: &Lacking) -> String {
-    match why {
-        Lacking::Units { have, blocks: true } => {
-            format!("{have} blocks have another beside them, and an interval needs {LEAST_UNITS}")
-        }
-        Lacking::Units { .. } => format!("the measured window is too short to be cut into {LEAST_UNITS} stretches"),
-        Lacking::Rows { least, have } => {
-            let needed = least * LEAST_UNITS as u64;
-            if *have >= needed {
-                return format!(
-                    "{have} answers on one side, unevenly in time: an interval needs {least} in each of {LEAST_UNITS} stretches"
-                );
-            }
-            format!(
-                "{have} answers on one side: an interval needs {least} in each of {LEAST_UNITS} stretches, {needed} in all"
-            )
-        }
-    }
-}
-
-/// The ratio of a headline metric, and the evidence it rests on.
-fn judge(
-    headline: &Headline,
-    row: Comparison,
-    sides: (&TargetSummary, &TargetSummary),
-    settings: &Settings,
-    interval: Interval,
-) -> (Comparison, Option<Evidence>) {
-    if row.reason.is_some() {
-        return (row, None);
-    }
-    if row.ratio.is_none_or(|ratio| ratio <= 0.0) {
-        return (not_shown(row, "a ratio needs two values above zero"), None);
-    }
-    let told = match interval(headline) {
-        Err(reason) => return (not_shown(row, &reason), None),
-        Ok(told) => told,
-    };
-    let row = Comparison {
-        // The mean over units, which the interval is of; the values beside it are the whole run's.
-        ratio: Some(tidy(told.centre.exp())).filter(|x| x.is_finite()),
-        low: Some(tidy(told.low.exp())).filter(|x| x.is_finite()),
-        high: Some(tidy(told.high.exp())).filter(|x| x.is_finite()),
-        blocks: Some(told.units),
-        p: p_beyond(told.centre, told.error, told.units, settings.smallest_effect).map(tidy),
-        rank_p: told.rank_p.map(tidy),
-        ..row
-    };
-    let failed = [sides.0, sides.1].into_iter().find_map(|side| {
-        let share = side.value("error_rate").filter(|share| *share > MOST_FAILED)?;
-        Some(format!("{:.1} % of the requests to {} failed", share * 100.0, side.label()))
-    });
-    let effect = settings.smallest_effect;
-    let (below, above) = (told.high < -bound(-1.0, effect), told.low > bound(1.0, effect));
-    let judged = if let Some(failed) = failed.filter(|_| headline.of_answers) {
-        not_shown(row, &failed)
-    } else if below || above {
-        Comparison { verdict: worded(above == headline.more_is_better), ..row }
-    } else if told.low >= -bound(-1.0, effect) && told.high <= bound(1.0, effect) {
-        Comparison { verdict: Verdict::Equal, ..row }
-    } else {
-        not_shown(row, &format!("the interval comes within {} % of equal", tidy(effect * 100.0)))
-    };
-    (judged, Some(told))
-}
-
 /// How many times as long as so far a run has to be for a metric's ratio to have a half width of `half` (relative).
-pub(super) fn longer_by(target: &Units, reference: &Units, path: &str, half: f64) -> Option<f64> {
-    let headline = HEADLINES.iter().find(|headline| headline.path == path)?;
-    times_as_long(&logs(headline, target, reference).ok()?, target.apart(), half.ln_1p())
-}
-
-fn estimate(summary: &TargetSummary, path: &str) -> Option<Estimate> {
-    let row = summary.row(path)?;
-    Some(Estimate { value: row.mean?, low: row.low?, high: row.high?, n: row.n? })
-}
-
-/// A proportion, with the observations its interval rests on.
-type Proportion = (Estimate, u64);
-
-/// A proportion: the verdict goes by the interval of the difference, the ratio's interval is told beside it.
-fn judge_proportion(
-    row: Comparison,
-    sides: Option<(Proportion, Proportion)>,
-    more_is_better: bool,
-    smallest_difference: f64,
-) -> Comparison {
-    let Some(((a, trusted_a), (b, trusted_b))) = sides.filter(|_| row.reason.is_none()) else {
-        let reason = row.reason.clone().unwrap_or_else(|| "no interval".to_owned());
-        return not_shown(row, &reason);
-    };
-    let (low, high) = newcombe(a, b);
-    let ends = row.ratio.and_then(|_| proportion_ratio(a, trusted_a, b, trusted_b));
-    let p = p_of_difference(a.value - b.value, (low, high), smallest_difference);
-    let row = Comparison { low: ends.map(|e| tidy(e.0)), high: ends.map(|e| tidy(e.1)), p: Some(tidy(p)), ..row };
-    if low > smallest_difference || high < -smallest_difference {
-        Comparison { verdict: worded((low > 0.0) == more_is_better), ..row }
-    } else if low >= -smallest_difference && high <= smallest_difference {
-        Comparison { verdict: Verdict::Equal, ..row }
-    } else {
-        let points = |x: f64| format!("{:+.1}", x * 100.0);
-        not_shown(row, &format!("the difference may be {} to {} percentage points", points(low), points(high)))
+pub(super) fn longer_by(row: &Comparison, half: f64, smallest_effect: f64) -> Option<f64> {
+    match &row.basis.as_ref()?.weight {
+        Weight::Ratio(told) => times_as_long(told, half.ln_1p(), smallest_effect),
+        Weight::Difference(_) => None,
     }
-}
-
-/// Two-sided p that a difference lies within the smallest one, read back from its 95 % interval: the distance to the bound in
-/// half widths of the end that looks at it, as a standard normal (Altman and Bland, BMJ 343, 2011, d2304).
-fn p_of_difference(difference: f64, (low, high): (f64, f64), smallest: f64) -> f64 {
-    let half = if difference > 0.0 { difference - low } else { high - difference };
-    let beyond = difference.abs() - smallest;
-    if half <= 0.0 {
-        return if beyond > 0.0 { 0.0 } else { 1.0 };
-    }
-    (2.0 * normal_above(beyond / half * Z)).min(1.0)
-}
-
-fn worded(better: bool) -> Verdict {
-    if better { Verdict::Better } else { Verdict::Worse }
-}
-
-fn not_shown(mut row: Comparison, reason: &str) -> Comparison {
-    row.doubt(reason.to_owned());
-    row
 }
 
 #[cfg(test)]

@@ -131,6 +131,7 @@ impl Distribution {
     pub fn row_with_failures(&self, metric: &str, unit: &str, ticks_per_unit: f64, failed: u64) -> Option<Row> {
         let answered = (self.n > 0).then_some(self.n)?;
         let n = answered + failed;
+        let share = answered as f64 / n as f64;
         let quantile = |at: usize| {
             let (q, least) = LEAST_N[at];
             let rank = ((q * n as f64).ceil() as u64).max(1);
@@ -140,8 +141,20 @@ impl Distribution {
                 .flatten()
                 .map(|ticks| ticks / ticks_per_unit)
         };
+        // Failures are taken to depend on each other as the answers do.
+        let effective = self.effective().map(|effective| effective / share);
+        // Ranks of the interval that lie among the failures have no value: that end is infinite.
+        let value = |rank: f64| Some(rank / share).filter(|q| *q <= 1.0).and_then(|q| self.quantile(q));
+        let ends = |at: usize| {
+            let (q, least) = LEAST_N[at];
+            let ranks = effective.filter(|_| n >= least).and_then(|effective| quantile_interval(q, effective));
+            let of = |rank: Option<f64>| rank.and_then(value).map(|ticks| ticks / ticks_per_unit);
+            (of(ranks.map(|ranks| ranks.0)), of(ranks.map(|ranks| ranks.1)))
+        };
+        let [p50, p95, p99] = [ends(0), ends(2), ends(3)];
         Some(Row {
             n: Some(n),
+            n_eff: effective,
             min: Some(self.min / ticks_per_unit),
             p50: quantile(0),
             p90: quantile(1),
@@ -149,7 +162,13 @@ impl Distribution {
             p99: quantile(3),
             p999: quantile(4),
             max: (failed == 0).then_some(self.largest() / ticks_per_unit),
-            infinite_from: (failed > 0).then_some(answered as f64 / n as f64),
+            p50_low: p50.0,
+            p50_high: p50.1,
+            p95_low: p95.0,
+            p95_high: p95.1,
+            p99_low: p99.0,
+            p99_high: p99.1,
+            infinite_from: (failed > 0).then_some(share),
             clamped: self.clamped,
             ..Row::new(metric, unit)
         })
@@ -164,7 +183,9 @@ impl Distribution {
         };
         let effective = self.effective();
         let sd = (n > 1).then(|| (self.squares.max(0.0) / (n - 1) as f64).sqrt() / ticks_per_unit);
-        let mean = mean_ends(self.mean / ticks_per_unit, sd, effective);
+        // What can't be below nought has no mean below it.
+        let mean = mean_ends(self.mean / ticks_per_unit, sd, effective)
+            .map(|(low, high)| (if self.min >= 0.0 { low.max(0.0) } else { low }, high));
         // The interval of a quantile that is written: the values at the ranks around it.
         let ends = |at: usize| {
             let (q, _) = LEAST_N[at];
@@ -278,6 +299,11 @@ mod tests {
         let none = all.row_with_failures("x_or_failed", "u", 1.0, 0).unwrap();
         assert_eq!((none.infinite_from, none.max, none.p95, none.p99), (None, Some(90.0), Some(86.0), None));
         assert!(of(&[]).row_with_failures("x", "u", 1.0, 5).is_none());
+        // The median's interval lies among the answered; that of what lies near the failures has no upper end.
+        assert!(row.p50_low < row.p50 && row.p50 < row.p50_high, "{row:?}");
+        let all = of(&(0..1900).map(|i| f64::from(i * 37 % 1901)).collect::<Vec<_>>());
+        let row = all.row_with_failures("x_or_failed", "u", 1.0, 100).unwrap();
+        assert!(row.p95_low.is_some() && row.p95_high.is_none(), "{row:?}");
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The fold itself: samples go in one at a time, and everything a report says of them comes out.
 
 use super::answers::Answers;
-use super::compare::{Settings, Side, compare, longer_by};
+use super::compare::{Doubts, Settings, Side, compare, decide, longer_by, tokens_counted};
 use super::goodput::Good;
+use super::pairs::{Of, Pairs};
 use super::reasons::Reasons;
 use super::slots::{Loop, Slots, Unit};
 use super::spent::Spent;
@@ -13,6 +14,7 @@ use super::units::Units;
 use super::vectors::{Vectors, exact_row};
 use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Work, unit, wilson};
 use crate::record::{Nanos, Outcome, Phase, Sample};
+use crate::scenario::Order;
 use crate::scenario::plan::{LoadPlan, Plan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,6 +56,8 @@ pub struct Fold {
     reference: usize,
     vectors: Vectors,
     settings: Settings,
+    /// Each target's requests beside the reference's, in the plan's order; the reference's own stay empty.
+    pairs: Vec<Pairs>,
 }
 
 /// What is kept of one target.
@@ -127,6 +131,7 @@ impl Fold {
             reference: plan.reference,
             vectors: Vectors::default(),
             settings: Settings::of(plan),
+            pairs: vec![Pairs::new(driven, plan.order == Order::Alternate); plan.targets.len()],
         }
     }
 
@@ -141,9 +146,13 @@ impl Fold {
 
     /// Takes one sample; of a target that isn't in the plan, it is left out.
     pub fn push(&mut self, sample: &Sample) {
-        if let Some(lane) = self.targets.get_mut(sample.target) {
-            lane.push(sample);
+        let Some(good) = self.targets.get_mut(sample.target).and_then(|lane| lane.push(sample)) else { return };
+        if sample.target != self.reference {
+            self.pairs[sample.target].push(Of::Target, sample, good);
+            return;
         }
+        let others = self.pairs.iter_mut().enumerate().filter(|(at, _)| *at != sample.target);
+        others.for_each(|(_, pairs)| pairs.push(Of::Reference, sample, good));
     }
 
     /// Takes a target's first vector for an item (embed).
@@ -152,20 +161,16 @@ impl Fold {
     }
 
     /// How many times as long as so far the run has to be for the main ratio's 95 % interval to have a half width of `half`
-    /// (relative), by Stein's rule; the most over the targets. `None` while that can't be told.
+    /// (relative), by Stein's rule; the most over the targets. One where the main ratio is beyond doubt already. `None` while
+    /// that can't be told.
     pub fn times_as_long(&self, half: f64) -> Option<f64> {
-        let counted = self.targets.iter().all(|lane| lane.counted.without_output == 0);
-        let primary = self.settings.primary(counted);
+        let mut so_far = self.clone();
         // The windows' ends are still to come: what there is so far is told.
-        let so_far: Vec<BTreeMap<u32, Slots>> = self
-            .targets
-            .iter()
-            .map(|lane| lane.blocks.iter().map(|(n, slots)| (*n, slots.so_far())).collect())
-            .collect();
-        let units: Vec<Units> = so_far.iter().map(Units::new).collect();
-        let others = (0..units.len()).filter(|at| *at != self.reference);
-        let reference = units.get(self.reference)?;
-        others.map(|at| longer_by(&units[at], reference, primary, half)).reduce(|a, b| Some(a?.max(b?)))?
+        so_far.targets.iter_mut().flat_map(|lane| lane.blocks.values_mut()).for_each(|slots| *slots = slots.so_far());
+        let (comparisons, effect) = (so_far.finish().comparisons, self.settings.smallest_effect);
+        let primary = self.settings.primary(tokens_counted(&comparisons));
+        let main = comparisons.iter().filter(|row| row.metric == primary);
+        main.map(|row| longer_by(row, half, effect)).reduce(|a, b| Some(a?.max(b?)))?
     }
 
     /// The run was cut off, by a person or by whatever ended the process: its windows end with the last row that there is.
@@ -185,6 +190,7 @@ impl Fold {
             .map(|(at, lane)| {
                 let other = reference.filter(|_| at != self.reference).map(|lane| &lane.answers);
                 let mut summary = lane.summary(&self.labels, other, &units[at]);
+                super::rates::intervals(&mut summary.rows, &units[at], &lane.whole());
                 summary.rows.extend(self.cosines(at));
                 summary.rows = summary.rows.into_iter().map(Row::tidied).collect();
                 summary
@@ -192,13 +198,12 @@ impl Fold {
             .collect();
         let side = |at: usize| {
             let (lane, summary, units) = (self.targets.get(at)?, summaries.get(at)?, units.get(at)?);
-            Some(Side { at, summary, units, items: lane.answers.items() })
+            Some(Side { at, summary, units, users: lane.whole().users })
         };
-        let comparisons = (0..self.targets.len())
-            .filter(|at| *at != self.reference)
-            .filter_map(|at| Some(compare(&side(at)?, &side(self.reference)?, &self.settings)))
-            .flatten()
-            .collect();
+        let compared = |at: usize| Some(compare(&side(at)?, &side(self.reference)?, &self.pairs[at], &self.settings));
+        let others = (0..self.targets.len()).filter(|at| *at != self.reference);
+        let mut comparisons: Vec<Comparison> = others.filter_map(compared).flatten().collect();
+        decide(&mut comparisons, &self.settings, Doubts::default());
         let histograms = self.targets.iter().enumerate().flat_map(|(at, lane)| {
             let metrics = Metric::ALL.iter().zip(&lane.distributions);
             metrics.filter_map(move |(metric, distribution)| Packed::new(at, *metric, distribution))
@@ -221,7 +226,8 @@ impl Fold {
 }
 
 impl Lane {
-    fn push(&mut self, sample: &Sample) {
+    /// Takes a row; whether it kept every limit, if it is a measured one.
+    fn push(&mut self, sample: &Sample) -> Option<bool> {
         self.timeline.push(sample, self.driven == Loop::Open);
         self.last = self.last.max(sample.stamps.end);
         self.reasons.push(sample);
@@ -238,11 +244,12 @@ impl Lane {
                 let good = self.good.as_ref().is_some_and(|good| good.kept(sample));
                 self.slots(sample.block).work(sample, good);
             }
-            Phase::Measure => self.measure(sample),
+            Phase::Measure => return Some(self.measure(sample)),
         }
+        None
     }
 
-    fn measure(&mut self, sample: &Sample) {
+    fn measure(&mut self, sample: &Sample) -> bool {
         let end = sample.stamps.end.or(sample.stamps.sent).unwrap_or(sample.stamps.planned);
         if sample.block != self.block {
             if let Some(over) = self.blocks.get_mut(&self.block) {
@@ -267,7 +274,7 @@ impl Lane {
             }
         }
         if !sample.outcome.answered() {
-            return;
+            return good;
         }
         for (metric, distribution) in Metric::ALL.iter().zip(&mut self.distributions) {
             if let Some(ticks) = metric.ticks(sample) {
@@ -292,6 +299,7 @@ impl Lane {
             counted.cached = counted.cached.saturating_add(cached);
             counted.cached_n += 1;
         }
+        good
     }
 
     fn summary(&self, labels: &[String], reference: Option<&Answers>, units: &Units) -> TargetSummary {

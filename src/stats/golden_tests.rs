@@ -167,7 +167,8 @@ fn a_run_is_told_how_much_longer_it_has_to_be() {
         }
         [0.1, 0.05, 0.01, 0.002].map(|half| fold.times_as_long(half).unwrap())
     };
-    insta::assert_compact_debug_snapshot!(longer(Task::Classify, true), @"[1.0, 1.0, 3.6666666666666665, 89.0]");
-    insta::assert_compact_debug_snapshot!(longer(Task::Generate, true), @"[1.0, 1.0, 1.1666666666666667, 27.583333333333332]");
+    // A difference that is beyond doubt already needs no more, however wide its interval is.
+    assert_eq!(longer(Task::Classify, true), [1.0; 4]);
+    assert_eq!(longer(Task::Generate, true), [1.0; 4]);
     assert_eq!(longer(Task::Generate, false), longer(Task::Classify, true));
 }

@@ -124,6 +124,12 @@ impl Metric {
         }
     }
 
+    /// Whether it is told from the planned instant: in a closed loop a request is planned when its user is ready, and that is
+    /// no other time than from sent.
+    pub fn from_plan(self) -> bool {
+        matches!(self, Metric::Response | Metric::ResponseTtft | Metric::ResponseLastToken)
+    }
+
     /// Ticks of the histogram in one unit: times are kept in nanoseconds and rates in thousandths, so that three
     /// digits stay three digits down to a microsecond and a token a second.
     pub fn ticks_per_unit(self) -> f64 {

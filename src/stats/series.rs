@@ -1,16 +1,16 @@
-//! What a series of units says: stretches of time or blocks, each with the logarithm of a ratio. Rows wait in the same
-//! queue and are no evidence of their own; units far enough apart are.
+//! What a ratio of two figures rests on: groups of paired requests, stretches of time, or blocks. Requests that wait in the
+//! same queue are no evidence of their own; groups far enough apart are.
 
+use super::figure::{Figure, Parts};
 use super::interval::{chi_squared_quantile, t_above, t_quantile};
+use super::slots::Slot;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// Fewest units an interval is taken over: below, the signed-rank test can show nothing either.
 pub const LEAST_UNITS: usize = 6;
-/// Units from which the bootstrap is used; a resample of fewer is too often of two or three different ones.
-const BOOTSTRAP_FROM: usize = 12;
-/// Resamples.
-const RESAMPLES: usize = 1999;
+/// Resamples: their standard deviation is known to 4 %.
+const RESAMPLES: usize = 300;
 /// One-sided point of the standard normal at which neighbouring units are joined (10 %): joining costs little.
 const ALIKE: f64 = 1.281_551_565_544_600_5;
 /// The point at which units that can't be joined any further are refused (1 %): a refusal costs the run.
@@ -18,23 +18,30 @@ const DEPENDENT: f64 = 2.326_347_874_040_841;
 /// The true difference that a run should be long enough to show.
 const WORTH_SHOWING: f64 = 0.05;
 
-/// What a series of independent units comes to.
+/// What a ratio rests on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
-    /// The log ratio: the mean of the units'.
+    /// The log of the ratio.
     pub centre: f64,
-    /// Lower end of the 95 % interval, on the log scale.
+    /// Lower end of its 95 % interval, on the log scale.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Units the interval rests on, once dependent neighbours were joined.
+    /// Independent units that the interval rests on.
     pub units: usize,
     /// Standard error of the centre.
     pub error: f64,
-    /// p of the signed-rank test.
-    pub rank_p: Option<f64>,
-    /// Variance of a unit, dependence included; `None` where the units are of two runs made apart.
-    pub variance: Option<f64>,
+    /// Degrees of freedom of that error.
+    pub free: f64,
+}
+
+impl Evidence {
+    /// Student's t interval of an error with `free` degrees of freedom around the log of a ratio.
+    pub fn new(centre: f64, error: f64, free: f64, units: usize) -> Option<Self> {
+        let half = t_quantile(0.975, free)? * error;
+        Some(Self { centre, low: centre - half, high: centre + half, units, error, free })
+            .filter(|told| told.low.is_finite() && told.high.is_finite())
+    }
 }
 
 /// Neighbours depend on each other however many are joined.
@@ -54,17 +61,19 @@ fn alike(values: &[f64]) -> f64 {
     (1.0 - steps / (2.0 * squares)) * ((k * k - 1.0) / (k - 2.0)).sqrt()
 }
 
-/// Joins neighbours by their means until they look independent, as LBATCH does; the remainder joins the last.
-fn independent(logs: &[f64]) -> Result<Vec<f64>, Dependent> {
-    let mut size = 1;
+/// How many neighbours have to be joined, as LBATCH does, until their means look independent; the remainder joins the last.
+/// One where they were driven `apart`: then they are independent by their making. Else `overlap` neighbours are joined to begin
+/// with, if twelve are left: so many were under way at once, and waited for each other.
+fn join(values: &[f64], apart: bool, overlap: usize) -> Result<usize, Dependent> {
+    let mut size = if apart { 1 } else { overlap.min(values.len() / (2 * LEAST_UNITS)).max(1) };
     loop {
-        let joined = joined(logs, size);
-        let last = logs.len() / (size + 1) < LEAST_UNITS;
-        if joined.len() < LEAST_UNITS || last && alike(&joined) > DEPENDENT {
+        let joined = joined(values, size);
+        let last = values.len() / (size + 1) < LEAST_UNITS;
+        if joined.len() < LEAST_UNITS || !apart && last && alike(&joined) > DEPENDENT {
             return Err(Dependent);
         }
-        if last || alike(&joined) <= ALIKE {
-            return Ok(joined);
+        if apart || last || alike(&joined) <= ALIKE {
+            return Ok(size);
         }
         size += 1;
     }
@@ -72,46 +81,93 @@ fn independent(logs: &[f64]) -> Result<Vec<f64>, Dependent> {
 
 /// The means of `size` neighbours each; the remainder joins the last.
 fn joined(logs: &[f64], size: usize) -> Vec<f64> {
-    let count = logs.len() / size;
-    let part = |i: usize| &logs[i * size..if i + 1 == count { logs.len() } else { (i + 1) * size }];
-    (0..count).map(|i| part(i).iter().sum::<f64>() / part(i).len() as f64).collect()
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    spans(logs.len(), size).map(|(from, to)| mean(&logs[from..to])).collect()
 }
 
-/// The evidence of a series of log ratios. `apart` says that the units were driven apart, each drained and warmed: then
-/// they are independent by their making. Else dependent neighbours are joined, and what dependence is left widens the error
-/// by sqrt((1 + r) / (1 - r)), r the units' correlation with their neighbours (first-order autoregression, as in ASAP3:
-/// Steiger and others, ACM TOMACS 15(1), 2005).
+/// From where to where each of so many neighbours reach.
+fn spans(len: usize, size: usize) -> impl Iterator<Item = (usize, usize)> {
+    let count = len / size;
+    (0..count).map(move |i| (i * size, if i + 1 == count { len } else { (i + 1) * size }))
+}
+
+/// Two figures and the evidence of their ratio: the target's, the reference's.
+pub(super) type Quotient = (f64, f64, Result<Evidence, Dependent>);
+
+/// The quotient of a figure of two sides, and what it rests on. `groups` are pairs of what both sides did: of the same
+/// requests, of the same stretch of time, or of the blocks of a round, which were driven `apart`. `None` with fewer than six, or
+/// where a figure isn't above zero. `overlap` groups
+/// were under way at once.
 ///
-/// From twelve units on the interval is a studentised bootstrap over the paired units (bootstrap-t: Hall, Annals of
-/// Statistics 16(3), 1988; Davison and Hinkley, Bootstrap Methods, 1997, 5.2); below, Student's t with K - 1 degrees of
-/// freedom, K - 2 where a correlation was looked for. Its centre is the units' mean and not the whole run's ratio: that one is ruled by the units with the longest
-/// queues, which scatters more than the units tell (with bursts 14 % of equal engines' p95 were called different).
-pub fn evidence(logs: &[f64], apart: bool, seed: u64) -> Option<Result<Evidence, Dependent>> {
-    if logs.len() < LEAST_UNITS || logs.iter().any(|x| !x.is_finite()) {
+/// The error is the standard deviation of the log quotient over resamples of the groups, both sides together (paired block
+/// bootstrap: Künsch, Annals of Statistics 17(3), 1989; with the factor K / (K - 1) of few groups: Davison and Hinkley,
+/// Bootstrap Methods, 1997, 2.5.1). Dependent neighbours are joined first, and what dependence is left widens the
+/// error by sqrt((1 + r) / (1 - r)), r the groups' correlation with their neighbours (first-order autoregression, as in ASAP3:
+/// Steiger and others, ACM TOMACS 15(1), 2005). The interval is Student's t with K - 1 degrees of freedom, K - 2 where a
+/// correlation was looked for.
+pub(super) fn quotient(
+    groups: &[(&Slot, &Slot)],
+    figure: Figure,
+    apart: bool,
+    overlap: usize,
+    seed: u64,
+) -> Option<Quotient> {
+    // What has no rows for the figure is no group.
+    let groups: Vec<(&Slot, &Slot)> =
+        groups.iter().copied().filter(|(a, b)| has(figure, a) && has(figure, b)).collect();
+    let sides = |size: usize| {
+        let of = |first: bool| -> Vec<Vec<&Slot>> {
+            spans(groups.len(), size)
+                .map(|(from, to)| groups[from..to].iter().map(|(a, b)| if first { *a } else { *b }).collect())
+                .collect()
+        };
+        (Parts::new(figure, &of(true)), Parts::new(figure, &of(false)))
+    };
+    let one_each = vec![1; groups.len()];
+    let (a, b) = sides(1);
+    let (x, y) = (a.value(&one_each)?, b.value(&one_each)?);
+    let off: Vec<f64> = a.off(x).iter().zip(b.off(y)).map(|(a, b)| a - b).collect();
+    if groups.len() < LEAST_UNITS {
         return None;
     }
-    let units = match if apart { Ok(logs.to_vec()) } else { independent(logs) } {
-        Ok(units) => units,
-        Err(dependent) => return Some(Err(dependent)),
+    let size = match join(&off, apart, overlap) {
+        Ok(size) => size,
+        Err(dependent) => return Some((x, y, Err(dependent))),
     };
-    let k = units.len() as f64;
-    let centre = units.iter().sum::<f64>() / k;
+    let units = joined(&off, size);
+    let k = units.len();
+    let (a, b) = if size == 1 { (a, b) } else { sides(size) };
+    let error = resampled(k, seed, |weights| Some((a.value(weights)? / b.value(weights)?).ln()))?;
     let left = if apart { 1.0 } else { inflation(&units) };
-    let variance = units.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (k - 1.0) * left;
-    let error = (variance / k).sqrt();
-    // One more degree of freedom is spent on the correlation.
-    let t = t_quantile(0.975, if apart { k - 1.0 } else { k - 2.0 })?;
-    let (below, above) =
-        if units.len() >= BOOTSTRAP_FROM { bootstrap_t(&units, seed).unwrap_or((-t, t)) } else { (-t, t) };
-    Some(Ok(Evidence {
-        centre,
-        low: centre - above * error,
-        high: centre - below * error,
-        units: units.len(),
-        error,
-        rank_p: super::rank::signed_rank(&units),
-        variance: Some(variance),
-    }))
+    let free = k as f64 - if apart { 1.0 } else { 2.0 };
+    let told = Evidence::new((x / y).ln(), error * left.sqrt(), free, k)?;
+    Some((x, y, Ok(told)))
+}
+
+/// Whether a part has rows for a figure.
+fn has(figure: Figure, part: &Slot) -> bool {
+    match figure {
+        Figure::Rate(_) => part.spent > 0.0,
+        figure => figure.rows(part) > 0,
+    }
+}
+
+/// The standard error of a statistic of `k` independent units, by the bootstrap.
+fn resampled(k: usize, seed: u64, statistic: impl Fn(&[u32]) -> Option<f64>) -> Option<f64> {
+    let mut draw = ChaCha8Rng::seed_from_u64(seed);
+    let mut weights = vec![0_u32; k];
+    let (mut n, mut mean, mut squares) = (0.0, 0.0, 0.0);
+    for _ in 0..RESAMPLES {
+        weights.fill(0);
+        (0..k).for_each(|_| weights[draw.random_range(0..k)] += 1);
+        let Some(value) = statistic(&weights).filter(|value| value.is_finite()) else { continue };
+        n += 1.0;
+        let off = value - mean;
+        mean += off / n;
+        squares += off * (value - mean);
+    }
+    // Where half of the draws leave nothing to divide, the rest says nothing either.
+    (n >= RESAMPLES as f64 / 2.0).then(|| (squares / (n - 1.0) * k as f64 / (k as f64 - 1.0)).sqrt())
 }
 
 /// Factor of the variance of a mean of units that resemble their neighbours; 1 where they don't.
@@ -128,41 +184,13 @@ fn inflation(units: &[f64]) -> f64 {
     (1.0 + r) / (1.0 - r)
 }
 
-/// The 2.5 % and 97.5 % points of the studentised mean over resampled units.
-fn bootstrap_t(units: &[f64], seed: u64) -> Option<(f64, f64)> {
-    let k = units.len();
-    let mean = units.iter().sum::<f64>() / k as f64;
-    let mut draw = ChaCha8Rng::seed_from_u64(seed);
-    let mut told: Vec<f64> = (0..RESAMPLES)
-        .filter_map(|_| {
-            let (mut sum, mut squares) = (0.0, 0.0);
-            for _ in 0..k {
-                let x = units[draw.random_range(0..k)] - mean;
-                sum += x;
-                squares += x * x;
-            }
-            let off = sum / k as f64;
-            let variance = (squares - sum * off) / (k as f64 - 1.0);
-            (variance > 0.0).then(|| off / (variance / k as f64).sqrt())
-        })
-        .collect();
-    // Units that are all alike have no scatter to resample.
-    if told.len() < RESAMPLES / 2 {
-        return None;
-    }
-    told.sort_by(f64::total_cmp);
-    // Places (B + 1) q, as Davison and Hinkley number them.
-    let at = |q: f64| told[(((told.len() + 1) as f64 * q) as usize).clamp(1, told.len()) - 1];
-    Some((at(0.025), at(0.975)))
-}
-
-/// Two-sided p that a log ratio lies no further from zero than the smallest effect: Student's t, K - 1 degrees of freedom.
-pub fn p_beyond(centre: f64, error: f64, units: usize, smallest_effect: f64) -> Option<f64> {
-    let beyond = centre.abs() - bound(centre, smallest_effect);
-    if error <= 0.0 {
+/// Two-sided p that the true ratio lies no further from one than the smallest effect: Student's t.
+pub fn p_beyond(told: &Evidence, smallest_effect: f64) -> Option<f64> {
+    let beyond = told.centre.abs() - bound(told.centre, smallest_effect);
+    if told.error <= 0.0 {
         return Some(if beyond > 0.0 { 0.0 } else { 1.0 });
     }
-    Some((2.0 * t_above(beyond / error, units as f64 - 1.0)?).min(1.0))
+    Some((2.0 * t_above(beyond / told.error, told.free)?).min(1.0))
 }
 
 /// The smallest effect on the log scale, on the side of the estimate: a ratio of 1 + e, or of 1 - e.
@@ -170,19 +198,17 @@ pub fn bound(centre: f64, smallest_effect: f64) -> f64 {
     if centre < 0.0 { -(-smallest_effect).ln_1p() } else { smallest_effect.ln_1p() }
 }
 
-/// Times as long a run would have to be for a true difference of [`worth_showing`] to be shown beyond the smallest effect
-/// in nine runs of ten, at as many units of more rows each. `family` is the number of metrics that Holm corrects together.
+/// Times as long a run has to be for a true difference of [`worth_showing`] to be shown beyond the smallest effect in nine runs
+/// of ten. `family` is the number of ratios that Holm corrects together.
 ///
-/// A difference d is shown with power 0.975 if (ln(1 + d) - ln(1 + e)) / error is the sum of t's points at
-/// 1 - 0.025 / family (Holm's first step, the strictest) and at 97.5 %. The variance is itself an estimate: its upper 95 %
-/// bound, s² (K - 1) / chi²(5 %), is taken (Kieser and Wassmer, Biometrical Journal 38(8), 1996). Planned without
-/// regard to Holm, and for 0.95, 80 to 88 % of runs of that length found it (`make truth`).
-pub fn longer(evidence: &Evidence, smallest_effect: f64, family: usize) -> Option<f64> {
+/// A difference d is shown with power 0.9 if (ln(1 + d) - ln(1 + e)) / error is the sum of t's points at 1 - 0.025 / family (Holm's
+/// first step, the strictest) and at 90 %. The error is itself an estimate: the upper 80 % bound of its square,
+/// s² f / chi²(20 %), is taken (Kieser and Wassmer, Biometrical Journal 38(8), 1996).
+pub fn longer(told: &Evidence, smallest_effect: f64, family: usize) -> Option<f64> {
     let room = worth_showing(smallest_effect).ln_1p() - smallest_effect.ln_1p();
-    let free = evidence.units as f64 - 1.0;
-    let points = t_quantile(1.0 - 0.025 / family.max(1) as f64, free)? + t_quantile(0.975, free)?;
-    let upper = evidence.variance? * free / chi_squared_quantile(0.05, free)?;
-    Some(upper / evidence.units as f64 / (room / points).powi(2)).filter(|times| times.is_finite())
+    let points = t_quantile(1.0 - 0.025 / family.max(1) as f64, told.free)? + t_quantile(0.9, told.free)?;
+    let upper = told.error.powi(2) * told.free / chi_squared_quantile(0.2, told.free)?;
+    Some(upper * (points / room).powi(2)).filter(|times| times.is_finite())
 }
 
 /// The true difference that a run should be long enough to show, as a share: `Comparison::needs` is told for it. Below the
@@ -191,26 +217,22 @@ pub fn worth_showing(smallest_effect: f64) -> f64 {
     WORTH_SHOWING.max(smallest_effect * 1.5 + 0.01)
 }
 
-/// How many times as long as its first stage a run has to be, by [`stein`]; units that weren't driven `apart` are joined
-/// until they look independent. `None` where they don't, or are too few.
-pub fn times_as_long(first: &[f64], apart: bool, half: f64) -> Option<f64> {
-    let units = if apart { first.to_vec() } else { independent(first).ok()? };
-    Some(stein(&units, half)? as f64 / units.len() as f64)
-}
-
-/// Stein's two-stage rule: units needed in all for a 95 % interval of half width `half` on the log scale, from the scatter
-/// of the first stage alone (Annals of Mathematical Statistics 16(3), 1945). Since nothing but that scatter decides, and it is
-/// independent of the mean, stopping there doesn't raise the error rate.
-fn stein(first: &[f64], half: f64) -> Option<usize> {
-    let k = first.len();
-    if k < LEAST_UNITS || half <= 0.0 || first.iter().any(|x| !x.is_finite()) {
+/// How many times as long as its first stage a run has to be for the ratio's 95 % interval to have a half width of `half` on
+/// the log scale, at least once.
+///
+/// Stein's two-stage rule (Annals of Mathematical Statistics 16(3), 1945): the length is set from the first stage's scatter
+/// alone, which is independent of the ratio, so that stopping there doesn't raise the error rate. A difference that is beyond
+/// doubt already needs no more: at p < 0.001 a look costs next to nothing (Haybittle, British Journal of Radiology 44, 1971;
+/// Peto and others, British Journal of Cancer 34, 1976).
+pub fn times_as_long(told: &Evidence, half: f64, smallest_effect: f64) -> Option<f64> {
+    if half <= 0.0 {
         return None;
     }
-    let mean = first.iter().sum::<f64>() / k as f64;
-    let variance = first.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (k as f64 - 1.0);
-    let t = t_quantile(0.975, k as f64 - 1.0)?;
-    let needed = (variance * (t / half).powi(2)).ceil();
-    Some((needed.min(1e6) as usize).max(k))
+    if p_beyond(told, smallest_effect).is_some_and(|p| p < 0.001) {
+        return Some(1.0);
+    }
+    let now = t_quantile(0.975, told.free)? * told.error;
+    Some((now / half).powi(2).clamp(1.0, 1e6)).filter(|times| times.is_finite())
 }
 
 /// Interval of the ratio of two runs made apart, from the logs of their units: Welch's t (Biometrika 34, 1947). Gives the
@@ -230,7 +252,7 @@ pub fn welch(a: (&[f64], bool), b: (&[f64], bool)) -> Option<(f64, f64)> {
         } else if apart {
             Some(logs.to_vec())
         } else {
-            independent(logs).ok()
+            join(logs, false, 1).ok().map(|size| joined(logs, size))
         }
     };
     let (a, b) = (units(a)?, units(b)?);
@@ -256,6 +278,7 @@ pub fn holm(p: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{Metric, Work};
 
     fn near(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-6
@@ -277,126 +300,141 @@ mod tests {
         // Four equals in a row are alike; of their halves it can't be said.
         let fours: Vec<f64> = (0..32).map(|i| f64::from(1 - i / 4 % 2)).collect();
         let twos: Vec<f64> = (0..16).map(|i| f64::from(1 - i / 2 % 2)).collect();
-        assert_eq!(independent(&fours), Ok(twos));
+        assert_eq!((join(&fours, false, 1), joined(&fours, 2)), (Ok(2), twos));
         // The remainder joins the last.
-        let joined = independent(&[fours, vec![3.0]].concat()).unwrap();
+        let joined = joined(&[fours.clone(), vec![3.0]].concat(), 2);
         assert_eq!((joined.len(), joined[15]), (16, 1.0));
         let trend: Vec<f64> = (0..30).map(f64::from).collect();
-        assert_eq!(independent(&trend), Err(Dependent));
-        assert_eq!(independent(&[1.0, 0.0, 1.0, 0.0, 1.0]), Err(Dependent));
+        assert_eq!(join(&trend, false, 1), Err(Dependent));
+        assert_eq!((join(&trend, true, 1), join(&fours, true, 1)), (Ok(1), Ok(1)), "driven apart");
+        assert_eq!(join(&[1.0, 0.0, 1.0, 0.0, 1.0], true, 1), Err(Dependent));
         // Units that can't be joined are refused at 1 %, not at 10 %: 1.5 and 2.5 of a standard normal.
         let some = [0.0, 1.0, 2.0, 2.0, 1.0, 1.0, 3.0, 3.0];
         assert!((ALIKE..DEPENDENT).contains(&alike(&some)), "{}", alike(&some));
-        assert_eq!(independent(&some).map(|units| units.len()), Ok(8));
+        assert_eq!(join(&some, false, 1), Ok(1));
         assert!(alike(&trend[..8]) > DEPENDENT);
-        assert_eq!(independent(&trend[..8]), Err(Dependent));
-        assert_eq!(independent(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]).unwrap().len(), 6);
-    }
-
-    #[test]
-    fn few_units_have_students_interval_around_their_mean() {
-        let logs = [0.3, 0.1, 0.3, 0.1, 0.3, 0.1];
-        let told = evidence(&logs, true, 1).unwrap().unwrap();
-        // s² = 6 x 0.01 / 5; error sqrt(0.012/6); t(5) = 2.570582.
-        assert!(near(told.centre, 0.2) && near(told.error, 0.002_f64.sqrt()), "{told:?}");
-        assert!(
-            near(told.high - 0.2, 2.570_582 * 0.002_f64.sqrt()) && near(0.2 - told.low, told.high - 0.2),
-            "{told:?}"
-        );
-        assert_eq!((told.units, told.rank_p), (6, Some(0.03125)));
-        assert!(evidence(&logs[..5], true, 1).is_none());
-        assert!(evidence(&[0.1, 0.2, f64::NAN, 0.1, 0.1, 0.1], true, 1).is_none());
+        assert_eq!(join(&trend[..8], false, 1), Err(Dependent));
     }
 
     #[test]
     fn what_dependence_is_left_widens_the_error() {
-        // Squares 10.875, products 3.578125: r = 0.329023 + 1/8.
         let some = [0.0, 1.0, 2.0, 2.0, 1.0, 1.0, 3.0, 3.0];
         let mean = 13.0 / 8.0;
         let squares: f64 = some.iter().map(|x: &f64| (x - mean).powi(2)).sum();
         let products: f64 = some.windows(2).map(|p| (p[0] - mean) * (p[1] - mean)).sum();
         let r = products / squares + 0.125;
         assert!(near(squares, 7.875) && near(inflation(&some), (1.0 + r) / (1.0 - r)), "{squares} {products}");
-        let (dependent, apart) =
-            (evidence(&some, false, 1).unwrap().unwrap(), evidence(&some, true, 1).unwrap().unwrap());
-        assert!(near(dependent.error / apart.error, inflation(&some).sqrt()));
-        // Eight units: t(7), and t(6) where one degree of freedom is spent on the correlation.
-        assert!(near((apart.high - apart.centre) / apart.error, 2.364_624), "{apart:?}");
-        assert!(near((dependent.high - dependent.centre) / dependent.error, 2.446_912), "{dependent:?}");
         assert_eq!(inflation(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]), 1.0);
         assert_eq!(inflation(&[1.0; 6]), 1.0);
         assert!(near(inflation(&(0..400).map(f64::from).collect::<Vec<_>>()), 19.0));
     }
 
-    #[test]
-    fn units_that_depend_are_refused_unless_they_were_driven_apart() {
-        let trend: Vec<f64> = (0..12).map(|i| f64::from(i) * 0.01).collect();
-        assert_eq!(evidence(&trend, false, 1), Some(Err(Dependent)));
-        assert!(evidence(&trend, true, 1).unwrap().is_ok());
+    /// A group of work done in some seconds.
+    fn group(answers: f64, seconds: f64) -> Slot {
+        Slot::of_work(Work { answers, ..Work::default() }, seconds)
+    }
+
+    fn told(groups: &[(Slot, Slot)], apart: bool) -> Option<Quotient> {
+        let groups: Vec<(&Slot, &Slot)> = groups.iter().map(|(a, b)| (a, b)).collect();
+        quotient(&groups, Figure::Rate(crate::stats::figure::Done::Answers), apart, 1, 7)
     }
 
     #[test]
-    fn the_bootstrap_is_the_same_every_time_and_leans_with_the_skew() {
-        let skewed: Vec<f64> = (0..16).map(|i| if i % 8 == 7 { 1.0 } else { f64::from(i % 4) * 0.01 }).collect();
-        let one = evidence(&skewed, true, 7).unwrap().unwrap();
-        assert_eq!(Some(Ok(one.clone())), evidence(&skewed, true, 7));
-        assert_ne!(Some(Ok(one.clone())), evidence(&skewed, true, 8));
-        // A long tail upwards: more room above than below.
-        assert!(one.high - one.centre > 1.2 * (one.centre - one.low), "{one:?}");
-        // Eleven units have Student's interval, which doesn't lean.
-        let few = evidence(&skewed[5..], true, 7).unwrap().unwrap();
-        assert!(near(few.high - few.centre, few.centre - few.low), "{few:?}");
-        let (below, above) = bootstrap_t(&[1.0, -1.0].repeat(15), 3).unwrap();
-        assert!((below + 2.05).abs() < 0.25 && (above - 2.05).abs() < 0.25, "{below} {above}");
-        assert_eq!(bootstrap_t(&[1.0; 12], 3), None);
-        // The same draws give the same points; the 2.5 % of a sample with one far above all others lies far below.
-        insta::assert_compact_debug_snapshot!(bootstrap_t(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 40.0], 3), @"Some((-5.005809598739984, 1.4865182986170808))");
+    fn a_quotient_is_of_the_two_figures_and_its_error_the_formulas() {
+        // Ten groups of as many answers, in 1 s and 2 s in turns on the target; in 1 s on the reference.
+        let groups: Vec<_> =
+            (0..10).map(|i| (group(5.0, if i % 2 == 0 { 1.0 } else { 2.0 }), group(5.0, 1.0))).collect();
+        let (x, y, evidence) = told(&groups, true).unwrap();
+        let evidence = evidence.unwrap();
+        assert!(near(x, 5.0 / 1.5) && near(y, 5.0) && near(evidence.centre, (1.0 / 1.5_f64).ln()));
+        // The linearised error of ln(sum of seconds): sd of (1, 2) / 1.5 / sqrt 10; the bootstrap knows it to 4 %.
+        let want = 0.527_046 / 1.5 / 10.0_f64.sqrt();
+        assert!((evidence.error / want - 1.0).abs() < 0.15, "{} {want}", evidence.error);
+        assert_eq!((evidence.units, evidence.free), (10, 9.0));
+        assert!(near(evidence.high - evidence.centre, 2.262_157_163 * evidence.error), "{evidence:?}");
+        assert_eq!(told(&groups, true), told(&groups, true), "the same every time");
+        // Neighbours were looked at: a degree of freedom less. Alternating ones are no reason to join.
+        assert_eq!(told(&groups, false).unwrap().2.unwrap().free, 8.0);
+        assert_eq!(told(&groups[..5], true), None);
+        let idle: Vec<_> = (0..10).map(|_| (group(0.0, 1.0), group(5.0, 1.0))).collect();
+        assert_eq!(told(&idle, true), None);
+    }
+
+    #[test]
+    fn what_both_sides_share_is_no_scatter_of_the_ratio() {
+        // Groups of one to ten seconds on both sides, the target a tenth slower.
+        let shared: Vec<_> =
+            (0..20).map(|i| f64::from(1 + i * 7 % 10)).map(|s| (group(5.0, 1.1 * s), group(5.0, s))).collect();
+        let (.., evidence) = told(&shared, true).unwrap();
+        let evidence = evidence.unwrap();
+        assert!(evidence.error < 1e-9 && near(evidence.centre, (1.0 / 1.1_f64).ln()), "{evidence:?}");
+        assert!(p_beyond(&evidence, 0.02).is_some_and(|p| p < 1e-12));
+    }
+
+    #[test]
+    fn groups_that_depend_are_refused_unless_they_were_driven_apart() {
+        let trend: Vec<_> = (0..12).map(|i| (group(5.0, 1.0 + f64::from(i)), group(5.0, 1.0))).collect();
+        assert_eq!(told(&trend, false).unwrap().2, Err(Dependent));
+        assert!(told(&trend, true).unwrap().2.is_ok());
+    }
+
+    #[test]
+    fn a_quantile_of_a_draw_is_that_of_its_rows() {
+        let slots: Vec<Slot> = (0..6)
+            .map(|i| {
+                let mut slot = Slot::default();
+                (0..10).for_each(|j| slot.record(0, f64::from(1000 + i * 100 + j * 7), true));
+                slot
+            })
+            .collect();
+        let parts =
+            Parts::new(Figure::Quantile(Metric::Latency, 0.5), &slots.iter().map(|s| vec![s]).collect::<Vec<_>>());
+        let weights = [0, 2, 0, 1, 3, 0];
+        let mut drawn = Slot::default();
+        for (slot, weight) in slots.iter().zip(weights) {
+            (0..weight).for_each(|_| drawn.add(slot));
+        }
+        let want = drawn.times(Metric::Latency).unwrap().quantile(0.5);
+        assert_eq!(parts.value(&weights), want);
+        assert_eq!(parts.value(&[0; 6]), None);
+        let all = parts.value(&[1; 6]).unwrap();
+        assert!(parts.off(all).iter().sum::<f64>().abs() < 0.1);
     }
 
     #[test]
     fn p_is_of_lying_beyond_the_smallest_effect() {
+        let of = |centre: f64, error: f64| p_beyond(&Evidence::new(centre, error, 9.0, 10).unwrap(), 0.02);
         // t(9) at 2.262157 leaves 2.5 % above.
-        let error = 0.01;
-        let centre = 0.02_f64.ln_1p() + 2.262_157 * error;
-        assert!((p_beyond(centre, error, 10, 0.02).unwrap() - 0.05).abs() < 1e-6);
-        let under = 0.98_f64.ln() - 2.262_157 * error;
-        assert!((p_beyond(under, error, 10, 0.02).unwrap() - 0.05).abs() < 1e-6);
-        assert_eq!(p_beyond(0.0, error, 10, 0.02), Some(1.0));
-        assert_eq!((p_beyond(0.5, 0.0, 10, 0.02), p_beyond(0.01, 0.0, 10, 0.02)), (Some(0.0), Some(1.0)));
+        assert!((of(0.02_f64.ln_1p() + 2.262_157 * 0.01, 0.01).unwrap() - 0.05).abs() < 1e-6);
+        assert!((of(0.98_f64.ln() - 2.262_157 * 0.01, 0.01).unwrap() - 0.05).abs() < 1e-6);
+        assert_eq!(of(0.0, 0.01), Some(1.0));
+        assert_eq!((of(0.5, 0.0), of(0.01, 0.0)), (Some(0.0), Some(1.0)));
         assert!(near(bound(0.1, 0.02), 1.02_f64.ln()) && near(bound(-0.1, 0.02), -(0.98_f64.ln())));
     }
 
     #[test]
     fn a_run_is_told_how_much_longer_it_should_be() {
-        let told =
-            |units, variance| Evidence { centre: 0.0, low: 0.0, high: 0.0, units, error: 0.1, rank_p: None, variance };
-        // K = 10: chi²(5 %, 9) = 3.325113, t(9) at 97.5 % 2.262157; at 1 - 0.025 / 5, 3.249836.
-        let want = |room: f64, points: f64| 0.01 * 9.0 / 3.325_113 / 10.0 / (room / points).powi(2);
-        let close = |got: Option<f64>, want: f64| (got.unwrap() / want - 1.0).abs() < 1e-5;
+        let of = |error: f64| Evidence::new(0.0, error, 9.0, 10).unwrap();
+        // t(9) at 97.5 % 2.262157, at 90 % 1.383029; at 1 - 0.025 / 5 3.249836; chi²(9) at 20 % 5.380053.
+        let upper = 0.01 * 9.0 / 5.380_053;
         let room = 1.05_f64.ln() - 1.02_f64.ln();
-        assert!(close(longer(&told(10, Some(0.01)), 0.02, 1), want(room, 2.0 * 2.262_157)));
-        assert!(close(longer(&told(10, Some(0.01)), 0.02, 5), want(room, 3.249_836 + 2.262_157)));
-        assert_eq!(longer(&told(10, Some(0.01)), 0.02, 0), longer(&told(10, Some(0.01)), 0.02, 1));
+        let close = |got: Option<f64>, want: f64| (got.unwrap() / want - 1.0).abs() < 1e-5;
+        assert!(close(longer(&of(0.1), 0.02, 1), upper * ((2.262_157 + 1.383_029) / room).powi(2)));
+        assert!(close(longer(&of(0.1), 0.02, 5), upper * ((3.249_836 + 1.383_029) / room).powi(2)));
+        assert_eq!(longer(&of(0.1), 0.02, 0), longer(&of(0.1), 0.02, 1));
         assert!(near(worth_showing(0.02), 0.05) && near(worth_showing(0.1), 0.16));
-        let room = 1.16_f64.ln() - 1.1_f64.ln();
-        assert!(close(longer(&told(10, Some(0.01)), 0.1, 1), want(room, 2.0 * 2.262_157)));
-        // Two runs made apart: nothing is told of a longer one.
-        assert_eq!(longer(&told(10, None), 0.02, 1), None);
     }
 
     #[test]
-    fn steins_rule_needs_the_first_stages_scatter_alone() {
-        let first = [0.1, -0.1, 0.1, -0.1, 0.1, -0.1, 0.1, -0.1, 0.1, -0.1];
-        // s² = 0.1/9, t(9)² = 5.117354: n = 0.0568595 / d².
-        assert_eq!(stein(&first, 0.05), Some(23));
-        assert_eq!(stein(&first, 0.5), Some(10));
-        assert_eq!(stein(&[0.3; 6], 0.01), Some(6));
-        assert_eq!((stein(&first[..5], 0.05), stein(&first, 0.0)), (None, None));
-        assert_eq!(stein(&[f64::NAN; 6], 0.1), None);
-        assert_eq!((times_as_long(&first, true, 0.05), times_as_long(&first, false, 0.5)), (Some(2.3), Some(1.0)));
-        let trend: Vec<f64> = (0..10).map(|i| f64::from(i) * 0.01).collect();
-        assert!(times_as_long(&trend, true, 0.05).is_some() && times_as_long(&trend, false, 0.05).is_none());
-        assert_eq!(stein(&[1e9, -1e9, 1e9, -1e9, 1e9, -1e9], 1e-9), Some(1_000_000));
+    fn steins_rule_needs_the_first_stages_scatter_alone_but_for_what_is_beyond_doubt() {
+        let of = |centre: f64| Evidence::new(centre, 0.1, 9.0, 10).unwrap();
+        let want = (2.262_157_f64 * 0.1 / 0.05).powi(2);
+        for centre in [0.0, 0.1, -0.3] {
+            assert!((times_as_long(&of(centre), 0.05, 0.02).unwrap() / want - 1.0).abs() < 1e-5);
+        }
+        assert_eq!(times_as_long(&of(0.0), 0.5, 0.02), Some(1.0));
+        assert_eq!(times_as_long(&of(-1.0), 0.05, 0.02), Some(1.0));
+        assert_eq!(times_as_long(&of(0.0), 0.0, 0.02), None);
     }
 
     #[test]

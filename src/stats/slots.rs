@@ -42,6 +42,16 @@ impl Times {
         (self.n > 0).then(|| self.sum / self.n as f64)
     }
 
+    /// Sum in ticks.
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// The values in ticks, to the bucket, each with its count; none where quantiles aren't read.
+    pub fn counts(&self) -> impl Iterator<Item = (f64, u32)> + '_ {
+        self.buckets.counts()
+    }
+
     /// Median-unbiased quantile in ticks.
     pub fn quantile(&self, q: f64) -> Option<f64> {
         self.buckets.unbiased_quantile(q)
@@ -49,13 +59,15 @@ impl Times {
 }
 
 /// The times that are kept of each request, and whether quantiles are read of them.
-const TIMES: [(Metric, bool); 6] = [
+pub(super) const TIMES: [(Metric, bool); 8] = [
     (Metric::Latency, true),
     (Metric::Ttft, true),
+    (Metric::Ttfat, true),
     (Metric::Response, true),
     (Metric::ResponseTtft, true),
     (Metric::Itl, false),
     (Metric::Tpot, false),
+    (Metric::TokensPerS, true),
 ];
 
 /// What belongs to a slot, or to several merged.
@@ -74,11 +86,20 @@ impl Slot {
         TIMES.iter().position(|(known, _)| *known == metric).map(|at| &self.times[at])
     }
 
+    /// So much work in so many seconds, and no times.
+    pub fn of_work(work: Work, seconds: f64) -> Self {
+        Self { work, spent: seconds, ..Self::default() }
+    }
+
+    /// Takes one value of the times at `at` of [`TIMES`].
+    pub fn record(&mut self, at: usize, ticks: f64, quantiles: bool) {
+        self.times[at].record(ticks, quantiles);
+    }
+
     fn take_times(&mut self, sample: &Sample, open: bool) {
         for ((metric, quantiles), times) in TIMES.iter().zip(&mut self.times) {
             // In a closed loop a request is planned when its user is ready: the two times are one.
-            let told = open || !matches!(metric, Metric::Response | Metric::ResponseTtft);
-            if let Some(ticks) = metric.ticks(sample).filter(|_| told) {
+            if let Some(ticks) = metric.ticks(sample).filter(|_| open || !metric.from_plan()) {
                 times.record(ticks, *quantiles);
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! Means are told, since only they add up: the parts' medians need not make the whole's.
 
+use super::batches::Batches;
 use super::{Row, unit};
 use crate::record::{Nanos, Sample};
 
@@ -117,8 +118,31 @@ fn parts(sample: &Sample, open_loop: bool) -> Option<[Option<u64>; Part::ALL.len
 #[derive(Clone, Debug, Default)]
 pub(super) struct Spent {
     n: u64,
-    /// Nanoseconds, and the requests in which the part could be told.
-    parts: [(u128, u64); Part::ALL.len()],
+    parts: [Sum; Part::ALL.len()],
+    whole: Sum,
+}
+
+/// One part, over all requests: nought where it couldn't be told.
+#[derive(Clone, Debug, Default)]
+struct Sum {
+    nanos: u128,
+    /// Requests in which it could be told.
+    known: u64,
+    batches: Batches,
+}
+
+impl Sum {
+    fn push(&mut self, nanos: Option<u64>) {
+        self.nanos += u128::from(nanos.unwrap_or(0));
+        self.known += u64::from(nanos.is_some());
+        self.batches.push(nanos.unwrap_or(0) as f64);
+    }
+
+    fn row(&self, metric: &str, n: u64) -> Row {
+        let (low, high) = self.batches.mean_ends().map(|(low, high)| (low.max(0.0) / 1e3, high / 1e3)).unzip();
+        let total = Row::total(metric, unit::MICROS, n, Some(self.nanos as f64 / n as f64 / 1e3));
+        Row { n_eff: self.batches.effective(), low, high, ..total }
+    }
 }
 
 impl Spent {
@@ -126,21 +150,16 @@ impl Spent {
     pub(super) fn push(&mut self, sample: &Sample, open_loop: bool) {
         let Some(parts) = parts(sample, open_loop) else { return };
         self.n += 1;
-        for (sum, part) in self.parts.iter_mut().zip(parts) {
-            sum.0 += u128::from(part.unwrap_or(0));
-            sum.1 += u64::from(part.is_some());
-        }
+        self.parts.iter_mut().zip(parts).for_each(|(sum, part)| sum.push(part));
+        self.whole.push(Some(parts.into_iter().flatten().fold(0, u64::saturating_add)));
     }
 
     /// A row for the whole (`time_whole`), and one a part that could be told at least once: means over all answered requests,
     /// in microseconds.
     pub(super) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        let row =
-            |metric: &str, sum: u128| Row::total(metric, unit::MICROS, self.n, Some(sum as f64 / self.n as f64 / 1e3));
-        let whole = self.parts.iter().map(|(sum, _)| sum).sum();
-        let told = Part::ALL.into_iter().zip(self.parts).filter(|(_, (_, known))| *known > 0);
-        let parts = told.map(move |(part, (sum, _))| row(part.metric(), sum));
-        (self.n > 0).then(|| row("time_whole", whole)).into_iter().chain(parts)
+        let told = Part::ALL.into_iter().zip(&self.parts).filter(|(_, sum)| sum.known > 0);
+        let parts = told.map(|(part, sum)| sum.row(part.metric(), self.n));
+        (self.n > 0).then(|| self.whole.row("time_whole", self.n)).into_iter().chain(parts)
     }
 }
 
@@ -216,6 +235,9 @@ mod tests {
         assert_eq!((value("time_client"), value("time_prompt")), (Some(3000.0), Some(6000.0)));
         assert_eq!((value("time_queue"), value("time_unexplained")), (Some(4000.0), Some(10_000.0)));
         assert_eq!((value("time_load"), Spent::default().rows().count()), (None, 0));
+        // 0 and 12 ms: their mean is known to no better than Student's t of one degree of freedom has it.
+        let prompt = spent.rows().find(|row| row.metric == "time_prompt").unwrap();
+        assert_eq!((prompt.low, prompt.high.unwrap() > 80_000.0), (Some(0.0), true), "{prompt:?}");
         let mut unsent = sample();
         unsent.stamps.sent = None;
         spent.push(&unsent, false);

@@ -81,6 +81,8 @@ pub struct Steps {
     pub lone: Vec<usize>,
     /// Median of the last level; `None` without a value.
     pub level: Option<f64>,
+    /// p of all values being of one level; `None` where no step is told.
+    pub p: Option<f64>,
 }
 
 /// Looks for steps in values in the order of their time. Values that are no numbers must be left out beforehand.
@@ -96,7 +98,7 @@ pub fn steps(values: &[f64], by: &StepsBy) -> Steps {
     let kept: Vec<usize> = (0..values.len()).filter(|at| !lone[*at]).collect();
     let levelled: Vec<f64> = kept.iter().map(|at| scaled[*at]).collect();
     let mut found: Vec<(usize, f64)> = Vec::new();
-    divide(&levelled, 0, least, by, &mut found);
+    let whole = divide(&levelled, 0, least, by, &mut found);
     relocate(&levelled, least, &mut found);
     // What is too small to matter is none: the smallest first, for it joins two levels.
     loop {
@@ -117,19 +119,22 @@ pub fn steps(values: &[f64], by: &StepsBy) -> Steps {
         };
         let steps = found.iter().enumerate().map(step).collect();
         let lone = (0..values.len()).filter(|at| lone[*at]).collect();
-        return Steps { steps, lone, level: levels.last().map(|level| told(*level)) };
+        let level = levels.last().map(|level| told(*level));
+        let p = whole.filter(|_| !found.is_empty());
+        return Steps { steps, lone, level, p };
     }
 }
 
-/// Finds the steps of a stretch that begins at `from`: the best, if a test shows it, and those of its parts.
-fn divide(values: &[f64], from: usize, least: usize, by: &StepsBy, found: &mut Vec<(usize, f64)>) {
+/// Finds the steps of a stretch that begins at `from`: the best, if a test shows it, and those of its parts. Gives the p of the
+/// stretch being of one level: two tests were made for it, the second at half the level of the first, so of either the p of both
+/// together is told.
+fn divide(values: &[f64], from: usize, least: usize, by: &StepsBy, found: &mut Vec<(usize, f64)>) -> Option<f64> {
     // One change first. What changed and changed back is no better told by any one: it is looked for by itself, with half the
     // chance of an error.
-    let Some((place, p)) = tested(values, from, least, by, one_change, by.alpha)
-        .or_else(|| tested(values, from, least, by, there_and_back, by.alpha / 2.0))
-    else {
-        return;
-    };
+    let (place, p, tests) =
+        tested(values, from, least, by, one_change, by.alpha).map(|(place, p)| (place, p, 1.5)).or_else(|| {
+            tested(values, from, least, by, there_and_back, by.alpha / 2.0).map(|(place, p)| (place, p, 3.0))
+        })?;
     let mut begin = 0;
     for end in [place.at, place.to] {
         divide(&values[begin..end], from + begin, least, by, found);
@@ -139,6 +144,7 @@ fn divide(values: &[f64], from: usize, least: usize, by: &StepsBy, found: &mut V
         begin = end;
     }
     divide(&values[begin..], from + begin, least, by, found);
+    Some((p * tests).min(1.0))
 }
 
 /// A place where the level is another: from a position to another, which may be the end.

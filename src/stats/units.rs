@@ -1,10 +1,10 @@
 //! What ratios are taken over: blocks that were driven apart, or stretches of one window.
 
+use super::UnitSeries;
 use super::headline::{HEADLINES, Headline};
 use super::series::LEAST_UNITS;
-use super::slots::{Slots, Unit};
+use super::slots::{Slot, Slots, Unit};
 use super::summary::tidy;
-use super::{UnitSeries, unit};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ impl<'a> Units<'a> {
     }
 
     fn read(&self, headline: &Headline, way: usize) -> Option<Vec<f64>> {
-        let scale = if headline.unit == unit::MICROS { 1e-3 } else { 1.0 };
+        let scale = headline.ticks_per_unit().recip();
         let values = self.cut(way).values().map(|unit| headline.value(unit).map(|v| v * scale));
         values.collect::<Option<Vec<f64>>>().filter(|values| values.len() >= LEAST_UNITS)
     }
@@ -67,49 +67,17 @@ impl<'a> Units<'a> {
     }
 }
 
-/// Why units carry no interval.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Lacking {
-    /// Fewer than six units, of however few rows.
-    Units {
-        /// How many there are.
-        have: usize,
-        /// Whether they are blocks.
-        blocks: bool,
-    },
-    /// One of the fewest units has fewer rows than the metric needs.
-    Rows {
-        /// Rows that a unit needs.
-        least: u64,
-        /// Rows of the target with fewer, over all units.
-        have: u64,
-    },
-}
-
-/// The logs of a metric's ratio, target ÷ reference, unit by unit, over as many units as both have the rows for it.
-pub(super) fn logs(headline: &Headline, target: &Units, reference: &Units) -> Result<Vec<f64>, Lacking> {
-    let apart = target.apart() || reference.apart();
-    let ways = target.ways().start.max(reference.ways().start)..target.ways().end.min(reference.ways().end);
-    let mut lacking = Lacking::Units { have: 0, blocks: apart };
-    for way in ways {
-        let (a, b) = (target.cut(way), reference.cut(way));
-        // Blocks that only one side got to have nothing beside them.
-        let pairs: Vec<(&Unit, &Unit)> = a.iter().filter_map(|(number, unit)| Some((unit, b.get(number)?))).collect();
-        if pairs.len() < LEAST_UNITS {
-            lacking = Lacking::Units { have: pairs.len(), blocks: apart };
-            continue;
-        }
-        let told: Option<Vec<f64>> =
-            pairs.iter().map(|(a, b)| Some((headline.value(a)? / headline.value(b)?).ln())).collect();
-        match told {
-            Some(logs) => return Ok(logs),
-            None => {
-                let rows = |units: &BTreeMap<u32, Unit>| units.values().map(|unit| headline.rows(unit)).sum();
-                lacking = Lacking::Rows { least: headline.least_rows, have: u64::min(rows(a), rows(b)) };
-            }
-        }
+/// Stretches of both sides' windows, side by side, as many as the shorter one allows: what a rate of an open loop is compared
+/// over, whose work depends on the clock. Of each, the work and the seconds it was done in.
+pub(super) fn beside(target: &Units, reference: &Units) -> Vec<(Slot, Slot)> {
+    let way = target.ways().start.max(reference.ways().start);
+    if way >= target.ways().end.min(reference.ways().end) {
+        return Vec::new();
     }
-    Err(lacking)
+    let (a, b) = (target.cut(way), reference.cut(way));
+    let timed = |unit: &Unit| Slot::of_work(unit.slot.work, unit.seconds);
+    // Blocks that only one side got to have nothing beside them.
+    a.iter().filter_map(|(number, unit)| Some((timed(unit), timed(b.get(number)?)))).collect()
 }
 
 #[cfg(test)]
@@ -136,24 +104,13 @@ mod tests {
         slots
     }
 
-    fn headline(path: &str) -> &'static Headline {
-        HEADLINES.iter().find(|headline| headline.path == path).unwrap()
-    }
-
     #[test]
     fn a_window_is_cut_into_as_many_stretches_as_the_rows_allow() {
-        let told = |rows, path: &str| {
-            let (a, b) = (BTreeMap::from([(0, window(30, rows, 20))]), BTreeMap::from([(0, window(30, rows, 10))]));
-            logs(headline(path), &Units::new(&a), &Units::new(&b))
-        };
-        let all = told(1200, "latency.p50").unwrap();
-        assert_eq!(all.len(), 12);
-        assert!(all.iter().all(|x| (x - 2.0_f64.ln()).abs() < 0.01), "{all:?}");
+        let of = |rows| BTreeMap::from([(0, window(30, rows, 20))]);
+        let n = |rows, path: &str| Units::new(&of(rows)).values(path).map(|values| values.len());
         // 20 rows in each of 12 stretches, and not in 16.
-        assert_eq!(told(300, "latency.p95").unwrap().len(), 12);
-        assert_eq!(told(300, "latency.p50").unwrap().len(), 12);
-        assert_eq!(told(60, "latency.p95"), Err(Lacking::Rows { least: 20, have: 60 }));
-        assert_eq!(told(1200, "ttft.p50"), Err(Lacking::Rows { least: 3, have: 0 }));
+        assert_eq!([n(1200, "latency.p50"), n(300, "latency.p95"), n(300, "latency.p50")], [Some(12); 3]);
+        assert_eq!([n(60, "latency.p95"), n(1200, "ttft.p50")], [None, None]);
     }
 
     #[test]
@@ -167,7 +124,7 @@ mod tests {
         let units = Units::new(&short);
         assert!(units.ways().is_empty());
         assert_eq!(units.values("latency.p50"), None);
-        assert_eq!(logs(headline("latency.p50"), &units, &units), Err(Lacking::Units { have: 0, blocks: false }));
+        assert!(beside(&units, &units).is_empty());
         assert!(Units::new(&BTreeMap::new()).ways().is_empty());
     }
 
@@ -179,11 +136,11 @@ mod tests {
         let (a, b) = (blocks(&[0, 1, 2, 3, 4, 5, 6], 20), blocks(&[1, 2, 3, 4, 5, 6], 10));
         let (a, b) = (Units::new(&a), Units::new(&b));
         assert!(a.apart());
-        let told = logs(headline("latency.p50"), &a, &b).unwrap();
+        let told = beside(&a, &b);
         assert_eq!(told.len(), 6);
-        assert!(told.iter().all(|x| (x - 2.0_f64.ln()).abs() < 0.01), "{told:?}");
+        assert!(told.iter().all(|(a, b)| a.spent == 1.0 && b.spent == 1.0 && b.work.answers > 0.0), "{told:?}");
         let few = blocks(&[0, 1, 2], 10);
-        assert_eq!(logs(headline("latency.p50"), &a, &Units::new(&few)), Err(Lacking::Units { have: 3, blocks: true }));
+        assert_eq!(beside(&a, &Units::new(&few)).len(), 3);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Embeddings of the same item by two targets, as the cosine between them.
 
+use super::interval::{mean_interval, quantile_interval};
+
 /// Cosine of the angle between two vectors; `None` if they are unlike in length, empty, all zero or not finite.
 pub fn cosine(a: &[f32], b: &[f32]) -> Option<f64> {
     if a.len() != b.len() {
@@ -58,7 +60,8 @@ impl Vectors {
     }
 }
 
-/// The row of `summary.csv` over sorted values, exact: there is one value an item, and cosines can be negative.
+/// The row of `summary.csv` over sorted values, exact: there is one value an item, and cosines can be negative. The values are
+/// taken for independent: of other items, or of engines that were started anew.
 pub fn exact_row(metric: &str, unit: &str, sorted: &[f64]) -> Option<super::Row> {
     let (min, max) = (*sorted.first()?, *sorted.last()?);
     let n = sorted.len();
@@ -69,10 +72,28 @@ pub fn exact_row(metric: &str, unit: &str, sorted: &[f64]) -> Option<super::Row>
         let rank = (q * n as f64 - 1e-9).ceil().max(1.0) as usize;
         (n as u64 >= least).then(|| sorted[rank.min(n) - 1])
     };
+    let sd = (n > 1).then(|| (squares / (n - 1) as f64).sqrt());
+    let (low, high) = sd.and_then(|sd| mean_interval(mean, sd, n as f64)).unzip();
+    let ends = |at: usize| {
+        let rank = |share: f64| sorted[((share * n as f64).round() as usize).clamp(1, n) - 1];
+        let ends = quantile(at).and(quantile_interval(super::LEAST_N[at].0, n as f64));
+        ends.map(|(low, high)| (rank(low), rank(high))).unzip()
+    };
+    let [(p50_low, p50_high), (p95_low, p95_high), (p99_low, p99_high)] = [ends(0), ends(2), ends(3)];
     Some(super::Row {
         n: Some(n as u64),
+        n_eff: Some(n as f64),
         mean: Some(mean),
-        sd: (n > 1).then(|| (squares / (n - 1) as f64).sqrt()),
+        sd,
+        // What can't be below nought has no mean below it.
+        low: low.map(|low| if min >= 0.0 { low.max(0.0) } else { low }),
+        high,
+        p50_low,
+        p50_high,
+        p95_low,
+        p95_high,
+        p99_low,
+        p99_high,
         min: Some(min),
         p50: quantile(0),
         p90: quantile(1),

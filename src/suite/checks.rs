@@ -1,9 +1,10 @@
 //! A check judged by the reports of the scenario that it is about.
 
-use super::{Check, ScenarioRun, State};
-use crate::gate::Outcome;
-use crate::report::Report;
-use crate::scenario::gate::Gate;
+use super::{Check, ScenarioRun};
+use crate::gate::{Judged, Outcome};
+use crate::report::{KeptRuns, Report, human};
+use crate::scenario::gate::{Gate, Relation};
+use crate::stats::Nights;
 
 /// One run of a scenario: the point of its sweep, and its report. A scenario without a sweep has one, of no values.
 pub struct Point {
@@ -11,8 +12,8 @@ pub struct Point {
     pub values: Vec<(String, serde_json::Value)>,
     /// What came of it; an error says why there is none.
     pub report: Result<Report, String>,
-    /// The report of the baseline that the run was held to.
-    pub past: Option<Report>,
+    /// The baseline that the run was held to: its last run, and what is known of all of them.
+    pub past: Option<(Report, Nights)>,
 }
 
 /// Judges a check by the runs of its scenario; what became of it before is left alone.
@@ -24,11 +25,12 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
         check.why = check.cannot.clone();
         return;
     };
-    if matches!(scenario.state, State::Planned | State::Skipped | State::Failed) {
-        let why = scenario.why.clone().unwrap_or_else(|| "its scenario was not run".to_owned());
-        check.why = Some(why);
+    if !scenario.ran() {
+        let state = format!("{} {}", scenario.name, scenario.state.in_words());
+        check.why = Some(scenario.why.as_ref().map_or(state.clone(), |why| format!("{state}: {why}")));
         return;
     }
+    let needs: Vec<Gate> = check.needs.iter().filter_map(|text| Gate::parse(text).ok()).collect();
     let fits = |point: &&Point| check.at.iter().all(|wanted| point.values.contains(wanted));
     let mut met = 0;
     for point in points.iter().filter(fits) {
@@ -36,8 +38,24 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
         let words = crate::report::sweep::point_words(point.values.iter().map(|(path, value)| (path, value)));
         match &point.report {
             Ok(report) => {
-                let judged = report.judge_gate(&gate, point.past.as_ref());
-                check.judged.extend(judged.into_iter().map(|judged| (words.clone(), judged)));
+                let past = point.past.as_ref().map(|(report, nights)| KeptRuns { report, nights });
+                let judged = report.judge_gate(&gate, past);
+                let had =
+                    needs.iter().flat_map(|need| report.judge_gate(need, None).into_iter().map(move |had| (need, had)));
+                let lacks: Vec<(&Gate, String)> =
+                    had.filter_map(|(need, had)| Some((need, lack(need, &had)?))).collect();
+                // Too little of the right work can't show that something holds, and can show that it doesn't: but for a gate that
+                // asks for so many requests, which couldn't come to be.
+                let amount = ["requests", "window"];
+                let lacks_kind = lacks.iter().any(|(need, _)| !amount.contains(&need.subject.metric.name))
+                    || (gate.relation == Relation::AtLeast && judged.iter().any(|judged| judged.unit == "requests"));
+                let judged = judged.into_iter().map(|judged| match lacks.first() {
+                    Some((_, why)) if lacks_kind || judged.outcome != Outcome::Fail => {
+                        Judged { outcome: Outcome::NotMeasured, reason: Some(why.clone()), ..judged }
+                    }
+                    _ => judged,
+                });
+                check.judged.extend(judged.map(|judged| (words.clone(), judged)));
             }
             Err(why) => check.why = Some(if words.is_empty() { why.clone() } else { format!("{words}: {why}") }),
         }
@@ -50,6 +68,34 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
     let first = check.judged.first().map(|(_, judged)| judged.outcome);
     check.outcome = match (first, &check.why) {
         (Some(Outcome::Pass | Outcome::Inconclusive), Some(_)) | (None, _) => Outcome::NotMeasured,
+        // What a short form is held to in the gate's place was kept, and the gate itself was not put to the test.
+        (Some(Outcome::Pass), None) if check.full.is_some() => {
+            check.why = check
+                .full
+                .as_ref()
+                .map(|full| format!("quick form: it keeps what a short run can show; not put to the test: {full}"));
+            Outcome::NotMeasured
+        }
         (Some(outcome), _) => outcome,
     };
+}
+
+/// Why a run doesn't speak of a check's subject, if it doesn't: what it did, beside what it had to do. By what was counted, and
+/// not by an interval: it is about what was asked, and not about how fast it was.
+fn lack(need: &Gate, had: &Judged) -> Option<String> {
+    let bound = need.bound.plus;
+    let met = |value: f64| match need.relation {
+        Relation::AtMost => value <= bound,
+        Relation::AtLeast => value >= bound,
+        Relation::Equal => (value - bound).abs() <= f64::EPSILON * bound.abs(),
+    };
+    match had.value {
+        Some(value) if met(value) => None,
+        Some(value) => Some(format!("it is about {}, and here that was {}", need.text, human::value(value, &had.unit))),
+        None => Some(format!(
+            "it is about {}, and here that isn't known{}",
+            need.text,
+            had.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
+        )),
+    }
 }

@@ -1,20 +1,27 @@
 //! A suite, told: what became of its scenarios and of its checks, category by category, now and before.
 
 mod checks;
+mod cost;
 mod nightly;
+mod pace;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub use checks::{Point, judge_check};
+pub use cost::{Asked, Cost, Known, cut, fit};
 pub use nightly::{Night, Nightly};
+pub use pace::{Pace, Timed};
+pub use schedule::{Schedule, Turn};
 
 use crate::gate::{Judged, Outcome};
 use crate::report::Status;
+use crate::scenario::gate::Inconclusive;
 use serde::{Deserialize, Serialize};
 
 /// Version of the form of `suite.json`.
-pub const SUITE_VERSION: u32 = 1;
+pub const SUITE_VERSION: u32 = 2;
 
 /// The files of a suite's directory, each with what it is.
 pub const SUITE_FILES: [(&str, &str); 5] = [
@@ -24,6 +31,9 @@ pub const SUITE_FILES: [(&str, &str); 5] = [
     ("suite.md", "for a pull request"),
     ("suite.html", "this page, on its own"),
 ];
+
+/// The category of the checks that scenarios bring along: their own gates.
+const OWN_GATES: &str = "own gates";
 
 /// How far a scenario got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +62,17 @@ impl State {
             State::Skipped => "skipped",
         }
     }
+
+    /// The words for it in a sentence.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            State::Done => "was run",
+            State::Failed => "could not be run",
+            State::Planned => "was not run",
+            State::Running => "was cut off",
+            State::Skipped => "was skipped",
+        }
+    }
 }
 
 /// One scenario of a suite, and what became of it.
@@ -73,8 +94,11 @@ pub struct ScenarioRun {
     /// The exit code of the failure, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u8>,
-    /// Seconds of load that were expected; `None` if only the engines know.
+    /// Seconds that were expected; `None` if only the engines know.
     pub expected_s: Option<f64>,
+    /// How much of its load was driven so that the suite ended in its time, in words; `None` for all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<String>,
     /// Seconds that it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub took_s: Option<f64>,
@@ -84,12 +108,26 @@ pub struct ScenarioRun {
     /// Why its own audit found it invalid.
     #[serde(default)]
     pub invalid: Vec<String>,
-    /// The worst that became of gates of its own; `None` without any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gates: Option<Outcome>,
     /// Whether a stand-in answered.
     #[serde(default)]
     pub stand_in: bool,
+}
+
+impl ScenarioRun {
+    /// Whether anything was sent, so that there may be something to judge.
+    pub fn ran(&self) -> bool {
+        matches!(self.state, State::Done | State::Running)
+    }
+
+    /// Why nothing follows from it, in words; `None` of one that ran to its end and is valid.
+    pub fn trouble(&self) -> Option<String> {
+        let why = self.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+        match (self.state, self.invalid.first()) {
+            (State::Done, Some(invalid)) => Some(format!("{} is invalid: {invalid}", self.name)),
+            (State::Done, None) => None,
+            (state, _) => Some(format!("{} {}{why}", self.name, state.as_str())),
+        }
+    }
 }
 
 /// A check and what became of it.
@@ -103,6 +141,12 @@ pub struct Check {
     pub scenario: Option<String>,
     /// What has to hold; `None` for one that can't be measured.
     pub gate: Option<String>,
+    /// What has to hold in the full form, where `gate` is what a quick run is held to in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<String>,
+    /// What its scenario must have done for it to be judged, as gates with a number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<String>,
     /// The points of a sweep that it is about, paths and values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub at: Vec<(String, serde_json::Value)>,
@@ -146,6 +190,9 @@ pub struct Suite {
     pub quick: bool,
     /// Whether stand-ins are judged like real engines.
     pub judge_stand_ins: bool,
+    /// What an inconclusive check or gate does to the exit code.
+    #[serde(default, skip_serializing_if = "Inconclusive::is_told")]
+    pub inconclusive: Inconclusive,
     /// When it began, UTC (RFC 3339).
     pub started: String,
     /// When it ended.
@@ -154,6 +201,9 @@ pub struct Suite {
     pub status: Status,
     /// Seconds that all of it may take.
     pub budget_s: Option<f64>,
+    /// What requests to the engines took before the first scenario: what lengths were told by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paces: Vec<Pace>,
     /// The scenarios, in the order they are run.
     pub scenarios: Vec<ScenarioRun>,
     /// The checks, in the order they are told.
@@ -174,22 +224,23 @@ pub struct Category {
     pub failed: usize,
     /// Checks whose bound lies in the interval.
     pub inconclusive: usize,
-    /// Checks without a figure, those that can't be measured among them.
+    /// Checks that could be measured and weren't.
     pub not_measured: usize,
+    /// Checks that no engine's interface can tell.
+    pub cannot: usize,
     /// Those of the last comparable run that passed; `None` without one.
     pub passed_before: Option<usize>,
 }
 
 impl Category {
-    /// All of its checks.
+    /// Its checks that can be measured, whether they were or not.
     pub fn all(&self) -> usize {
         self.passed + self.failed + self.inconclusive + self.not_measured
     }
 
-    /// The share of those decided that passed; `None` if none was.
+    /// The share that passed of all that can be measured: what was skipped, or not decided, is no pass. `None` if none can be.
     pub fn rate(&self) -> Option<f64> {
-        let decided = self.passed + self.failed;
-        (decided > 0).then(|| self.passed as f64 / decided as f64)
+        (self.all() > 0).then(|| self.passed as f64 / self.all() as f64)
     }
 }
 
@@ -204,6 +255,7 @@ impl Suite {
             });
             let category = &mut all[at];
             match check.outcome {
+                _ if check.cannot.is_some() => category.cannot += 1,
                 Outcome::Pass => category.passed += 1,
                 Outcome::Fail => category.failed += 1,
                 Outcome::Inconclusive => category.inconclusive += 1,
@@ -224,6 +276,7 @@ impl Suite {
             total.failed += category.failed;
             total.inconclusive += category.inconclusive;
             total.not_measured += category.not_measured;
+            total.cannot += category.cannot;
             if let Some(before) = category.passed_before {
                 *total.passed_before.get_or_insert(0) += before;
             }
@@ -236,19 +289,44 @@ impl Suite {
         self.scenarios.iter().any(|scenario| scenario.stand_in)
     }
 
-    /// The exit code: 4 if it was interrupted; 1 if a check or a scenario's own gate failed; 4 if a scenario is invalid, 3 if one
-    /// failed; 5 if a check that can be measured wasn't, or was inconclusive; else 0.
+    /// Makes checks of a scenario's own gates: what it is held to by itself, it is held to here.
+    pub fn own_gates<'a>(&mut self, scenario: &str, gates: impl Iterator<Item = &'a str>) {
+        for gate in gates {
+            let name = format!("{scenario}: {gate}");
+            if self.checks.iter().any(|check| check.category == OWN_GATES && check.name == name) {
+                continue;
+            }
+            self.checks.push(Check {
+                name,
+                category: OWN_GATES.to_owned(),
+                scenario: Some(scenario.to_owned()),
+                gate: Some(gate.to_owned()),
+                full: None,
+                needs: Vec::new(),
+                at: Vec::new(),
+                cannot: None,
+                outcome: Outcome::NotMeasured,
+                judged: Vec::new(),
+                why: None,
+                before: None,
+            });
+        }
+    }
+
+    /// The exit code: 4 if it was interrupted; 1 if a check failed, scenarios' own gates among them; 4 if a scenario is invalid, 3
+    /// if one could not be run; 5 if a check that can be measured wasn't, or was inconclusive (unless that counts as something
+    /// else), or a scenario was skipped; else 0.
     pub fn code(&self) -> u8 {
-        let check = |outcome: Outcome| {
-            self.checks.iter().any(|check| check.cannot.is_none() && check.outcome == outcome)
-                || self.scenarios.iter().any(|scenario| scenario.gates == Some(outcome))
-        };
+        let check =
+            |outcome: Outcome| self.checks.iter().any(|check| check.cannot.is_none() && check.outcome == outcome);
+        let inconclusive = |counts: Inconclusive| self.inconclusive == counts && check(Outcome::Inconclusive);
+        let skipped = self.scenarios.iter().any(|scenario| scenario.state == State::Skipped);
         match () {
             () if self.status != Status::Complete => 4,
-            () if check(Outcome::Fail) => 1,
+            () if check(Outcome::Fail) || inconclusive(Inconclusive::Fail) => 1,
             () if self.scenarios.iter().any(|scenario| !scenario.invalid.is_empty() || scenario.code == Some(4)) => 4,
             () if self.scenarios.iter().any(|scenario| scenario.state == State::Failed) => 3,
-            () if check(Outcome::Inconclusive) || check(Outcome::NotMeasured) => 5,
+            () if inconclusive(Inconclusive::Exit5) || check(Outcome::NotMeasured) || skipped => 5,
             () => 0,
         }
     }

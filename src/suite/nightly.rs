@@ -1,7 +1,7 @@
 //! The nights of a suite, told: what became of each, and how its figures went from night to night.
 
 use super::Suite;
-use crate::history::{Asked, Filter, History, Series, StepTold, Trend, trend};
+use crate::history::{Asked, Filter, History, Series, StepTold, Trend, trends};
 use crate::report::TOOL;
 use crate::stats::StepsBy;
 use serde::Serialize;
@@ -49,12 +49,11 @@ impl Nightly {
         let followed = FOLLOWED.into_iter().filter(|metric| !primaries.contains(metric));
         let follow = |metric: &str| {
             let by = StepsBy::default();
-            let asked = Asked { metric: metric.to_owned(), filter: Filter::default(), invalid: false, by };
-            let mut told = trend(history, &asked).ok()?;
-            told.series.retain(|series| scenarios.contains(series.scenario.as_str()) && series.points.len() > 1);
-            (!told.series.is_empty()).then_some(told)
+            Asked { metric: metric.to_owned(), filter: Filter::default(), invalid: false, by }
         };
-        let trends = primaries.iter().copied().chain(followed).filter_map(follow).collect();
+        let asked: Vec<Asked> = primaries.iter().copied().chain(followed).map(follow).collect();
+        let keep = |series: &Series| scenarios.contains(series.scenario.as_str()) && series.points.len() > 1;
+        let trends = trends(history, &asked, keep);
         let tool = TOOL.to_owned();
         Some(Self { schema_version: NIGHTLY_VERSION, tool, name: last.name, nights, trends })
     }
@@ -64,13 +63,13 @@ impl Nightly {
         self.nights.last()
     }
 
-    /// Every step of every figure, the latest first.
+    /// Every step of every figure, and those that its ratio to the reference shows alone; the latest first.
     pub fn steps(&self) -> Vec<(&Trend, &Series, &StepTold)> {
         let mut steps: Vec<_> = self
             .trends
             .iter()
             .flat_map(|trend| trend.series.iter().map(move |series| (trend, series)))
-            .flat_map(|(trend, series)| series.steps.iter().map(move |step| (trend, series, step)))
+            .flat_map(|(trend, series)| series.told().map(move |step| (trend, series, step)))
             .collect();
         steps.sort_by(|a, b| b.2.started.cmp(&a.2.started));
         steps

@@ -8,6 +8,8 @@ fn check(name: &str, category: &str, gate: Option<&str>) -> Check {
         category: category.to_owned(),
         scenario: gate.map(|_| "s".to_owned()),
         gate: gate.map(str::to_owned),
+        full: None,
+        needs: Vec::new(),
         at: Vec::new(),
         cannot: gate.is_none().then(|| "no engine tells".to_owned()),
         outcome: Outcome::NotMeasured,
@@ -30,7 +32,7 @@ fn run(state: State) -> ScenarioRun {
         took_s: None,
         headlines: Vec::new(),
         invalid: Vec::new(),
-        gates: None,
+        cut: None,
         stand_in: false,
     }
 }
@@ -43,10 +45,12 @@ fn suite(checks: Vec<Check>) -> Suite {
         about: None,
         quick: false,
         judge_stand_ins: false,
+        inconclusive: Default::default(),
         started: "2026-11-21T02:00:00Z".to_owned(),
         ended: None,
         status: Status::Complete,
         budget_s: None,
+        paces: Vec::new(),
         scenarios: vec![run(State::Done)],
         checks,
         before: None,
@@ -87,7 +91,7 @@ fn a_check_is_as_bad_as_the_worst_of_its_points() {
     judge_check(&mut fails, Some(&run(State::Done)), &points);
     assert_eq!(fails.outcome, Outcome::Fail);
     judge_check(&mut fails, Some(&run(State::Failed)), &[]);
-    assert_eq!((fails.outcome, fails.told().as_str()), (Outcome::NotMeasured, "its scenario was not run"));
+    assert_eq!((fails.outcome, fails.told().as_str()), (Outcome::NotMeasured, "s could not be run"));
 }
 
 #[test]
@@ -97,9 +101,86 @@ fn what_cannot_be_measured_never_passes_and_fails_nothing() {
     assert_eq!((none.outcome, none.told().as_str()), (Outcome::NotMeasured, "no engine tells"));
     let mut suite = suite(vec![none]);
     assert_eq!(suite.code(), 0);
-    assert!(suite.headline().starts_with("None of 1 checks was decided, 1 can't be measured"), "{}", suite.headline());
+    assert!(suite.headline().starts_with("No check can be measured"), "{}", suite.headline());
     suite.checks.push(check("b", "x", Some("errors == 0")));
     assert_eq!(suite.code(), 5, "one that could be measured wasn't");
+}
+
+#[test]
+fn what_was_skipped_or_not_decided_is_no_pass_and_stands_below_the_line() {
+    let with = |outcome, cannot: bool| {
+        let mut one = check("a", "x", Some("errors == 0"));
+        one.outcome = outcome;
+        one.cannot = cannot.then(|| "no engine tells".to_owned());
+        one
+    };
+    let all = [
+        vec![with(Outcome::Pass, false); 22],
+        vec![with(Outcome::NotMeasured, false); 8],
+        vec![with(Outcome::NotMeasured, true,); 3],
+    ];
+    let mut suite = suite(all.concat());
+    suite.scenarios[0].state = State::Skipped;
+    assert_eq!(
+        suite.headline(),
+        "22 of 30 checks passed (73.3 %), 8 not measured (8 of scenarios that were not run); 3 more can't be measured through \
+         an engine's interface."
+    );
+    assert_eq!(suite.code(), 5);
+    // A scenario that nothing is asked of is missing all the same.
+    suite.checks.clear();
+    assert_eq!(suite.code(), 5);
+    suite.scenarios[0].state = State::Done;
+    assert_eq!(suite.code(), 0);
+}
+
+#[test]
+fn a_check_is_judged_only_where_the_run_did_what_it_is_about() {
+    let all = points(&[1]);
+    let Ok(report) = &all[0].report else { panic!("a report") };
+    let requests = report.targets[0].value("requests").expect("requests");
+    let judged = |gate: &str, needs: &str| {
+        let mut one = check("a", "x", Some(gate));
+        one.needs = vec![needs.to_owned()];
+        judge_check(&mut one, Some(&run(State::Done)), &all);
+        (one.outcome, one.told())
+    };
+    let (fast, slow) = ("native.latency.p50 <= 1s", "native.latency.p50 <= 1ms");
+    assert_eq!(judged(fast, &format!("native.requests >= {requests}")).0, Outcome::Pass);
+    let (outcome, told) = judged(fast, "native.requests >= 1000000");
+    assert_eq!(outcome, Outcome::NotMeasured);
+    assert!(told.contains("it is about native.requests >= 1000000, and here that was"), "{told}");
+    // Too few requests show no pass, and a failure is one.
+    assert_eq!(judged(slow, "native.requests >= 1000000").0, Outcome::Fail);
+    // Other requests than it is about show neither.
+    let (outcome, told) = judged(slow, "native.prompt_tokens.max >= 1000000");
+    assert_eq!(outcome, Outcome::NotMeasured, "{told}");
+    assert!(judged(fast, "native.gpu_memory <= 1GB").1.contains("isn't known"));
+}
+
+#[test]
+fn what_a_short_form_is_held_to_in_a_gates_place_can_fail_it_and_not_pass_it() {
+    let judged = |gate: &str| {
+        let mut one = check("a", "x", Some(gate));
+        one.full = Some("native.prompt_tokens.max >= 1000000".to_owned());
+        judge_check(&mut one, Some(&run(State::Done)), &points(&[1]));
+        (one.outcome, one.told())
+    };
+    let (outcome, told) = judged("native.latency.p50 <= 1s");
+    assert_eq!(outcome, Outcome::NotMeasured);
+    assert!(told.contains("quick form") && told.contains("native.prompt_tokens.max >= 1000000"), "{told}");
+    assert_eq!(judged("native.latency.p50 <= 1ms").0, Outcome::Fail);
+}
+
+#[test]
+fn a_scenarios_own_gates_are_checks() {
+    let mut suite = suite(vec![check("a", "x", Some("errors == 0"))]);
+    suite.own_gates("s", ["native.latency.p50 <= 1ms"].into_iter());
+    suite.own_gates("s", ["native.latency.p50 <= 1ms"].into_iter());
+    assert_eq!(suite.checks.len(), 2, "once");
+    judge_check(&mut suite.checks[1], Some(&run(State::Done)), &points(&[1]));
+    assert_eq!((suite.checks[1].outcome, suite.code()), (Outcome::Fail, 1));
+    assert_eq!(suite.categories().last().map(|own| (own.name.as_str(), own.failed)), Some(("own gates", 1)));
 }
 
 #[test]
@@ -115,11 +196,13 @@ fn one_exit_code_tells_the_worst() {
     suite.scenarios[0].code = None;
     suite.scenarios[0].invalid.push("unequal".to_owned());
     assert_eq!(suite.code(), 4);
-    suite.scenarios[0].gates = Some(Outcome::Fail);
+    let mut failing = check("b", "x", Some("errors <= 0%"));
+    failing.outcome = Outcome::Fail;
+    suite.checks.push(failing);
     assert_eq!(suite.code(), 1);
     suite.status = Status::Interrupted;
     assert_eq!(suite.code(), 4);
-    assert_eq!(suite.scenario_notes().len(), 3);
+    assert_eq!(suite.scenario_notes().len(), 2);
 }
 
 #[test]
@@ -139,7 +222,7 @@ fn a_suite_is_told_beside_the_last_one_like_it() {
     assert_eq!(now.checks[1].change(), "");
     assert_eq!(now.total().passed_before, Some(0));
     let rate = |category: &Category| category.rate();
-    assert_eq!(now.categories().iter().map(rate).collect::<Vec<_>>(), [Some(1.0), None]);
+    assert_eq!(now.categories().iter().map(rate).collect::<Vec<_>>(), [Some(1.0), Some(0.0)]);
     // What a stand-in did is no before of a real engine.
     let mut real = now.clone();
     let mut stood_in = before.clone();

@@ -43,7 +43,6 @@ impl Suite {
     /// What came of it, in a sentence.
     pub fn headline(&self) -> String {
         let total = self.total();
-        let decided = total.passed + total.failed;
         let rate = total.rate().map(|rate| format!(" ({})", human::percent(rate))).unwrap_or_default();
         let made = self.scenarios.iter().filter(|scenario| !matches!(scenario.state, State::Planned | State::Running));
         let cut = match self.status {
@@ -51,23 +50,29 @@ impl Suite {
             _ => format!("Interrupted after {} of {} scenarios. ", made.count(), self.scenarios.len()),
         };
         let mut words = cut
-            + &match decided {
-                0 => format!("None of {} checks was decided", total.all()),
-                _ => format!("{} of {decided} decided checks passed{rate}", total.passed),
+            + &match total.all() {
+                0 => "No check can be measured through an engine's interface".to_owned(),
+                all => format!("{} of {all} checks passed{rate}", total.passed),
             };
         if total.failed > 0 {
             words += &format!(", {} failed", total.failed);
         }
-        let cannot = self.checks.iter().filter(|check| check.cannot.is_some()).count();
-        let lacking = total.not_measured - cannot;
-        for (n, what) in [
-            (total.inconclusive, "inconclusive"),
-            (lacking, "not measured"),
-            (cannot, "can't be measured through an engine's interface"),
-        ] {
-            if n > 0 {
-                words += &format!(", {n} {what}");
+        if total.inconclusive > 0 {
+            words += &format!(", {} inconclusive", total.inconclusive);
+        }
+        if total.not_measured > 0 {
+            words += &format!(", {} not measured", total.not_measured);
+            let not_run = self
+                .checks
+                .iter()
+                .filter(|check| check.cannot.is_none() && check.outcome == Outcome::NotMeasured && self.not_run(check))
+                .count();
+            if not_run > 0 {
+                words += &format!(" ({not_run} of scenarios that were not run)");
             }
+        }
+        if total.cannot > 0 && total.all() > 0 {
+            words += &format!("; {} more can't be measured through an engine's interface", total.cannot);
         }
         if let Some(before) = total.passed_before {
             words += &format!("; before, {before} passed");
@@ -75,22 +80,18 @@ impl Suite {
         words + "."
     }
 
-    /// What is to be known of the scenarios: a sentence for each that didn't run to its end, or is invalid.
+    /// Whether a check's scenario was not run, or could not be.
+    fn not_run(&self, check: &Check) -> bool {
+        let scenario = self.scenarios.iter().find(|scenario| Some(&scenario.name) == check.scenario.as_ref());
+        scenario.is_none_or(|scenario| !scenario.ran())
+    }
+
+    /// What is to be known of the scenarios: a sentence for each that didn't run to its end, is invalid, or was cut to fit.
     pub fn scenario_notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        for scenario in &self.scenarios {
-            let why = scenario.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
-            match scenario.state {
-                State::Done => {}
-                state => notes.push(format!("{} {}{why}", scenario.name, state.as_str())),
-            }
-            if let Some(invalid) = scenario.invalid.first() {
-                notes.push(format!("{} is invalid: {invalid}", scenario.name));
-            }
-            if matches!(scenario.gates, Some(Outcome::Fail)) {
-                notes.push(format!("{}: a gate of its own failed", scenario.name));
-            }
-        }
-        notes
+        let cut = |scenario: &super::ScenarioRun| {
+            let cut = scenario.cut.as_ref().filter(|_| scenario.ran())?;
+            Some(format!("{}: {cut}", scenario.name))
+        };
+        self.scenarios.iter().flat_map(|scenario| scenario.trouble().into_iter().chain(cut(scenario))).collect()
     }
 }

@@ -62,6 +62,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         slo: None,
         smallest_effect: Share(0.02),
         until_ci: None,
+        least: None,
         load: LoadPlan::Closed(ClosedPlan {
             users: 1,
             until: Until::Requests(1),

@@ -55,7 +55,10 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     all.push(fact(Setup, "load timeout", plan.load_timeout));
     all.push(fact(Setup, "drain", plan.drain));
     all.push(fact(Length, "length", length(&plan.load)));
-    let early = plan.until_ci.map_or_else(|| "none".to_owned(), |ci| format!("the main ratio known within {ci}"));
+    let least = plan.least.map(|least| format!("from {} and {} answers on", least.time, least.answers));
+    let ratio = plan.until_ci.map(|ci| format!("the main ratio known within {ci}"));
+    let early: Vec<String> = ratio.into_iter().chain(least).collect();
+    let early = if early.is_empty() { "none".to_owned() } else { early.join(", ") };
     all.push(fact(Length, "earlier end", early));
     all.push(fact(Judging, "slo", plan.slo.as_ref().map_or_else(|| "none".to_owned(), |slo| slo.text())));
     all.push(fact(Judging, "smallest effect", plan.smallest_effect));

@@ -7,7 +7,7 @@ use super::{
 use crate::record::{Phase, Sample};
 use crate::report::{Report, Status};
 use crate::scenario::plan::{LoadPlan, Until};
-use crate::stats::{CostSums, Row, TargetSummary, Users, compare_costs, fit_costs, fit_usl, rate_interval, tidy, unit};
+use crate::stats::{CostSums, Row, TargetSummary, Users, compare_costs, fit_costs, fit_usl, tidy, unit};
 use std::collections::BTreeMap;
 
 /// The figures of a run that a sweep keeps: a metric, and the field of its row.
@@ -124,6 +124,7 @@ impl SweepBuilder {
             invalid: sentences(report.invalid()),
             doubts: sentences(report.found(crate::audit::Severity::Doubt).collect()),
             gates: report.judgement.as_ref().and_then(|judgement| judgement.worst()),
+            code: report.judgement.as_ref().map_or(0, |judgement| judgement.code(report.plan.gates.inconclusive)),
             targets: report.targets.iter().zip(&gathered.targets).map(of_target).collect(),
             verdicts: main.map(|c| (c.target, c.verdict)).collect(),
         });
@@ -283,15 +284,6 @@ fn figure(summary: &TargetSummary, metric: &'static str) -> Option<Figure> {
         "p95" => (row.p95_low, row.p95_high),
         _ => (row.low, row.high),
     };
-    let (low, high) = match ends(row) {
-        (None, None) => {
-            // A rate is known by how it scattered over the run's stretches or blocks.
-            let units = summary.units.iter().find(|series| series.metric == metric);
-            units
-                .and_then(|series| rate_interval(value, &series.values))
-                .map_or((None, None), |(a, b)| (Some(tidy(a)), Some(tidy(b))))
-        }
-        ends => ends,
-    };
+    let (low, high) = ends(row);
     Some(Figure { metric, unit: row.unit.clone(), n: row.n, value, low, high })
 }

@@ -137,6 +137,9 @@ pub struct SweptRun {
     /// The worst that became of its gates; `None` without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gates: Option<Outcome>,
+    /// The exit code of its gates.
+    #[serde(skip)]
+    pub code: u8,
     /// What the main metric says of each target but the reference.
     pub verdicts: Vec<(usize, Verdict)>,
 }

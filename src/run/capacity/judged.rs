@@ -2,7 +2,7 @@
 
 use super::super::{Failure, Finished, retell_one};
 use super::Sought;
-use crate::capacity::{Capacity, Evidence, Gather, Settings, length};
+use crate::capacity::{Capacity, Evidence, Gather, Settings};
 use crate::record::columns::{Names, read_rows};
 use crate::report::{Report, TOOL, pretty, replace};
 use crate::scenario::plan::LoadPlan;
@@ -24,7 +24,7 @@ pub(super) fn write_settings(dir: &Path, settings: &Settings) -> anyhow::Result<
 }
 
 /// What a finished probe shows.
-pub(super) fn evidence(slo: &Slo, probe: &Finished, attempt: u32) -> Result<Evidence, Failure> {
+pub(super) fn evidence(slo: &Slo, probe: &Finished) -> Result<Evidence, Failure> {
     let target = probe.report.targets.first();
     let Some(window) = target.and_then(|target| target.window) else {
         return Err(Failure::Other(anyhow!("{}: no request was measured", probe.dir.display())));
@@ -33,7 +33,8 @@ pub(super) fn evidence(slo: &Slo, probe: &Finished, attempt: u32) -> Result<Evid
     let mut gather = Gather::new(slo, open_loop, window);
     let names = Names::of(&probe.report.plan);
     read_rows(&probe.dir, &names, |sample| gather.push(sample))?;
-    Ok(Evidence { length: length(attempt), ..gather.finish(generator(&probe.report)) })
+    let failures = target.map(|target| target.failures.clone()).unwrap_or_default();
+    Ok(Evidence { failures, ..gather.finish(generator(&probe.report)) })
 }
 
 fn generator(report: &Report) -> Option<String> {
@@ -65,7 +66,7 @@ pub fn search_again(dir: &Path) -> Result<Sought, Failure> {
             if tried.folder.contains(['/', '\\']) || tried.folder.starts_with('.') {
                 return Err(wrong(format!("`{}` is no folder of a probe", tried.folder)));
             }
-            evidence_of.push(evidence(&slo, &retell_one(&dir.join("probes").join(&tried.folder))?, tried.attempt)?);
+            evidence_of.push(evidence(&slo, &retell_one(&dir.join("probes").join(&tried.folder))?)?);
         }
         all.push(evidence_of);
     }

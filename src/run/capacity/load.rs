@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::super::load::open_plan;
 use crate::capacity::{By, probe_seed};
 use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Plan, Until};
-use crate::scenario::{Arrivals as Law, OpenSpec, Scenario, Span};
+use crate::scenario::{Arrivals as Law, Length, OpenSpec, Scenario, Span};
 use crate::workload::Arrivals;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +65,12 @@ impl Shape {
         if self.by == By::Users {
             return Ok((LoadPlan::Closed(self.closed(at as u32, length, warmup)), None));
         }
-        let spec = OpenSpec { rate: Some(at), duration: Some(Span(length)), warmup: Span(warmup), ..self.open.clone() };
+        let spec = OpenSpec {
+            rate: Some(at),
+            duration: Some(Length::Of(Span(length))),
+            warmup: Span(warmup),
+            ..self.open.clone()
+        };
         let arrivals = Arrivals::build(&spec, None, probe_seed(plan.seed, at, attempt));
         let arrivals = arrivals.map_err(|why| Failure::Usage(format!("error: a probe of {at}/s: {why}")))?;
         let open = OpenPlan { about: format!("{}, {at}/s", self.arrivals()), ..open_plan(&spec, None, &arrivals) };

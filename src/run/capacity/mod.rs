@@ -28,7 +28,7 @@ pub struct Search {
     pub precision: f64,
     /// Time for all of it, of all targets.
     pub budget: Duration,
-    /// Length of a first probe's window.
+    /// Length of a short probe's window.
     pub probe: Duration,
     /// The first load; none is chosen by what one request at a time takes.
     pub start: Option<f64>,
@@ -83,6 +83,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
         stopped: false,
         made: 0,
         slow: false,
+        long: vec![None; prepared.plan.targets.len()],
     };
     let driven = seeker.drive(search).await;
     if let Err(Failure::Target(why)) = &driven {

@@ -5,10 +5,10 @@ use super::Search;
 use super::judged;
 use super::load::Shape;
 use crate::capacity::{
-    By, Capacity, Ended, Evidence, Next, PROBES, Settings, Tried, Verdict, judge, length as times, levels, next,
-    requests_needed, window_s,
+    By, Capacity, Ended, Evidence, Next, Settings, Tried, Verdict, fitted, judge, levels, long_s, next, window_s,
 };
 use crate::record::Stopwatch;
+use crate::report::human::length;
 use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{Measure, Order, Slo, Span};
@@ -26,13 +26,16 @@ const ANSWERS: (u32, u32) = (5, 2);
 const SLOW: Duration = Duration::from_secs(1);
 /// Longest that a single probe may become, where it doesn't hold `MOST_ANSWERS` by then.
 const LONGEST: Duration = Duration::from_secs(240);
-/// Answers of the slowest target that the longest probe holds: that of a last attempt at a load.
-const MOST_ANSWERS: u32 = 8 * ANSWERS.0;
+/// Answers of the slowest target, one after the other, that the longest probe holds.
+const MOST_ANSWERS: u32 = 12 * ANSWERS.0;
 /// Longest that the answers in flight at a probe's end are waited for, where the limits and the slowest target need no longer:
 /// what takes longer has broken its limit, and that is known without its end.
 const DRAIN: Duration = Duration::from_secs(10);
-/// Probes of a usual search of one target: told beforehand.
-const USUAL: (u32, u32) = (12, 24);
+/// Short probes of a usual search of one target, and what its long ones take in short ones' time: what the least of a search
+/// takes, a certain pass and a certain fail.
+const USUAL: (u32, u32) = (7, 8);
+/// A long probe's warm-up, as a part of its window, if two answers don't need more.
+const WARM_PART: u32 = 5;
 
 /// A search under way.
 pub(super) struct Seeker<'a> {
@@ -53,6 +56,8 @@ pub(super) struct Seeker<'a> {
     pub made: usize,
     /// Whether probes are longer than was asked, because a target needs so long for an answer.
     pub slow: bool,
+    /// By target: length of all its long probes after the first two, in seconds, once that is chosen.
+    pub long: Vec<Option<f64>>,
 }
 
 impl Seeker<'_> {
@@ -117,7 +122,7 @@ impl Seeker<'_> {
                 break;
             }
             // What one request at a time doesn't keep, no load does.
-            let judged = judge(&self.slo, &[&judged::evidence(&self.slo, &finished, 0)?], false);
+            let judged = judge(&self.slo, &[&judged::evidence(&self.slo, &finished)?], false);
             if judged.certain == Verdict::Fail && judged.generator.is_none() {
                 let searched = &mut self.settings.targets[target];
                 (searched.ended, searched.alone) = (Some(Ended::Never), Some(judged.reason));
@@ -168,42 +173,37 @@ impl Seeker<'_> {
     /// Says how long it may take.
     fn announce(&self) {
         let settings = &self.settings;
-        let targets = settings.targets.len() as u32;
-        // A first probe of a load; later ones are longer.
+        let targets = settings.targets.iter().filter(|target| target.ended.is_none()).count().max(1) as u32;
         // Near what a target sustains, which is most often some times what it does for one user.
         let usual = match settings.reach.by {
             By::Rate => settings.reach.start * 4.0,
             By::Users => settings.reach.start,
         };
-        let each = self.takes(self.length(usual, 0), settings.warmup.0);
-        let minutes = |took: Duration| {
-            let took = took.as_secs_f64();
-            if took < 90.0 { format!("{took:.0} s") } else { format!("{:.0} min", took / 60.0) }
-        };
-        let (least, most) = (USUAL.0, USUAL.1.min(PROBES));
+        let each = self.takes(self.short(usual), settings.warmup.0);
         let what = match settings.reach.by {
             By::Rate => format!("rate, from {}/s", settings.reach.start),
             By::Users => format!("number of users, from {}", settings.reach.start),
         };
         let slowest = self.slowest().as_secs_f64().max(f64::MIN_POSITIVE);
         let answers = (settings.probe.0.as_secs_f64() / slowest).min(1e6);
+        let least = each * (USUAL.0 + USUAL.1) * targets;
         self.say(&format!(
-            "the highest {what}, within {}: some {least} to {most} probes of {} or more for each target (a probe is about \
-             {answers:.0} answers of the slowest target, one after the other), about {} to {} in all, {} at most (--budget)",
+            "the highest {what}, within {}: short probes of {} and more find the way (each is about {answers:.0} answers of the \
+             slowest target, one after the other), long ones are the evidence; about {} for a pass and a fail of each target, \
+             {} at most (--budget)",
             settings.slo,
             settings.probe,
-            minutes((each * least * targets).min(settings.budget.0)),
-            minutes((each * most * targets).min(settings.budget.0)),
-            settings.budget
+            length(least.min(settings.budget.0).as_secs_f64()),
+            length(settings.budget.0.as_secs_f64()),
         ));
         let left = settings.budget.0.saturating_sub(Duration::from_nanos(self.clock.now().0));
         let fit = (left.as_secs_f64() / (each * targets).as_secs_f64().max(f64::MIN_POSITIVE)) as u32;
-        if fit < least {
+        if fit < USUAL.0 + USUAL.1 {
             self.say(&format!(
-                "--budget {} leaves time for about {fit} such probes of each target: what is found by then may be rough; \
-                 --budget {}m is enough for {most}",
+                "--budget {} leaves time for about {fit} short probes of each target: what is found by then may be rough; \
+                 --budget {}m is usually enough for a pass and a fail",
                 settings.budget,
-                ((each * most * targets).as_secs_f64() / 60.0).ceil()
+                (least.as_secs_f64() / 60.0).ceil()
             ));
         }
     }
@@ -216,16 +216,17 @@ impl Seeker<'_> {
     /// The next probe of a target, or the end of its search.
     async fn step(&mut self, target: usize) -> Result<(), Failure> {
         let reach = self.settings.reach;
-        let levels =
-            levels(&self.slo, reach.by == By::Rate, &self.settings.targets[target].probes, &self.evidence[target]);
-        let (at, attempt) = match next(&reach, &levels) {
+        let open = reach.by == By::Rate;
+        let (tried, shown) = (&self.settings.targets[target].probes, &self.evidence[target]);
+        let levels = levels(&self.slo, open, tried, shown);
+        let fit = fitted(&self.slo, open, tried, shown);
+        let (at, attempt, long) = match next(&reach, &levels, fit.as_ref()) {
             _ if self.interrupted() => return self.end(target, Ended::Interrupted),
             Next::Done(ended) => return self.end(target, ended),
-            Next::Probe { at, attempt } => (at, attempt),
+            Next::Probe { at, attempt, long } => (at, attempt, long),
         };
-        let length = self.length(at, attempt);
-        // As much longer as the probe is.
-        let warmup = self.settings.warmup.0.mul_f64(times(attempt)).min(self.longest() / 8);
+        let length = if long { self.long(target) } else { self.short(at) };
+        let warmup = self.settings.warmup.0.max(if long { length / WARM_PART } else { Duration::ZERO });
         let settle = self.settings.settle.0;
         let takes = self.takes(length, warmup).as_secs_f64();
         if self.clock.now().seconds() + takes > self.settings.budget.0.as_secs_f64() {
@@ -240,8 +241,8 @@ impl Seeker<'_> {
             self.stopped = true;
             return self.end(target, Ended::Interrupted);
         }
-        let evidence = judged::evidence(&self.slo, &finished, attempt)?;
-        self.settings.targets[target].probes.push(Tried { folder, at, attempt });
+        let evidence = judged::evidence(&self.slo, &finished)?;
+        self.settings.targets[target].probes.push(Tried { folder, at, attempt, long });
         self.say(&self.told(target, at, &evidence));
         self.evidence[target].push(evidence);
         self.keep()
@@ -252,10 +253,24 @@ impl Seeker<'_> {
         self.keep()
     }
 
-    /// Length of a probe's window.
-    fn length(&self, at: f64, attempt: u32) -> Duration {
+    /// Length of a short probe's window.
+    fn short(&self, at: f64) -> Duration {
         let base = self.settings.probe.0.as_secs_f64();
-        let seconds = window_s(self.settings.reach.by, (base, self.slow), at, attempt, requests_needed(&self.slo));
+        self.bounded(window_s(self.settings.reach.by, (base, self.slow), at))
+    }
+
+    /// Length of a target's next long probe.
+    fn long(&mut self, target: usize) -> Duration {
+        let long = self.settings.targets[target].probes.iter().filter(|probe| probe.long).count() as u32;
+        let searching = self.settings.targets.iter().filter(|target| target.ended.is_none()).count().max(1);
+        let left = self.settings.budget.0.as_secs_f64() - self.clock.now().seconds();
+        let seconds = long_s(self.settings.probe.0.as_secs_f64(), long, left / searching as f64);
+        // Once chosen, it stays.
+        let seconds = if long < 2 { seconds } else { *self.long[target].get_or_insert(seconds) };
+        self.bounded(seconds)
+    }
+
+    fn bounded(&self, seconds: f64) -> Duration {
         let longest = self.longest();
         Duration::try_from_secs_f64(seconds).map_or(longest, |length| length.min(longest))
     }
@@ -284,6 +299,7 @@ impl Seeker<'_> {
             order: Order::Concurrent,
             interference: false,
             until_ci: None,
+            least: None,
             // Its own report tells goodput by what is searched for.
             slo: Some(self.slo.clone()),
             load,
@@ -308,6 +324,7 @@ impl Seeker<'_> {
         let judged = judge(&self.slo, &[evidence], self.settings.reach.by == By::Rate);
         let load = match self.settings.reach.by {
             By::Rate => format!("{at}/s"),
+            By::Users if at == 1.0 => "1 user".to_owned(),
             By::Users => format!("{at} users"),
         };
         format!(

@@ -1,13 +1,12 @@
 //! Judges the checks of a suite by the files that its scenarios left.
 
 use super::super::{held, report_of};
-use crate::report::Report;
 use crate::report::sweep::SweepManifest;
 use crate::suite::{Point, ScenarioRun, State, Suite, judge_check};
 use std::collections::HashMap;
 use std::path::{Component, Path};
 
-/// Judges every check anew.
+/// Judges every check anew, scenarios' own gates among them.
 pub(super) fn judge(suite: &mut Suite, dir: &Path) {
     let mut read: HashMap<String, Vec<Point>> = HashMap::new();
     for scenario in suite.scenarios.iter().filter(|scenario| matches!(scenario.state, State::Done | State::Running)) {
@@ -19,6 +18,13 @@ pub(super) fn judge(suite: &mut Suite, dir: &Path) {
             }
         }
         read.insert(scenario.name.clone(), points);
+    }
+    for (name, points) in &read {
+        // Of a document that doesn't have them.
+        let reports = points.iter().filter_map(|point| point.report.as_ref().ok());
+        let gates: Vec<&str> =
+            reports.flat_map(|report| &report.plan.gates.all).map(|gate| gate.text.as_str()).collect();
+        suite.own_gates(name, gates.into_iter());
     }
     for check in &mut suite.checks {
         let scenario = suite.scenarios.iter().find(|scenario| Some(&scenario.name) == check.scenario.as_ref());
@@ -56,6 +62,6 @@ fn point(values: Vec<(String, serde_json::Value)>, folder: &Path) -> Point {
         let text = failure.to_string();
         text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     });
-    let past: Option<Report> = held::copied(folder).ok().flatten();
+    let past = held::copied(folder).ok().flatten();
     Point { values, report, past }
 }

@@ -1,14 +1,15 @@
 //! The patterns the schema uses. They are matched by hand: there are few, and each has words that say more than it does.
 
 use crate::scenario::audit::PATTERNS as AUDIT;
+use crate::scenario::auto::PATTERN as LENGTH;
 use crate::scenario::share::PATTERN as SHARE;
 use crate::scenario::span::PATTERN as SPAN;
-use crate::scenario::{Share, Span};
+use crate::scenario::{Length, Share, Span};
 use serde_json::Value as Json;
 
 /// A pattern, what matches it, and what it asks for.
 pub(super) type Pattern = (&'static str, fn(&str) -> bool, &'static str);
-pub(super) const PATTERNS: [Pattern; 10] = [
+pub(super) const PATTERNS: [Pattern; 11] = [
     (r"^[A-Za-z0-9_-]+$", plain, "made of letters, digits, - and _"),
     (
         r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
@@ -18,6 +19,7 @@ pub(super) const PATTERNS: [Pattern; 10] = [
     ("^/", |text| text.starts_with('/'), "a path that begins with `/`"),
     ("^(/|$)", |text| text.is_empty() || text.starts_with('/'), "a JSON pointer, which begins with `/`"),
     (SPAN, |text| Span::parse(text).is_some(), LENGTH_OF_TIME),
+    (LENGTH, |text| Length::parse(text).is_some(), "a length of time such as 500ms, 30s, 5m, or `auto`"),
     (SHARE, |text| Share::parse(text).is_some(), "a share such as 2% or 0.5%"),
     AUDIT[0],
     AUDIT[1],
@@ -34,12 +36,12 @@ pub(super) const LENGTH_OF_TIME: &str = "a length of time such as 500ms, 30s, 5m
 
 /// Whether a text must be a length of time.
 pub(super) fn is_span(schema: &Json) -> bool {
-    schema["pattern"] == SPAN
+    [SPAN, LENGTH].iter().any(|known| schema["pattern"] == *known)
 }
 
 /// Whether what matches the schema's pattern has a form of its own: no path, no pointer, no name.
 pub(super) fn is_closed(schema: &Json) -> bool {
-    of_audit(schema).is_some() || [SPAN, SHARE].iter().any(|known| schema["pattern"] == *known)
+    of_audit(schema).is_some() || [SPAN, LENGTH, SHARE].iter().any(|known| schema["pattern"] == *known)
 }
 
 /// What may be written for a rule of the audit, if the schema is of one.

@@ -26,14 +26,41 @@ pub struct Known {
     pub kind: Kind,
     /// Whether it is a distribution over requests, with figures such as p95; else it is one value.
     pub spread: bool,
+    /// Whether its one value is what it is of the run: counted, or read of the whole of it. All else is an estimate, and says
+    /// nothing without an interval.
+    pub exact: bool,
+    /// What it is of.
+    pub of: Of,
 }
 
+/// What a metric is of, and so what spoils it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// How the answered requests went: failing the slow ones makes it better, and so does a machine at rest.
+    Answers,
+    /// What is in the answers, whatever else the machine did meanwhile: failing the hard ones makes it better.
+    Content,
+    /// All requests, whatever became of them, or the engine's processes.
+    Run,
+}
+
+/// A distribution over answered requests.
 const fn spread(name: &'static str, kind: Kind) -> Known {
-    Known { name, kind, spread: true }
+    Known { name, kind, spread: true, exact: false, of: Of::Answers }
 }
 
+/// One value that is estimated from the requests.
 const fn one(name: &'static str, kind: Kind) -> Known {
-    Known { name, kind, spread: false }
+    Known { spread: false, of: Of::Run, ..spread(name, kind) }
+}
+
+/// One value that was counted, or read of the whole run.
+const fn exact(name: &'static str, kind: Kind) -> Known {
+    Known { exact: true, ..one(name, kind) }
+}
+
+const fn of(of: Of, known: Known) -> Known {
+    Known { of, ..known }
 }
 
 /// The names people write in the place of longer ones.
@@ -53,9 +80,9 @@ pub const METRICS: [Known; 91] = [
     spread("tpot", Kind::Time),
     spread("gap_max", Kind::Time),
     spread("tokens_per_s", Kind::PerSecond),
-    spread("prompt_tokens", Kind::Number),
-    spread("output_tokens", Kind::Number),
-    spread("dimensions", Kind::Number),
+    of(Of::Content, spread("prompt_tokens", Kind::Number)),
+    of(Of::Content, spread("output_tokens", Kind::Number)),
+    of(Of::Content, spread("dimensions", Kind::Number)),
     spread("server_total", Kind::Time),
     spread("server_load", Kind::Time),
     spread("server_prompt", Kind::Time),
@@ -63,75 +90,75 @@ pub const METRICS: [Known; 91] = [
     spread("server_decode_per_s", Kind::PerSecond),
     spread("outside_server", Kind::Time),
     spread("connect", Kind::Time),
-    spread("latency_or_failed", Kind::Time),
-    spread("response_or_failed", Kind::Time),
-    spread("cosine", Kind::Number),
-    spread("cold_ready", Kind::Time),
-    spread("cold_first_token", Kind::Time),
-    spread("cold_answer", Kind::Time),
+    of(Of::Run, spread("latency_or_failed", Kind::Time)),
+    of(Of::Run, spread("response_or_failed", Kind::Time)),
+    of(Of::Content, spread("cosine", Kind::Number)),
+    of(Of::Run, spread("cold_ready", Kind::Time)),
+    of(Of::Run, spread("cold_first_token", Kind::Time)),
+    of(Of::Run, spread("cold_answer", Kind::Time)),
     one("requests_per_s", Kind::PerSecond),
     one("output_tokens_per_s", Kind::PerSecond),
     one("prompt_tokens_per_s", Kind::PerSecond),
     one("error_rate", Kind::Share),
-    one("unparsed_rate", Kind::Share),
-    one("accuracy", Kind::Share),
-    one("agreement", Kind::Share),
-    one("macro_f1", Kind::Number),
-    one("cached_share", Kind::Share),
-    one("cosine_undefined", Kind::Number),
+    of(Of::Content, one("unparsed_rate", Kind::Share)),
+    of(Of::Content, one("accuracy", Kind::Share)),
+    of(Of::Content, one("agreement", Kind::Share)),
+    of(Of::Content, one("macro_f1", Kind::Number)),
+    of(Of::Answers, one("cached_share", Kind::Share)),
+    exact("cosine_undefined", Kind::Number),
     one("goodput", Kind::PerSecond),
     one("goodput_share", Kind::Share),
-    one("requests", Kind::Number),
-    one("ok", Kind::Number),
-    one("retries", Kind::Number),
-    one("warmup_requests", Kind::Number),
-    one("outcome_ok", Kind::Number),
-    one("outcome_connect", Kind::Number),
-    one("outcome_error_frame", Kind::Number),
-    one("outcome_http_status", Kind::Number),
-    one("outcome_rejected", Kind::Number),
-    one("outcome_timeout", Kind::Number),
-    one("outcome_truncated", Kind::Number),
-    one("outcome_unparsed", Kind::Number),
-    one("outcome_unsent", Kind::Number),
-    one("outcome_unfinished", Kind::Number),
-    one("window", Kind::Time),
-    one("time_connection", Kind::Time),
-    one("time_client", Kind::Time),
-    one("time_queue", Kind::Time),
-    one("time_load", Kind::Time),
-    one("time_prompt", Kind::Time),
-    one("time_decode", Kind::Time),
-    one("time_tail", Kind::Time),
-    one("time_unexplained", Kind::Time),
-    one("time_whole", Kind::Time),
-    one("cold_latency", Kind::Time),
-    one("cold_server_load", Kind::Time),
-    one("cpu_cores", Kind::Number),
-    one("cpu_per_request", Kind::Time),
-    one("cpu_per_1000_tokens", Kind::Time),
-    one("memory_rest", Kind::Bytes),
-    one("memory_peak", Kind::Bytes),
-    one("memory_anonymous", Kind::Bytes),
-    one("memory_file", Kind::Bytes),
-    one("memory_share", Kind::Bytes),
-    one("memory_ratio", Kind::Number),
+    exact("requests", Kind::Number),
+    exact("ok", Kind::Number),
+    exact("retries", Kind::Number),
+    exact("warmup_requests", Kind::Number),
+    exact("outcome_ok", Kind::Number),
+    exact("outcome_connect", Kind::Number),
+    exact("outcome_error_frame", Kind::Number),
+    exact("outcome_http_status", Kind::Number),
+    exact("outcome_rejected", Kind::Number),
+    exact("outcome_timeout", Kind::Number),
+    exact("outcome_truncated", Kind::Number),
+    exact("outcome_unparsed", Kind::Number),
+    exact("outcome_unsent", Kind::Number),
+    exact("outcome_unfinished", Kind::Number),
+    exact("window", Kind::Time),
+    of(Of::Answers, one("time_connection", Kind::Time)),
+    of(Of::Answers, one("time_client", Kind::Time)),
+    of(Of::Answers, one("time_queue", Kind::Time)),
+    of(Of::Answers, one("time_load", Kind::Time)),
+    of(Of::Answers, one("time_prompt", Kind::Time)),
+    of(Of::Answers, one("time_decode", Kind::Time)),
+    of(Of::Answers, one("time_tail", Kind::Time)),
+    of(Of::Answers, one("time_unexplained", Kind::Time)),
+    of(Of::Answers, one("time_whole", Kind::Time)),
+    exact("cold_latency", Kind::Time),
+    exact("cold_server_load", Kind::Time),
+    exact("cpu_cores", Kind::Number),
+    exact("cpu_per_request", Kind::Time),
+    exact("cpu_per_1000_tokens", Kind::Time),
+    exact("memory_rest", Kind::Bytes),
+    exact("memory_peak", Kind::Bytes),
+    exact("memory_anonymous", Kind::Bytes),
+    exact("memory_file", Kind::Bytes),
+    exact("memory_share", Kind::Bytes),
+    exact("memory_ratio", Kind::Number),
     one("memory_growth", Kind::Bytes),
     one("tokens_per_s_per_gib", Kind::Number),
-    one("memory_share_rest", Kind::Bytes),
-    one("disk_read_per_request", Kind::Bytes),
-    one("minor_faults_per_request", Kind::Number),
-    one("major_faults_per_request", Kind::Number),
-    one("voluntary_switches_per_request", Kind::Number),
-    one("involuntary_switches_per_request", Kind::Number),
-    one("threads", Kind::Number),
-    one("gpu_memory", Kind::Bytes),
-    one("energy_cpu", Kind::Number),
-    one("energy_gpu", Kind::Number),
-    one("joules_per_request", Kind::Number),
-    one("joules_per_token", Kind::Number),
-    one("model_size", Kind::Bytes),
-    one("same_answers", Kind::Share),
+    exact("memory_share_rest", Kind::Bytes),
+    exact("disk_read_per_request", Kind::Bytes),
+    exact("minor_faults_per_request", Kind::Number),
+    exact("major_faults_per_request", Kind::Number),
+    exact("voluntary_switches_per_request", Kind::Number),
+    exact("involuntary_switches_per_request", Kind::Number),
+    exact("threads", Kind::Number),
+    exact("gpu_memory", Kind::Bytes),
+    exact("energy_cpu", Kind::Number),
+    exact("energy_gpu", Kind::Number),
+    exact("joules_per_request", Kind::Number),
+    exact("joules_per_token", Kind::Number),
+    exact("model_size", Kind::Bytes),
+    of(Of::Content, one("same_answers", Kind::Share)),
 ];
 
 /// The metric of a word, or of what people write in its place.
@@ -149,6 +176,20 @@ pub fn words() -> impl Iterator<Item = &'static str> {
 mod tests {
     use super::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn what_is_counted_or_read_is_told_from_what_is_estimated() {
+        let exact = |name: &str| metric(name).unwrap().exact;
+        for name in ["requests", "outcome_ok", "memory_peak", "cpu_per_request", "model_size", "window"] {
+            assert!(exact(name), "{name}");
+        }
+        for name in ["requests_per_s", "macro_f1", "cached_share", "errors", "time_prompt", "latency", "memory_growth"]
+        {
+            assert!(!exact(name), "{name}");
+        }
+        assert!(METRICS.iter().all(|known| !(known.spread && known.exact)));
+        assert!(METRICS.iter().filter(|known| known.of == Of::Content).count() > 7);
+    }
 
     #[test]
     fn each_word_stands_once_and_is_found() {

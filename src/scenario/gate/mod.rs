@@ -6,7 +6,7 @@ mod parse;
 mod tests;
 mod words;
 
-pub use metrics::{Kind, Known, METRICS, metric};
+pub use metrics::{Kind, Known, METRICS, Of, metric};
 pub use parse::GateError;
 
 use schemars::JsonSchema;
@@ -67,6 +67,26 @@ pub struct Bound {
     pub factor: f64,
     /// What is added, in the metric's unit; the constant itself where it is measured from nothing.
     pub plus: f64,
+}
+
+/// What a gate that could be neither passed nor failed does to the exit code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Inconclusive {
+    /// It counts as one that passed.
+    Pass,
+    /// It counts as one that failed.
+    Fail,
+    /// The exit code is 5.
+    #[default]
+    Exit5,
+}
+
+impl Inconclusive {
+    /// Whether the exit code says that something is inconclusive.
+    pub fn is_told(&self) -> bool {
+        *self == Self::Exit5
+    }
 }
 
 /// A condition that decides the exit code. Serialised as it was written.

@@ -59,7 +59,7 @@ fn relation(word: &Word, metric: &Known) -> Result<Relation, GateError> {
     match word.text.as_str() {
         "<=" | "≤" | "<" => Ok(Relation::AtMost),
         ">=" | "≥" | ">" => Ok(Relation::AtLeast),
-        "==" if !metric.spread && metric.kind != Kind::Time => Ok(Relation::Equal),
+        "==" if metric.exact && metric.kind != Kind::Time || metric.kind == Kind::Share => Ok(Relation::Equal),
         "==" => Err(word.wrong(
             format!("`{}` is measured, and no measured value is equal to another", metric.name),
             "write <= or >=; == is for shares and counts, such as errors == 0",
@@ -254,6 +254,12 @@ fn check_bound(side: &[&Word], subject: &Subject, relation: Relation, bound: &Bo
     let never = relation == Relation::AtMost
         && bound.plus == 0.0
         && (subject.metric.spread && subject.metric.kind == Kind::Time || subject.metric.kind == Kind::PerSecond);
+    // Nought and all of it are counted; what lies between is an estimate.
+    let between = !subject.metric.exact && bound.plus > 0.0 && bound.plus < 1.0;
+    if relation == Relation::Equal && between {
+        let what = format!("`{}` is measured, and no measured share is equal to `{}`", subject.metric.name, word.text);
+        return Err(word.wrong(what, "write <= or >=; a share is == 0 or == 100%"));
+    }
     match (always, never) {
         (true, _) => Err(word.wrong("a gate that nothing can fail", "every value is on this side of its bound")),
         (_, true) => Err(word.wrong("a gate that nothing can pass", "no value is on this side of its bound")),

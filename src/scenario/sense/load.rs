@@ -1,7 +1,7 @@
 //! Whether a load can be driven as it is written: one rate, one end, an order that its other settings go with.
 
 use super::{Sense, data_path};
-use crate::scenario::{Arrivals, ClosedSpec, MOST_ARRIVALS, OpenSpec, Order, SoakSpec};
+use crate::scenario::{Arrivals, ClosedSpec, Length, MOST_ARRIVALS, OpenSpec, Order, SoakSpec};
 use std::path::Path;
 
 const CLOSED: [&str; 2] = ["load", "closed"];
@@ -100,7 +100,7 @@ impl Sense<'_> {
                     "`duration` and `requests` both end the run; write one",
                 );
             }
-            (Some(duration), None) if duration.0.is_zero() => {
+            (Some(Length::Of(duration)), None) if duration.0.is_zero() => {
                 self.wrong(&["load", "closed", "duration"], "`duration` must be longer than nothing");
             }
             (None, Some(requests)) if requests < self.blocks() => {
@@ -149,9 +149,14 @@ impl Sense<'_> {
                 let message = format!("`duration` is not for `{given}`, whose length is its own");
                 self.wrong_key(&open_field("duration"), message);
             }
-            Some(duration) if duration.0.is_zero() => {
+            Some(Length::Of(duration)) if duration.0.is_zero() => {
                 self.wrong(&open_field("duration"), "`duration` must be longer than nothing");
                 return;
+            }
+            Some(_) if given == "ramp" && self.scenario.load.auto => {
+                let message =
+                    "`ramp` needs a length of its own: how fast the rate grows would depend on when the run ends";
+                self.wrong(&open_field("duration"), message).add_help("for example: duration: 60s");
             }
             _ => {}
         }
@@ -247,6 +252,13 @@ impl Sense<'_> {
         if until.ci.0 <= 0.0 {
             self.wrong(&["load", "until", "ci"], "`ci` must be more than 0%: no interval gets that narrow")
                 .add_help("for example: until: { ci: 5% }");
+        }
+        if until.most.is_some_and(|most| most < until.least) && self.has(&["load", "until", "least"]) {
+            self.wrong(&["load", "until", "most"], "`most` is less than `least`, which is measured in any case");
+        }
+        // By itself `auto` has the least to go by where there is no ratio.
+        if self.scenario.load.auto && !self.has(&["load", "until", "ci"]) {
+            return;
         }
         if self.scenario.targets.len() < 2 {
             self.wrong_key(&["load", "until"], "`until` waits for a ratio, and one target alone has none");

@@ -1,4 +1,4 @@
-//! What variants and sweeps ask of the rest of a scenario.
+//! What variants, sweeps and repeats ask of the rest of a scenario.
 
 use super::Sense;
 use crate::scenario::Order;
@@ -12,6 +12,23 @@ impl Sense<'_> {
         }
         if self.scenario.sweep.is_some() && self.scenario.interference {
             self.wrong_key(&["interference"], "`interference` and `sweep` each make several runs; write one of them");
+        }
+        self.repeats();
+    }
+
+    fn repeats(&mut self) {
+        let Some(repeats) = &self.scenario.repeats else { return };
+        let (restart, several) = (repeats.restart, "each make several runs; write one of them");
+        if self.scenario.sweep.is_some() {
+            self.wrong_key(&["repeats"], format!("`repeats` and `sweep` {several}"))
+                .add_help("a sweep has `repeats` of its own: sweep: { repeats: 3 }");
+        }
+        if self.scenario.interference {
+            self.wrong_key(&["repeats"], format!("`repeats` and `interference` {several}"));
+        }
+        if restart == Some(true) && self.scenario.start.is_empty() {
+            self.wrong_key(&["repeats", "restart"], "there is nothing to restart: the scenario has no `start`")
+                .add_help("start: { NAME: [command, argument] } lets loadcmp start and restart an engine");
         }
     }
 }

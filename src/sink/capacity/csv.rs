@@ -25,10 +25,9 @@ pub fn capacity_csv(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> 
         "failed",
         "achieved_per_s",
         "goodput_per_s",
+        "long",
         "verdict",
         "reason",
-        "load_verdict",
-        "load_reason",
         "over_saturated",
         "generator",
     ]
@@ -58,10 +57,9 @@ pub fn capacity_csv(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()> 
                 evidence.failed.to_string(),
                 number(Some(evidence.achieved_per_s)),
                 number(Some(evidence.goodput_per_s)),
+                probe.long.to_string(),
                 probe.verdict.as_str().to_owned(),
                 text(&probe.reason).into_owned(),
-                probe.load_verdict.as_str().to_owned(),
-                text(&probe.load_reason).into_owned(),
                 probe.over_saturated.to_string(),
                 text(evidence.generator.as_deref().unwrap_or_default()).into_owned(),
             ];

@@ -55,20 +55,19 @@ pub fn capacity_table(capacity: &Capacity, look: Look, out: &mut dyn Write) -> i
             header.push("why".to_owned());
         }
         let right = header.len() - 1 - usize::from(wide);
-        // Said once a load: it is of all its probes.
-        let mut said = (f64::NAN, String::new());
         let row = |probe: &crate::capacity::Probe| {
             let mut row = words::cells(settings, probe, false);
-            let why = words::why(probe);
-            if wide {
-                row.push(if said == (probe.asked, why.clone()) { String::new() } else { why.clone() });
-            }
-            said = (probe.asked, why);
+            row.extend(wide.then(|| words::why(probe)));
             row
         };
         writeln!(out)?;
         let rows = words::by_load(target).into_iter().map(row).collect();
         print(header, rows, right, look, out)?;
+    }
+    let failed = words::failed(capacity);
+    if !failed.is_empty() {
+        writeln!(out)?;
+        print(words::FAILED.map(str::to_owned).to_vec(), failed.into_iter().map(Vec::from).collect(), 3, look, out)?;
     }
     writeln!(out)?;
     wrapped(out, &words::legend(settings), width, "")
@@ -91,6 +90,14 @@ pub fn capacity_markdown(capacity: &Capacity, out: &mut dyn Write) -> io::Result
         writeln!(out, "| {} | why |\n|{rules}|:--|", cells(&header))?;
         for probe in words::by_load(target) {
             writeln!(out, "| {} | {} |", cells(&words::cells(settings, probe, false)), plain(&words::why(probe)))?;
+        }
+        writeln!(out)?;
+    }
+    let failed = words::failed(capacity);
+    if !failed.is_empty() {
+        writeln!(out, "| {} |\n|:--|--:|--:|:--|", words::FAILED.join(" | "))?;
+        for row in failed {
+            writeln!(out, "| {} |", cells(&row))?;
         }
         writeln!(out)?;
     }

@@ -27,7 +27,7 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
         let row = |probe: &Probe| {
             let mut cells = words::cells(settings, probe, true);
             let verdict = cells.pop().unwrap_or_default();
-            (cells, verdict, class(probe.load_verdict), words::why(probe))
+            (cells, verdict, class(probe.verdict), words::why(probe))
         };
         let mut heads = words::columns(settings, &target.label());
         heads.pop();
@@ -48,6 +48,8 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
         method: words::method(settings),
         charts: [latency(capacity), achieved(capacity)].into_iter().flatten().collect(),
         tables: tables.collect(),
+        failed_heads: words::FAILED,
+        failed: words::failed(capacity),
         legend: words::legend(settings),
         engines: engines.collect(),
         tool: &capacity.tool,
@@ -59,12 +61,12 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
 /// What a dot says.
 fn dot_word(capacity: &Capacity, target: &Target, probe: &Probe, figure: &str) -> String {
     let load = words::load(&capacity.settings, probe.asked);
-    format!("{} at {load}: {figure}; {} ({})", target.label(), probe.load_verdict.as_str(), words::why(probe))
+    format!("{} at {load}: {figure}; {} ({})", target.label(), probe.verdict.as_str(), words::why(probe))
 }
 
 /// A cross where more came than was answered, a ring where it can't be told whether the load is sustained.
 fn mark(probe: &Probe) -> Mark {
-    if probe.over_saturated { Mark::Cross } else { Mark::ring(probe.load_verdict == Verdict::CantTell) }
+    if probe.over_saturated { Mark::Cross } else { Mark::ring(probe.verdict == Verdict::CantTell) }
 }
 
 /// Load against the first limited time, with its limit and the boundaries.

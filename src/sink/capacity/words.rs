@@ -1,6 +1,6 @@
 //! A search in words, the same in every format.
 
-use crate::capacity::{Boundary, By, Capacity, Ended, Probe, Settings, Shown, Target};
+use crate::capacity::{Basis, Boundary, By, Capacity, Ended, Probe, Ratio, Settings, Shown, Target};
 use crate::report::human;
 use crate::scenario::{Limit, Measure, Slo};
 use crate::stats::{Verdict, unit};
@@ -19,13 +19,13 @@ pub(super) fn title(settings: &Settings) -> String {
 pub(super) fn method(settings: &Settings) -> String {
     let added = if settings.errors_added { "; the limit on errors was added, for none was given" } else { "" };
     format!(
-        "{}; probes of {} and more after {} of warm-up, one target at a time, in turns; until pass and fail lie {} apart, within \
-         {}{added}",
+        "{}; probes of {} and more after {} of warm-up, one target at a time, in turns; until pass and fail (or the ends of the \
+         interval) lie {} apart, within {}{added}",
         settings.load,
         settings.probe,
         settings.warmup,
         human::percent(settings.reach.precision),
-        settings.budget
+        human::length(settings.budget.0.as_secs_f64())
     )
 }
 
@@ -42,39 +42,127 @@ pub(super) fn load(settings: &Settings, at: f64) -> String {
 fn figures(x: f64) -> String {
     let digits = (3 - x.abs().max(1e-9).log10().floor() as i32).clamp(0, 6) as usize;
     let text = format!("{x:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    grouped(if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text })
 }
 
-/// A target's capacity: `24.5/s (interval 24–25)`.
+/// A number with a comma after each third digit of its whole part.
+fn grouped(number: &str) -> String {
+    let (whole, part) = number.split_at(number.find('.').unwrap_or(number.len()));
+    let comma = |(at, digit): (usize, char)| {
+        let left = whole.len() - at;
+        [Some(digit), (left > 1 && left % 3 == 1).then_some(',')].into_iter().flatten()
+    };
+    whole.chars().enumerate().flat_map(comma).chain(part.chars()).collect()
+}
+
+/// An estimate and the ends of its interval, with the digits that the interval leaves: the second one of its width.
+fn estimate(value: f64, low: f64, high: f64) -> [String; 3] {
+    let width = (high - low).max(value.abs() * 1e-3).max(f64::MIN_POSITIVE);
+    let digits = (1 - width.log10().floor() as i32).clamp(0, 6) as usize;
+    [value, low, high].map(|x| grouped(&format!("{x:.digits$}")))
+}
+
+/// A target's capacity: `93 requests/s (95 % CI 88–99)`.
 pub(super) fn boundary_words(settings: &Settings, found: &Boundary) -> String {
-    match (found.value, found.low, found.high) {
-        (Some(value), Some(low), Some(high)) => {
-            let value = if settings.reach.by == By::Users { value.floor().max(low) } else { value };
-            format!("{} (interval {}–{})", load(settings, value), figures(low), figures(high))
+    let by = settings.reach.by;
+    let unit = match by {
+        By::Rate => "requests/s",
+        By::Users => "users",
+    };
+    let at = |x: f64| match by {
+        By::Users if x == 1.0 => "1 user".to_owned(),
+        _ => format!("{} {unit}", figures(x)),
+    };
+    match (found.basis, found.value, found.low, found.high) {
+        (Basis::Interval, Some(value), Some(low), Some(high)) => {
+            let [value, low, high] = match by {
+                By::Rate => estimate(value, low, high),
+                By::Users => [value, low, high].map(figures),
+            };
+            format!("{value} {unit} (95 % CI {low}–{high})")
         }
-        (Some(value), low, high) => {
-            let end =
-                |word: &str, at: Option<f64>| at.map(|at| format!(", {word} {}", figures(at))).unwrap_or_default();
+        (Basis::Bracket, _, Some(low), Some(high)) if by == By::Users && high <= low + 1.0 => {
+            format!("{}, and {} no longer", at(low), figures(high))
+        }
+        (Basis::Bracket, _, Some(low), Some(high)) => {
+            format!("between {} (the last pass) and {} (the first fail)", at(low), figures(high))
+        }
+        (_, Some(value), low, high) => {
+            let end = |word: &str, at: Option<f64>| at.map(|x| format!("; {word} {}", figures(x))).unwrap_or_default();
+            // As many digits as a rough figure has.
+            let value = if by == By::Users { value } else { rough(value) };
             format!(
-                "~{}{}{} (too few requests for an interval)",
-                load(settings, value),
-                end("at least", low),
-                end("less than", high)
+                "about {}{}{} (too few answers to be certain of {})",
+                at(value),
+                end("certainly", low),
+                end("certainly not", high),
+                if low.is_none() && high.is_none() {
+                    "a pass or a fail"
+                } else if low.is_none() {
+                    "a pass"
+                } else {
+                    "a fail"
+                }
             )
         }
-        (_, Some(low), None) => format!("at least {}", load(settings, low)),
-        (_, None, Some(high)) => format!("less than {}", load(settings, high)),
+        (_, None, Some(low), None) => format!("at least {}", at(low)),
+        (_, None, None, Some(high)) => format!("less than {}", at(high)),
         _ => "no load that was found".to_owned(),
     }
+}
+
+/// Two digits.
+fn rough(x: f64) -> f64 {
+    let unit = 10_f64.powf(x.abs().max(1e-9).log10().floor() - 1.0);
+    (x / unit).round() * unit
+}
+
+/// What an interval would take, where there is none and more time gives it.
+fn needs_words(capacity: &Capacity, target: &Target) -> Option<String> {
+    let needs = target.capacity.needs_s.filter(|_| target.capacity.basis != Basis::Interval)?;
+    // An end that is as near as was asked for needs no interval.
+    let settings = &capacity.settings;
+    if target.capacity.known() && target.searched.ended == Some(Ended::Found) {
+        return None;
+    }
+    let time = |s: f64| std::time::Duration::try_from_secs_f64(s).unwrap_or(std::time::Duration::MAX);
+    let all = capacity.targets.iter().filter_map(|target| target.capacity.needs_s).fold(needs, f64::max);
+    let all = (all * capacity.targets.len() as f64).max(settings.budget.0.as_secs_f64() * 1.5);
+    let budget = format!("{:.0}m", (all / 60.0).ceil());
+    Some(if all > 24.0 * 3600.0 {
+        format!(
+            "a 95 % confidence interval would take about {} of load for this target: limit a lower percentile, or search `--by users`",
+            human::length(time(needs).as_secs_f64())
+        )
+    } else {
+        let slow = target.searched.alone_us.is_some_and(|us| us >= 1e6) && settings.reach.by == By::Rate;
+        let cheaper = if slow { "; `--by users` needs far fewer answers" } else { "" };
+        format!(
+            "a 95 % confidence interval would take about {} of load for this target: `--budget {budget}`{cheaper}",
+            human::length(time(needs).as_secs_f64())
+        )
+    })
 }
 
 /// Why a search ended without a boundary, or with a wide one.
 fn ended_words(settings: &Settings, target: &Target) -> Option<String> {
     let words = match target.searched.ended {
         Some(Ended::Found) => return None,
-        Some(Ended::AtMost) => format!("{} was the most that was to be tried", load(settings, settings.reach.most)),
-        Some(Ended::Never) => format!("even {} is too much", load(settings, settings.reach.least)),
-        Some(Ended::Budget) => format!("the time was over ({}): --budget gives it more", settings.budget),
+        Some(Ended::AtMost) => {
+            format!("{} was the most that was to be tried (--most)", load(settings, settings.reach.most))
+        }
+        Some(Ended::Never) => {
+            let lower = match settings.reach.by {
+                By::Rate => "lower the rate it begins with (--start), or the limits are out of reach",
+                By::Users => "the limits are out of its reach",
+            };
+            format!("even {} is too much: {lower}", load(settings, settings.reach.least))
+        }
+        // A search that has its interval took the time there was to make it narrower.
+        Some(Ended::Budget) if target.capacity.basis == Basis::Interval => return None,
+        Some(Ended::Budget) => {
+            format!("the time was over ({}): --budget gives it more", human::length(settings.budget.0.as_secs_f64()))
+        }
         Some(Ended::Probes) => "as many probes were made as may be".to_owned(),
         Some(Ended::Generator) => "beyond it the generator was at its end, not the target".to_owned(),
         Some(Ended::Unmeasured) => {
@@ -95,19 +183,13 @@ pub(super) fn headlines(capacity: &Capacity) -> Vec<String> {
     for ratio in &capacity.ratios {
         let (Some(target), Some(reference)) = (capacity.targets.get(ratio.target), reference) else { continue };
         let (name, other) = (target.label(), reference.label());
-        let ends = match (ratio.low, ratio.high) {
-            (Some(low), Some(high)) => format!("interval {}–{}", human::ratio(low), human::ratio(high)),
-            (Some(low), None) => format!("at least {}", human::ratio(low)),
-            (None, Some(high)) => format!("at most {}", human::ratio(high)),
-            (None, None) => "too little was found of them".to_owned(),
-        };
-        let times = ratio.ratio.map(|ratio| format!("ratio {} ({ends})", human::ratio(ratio))).unwrap_or(ends);
+        let times = ratio_words(ratio);
         all.push(match ratio.verdict {
             Verdict::Better => format!("{name} is better than {other} in capacity: {times}."),
             Verdict::Worse => format!("{name} is worse than {other} in capacity: {times}."),
             Verdict::NotCompared => format!("Not compared: {}.", target.uncompared(reference).unwrap_or_default()),
             Verdict::Equal => format!("{name} and {other} are equal in capacity: {times}."),
-            Verdict::Undecided => format!("No difference in capacity is shown between {name} and {other}: {times}."),
+            Verdict::Undecided => format!("Undecided whether {name} or {other} has more capacity: {times}."),
         });
     }
     for target in &capacity.targets {
@@ -117,9 +199,23 @@ pub(super) fn headlines(capacity: &Capacity) -> Vec<String> {
         }
         let found = boundary_words(settings, &target.capacity);
         let ended = ended_words(settings, target).map(|why| format!("; {why}")).unwrap_or_default();
-        all.push(format!("{} sustains {found}{ended}.", target.label()));
+        let needs = needs_words(capacity, target).map(|words| format!("; {words}")).unwrap_or_default();
+        all.push(format!("{} sustains {found}{ended}{needs}.", target.label()));
     }
     all
+}
+
+/// `ratio 2.02 (95 % CI 1.94–2.11)`.
+fn ratio_words(ratio: &Ratio) -> String {
+    let word = human::ratio;
+    let ends = match (ratio.low, ratio.high) {
+        (Some(low), Some(high)) if ratio.interval => format!("95 % CI {}–{}", word(low), word(high)),
+        (Some(low), Some(high)) => format!("between {} and {}, by passes and fails", word(low), word(high)),
+        (Some(low), None) => format!("at least {}", word(low)),
+        (None, Some(high)) => format!("at most {}", word(high)),
+        (None, None) => "too little was found of them".to_owned(),
+    };
+    ratio.ratio.map(|ratio| format!("ratio {} ({ends})", word(ratio))).unwrap_or(ends)
 }
 
 /// What to be careful about.
@@ -132,8 +228,8 @@ pub(super) fn doubts(capacity: &Capacity) -> Vec<String> {
     }
     for target in capacity.targets.iter().filter(|target| target.capacity.contradicted) {
         all.push(format!(
-            "doubt: {} failed at a load below one that it sustained: the interval spans both, and it may not recover at once from \
-             too much",
+            "doubt: {} failed at a load below one that passed: the boundary lies somewhere around both, or it does not recover at \
+             once from too much",
             target.label()
         ));
     }
@@ -166,13 +262,13 @@ fn limits(settings: &Settings) -> Vec<Limit> {
 
 /// A probe's cells; with the intervals of its figures if there is room.
 pub(super) fn cells(settings: &Settings, probe: &Probe, intervals: bool) -> Vec<String> {
-    let rate = |x: f64| format!("{}/s", human::three(x));
+    let rate = |x: f64| format!("{}/s", grouped(&human::three(x)));
     let mut cells =
         vec![load(settings, probe.asked), rate(probe.evidence.achieved_per_s), rate(probe.evidence.goodput_per_s)];
     for (at, limit) in limits(settings).iter().enumerate() {
         cells.push(probe.evidence.shown.get(at).map_or("–".to_owned(), |s| shown_words(limit.measure, s, intervals)));
     }
-    cells.push(probe.load_verdict.as_str().to_owned());
+    cells.push(probe.verdict.as_str().to_owned());
     cells
 }
 
@@ -193,15 +289,33 @@ pub(super) fn shown_words(measure: Measure, shown: &Shown, interval: bool) -> St
     }
 }
 
-/// Why a load was judged as it was.
+/// Why a probe was judged as it was.
 pub(super) fn why(probe: &Probe) -> String {
-    if probe.over_saturated
-        && probe.load_verdict != crate::capacity::Verdict::Pass
-        && !probe.load_reason.contains("queue")
-    {
-        return format!("{}; the queue grew", probe.load_reason);
+    if probe.over_saturated && probe.verdict != crate::capacity::Verdict::Pass && !probe.reason.contains("queue") {
+        return format!("{}; the queue grew", probe.reason);
     }
-    probe.load_reason.clone()
+    probe.reason.clone()
+}
+
+/// The heads of the table of failures.
+pub(super) const FAILED: [&str; 4] = ["target", "requests", "at loads", "why requests failed"];
+
+/// Why requests failed in the probes, by target; none where nothing did.
+pub(super) fn failed(capacity: &Capacity) -> Vec<[String; 4]> {
+    let settings = &capacity.settings;
+    let of = |target: &Target| {
+        let row = |failed: &crate::capacity::Failed| {
+            let loads = if failed.least == failed.most {
+                load(settings, failed.least)
+            } else {
+                format!("{}–{}", figures(failed.least), load(settings, failed.most))
+            };
+            let why = super::super::failures::reason_words(failed.outcome, failed.http_status, &failed.words);
+            [target.label(), grouped(&failed.count.to_string()), loads, human::printable(&why)]
+        };
+        target.failures.iter().map(row).collect::<Vec<_>>()
+    };
+    capacity.targets.iter().flat_map(of).collect()
 }
 
 /// A target's probes from the least load to the most.
@@ -218,11 +332,27 @@ pub(super) fn legend(settings: &Settings) -> String {
         By::Users => "",
     };
     format!(
-        "{from}A percentile is kept if the share of requests beyond its limit (failed ones among them, so that it may be ∞) is small \
-         enough, by Wilson's interval at the number that dependent requests are worth; errors are judged as counted. A load fails, too, if its queue grows. A verdict is of all \
-         long probes of a load (short ones, if there are no others, show the way), helped by those of higher loads that pass and of lower ones that fail. \
-         The interval of a capacity is from the highest load that certainly passes to the lowest that certainly fails; that of \
-         a ratio is the worst case of both. Each verdict has 95 % confidence; how often such intervals hold the truth, \
-         docs/capacity.md tells. Goodput: answers a second that kept every limit."
+        "{from}A probe passes if the share of requests beyond each limit (failed ones among them, so that a figure may be ∞) is \
+         certainly as small as it may be, and fails if it certainly isn't, by Wilson's 95 % interval at the number of independent \
+         requests that dependent ones count as; errors are judged as counted. It fails, too, if its queue grows. A 95 % CI of a \
+         capacity is by all long probes together; where they don't carry one, the last pass and the first fail are told, and \
+         nothing more precise. Goodput: answers per second that kept every limit."
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_and_have_no_false_digits() {
+        for (x, text) in [(0.5, "0.5"), (24.5, "24.5"), (999.0, "999"), (1440.0, "1,440"), (1_234_567.0, "1,234,567")] {
+            assert_eq!(figures(x), text);
+        }
+        assert_eq!(grouped("12345.6"), "12,345.6");
+        assert_eq!(estimate(93.34, 88.21, 99.4), ["93", "88", "99"]);
+        assert_eq!(estimate(100.61, 99.2, 102.0), ["100.6", "99.2", "102.0"]);
+        assert_eq!(estimate(1441.2, 1380.0, 1502.0), ["1,441", "1,380", "1,502"]);
+        assert_eq!([rough(1.637), rough(72.49), rough(1440.0)], [1.6, 72.0, 1400.0]);
+    }
 }

@@ -41,7 +41,7 @@ pub fn history_table(history: &History, look: Look, out: &mut dyn Write) -> io::
 
 /// The main metric of each target: `latency p50: native 11.9 ms, ollama 20.1 ms`.
 fn figures(entry: &Entry) -> String {
-    let one = |target: &crate::history::EntryTarget| {
+    let one = |target: &crate::stats::TargetFigures| {
         let figure = target.figure(&entry.primary).map(|figure| human::value(figure.value, &figure.unit));
         format!("{} {}", target.label(), figure.unwrap_or_else(|| "–".to_owned()))
     };

@@ -17,6 +17,6 @@ use crate::history::{Series, StepTold, Trend};
 
 /// A step in a sentence that says whose it is, and one of what differs at it.
 pub(super) fn step_words(trend: &Trend, series: &Series, step: &StepTold) -> (String, String) {
-    let text = format!("{}: {}.", words::title(trend, series), words::step(series, step));
+    let text = format!("{}: {}.", words::title(trend, series), words::step(trend, series, step));
     (super::html::unbroken(&text), words::differs(step))
 }

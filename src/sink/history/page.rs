@@ -3,7 +3,7 @@
 use super::super::html::unbroken;
 use super::super::plot::{Axis, Chart, Mark, Scale, Series as Line, plot};
 use super::words;
-use crate::history::{Series, Trend};
+use crate::history::{Series, StepTold, Trend};
 use crate::report::human;
 use crate::report::words::metric_words;
 use askama::Template;
@@ -35,8 +35,10 @@ pub(in crate::sink) struct PageSeries {
     pub alone: Option<String>,
     pub chart: Option<Chart>,
     pub left_out: Vec<String>,
-    /// When, run, figure, and what is to be said of it.
-    pub rows: Vec<[String; 4]>,
+    /// What the ratio beside the figure is; `None` without one.
+    pub ratio: Option<String>,
+    /// When, figure, ratio to the reference (blank without one), what is to be said of it, run.
+    pub rows: Vec<[String; 5]>,
 }
 
 /// Writes it.
@@ -63,14 +65,18 @@ pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries
             None if point.invalid => "invalid by its audit".to_owned(),
             None => String::new(),
         };
-        [words::when(&point.started), human::value(point.value, &series.unit), note, words::folder(&point.dir)]
+        let ratio = series.ratio.as_ref().and_then(|ratio| ratio.values.get(at).copied().flatten());
+        let ratio = ratio.map(|ratio| words::ratio(series, ratio)).unwrap_or_default();
+        [words::when(&point.started), human::value(point.value, &series.unit), ratio, note, words::folder(&point.dir)]
     };
-    let step = |step| (unbroken(&format!("{}.", words::step(series, step))), words::differs(step));
+    let step = |step: &&StepTold| (unbroken(&format!("{}.", words::step(trend, series, step))), words::differs(step));
+    let steps = words::steps(series);
     PageSeries {
         name: words::title(trend, series),
         headline: unbroken(&words::headline(trend, series)),
-        class: series.steps.last().map(words::verdict).unwrap_or_default(),
-        steps: series.steps.iter().rev().map(step).collect(),
+        class: steps.last().filter(|step| words::counts(step)).map(|step| words::verdict(step)).unwrap_or_default(),
+        steps: steps.iter().rev().map(step).collect(),
+        ratio: series.ratio.as_ref().map(|ratio| words::ratio_name(series, ratio)),
         alone: words::alone(series),
         chart: chart(trend, series),
         left_out: words::left_out(series),

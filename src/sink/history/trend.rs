@@ -4,6 +4,7 @@ use super::super::csv_text::{number, rows, text};
 use super::super::table::{Look, wrapped};
 use super::words;
 use crate::history::{Series, Trend};
+use crate::report::words::yaml_word;
 use crate::report::{human, pretty};
 use std::io::{self, Write};
 
@@ -20,8 +21,26 @@ pub fn trend_json(trend: &Trend, out: &mut dyn Write) -> io::Result<()> {
 /// Writes a row a run.
 pub fn trend_csv(trend: &Trend, out: &mut dyn Write) -> io::Result<()> {
     let header = [
-        "scenario", "target", "stand_in", "metric", "unit", "dir", "started", "value", "low", "high", "invalid",
-        "alone", "level", "step", "change", "p",
+        "scenario",
+        "target",
+        "stand_in",
+        "metric",
+        "unit",
+        "dir",
+        "started",
+        "value",
+        "low",
+        "high",
+        "invalid",
+        "alone",
+        "level",
+        "step",
+        "change",
+        "p",
+        "mover",
+        "certain",
+        "ratio",
+        "ratio_step",
     ];
     let cells = trend.series.iter().flat_map(|series| {
         series.points.iter().enumerate().map(move |(at, point)| {
@@ -44,6 +63,10 @@ pub fn trend_csv(trend: &Trend, out: &mut dyn Write) -> io::Result<()> {
                 step.is_some().to_string(),
                 number(step.and_then(|step| step.change)),
                 number(step.map(|step| step.p)),
+                step.and_then(|step| step.mover).map(|mover| yaml_word(&mover)).unwrap_or_default(),
+                step.map(|step| step.certain.to_string()).unwrap_or_default(),
+                number(series.ratio.as_ref().and_then(|ratio| ratio.values.get(at).copied().flatten())),
+                series.ratio.iter().flat_map(|ratio| &ratio.steps).any(|step| step.at == at).to_string(),
             ]
         })
     });
@@ -55,7 +78,8 @@ pub fn trend_table(trend: &Trend, look: Look, out: &mut dyn Write) -> io::Result
     let width = usize::from(look.width.clamp(40, 160));
     for series in &trend.series {
         wrapped(out, &words::headline(trend, series), width, "  ")?;
-        if let Some(last) = series.steps.last() {
+        let steps = words::steps(series);
+        if let Some(last) = steps.last() {
             wrapped(out, &words::differs(last), width, "  ")?;
         }
         if let Some(alone) = words::alone(series) {
@@ -63,9 +87,9 @@ pub fn trend_table(trend: &Trend, look: Look, out: &mut dyn Write) -> io::Result
         }
         writeln!(out)?;
         lines(series, width, out)?;
-        for step in series.steps.iter().rev().skip(1) {
+        for step in steps.iter().rev().skip(1) {
             writeln!(out)?;
-            wrapped(out, &format!("Earlier: {}.", words::step(series, step)), width, "  ")?;
+            wrapped(out, &format!("Earlier: {}.", words::step(trend, series, step)), width, "  ")?;
             wrapped(out, &words::differs(step), width, "  ")?;
         }
         if !series.left_out.is_empty() {
@@ -93,7 +117,18 @@ fn lines(series: &Series, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let column = values.iter().map(|value| value.chars().count()).max().unwrap_or(0);
     let dirs = shown.iter().map(|point| words::folder(&point.dir).chars().count()).max().unwrap_or(0);
     let beside = if width >= WIDE { dirs.min(width / 3) } else { 0 };
-    let plane = width.saturating_sub(16 + 2 + column + 2 + if beside > 0 { beside + 2 } else { 0 }).max(10);
+    // The ratio to the reference, in a column of its own below its name.
+    let ratio = |at: usize| series.ratio.as_ref().map(|line| line.values.get(at).copied().flatten());
+    let name = series.ratio.as_ref().map(|line| words::ratio_name(series, line));
+    let ratios: Vec<String> = (from..series.points.len())
+        .filter_map(|at| Some(ratio(at)?.map_or_else(|| "–".to_owned(), |ratio| words::ratio(series, ratio))))
+        .collect();
+    let second = ratios.iter().chain(&name).map(|cell| cell.chars().count() + 2).max().unwrap_or(0).min(width / 4);
+    if let Some(name) = &name {
+        let cut: String = name.chars().take(second.saturating_sub(2)).collect();
+        writeln!(out, "{:16}  {:>column$}{cut:>second$}", "", "")?;
+    }
+    let plane = width.saturating_sub(16 + 2 + column + second + 2 + if beside > 0 { beside + 2 } else { 0 }).max(10);
     // What stands alone may lie far out: it is drawn at the edge, so that the rest is told apart.
     let kept = |at: &usize| !series.alone.contains(at);
     let inside = (from..series.points.len()).filter(kept).map(|at| series.points[at].value);
@@ -101,7 +136,8 @@ fn lines(series: &Series, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let span = if high > low { high - low } else { 1.0 };
     for (at, (point, value)) in (from..).zip(shown.iter().zip(&values)) {
         if let Some(step) = series.steps.iter().find(|step| step.at == at) {
-            let word = format!("── {} {} ", words::size(series, step), words::verdict(step)).replace("  ", " ");
+            let verdict = if words::counts(step) { words::verdict(step) } else { "" };
+            let word = format!("── {} {verdict} ", words::size(series, step)).replace("  ", " ");
             let rule = width.saturating_sub(18 + word.chars().count());
             writeln!(out, "{:18}{word}{}", "", "─".repeat(rule))?;
         }
@@ -114,8 +150,9 @@ fn lines(series: &Series, width: usize, out: &mut dyn Write) -> io::Result<()> {
             _ => '●',
         };
         let line = format!(
-            "{:16}  {value:>column$}  {}{mark}",
+            "{:16}  {value:>column$}{:>second$}  {}{mark}",
             words::when(&point.started),
+            ratios.get(at - from).map(String::as_str).unwrap_or_default(),
             " ".repeat(place.round() as usize)
         );
         let dir: String = words::folder(&point.dir).chars().take(beside).collect();

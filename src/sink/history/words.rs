@@ -1,6 +1,6 @@
 //! The sentences about a trend, the same in the terminal and on the page.
 
-use crate::history::{Series, StepTold, Trend};
+use crate::history::{Mover, RatioLine, Series, StepTold, Trend};
 use crate::report::human;
 use crate::report::words::metric_words;
 use crate::stats::unit;
@@ -25,6 +25,58 @@ pub(super) fn size(series: &Series, step: &StepTold) -> String {
     step.change.map_or_else(|| "from nothing".to_owned(), |change| format!("{:+.1} {by}", change * 100.0))
 }
 
+/// The steps of a line and of its ratio, in the order of the runs.
+pub(super) fn steps(series: &Series) -> Vec<&StepTold> {
+    let mut all: Vec<&StepTold> = series.told().collect();
+    all.sort_by_key(|step| step.at);
+    all
+}
+
+/// What a level is: a figure, or a ratio; of a proportion the ratio is a difference.
+fn level(series: &Series, step: &StepTold, value: f64) -> String {
+    if step.of_ratio { ratio(series, value) } else { human::value(value, &series.unit) }
+}
+
+/// A ratio to the reference: `1.08`; of a proportion the difference, `+1.2 pp`.
+pub(super) fn ratio(series: &Series, value: f64) -> String {
+    if series.unit == unit::ONE { format!("{:+.1} pp", value * 100.0) } else { human::ratio(value) }
+}
+
+/// What the numbers of a ratio are, for the head of a column.
+pub(super) fn ratio_name(series: &Series, ratio: &RatioLine) -> String {
+    let what = if series.unit == unit::ONE { "minus" } else { "÷" };
+    human::printable(&format!("{what} {}", ratio.to))
+}
+
+/// What moved at a step, and whether it is a finding; nothing where there is nothing to add.
+fn told_of(trend: &Trend, series: &Series, step: &StepTold) -> String {
+    let to = series.ratio.as_ref().map(|ratio| human::printable(&ratio.to)).unwrap_or_default();
+    let moved = series.ratio.as_ref().and_then(|ratio| ratio.step_at(step.at, step.change));
+    let mover = match (step.of_ratio, step.mover, moved) {
+        (true, ..) => "; the figure itself shows no step, since the machine moved or its noise hides it".to_owned(),
+        (false, Some(Mover::Engine), Some(moved)) => {
+            format!("; its ratio to {to} moved by {}, so it is not the machine", size(series, moved))
+        }
+        (false, Some(Mover::Machine), _) => {
+            format!("; both sides moved, and the ratio to {to} did not: the machine, not the engine")
+        }
+        (false, Some(Mover::Unknown), _) => {
+            format!("; its ratio to {to} doesn't say whether it is the engine or the machine")
+        }
+        _ => String::new(),
+    };
+    if step.certain {
+        return mover;
+    }
+    let lines = trend.family.lines;
+    format!("{mover}; seen, not certain among {lines} {}", if lines == 1 { "line" } else { "lines" })
+}
+
+/// Whether a step says that the engine became better or worse: it is a finding, and not the machine's.
+pub(super) fn counts(step: &StepTold) -> bool {
+    step.certain && step.mover != Some(Mover::Machine)
+}
+
 /// Whether it is better, as a word; nothing where neither is.
 pub(super) fn verdict(step: &StepTold) -> &'static str {
     match step.better {
@@ -35,21 +87,26 @@ pub(super) fn verdict(step: &StepTold) -> &'static str {
 }
 
 /// A step in a sentence, without what differs.
-pub(super) fn step(series: &Series, step: &StepTold) -> String {
-    let value = |x: f64| human::value(x, &series.unit);
+pub(super) fn step(trend: &Trend, series: &Series, step: &StepTold) -> String {
+    let value = |x: f64| level(series, step, x);
     let verdict = match step.better {
         Some(true) => ", better",
         Some(false) => ", worse",
         None => "",
     };
+    let of = match &series.ratio {
+        Some(ratio) if step.of_ratio => format!("ratio to {} ", human::printable(&ratio.to)),
+        _ => String::new(),
+    };
     format!(
-        "{} from {} on, first run {}: {} before, {} since{verdict} (p {})",
+        "{of}{} from {} on, first run {}: {} before, {} since{verdict} (p {}){}",
         size(series, step),
         when(&step.started),
         folder(&step.dir),
         value(step.before),
         value(step.after),
-        p(step.p)
+        p(step.p),
+        told_of(trend, series, step)
     )
 }
 
@@ -94,13 +151,14 @@ pub(super) fn folder(dir: &str) -> String {
 pub(super) fn headline(trend: &Trend, series: &Series) -> String {
     let (n, what) = (series.points.len(), title(trend, series));
     let least = trend.by.fewest();
-    match series.steps.last() {
+    let steps = steps(series);
+    match steps.last() {
         Some(last) => {
-            let more = match series.steps.len() {
+            let more = match steps.len() {
                 1 => String::new(),
                 steps => format!("; {} earlier", steps - 1),
             };
-            format!("{what}: {}{more}.", step(series, last))
+            format!("{what}: {}{more}.", step(trend, series, last))
         }
         None if n < least => format!("{what}: {n} {}, and a step takes {least} to be told.", runs(n)),
         None => format!("{what}: no step in {n} runs."),
@@ -139,12 +197,14 @@ pub(super) fn left_out(series: &Series) -> Vec<String> {
 pub(in crate::sink) fn method(trend: &Trend) -> String {
     format!(
         "A step is told where a permutation test has p of at most {} and the level changes by {} or more for at least {} \
-         runs; a flat history shows one about once in {:.0}, more often where nights carry on what the one \
-         before was off by.",
+         runs. {} lines were looked at together, figures and their ratios to the reference: of the lines with a step at most \
+         {} are expected to be flat (Benjamini and Hochberg), more where nights carry on what the one before was off by. What \
+         that rate doesn't allow is told as seen, not certain.",
         trend.by.alpha,
         human::percent(trend.by.smallest),
         trend.by.least,
-        1.0 / trend.by.alpha.max(1e-3)
+        trend.family.lines,
+        human::percent(trend.family.rate)
     )
 }
 

@@ -1,0 +1,80 @@
+//! A figure that a gate is about, as a target's summary has it, and how sure it is.
+
+use super::certainty::{Certainty, Value};
+use crate::scenario::gate::{Figure, Subject};
+use crate::stats::{Packed, Row, TargetSummary, quantile_interval};
+
+/// A figure of a target; an error says that it wasn't measured.
+pub(super) fn figure(subject: &Subject, target: &TargetSummary, at: usize, packed: &[Packed]) -> Result<Value, String> {
+    let name = subject.metric.name;
+    let row = target.row(name).ok_or_else(|| format!("{name} was not measured"))?;
+    let sure = |ends: Option<(f64, f64)>| match ends {
+        Some((low, high)) => Certainty::Interval(low, high),
+        None if subject.metric.exact => Certainty::Exact,
+        None => Certainty::Unknown(lacking(subject, row)),
+    };
+    let value = match subject.figure {
+        Figure::Mean => row.mean.map(|value| Value { value, sure: sure(row.low.zip(row.high)) }),
+        // The extremes of what was seen are what they are.
+        Figure::Min => row.min.map(|value| Value { value, sure: Certainty::Exact }),
+        Figure::Max => row.max.map(|value| Value { value, sure: Certainty::Exact }),
+        Figure::Quantile(q) => {
+            let packed = packed.iter().find(|packed| packed.target == at && packed.metric == name);
+            let (value, ends) = quantile(q, row, packed);
+            value.map(|value| Value { value, sure: sure(ends) })
+        }
+    };
+    value.ok_or_else(|| match (row.n, row.infinite_from) {
+        (Some(_), Some(_)) => format!("{} {INFINITE}", subject.path()),
+        (Some(n), _) => format!("{n} requests carry no {}", subject.path()),
+        _ => format!("{} was not measured", subject.path()),
+    })
+}
+
+/// What is said of a percentile that lies among the failures.
+pub(super) const INFINITE: &str = "is infinite: too many requests failed";
+
+/// Why an estimate has no interval.
+fn lacking(subject: &Subject, row: &Row) -> String {
+    let needs = row.needs.iter().find(|needs| needs.figure == subject.figure.word());
+    let n = row.n.unwrap_or(0);
+    match needs {
+        Some(needs) => format!("{n} requests carry no interval of it; about {} would", needs.rows),
+        None if subject.metric.spread => format!("{n} requests carry no interval of it"),
+        None => format!("{} is told without an interval", subject.metric.name),
+    }
+}
+
+/// A percentile: as the row has it, or read from the distribution; and its interval.
+fn quantile(q: f64, row: &Row, packed: Option<&Packed>) -> (Option<f64>, Option<(f64, f64)>) {
+    let word = Figure::Quantile(q).word();
+    let ends = match word.as_str() {
+        "p50" => (row.p50_low, row.p50_high),
+        "p95" => (row.p95_low, row.p95_high),
+        "p99" => (row.p99_low, row.p99_high),
+        _ => read_ends(q, row, packed).unzip(),
+    };
+    // Where failures count as infinitely slow, what lies among them has no value, and yet is known.
+    let infinite = |known: bool| row.infinite_from.filter(|_| known).map(|_| f64::INFINITY);
+    let value = row.figure(&word).or_else(|| read(q, &word, row, packed));
+    let value = value.or_else(|| infinite(row.infinite_from.is_some_and(|from| q > from)));
+    let known = row.n_eff.and_then(|effective| quantile_interval(q, effective)).is_some();
+    let ends = (ends.0.or(infinite(known)), ends.1.or(infinite(known)));
+    (value, ends.0.zip(ends.1))
+}
+
+/// The interval of a percentile that no row has one of.
+fn read_ends(q: f64, row: &Row, packed: Option<&Packed>) -> Option<(f64, f64)> {
+    let (low, high) = quantile_interval(q, row.n_eff?)?;
+    match packed?.values_at(&[low, high])[..] {
+        [low, high] => Some((low, high)),
+        _ => None,
+    }
+}
+
+/// A percentile that no row is written for: read where there are the requests for it (one beyond on average).
+fn read(q: f64, word: &str, row: &Row, packed: Option<&Packed>) -> Option<f64> {
+    let least = 1.0 / (1.0 - q).min(q);
+    let enough = row.n.is_some_and(|n| n as f64 >= least) && !["p50", "p90", "p95", "p99", "p999"].contains(&word);
+    packed.filter(|_| enough)?.values_at(&[q]).first().copied()
+}

@@ -1,0 +1,47 @@
+//! A figure held to a baseline of several runs: by where one more run of the same engine would lie.
+
+use super::Measure;
+use super::certainty::{Certainty, Value};
+use super::held::Held;
+use crate::scenario::gate::{Gate, Kind, Subject};
+use crate::stats::{Figure, Nights, tidy};
+
+/// What a gate rests on whose baseline doesn't know how far runs scatter.
+pub(super) const TWO_RUNS: &str = "in these two runs";
+
+/// What is judged by the runs of a baseline; `None` where they don't say how far one run lies from another. `name` is the
+/// target's in the baseline.
+pub(super) fn hold(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: &Nights) -> Option<Held> {
+    let new = Figure {
+        value: ours.value,
+        low: ours.sure.ends().map(|ends| ends.0),
+        high: ours.sure.ends().map(|ends| ends.1),
+        unit: String::new(),
+    };
+    let differences = gate.subject.metric.kind == Kind::Share && gate.bound.factor == 1.0;
+    let told = nights.predict(name, &of.path(), &new, differences)?;
+    let (measure, bound) = match differences {
+        true => (Measure::Difference, gate.bound.plus),
+        false => (Measure::Ratio, tidy(gate.bound.factor + gate.bound.plus / told.level)),
+    };
+    let own = match nights.runs.len() {
+        1 => "the baseline's run".to_owned(),
+        runs => format!("{runs} runs of the baseline"),
+    };
+    let beside = match told.runs.saturating_sub(nights.runs.len()) {
+        0 => own,
+        others => format!("{own} and {others} others of its setup"),
+    };
+    let scatter = told.scatter_words(differences);
+    Some(Held {
+        measure,
+        value: Some(ours.value),
+        other: Some(told.level),
+        point: told.point,
+        sure: Certainty::Interval(told.low, told.high),
+        bound,
+        bounds: (bound, bound),
+        unscaled: None,
+        rests: Some(format!("98 % interval over {beside}; a run scatters by {scatter}")),
+    })
+}
