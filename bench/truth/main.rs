@@ -55,16 +55,19 @@ impl Told {
     fn measure(options: &Options) -> Self {
         let runs = |word: &str, few: u64, usual: u64| options.number(word, if options.short() { few } else { usual });
         let wanted = |part: &str| options.wanted(part);
+        let whole = |part: &str| wanted(part) && !options.short();
+        let kind = options.after("--kind").or_else(|| options.short().then(|| "declared".to_owned()));
         Self {
             simulated: simulated::measure(options),
             sought: if wanted("capacity") {
-                capacity::measure(runs("--searches", 2, 300), options.after("--kind").as_deref())
+                capacity::measure(runs("--searches", 2, 300), kind.as_deref())
             } else {
                 Vec::new()
             },
-            stepped: if wanted("steps") { steps::measure(runs("--histories", 200, 2000)) } else { Vec::new() },
-            judged: if wanted("gates") { gates::measure(runs("--nights", 20, 1000)) } else { Vec::new() },
-            scattered: if wanted("nights") { nights::measure(runs("--nights", 200, 4000)) } else { Vec::new() },
+            // Of few histories and nights nothing follows: they are the long form's.
+            stepped: if whole("steps") { steps::measure(options.number("--histories", 2000)) } else { Vec::new() },
+            judged: if whole("gates") { gates::measure(options.number("--nights", 1000)) } else { Vec::new() },
+            scattered: if whole("nights") { nights::measure(options.number("--nights", 4000)) } else { Vec::new() },
         }
     }
 

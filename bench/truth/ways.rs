@@ -120,8 +120,8 @@ pub const WAYS: [Way; 37] = [
     alternate("alternate, 0.44 s", many(0.44)),
     alternate("alternate, 2.2 s", many(2.2)),
     Way { order: Order::Isolated, held: false, ..timed("isolated, 20 s of 0.44 s", 20.0, many(0.44)) },
-    open("Poisson 4/s, half loaded", Load::Poisson(4.0)),
-    Way { short: true, ..open("Poisson 6.4/s, 70 % loaded", Load::Poisson(6.4)) },
+    Way { short: true, ..open("Poisson 4/s, half loaded", Load::Poisson(4.0)) },
+    Way { held: false, ..open("Poisson 6.4/s, 70 % loaded", Load::Poisson(6.4)) },
     open("even 4/s, half loaded", Load::Constant(4.0)),
     Way { order: Order::Isolated, held: false, ..timed_open("Poisson 4/s, isolated, 60 s", 60.0) },
 ];
