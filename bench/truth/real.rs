@@ -65,7 +65,7 @@ impl Real {
     fn take(&mut self, report: &Value) {
         self.runs += 1;
         let all = report["comparisons"].as_array().cloned().unwrap_or_default();
-        self.false_verdicts += u64::from(all.iter().any(|c| c["verdict"] != "undecided"));
+        self.false_verdicts += u64::from(all.iter().any(|c| c["verdict"] == "better" || c["verdict"] == "worse"));
         for (at, figure) in FIGURES.iter().enumerate() {
             let path = format!("latency.{figure}");
             let told = all.iter().find(|c| c["metric"] == path.as_str());
