@@ -68,7 +68,8 @@ fn quick(name: &str, variables: &[(&str, &str)], lacking: &[&str]) -> Value {
         serde_json::from_slice(&std::fs::read(out.join("suite.json")).expect("a document")).expect("JSON");
     for scenario in suite["scenarios"].as_array().expect("scenarios") {
         // Prompts that the tiny model's context doesn't hold may be refused from the first on.
-        let long = ["tokens1000", "tokens4000", "middle", "large", "long"].iter().any(|known| scenario["name"] == *known);
+        let long =
+            ["tokens1000", "tokens4000", "middle", "large", "long"].iter().any(|known| scenario["name"] == *known);
         assert!(scenario["state"] == "done" || (long && scenario["state"] == "failed"), "{name}: {scenario}");
     }
     for check in suite["checks"].as_array().expect("checks") {
