@@ -4,13 +4,16 @@ CARGO ?= cargo
 OUT ?=
 ARGS ?=
 
-.PHONY: run test test-busy lint test-real engines clients pages bench truth truth-short soak help demo-nightly
+.PHONY: run demo test test-busy lint test-real engines clients pages bench truth truth-short soak help demo-nightly
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: ## Build, and compare whatever is found running (stand-ins where nothing is).
 	$(CARGO) run --release --quiet -- run scenarios/classify.yaml $(if $(OUT),--out $(OUT))
+
+demo: ## The comparison on real models: installs an Ollama, llama.cpp's server and two small models, and stops them again.
+	scripts/demo.sh
 
 # Tests wait for engines most of the time: four at once, however few cores there are. One of them: `cargo test --test all NAME`.
 test: export RUST_TEST_THREADS ?= 4
@@ -19,7 +22,7 @@ test: ## Everything that needs no real engine.
 
 test-busy: ## The same next to two busy loops: a test asserts what is true on a busy machine.
 	$(CARGO) test --quiet --no-run
-	scripts/busy.sh 2 $(MAKE) test
+	scripts/once-more.sh scripts/busy.sh 2 $(MAKE) test
 
 lint: ## Formatting, clippy and the docs, warnings denied.
 	$(CARGO) fmt --check
@@ -29,7 +32,10 @@ lint: ## Formatting, clippy and the docs, warnings denied.
 
 engines: ## Install and start the real engines of the tests, on loopback.
 	scripts/engines/engines.sh install
-	scripts/engines/engines.sh up ollama-old ollama-new llama llama-embed busy
+	scripts/engines/engines.sh install weights
+	scripts/engines/engines.sh install bench || echo "llama-bench: NOT INSTALLED, and its check won't run"
+	scripts/engines/engines.sh up ollama-old ollama-new llama llama-embed busy demo-ollama demo-llama demo-embed
+	! [ -e $${LOADCMP_ENGINES:-target/engines}/stamps/bench ] || scripts/engines/engines.sh up bench-llama
 
 test-real: ## The tests on real engines; `make engines` first.
 	LOADCMP_REAL=1 $(CARGO) test --test real -- --include-ignored --test-threads=1

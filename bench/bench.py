@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Speed of loadcmp beside oha: a benchmark, not a test. Needs `target/release/loadcmp` and an `oha` on the PATH or in
+"""Speed of loadcmp beside oha: a benchmark, not a test. Needs `target/dist/loadcmp` and an `oha` on the PATH or in
 target/tools/bin. Everything runs on loopback, interleaved in one sitting; what counts is the ratio within a round.
 
   bench.py [--rounds N] [--seconds S] [--users N] [--only PART] [--json FILE]
@@ -24,7 +24,7 @@ import time
 import pacing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-LOADCMP = ROOT / "target/release/loadcmp"
+LOADCMP = ROOT / "target/dist/loadcmp"
 TICKET = ("Sort the support ticket into exactly one of these labels: billing, bug, feature. Answer with the label alone. "
           "Ticket: I was charged twice for the same order last week and would like one of the two payments back.")
 

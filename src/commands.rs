@@ -1,6 +1,7 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
 mod baseline;
+mod demo;
 pub(crate) mod history;
 mod repeats;
 mod suite;
@@ -12,6 +13,7 @@ use super::{
 use anyhow::Context;
 pub(crate) use baseline::{BaselineArgs, baseline};
 use clap::CommandFactory;
+pub(crate) use demo::{DemoArgs, demo};
 use loadcmp::drive::Driver;
 use loadcmp::gate::{Judgement, Outcome};
 use loadcmp::host::signals;
@@ -31,7 +33,7 @@ use sweep::tell_sweep;
 pub(crate) type Told = Result<u8, Failure>;
 
 /// The scenarios that come with the program, and their data.
-const SHIPPED: [(&str, &str); 21] = [
+const SHIPPED: [(&str, &str); 23] = [
     ("classify.yaml", include_str!("../scenarios/classify.yaml")),
     ("embed.yaml", include_str!("../scenarios/embed.yaml")),
     ("generate.yaml", include_str!("../scenarios/generate.yaml")),
@@ -39,6 +41,8 @@ const SHIPPED: [(&str, &str); 21] = [
     ("open.yaml", include_str!("../scenarios/open.yaml")),
     ("alternate.yaml", include_str!("../scenarios/alternate.yaml")),
     ("soak.yaml", include_str!("../scenarios/soak.yaml")),
+    ("ladder.yaml", include_str!("../scenarios/ladder.yaml")),
+    ("prefix.yaml", include_str!("../scenarios/prefix.yaml")),
     ("sweep.yaml", include_str!("../scenarios/sweep.yaml")),
     ("data/tickets.csv", include_str!("../scenarios/data/tickets.csv")),
     ("data/prompts.jsonl", include_str!("../scenarios/data/prompts.jsonl")),
@@ -305,6 +309,13 @@ pub(crate) fn calibrate(args: &CalibrateArgs) -> Told {
     Ok(0)
 }
 
+pub(crate) fn metrics(json: bool) -> Told {
+    show("the metrics", |text| match json {
+        true => sink::metrics_json(text),
+        false => sink::metrics_table(look(false), text),
+    })
+}
+
 pub(crate) fn completions(shell: clap_complete::Shell) -> Told {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "loadcmp", &mut text);
@@ -405,7 +416,7 @@ fn print_beside(beside: &Beside, format: Format) -> Result<(), Failure> {
 /// Prints one run.
 fn print_one(report: &Report, format: Format, confusion: bool) -> Result<(), Failure> {
     show("the result", |text| match format {
-        Format::Table => sink::table(report, look(confusion), text),
+        Format::Table => sink::terminal(report, look(confusion), text),
         Format::Json => sink::json(report, text),
         Format::Csv => sink::summary_csv(report, text),
         Format::Markdown => sink::markdown(report, text),

@@ -55,3 +55,6 @@ pub mod host;
 
 // What was written (the YAML) and what will happen (the plan).
 pub mod scenario;
+
+// Every metric once: id, label, unit, direction, where it is judged; and figures in words.
+pub mod metrics;

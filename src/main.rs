@@ -61,6 +61,8 @@ enum Command {
         #[arg(long)]
         report: bool,
     },
+    /// What a first comparison of real engines needs: a model's file in a running Ollama.
+    Demo(commands::DemoArgs),
     /// Run the stand-in: a small engine with declared timing, on loopback.
     Serve(loadcmp::standin::ServeArgs),
     /// Measure what this machine can be measured to, once: loadcmp's own cost against a server that does nothing.
@@ -92,6 +94,12 @@ enum Command {
     Trend(commands::history::TrendArgs),
     /// Remove the samples of old runs; reports stay for ever.
     Prune(commands::history::PruneArgs),
+    /// Print every metric: its id, unit, direction, where it is judged, and what it is.
+    Metrics {
+        /// For programs: JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -412,6 +420,7 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check(args),
         Command::Init(args) => commands::init(&args.name),
         Command::Schema { report } => commands::schema(report),
+        Command::Demo(args) => commands::demo(args),
         Command::Serve(args) => loadcmp::standin::run(args).map(|()| 0).map_err(loadcmp::run::Failure::Other),
         Command::Calibrate(args) => commands::calibrate(&args),
         Command::Report(args) => commands::report(args),
@@ -422,6 +431,7 @@ fn main() -> ExitCode {
         Command::History(args) => commands::history::history(&args),
         Command::Trend(args) => commands::history::trend(&args),
         Command::Prune(args) => commands::history::prune(&args),
+        Command::Metrics { json } => commands::metrics(json),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man => commands::man(),
         Command::Guard => loadcmp::run::guard().map(|()| 0).map_err(loadcmp::run::Failure::Other),

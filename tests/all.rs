@@ -6,6 +6,9 @@
 mod cli;
 #[path = "common/mod.rs"]
 mod common;
+#[cfg(unix)]
+#[path = "common/gg_core.rs"]
+mod gg_core;
 #[path = "common/raw.rs"]
 mod raw;
 
@@ -15,6 +18,7 @@ mod audit;
 mod auto;
 mod calibrate;
 mod capacity;
+mod classify_fair;
 mod cold_start;
 mod command_line;
 mod compare;
@@ -26,16 +30,25 @@ mod first_request;
 mod floors;
 mod gates;
 mod gates_decided;
+#[cfg(unix)]
+mod gg_core_frames;
+#[cfg(unix)]
+mod gg_core_live;
+mod gone;
 mod goodput;
 mod history;
 mod host;
 mod idle;
+mod inside;
+mod install;
 mod nights;
 mod open_loop;
 mod own_limits;
 mod pipeline;
+mod prefix;
 mod prompt_sources;
 mod quirks;
+mod rate_auto;
 mod repeats;
 mod resources;
 mod scenario_errors;
@@ -50,6 +63,8 @@ mod suites;
 mod suites_shipped;
 mod sweep;
 mod tls;
+mod tokens;
+mod traces;
 mod warm;
 mod who;
 mod wires;

@@ -221,6 +221,68 @@ async fn openai_answers_are_read_for_what_they_are() {
     }
 }
 
+/// Events of the two newer APIs, told apart by their `type`.
+fn typed(events: &[&str]) -> Vec<u8> {
+    let named = |data: &&str| {
+        let kind = data.split('"').nth(3).unwrap_or_default();
+        format!("event: {kind}\ndata: {data}\n\n")
+    };
+    http(events.iter().map(named).collect::<String>().as_bytes(), true)
+}
+
+#[tokio::test]
+async fn anthropics_messages_are_read_for_what_they_are() {
+    let start = r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"cache_read_input_tokens":2,"output_tokens":0}}}"#;
+    let text = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"pos"}}"#;
+    let thought = r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"neg?"}}"#;
+    let tool = r#"{"type":"content_block_start","index":0,"content_block":{"type":"tool_use","name":"f","input":{}}}"#;
+    let call = r#"{"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{}"}}"#;
+    let delta = r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":7}}"#;
+    let stop = r#"{"type":"message_stop"}"#;
+    let error = r#"{"type":"error","error":{"type":"overloaded_error","message":"no slot"}}"#;
+    let ping = r#"{"type":"ping"}"#;
+    for (events, told) in [
+        (&[start, ping, text, delta, stop][..], (Ok, "pos", Some(7), "", (1, 0))),
+        (&[start, thought, text, delta, stop], (Ok, "pos", Some(7), "", (2, 1))),
+        (&[start, tool, call, delta, stop], (Ok, "{}", Some(7), "", (2, 0))),
+        (&[start, text, delta], (Ok, "pos", Some(7), "no_end_mark", (1, 0))),
+        (&[start, text, stop], (Truncated, "no stop_reason", None, "", (1, 0))),
+        (&[start, text], (Truncated, "without its end marker", None, "", (1, 0))),
+        (&[start, text, error], (ErrorFrame, "no slot", None, "", (1, 0))),
+        (&[error], (ErrorFrame, "no slot", None, "", (0, 0))),
+    ] {
+        check("messages", json!({"openai": {"api": "messages"}}), true, typed(events), told).await;
+    }
+}
+
+#[tokio::test]
+async fn responses_are_read_for_what_they_are() {
+    let text = r#"{"type":"response.output_text.delta","delta":"pos"}"#;
+    let thought = r#"{"type":"response.reasoning_text.delta","delta":"neg?"}"#;
+    let usage = r#""usage":{"input_tokens":3,"output_tokens":7}"#;
+    let done = format!(r#"{{"type":"response.completed","response":{{"status":"completed",{usage}}}}}"#);
+    let cut = format!(
+        r#"{{"type":"response.incomplete","response":{{"status":"incomplete","incomplete_details":{{"reason":"max_output_tokens"}},{usage}}}}}"#
+    );
+    let failed =
+        r#"{"type":"response.failed","response":{"status":"failed","error":{"code":"x","message":"no slot"}}}"#;
+    let error = r#"{"type":"error","code":"x","message":"no slot"}"#;
+    let all = format!(
+        r#"{{"type":"response.completed","response":{{"status":"completed","output":[{{"type":"message","content":[{{"type":"output_text","text":"pos"}}]}}],{usage}}}}}"#
+    );
+    for (events, told) in [
+        (&[text, done.as_str()][..], (Ok, "pos", Some(7), "", (1, 0))),
+        (&[text, cut.as_str()], (Ok, "pos", Some(7), "", (1, 0))),
+        (&[thought, text, done.as_str()], (Ok, "pos", Some(7), "", (2, 1))),
+        (&[all.as_str()], (Ok, "pos", Some(7), "no_stream", (1, 0))),
+        (&[text], (Truncated, "without its end marker", None, "", (1, 0))),
+        (&[text, failed], (ErrorFrame, "no slot", None, "", (1, 0))),
+        (&[text, error], (ErrorFrame, "no slot", None, "", (1, 0))),
+    ] {
+        check("responses", json!({"openai": {"api": "responses"}}), true, typed(events), told).await;
+    }
+}
+
 #[tokio::test]
 async fn whole_answers_are_read_by_the_same_rule() {
     let openai = |message: &str| format!("{{\"choices\":[{{\"message\":{message},\"finish_reason\":\"stop\"}}]}}");
@@ -256,13 +318,14 @@ async fn gg_core_frames_are_read_by_the_same_rule() {
     let whole = |rest: &str| format!("{{{token},{rest}}}").into_bytes();
     let cut = [b"{".as_slice(), token.as_bytes(), b",\"output\":\"po\xf0\x9f\",", clamp.as_bytes(), b"}"].concat();
     for (frame, told) in [
-        (whole(&format!("\"output\":\"pos\",{clamp}")), (Ok, "pos", Some(7), "")),
-        (whole("\"output\":\"pos\",\"tokens_generated\":7.0"), (Ok, "pos", Some(7), "")),
+        // Its count leaves the end token out: an answer that ended before its limit has one more.
+        (whole(&format!("\"output\":\"pos\",{clamp}")), (Ok, "pos", Some(8), "")),
+        (whole("\"output\":\"pos\",\"tokens_generated\":7.0"), (Ok, "pos", Some(8), "")),
         (whole("\"output\":\"pos\",\"tokens_generated\":-7"), (Ok, "pos", None, "bad_count")),
         (whole("\"output\":\"<think>neg?</think>pos\""), (Ok, "pos", None, "")),
         (whole("\"output\":null"), (Ok, "", None, "")),
         (whole("\"output\":\"pos\\ud83d\""), (Ok, "pos\u{fffd}", None, "bad_text")),
-        (cut, (Ok, "po\u{fffd}", Some(7), "bad_text")),
+        (cut, (Ok, "po\u{fffd}", Some(8), "bad_text")),
         (whole("\"error\":{\"message\":\"no slot\"}"), (ErrorFrame, "no slot", None, "")),
         (b"nonsense".to_vec(), (ErrorFrame, "nonsense", None, "")),
     ] {

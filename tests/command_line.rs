@@ -370,3 +370,30 @@ fn a_stand_in_in_the_place_of_an_engine_is_loud_unless_asked_to_be_quiet() {
     let (out, err) = told(&run(&["run", "g.yaml", "--real"]), 3);
     assert!(err.contains("GG-CORE.sock") && err.contains("GG_CORE_SOCKET_PATH") && out.is_empty(), "{err}");
 }
+
+/// The table of metrics: every id with what it is, for people in any width and for programs.
+#[test]
+fn the_metrics_are_printed_for_people_and_for_programs() {
+    let (out, err) = told(&loadcmp().args(["metrics", "--json"]).output().expect("metrics"), 0);
+    assert_eq!(err, "");
+    let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
+    let all = json["metrics"].as_array().expect("a list");
+    assert_eq!(json["aliases"]["errors"], "error_rate");
+    let of = |id: &str| all.iter().find(|metric| metric["id"] == id).unwrap_or_else(|| panic!("no {id}"));
+    let ttft = of("ttft");
+    assert_eq!((&ttft["unit"], &ttft["better"], &ttft["slo"]), (&"us".into(), &"less".into(), &true.into()));
+    assert_eq!(ttft["compared"], serde_json::json!(["ttft.p50", "ttft.p95"]));
+    assert_eq!((&of("goodput")["better"], &of("window")["better"]), (&"more".into(), &"neither".into()));
+    for width in ["60", "100", "160"] {
+        let (table, err) = told(&loadcmp().arg("metrics").env("COLUMNS", width).output().expect("metrics"), 0);
+        assert_eq!(err, "");
+        let words: Vec<&str> = table.split_whitespace().collect();
+        for metric in all {
+            let id = metric["id"].as_str().expect("an id");
+            let told = words.iter().any(|word| word.trim_end_matches(':') == id);
+            assert!(told && words.contains(&"throughput"), "{id} in {width} columns");
+        }
+        let width: usize = width.parse().expect("a number");
+        assert!(table.lines().all(|line| line.chars().count() <= width), "{table}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::cli::{StandIn, ask, json, rows, write};
 use crate::raw::{Do, Raw, response};
-use loadcmp::scenario::gate::{Kind, metric};
+use loadcmp::metrics::{metric, metric_of};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -66,15 +66,14 @@ fn gates_decide_the_exit_code_and_stand_in_every_file() {
     // A gate may be about whatever is measured, and its bound is in that unit.
     for row in rows(&judged.join("summary.csv")) {
         let known = metric(&row["metric"]).unwrap_or_else(|| panic!("no gate can be about {}", row["metric"]));
-        let kind = match row["unit"].as_str() {
-            "us" => Kind::Time,
-            "bytes" => Kind::Bytes,
-            "tokens/s" | "requests/s" => Kind::PerSecond,
-            _ if known.kind == Kind::Share => Kind::Share,
-            _ => Kind::Number,
-        };
-        assert_eq!(known.kind, kind, "{}", known.name);
-        assert!(known.spread || row["p50"].is_empty(), "{}", known.name);
+        assert_eq!(known.unit, row["unit"], "{}", known.id);
+        assert!(known.spread || row["p50"].is_empty(), "{}", known.id);
+    }
+    for row in rows(&judged.join("comparison.csv")) {
+        let known = metric_of(&row["metric"]).unwrap_or_else(|| panic!("no metric is {}", row["metric"]));
+        assert_eq!(known.unit, row["unit"], "{}", known.id);
+        let share = ["accuracy", "error_rate"].contains(&known.id);
+        assert!(share || known.compared.contains(&row["metric"].as_str()), "{}", row["metric"]);
     }
 
     // Told again it is the same, to the byte and the exit code.
@@ -84,15 +83,20 @@ fn gates_decide_the_exit_code_and_stand_in_every_file() {
     assert!(before == files.map(|file| std::fs::read(judged.join(file)).unwrap()));
 
     // By the figures themselves; a bound within the interval is decided.
-    let latency = rows(&judged.join("summary.csv")).into_iter().find(|row| row["metric"] == "latency").unwrap();
-    let bound = (latency["mean"].parse::<f64>().unwrap() * 1.2).round();
+    let mean = |run: &Path| {
+        let latency = rows(&run.join("summary.csv")).into_iter().find(|row| row["metric"] == "latency").unwrap();
+        latency["mean"].parse::<f64>().unwrap()
+    };
+    let bound = (mean(&judged) * 1.2).round();
     write(
         dir.path(),
         "s.yaml",
         &yaml(&native, &ollama, &format!("strict: true\ngates: [native.latency.mean <= {bound}us]\n")),
     );
     let (code, table, err) = ask(dir.path(), &["run", "s.yaml", "--out", "strict", "-q", "--judge-stand-ins"]);
-    assert_eq!((code, err.as_str()), (0, ""), "{table}");
+    // Another run of the same engine is slower by a fifth on a busy machine: then it fails, and for that reason only.
+    let passes = mean(&dir.path().join("strict")) <= bound;
+    assert_eq!((code, err.as_str()), (i32::from(!passes), ""), "{table}");
 }
 
 #[test]

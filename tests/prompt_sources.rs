@@ -34,7 +34,7 @@ fn csv_is_read_with_marks_quotes_and_names() {
     let bytes = "\u{feff}id,text,label\r\na,\"two, with\r\na line\",bug\r\nb,plain,praise\r\n".as_bytes();
     let items = from_file("csv", r#", "label": "label""#, Task::Classify, bytes).unwrap();
     assert_eq!(items[0].id, "a");
-    assert!(items[0].turns[0].user.contains("Ticket: two, with\r\na line\n\nLabel:"));
+    assert!(items[0].turns[0].user.contains("Text: two, with\r\na line\nLabel:"));
     assert_eq!(items.iter().map(|item| item.label).collect::<Vec<_>>(), [Some(0), Some(1)]);
     let items = from_file("csv", "", Task::Embed, b"text\none\ntwo\n").unwrap();
     assert_eq!((items[1].id.as_str(), texts(&items)), ("2", vec!["one", "two"]));
@@ -135,7 +135,8 @@ fn an_instruction_stands_around_each_text_once() {
 }
 
 fn made_up(count: u32, turns: u32, words: Lengths, seed: u64) -> Vec<Item> {
-    let spec = PromptsSpec::Synthetic(SyntheticPrompts { count, words, turns });
+    let spec =
+        PromptsSpec::Synthetic(SyntheticPrompts { count, words: Some(words), tokens: None, prefix: None, turns });
     read_prompts(&spec, Path::new("."), Task::Chat, &[], None, seed, History::Scripted).unwrap().items
 }
 

@@ -44,7 +44,12 @@ fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
 
 #[test]
 fn the_list_of_audit_rules_is_the_codes() {
-    keeps("README.md", "audit rules", &loadcmp::audit::rules_table());
+    keeps("docs/fairness.md", "audit rules", &loadcmp::audit::rules_table());
+}
+
+#[test]
+fn the_table_of_metrics_is_the_codes() {
+    keeps("docs/metrics.md", "metrics", &loadcmp::metrics::document());
 }
 
 #[test]
@@ -130,7 +135,11 @@ fn the_table_of_truth_is_the_one_recorded() {
         of("false_any"),
         of("ten_found"),
         of("unadvised"),
-        if outside == 0 { "nothing lies outside".to_owned() } else { format!("{outside} figures lie outside") },
+        match outside {
+            0 => "nothing lies outside".to_owned(),
+            1 => "1 figure lies outside".to_owned(),
+            _ => format!("{outside} figures lie outside"),
+        },
         told["commit"].as_str().unwrap_or("a commit that isn't known")
     );
     // The defaults; the page of statistics has them all.
@@ -169,5 +178,50 @@ fn the_pacing_figures_are_those_recorded() {
         told["rate"], told["cores"], told["rounds"], told["seconds"]
     )
     .expect("text");
-    keeps("README.md", "pacing", &table);
+    keeps("docs/speed.md", "pacing", &table);
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut pages = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
+    for entry in std::fs::read_dir("docs").expect("the pages") {
+        let path = entry.expect("a page").path();
+        if path.extension().is_some_and(|end| end == "md") {
+            pages.push(path.display().to_string());
+        }
+    }
+    let anchor = |heading: &str| -> String {
+        let kept = heading.trim_start_matches('#').trim().to_lowercase();
+        kept.chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .map(|c| if c == ' ' { '-' } else { c })
+            .collect()
+    };
+    let mut lost = Vec::new();
+    for page in &pages {
+        let text = std::fs::read_to_string(page).expect("a page");
+        let folder = std::path::Path::new(page).parent().expect("its folder");
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") || link.is_empty() {
+                continue;
+            }
+            let (file, part) = link.split_once('#').unwrap_or((link, ""));
+            let there = if file.is_empty() { page.into() } else { folder.join(file) };
+            let found = there.exists()
+                && (part.is_empty()
+                    || std::fs::read_to_string(&there)
+                        .is_ok_and(|text| text.lines().any(|line| line.starts_with('#') && anchor(line) == part)));
+            if !found {
+                lost.push(format!("{page}: {link}"));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+    let index = std::fs::read_to_string("docs/README.md").expect("the index");
+    let missing: Vec<_> = pages
+        .iter()
+        .filter_map(|page| page.strip_prefix("docs/"))
+        .filter(|page| *page != "README.md" && !index.contains(*page))
+        .collect();
+    assert!(missing.is_empty(), "docs/README.md leaves out {missing:?}");
 }

@@ -1,8 +1,8 @@
 //! Several runs of one plan as people make them: the program, stand-ins of declared speed, the files.
 
-use crate::cli::{Row, StandIn, ask, json, loadcmp, number, rows, text, write};
+use crate::cli::{Row, StandIn, ask, json, loadcmp, made_again, number, rows, text, write};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
@@ -111,14 +111,7 @@ fn a_known_ratio_is_found_and_every_form_tells_it_from_the_runs_alone() {
     assert_eq!((listed(&[]).lines().count(), listed(&["--parts"]).lines().count()), (1, 9));
 
     // Made again from the runs it is the same to the byte, and without samples the reports still tell it.
-    let kept: BTreeMap<&str, Vec<u8>> =
-        files[3..].iter().map(|name| (*name, std::fs::read(out.join(name)).expect("a file"))).collect();
-    kept.keys().for_each(|name| std::fs::remove_file(out.join(name)).expect("gone"));
-    let (code, again, _) = ask(dir.path(), &["report", "out"]);
-    assert_eq!((code, again), (0, table));
-    for (name, bytes) in kept {
-        assert!(std::fs::read(out.join(name)).expect("a file") == bytes, "{name}");
-    }
+    made_again(dir.path(), &files[3..], &table);
 }
 
 /// The sheet has the figures of the document and of the runs' own files.

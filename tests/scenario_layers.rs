@@ -1,6 +1,6 @@
 //! What is laid over a scenario's file: the environment, `--set`, `--target` and `--seed`; and the files around it.
 
-use loadcmp::scenario::{Length, Loaded, Overrides, ScenarioError, Span, TargetSpec, load, load_with};
+use loadcmp::scenario::{Length, Loaded, Overrides, Rate, ScenarioError, Span, TargetSpec, load, load_with};
 use std::env::VarError;
 use std::path::Path;
 use std::time::Duration;
@@ -117,7 +117,7 @@ fn set_changes_adds_and_types_values() {
     assert_eq!(loaded.scenario.limit().to_string(), "500ms");
     assert_eq!(loaded.scenario.about.as_deref(), Some("5"));
     assert_eq!(ollama(&loaded).model, "qwen2.5:7b");
-    assert!(ollama(&loaded).think);
+    assert_eq!(ollama(&loaded).think, Some(loadcmp::scenario::Think::On));
     assert_eq!(ollama(&loaded).num_ctx, None, "nothing after `=` is the default");
     assert_eq!(ollama(&loaded).options["num_thread"], 3);
     assert_eq!(loaded.scenario.workload.sampling.stop, ["\n", "end", "@@"]);
@@ -237,7 +237,7 @@ fn the_loop_and_the_order_can_be_changed_from_the_command_line() {
         &[],
     );
     let open = loaded.scenario.load.open.as_ref().expect("an open loop");
-    assert_eq!((open.rate, open.burstiness, open.in_flight), (Some(50.0), Some(0.5), 8));
+    assert_eq!((open.rate, open.burstiness, open.in_flight), (Some(Rate::Of(50.0)), Some(0.5), 8));
     assert_eq!(loaded.scenario.load.until.map(|until| until.ci.to_string()).as_deref(), Some("5%"));
     let blocks = loaded.scenario.blocks.expect("blocks");
     assert_eq!((blocks.pairs, blocks.settle.to_string()), (6, "500ms".to_owned()));

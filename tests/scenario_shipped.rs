@@ -22,13 +22,12 @@ fn load(name: &str) -> loadcmp::scenario::Loaded {
 fn items(name: &str) -> Vec<Item> {
     let loaded = load(name);
     let (scenario, workload) = (&loaded.scenario, &loaded.scenario.workload);
-    let instruction = workload.instruction.as_deref();
     read_prompts(
         &workload.prompts,
         &loaded.base,
         scenario.task,
         &workload.labels,
-        instruction,
+        workload,
         scenario.seed,
         workload.history,
     )
@@ -47,6 +46,8 @@ fn each_shipped_scenario_names_the_two_engines_and_reads_its_data() {
         (Task::Classify, "alternate.yaml", 270),
         (Task::Generate, "soak.yaml", 60),
         (Task::Generate, "sweep.yaml", 60),
+        (Task::Generate, "ladder.yaml", 20),
+        (Task::Generate, "prefix.yaml", 40),
     ] {
         let scenario = load(file).scenario;
         assert_eq!(scenario.task, task);
@@ -68,11 +69,8 @@ fn the_data_keep_their_own_names_and_the_instruction_stands_around_them() {
     assert_eq!(tickets[0].id, "t001");
     assert_eq!(tickets[0].label, Some(0));
     let text = &tickets[0].turns[0].user;
-    assert!(
-        text.starts_with("Sort the support ticket into exactly one of these labels: billing, bug, feature"),
-        "{text}"
-    );
-    assert!(text.contains("Ticket: We need our VAT number") && text.ends_with("\n\nLabel:"), "{text}");
+    assert!(text.starts_with("Answer with one of these labels: billing, bug, feature"), "{text}");
+    assert!(text.contains("Text: We need our VAT number") && text.ends_with("\nLabel:"), "{text}");
     let conversations = items("chat.yaml");
     assert_eq!(conversations[0].id, "c01");
     assert!(conversations.iter().all(|item| item.turns[0].assistant.is_some()));

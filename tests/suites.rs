@@ -63,9 +63,11 @@ fn a_suite_is_run_judged_and_told_with_one_exit_code() {
     }
 
     // Told again, the same; a later run stands beside it.
-    let before = std::fs::read(made.join("suite.json")).unwrap();
+    let before = std::fs::read_to_string(made.join("suite.json")).unwrap();
     assert_eq!(ask(dir.path(), &["report", "r/a"]).0, 1);
-    assert!(before == std::fs::read(made.join("suite.json")).unwrap());
+    let again = std::fs::read_to_string(made.join("suite.json")).unwrap();
+    let unlike: Vec<_> = before.lines().zip(again.lines()).filter(|(before, again)| before != again).collect();
+    assert!(before == again, "{unlike:#?}");
     let eased = suite(&native, &ollama, "").replace("<= 1us", "<= 2s");
     write(dir.path(), "t.yaml", &eased);
     std::thread::sleep(std::time::Duration::from_secs(1));

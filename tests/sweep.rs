@@ -1,8 +1,8 @@
 //! Sweeps and variants as people run them: the program, stand-ins of declared cost, the files.
 
-use crate::cli::{Row, StandIn, ask, json, loadcmp, number, rows, text, write};
+use crate::cli::{Row, StandIn, ask, json, loadcmp, made_again, number, rows, text, write};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -107,14 +107,7 @@ fn declared_costs_are_found_and_told_beside_each_other() {
     let (code, _, err) = ask(dir.path(), &["compare", "out", &point]);
     assert!(code == 2 && err.contains("holds a sweep"), "{err}");
     // Made again from the runs, it is the same to the byte.
-    let kept: BTreeMap<&str, Vec<u8>> =
-        files[2..].iter().map(|name| (*name, std::fs::read(out.join(name)).expect("a file"))).collect();
-    kept.keys().for_each(|name| std::fs::remove_file(out.join(name)).expect("gone"));
-    let (code, again, _) = ask(dir.path(), &["report", "out"]);
-    assert_eq!((code, again), (0, table));
-    for (name, bytes) in kept {
-        assert!(std::fs::read(out.join(name)).expect("a file") == bytes, "{name}");
-    }
+    made_again(dir.path(), &files[2..], &table);
 }
 
 /// The sheet has the figures of the document and of the runs' own files; Markdown and the page their tables.

@@ -88,6 +88,38 @@ fn cases() -> Vec<Case> {
     all.push(case(LLAMA, "openai-chat", open_whole, Ok, "*", (Some(23), Some(22), Some(8))));
     all.push(case(LLAMA, "openai-completions-stream", open_raw, Ok, RING, (Some(3), None, Some(8))));
     all.push(case(LLAMA, "embed-openai", open_embed, Ok, "", (Some(7), None, None)));
+    for (engine, prompt, cached) in [(NEW, 85, [0, 84]), (LLAMA, 33, [0, 32])] {
+        let text = " baba babe babi babo babu baca bace baci";
+        for (name, streams) in
+            [("messages", false), ("messages-stream", true), ("responses", false), ("responses-stream", true)]
+        {
+            let api = (
+                if name.starts_with("messages") { "messages" } else { "responses" },
+                Generate,
+                PromptFormat::Chat,
+                streams,
+            );
+            let cached = if name == "messages" { cached[0] } else { cached[1] };
+            all.push(case(engine, name, api, Ok, text, (Some(prompt), Some(cached), Some(8))));
+        }
+        let (messages, responses) =
+            (("messages", Generate, PromptFormat::Chat, true), ("responses", Generate, PromptFormat::Chat, true));
+        let missing = if engine == NEW { "messages is required" } else { "'messages' is required" };
+        all.push(case(engine, "error-missing-messages-messages", messages, HttpStatus, missing, none));
+        all.push(case(engine, "error-missing-input", responses, HttpStatus, "is required", none));
+    }
+    for (name, api) in [("messages", "messages"), ("responses", "responses")] {
+        let api = (api, Generate, PromptFormat::Chat, true);
+        let (killed, unknown) = if name == "messages" {
+            ("killed-runner-messages", "error-unknown-model-messages")
+        } else {
+            ("killed-runner-responses", "error-unknown-model-responses")
+        };
+        all.push(case(NEW, killed, api, Truncated, "without its end marker", none));
+        all.push(case(NEW, unknown, api, HttpStatus, "not found", none));
+    }
+    let messages = ("messages", Generate, PromptFormat::Chat, true);
+    all.push(case(LLAMA, "messages-stream-prompt-too-long", messages, HttpStatus, "context size", none));
     all.push(case(LLAMA, "error-too-long", open_raw, HttpStatus, "context", none));
     all.push(case(LLAMA, "loading", open_chat, Rejected, "Loading model", none));
     all
@@ -98,6 +130,7 @@ async fn replayed(case: &Case, piece: usize) -> Exchange {
     let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let target = match case.wire {
         "ollama" => spec(json!({"ollama": {}})),
+        api @ ("messages" | "responses") => spec(json!({"openai": {"api": api}})),
         _ => spec(json!({"openai": {}})),
     };
     let plan = plan(case.task, target, replay(bytes, piece), case.stream, case.format);

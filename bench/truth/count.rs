@@ -16,8 +16,9 @@ const FOUND: f64 = 0.9;
 const ADVICE: f64 = 1.5;
 /// Fewest advised lengths that are told.
 const LEAST_ADVISED: u64 = 10;
-/// ln 1.05 - ln 1.02 over the normal's points at 97.5 % and 90 %: the standard error at which nine in ten runs show 5 %.
-const ERROR: f64 = 0.028_987_536_873_252_29 / (1.959_963_984_540_054 + 1.281_551_565_544_600_5);
+/// The normal's points at 97.5 % and at 90 %.
+const SURE: f64 = 1.959_963_984_540_054;
+const POWER: f64 = 1.281_551_565_544_600_5;
 
 /// A share: of so many, so many.
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,8 +74,10 @@ pub struct Count {
     own: BTreeMap<&'static str, Share>,
     /// Milliseconds measured, in all runs.
     measured: u64,
-    /// Lengths advised, and the main ratio's error at such a length (its logarithm's), where one was run.
-    advised: Vec<(f64, f64)>,
+    /// Lengths advised that are longer than what was run.
+    advised: Vec<f64>,
+    /// Lengths that were run with a true 5 %, and whether it was shown.
+    tried: Vec<(f64, bool)>,
     /// Pilots that advised no length.
     unadvised: Share,
 }
@@ -100,11 +103,6 @@ impl Truth {
             _ if is_rate(metric) => Some(1.0 / self.slower),
             _ => Some(self.slower),
         }
-    }
-
-    /// The first target's true ratio of a metric that isn't a share.
-    pub fn of(&self, metric: &str) -> f64 {
-        self.ratio(0, metric).unwrap_or(1.0)
     }
 
     fn is(&self, told: &Comparison) -> bool {
@@ -191,8 +189,10 @@ impl Count {
         }
         self.measured += other.measured;
         self.advised.extend(other.advised);
+        self.tried.extend(other.tried);
         // Sorted, so that sums don't depend on which core was first.
-        self.advised.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        self.advised.sort_by(f64::total_cmp);
+        self.tried.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         self.unadvised.add(other.unadvised);
         self
     }
@@ -202,17 +202,66 @@ impl Count {
         self.unadvised.take(unadvised);
     }
 
-    /// Notes a run of an advised length, and what is true of it.
-    pub fn advised(&mut self, way: &Way, length: f64, truth: f64, ran: &Ran) {
+    /// Notes a length that was advised.
+    pub fn advised(&mut self, length: f64) {
+        self.advised.push(length);
+    }
+
+    /// The median of the lengths advised.
+    pub fn median_advised(&self) -> Option<f64> {
+        self.advised.get(self.advised.len() / 2).copied()
+    }
+
+    /// Notes whether a run of this length showed a true 5 %.
+    pub fn tried(&mut self, way: &Way, ran: &Ran) {
         let told = ran.folded.comparisons.iter().find(|c| c.metric == way.main() && c.target == 0);
-        if let Some(ratio) = told.and_then(|told| told.ratio) {
-            self.advised.push((length, (ratio / truth).ln()));
+        self.tried.push((ran.seconds, told.is_some_and(|told| told.verdict == Verdict::Worse)));
+    }
+
+    /// The length at which a true 5 % is shown in nine runs of ten, and the factor by which it may be off by chance.
+    ///
+    /// With an error that falls with the root of the length, a share Phi(a sqrt(length) - 1.96) of runs show it; a is that of
+    /// the greatest likelihood over all lengths that were run.
+    fn needed(&self) -> Option<(f64, f64)> {
+        let typical = self.tried.get(self.tried.len() / 2)?.0;
+        // Half a run each way, so that there is an answer where all showed it, or none.
+        let all = || {
+            let runs = self.tried.iter().map(|(length, shown)| (*length, f64::from(u8::from(*shown)), 1.0));
+            runs.chain([(typical, 0.5, 1.0)])
+        };
+        let slope = |a: f64| -> f64 {
+            let of = |(length, shown, n): (f64, f64, f64)| {
+                let z = a * length.sqrt() - SURE;
+                (shown * hazard(-z) - (n - shown) * hazard(z)) * length.sqrt()
+            };
+            all().map(of).sum()
+        };
+        let (mut low, mut high) = (0.0, 10.0);
+        for _ in 0..60 {
+            let middle = f64::midpoint(low, high);
+            if slope(middle) > 0.0 { low = middle } else { high = middle }
         }
+        let known: f64 = all()
+            .map(|(length, _, n)| (low * length.sqrt() - SURE, length * n))
+            .map(|(z, length)| length * hazard(z) * hazard(-z))
+            .sum();
+        let needed = ((SURE + POWER) / low).powi(2);
+        Some((needed, (2.0 * SURE / (low * known.sqrt())).exp())).filter(|(a, b)| a.is_finite() && b.is_finite())
     }
 
     fn mean_seconds(&self) -> f64 {
         self.measured as f64 / 1e3 / self.false_any.all.max(1) as f64
     }
+}
+
+/// The density of a standard normal at `z` over the share of it above (Abramowitz and Stegun, Handbook of Mathematical
+/// Functions, 1964, 26.2.17).
+fn hazard(z: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
+    let terms = [0.319_381_530, -0.356_563_782, 1.781_477_937, -1.821_255_978, 1.330_274_429];
+    let beyond = terms.iter().rev().fold(0.0, |sum, term| (sum + term) * t);
+    let density = (-z * z / 2.0).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    if z < 0.0 { density / (1.0 - beyond * density) } else { 1.0 / beyond }
 }
 
 /// A way of driving, measured.
@@ -237,6 +286,8 @@ way of driving               s    inter- equal main any  | worst  main  2-10 %  
 struct Advice {
     median: f64,
     needed: f64,
+    /// The factor by which what is needed may be off by chance.
+    chance: f64,
     within: f64,
 }
 
@@ -247,14 +298,9 @@ impl Figures {
         if (all.len() as u64) < (self.five.unadvised.all / 2).max(LEAST_ADVISED) {
             return None;
         }
-        let mut lengths: Vec<f64> = all.iter().map(|(length, _)| *length).collect();
-        lengths.sort_by(f64::total_cmp);
-        // The error falls with the root of the length.
-        let of_a_second = all.iter().map(|(length, error)| error * error * length).sum::<f64>() / all.len() as f64;
-        let needed = of_a_second / (ERROR * ERROR);
-        let near = lengths.iter().filter(|length| (**length / needed).ln().abs() <= ADVICE.ln()).count();
-        let median = *lengths.get(lengths.len() / 2)?;
-        Some(Advice { median, needed, within: near as f64 / lengths.len() as f64 })
+        let (needed, chance) = self.five.needed()?;
+        let near = all.iter().filter(|length| (**length / needed).ln().abs() <= ADVICE.ln()).count();
+        Some(Advice { median: self.five.median_advised()?, needed, chance, within: near as f64 / all.len() as f64 })
     }
 
     fn holds(&self) -> Share {
@@ -338,7 +384,8 @@ impl Figures {
         }
         if let Some(advice) = self.advice() {
             let off = advice.median / advice.needed;
-            if !(1.0 / ADVICE..=ADVICE).contains(&off) {
+            let most = ADVICE * advice.chance;
+            if !(1.0 / most..=most).contains(&off) {
                 wrong.push(format!("{}: the length advised is {off:.2} times what is needed", self.way.name));
             }
         }
@@ -362,7 +409,7 @@ impl Figures {
             "unadvised": self.five.unadvised.json(), "advised": self.five.advised.len(),
             "advice": self.advice().map(|advice| json!({
                 "median_s": round(advice.median), "of_needed": round(advice.median / advice.needed),
-                "within": round(advice.within),
+                "needed_by_chance": round(advice.chance), "within": round(advice.within),
             })),
         })
     }

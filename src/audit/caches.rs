@@ -1,13 +1,14 @@
 //! Prompts, prefix caches, and models that load while they are measured.
 
-use super::human::{percent, time};
 use super::judge::{Check, Judge, proportions_differ};
 use super::loads::Waited;
 use super::{Evidence, Severity, Side, templates};
+use crate::metrics::human::{percent, time};
 use crate::record::Remark;
 use crate::scenario::{PromptCache, Task};
 
-pub(super) const CHECKS: [(&str, Check); 7] = [
+pub(super) const CHECKS: [(&str, Check); 8] = [
+    ("requested-prompts", requested_prompts),
     ("unequal-prompts", unequal_prompts),
     ("truncated-prompts", truncated_prompts),
     ("cold-load", cold_load),
@@ -36,6 +37,37 @@ fn unequal_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// How the prompts of wanted numbers of tokens came out on each target.
+fn requested_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let requested = &side.gathered.requested;
+        let (least, most) = (requested.least, requested.most);
+        if requested.n == 0 || (least.unsigned_abs().max(most.unsigned_abs()) as f64) <= judge.limit {
+            continue;
+        }
+        let mean = requested.sum as f64 / requested.n as f64;
+        let more = |n: i64| if n < 0 { format!("{} fewer", n.unsigned_abs()) } else { format!("{n} more") };
+        let range = if least == most {
+            more(most)
+        } else {
+            format!("{} to {}, {mean:+.1} on average", more(least), more(most))
+        };
+        let by = match evidence.plan.workload.tokens.as_ref().and_then(|tokens| tokens.by.as_deref()) {
+            Some(by) if by != evidence.plan.targets[side.at].name => {
+                format!(" (the texts are fitted to `{by}`: another tokeniser or template counts differently)")
+            }
+            _ => String::new(),
+        };
+        let sentence = format!(
+            "{}: {} of {} prompts don't have the tokens that were asked for: {range}{by}.",
+            side.name(),
+            requested.off,
+            requested.n
+        );
+        judge.find(Some(side.at), sentence, &[("difference in tokens", range.clone())]);
+    }
+}
+
 fn truncated_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, plan) in evidence.sides().zip(&evidence.plan.targets) {
         let (full, answered) = (side.gathered.full_prompts, side.gathered.answered);
@@ -55,11 +87,16 @@ fn truncated_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// tenth of a second is nothing.
 const OF_LATENCY: f64 = 0.01;
 
+/// Share of the cold request's load that another load has to be longer than: an engine that is kept from the processor for a
+/// moment while it looks at its model has loaded nothing.
+const OF_COLD_LOAD: f64 = 0.25;
+
 /// Speaks of each target where requests waited for a load.
 fn loads(evidence: &Evidence<'_>, judge: &mut Judge<'_>, of: fn(&Side<'_>) -> Waited, what: &str) {
     for side in evidence.sides() {
         let (count, longest) = of(&side);
-        let least = side.summary.value("latency.p50").unwrap_or(0.0) * OF_LATENCY;
+        let part = |path: &str, share: f64| side.summary.value(path).unwrap_or(0.0) * share;
+        let least = part("latency.p50", OF_LATENCY).max(part("cold_server_load", OF_COLD_LOAD));
         if count > 0 && longest.micros() > least {
             let longest = time(longest.micros());
             let were = if count == 1 { "measured request" } else { "measured requests" };

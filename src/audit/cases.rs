@@ -2,9 +2,9 @@
 
 use super::fixture::{ANSWERS, Bench, answer, row, verdict};
 use crate::host::Used;
-use crate::record::{FIRST_REQUESTS, Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample};
+use crate::record::{Details, FIRST_REQUESTS, Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample, Stamps};
 use crate::scenario::audit::{Setting, rule};
-use crate::scenario::plan::Endpoint;
+use crate::scenario::plan::{Counted, Endpoint};
 use crate::scenario::{History, Order, PromptCache, Task};
 use crate::stats::{Row, Second};
 
@@ -29,6 +29,33 @@ pub(super) fn both_spec(bench: &mut Bench, specs: [serde_json::Value; 2]) {
     for (target, spec) in bench.plan.targets.iter_mut().zip(specs) {
         target.spec = serde_json::from_value(spec).unwrap();
     }
+}
+
+/// Tokens guessed ahead for each answer of the two targets, half of them accepted.
+fn drafts(bench: &mut Bench, drafted: [Option<u64>; 2]) {
+    for (target, drafted) in drafted.into_iter().enumerate() {
+        let samples = (0..ANSWERS).map(|index| Sample {
+            details: Details { drafted, accepted: drafted.map(|tokens| tokens / 2), ..Details::default() },
+            ..answer(target, index)
+        });
+        bench.gather(target, samples);
+        if drafted.is_some() {
+            *row(&mut bench.targets[target], "draft_acceptance") =
+                Row { mean: Some(0.5), ..Row::new("draft_acceptance", "1") };
+        }
+    }
+}
+
+fn speculative(bench: &mut Bench, value: &str) {
+    bench.plan.targets[1].facts.set("speculative", "none".to_owned(), "command line");
+    bench.plan.targets[0].facts.set("speculative", value.to_owned(), "/slots");
+}
+
+/// A model that took 1.6 s to load for the cold request, and so many microseconds once more.
+fn reload(bench: &mut Bench, again_us: u64) {
+    *row(&mut bench.targets[0], "cold_server_load") =
+        Row { mean: Some(1_600_000.0), ..Row::new("cold_server_load", "us") };
+    loads(bench, &[1, again_us]);
 }
 
 fn set_load(bench: &mut Bench, load: serde_json::Value) {
@@ -64,6 +91,31 @@ pub(super) fn https(bench: &mut Bench, number: usize, insecure: bool) {
     target.endpoint = Endpoint::Tcp { host, port: 443, prefix: String::new(), tls: true };
     let tls = serde_json::json!({ "insecure": insecure });
     target.spec = serde_json::from_value(serde_json::json!({ "openai": { "url": "https://x", "tls": tls } })).unwrap();
+}
+
+/// The last ten requests find nobody, so many milliseconds after each other; of one of them the engine says that it is full.
+fn refuses(bench: &mut Bench, apart_ms: u64, full: Option<u64>) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        if index >= ANSWERS - 10 {
+            let planned = 10_000_000_000 + (index + 10 - ANSWERS) * apart_ms * 1_000_000;
+            sample.stamps =
+                Stamps { planned: Nanos(planned), end: Some(Nanos(planned + 1_000_000)), ..Stamps::default() };
+            sample.outcome = if full == Some(index) { Outcome::Rejected } else { Outcome::Connect };
+        }
+        sample
+    });
+    bench.gather(0, samples);
+}
+
+/// The first target's processes were gone for so long of a window of 10 s.
+fn missed(bench: &mut Bench, missed_s: f64) {
+    bench.targets[0].window = Some(crate::stats::Window { from: Nanos(0), to: Nanos(10_000_000_000) });
+    bench.conditions.targets = vec![Used { cpu_s: Some(1.0), missed_s, ..Used::default() }, Used::default()];
+}
+
+fn counted(bench: &mut Bench, requests: u64, mean_ms: f64) {
+    bench.plan.targets[0].facts.counted = Some(Counted { requests, mean_ms });
 }
 
 fn seconds(bench: &mut Bench, count: u64, ratio: fn(u64) -> f64) {
@@ -341,6 +393,10 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case("thinking", |b| both_spec(b, [kwargs(false), kwargs(false)]), |b| both_spec(b, [kwargs(false), kwargs(true)])),
     Case("thinking", nothing, |b| each(b, |i, s| s.thoughts = u32::from(i < 3) * 40)),
+    // All sides guess ahead, or one does; and one that is set up for it.
+    Case("drafting", |b| drafts(b, [Some(6), Some(6)]), |b| drafts(b, [Some(6), None])),
+    Case("drafting", |b| drafts(b, [None, None]), |b| drafts(b, [None, Some(1)])),
+    Case("drafting", |b| speculative(b, "false"), |b| speculative(b, "draft-simple")),
     Case(
         "no-stream",
         |b| (b.plan.workload.stream = false, b.targets[0].rows.retain(|r| r.metric != "ttft")).0,
@@ -404,6 +460,28 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case("parameters", |b| sizes(b, "1B", "1.1B"), |b| sizes(b, "1B", "1.11B")),
     Case("parameters", |b| sizes(b, "8x7B", "1B"), |b| sizes(b, "7B", "500M")),
+    Case("model-size", |b| files(b, 100, 110), |b| files(b, 100, 111)),
+    Case(
+        "model-size",
+        |b| {
+            files(b, 94, 1);
+            sizes(b, "135M", "361536");
+        },
+        |b| files(b, 94, 1),
+    ),
+    Case(
+        "unreadable-labels",
+        |b| {
+            // One can be read: it is told of the other alone.
+            labelled(b, [0.5, 0.5], [0.5, 0.5], 0.2);
+        },
+        |b| labelled(b, [0.51, 0.5], [0.49, 0.5], 0.2),
+    ),
+    Case(
+        "no-better-than-commonest",
+        |b| labelled(b, [0.0, 0.0], [0.2, 0.21], 0.2),
+        |b| labelled(b, [0.0, 0.0], [0.2, 0.1], 0.2),
+    ),
     Case("context-length", |b| contexts(b, Some(4096), Some(4096)), |b| contexts(b, Some(4096), Some(8192))),
     Case("context-length", |b| contexts(b, None, Some(8192)), |b| contexts(b, Some(1), Some(2))),
     Case("slots", |b| slots(b, 2, 4), |b| slots(b, 1, 4)),
@@ -528,6 +606,7 @@ pub(super) const CASES: &[Case] = &[
     // Without a nonce, a count that leaves out what a cache gave would differ, too.
     Case("templates-differ", |b| shorter(b, false, PromptCache::AsIs), |b| shorter(b, true, PromptCache::AsIs)),
     Case("templates-differ", nothing, |b| shorter(b, false, PromptCache::Bust)),
+    Case("requested-prompts", |b| requested(b, 0), |b| requested(b, 1)),
     Case("truncated-prompts", |b| full(b, 2), |b| full(b, 3)),
     Case("truncated-prompts", |b| cut_at(b, 50), |b| cut_at(b, 49)),
     Case("cold-load", |b| loads(b, &[99_999]), |b| loads(b, &[100_000])),
@@ -540,6 +619,9 @@ pub(super) const CASES: &[Case] = &[
     Case("model-reload", |b| queue(b, 99), |b| queue(b, 101)),
     // One that was given up was served as well, for all that is known.
     Case("model-reload", |b| behind(b, 25_000), |b| behind(b, 24_000)),
+    // A quarter of the cold request's load, no more, may be a look at a model that is there.
+    Case("model-reload", |b| reload(b, 400_000), |b| reload(b, 400_001)),
+    Case("model-reload", |b| reload(b, 100_001), |b| reload(b, 1_600_000)),
     // Of answers that take 18 s, 180 ms are nothing.
     Case("model-reload", |b| slow_load(b, 180_000), |b| slow_load(b, 180_001)),
     // Three in ten prompts come from a cache whole; four do.
@@ -706,6 +788,14 @@ pub(super) const CASES: &[Case] = &[
             one_by_one(b, 100, true);
         },
     ),
+    // Refusals of 9 s, and of 10.8 s; of as long, with an answer that it is full in their midst.
+    Case("target-gone", |b| refuses(b, 1000, None), |b| refuses(b, 1200, None)),
+    Case("target-gone", |b| refuses(b, 1200, Some(195)), |b| refuses(b, 2500, Some(195))),
+    Case("processes-missed", |b| missed(b, 0.2), |b| missed(b, 0.21)),
+    Case("processes-missed", nothing, |b| missed(b, 5.0)),
+    Case("engine-count", |b| counted(b, ANSWERS, 10.0), |b| counted(b, ANSWERS + 1, 10.0)),
+    Case("engine-count", nothing, |b| counted(b, ANSWERS - 1, 10.0)),
+    Case("engine-mean", |b| counted(b, ANSWERS, 15.0), |b| counted(b, ANSWERS, 30.0)),
     Case(
         "which-process",
         |b| b.conditions.targets = vec![Used::default(); 2],
@@ -1088,6 +1178,28 @@ fn sizes(bench: &mut Bench, a: &str, b: &str) {
     }
 }
 
+/// Sizes of the models' files, in MiB; no engine tells its parameters.
+fn files(bench: &mut Bench, a: u64, b: u64) {
+    for (target, size) in bench.plan.targets.iter_mut().zip([a, b]) {
+        (target.facts.size_bytes, target.facts.parameters) = (Some(size << 20), None);
+    }
+}
+
+/// Both targets' shares of unreadable answers and of right ones, and what always giving the commonest label gets right.
+fn labelled(bench: &mut Bench, unread: [f64; 2], right: [f64; 2], commonest: f64) {
+    for target in 0..2 {
+        let samples =
+            (0..ANSWERS).map(|index| Sample { expected_label: Some(index as usize % 3), ..answer(target, index) });
+        bench.gather(target, samples);
+        for (metric, value) in
+            [("unparsed_rate", unread[target]), ("accuracy", right[target]), ("accuracy_commonest", commonest)]
+        {
+            let told = Row { n: Some(ANSWERS), mean: Some(value), ..Row::new(metric, "1") };
+            *row(&mut bench.targets[target], metric) = told;
+        }
+    }
+}
+
 fn contexts(bench: &mut Bench, a: Option<u64>, b: Option<u64>) {
     (bench.plan.targets[0].facts.context, bench.plan.targets[1].facts.context) = (a, b);
 }
@@ -1185,6 +1297,15 @@ fn full(bench: &mut Bench, count: u64) {
         let mut sample = answer(0, index);
         sample.prompt_tokens = Some(if index < count { 511 } else { 510 });
         sample
+    });
+    bench.gather(0, samples);
+}
+
+/// Prompts of the first target that were to have so many tokens fewer than they have.
+fn requested(bench: &mut Bench, fewer: u64) {
+    let samples = (0..ANSWERS).map(|index| {
+        let sample = answer(0, index);
+        Sample { wanted_prompt: sample.prompt_tokens.map(|tokens| tokens - fewer), ..sample }
     });
     bench.gather(0, samples);
 }

@@ -1,6 +1,7 @@
 //! A finding: what a rule says, and on what it rests.
 
-use super::{Severity, Unit, human};
+use super::{Severity, Unit};
+use crate::metrics::human;
 use serde::{Deserialize, Serialize};
 
 /// A reason to read a comparison with care, or not to read it at all.

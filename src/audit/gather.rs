@@ -1,5 +1,6 @@
 //! What the rules need of the samples and summaries don't hold: a streaming fold, pure and in bounded memory.
 
+use super::absent::Presence;
 use super::cached::Cached;
 use super::lengths::Lengths;
 use super::line::Line;
@@ -28,6 +29,8 @@ pub struct Gathered {
     context: Option<u64>,
     /// Most tokens of an answer.
     max_tokens: u64,
+    /// Tokens that the prompts of a group have in common at the most.
+    shared: Option<u64>,
     /// Requests, whatever became of them.
     pub(super) rows: u64,
     /// Requests, or conversations where there are turns, that were begun.
@@ -61,6 +64,8 @@ pub struct Gathered {
     pub(super) chunks: u64,
     /// Answers with pieces of reasoning.
     pub(super) thought: u64,
+    /// Answers for which the engine reports tokens that it guessed ahead.
+    pub(super) drafted: u64,
     /// Answers by what was odd about them, in the order of [`Remark::ALL`].
     remarks: [u64; Remark::ALL.len()],
     /// Answers outside the schema that was asked for, of those that reached the limit of tokens.
@@ -95,6 +100,8 @@ pub struct Gathered {
     pub(super) loads: Loads,
     /// Prompts as long as the context.
     pub(super) full_prompts: u64,
+    /// How prompts of wanted lengths came out.
+    pub(super) requested: Requested,
     /// Prompt tokens of first turns, and what of them came from a cache.
     pub(super) first_turns: Cached,
     /// First requests to the target, before any load, that came to nothing; and what the last of them came to.
@@ -102,6 +109,30 @@ pub struct Gathered {
     pub(super) first_failure: Option<String>,
     /// Whether a first request was answered.
     pub(super) first_answered: bool,
+    /// How it was there.
+    pub(super) presence: Presence,
+}
+
+/// How prompts of wanted numbers of tokens came out, by the engine's count: tokens more than wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Requested {
+    /// Prompts with a count, and those of them that are not as wanted.
+    pub n: u64,
+    pub off: u64,
+    /// The least, the most, and all of the differences.
+    pub least: i64,
+    pub most: i64,
+    pub sum: i64,
+}
+
+impl Requested {
+    fn push(&mut self, wanted: u64, counted: u64) {
+        let more = i64::try_from(counted).unwrap_or(i64::MAX).saturating_sub(i64::try_from(wanted).unwrap_or(i64::MAX));
+        (self.least, self.most) = if self.n == 0 { (more, more) } else { (self.least.min(more), self.most.max(more)) };
+        self.n += 1;
+        self.off += u64::from(more != 0);
+        self.sum = self.sum.saturating_add(more);
+    }
 }
 
 /// What is kept of a request to be put beside another target's of the same number.
@@ -136,6 +167,7 @@ impl Gather {
             loads: Loads::new(plan),
             context: target.facts.context,
             max_tokens: u64::from(plan.workload.sampling.max_tokens),
+            shared: plan.workload.tokens.as_ref().and_then(|tokens| tokens.shared()),
             ..Gathered::default()
         };
         Self { targets: plan.targets.iter().map(target).collect() }
@@ -167,6 +199,7 @@ impl Gathered {
             self.measured(sample);
         }
         self.loads.push(sample);
+        self.presence.push(sample);
         if sample.phase == Phase::Cold && sample.index < FIRST_REQUESTS {
             self.first(sample);
         }
@@ -205,6 +238,7 @@ impl Gathered {
     fn answer(&mut self, sample: &Sample) {
         self.answered += 1;
         self.thought += u64::from(sample.thoughts > 0);
+        self.drafted += u64::from(sample.details.drafted.is_some_and(|tokens| tokens > 0));
         for (count, remark) in self.remarks.iter_mut().zip(Remark::ALL) {
             *count += u64::from(sample.remarks.has(remark));
         }
@@ -230,11 +264,20 @@ impl Gathered {
         if let Some(latency) = sample.latency() {
             self.latency(sample, latency);
         }
+        if let Some((wanted, counted)) = sample.wanted_prompt.zip(sample.prompt_tokens) {
+            self.requested.push(wanted, counted);
+        }
         if let Some(prompt) = sample.prompt_tokens {
             // The last place may be kept for the first token of the answer.
             self.full_prompts += u64::from(self.context.is_some_and(|context| prompt + 1 >= context));
             if let Some(cached) = sample.cached_tokens.filter(|_| sample.turn.is_none_or(|turn| turn == 1)) {
-                self.first_turns.push(prompt, cached);
+                // What a group of prompts shares is meant to come from a cache; by a tokeniser of its own, it is as much more or less.
+                let by_wanted = |shared: u64| match sample.wanted_prompt {
+                    Some(wanted) if wanted > 0 => (shared as f64 * prompt as f64 / wanted as f64).ceil() as u64,
+                    _ => shared,
+                };
+                let shared = self.shared.filter(|_| sample.wanted_prompt.is_some()).map_or(0, by_wanted).min(prompt);
+                self.first_turns.push(prompt - shared, cached.saturating_sub(shared));
             }
         }
     }
@@ -255,6 +298,10 @@ impl Gathered {
     }
 
     fn finish(&mut self, word: &str) {
+        // What /v1/responses of llama-server and Ollama say of every answer, cut by the limit or not: no reason at all.
+        if word == "completed" {
+            return;
+        }
         *self.finishes.entry(reason(word).unwrap_or("another reason")).or_default() += 1;
     }
 
@@ -333,7 +380,7 @@ fn remember<T: std::hash::Hash + Eq>(set: &mut HashSet<T>, value: T) {
 /// Engines' words for why an answer ended, as one: `length` at the limit, `stop` by itself. `None` for any other word.
 fn reason(word: &str) -> Option<&'static str> {
     match word.to_ascii_lowercase().as_str() {
-        "length" | "limit" | "max_tokens" => Some("length"),
+        "length" | "limit" | "max_tokens" | "max_output_tokens" => Some("length"),
         "stop" | "eos" | "end_turn" | "stop_sequence" | "complete" => Some("stop"),
         _ => None,
     }

@@ -1,8 +1,8 @@
 //! Whether loadcmp itself kept up.
 
-use super::human::{percent, three, time};
 use super::judge::{Check, Judge};
 use super::{Evidence, Severity};
+use crate::metrics::human::{percent, three, time};
 use crate::record::Outcome;
 use crate::scenario::Pacing;
 use crate::scenario::plan::LoadPlan;

@@ -1,10 +1,9 @@
 //! How the machine fared meanwhile.
 
-use super::human::{percent, three, time};
 use super::judge::{Check, Judge};
-use super::{Evidence, Side, human};
+use super::{Evidence, Side};
+use crate::metrics::human::{self, percent, three, time};
 use crate::scenario::Order;
-use crate::scenario::plan::{Endpoint, TargetPlan};
 
 pub(super) const CHECKS: [(&str, Check); 8] = [
     ("same-host", same_host),
@@ -17,20 +16,9 @@ pub(super) const CHECKS: [(&str, Check); 8] = [
     ("stolen-time", stolen_time),
 ];
 
-/// Whether a target answers on this machine.
-fn is_here(target: &TargetPlan) -> bool {
-    match &target.endpoint {
-        Endpoint::Unix { .. } => true,
-        Endpoint::Tcp { host, .. } => {
-            host.eq_ignore_ascii_case("localhost")
-                || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-    }
-}
-
 fn same_host(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
-    let here = targets.iter().filter(|target| is_here(target)).count();
+    let here = targets.iter().filter(|target| target.endpoint.is_here()).count();
     if evidence.plan.order != Order::Concurrent || here < 2 {
         return;
     }
@@ -55,7 +43,8 @@ const LEAST_CORES: f64 = 0.5;
 fn unlike_cores(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let cores = evidence.conditions.map(|conditions| conditions.target_cores.as_slice()).unwrap_or_default();
     let at_work = |side: &Side<'_>| {
-        let target = evidence.plan.targets.get(side.at).filter(|target| is_here(target) && !target.stand_in)?;
+        let target =
+            evidence.plan.targets.get(side.at).filter(|target| target.endpoint.is_here() && !target.stand_in)?;
         let used = cores.get(side.at).copied().flatten()?;
         // Little's law: below one request in flight on average, so much of the time has none. Those that failed kept it at
         // work, too.

@@ -1,8 +1,8 @@
 //! What stands behind the memory of an engine's processes: whose they are, and a cache that grows with what is asked.
 
 use super::Evidence;
-use super::human::bytes;
 use super::judge::{Check, Judge};
+use crate::metrics::human::bytes;
 use crate::scenario::TargetSpec;
 
 pub(super) const CHECKS: [(&str, Check); 2] =

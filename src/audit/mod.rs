@@ -4,15 +4,17 @@
 //! [`Gather`] folds the samples for what summaries don't hold. It is fed the same rows, live and told again from a
 //! directory, so both find the same.
 
+mod absent;
 mod answers;
 mod cached;
 mod caches;
+mod drafting;
 mod enough;
 mod finding;
 mod gather;
 mod generator;
-pub mod human;
 mod judge;
+mod labels;
 mod lengths;
 mod line;
 mod loads;
@@ -116,13 +118,16 @@ impl Side<'_> {
 }
 
 /// The rules' functions, by family.
-const FAMILIES: [&[(&str, Check)]; 14] = [
+const FAMILIES: [&[(&str, Check)]; 17] = [
     &work::CHECKS,
+    &absent::CHECKS,
     &answers::CHECKS,
     &oddities::CHECKS,
+    &labels::CHECKS,
     &settings::CHECKS,
     &templates::CHECKS,
     &options::CHECKS,
+    &drafting::CHECKS,
     &caches::CHECKS,
     &generator::CHECKS,
     &machine::CHECKS,

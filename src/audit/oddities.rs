@@ -1,9 +1,9 @@
 //! What was odd about answers and is no failure: lenient in what is read, but told.
 
 use super::answers::share_of_answers;
-use super::human::percent;
 use super::judge::{Check, Judge};
 use super::{Evidence, Side};
+use crate::metrics::human::percent;
 use crate::record::Remark;
 
 pub(super) const CHECKS: [(&str, Check); 9] = [

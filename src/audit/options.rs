@@ -1,9 +1,9 @@
 //! Whether the engines were started alike: threads, batches, flash attention, the type of their caches of keys and values.
 //! All of it is read once their models are loaded: of an Ollama, from the command line of the model's own process.
 
-use super::human::printable;
 use super::judge::{Check, Judge};
 use super::{Evidence, Severity};
+use crate::metrics::human::printable;
 use crate::scenario::plan::{EngineFacts, TargetPlan};
 
 pub(super) const CHECKS: [(&str, Check); 4] =

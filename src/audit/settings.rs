@@ -1,18 +1,20 @@
 //! Whether the engines and their models are of a like, as far as they tell: all of it is known before the run.
 
+use super::Evidence;
 use super::Severity;
 use super::judge::{Check, Judge};
 use super::options::{alike_context, alike_slots};
-use super::{Evidence, human};
+use crate::metrics::human;
 use crate::scenario::plan::{Endpoint, TargetPlan};
 use crate::scenario::{History, TargetSpec, Task};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-pub(super) const CHECKS: [(&str, Check); 12] = [
+pub(super) const CHECKS: [(&str, Check); 13] = [
     ("stand-in", stand_in),
     ("quantisation", quantisation),
     ("parameters", parameters),
+    ("model-size", model_size),
     ("context-length", context_length),
     ("slots", slots),
     ("own-sampling", own_sampling),
@@ -83,6 +85,26 @@ fn parameters(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let words = told(targets, |target| target.facts.parameters.clone());
         let sentence = format!("The models are of unlike size: {} parameters.", listed(&words));
         judge.find(None, sentence, &[("parameters", listed(&words))]);
+    }
+}
+
+/// Where all report their parameters, `parameters` judges, and other sizes of the same are `quantisation`.
+fn model_size(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let targets = &evidence.plan.targets;
+    if targets.iter().all(|target| target.facts.parameters.is_some()) {
+        return;
+    }
+    // A stand-in's file is made up.
+    let of = |target: &TargetPlan| target.facts.size_bytes.filter(|bytes| *bytes > 0 && !target.stand_in);
+    let sizes = told(targets, of);
+    let (least, most) = sizes.iter().fold((u64::MAX, 0), |(low, high), (_, n)| (low.min(*n), high.max(*n)));
+    if most as f64 > least as f64 * (1.0 + judge.limit) {
+        let words: Vec<(String, String)> = sizes.into_iter().map(|(name, size)| (name, human::bytes(size))).collect();
+        let sentence = format!(
+            "The models' files differ in size: {}. They can't be the same weights, and not every engine reports its parameters.",
+            listed(&words)
+        );
+        judge.find(None, sentence, &[("sizes", listed(&words))]);
     }
 }
 

@@ -1,9 +1,9 @@
 //! Whether the numbers look like measurements: what no engine and no socket brings about by itself.
 
-use super::human::{percent, three, time};
 use super::judge::{Check, Judge};
 use super::line::Line;
 use super::{Evidence, Side};
+use crate::metrics::human::{percent, three, time};
 use crate::stats::Row;
 
 pub(super) const CHECKS: [(&str, Check); 8] = [

@@ -1,9 +1,9 @@
 //! Whether the window is long beside an answer: what is under way at its edges, or when it opens, then weighs more than it
 //! should.
 
-use super::human::{percent, time};
 use super::judge::{Check, Judge};
 use super::{Evidence, Severity, Side};
+use crate::metrics::human::{percent, time};
 use crate::scenario::Order;
 use crate::scenario::plan::Until;
 

@@ -1,8 +1,8 @@
 //! Whether the times of a run are all of one kind: steady, without a drift, and by clocks that agree.
 
-use super::human::{percent, time};
 use super::judge::{Check, Judge};
 use super::{Evidence, Side};
+use crate::metrics::human::{percent, time};
 
 pub(super) const CHECKS: [(&str, Check); 3] =
     [("not-steady", not_steady), ("drift", drift), ("server-time", server_time)];
@@ -81,7 +81,7 @@ fn server_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if more as f64 > told as f64 * judge.limit {
             let over = time(side.gathered.server_most_over.micros());
             let sentence = format!(
-                "{}: for {more} of {told} answers the engine tells of more time than the client waited, up to {over} \
+                "{}: for {more} of {told} answers the engine reports more time than the client waited, up to {over} \
                  more: one of the two clocks is wrong.",
                 side.name()
             );

@@ -1,10 +1,10 @@
 //! Whether engines put like templates around the same prompts: by their own word, and by the tokens they count.
 
 use super::gather::Asked;
-use super::human::percent;
 use super::judge::{Check, Judge};
 use super::{Evidence, Gathered};
-use crate::scenario::{PromptCache, PromptFormat};
+use crate::metrics::human::percent;
+use crate::scenario::{PromptCache, PromptFormat, Task};
 use std::collections::BTreeMap;
 
 pub(super) const CHECKS: [(&str, Check); 1] = [(RULE, templates_differ)];
@@ -22,6 +22,9 @@ const END: usize = 90;
 
 const MAKE_EQUAL: &str = " To make them equal: `system:` in the scenario, `SYSTEM` or `TEMPLATE` in Ollama's Modelfile, \
                           `--chat-template` of llama-server, or `format: raw` (docs/alike.md).";
+
+const MAKE_RAW_EQUAL: &str = " To make them equal: `template: { from: ollama }` of the `gg_core` target, or a template by name \
+                              (docs/alike.md); or `format: raw`.";
 
 /// How two targets' prompt tokens differ where they do so by the same number nearly always.
 struct Constant {
@@ -55,6 +58,8 @@ fn constant(side: &Gathered, reference: &Gathered, bust: bool) -> Option<Constan
 struct Difference<'a> {
     counted: Option<Constant>,
     told: Option<(&'a str, &'a str)>,
+    /// Whether one alone gets the prompt as it is.
+    raw: bool,
 }
 
 impl<'a> Difference<'a> {
@@ -70,8 +75,15 @@ impl<'a> Difference<'a> {
             .and_then(|(a, b)| constant(a, b, plan.workload.prompt_cache == PromptCache::Bust))
             .filter(|constant| constant.more.unsigned_abs() as f64 >= limit);
         let told = target.facts.template.as_deref().zip(reference.facts.template.as_deref());
-        let found = Self { counted, told };
-        (found.counted.is_some() || found.unlike().is_some()).then_some(found)
+        let chat = plan.workload.format == PromptFormat::Chat && plan.task != Task::Embed;
+        let raw = chat && target.spec.is_raw() != reference.spec.is_raw();
+        let found = Self { counted, told, raw };
+        (found.counted.is_some() || found.unlike().is_some() || found.only_raw()).then_some(found)
+    }
+
+    /// Whether one alone gets the prompt as it is, where not both tell what they make of it.
+    fn only_raw(&self) -> bool {
+        self.raw && self.told.is_none()
     }
 
     fn unlike(&self) -> Option<(&'a str, &'a str)> {
@@ -90,7 +102,7 @@ fn templates_differ(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let Some(reference) = plan.targets.get(plan.reference) else { return };
     for (at, target) in plan.targets.iter().enumerate() {
         let Some(difference) = Difference::of(evidence, at, judge.limit) else { continue };
-        let (Difference { counted, told }, unlike) = (&difference, difference.unlike());
+        let (Difference { counted, told, raw }, unlike) = (&difference, difference.unlike());
         let (name, other) = (target.label(), reference.label());
         let tokens = |n: u64| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
         let mut figures: Vec<(&str, String)> = Vec::new();
@@ -104,6 +116,7 @@ fn templates_differ(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             None => format!("{name} and {other} render the same prompt differently: "),
         };
         sentence.push_str(match (told.is_some(), unlike.is_some()) {
+            _ if difference.only_raw() => "one gets it as it is, and the other's engine puts its template around it.",
             (true, true) => "their templates differ.",
             (true, false) => "they render it alike, so special tokens or tokenisers differ.",
             (false, _) if plan.workload.format == PromptFormat::Raw => {
@@ -117,7 +130,7 @@ fn templates_differ(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             figures.extend([("template", mine), ("reference's template", theirs)]);
         }
         if plan.workload.format == PromptFormat::Chat {
-            sentence.push_str(MAKE_EQUAL);
+            sentence.push_str(if *raw { MAKE_RAW_EQUAL } else { MAKE_EQUAL });
         }
         judge.find(Some(at), sentence, &figures);
     }

@@ -1,8 +1,8 @@
 //! Whether the work was done, and the same work by all.
 
-use super::human::percent;
 use super::judge::{Check, Judge, proportions_differ};
 use super::{Evidence, Severity, Side};
+use crate::metrics::human::percent;
 use crate::scenario::plan::{LoadPlan, Until};
 use crate::scenario::{History, Task};
 
@@ -106,7 +106,7 @@ fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let unlike = both.iter().filter(|unlike| **unlike).count();
         if unlike > 0 {
             let sentence = format!(
-                "{} and {} were asked different things under the same number: {unlike} of {} requests.",
+                "{} and {} got different requests under the same number: {unlike} of {}.",
                 side.name(),
                 reference.name(),
                 both.len()

@@ -120,8 +120,7 @@ fn of_limit(limit: &Limit, may: f64, points: &[Point<'_>]) -> Option<Fit> {
     };
     let pearson = points.iter().map(off).sum::<f64>() / (count - 2.0).max(1.0);
     let scale = batches.max(pearson).max(1.0);
-    // Twice as many degrees of freedom as probes leave: batches within them tell of the scale, too.
-    let reach = t_quantile(0.975, (2.0 * (count - 2.0)).max(1.0))?.powi(2);
+    let reach = t_quantile(0.975, (count - 2.0).max(1.0))?.powi(2);
     let inside = |at: f64| 2.0 * (top - model.profile(at).0) / scale <= reach;
     let end = |far: f64| {
         if inside(far) {

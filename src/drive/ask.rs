@@ -11,9 +11,6 @@ use bytes::Bytes;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Longest a connection may take to open.
-pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-
 /// What a row says that wasn't waited for.
 const NOT_WAITED_FOR: &str = "not waited for: the run ended before the answer was complete";
 
@@ -53,7 +50,8 @@ pub(super) struct Told {
 impl Lane {
     /// Asks every turn of a unit. The first may be due already, in an open loop.
     pub async fn ask_unit(&self, user: &mut User, phase: Phase, unit: &Unit, mut first: Option<Due>) {
-        let turns = self.setup.workload.items()[unit.item].turns.len();
+        let all = &self.setup.workload.items()[unit.item].turns;
+        let turns = all.len();
         let own = self.setup.plan.workload.history == History::Own;
         let open = matches!(self.setup.plan.load, LoadPlan::Open(_));
         // In an open loop the user of a conversation is ready for its next turn when the answer has come.
@@ -74,7 +72,7 @@ impl Lane {
             if open && (ends || turn + 1 == turns) {
                 return;
             }
-            self.pause(user).await;
+            self.pause(user, all.get(turn + 1).and_then(|next| next.think)).await;
             if ends {
                 return;
             }
@@ -117,6 +115,7 @@ impl Lane {
         if request.phase == Phase::Warmup {
             self.warmed(user);
         }
+        self.note(&sample);
         self.setup.recorder.push(sample);
         (outcome, text)
     }
@@ -128,23 +127,23 @@ impl Lane {
         let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history };
         let body = self.side.target.body(&ask);
         // The usual case has its connection: no timer is set for it.
-        let connected = if self.side.target.usable(&mut user.link).await {
-            Ok(None)
-        } else {
-            tokio::select! {
-                biased;
-                told = self.connect(user) => told.map(Some),
-                () = self.setup.stop.aborted() => Err(no(Outcome::Unfinished, RUN_OVER.to_owned())),
-            }
+        let connected = async {
+            if self.side.target.usable(&mut user.link).await { Ok(None) } else { self.connect(user).await.map(Some) }
+        };
+        let connected = tokio::select! {
+            biased;
+            told = connected => told,
+            () = self.setup.stop.aborted() => Err(no(Outcome::Unfinished, RUN_OVER.to_owned())),
         };
         Ready { body, connected }
     }
 
     /// Opens a user's connection, in time.
     pub async fn connect(&self, user: &mut User) -> Result<Nanos, NoConnection> {
-        tokio::time::timeout(CONNECT_LIMIT, self.side.target.connect(&mut user.link)).await.unwrap_or_else(|_| {
-            Err(no(Outcome::Connect, format!("no connection within {} s", CONNECT_LIMIT.as_secs())))
-        })
+        let limit = self.side.target.connect_limit();
+        tokio::time::timeout(limit, self.side.target.connect(&mut user.link))
+            .await
+            .unwrap_or_else(|_| Err(no(Outcome::Connect, format!("no connection within {} s", limit.as_secs()))))
     }
 
     /// One request's life, as a sample.
@@ -152,6 +151,8 @@ impl Lane {
         let setup = &self.setup;
         let Due { ready: Ready { body, connected }, planned, dispatched } = due;
         let now = setup.clock.now();
+        // Before it leaves: what comes back meanwhile to another user comes too late for this one.
+        let found = self.prefix_leaves(request);
         let (connect, story) = match connected {
             Err(error) => (None, Err((now, error))),
             Ok(connect) => {
@@ -172,6 +173,8 @@ impl Lane {
         let retry_after = story.as_ref().ok().and_then(|story| story.answer.retry_after);
         let (mut sample, text, vector) =
             self.sample(user.number, request, Told { planned, dispatched, connect, story });
+        sample.prefix_use = found;
+        self.prefix_ended(request, &sample);
         sample.opened = connect.map(|_| user.link.opened());
         user.note(&sample, retry_after);
         (sample, text, vector)

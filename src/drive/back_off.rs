@@ -5,6 +5,7 @@
 
 use super::lane::{Lane, User};
 use crate::record::{Nanos, Outcome, Sample};
+use crate::scenario::Span;
 use std::time::Duration;
 
 /// A failure that took less than this was a quick one.
@@ -43,15 +44,17 @@ impl User {
 }
 
 impl Lane {
-    /// A user's pause between two requests: to think, after a failure, or as long as the engine asked. It ends with the run.
-    pub(super) async fn pause(&self, user: &User) {
-        let pause = user.pause(self.setup.plan.load.think().0);
+    /// A user's pause between two requests: to think (as the next turn says, or the load), after a failure, or as long as the
+    /// engine asked. It ends with the run.
+    pub(super) async fn pause(&self, user: &User, think: Option<Span>) {
+        let think = think.unwrap_or(self.setup.plan.load.think()).0;
+        let pause = user.pause(think);
         if pause.is_zero() {
             return;
         }
         let mut end = self.now() + pause.into();
         // Nobody waits for an engine beyond the end of the window; to think is the load that was asked for.
-        if pause > self.setup.plan.load.think().0 {
+        if pause > think {
             end = self.closes().map_or(end, |closes| end.min(closes));
         }
         loop {

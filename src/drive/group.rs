@@ -89,6 +89,9 @@ impl Group {
         if let Some(watch) = watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
             watch.abort();
         }
+        for lane in lanes.iter().filter(|lane| lane.gone().is_some()) {
+            lane.closed_window().into_iter().for_each(|window| (self.opened)(window));
+        }
         told.map(|()| lanes)
     }
 

@@ -3,6 +3,7 @@
 
 use super::fit;
 use super::opening::Opening;
+use super::prefixes::Prefixes;
 use super::stop::{Deadline, Stop};
 use super::stretch::{End, Stretch};
 use crate::record::log::Recorder;
@@ -56,12 +57,18 @@ pub(super) struct Side {
     warmups: AtomicU64,
     /// Items whose vector has been kept.
     pub seen: Vec<AtomicBool>,
+    /// Since when it takes no connection, on the run's clock; 0 while it does.
+    pub(super) refusing: AtomicU64,
+    /// How far each group of prompts with a shared prefix is in the measured part.
+    pub(super) prefixes: Prefixes,
 }
 
 impl Side {
     pub fn new(workload: &Workload, target: Arc<Target>, number: usize) -> Arc<Self> {
         let seen = workload.items().iter().map(|_| AtomicBool::new(false)).collect();
-        Arc::new(Self { target, number, links: Mutex::default(), warmups: AtomicU64::new(0), seen })
+        let (warmups, refusing) = (AtomicU64::new(0), AtomicU64::new(0));
+        let prefixes = Prefixes::of(workload.groups());
+        Arc::new(Self { target, number, links: Mutex::default(), warmups, seen, refusing, prefixes })
     }
 
     fn links(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
@@ -81,6 +88,8 @@ pub(super) struct Lane {
     window: OnceLock<Window>,
     /// When no more units leave, on the run's clock; `u64::MAX` where nothing but their number ends it.
     closes: AtomicU64,
+    /// When it was ended since its target had gone.
+    pub(super) gone: OnceLock<Nanos>,
     measures: AtomicU64,
     last_end: AtomicU64,
     answered: AtomicU64,
@@ -135,6 +144,7 @@ impl Lane {
             opening: OnceLock::new(),
             window: OnceLock::new(),
             closes: AtomicU64::new(u64::MAX),
+            gone: OnceLock::new(),
             measures: AtomicU64::new(0),
             last_end: AtomicU64::new(0),
             answered: AtomicU64::new(0),
@@ -214,8 +224,9 @@ impl Lane {
     /// The window of a lane that is over: where the clock didn't close it, the last answer did.
     pub fn closed_window(&self) -> Option<Window> {
         let window = self.window()?;
-        let last = Nanos(self.last_end.load(Relaxed)).max(window.from);
-        Some(Window { to: window.to.or(Some(last)), ..window })
+        let last = Nanos(self.last_end.load(Relaxed));
+        let to = self.gone().or(window.to).unwrap_or(last).max(window.from);
+        Some(Window { to: Some(to), ..window })
     }
 
     /// When no more units leave, if the clock says it.
@@ -253,7 +264,7 @@ impl Lane {
     /// What leaves next in a closed loop; `None` when this lane is done.
     fn next(&self) -> Option<(Phase, u64)> {
         self.started.get()?;
-        if self.setup.stop.stopped() {
+        if self.setup.stop.stopped() || self.gone().is_some() {
             return None;
         }
         // Until it is known when the window opens, all is warm-up.
@@ -287,6 +298,6 @@ impl Lane {
     /// Whether no more requests may leave, between the turns of a conversation.
     pub fn over(&self) -> bool {
         let past = !self.stretch.whole && self.setup.clock.now().0 >= self.closes.load(Relaxed);
-        past || self.setup.stop.stopped()
+        past || self.setup.stop.stopped() || self.gone().is_some()
     }
 }

@@ -3,12 +3,14 @@
 //! over a `pool` of connections. `order` says which lanes run when, a `stretch` is a block's work, a `group` runs together,
 //! and its windows are opened together by `opening`.
 
+mod ahead;
 mod ask;
 mod back_off;
 #[cfg(feature = "goose")]
 mod closed;
 mod first;
 mod fit;
+mod gone;
 mod group;
 mod interrupt;
 mod judge;
@@ -19,6 +21,7 @@ mod opening;
 mod order;
 mod pacer;
 mod pool;
+mod prefixes;
 mod row;
 mod stop;
 mod stretch;

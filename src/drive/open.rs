@@ -88,6 +88,12 @@ async fn depart(pools: Vec<Arc<Pool>>, mut pacer: Pacer, riding: mpsc::Sender<()
         let first = place % pools.len();
         for pool in pools[first..].iter().chain(&pools[..first]) {
             let number = if phase == Phase::Warmup { pool.lane.warm() } else { number };
+            if pool.lane.gone().is_some() {
+                let unit = pool.lane.setup.workload.unit(phase, number);
+                let request = Request { phase, unit: &unit, turn: 0 };
+                pool.lane.setup.recorder.push(pool.lane.unsent(request, at, pool.lane.gone_words()));
+                continue;
+            }
             armed.push(Armed::new(pool, phase, number, at, &riding));
         }
         pacer.until(clock, at).await;

@@ -1,5 +1,6 @@
 //! Which lanes run at the same time, and which one after another.
 
+use super::ahead::open_ahead;
 use super::fit::{self, Fit};
 use super::group::Group;
 use super::judge::{Bounds, Found, Judge, Why, ask, staged};
@@ -76,6 +77,7 @@ pub async fn drive(
     let driver = driver.of(&setup.plan).unwrap_or(driver);
     let group = Group { run: setup.clone(), driver, opened: Arc::new(opened) };
     let whole = Stretch::whole(&setup.plan, setup.arrivals.as_ref());
+    open_ahead(setup, &sides).await;
     match setup.plan.order {
         Order::Concurrent => {
             warm(setup, &sides).await;

@@ -2,10 +2,10 @@
 
 use super::ask::{Request, Told};
 use super::lane::Lane;
-use crate::record::{Nanos, Outcome, Remark, Remarks, Sample, Stamps};
+use crate::record::{Details, Nanos, Outcome, Remark, Remarks, Sample, Stamps};
 use crate::scenario::{Task, scrub, scrubbed};
 use crate::target::Exchange;
-use crate::workload::{keeps_schema, read_label, repeats_nonce, text_hash};
+use crate::workload::{NonceForm, keeps_schema, read_label, repeats_nonce, text_hash};
 
 impl Lane {
     /// A request that was planned and never sent, and why.
@@ -51,6 +51,10 @@ impl Lane {
             thoughts: 0,
             remarks: Remarks::default(),
             opened: None,
+            wanted_prompt: self.setup.workload.items()[unit.item].prompt_tokens,
+            prefix_group: self.group(request).map(|group| group + 1),
+            prefix_use: None,
+            details: Details::default(),
         }
     }
 
@@ -59,7 +63,7 @@ impl Lane {
         let Told { planned, dispatched, connect, story } = told;
         let mut sample = self.row(user, request, planned);
         sample.connect = connect;
-        let Exchange { sent, first_byte, end, outcome, answer, retries } = match story {
+        let Exchange { sent, first_byte, end, outcome, mut answer, retries } = match story {
             Ok(told) => told,
             Err((end, no)) => {
                 sample.outcome = no.outcome;
@@ -83,6 +87,7 @@ impl Lane {
             // Written to a dead connection, and no new one was to be had: nobody got it.
             (sample.stamps.sent, sample.stamps.end) = (None, None);
         }
+        sample.details = answer.reported();
         sample.outcome = outcome;
         sample.http_status = answer.status;
         sample.finish = answer.finish.map(scrubbed);
@@ -107,7 +112,8 @@ impl Lane {
         } else if !answer.text.is_empty() {
             sample.text_hash = Some(text_hash(answer.text.as_bytes()));
         }
-        if request.unit.nonce.is_some_and(|nonce| repeats_nonce(&answer.text, nonce)) {
+        let form = NonceForm::of(&self.setup.plan.workload);
+        if request.unit.nonce.is_some_and(|nonce| repeats_nonce(&answer.text, nonce.start, form)) {
             sample.remarks.add(Remark::NonceRepeated);
         }
         self.judge(&mut sample, &answer.text, answer.vector.as_deref());

@@ -94,7 +94,7 @@ impl All {
                 if !self.goes_on() || self.asked(&mut user, &unit).await {
                     break;
                 }
-                self.lane.pause(&user).await;
+                self.lane.pause(&user, None).await;
             }
         }
     }

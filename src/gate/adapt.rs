@@ -2,7 +2,7 @@
 
 use super::Evidence;
 use crate::host::Probe;
-use crate::scenario::gate::{Kind, Known};
+use crate::scenario::gate::{Definition, Kind};
 
 /// How many times as long things take here as on the baseline's machine.
 pub(super) struct Adapt {
@@ -15,10 +15,18 @@ pub(super) struct Adapt {
 /// the pace at which the weights are read.
 fn leans_on(metric: &str) -> (f64, f64) {
     match metric {
-        "ttft" | "ttfat" | "response_ttft" | "server_prompt" | "time_prompt" | "prompt_tokens_per_s" => (1.0, 0.0),
+        "ttft"
+        | "ttfat"
+        | "ttft_first"
+        | "ttft_later"
+        | "response_ttft"
+        | "server_prompt"
+        | "time_prompt"
+        | "prompt_tokens_per_s" => (1.0, 0.0),
+        "prefill_tokens_per_s" | "server_prefill_per_s" => (1.0, 0.0),
         "cpu_per_request" | "cpu_per_1000_tokens" => (1.0, 0.0),
         "itl" | "tpot" | "gap_max" | "tokens_per_s" | "output_tokens_per_s" => (0.0, 1.0),
-        "server_output" | "server_decode_per_s" | "time_decode" => (0.0, 1.0),
+        "server_output" | "server_decode_per_s" | "decode_tokens_per_s" | "time_decode" => (0.0, 1.0),
         _ => (0.5, 0.5),
     }
 }
@@ -45,9 +53,9 @@ impl Adapt {
     }
 
     /// What a bound on a metric is multiplied by; `None` where it stands as it is written.
-    pub(super) fn factor(&self, metric: &Known) -> Option<f64> {
+    pub(super) fn factor(&self, metric: &Definition) -> Option<f64> {
         let (processor, memory) = self.slower?;
-        let (p, m) = leans_on(metric.name);
+        let (p, m) = leans_on(metric.id);
         let longer = processor.powf(p) * memory.powf(m);
         match metric.kind {
             Kind::Time => Some(longer),
@@ -63,8 +71,8 @@ impl Adapt {
             Some((processor, memory)) => format!(
                 "Bounds on times and rates are scaled by this machine's speed: beside the baseline's, its processor takes {} and its \
                  memory {} times as long. Gates that compare measured values are not.",
-                crate::audit::human::ratio(processor),
-                crate::audit::human::ratio(memory)
+                crate::metrics::human::ratio(processor),
+                crate::metrics::human::ratio(memory)
             ),
         }
     }

@@ -6,7 +6,7 @@ use crate::stats::{Packed, Row, TargetSummary, quantile_interval};
 
 /// A figure of a target; an error says that it wasn't measured.
 pub(super) fn figure(subject: &Subject, target: &TargetSummary, at: usize, packed: &[Packed]) -> Result<Value, String> {
-    let name = subject.metric.name;
+    let name = subject.metric.id;
     let row = target.row(name).ok_or_else(|| format!("{name} was not measured"))?;
     let sure = |ends: Option<(f64, f64)>| match ends {
         Some((low, high)) => Certainty::Interval(low, high),
@@ -14,13 +14,22 @@ pub(super) fn figure(subject: &Subject, target: &TargetSummary, at: usize, packe
         None => Certainty::Unknown(lacking(subject, row)),
     };
     let value = match subject.figure {
-        Figure::Mean => row.mean.map(|value| Value { value, sure: sure(row.low.zip(row.high)) }),
+        Figure::Mean => row.mean.map(|value| {
+            let ends =
+                row.low.zip(row.high).map(|(low, high)| (of_few(row).map_or(low, |(least, _)| low.max(least)), high));
+            Value { value, sure: sure(ends) }
+        }),
         // The extremes of what was seen are what they are.
         Figure::Min => row.min.map(|value| Value { value, sure: Certainty::Exact }),
         Figure::Max => row.max.map(|value| Value { value, sure: Certainty::Exact }),
         Figure::Quantile(q) => {
             let packed = packed.iter().find(|packed| packed.target == at && packed.metric == name);
             let (value, ends) = quantile(q, row, packed);
+            let ends = ends.or_else(|| {
+                let (low, high) = of_few(row)?;
+                // Of few answers nobody knows how far the rarest lie out.
+                Some((if q < 0.5 { 0.0 } else { low }, if q > 0.5 { f64::INFINITY } else { high }))
+            });
             value.map(|value| Value { value, sure: sure(ends) })
         }
     };
@@ -29,6 +38,16 @@ pub(super) fn figure(subject: &Subject, target: &TargetSummary, at: usize, packe
         (Some(n), _) => format!("{n} requests carry no {}", subject.path()),
         _ => format!("{} was not measured", subject.path()),
     })
+}
+
+/// Fewest answers that say anything when there are too few for an interval.
+const FEWEST: u64 = 6;
+
+/// Between what a typical answer surely lies, where answers are too few or too dependent for an interval: half of the least
+/// and twice the largest. A bound that each of six answers misses by more than twice is missed.
+fn of_few(row: &Row) -> Option<(f64, f64)> {
+    let (low, high) = row.min.zip(row.max).filter(|(low, _)| *low > 0.0)?;
+    (row.n? >= FEWEST && row.infinite_from.is_none()).then_some((low / 2.0, high * 2.0))
 }
 
 /// What is said of a percentile that lies among the failures.
@@ -41,7 +60,7 @@ fn lacking(subject: &Subject, row: &Row) -> String {
     match needs {
         Some(needs) => format!("{n} requests carry no interval of it; about {} would", needs.rows),
         None if subject.metric.spread => format!("{n} requests carry no interval of it"),
-        None => format!("{} is told without an interval", subject.metric.name),
+        None => format!("{} has no interval", subject.metric.id),
     }
 }
 

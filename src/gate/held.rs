@@ -8,9 +8,6 @@ use super::{Evidence, Judged, Measure, Outcome, Spoilt};
 use crate::scenario::gate::{From, Gate, Kind, Of, Relation};
 use crate::stats::{TargetSummary, tidy};
 
-/// Share of failed requests above which times of the answered ones are no evidence: failing the slow ones would pass.
-const MOST_FAILED: f64 = 0.01;
-
 /// What is judged, and the bound it is held to.
 pub(super) struct Held {
     pub measure: Measure,
@@ -24,6 +21,8 @@ pub(super) struct Held {
     pub unscaled: Option<f64>,
     /// What it rests on, where that isn't the run alone.
     pub rests: Option<String>,
+    /// Whether it is the run beside the one run of a baseline, of whose scatter nothing is known.
+    pub two_runs: bool,
 }
 
 /// Judges a gate for a target.
@@ -47,14 +46,19 @@ pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &Evidence<'_>, adap
         let name = gate.subject.target.as_deref().unwrap_or_default();
         return Judged { reason: Some(format!("the run has no target `{name}`")), ..blank };
     };
-    let unit = target.row(gate.subject.metric.name).map(|row| row.unit.clone()).unwrap_or_default();
+    let unit = target.row(gate.subject.metric.id).map(|row| row.unit.clone()).unwrap_or_default();
     let blank = Judged { unit, ..blank };
     let held = match weigh(gate, at, target, evidence, adapt) {
         Ok(held) => held,
         Err(reason) => return Judged { reason: Some(reason), ..blank },
     };
-    let (outcome, reason) = outcome(gate, &held, evidence.plan.gates.strict);
-    let reason = match (reason, held.rests) {
+    let strict = evidence.plan.gates.strict;
+    let (outcome, reason) = match outcome(gate, &held, strict) {
+        (Outcome::Fail, _) if held.two_runs && !strict => super::nights::fails_by_two_runs(gate, &held),
+        told => told,
+    };
+    let rests = held.rests.or_else(|| held.two_runs.then(|| super::nights::TWO_RUNS.to_owned()));
+    let reason = match (reason, rests) {
         (Some(reason), Some(rests)) => Some(format!("{reason}; {rests}")),
         (reason, rests) => reason.or(rests),
     };
@@ -109,8 +113,8 @@ pub(super) fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evide
     {
         return not(Outcome::Inconclusive, why);
     }
-    let failed = sides
-        .find_map(|(side, whose)| Some((side, whose, side.value("error_rate").filter(|share| *share > MOST_FAILED)?)));
+    // Times of the answered ones are no evidence then: failing the slow ones would pass.
+    let failed = sides.find_map(|(side, whose)| Some((side, whose, side.too_many_failed()?)));
     match failed.filter(|_| metric.of != Of::Run && judged.outcome == Outcome::Pass) {
         Some((side, whose, share)) => {
             let reason = format!(
@@ -153,7 +157,7 @@ fn past_target(name: &str, evidence: &Evidence<'_>) -> Option<usize> {
 
 /// Whether a gate is about what became of requests: a failure that was counted stays one, whatever spoilt the run's times.
 fn is_counted(gate: &Gate) -> bool {
-    let name = gate.subject.metric.name;
+    let name = gate.subject.metric.id;
     matches!(gate.bound.from, From::Constant) && (name == "error_rate" || name.starts_with("outcome_"))
 }
 
@@ -180,6 +184,7 @@ fn weigh(
                 bounds: (bound, bound),
                 unscaled: factor.map(|_| gate.bound.plus),
                 rests: None,
+                two_runs: false,
             })
         }
         From::Target(of) => {
@@ -205,7 +210,7 @@ fn weigh(
                 return Ok(told);
             }
             let told = || pair::of_runs(evidence, target, &past.targets[other], &subject.path());
-            Ok(Held { rests: Some(super::nights::TWO_RUNS.to_owned()), ..beside(gate, ours, theirs, told)? })
+            Ok(Held { two_runs: true, ..beside(gate, ours, theirs, told)? })
         }
     }
 }
@@ -225,6 +230,7 @@ fn beside(gate: &Gate, ours: Value, theirs: Value, told: impl FnOnce() -> Option
             bounds: (bound.plus, bound.plus),
             unscaled: None,
             rests: None,
+            two_runs: false,
         });
     }
     if theirs.value <= 0.0 || theirs.value.is_infinite() {
@@ -255,30 +261,50 @@ fn beside(gate: &Gate, ours: Value, theirs: Value, told: impl FnOnce() -> Option
         bounds,
         unscaled: None,
         rests: None,
+        two_runs: false,
     })
 }
 
 fn outcome(gate: &Gate, held: &Held, strict: bool) -> (Outcome, Option<String>) {
-    let side = |pass: bool| if pass { (Outcome::Pass, None) } else { (Outcome::Fail, None) };
-    let keeps = |x: f64, bound: f64| match gate.relation {
-        Relation::AtMost => x <= bound,
-        Relation::AtLeast => x >= bound,
-        Relation::Equal => (x - bound).abs() < 1e-12,
-    };
-    // Nought is counted: the interval of a share never lies wholly at it.
-    let counted = gate.relation == Relation::Equal || held.bound == 0.0 && held.measure == Measure::Value;
-    if counted || strict {
-        return side(keeps(held.point, held.bound));
+    if is_counted_bound(gate, held.bound, held.measure) || strict {
+        return side(keeps(gate, held.point, held.bound));
     }
-    let (low, high) = match &held.sure {
+    let ends = match &held.sure {
         Certainty::Exact => (held.point, held.point),
         Certainty::Interval(low, high) => (*low, *high),
         Certainty::Unknown(why) => return (Outcome::Inconclusive, Some(why.clone())),
     };
-    let (one, other) = held.bounds;
-    let all = [keeps(low, one), keeps(low, other), keeps(high, one), keeps(high, other)];
+    by_interval(gate, ends, held.bounds, "the bound lies in the interval")
+}
+
+/// Whether a value keeps a gate's bound.
+pub(super) fn keeps(gate: &Gate, x: f64, bound: f64) -> bool {
+    match gate.relation {
+        Relation::AtMost => x <= bound,
+        Relation::AtLeast => x >= bound,
+        Relation::Equal => (x - bound).abs() < 1e-12,
+    }
+}
+
+/// Whether it is counted whether the bound is kept. Nought is: the interval of a share never lies wholly at it.
+pub(super) fn is_counted_bound(gate: &Gate, bound: f64, measure: Measure) -> bool {
+    gate.relation == Relation::Equal || bound == 0.0 && measure == Measure::Value
+}
+
+pub(super) fn side(pass: bool) -> (Outcome, Option<String>) {
+    (if pass { Outcome::Pass } else { Outcome::Fail }, None)
+}
+
+/// Passed or failed if the whole of an interval does, wherever between `bounds` the bound lies; else `across` says why not.
+pub(super) fn by_interval(
+    gate: &Gate,
+    (low, high): (f64, f64),
+    (one, other): (f64, f64),
+    across: &str,
+) -> (Outcome, Option<String>) {
+    let all = [keeps(gate, low, one), keeps(gate, low, other), keeps(gate, high, one), keeps(gate, high, other)];
     if all.iter().all(|kept| *kept == all[0]) {
         return side(all[0]);
     }
-    (Outcome::Inconclusive, Some("the bound lies in the interval".to_owned()))
+    (Outcome::Inconclusive, Some(across.to_owned()))
 }

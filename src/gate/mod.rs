@@ -87,9 +87,9 @@ pub fn worst_code(codes: impl Iterator<Item = u8>) -> u8 {
 pub enum Measure {
     /// The figure itself, in its unit.
     Value,
-    /// The figure ÷ what it is held to.
+    /// The figure ÷ what it is compared with.
     Ratio,
-    /// The figure − what it is held to, of shares.
+    /// The figure − what it is compared with, for shares.
     Difference,
 }
 
@@ -113,7 +113,7 @@ pub struct Judged {
     pub target: Option<usize>,
     /// What became of it.
     pub outcome: Outcome,
-    /// The figure that was held to the bound, in its unit.
+    /// The figure compared with the bound, in its unit.
     pub value: Option<f64>,
     /// Its unit, as `summary.csv` has it.
     pub unit: String,

@@ -1,13 +1,32 @@
 //! A figure held to a baseline of several runs: by where one more run of the same engine would lie.
 
-use super::Measure;
 use super::certainty::{Certainty, Value};
 use super::held::Held;
+use super::held::by_interval;
+use super::{Measure, Outcome};
 use crate::scenario::gate::{Gate, Kind, Subject};
-use crate::stats::{Figure, Nights, tidy};
+use crate::stats::{ASSUMED_SCATTER, Figure, Nights, if_runs_scatter, tidy};
 
 /// What a gate rests on whose baseline doesn't know how far runs scatter.
 pub(super) const TWO_RUNS: &str = "in these two runs";
+
+/// What becomes of a gate that fails by two runs alone: one run in the baseline doesn't say how far runs scatter, so that it fails
+/// only beyond what a usual scatter explains.
+pub(super) fn fails_by_two_runs(gate: &Gate, held: &Held) -> (Outcome, Option<String>) {
+    let Certainty::Interval(low, high) = held.sure else { return (Outcome::Fail, None) };
+    if held.measure != Measure::Ratio || held.point <= 0.0 || low <= 0.0 {
+        return (Outcome::Fail, None);
+    }
+    let why = format!(
+        "one run doesn't say how far runs scatter, and {:.0} % are allowed for: save the baseline from several runs \
+         (`loadcmp baseline save NAME --last 5`)",
+        ASSUMED_SCATTER * 100.0
+    );
+    match by_interval(gate, if_runs_scatter(held.point, (low, high)), held.bounds, "") {
+        (Outcome::Fail, _) => (Outcome::Fail, None),
+        _ => (Outcome::Inconclusive, Some(why)),
+    }
+}
 
 /// What is judged by the runs of a baseline; `None` where they don't say how far one run lies from another. `name` is the
 /// target's in the baseline.
@@ -43,5 +62,6 @@ pub(super) fn hold(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: 
         bounds: (bound, bound),
         unscaled: None,
         rests: Some(format!("98 % interval over {beside}; a run scatters by {scatter}")),
+        two_runs: false,
     })
 }

@@ -25,10 +25,11 @@ fn points() -> Run {
         target.rows = METRICS
             .iter()
             .map(|known| {
-                let value = Some(if known.name == "error_rate" { 0.005 } else { 0.5 });
+                let value = Some(if known.id == "error_rate" { 0.005 } else { 0.5 });
                 let spread = if known.spread { value } else { None };
                 Row {
-                    n: Some(1000),
+                    // Six of them would bound what is typical.
+                    n: Some(if known.spread { 5 } else { 1000 }),
                     mean: value,
                     min: spread,
                     p50: spread,
@@ -37,7 +38,7 @@ fn points() -> Run {
                     p99: spread,
                     p999: spread,
                     max: spread,
-                    ..Row::new(known.name, "1")
+                    ..Row::new(known.id, "1")
                 }
             })
             .collect();
@@ -49,14 +50,14 @@ fn points() -> Run {
 fn none_passes_on_a_point() {
     let (mut run, past) = (points(), points());
     let past = Past { targets: &past.folded.targets, histograms: &[], probe: None, nights: &crate::stats::ONE_RUN };
-    for known in &METRICS {
+    for known in METRICS {
         let figures: &[&str] = if known.spread {
             &[".mean", ".p50", ".p75", ".p90", ".p95", ".p99", ".p999", ".min", ".max"]
         } else {
             &[""]
         };
         for figure in figures {
-            let path = format!("{}{figure}", known.name);
+            let path = format!("{}{figure}", known.id);
             let mut gates = vec![
                 format!("native.{path} <= {}", roomy(known.kind)),
                 format!("native.{path} <= 3 * ollama.{path}"),
@@ -67,7 +68,7 @@ fn none_passes_on_a_point() {
             }
             if known.spread && matches!(known.kind, Kind::Time | Kind::PerSecond) {
                 let other = if *figure == ".p90" { "p50" } else { "p90" };
-                gates.push(format!("native.{path} <= 3 * native.{}.{other}", known.name));
+                gates.push(format!("native.{path} <= 3 * native.{}.{other}", known.id));
             }
             run.plan.gates.all = gates.iter().map(|text| Gate::parse(text).unwrap()).collect();
             let judged = judge(&Evidence { past: Ok(past), ..run.evidence() });
@@ -99,7 +100,7 @@ fn what_is_estimated_has_an_interval_or_is_known_to_have_none() {
     for row in run.folded.targets.iter().flat_map(|target| &target.rows) {
         let known = crate::scenario::gate::metric(&row.metric).unwrap();
         let measured = row.mean.is_some() && !known.exact && row.n.is_some_and(|n| n > 1);
-        assert!(!measured || row.low.is_some() || NONE.contains(&known.name), "{row:?}");
+        assert!(!measured || row.low.is_some() || NONE.contains(&known.id), "{row:?}");
     }
 }
 
@@ -204,4 +205,23 @@ fn the_exit_code_is_that_of_the_worst_and_of_what_inconclusive_counts_as() {
         assert_eq!(code(all, Inconclusive::Fail), fail, "{all:?}");
         assert_eq!(code(all, Inconclusive::Exit5), told, "{all:?}");
     }
+}
+
+#[test]
+fn a_bound_that_every_one_of_few_answers_misses_by_twice_is_missed() {
+    use Outcome::{Fail, Inconclusive, Pass};
+    let gates = ["p50 <= 1ms", "p50 <= 9ms", "p50 <= 30ms", "p95 <= 1ms", "p95 <= 30ms", "mean <= 1ms"];
+    let gates = gates.map(|gate| format!("native.latency.{gate}"));
+    let mut run = Run::new(&gates.each_ref().map(String::as_str));
+    let of = |n: u64, run: &mut Run| {
+        let row = run.folded.targets[0].rows.iter_mut().find(|row| row.metric == "latency").unwrap();
+        (row.n, row.n_eff, row.min, row.max) = (Some(n), Some(4.0), Some(10_000.0), Some(12_000.0));
+        (row.mean, row.low, row.high) = (Some(11_000.0), Some(-3000.0), Some(25_000.0));
+        (row.p50_low, row.p50_high, row.p95_low, row.p95_high) = (None, None, None, None);
+        run.outcomes()
+    };
+    let told = of(10, &mut run);
+    assert_eq!(told[..5], [Fail, Inconclusive, Pass, Fail, Inconclusive]);
+    assert_eq!(told[5], Fail);
+    assert_eq!(of(5, &mut run)[..4], [Inconclusive; 4]);
 }

@@ -1,9 +1,9 @@
 //! One gate over several runs of the same plan: what each run's judgement held to the bound is one value, and Student's t
 //! interval over the runs is held to the bound in the place of any run's own.
 
-use super::held::counted;
+use super::held::{by_interval, counted, is_counted_bound, keeps, side};
 use super::{Evidence, Judged, Measure, Outcome};
-use crate::scenario::gate::{From, Gate, Kind, Relation};
+use crate::scenario::gate::{From, Gate, Kind};
 use crate::stats::{LEAST_RUNS, geometric_mean, over_runs, tidy};
 
 /// A gate as one run judged it, and what that run takes back of each outcome, whatever the others say: of a stand-in, of times
@@ -157,14 +157,6 @@ fn wider(
     Ok((low.min(centre - own.0.sqrt() / narrower), high.max(centre + own.1.sqrt() / narrower)))
 }
 
-fn keeps(gate: &Gate, x: f64, bound: f64) -> bool {
-    match gate.relation {
-        Relation::AtMost => x <= bound,
-        Relation::AtLeast => x >= bound,
-        Relation::Equal => (x - bound).abs() < 1e-12,
-    }
-}
-
 /// What becomes of it. `each`: whether each run by itself keeps the bound, which decides what is counted.
 fn outcome(
     gate: &Gate,
@@ -174,20 +166,14 @@ fn outcome(
     bound: f64,
     (each, strict): (bool, bool),
 ) -> (Outcome, Option<String>) {
-    let side = |pass: bool| (if pass { Outcome::Pass } else { Outcome::Fail }, None);
-    // Nought is counted: the interval of a share never lies wholly at it.
-    if gate.relation == Relation::Equal || bound == 0.0 && measure == Measure::Value {
+    if is_counted_bound(gate, bound, measure) {
         return side(each);
     }
     if strict {
         return side(keeps(gate, point, bound));
     }
     match ends {
-        Ok((low, high)) => match (keeps(gate, *low, bound), keeps(gate, *high, bound)) {
-            (true, true) => side(true),
-            (false, false) => side(false),
-            _ => (Outcome::Inconclusive, Some("the bound lies in the interval over runs".to_owned())),
-        },
+        Ok(ends) => by_interval(gate, *ends, (bound, bound), "the bound lies in the interval over runs"),
         Err(why) => (Outcome::Inconclusive, Some(why.clone())),
     }
 }

@@ -2,7 +2,7 @@ use super::*;
 use crate::host::Probe;
 use crate::scenario::Task;
 use crate::scenario::plan::GatesPlan;
-use crate::stats::{Folded, ONE_RUN, Row, fixture, unit};
+use crate::stats::{Folded, ONE_RUN, Row, fixture};
 
 /// A plan with gates, and a run of it: native 12 ms, ollama 20 ms.
 pub(super) struct Run {
@@ -102,7 +102,7 @@ fn what_was_not_measured_is_no_pass() {
     assert!(reasons[2].contains("no target `gone`") && reasons[4].contains("no baseline"), "{reasons:?}");
     assert_eq!(judgement.worst(), Some(Outcome::Fail));
     // A value that was read once is what it is.
-    run.folded.targets[0].rows.push(Row::total("memory_ratio", unit::ONE, 1, Some(1.4)));
+    run.folded.targets[0].rows.push(Row::total(&crate::metrics::MEMORY_RATIO, 1, Some(1.4)));
     assert_eq!(run.outcomes()[0], Outcome::Fail);
 }
 
@@ -176,15 +176,29 @@ fn a_run_is_held_to_its_past() {
     let told: Vec<Outcome> = judgement.gates.iter().map(|judged| judged.outcome).collect();
     assert_eq!(told[1], Outcome::Fail);
     assert_eq!((judgement.gates[0].point, judgement.gates[0].measure), (Some(1.0), Measure::Ratio));
-    // The same workload, a fifth slower.
-    for target in &mut run.folded.targets {
-        for series in target.units.iter_mut().filter(|series| series.metric.starts_with("latency")) {
-            series.values.iter_mut().for_each(|x| *x *= 1.2);
+    // The same workload, a fifth slower, and again: one run doesn't say how far runs scatter, so that a fifth may be chance.
+    let mut slower = || {
+        for target in &mut run.folded.targets {
+            for series in target.units.iter_mut().filter(|series| series.metric.starts_with("latency")) {
+                series.values.iter_mut().for_each(|x| *x *= 1.2);
+            }
+            let row = target.rows.iter_mut().find(|row| row.metric == "latency").unwrap();
+            row.p50 = row.p50.map(|x| x * 1.2);
         }
-        let row = target.rows.iter_mut().find(|row| row.metric == "latency").unwrap();
-        row.p50 = row.p50.map(|x| x * 1.2);
-    }
-    assert_eq!(held(&run).gates[0].outcome, Outcome::Fail);
+        held(&run).gates.swap_remove(0)
+    };
+    let judged = slower();
+    let why = judged.reason.unwrap_or_default();
+    assert_eq!(judged.outcome, Outcome::Inconclusive);
+    assert!(
+        why.contains("5 % are allowed for") && why.contains("--last 5") && why.ends_with("in these two runs"),
+        "{why}"
+    );
+    assert_eq!(slower().outcome, Outcome::Fail);
+    // Told to judge by the figures alone, it does.
+    run.plan.gates.strict = true;
+    run.folded.targets.clone_from(&past.folded.targets);
+    assert_eq!(held(&run).gates[1].outcome, Outcome::Fail);
 }
 
 #[test]

@@ -1,20 +1,16 @@
 //! Gates in words.
 
 use super::{Judged, Judgement, Measure, Outcome};
-use crate::audit::human;
-use crate::scenario::gate::{Gate, Kind};
-use crate::stats::unit;
+use crate::metrics::{human, value_words};
+use crate::scenario::gate::Gate;
 
 impl Judged {
     /// The figure that was judged, its interval, and where it was scaled the bound, for people: `14.8 ms (14.1–15.2)`.
     pub fn figures(&self) -> String {
         let Some(point) = self.point else { return String::new() };
-        // A share is told in percent, another number without a unit as it is.
-        let kind = Gate::parse(&self.gate).map(|gate| gate.subject.metric.kind);
-        let plain = self.unit == unit::ONE && kind.is_ok_and(|kind| kind == Kind::Number);
+        let path = Gate::parse(&self.gate).map(|gate| gate.subject.path()).unwrap_or_default();
         let show = |x: f64| match self.measure {
-            Measure::Value if plain => human::ratio(x),
-            Measure::Value => human::value(x, &self.unit),
+            Measure::Value => value_words(&path, &self.unit, x),
             Measure::Ratio => human::ratio(x),
             Measure::Difference => format!("{:+.1} pp", x * 100.0),
         };

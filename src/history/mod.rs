@@ -5,7 +5,6 @@
 
 mod entry;
 mod family;
-mod figures;
 mod filter;
 mod folders;
 mod index;
@@ -18,7 +17,6 @@ mod trend;
 
 pub use entry::{Entry, MainVerdict, State};
 pub use family::{FALSE_RATE, Family};
-pub use figures::more_is_better;
 pub use filter::{Filter, Stamp};
 pub use index::INDEX;
 pub use prune::{PRUNED, Pruned, PrunedFile, PrunedRun, Spared, age, prune, pruned};

@@ -1,11 +1,11 @@
 //! One line of a trend: the runs of one scenario that may stand beside each other, a target's figure in each, and the steps.
 
 use super::entry::{Entry, State};
-use super::figures::more_is_better;
 use super::like::{differs, unlike};
 use super::ratio::{Mover, RatioLine, near};
 use super::trend::Asked;
-use crate::report::words::yaml_word;
+use crate::metrics::more_is_better;
+use crate::scenario::yaml_word;
 use crate::stats::{Figure, Step, Steps, StepsBy, steps, unit};
 use serde::{Deserialize, Serialize};
 
@@ -158,7 +158,7 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
         used: &used,
         target,
         points: of == unit::ONE,
-        more: more_is_better(&asked.metric, &of),
+        more: more_is_better(&asked.metric),
         metric: &asked.metric,
     };
     let found = steps(&values, &line.by(&asked.by, &values));

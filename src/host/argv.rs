@@ -45,7 +45,7 @@ const fn flag(
 }
 
 /// Every option that is read.
-pub(super) const FLAGS: [Flag; 14] = [
+pub(super) const FLAGS: [Flag; 15] = [
     flag("context_total", &["-c", "--ctx-size"], Some("LLAMA_ARG_CTX_SIZE"), None, None),
     flag("slots", &["-np", "--parallel"], Some("LLAMA_ARG_N_PARALLEL"), None, None),
     flag("threads", &["-t", "--threads"], Some("LLAMA_ARG_THREADS"), None, Some("default")),
@@ -59,6 +59,7 @@ pub(super) const FLAGS: [Flag; 14] = [
     flag("cache_ram_mib", &["-cram", "--cache-ram"], Some("LLAMA_ARG_CACHE_RAM"), None, Some("8192")),
     flag("gpu_layers", &["-ngl", "--gpu-layers", "--n-gpu-layers"], Some("LLAMA_ARG_N_GPU_LAYERS"), None, None),
     flag("load_mode", &["--load-mode"], None, None, None),
+    flag("speculative", &["--spec-type"], Some("LLAMA_ARG_SPEC_TYPE"), None, None),
     flag("no_mmap", &["--no-mmap"], Some("LLAMA_ARG_NO_MMAP"), Some("yes"), None),
 ];
 
@@ -101,6 +102,13 @@ impl ModelServer {
             let mut value = || written.or_else(|| rest.next_if(|next| !is_flag(next)));
             match name {
                 "-m" | "--model" => server.model = value().map(str::to_owned).or(server.model),
+                // A model that guesses ahead: that there is one is all that is kept of its path.
+                "-md" | "--model-draft" | "--spec-draft-model" => {
+                    value();
+                    if !server.given.iter().any(|(known, _)| *known == "speculative") {
+                        server.given.push(("speculative", "draft-model".to_owned()));
+                    }
+                }
                 "-a" | "--alias" => {
                     let names = value().unwrap_or_default().split(',').map(str::trim).filter(|name| !name.is_empty());
                     server.aliases.extend(names.map(str::to_owned));
@@ -174,6 +182,23 @@ mod tests {
             assert_eq!(given(&server, name).as_deref(), Some(value), "{name}");
         }
         assert_eq!((given(&server, "threads"), given(&server, "cache_ram_mib")), (None, None));
+    }
+
+    #[test]
+    fn what_guesses_ahead_is_told_by_its_kind_or_by_a_second_model() {
+        for (line, told) in [
+            ("llama-server -m a.gguf --spec-type draft-mtp --spec-draft-model /m/secret.gguf", Some("draft-mtp")),
+            ("llama-server --spec-draft-model /m/secret.gguf --spec-type draft-simple -m a.gguf", Some("draft-simple")),
+            ("llama-server -m a.gguf -md /m/secret.gguf --spec-draft-n-max 4", Some("draft-model")),
+            ("llama-server -m a.gguf", None),
+        ] {
+            let server = read(line).unwrap();
+            assert_eq!(
+                (given(&server, "speculative").as_deref(), server.model.as_deref()),
+                (told, Some("a.gguf")),
+                "{line}"
+            );
+        }
     }
 
     #[test]

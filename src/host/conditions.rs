@@ -118,6 +118,10 @@ pub struct Used {
     /// The same of the graphics devices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_energy_j: Option<f64>,
+    /// Seconds of the stretches through which its processes were gone, after they had been known: what those used that came
+    /// in their place is missing in part.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub missed_s: f64,
     /// Whether this is what the engine published of itself: its processes were not seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub published: bool,
@@ -158,4 +162,7 @@ pub struct Stopped {
     pub at_s: f64,
     /// Why.
     pub why: String,
+}
+fn is_nothing(seconds: &f64) -> bool {
+    *seconds == 0.0
 }

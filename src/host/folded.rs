@@ -99,8 +99,23 @@ fn used(readings: &[Reading], stretches: &[Stretch], number: usize) -> Used {
         gpu_peak_bytes: most(&|held| held.gpu_bytes),
         energy_j: energy(&|r| r.energy_j),
         gpu_energy_j: energy(&gpu_energy),
+        missed_s: missed(readings, &own, &|r| held(r).is_some()),
         published: false,
     }
+}
+
+/// Seconds of stretches through which something was not known that had been known before.
+fn missed(readings: &[Reading], over: &[(f64, f64)], known: &dyn Fn(&Reading) -> bool) -> f64 {
+    let mut ever = false;
+    let mut sum = 0.0;
+    for pair in readings.windows(2) {
+        ever |= known(&pair[0]);
+        if ever && !(known(&pair[0]) && known(&pair[1])) {
+            let inside = |(from, to): &(f64, f64)| (pair[1].t_s.min(*to) - pair[0].t_s.max(*from)).max(0.0);
+            sum += over.iter().map(inside).sum::<f64>();
+        }
+    }
+    sum
 }
 
 /// Energy of all graphics devices; `None` if one doesn't tell its own.
@@ -205,6 +220,16 @@ mod tests {
     use super::super::gpu::Device;
     use super::super::machine::Counters;
     use super::*;
+
+    #[test]
+    fn the_time_without_processes_counts_once_they_had_been_there() {
+        let reading =
+            |t_s: f64, there: bool| Reading { t_s, held: vec![there.then(Held::default)], ..Reading::default() };
+        let seen = [(0.0, false), (1.0, true), (2.0, true), (3.0, false), (4.0, false), (5.0, true), (6.0, true)];
+        let readings = seen.map(|(t_s, there)| reading(t_s, there));
+        let missed = |from, to| missed(&readings, &[(from, to)], &|r| r.held[0].is_some());
+        assert_eq!((missed(0.0, 6.0), missed(2.5, 3.5), missed(5.0, 6.0)), (3.0, 1.0, 0.0));
+    }
 
     /// Readings of a machine of four cores, at the given seconds: busy 2 cores, own 0.5 and in the third second 1.5,
     /// the first target 0.75, the second hidden.

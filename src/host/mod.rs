@@ -48,7 +48,7 @@ pub use models::Model;
 pub use probe::{Probe, READ_BYTES, memory, read, rounds};
 pub use published::Published;
 pub use recall::Recall;
-pub use served::{Environment, Served, served};
+pub use served::{Environment, Served, WeightsFile, served};
 pub use signals::{OnSignal, catch_signals, signalled, signals};
 pub use sought::Sought;
 pub use usage::Usage;
@@ -123,10 +123,22 @@ pub fn facts() -> Facts {
     }
 }
 
+/// Bytes of memory that a program could still have on this machine: all but what is in use and can't be given up, and no more
+/// than the container's limit. `None` where the machine doesn't tell.
+pub fn memory_left() -> Option<u64> {
+    let what = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(what).ok()?;
+    // What a container has taken counts its files in memory, too: its limit is compared, not what it says is free.
+    let limit = system.cgroup_limits().map(|limits| limits.total_memory).filter(|bytes| *bytes > 0);
+    let left = Some(system.available_memory()).filter(|bytes| *bytes > 0);
+    left.into_iter().chain(limit).min()
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn this_machine_has_cores_and_memory() {
+        assert!(super::memory_left().is_some_and(|bytes| bytes > 1 << 20));
         let facts = super::facts();
         assert!(facts.logical_cores.is_some_and(|n| n > 0), "{facts:?}");
         assert!(facts.memory_bytes.is_some_and(|bytes| bytes > 1 << 20), "{facts:?}");

@@ -11,7 +11,7 @@ use super::processes::{Place, listeners, named, snapshot, text, words};
 use super::tree::{Snapshot, Tree};
 use crate::scenario::ProcessSpec;
 use crate::scenario::plan::{Endpoint, EngineSetting};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,8 +20,17 @@ pub struct Served {
     pub program: Option<&'static str>,
     /// Its settings: from its command line, its environment, or its defaults; and those in its server's environment.
     pub settings: Vec<EngineSetting>,
-    /// Size of the file that holds the model's weights, in bytes.
-    pub file_bytes: Option<u64>,
+    /// The file that holds the model's weights.
+    pub file: Option<WeightsFile>,
+}
+
+/// A file of weights, where this process may look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WeightsFile {
+    /// Its path as this process reaches it.
+    pub path: PathBuf,
+    /// Its size, in bytes.
+    pub bytes: u64,
 }
 
 /// Whose environment it is: which variables of it are looked at.
@@ -136,10 +145,10 @@ pub fn served(
         found
             .settings
             .extend(options(server, |name| variables(*pid, |known, _| known == name).pop().map(|(_, value)| value)));
-        found.file_bytes = server.model.as_deref().and_then(|path| file_bytes(*pid, path));
+        found.file = server.model.as_deref().and_then(|path| file(*pid, path));
     }
     let told = || tops.iter().flat_map(|pid| files.iter().map(|path| (*pid, path)));
-    found.file_bytes = found.file_bytes.or_else(|| told().find_map(|(pid, path)| file_bytes(pid, path)));
+    found.file = found.file.or_else(|| told().find_map(|(pid, path)| file(pid, path)));
     Some(found)
 }
 
@@ -207,15 +216,18 @@ fn variables(pid: u32, wanted: impl Fn(&str, &str) -> bool) -> Vec<(String, Stri
     kept.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// The size of a file as a process sees it: in its own folder, and in its own file system where it has one (a container).
-fn file_bytes(pid: u32, path: &str) -> Option<u64> {
-    let size = |path: &Path| std::fs::metadata(path).ok().filter(|file| file.is_file()).map(|file| file.len());
+/// A file as a process sees it: in its own folder, and in its own file system where it has one (a container).
+fn file(pid: u32, path: &str) -> Option<WeightsFile> {
+    let look = |path: PathBuf| {
+        let bytes = std::fs::metadata(&path).ok().filter(|file| file.is_file())?.len();
+        Some(WeightsFile { path, bytes })
+    };
     let path = Path::new(path);
     let whole = match path.is_absolute() {
         true => path.to_owned(),
         false => std::fs::read_link(format!("/proc/{pid}/cwd")).ok()?.join(path),
     };
-    size(&Path::new(&format!("/proc/{pid}/root")).join(whole.strip_prefix("/").ok()?)).or_else(|| size(&whole))
+    look(Path::new(&format!("/proc/{pid}/root")).join(whole.strip_prefix("/").ok()?)).or_else(|| look(whole))
 }
 
 #[cfg(test)]
@@ -298,7 +310,8 @@ mod tests {
         let path = folder.path().join("x.gguf");
         std::fs::write(&path, [0; 1234]).unwrap();
         let mut child = std::process::Command::new("sleep").arg("60").current_dir(folder.path()).spawn().unwrap();
-        let told = ["x.gguf", path.to_str().unwrap(), "/nowhere/x.gguf", "."].map(|path| file_bytes(child.id(), path));
+        let told = ["x.gguf", path.to_str().unwrap(), "/nowhere/x.gguf", "."]
+            .map(|path| file(child.id(), path).map(|file| file.bytes));
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(told, [Some(1234), Some(1234), None, None]);

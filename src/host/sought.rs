@@ -30,8 +30,14 @@ impl From<(String, Endpoint)> for Sought {
     }
 }
 
-/// Readings between two looks for a target's processes that weren't found, or that ended; or for more of its name.
+/// Readings between two looks for a target's processes that weren't found, or for more of its name.
 const LOOK_AGAIN: u32 = 5;
+
+/// Readings between two looks for processes that were found and have ended: their place is taken within a second where an
+/// engine is started anew, and what it uses until it is found is missing.
+fn look_again(ever: bool) -> u32 {
+    if ever { 0 } else { LOOK_AGAIN }
+}
 
 /// A target that is watched.
 pub(super) struct Target {
@@ -222,10 +228,13 @@ impl Target {
                     found = pids;
                 }
                 // Our own process serves it, or it came after the table was read.
-                let again = LOOK_AGAIN;
-                if self.tree.alive() { State::Found { again } } else { State::Lost { again, ever } }
+                if self.tree.alive() {
+                    State::Found { again: LOOK_AGAIN }
+                } else {
+                    State::Lost { again: look_again(ever), ever }
+                }
             }
-            Place::Hidden => State::Lost { again: LOOK_AGAIN, ever },
+            Place::Hidden => State::Lost { again: look_again(ever), ever },
         };
         found
     }

@@ -1,15 +1,15 @@
 //! The columns of `samples.csv`, written and read: a contract with people's notebooks, so a change of a name is a
 //! change of version. Units stand in the names; what did not happen or is not known is blank, never 0.
 
-use super::{Nanos, Opened, Outcome, Phase, Remark, Remarks, Sample, Stamps};
+use super::{Details, Nanos, Opened, Outcome, Phase, PrefixUse, Remark, Remarks, Sample, Stamps};
 use crate::scenario::plan::Plan;
 use anyhow::{Context, anyhow};
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{Read, Write as _};
 use std::path::Path;
 
-/// The columns, in order.
-pub const COLUMNS: [&str; 43] = [
+/// The columns, in order. A word stands last: a row that was cut off within a number would read as a whole one.
+pub const COLUMNS: [&str; 50] = [
     "target",
     "wire",
     "phase",
@@ -52,8 +52,28 @@ pub const COLUMNS: [&str; 43] = [
     "thoughts",
     "first_answer_us",
     "remarks",
+    "requested_prompt_tokens",
+    "prefix_group",
+    "prefix_use",
+    "draft_tokens",
+    "draft_accepted",
+    "thought_tokens",
+    "answer_logprob",
     "connection",
 ];
+
+/// Columns that files of earlier versions lack, in the order in which they came to be: they read as blank there.
+const NEWER: [&str; 7] = [
+    "requested_prompt_tokens",
+    "prefix_group",
+    "prefix_use",
+    "draft_tokens",
+    "draft_accepted",
+    "thought_tokens",
+    "answer_logprob",
+];
+/// Where the first of them stands.
+const FIRST_NEWER: usize = COLUMNS.len() - 1 - NEWER.len();
 
 /// The names that rows hold and samples hold the positions of.
 #[derive(Clone, Debug)]
@@ -158,6 +178,13 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.whole(Some(sample.thoughts));
     row.micros(stamps.first_answer);
     row.words(sample.remarks.all().map(Remark::as_str));
+    row.whole(sample.wanted_prompt);
+    row.whole(sample.prefix_group);
+    row.word(sample.prefix_use.map_or("", PrefixUse::as_str));
+    row.whole(sample.details.drafted);
+    row.whole(sample.details.accepted);
+    row.whole(sample.details.thought_tokens);
+    row.number(sample.details.logprob);
     row.word(sample.opened.map_or("", Opened::as_str));
     // The last comma becomes the line's end.
     if let Some(last) = row.out.last_mut() {
@@ -211,6 +238,15 @@ impl Row<'_> {
         self.out.push(b',');
     }
 
+    /// Any number, with as many digits as tell it from all others.
+    fn number(&mut self, number: Option<f64>) {
+        if let Some(number) = number {
+            // A vector takes whatever is written.
+            let _ = write!(self.out, "{number}");
+        }
+        self.out.push(b',');
+    }
+
     /// Microseconds with three decimals: exact, so that what is read back is what was measured.
     fn micros(&mut self, time: Option<Nanos>) {
         if let Some(Nanos(nanos)) = time {
@@ -245,9 +281,13 @@ pub fn read_rows(dir: &Path, names: &Names, take: impl FnMut(&Sample)) -> anyhow
 
 fn read_sheet(from: impl Read, names: &Names, mut take: impl FnMut(&Sample)) -> anyhow::Result<()> {
     let mut sheet = csv::ReaderBuilder::new().flexible(true).from_reader(from);
-    if sheet.headers()?.iter().ne(COLUMNS) {
+    let headers = sheet.headers()?;
+    let known = headers.iter().filter(|column| NEWER.contains(column)).count();
+    let of_then = COLUMNS.iter().filter(|column| !NEWER[known..].contains(column));
+    if headers.iter().ne(of_then.copied()) {
         return Err(anyhow!("the columns are not those of this version of loadcmp"));
     }
+    let columns = headers.len();
     let mut row = csv::ByteRecord::new();
     // Only the last row may be a torso: the process may have ended in the middle of it.
     let mut torso = None;
@@ -257,7 +297,8 @@ fn read_sheet(from: impl Read, names: &Names, mut take: impl FnMut(&Sample)) -> 
         }
         // As bytes first: a torso may end inside a character.
         let text = csv::StringRecord::from_byte_record(row.clone()).ok();
-        match text.and_then(|row| sample(&row, names)) {
+        let whole = text.filter(|row| row.len() == columns);
+        match whole.and_then(|row| sample(&row, names, known)) {
             Some(sample) => take(&sample),
             None => torso = Some(row.position().map_or(0, csv::Position::line)),
         }
@@ -265,11 +306,9 @@ fn read_sheet(from: impl Read, names: &Names, mut take: impl FnMut(&Sample)) -> 
     Ok(())
 }
 
-/// A row as a sample; `None` if any field can't be read.
-fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
-    if row.len() != COLUMNS.len() {
-        return None;
-    }
+/// A whole row as a sample, with so many of the newer columns; `None` if any field can't be read.
+fn sample(row: &csv::StringRecord, names: &Names, known: usize) -> Option<Sample> {
+    let newer = |at: usize| if at < known { row.get(FIRST_NEWER + at) } else { Some("") };
     let mut cells = row.iter();
     let mut cell = || cells.next().unwrap_or_default();
     let target = names.target_number(cell())?;
@@ -318,7 +357,16 @@ fn sample(row: &csv::StringRecord, names: &Names) -> Option<Sample> {
         retries: row.get(36)?.parse().ok()?,
         thoughts: row.get(39)?.parse().ok()?,
         remarks: Remarks::parse(row.get(41)?)?,
-        opened: Opened::parse(row.get(42)?)?,
+        wanted_prompt: maybe(newer(0)?)?,
+        prefix_group: maybe(newer(1)?)?,
+        prefix_use: PrefixUse::parse(newer(2)?)?,
+        details: Details {
+            drafted: maybe(newer(3)?)?,
+            accepted: maybe(newer(4)?)?,
+            thought_tokens: maybe(newer(5)?)?,
+            logprob: maybe(newer(6)?)?,
+        },
+        opened: Opened::parse(row.get(row.len() - 1)?)?,
     })
 }
 
@@ -377,9 +425,50 @@ mod tests {
                 server_total: times[6], server_load: times[7], server_prompt: times[8], server_output: times[9],
                 request_hash: hash, text_hash: counts[0], error, item, gap_max: times[10], dimensions: turn,
                 connect: times[2], retries: 1, thoughts: small / 2, remarks: Remarks::parse(if small % 2 == 0 { "no_stream bad_text" } else { "" }).unwrap(),
-                opened: Opened::ALL.get(small as usize % 9).copied(),
+                opened: Opened::ALL.get(small as usize % 9).copied(), wanted_prompt: counts[1],
+                prefix_group: turn, prefix_use: PrefixUse::ALL.get(small as usize % 3).copied(),
+                details: Details { drafted: counts[2], accepted: counts[0], thought_tokens: counts[3], logprob: counts[3].map(|n| n as f64 / -7e17) },
             }
         }
+    }
+
+    /// The file as an earlier version wrote it, which had so many of the newer columns.
+    fn older(bytes: &[u8], known: usize) -> Vec<u8> {
+        let mut out = csv::Writer::from_writer(Vec::new());
+        let lacks = FIRST_NEWER + known..FIRST_NEWER + NEWER.len();
+        for row in csv::ReaderBuilder::new().has_headers(false).from_reader(bytes).byte_records() {
+            let row = row.unwrap();
+            let kept = row.iter().enumerate().filter(|(n, _)| !lacks.contains(n));
+            out.write_byte_record(&kept.map(|(_, cell)| cell).collect()).unwrap();
+        }
+        out.into_inner().unwrap()
+    }
+
+    /// A sample as such a file holds it.
+    fn as_then(sample: &Sample, known: usize) -> Sample {
+        let mut then = sample.clone();
+        if known < 1 {
+            then.wanted_prompt = None;
+        }
+        if known < 2 {
+            then.prefix_group = None;
+        }
+        if known < 3 {
+            then.prefix_use = None;
+        }
+        if known < 4 {
+            then.details.drafted = None;
+        }
+        if known < 5 {
+            then.details.accepted = None;
+        }
+        if known < 6 {
+            then.details.thought_tokens = None;
+        }
+        if known < 7 {
+            then.details.logprob = None;
+        }
+        then
     }
 
     fn written(samples: &[Sample]) -> Vec<u8> {
@@ -403,6 +492,19 @@ mod tests {
         }
 
         #[test]
+        fn a_file_of_an_earlier_version_is_read(samples in prop::collection::vec(a_sample(), 2..5), known in 0..NEWER.len()) {
+            let older = older(&written(&samples), known);
+            let header = String::from_utf8_lossy(&older).lines().next().unwrap().to_owned();
+            prop_assert!(NEWER.iter().enumerate().all(|(at, column)| header.contains(column) == (at < known)), "{}", header);
+            let blank: Vec<Sample> = samples.iter().map(|sample| as_then(sample, known)).collect();
+            prop_assert_eq!(read(&older).unwrap(), blank);
+            // Rows are as long as their header.
+            let header = older.iter().position(|byte| *byte == b'\n').unwrap();
+            let rows = &written(&samples)[written(&[]).len()..];
+            prop_assert!(read(&[&older[..=header], rows].concat()).is_err());
+        }
+
+        #[test]
         fn a_file_cut_anywhere_gives_the_rows_before_the_cut(samples in prop::collection::vec(a_sample(), 2..4), cut in 0.0f64..1.0) {
             let bytes = written(&samples);
             let header = written(&[]).len();
@@ -423,6 +525,15 @@ mod tests {
         assert_eq!(plain_text("it's"), "it's");
         for text in ["=1+1", "'=1+1", "''-x", "'quoted'", "plain", "", "'", "it's"] {
             assert_eq!(as_it_was(&plain_text(text)), text);
+        }
+    }
+
+    #[test]
+    fn columns_of_another_version_are_refused() {
+        let mut columns = COLUMNS.to_vec();
+        columns.push("more");
+        for columns in [&columns[..], &COLUMNS[..FIRST_NEWER], &COLUMNS[1..]] {
+            assert!(read(columns.join(",").as_bytes()).is_err());
         }
     }
 

@@ -5,12 +5,14 @@ mod chain;
 pub mod columns;
 pub mod log;
 mod opened;
+mod prefix;
 mod remark;
 mod sample;
 mod stopwatch;
 
 pub use chain::chain;
 pub use opened::Opened;
+pub use prefix::PrefixUse;
 pub use remark::{Remark, Remarks};
-pub use sample::{FIRST_REQUESTS, OWN_LIMIT, Outcome, Phase, Sample, Stamps};
+pub use sample::{Details, FIRST_REQUESTS, GONE, OWN_LIMIT, Outcome, Phase, Sample, Stamps};
 pub use stopwatch::{Nanos, Stopwatch};

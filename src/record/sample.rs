@@ -1,6 +1,6 @@
 //! The atom of every result: one request's life. Everything after it is a fold over samples.
 
-use super::{Nanos, Opened, Remarks};
+use super::{Nanos, Opened, PrefixUse, Remarks};
 use serde::{Deserialize, Serialize};
 
 /// The part of a run a request belongs to. Only `Measure` enters a summary.
@@ -202,9 +202,41 @@ pub struct Sample {
     pub remarks: Remarks,
     /// Why a connection was opened for this request, if one was.
     pub opened: Option<Opened>,
+    /// Tokens that the whole prompt was to have, where the scenario says so.
+    pub wanted_prompt: Option<u64>,
+    /// Number of the group whose prefix it shares, from 1; `None` outside the measured part, whose prefixes are others.
+    pub prefix_group: Option<u32>,
+    /// What it could find of that prefix.
+    pub prefix_use: Option<PrefixUse>,
+    /// What the engine reports of the answer's tokens beyond their number.
+    pub details: Details,
 }
 
+/// What an engine reports of the tokens of an answer beyond their number; `None` where it doesn't.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Details {
+    /// Tokens that speculative decoding guessed ahead (llama-server's `draft_n`). A server that guesses none for an answer
+    /// reports none, not 0.
+    pub drafted: Option<u64>,
+    /// Those of them that the model accepted (`draft_n_accepted`).
+    pub accepted: Option<u64>,
+    /// Output tokens that are reasoning. A 0 is taken for "not reported": Ollama's `/v1/responses` writes it whatever its model
+    /// thought.
+    pub thought_tokens: Option<u64>,
+    /// Mean natural log-probability of the answer's own tokens, 0 or less, where it is asked for and that of all of them is
+    /// reported.
+    pub logprob: Option<f64>,
+}
+
+/// How long a target may take no connection before its lane is ended: a service that is started anew is back by then.
+pub const GONE: Nanos = Nanos(10_000_000_000);
+
 impl Sample {
+    /// Whether nobody was there to take the request's connection.
+    pub fn refused(&self) -> bool {
+        self.outcome == Outcome::Connect && self.stamps.sent.is_none()
+    }
+
     /// Service time: from the last byte of the request sent to the end of the answer.
     pub fn latency(&self) -> Option<Nanos> {
         Some(self.stamps.end?.since(self.stamps.sent?))
@@ -230,6 +262,16 @@ impl Sample {
         Some(self.stamps.first_answer?.since(self.stamps.sent?))
     }
 
+    /// Time to first token of a request that found its group's prefix so.
+    pub fn ttft_of(&self, found: PrefixUse) -> Option<Nanos> {
+        self.ttft().filter(|_| self.prefix_use == Some(found))
+    }
+
+    /// Prompt tokens from a cache, of a request that found its group's prefix so.
+    pub fn cached_of(&self, found: PrefixUse) -> Option<u64> {
+        self.cached_tokens.filter(|_| self.prefix_use == Some(found))
+    }
+
     /// Mean inter-token latency of this request, in nanoseconds: (last token - first token) / (tokens - 1).
     ///
     /// Needs two tokens by the engine's own count and a stream.
@@ -252,10 +294,48 @@ impl Sample {
         (seconds > 0.0).then(|| tokens as f64 / seconds)
     }
 
+    /// Output tokens that are no reasoning, where the engine reports both counts.
+    pub fn answer_tokens(&self) -> Option<u64> {
+        self.output_tokens?.checked_sub(self.details.thought_tokens?)
+    }
+
+    /// Pieces of reasoning in which a stream came, if it had any: events or lines, no tokens.
+    pub fn thought_pieces(&self) -> Option<u32> {
+        Some(self.thoughts).filter(|pieces| *pieces > 0 && self.stamps.first_token.is_some())
+    }
+
+    /// Prompt tokens that were worked through: without those that came from a cache, where the engine tells of them.
+    fn prefilled(&self) -> Option<u64> {
+        self.prompt_tokens?.checked_sub(self.cached_tokens.unwrap_or(0)).filter(|tokens| *tokens > 0)
+    }
+
+    /// Prefill rate as a client sees it: prompt tokens worked through / TTFT, with whatever else is in that time (the way,
+    /// a queue, the first token's own decoding). llama-bench's pp of the same prompt is the rate without those.
+    pub fn prefill_per_s(&self) -> Option<f64> {
+        rate(self.prefilled()?, self.ttft()?)
+    }
+
+    /// Decode rate as a client sees it: (tokens - 1) / (last token - first token), the inverse of [`Sample::tpot`]; needs two
+    /// tokens and a stream. llama-bench's tg.
+    pub fn decode_per_s(&self) -> Option<f64> {
+        let gaps = self.output_tokens.filter(|n| *n >= 2)? - 1;
+        rate(gaps, self.stamps.last_token?.since(self.stamps.first_token?))
+    }
+
+    /// Prefill rate by the engine's own clock: prompt tokens worked through / prompt time.
+    pub fn server_prefill_per_s(&self) -> Option<f64> {
+        rate(self.prefilled()?, self.server_prompt?)
+    }
+
     /// Decode rate by the engine's own clock: (tokens - 1) / output time; needs two tokens.
     pub fn server_decode_per_s(&self) -> Option<f64> {
         let gaps = self.output_tokens.filter(|n| *n >= 2)? - 1;
-        let seconds = self.server_output?.seconds();
-        (seconds > 0.0).then(|| gaps as f64 / seconds)
+        rate(gaps, self.server_output?)
     }
+}
+
+/// So many per second; `None` where no time passed.
+fn rate(count: u64, time: Nanos) -> Option<f64> {
+    let seconds = time.seconds();
+    (seconds > 0.0).then(|| count as f64 / seconds)
 }

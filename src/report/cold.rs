@@ -1,6 +1,7 @@
 //! Cold starts: what was timed, and the rows that come of it.
 
-use crate::stats::{Row, exact_row, unit};
+use crate::metrics::{self, Definition};
+use crate::stats::{Row, exact_row};
 use serde::{Deserialize, Serialize};
 
 /// One cold start of one target.
@@ -25,15 +26,15 @@ pub struct ColdRun {
 
 /// The rows of a target's cold starts: `cold_ready`, `cold_first_token` and `cold_answer`, in microseconds.
 pub(super) fn rows(runs: &[ColdRun], target: usize) -> Vec<Row> {
-    let row = |metric: &str, value: fn(&ColdRun) -> Option<f64>| {
+    let row = |metric: &Definition, value: fn(&ColdRun) -> Option<f64>| {
         let mut values: Vec<f64> = runs.iter().filter(|run| run.target == target).filter_map(value).collect();
         values.sort_unstable_by(f64::total_cmp);
-        exact_row(metric, unit::MICROS, &values)
+        exact_row(metric, &values)
     };
     let all = [
-        row("cold_ready", |run| run.ready_us),
-        row("cold_first_token", |run| run.first_token_us),
-        row("cold_answer", |run| run.answer_us),
+        row(&metrics::COLD_READY, |run| run.ready_us),
+        row(&metrics::COLD_FIRST_TOKEN, |run| run.first_token_us),
+        row(&metrics::COLD_ANSWER, |run| run.answer_us),
     ];
     all.into_iter().flatten().collect()
 }

@@ -4,7 +4,9 @@
 //! nothing is known, and nothing is told.
 
 use crate::host::Used;
-use crate::stats::{Row, TargetSummary, unit};
+use crate::metrics;
+use crate::scenario::plan::TargetPlan;
+use crate::stats::{Row, TargetSummary};
 
 /// Least processor time that is divided by anything, in seconds: the kernel tells it in ticks of 10 ms, cut off in user and
 /// kernel mode each, so that of less than ten ticks it may be a third off.
@@ -12,7 +14,27 @@ const LEAST_CPU_S: f64 = 0.1;
 
 const GIB: f64 = (1_u64 << 30) as f64;
 
-/// The rows of one target's costs; those that can't be told are left out. `model_bytes` is the size of its model's file.
+/// What is known of the model that a target serves, by which its memory is split.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Loaded {
+    /// Size of the model's file.
+    pub model_bytes: Option<u64>,
+    /// What the keys and values of the whole context take.
+    pub context_bytes: Option<u64>,
+    /// Whether the engine keeps states of earlier prompts in memory beside its context.
+    pub keeps_prompts: bool,
+}
+
+impl Loaded {
+    /// Of a target.
+    pub fn of(target: &TargetPlan) -> Self {
+        let facts = &target.facts;
+        let keeps_prompts = target.host_prompt_cache().is_some();
+        Self { model_bytes: facts.size_bytes, context_bytes: facts.context_bytes(), keeps_prompts }
+    }
+}
+
+/// The rows of one target's costs; those that can't be told are left out.
 ///
 /// - `cpu_cores`: processor time while measured / the measured time. Less than a tenth of a second isn't told: the kernel
 ///   counts in hundredths.
@@ -26,9 +48,14 @@ const GIB: f64 = (1_u64 << 30) as f64;
 /// - `gpu_memory` (bytes): at most, of all devices together.
 /// - `energy_cpu`, `energy_gpu`: joules of the processor packages, of the graphics devices, in the window; only of a target
 ///   that worked alone. `joules_per_request`, `joules_per_token`: what is known of the two / answers; / their output tokens.
-/// - `memory_ratio`: peak / size of the model's file.
+/// - `memory_weights` (bytes): the size of the model's file.
+/// - `memory_context` (bytes): the keys and values of the whole context, by the model's shape.
+/// - `memory_prompts` (bytes): what memory grew by from the beginning of the measured time to its peak, of an engine that is
+///   known to keep states of earlier prompts. What it kept before that is not in it.
+/// - `memory_ratio`: peak / size of the model's file. `memory_ratio_loaded`: the same without `memory_prompts`: weights,
+///   context, program and buffers.
 /// - `tokens_per_s_per_gib`: output tokens a second / GiB of the peak.
-pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>) -> Vec<Row> {
+pub(super) fn rows(target: &TargetSummary, used: &Used, loaded: &Loaded) -> Vec<Row> {
     let cpu_s = used.cpu_s.filter(|seconds| *seconds >= LEAST_CPU_S);
     let seconds = target.value("window").map(|us| us / 1e6).filter(|seconds| *seconds > 0.0);
     let n = target.row("requests_per_s").and_then(|row| row.n).unwrap_or(0);
@@ -38,45 +65,48 @@ pub(super) fn rows(target: &TargetSummary, used: &Used, model_bytes: Option<u64>
     let each = |of: Option<f64>| cpu_s.zip(of.filter(|of| *of > 0.0)).map(|(cpu, of)| cpu * 1e6 / of);
     let bytes = |bytes: Option<u64>| bytes.map(|bytes| bytes as f64);
     let peak = bytes(used.peak_bytes).filter(|peak| *peak > 0.0);
+    let ratio =
+        |of: Option<f64>| of.zip(bytes(loaded.model_bytes).filter(|size| *size > 0.0)).map(|(of, size)| of / size);
+    let begin = bytes(used.begin_bytes).filter(|_| loaded.keeps_prompts);
+    let prompts = peak.zip(begin).map(|(peak, begin)| (peak - begin).max(0.0));
     let a_request = |of: Option<u64>| bytes(of).zip(answers).map(|(of, answers)| of / answers);
     let energy = match (used.energy_j, used.gpu_energy_j) {
         (Some(a), Some(b)) => Some(a + b),
         (a, b) => a.or(b),
     };
     let told = [
-        ("cpu_cores", unit::CORES, cpu_s.zip(seconds).map(|(cpu, seconds)| cpu / seconds)),
-        ("cpu_per_request", unit::MICROS, each(answers)),
-        ("cpu_per_1000_tokens", unit::MICROS, each(tokens.map(|tokens| tokens / 1000.0))),
-        ("memory_rest", unit::BYTES, bytes(used.rest_bytes)),
-        ("memory_peak", unit::BYTES, peak),
-        ("memory_anonymous", unit::BYTES, bytes(used.peak_anonymous_bytes)),
-        ("memory_file", unit::BYTES, bytes(used.peak_file_bytes)),
+        (&metrics::CPU_CORES, cpu_s.zip(seconds).map(|(cpu, seconds)| cpu / seconds)),
+        (&metrics::CPU_PER_REQUEST, each(answers)),
+        (&metrics::CPU_PER_1000_TOKENS, each(tokens.map(|tokens| tokens / 1000.0))),
+        (&metrics::MEMORY_REST, bytes(used.rest_bytes)),
+        (&metrics::MEMORY_PEAK, peak),
+        (&metrics::MEMORY_ANONYMOUS, bytes(used.peak_anonymous_bytes)),
+        (&metrics::MEMORY_FILE, bytes(used.peak_file_bytes)),
+        (&metrics::MEMORY_WEIGHTS, bytes(loaded.model_bytes.filter(|size| *size > 0 && peak.is_some()))),
+        (&metrics::MEMORY_CONTEXT, bytes(loaded.context_bytes.filter(|_| peak.is_some()))),
+        (&metrics::MEMORY_PROMPTS, prompts),
+        (&metrics::MEMORY_RATIO, ratio(peak)),
+        (&metrics::MEMORY_RATIO_LOADED, ratio(peak.map(|peak| peak - prompts.unwrap_or(0.0)))),
+        (&metrics::TOKENS_PER_S_PER_GIB, rate.zip(peak).map(|(rate, peak)| rate / (peak / GIB))),
+        (&metrics::THREADS, bytes(used.threads)),
+        (&metrics::MEMORY_SHARE_REST, bytes(used.rest_proportional_bytes)),
+        (&metrics::MEMORY_SHARE, bytes(used.peak_proportional_bytes)),
+        (&metrics::MINOR_FAULTS_PER_REQUEST, a_request(used.minor_faults)),
+        (&metrics::MAJOR_FAULTS_PER_REQUEST, a_request(used.major_faults)),
+        (&metrics::DISK_READ_PER_REQUEST, a_request(used.disk_read_bytes)),
+        (&metrics::VOLUNTARY_SWITCHES_PER_REQUEST, a_request(used.voluntary_switches)),
+        (&metrics::INVOLUNTARY_SWITCHES_PER_REQUEST, a_request(used.involuntary_switches)),
+        (&metrics::GPU_MEMORY, bytes(used.gpu_peak_bytes)),
+        (&metrics::ENERGY_CPU, used.energy_j),
+        (&metrics::ENERGY_GPU, used.gpu_energy_j),
+        (&metrics::JOULES_PER_REQUEST, energy.zip(answers).map(|(joules, answers)| joules / answers)),
         (
-            "memory_ratio",
-            unit::ONE,
-            peak.zip(bytes(model_bytes).filter(|size| *size > 0.0)).map(|(peak, size)| peak / size),
-        ),
-        ("tokens_per_s_per_gib", unit::TOKENS_PER_S_PER_GIB, rate.zip(peak).map(|(rate, peak)| rate / (peak / GIB))),
-        ("threads", unit::THREADS, bytes(used.threads)),
-        ("memory_share_rest", unit::BYTES, bytes(used.rest_proportional_bytes)),
-        ("memory_share", unit::BYTES, bytes(used.peak_proportional_bytes)),
-        ("minor_faults_per_request", unit::FAULTS, a_request(used.minor_faults)),
-        ("major_faults_per_request", unit::FAULTS, a_request(used.major_faults)),
-        ("disk_read_per_request", unit::BYTES, a_request(used.disk_read_bytes)),
-        ("voluntary_switches_per_request", unit::SWITCHES, a_request(used.voluntary_switches)),
-        ("involuntary_switches_per_request", unit::SWITCHES, a_request(used.involuntary_switches)),
-        ("gpu_memory", unit::BYTES, bytes(used.gpu_peak_bytes)),
-        ("energy_cpu", unit::JOULES, used.energy_j),
-        ("energy_gpu", unit::JOULES, used.gpu_energy_j),
-        ("joules_per_request", unit::JOULES, energy.zip(answers).map(|(joules, answers)| joules / answers)),
-        (
-            "joules_per_token",
-            unit::JOULES,
+            &metrics::JOULES_PER_TOKEN,
             energy.zip(tokens.filter(|tokens| *tokens > 0.0)).map(|(joules, tokens)| joules / tokens),
         ),
     ];
     let mut rows: Vec<Row> =
-        told.into_iter().filter_map(|(metric, unit, value)| Some(Row::total(metric, unit, n, Some(value?)))).collect();
+        told.into_iter().filter_map(|(metric, value)| Some(Row::total(metric, n, Some(value?)))).collect();
     // As sure as the rate that it is made of.
     let ends = target.row("output_tokens_per_s").and_then(|rate| rate.low.zip(rate.high)).zip(peak);
     if let (Some(row), Some(((low, high), peak))) =
@@ -107,9 +137,9 @@ mod tests {
                 prompt_tokens: 0.0,
             },
             rows: vec![
-                Row::total("requests_per_s", unit::REQUESTS_PER_S, 200, Some(20.0)),
-                Row::total("output_tokens_per_s", unit::TOKENS_PER_S, 200, tokens_per_s),
-                Row::total("window", unit::MICROS, 200, Some(10e6)),
+                Row::total(&metrics::REQUESTS_PER_S, 200, Some(20.0)),
+                Row::total(&metrics::OUTPUT_TOKENS_PER_S, 200, tokens_per_s),
+                Row::total(&metrics::WINDOW, 200, Some(10e6)),
             ],
             outcomes: Vec::new(),
             failures: Vec::new(),
@@ -118,7 +148,29 @@ mod tests {
     }
 
     fn told(target: &TargetSummary, used: &Used, model: Option<u64>) -> Vec<(String, f64)> {
-        rows(target, used, model).into_iter().filter_map(|row| Some((row.metric, row.mean?))).collect()
+        split(target, used, Loaded { model_bytes: model, ..Loaded::default() })
+    }
+
+    fn split(target: &TargetSummary, used: &Used, loaded: Loaded) -> Vec<(String, f64)> {
+        rows(target, used, &loaded).into_iter().filter_map(|row| Some((row.metric, row.mean?))).collect()
+    }
+
+    #[test]
+    fn memory_is_split_into_weights_context_and_what_is_kept_of_prompts() {
+        let mib = 1_u64 << 20;
+        let used = Used { peak_bytes: Some(900 * mib), begin_bytes: Some(400 * mib), ..Used::default() };
+        let loaded = Loaded { model_bytes: Some(100 * mib), context_bytes: Some(180 * mib), keeps_prompts: true };
+        let names = ["memory_weights", "memory_context", "memory_prompts", "memory_ratio", "memory_ratio_loaded"];
+        let value = |loaded: Loaded| {
+            let all = split(&target(None), &used, loaded);
+            names.map(|name| all.iter().find(|(told, _)| told == name).map(|(_, value)| *value))
+        };
+        let [weights, context, prompts] = [100, 180, 500].map(|n| Some((n * mib) as f64));
+        assert_eq!(value(loaded), [weights, context, prompts, Some(9.0), Some(4.0)]);
+        // An engine that keeps none: what it grows by is its own, and both ratios are one.
+        let keeps_none = Loaded { keeps_prompts: false, ..loaded };
+        assert_eq!(value(keeps_none), [weights, context, None, Some(9.0), Some(9.0)]);
+        assert_eq!(value(Loaded::default()), [None; 5]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! better than in all of it is on the front (Pareto's).
 
 use super::Report;
-use super::words::metric_words;
+use crate::metrics::{self, Better, Definition, metric_of, metric_words};
 use crate::scenario::Task;
 use crate::stats::{Estimate, Matches, Row, Stands, Verdict, compare_summaries, newcombe, non_dominated, unit};
 use serde::{Deserialize, Serialize};
@@ -62,25 +62,24 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
             ("same_answers", "the reference's answers, word for word", shares)
         }
     };
-    let rate = report.primary.ends_with("_per_s");
-    let speed_unit = if rate { unit::TOKENS_PER_S } else { unit::MICROS };
     let speed = metric_words(&report.primary);
+    let of = |path: &str| metric_of(path).unwrap_or(&metrics::LATENCY);
     let columns = [
-        (report.primary.as_str(), speed.as_str(), speed_unit, rate, figure(&report.primary)),
-        ("memory_peak", "memory at most", unit::BYTES, false, figure("memory_peak")),
-        ("size", "size on disk", unit::BYTES, false, size),
-        (quality, quality_name, unit::ONE, true, qualities),
+        (report.primary.as_str(), speed.as_str(), of(&report.primary), figure(&report.primary)),
+        ("memory_peak", "memory at most", &metrics::MEMORY_PEAK, figure("memory_peak")),
+        ("size", "size on disk", &metrics::MODEL_SIZE, size),
+        (quality, quality_name, of(quality), qualities),
     ];
-    let respect = |(metric, name, unit, more, values): &(&str, &str, &str, bool, Vec<Option<f64>>)| Respect {
-        metric: (*metric).to_owned(),
+    let respect = |(id, name, metric, values): &(&str, &str, &Definition, Vec<Option<f64>>)| Respect {
+        metric: (*id).to_owned(),
         name: (*name).to_owned(),
-        unit: (*unit).to_owned(),
-        more_is_better: *more,
-        left_out: left_out(report, metric, values),
+        unit: metric.unit.to_owned(),
+        more_is_better: metric.better == Better::More,
+        left_out: left_out(report, id, values),
     };
     let mut told = Front { respects: columns.iter().map(respect).collect(), candidates: Vec::new() };
     let values: Vec<Vec<Option<f64>>> =
-        (0..report.targets.len()).map(|at| columns.iter().map(|column| column.4[at]).collect()).collect();
+        (0..report.targets.len()).map(|at| columns.iter().map(|column| column.3[at]).collect()).collect();
     let taking: Vec<usize> = (0..told.respects.len()).filter(|at| told.respects[*at].left_out.is_none()).collect();
     let stands = |a: usize, b: usize, respect: usize| {
         let at = taking[respect];
@@ -102,9 +101,9 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
 pub fn summed(report: &mut Report, matches: &Matches) {
     let (reference, texts) = (report.plan.reference, report.plan.task != Task::Embed);
     for (at, (target, plan)) in report.targets.iter_mut().zip(&report.plan.targets).enumerate() {
-        let size = plan.facts.size_bytes.map(|bytes| Row::total("model_size", unit::BYTES, 1, Some(bytes as f64)));
+        let size = plan.facts.size_bytes.map(|bytes| Row::total(&metrics::MODEL_SIZE, 1, Some(bytes as f64)));
         let same = matches.share(at).filter(|_| texts && at != reference);
-        let rows = size.into_iter().chain(same.map(|share| Row::proportion("same_answers", share)));
+        let rows = size.into_iter().chain(same.map(|share| Row::proportion(&metrics::SAME_ANSWERS, share)));
         target.rows.extend(rows.map(Row::tidied));
     }
 }
@@ -268,7 +267,7 @@ mod tests {
         let shared = |report: &mut Report| {
             report.plan.targets[1].endpoint = report.plan.targets[0].endpoint.clone();
             for target in &mut report.targets {
-                target.rows.push(crate::stats::Row::total("memory_peak", unit::BYTES, 9, Some(1e9)));
+                target.rows.push(crate::stats::Row::total(&crate::metrics::MEMORY_PEAK, 9, Some(1e9)));
             }
         };
         let front = of(Task::Classify, shared).unwrap();

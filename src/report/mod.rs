@@ -23,7 +23,7 @@ mod unfinished;
 mod watching;
 pub mod words;
 
-pub use crate::audit::human;
+pub use crate::metrics::human;
 pub use against::{Against, KeptRuns};
 pub use beside::{Beside, Pair, Relation, Side};
 pub use cold::ColdRun;
@@ -188,7 +188,7 @@ impl Report {
         if let Some(conditions) = &manifest.conditions {
             let sides = report.targets.iter_mut().zip(&conditions.targets).zip(&report.plan.targets);
             for ((target, used), plan) in sides {
-                let rows = cost::rows(target, used, plan.facts.size_bytes).into_iter().map(Row::tidied);
+                let rows = cost::rows(target, used, &cost::Loaded::of(plan)).into_iter().map(Row::tidied);
                 target.rows.extend(rows);
             }
         }
@@ -365,6 +365,15 @@ mod tests {
         assert_eq!((back.schema_version, back.primary.as_str()), (2, "latency.mean"));
         assert!(back.timeline.is_empty());
         assert!(!report.timeline.is_empty());
+    }
+
+    proptest::proptest! {
+        /// A suite takes its figures from the JSON of its runs: told again, it says the same.
+        #[test]
+        fn a_figure_is_read_back_to_the_last_bit(figure in proptest::num::f64::NORMAL) {
+            let text = serde_json::to_string(&figure).unwrap();
+            proptest::prop_assert_eq!(serde_json::from_str::<f64>(&text).unwrap().to_bits(), figure.to_bits());
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What a soak showed: memory that grows, answers that slow down, fewer of them, and bursts of failures.
 
 use super::{Levels, Report, human};
-use crate::stats::{Burst, Course, Drift, Growth, Row, Second, TargetSummary, bursts, drift, growth, unit};
+use crate::metrics::{self, metric_words, more_is_better};
+use crate::stats::{Burst, Course, Drift, Growth, Row, Second, TargetSummary, bursts, drift, growth};
 use serde::{Deserialize, Serialize};
 
 /// Memory growth that is worth a word, in bytes: less is within what allocators keep for themselves.
@@ -11,13 +12,7 @@ const LEAST_BYTES: f64 = 1_048_576.0;
 const LEAST_FALL: f64 = 0.02;
 
 /// What is looked at for drift: the metric, its words, and whether more of it is better.
-const DRIFTS: [(&str, &str, bool); 5] = [
-    ("latency.p50", "latency p50", false),
-    ("latency.p95", "latency p95", false),
-    ("ttft.p50", "first token p50", false),
-    ("requests_per_s", "requests a second", true),
-    ("output_tokens_per_s", "output tokens a second", true),
-];
+const DRIFTS: [&str; 5] = ["latency.p50", "latency.p95", "ttft.p50", "requests_per_s", "output_tokens_per_s"];
 
 /// What a soak showed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -73,7 +68,7 @@ impl Soak {
             };
             let a_second = target.value("requests_per_s").filter(|rate| *rate > 0.0);
             let per_1000 = memory.zip(a_second).map(|(growth, rate)| growth.per_hour / 3600.0 / rate * 1000.0);
-            let drifts = DRIFTS.iter().filter_map(|(metric, ..)| {
+            let drifts = DRIFTS.iter().filter_map(|metric| {
                 let series = target.units.iter().find(|series| series.metric == *metric)?;
                 Some(Drifted { metric: (*metric).to_owned(), drift: drift(&series.values)? })
             });
@@ -103,7 +98,7 @@ impl SoakedTarget {
     /// Its row in `summary.csv`: `memory_growth`, in bytes an hour with the 95 % interval.
     pub(super) fn row(&self) -> Option<Row> {
         let growth = self.memory?;
-        let row = Row::total("memory_growth", unit::BYTES_PER_H, growth.stretches as u64, Some(growth.per_hour));
+        let row = Row::total(&metrics::MEMORY_GROWTH, growth.stretches as u64, Some(growth.per_hour));
         Some(Row { low: Some(growth.low), high: Some(growth.high), ..row })
     }
 }
@@ -183,9 +178,9 @@ fn drift_words(soaked: &SoakedTarget) -> String {
     let mut changed = Vec::new();
     let mut level = Vec::new();
     for Drifted { metric, drift } in &soaked.drifts {
-        let Some((_, name, more_is_better)) = DRIFTS.iter().find(|(known, ..)| known == metric) else { continue };
+        let name = metric_words(metric);
         if drift.low > 0.0 || drift.high < 0.0 {
-            let word = if (drift.change > 0.0) == *more_is_better { "better" } else { "worse" };
+            let word = if Some(drift.change > 0.0) == more_is_better(metric) { "better" } else { "worse" };
             let percent = |share: f64| format!("{:+.1} %", share * 100.0);
             changed.push(format!(
                 "{name} got {word}: {} from beginning to end (95 % interval {} to {})",
@@ -194,7 +189,7 @@ fn drift_words(soaked: &SoakedTarget) -> String {
                 percent(drift.high)
             ));
         } else {
-            level.push(*name);
+            level.push(name);
         }
     }
     match (changed.is_empty(), level.is_empty()) {

@@ -1,8 +1,8 @@
 //! What watching the machine cost, and what of it could not be measured: said, so that a blank is never taken for nothing.
 
 use super::Report;
-use crate::audit::human::{percent, three};
 use crate::host::Stopped;
+use crate::metrics::human::{percent, three};
 
 impl Report {
     /// In a few sentences; `None` of a run that told nothing of it.
@@ -22,7 +22,7 @@ impl Report {
         }
         for (at, gpu) in conditions.gpus.iter().enumerate() {
             let told = [
-                gpu.peak_bytes.map(|bytes| format!("{} of memory at most", crate::audit::human::bytes(bytes))),
+                gpu.peak_bytes.map(|bytes| format!("{} of memory at most", crate::metrics::human::bytes(bytes))),
                 gpu.busy.map(|share| format!("{} busy", percent(share))),
                 gpu.power_w.map(|watts| format!("{} W", three(watts))),
                 gpu.temperature_c.map(|degrees| format!("{degrees:.0} °C at most")),
@@ -39,7 +39,7 @@ impl Report {
         }
         for (target, used) in self.targets.iter().zip(&conditions.targets) {
             if let Some(bytes) = used.other_models_bytes.filter(|bytes| *bytes > 0) {
-                let (label, bytes) = (target.label(), crate::audit::human::bytes(bytes));
+                let (label, bytes) = (target.label(), crate::metrics::human::bytes(bytes));
                 words.push_str(&format!(" Other models of {label}'s server: {bytes} at most, not counted."));
             }
         }

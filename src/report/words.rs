@@ -2,9 +2,11 @@
 
 use super::lasting::{early_words, found_words, length_words};
 use super::{Report, human};
+pub use crate::metrics::metric_words;
+use crate::metrics::{metric_of, value_words};
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
-use crate::scenario::{Limit, Order};
-use crate::stats::{Comparison, Verdict, unit, worth_showing};
+use crate::scenario::{Limit, MOST_PAIRS, Order};
+use crate::stats::{Comparison, Verdict, worth_showing};
 use std::time::Duration;
 
 /// From so many seconds on, another order is tried before a longer run.
@@ -23,13 +25,12 @@ impl Report {
     }
 
     fn lone(&self, target: &crate::stats::TargetSummary) -> String {
-        let unit = if self.primary == "output_tokens_per_s" { unit::TOKENS_PER_S } else { unit::MICROS };
         match target.value(&self.primary) {
             Some(x) => format!(
                 "{}: {} {} over {} answers.",
                 target.label(),
                 metric_words(&self.primary),
-                human::value(x, unit),
+                value_words(&self.primary, metric_of(&self.primary).map_or("", |metric| metric.unit), x),
                 target.answered()
             ),
             None => format!("{}: {} was not measured.", target.label(), metric_words(&self.primary)),
@@ -47,7 +48,7 @@ impl Report {
         let (Some(a), Some(b)) = (c.target_value, c.reference_value) else {
             return format!("{metric} can't be compared: {}.", c.reason.as_deref().unwrap_or("not measured"));
         };
-        let values = format!("{} against {}", human::value(a, &c.unit), human::value(b, &c.unit));
+        let values = format!("{} against {}", value_words(&c.metric, &c.unit, a), value_words(&c.metric, &c.unit, b));
         let ratio = ratio_clause(c);
         match (c.verdict, &c.reason) {
             (Verdict::Better, _) => {
@@ -69,7 +70,7 @@ impl Report {
     }
 
     /// What to do to decide it: a command, and how long it takes. Nothing where a longer run of the same kind is no cure.
-    fn longer_words(&self, c: &Comparison) -> String {
+    pub fn longer_words(&self, c: &Comparison) -> String {
         let asked = self.targets.get(c.target).map_or(0, |target| target.requests());
         let Some(needs) = c.needs.as_ref().filter(|needs| needs.rows > asked) else { return String::new() };
         let Some(seconds) = needs.seconds else { return String::new() };
@@ -77,18 +78,31 @@ impl Report {
         let command = if self.command.is_empty() { "loadcmp run …".to_owned() } else { self.command.clone() };
         let minutes = (seconds / 60.0).ceil();
         let way = if matches!(self.plan.load, LoadPlan::Open(_)) { "open" } else { "closed" };
-        let set = match (self.plan.load.until(), &self.plan.least) {
-            (_, Some(_)) => format!("load.until.most={minutes}m"),
-            (Until::Duration(_), None) => format!("load.{way}.duration={minutes}m"),
-            (Until::Requests(_), None) => format!("load.{way}.requests={}", needs.rows),
+        let (key, value, times) = match self.plan.load.until() {
+            Until::Duration(now) => ("duration", format!("{minutes}m"), minutes * 60.0 / now.0.as_secs_f64()),
+            Until::Requests(now) => ("requests", needs.rows.to_string(), needs.rows as f64 / now as f64),
         };
+        let mut set = vec![(format!("load.{way}.{key}"), value)];
+        if self.plan.least.is_some() {
+            // Else it would end as early as this one did.
+            set.push(("load.until".to_owned(), "null".to_owned()));
+        }
+        if self.plan.order == Order::Alternate {
+            // More blocks, not longer ones: it is from block to block that this run's scatter was told.
+            let pairs = (f64::from(self.plan.blocks.pairs) * times).ceil().min(f64::from(MOST_PAIRS));
+            set.push(("blocks.pairs".to_owned(), pairs.to_string()));
+        }
+        let bare = set.iter().fold(command.clone(), |command, (key, _)| without(&command, key));
+        let set: Vec<String> = set.iter().map(|(key, value)| format!("--set {key}={value}")).collect();
+        let longer = format!("{}` (about {})", set.join(" "), human::length(seconds));
         // Long lengths are the engines' work on one machine at once: apart, each scatters less.
-        let cheaper = if self.plan.order == Order::Concurrent && seconds > LONG_S && self.targets.len() > 1 {
-            format!("`{command} --set order=alternate` first, where neither disturbs the other; else ")
-        } else {
-            String::new()
-        };
-        format!(" To tell {shown} apart: {cheaper}`{command} --set {set}` (about {}).", human::length(seconds))
+        if self.plan.order == Order::Concurrent && seconds > LONG_S && self.targets.len() > 1 {
+            return format!(
+                " To tell {shown} apart: `{command} --set order=alternate` first, where neither disturbs the other; else the \
+                 same with `{longer} in its place."
+            );
+        }
+        format!(" To tell {shown} apart: `{bare} {longer}.")
     }
 
     /// What is to be known of figures: what goodput counts, and what percentiles lack.
@@ -236,21 +250,15 @@ pub fn ratio_words(c: &Comparison) -> Option<String> {
     Some(format!("{} ({}–{})", human::ratio(c.ratio?), human::ratio(c.low?), human::ratio(c.high?)))
 }
 
-/// A metric's path for people: `latency.p50` is `latency p50`, `requests_per_s` is `requests per second`.
-pub fn metric_words(path: &str) -> String {
-    match path {
-        "error_rate" => "failed".to_owned(),
-        "itl.mean" => "token gap mean".to_owned(),
-        _ if path.starts_with("ttfat") => path.replace('.', " ").replace("ttfat", "TTFT (answer)"),
-        "tpot.mean" => "time per token".to_owned(),
-        _ => path.replace('.', " ").replace("_per_s", " per second").replace('_', " ").replace("ttft", "first token"),
+/// A command without what it sets a key to, which is set anew.
+fn without(command: &str, key: &str) -> String {
+    // A value with blanks in it stands in quotes, with its key.
+    for (set, end) in [(format!(" --set {key}="), " "), (format!(" --set '{key}="), "' ")] {
+        if let Some((before, rest)) = command.split_once(&set) {
+            return format!("{before}{}", rest.find(end).map_or("", |at| &rest[at + end.len() - 1..]));
+        }
     }
-}
-
-/// The word a value has in the YAML.
-pub fn yaml_word(value: &impl serde::Serialize) -> String {
-    let told = serde_json::to_value(value).unwrap_or_default();
-    told.as_str().unwrap_or_default().replace('_', " ")
+    command.to_owned()
 }
 
 /// The ratio within a sentence: `, ratio 0.61 (95 % interval 0.58–0.65)`; nothing without an interval.
@@ -261,8 +269,9 @@ pub fn ratio_clause(c: &Comparison) -> String {
 #[cfg(test)]
 mod tests {
     use crate::report::fixture::report;
-    use crate::scenario::plan::{LoadPlan, OpenPlan};
-    use crate::scenario::{Order, Pacing, Share, Span, Task};
+    use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Until};
+    use crate::scenario::{Least, Order, Pacing, Share, Span, Task};
+    use crate::stats::Needs;
     use std::time::Duration;
 
     #[test]
@@ -286,5 +295,44 @@ mod tests {
         report.plan.until_ci = Some(Share(0.05));
         let told = "warm-up, until the main metric is decided or its ratio known within 5%, 10 blocks of each, A B B A";
         assert!(report.load_words().ends_with(told), "{}", report.load_words());
+    }
+
+    #[test]
+    fn a_longer_run_is_a_command_that_does_not_end_as_early() {
+        let mut report = report(Task::Classify, false);
+        report.command = "loadcmp run x.yaml --set load.closed.duration=auto".to_owned();
+        let mut row = report.comparisons[0].clone();
+        row.needs = Some(Needs { figure: row.metric.clone(), rows: 9_000_000, seconds: Some(470.0) });
+        row.undecided("the interval comes within 2 % of equal".to_owned());
+        report.plan.order = Order::Alternate;
+        report.plan.blocks.pairs = 54;
+        report.plan.load = LoadPlan::Closed(ClosedPlan {
+            users: 4,
+            until: Until::Duration(Span(Duration::from_secs(180))),
+            think: Span::default(),
+            warmup: Span::default(),
+        });
+        report.plan.least = None;
+        let told = |report: &crate::report::Report| {
+            report.sentence(&row).split_once("apart: ").map(|(_, told)| told.to_owned())
+        };
+        // As many blocks more as it is longer; what was set before isn't set twice.
+        let fixed = "`loadcmp run x.yaml --set load.closed.duration=8m --set blocks.pairs=144` (about 8 min).";
+        assert_eq!(told(&report).as_deref(), Some(fixed));
+        report.plan.least = Some(Least { time: Span(Duration::from_secs(20)), answers: 30 });
+        let early = "`loadcmp run x.yaml --set load.closed.duration=8m --set load.until=null --set blocks.pairs=144` (about 8 min).";
+        assert_eq!(told(&report).as_deref(), Some(early));
+    }
+
+    #[test]
+    fn what_is_set_anew_is_not_set_twice() {
+        let without = |command: &str| super::without(command, "load.until.most");
+        assert_eq!(without("loadcmp run x --set a=1"), "loadcmp run x --set a=1");
+        assert_eq!(without("loadcmp run x --set load.until.most=15s --real"), "loadcmp run x --real");
+        assert_eq!(without("loadcmp run x --set load.until.most=15s"), "loadcmp run x");
+        let quoted = |command: &str| super::without(command, "load.until");
+        assert_eq!(quoted("loadcmp run x --set 'load.until={ci: 5%, most: 40s}' --real"), "loadcmp run x --real");
+        assert_eq!(quoted("loadcmp run x --set 'load.until={ci: 5%}'"), "loadcmp run x");
+        assert_eq!(without("loadcmp run x --set load.until.mostly=1"), "loadcmp run x --set load.until.mostly=1");
     }
 }

@@ -3,6 +3,7 @@
 
 use super::lock;
 use super::progress::View;
+use super::unread::Unread;
 use crate::audit::{Gather, Gathered};
 use crate::drive::Window;
 use crate::record::log::{Folder, Vector};
@@ -24,6 +25,7 @@ pub(super) struct RunFolder {
     path: PathBuf,
     unwritten: bool,
     view: Arc<View>,
+    unread: Option<Unread>,
 }
 
 impl RunFolder {
@@ -36,7 +38,12 @@ impl RunFolder {
         view: Arc<View>,
     ) -> Self {
         let fold = Arc::new(Mutex::new(fold));
-        Self { fold, gather, manifest, known: BTreeMap::new(), path, unwritten: false, view }
+        Self { fold, gather, manifest, known: BTreeMap::new(), path, unwritten: false, view, unread: None }
+    }
+
+    /// Has the labels of the first answers looked at.
+    pub(super) fn looking_at(self, unread: Option<Unread>) -> Self {
+        Self { unread, ..self }
     }
 
     /// What the rows came to, once the run is over: the figures, and what the audit looks at beside them. Windows whose end
@@ -92,6 +99,9 @@ impl Folder for RunFolder {
             }
         }
         self.view.take(sample);
+        if let Some(unread) = &mut self.unread {
+            unread.take(sample);
+        }
         lock(&self.fold).push(sample);
         self.gather.push(sample);
     }

@@ -5,16 +5,12 @@ use super::progress::Progress;
 use crate::drive::{Found, Judge, Said};
 use crate::report::Manifest;
 use crate::scenario::plan::Plan;
-use crate::stats::{Fold, Settings, Verdict};
+use crate::stats::{BEYOND_DOUBT, Fold, Settings, Verdict, main_of, times_as_long};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Time in which rows that have ended reach the fold.
 const ON_THEIR_WAY: Duration = Duration::from_millis(150);
-
-/// The p below which the main metric is decided already in the first stage. Haybittle and Peto's: one look as strict as this
-/// leaves the error rate of the interval at the end what it is (0.05 becomes 0.0505 at most).
-const DECIDED: f64 = 0.001;
 
 /// From this share of failed requests on, a target is failing: no length of a run mends that.
 const FAILING: f64 = 0.5;
@@ -51,21 +47,19 @@ impl Judge for Length {
         std::thread::sleep(ON_THEIR_WAY);
         // Copied: the reckoning must not hold up the recorder.
         let fold = lock(&self.fold).clone();
-        let times = fold.times_as_long(half.0);
-        let mut so_far = fold;
-        so_far.cut_off();
-        let folded = so_far.finish();
+        let folded = fold.so_far();
         let most_failed = |share: f64| share > FAILING;
         let failing = folded.targets.iter().any(|target| target.value("error_rate").is_some_and(most_failed));
         if failing || self.bars.view().failed_in_a_row() >= FAILING_IN_A_ROW {
             return Said::Failing;
         }
-        let counted = folded.targets.iter().all(|target| target.value("output_tokens_per_s").is_some());
-        let primary = Settings::of(&self.plan).primary(counted);
-        let mut main = folded.comparisons.iter().filter(|c| c.metric == primary).peekable();
+        let settings = Settings::of(&self.plan);
+        let mut main = main_of(&folded.comparisons, &settings).peekable();
         let shown = main.peek().is_some()
-            && main.all(|c| matches!(c.verdict, Verdict::Better | Verdict::Worse) && c.p.is_some_and(|p| p < DECIDED));
-        match times {
+            && main.all(|c| {
+                matches!(c.verdict, Verdict::Better | Verdict::Worse) && c.p.is_some_and(|p| p < BEYOND_DOUBT)
+            });
+        match times_as_long(&folded.comparisons, &settings, half.0) {
             _ if shown => Said::Decided,
             Some(times) => Said::Times(times),
             None => Said::Unknown,

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Plan, Until};
-use crate::scenario::{Arrivals as Kind, ClosedSpec, Length, OpenSpec, Scenario, Span, StageSpec, TraceSpec};
+use crate::scenario::{Arrivals as Kind, ClosedSpec, Length, OpenSpec, Rate, Scenario, Span, StageSpec, TraceSpec};
 use crate::workload::{Arrivals, SourceError, Trace, read_trace};
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,12 @@ pub(super) fn load(
         (None, Some(open)) => {
             let read = |spec: &TraceSpec| read_trace(spec, base).map_err(told);
             let trace = open.trace.as_ref().map(read).transpose()?;
-            let arrivals = Arrivals::build(open, trace.as_ref(), scenario.seed);
+            // A rate that is still to be found has no instants: for a look, and for a search that sets its own.
+            let arrivals = if open.rate == Some(Rate::Auto) {
+                Ok(Arrivals::at(Vec::new(), Vec::new()))
+            } else {
+                Arrivals::build(open, trace.as_ref(), scenario.seed)
+            };
             let arrivals = arrivals.map_err(|why| wrong(format!("load.open: {why}")))?;
             let plan = open_plan(open, trace.as_ref(), &arrivals);
             Ok((LoadPlan::Open(Box::new(plan)), Some(Arc::new(arrivals))))
@@ -70,7 +75,7 @@ pub(super) fn schedule_words(spec: &OpenSpec) -> String {
         (Kind::Constant, ..) => "constant".to_owned(),
     };
     match (spec.rate, spec.ramp) {
-        (Some(rate), _) => format!("{law}, {rate}/s"),
+        (Some(rate), _) => format!("{law}, {rate}"),
         (None, Some(ramp)) => format!("ramp {}/s to {}/s, {law}", ramp.from, ramp.to),
         (None, None) => format!("stages {}, {law}", stages(&spec.as_stages())),
     }

@@ -2,23 +2,28 @@
 //! `retell`, which makes every file of a run again from its manifest and samples.
 
 mod calibrate;
+mod cannot;
 mod capacity;
 mod child;
 mod cold;
 mod command_line;
 mod compare;
+mod counted;
+mod demo;
 mod engine_log;
 mod fits;
 mod folder;
 mod guard;
 mod guarded;
 mod held;
+mod in_turn;
 mod interference;
 mod keep;
 mod learned;
 mod length;
 mod load;
 mod nightly;
+mod paced;
 mod prepare;
 mod probe;
 mod progress;
@@ -29,11 +34,14 @@ mod started;
 mod suite;
 mod sweep;
 mod templates;
+mod tokens;
+mod unread;
 mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, Sought, capacity, is_search, search_again};
 pub use compare::{CompareGates, compare, report_of};
+pub use demo::{Install, Installed, install as demo_install};
 pub use guard::guard;
 pub use held::{check_against, kept};
 pub use keep::{Keep, keep};
@@ -68,6 +76,8 @@ use watching::{Watching, levels, recalled, stretches};
 pub enum Failure {
     /// 2: the scenario or the command line is wrong.
     Usage(String),
+    /// 2: a target's wire can't do what the scenario asks; another scenario of a suite may be right for it.
+    Cannot(String),
     /// 3: a target can't be reached, or isn't what the scenario says.
     Target(String),
     /// 4: the run is invalid.
@@ -82,7 +92,7 @@ impl Failure {
     /// The exit code.
     pub fn code(&self) -> u8 {
         match self {
-            Failure::Usage(_) => 2,
+            Failure::Usage(_) | Failure::Cannot(_) => 2,
             Failure::Target(_) => 3,
             Failure::Invalid(_) | Failure::Interrupted(_) => 4,
             Failure::Other(_) => 70,
@@ -93,9 +103,11 @@ impl Failure {
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Failure::Usage(text) | Failure::Target(text) | Failure::Invalid(text) | Failure::Interrupted(text) => {
-                f.write_str(&scrub(text))
-            }
+            Failure::Usage(text)
+            | Failure::Cannot(text)
+            | Failure::Target(text)
+            | Failure::Invalid(text)
+            | Failure::Interrupted(text) => f.write_str(&scrub(text)),
             Failure::Other(error) => f.write_str(&scrub(&format!("error: {error:#}"))),
         }
     }
@@ -160,8 +172,10 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let named = held::Named::of(&loaded);
+    let loaded = unless_signalled(paced::found(loaded, options)).await?;
     let mut prepared = found(loaded, options).await?;
     same::refuse(&prepared.plan)?;
+    unless_signalled(tokens::fit(&mut prepared, tokens::Asking::Requests, options.quiet)).await?;
     (prepared.plan.gates.stand_ins, prepared.plan.gates.inconclusive) = (options.judge_stand_ins, options.inconclusive);
     let baseline = held::baseline(&named, &prepared.plan, options)?;
     if !options.quiet {
@@ -183,6 +197,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
 pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let mut prepared = usable(loaded, options).await?;
+    unless_signalled(tokens::fit(&mut prepared, tokens::Asking::Tokenisers, options.quiet)).await?;
     let told = unless_signalled(async { Ok(templates::told_at_first(&prepared.plan, options.quiet).await) }).await?;
     templates::keep(&mut prepared.plan, &told);
     prepared.notes = prepare::notes(&prepared.plan.told());
@@ -240,6 +255,7 @@ async fn measure(
     let bars = Arc::new(progress::Progress::start(&told, options.quiet));
     let fold = lock(&manifest).fold();
     let folder = RunFolder::new(fold, Gather::new(&told), manifest.clone(), dir.join("manifest.json"), bars.view());
+    let folder = folder.looking_at(unread::Unread::of(&plan, &bars));
     let judge = length::Length::judge(&plan, folder.fold(), &manifest, &bars);
     let (log, recorder) = Log::start(&dir, Names::of(&told), folder)?;
     let watch = Watching::start(&plan, clock, &dir)?;
@@ -292,7 +308,9 @@ async fn measure(
             }
         };
         if !stop.interrupted() {
+            let counting = counted::Counting::begin(&plan).await;
             let fewer = drive(&setup, &targets, options.driver, judge, opened).await?;
+            counting.end(&plan, &manifest).await;
             fewer_blocks = fewer.filter(|_| !options.quiet).map(|made| load::fewer_blocks(&plan, made));
         }
     }

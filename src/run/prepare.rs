@@ -1,11 +1,14 @@
 //! From a scenario to a plan: finds every engine, puts a stand-in where one is allowed and needed, reads the prompts, and
 //! fills in every default.
 
+use super::cannot;
 use super::child::StandIn;
 use super::fits::fits;
 use super::load::{load, schedule_words};
 use super::same;
 use super::started::{Engines, allowed, start};
+use super::templates;
+use super::tokens::{Made, Wanting};
 use super::{Failure, Options, tell};
 use crate::audit::{Finding, of_plan};
 use crate::host::processes_of;
@@ -14,13 +17,14 @@ use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan}
 use crate::scenario::told::{Written, confirmed};
 use crate::scenario::{
     Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, located, release,
-    variant_name,
+    room_for_a_label, variant_name,
 };
-use crate::target::Target;
 use crate::target::discover::{Found, Missing, discover, is_auto, settings_at_first};
+use crate::target::{Target, cannot, ignores_eos};
 use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts};
 use std::hash::Hasher;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A plan with everything it needs: nothing is left to find.
 pub struct Prepared {
@@ -36,6 +40,8 @@ pub struct Prepared {
     engines: Engines,
     /// The targets whose engines the scenario's commands started.
     own_engines: Vec<String>,
+    /// Prompts whose lengths are given in tokens, before they are made.
+    pub(super) wanting: Option<Wanting>,
 }
 
 impl Prepared {
@@ -44,7 +50,7 @@ impl Prepared {
         plan.workload.nonce_salt = format!("{salt:016x}");
         let workload = Arc::new(self.workload.salted(salt));
         let own_engines = self.own_engines.clone();
-        Self { plan, workload, arrivals, notes: Vec::new(), engines: Engines::default(), own_engines }
+        Self { plan, workload, arrivals, notes: Vec::new(), engines: Engines::default(), own_engines, wanting: None }
     }
 
     /// What the engines that this started write belongs into a folder of results.
@@ -64,6 +70,11 @@ impl Prepared {
 
     /// The targets, ready to be asked.
     pub(super) fn targets(&self, clock: Stopwatch) -> Result<Vec<Arc<Target>>, Failure> {
+        for target in &self.plan.targets {
+            if let Some(why) = cannot(&self.plan, target, &self.workload) {
+                return Err(Failure::Cannot(format!("error: `{}`: {why}", target.name)));
+            }
+        }
         let ready = |target: &TargetPlan| {
             let made = Target::new(&self.plan, target, self.workload.clone(), clock);
             made.map(Arc::new).map_err(|why| Failure::Usage(format!("error: `{}`: {why}", target.name)))
@@ -81,7 +92,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         &base,
         scenario.task,
         &workload.labels,
-        workload.instruction.as_deref(),
+        workload,
         scenario.seed,
         workload.history,
     );
@@ -92,7 +103,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
             None => format!("error: {error}"),
         })
     };
-    let Prompts { items, odd } = read.map_err(wrong)?;
+    let Prompts { items, examples, odd, record } = read.map_err(wrong)?;
     for told in odd.iter().filter(|_| !options.quiet) {
         tell(wrapped(&format!("loadcmp: {told}")));
     }
@@ -100,6 +111,17 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     let (load, arrivals) = load(&scenario, &base, &wrong)?;
     fits(&load, scenario.targets.values())?;
     scenario.workload.sampling.seed.get_or_insert(scenario.seed);
+    if let Some(record) = &record {
+        // Each request has its own; what is told of all is the most.
+        scenario.workload.sampling.max_tokens = record.plan.longest_answer;
+    }
+    // Where the choice of a schema was left to us, so is the room that its JSON takes.
+    let constrain = scenario.workload.constrained(scenario.task, scenario.targets.values());
+    if constrain == Constrain::Schema && scenario.workload.constrain == Constrain::Auto {
+        let room = room_for_a_label(&scenario.workload.labels);
+        let most = &mut scenario.workload.sampling.max_tokens;
+        *most = (*most).max(room);
+    }
     allowed(&scenario, &path, options)?;
     let mut engines = if options.engines_run { Engines::default() } else { start(&scenario, options.quiet).await? };
     let mut targets = Vec::new();
@@ -134,8 +156,9 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         return Err(Failure::Target(missing.join("\n")));
     }
     same::mark(&mut targets).await;
+    templates::choose(&mut targets).await?;
     let format = scenario.workload.format.unwrap_or_else(|| {
-        let raw = targets.iter().any(|target| matches!(target.spec, TargetSpec::GgCore(_)));
+        let raw = targets.iter().any(|target| target.spec.is_raw());
         if raw { PromptFormat::Raw } else { PromptFormat::Chat }
     });
     let count = items.len();
@@ -150,9 +173,10 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         [Some(target.model.as_str()), target.spec.model()].into_iter().flatten().for_each(release);
     }
     let mut plan = plan(&scenario, targets, format, count, workload.hash(), load);
+    (plan.workload.constrain, plan.workload.examples) = (constrain, examples);
     plan.workload.nonce_salt = format!("{salt:016x}");
     plan.driver = options.driver.of(&plan).map(|driver| driver.name().to_owned());
-    tell_inequalities(&mut plan);
+    tell_inequalities(&mut plan, scenario.workload.constrain, record.is_some());
     Ok(Prepared {
         notes: notes(&plan.told()),
         plan,
@@ -160,6 +184,13 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         arrivals,
         engines,
         own_engines: scenario.start.keys().cloned().collect(),
+        wanting: {
+            let made = match (&scenario.workload.prompts, record) {
+                (PromptsSpec::Synthetic(spec), _) if spec.tokens.is_some() => Some(Made::Drawn(spec.clone())),
+                (_, record) => record.map(Made::Recorded),
+            };
+            made.map(|made| Wanting { made, instruction: scenario.workload.instruction.clone() })
+        },
     })
 }
 
@@ -172,7 +203,7 @@ async fn find(
     options: &Options,
     stand_ins: &mut Vec<StandIn>,
 ) -> Result<Found, String> {
-    let why = match discover(spec, scenario.task).await {
+    let why = match patiently(name, discover(spec, scenario.task), options).await {
         Ok(found) if found.stand_in && options.real => {
             return Err(format!("{} is a stand-in, and --real refuses those", found.endpoint));
         }
@@ -196,6 +227,22 @@ async fn find(
     let found = discover(&stand_in.spec(spec), scenario.task).await.map_err(|error| error.to_string())?;
     stand_ins.push(stand_in);
     Ok(Found { stand_in: true, ..found })
+}
+
+/// How long an engine may take to say who it is before it is told that it is waited for.
+const SAY_SO: Duration = Duration::from_secs(6);
+
+/// Waits for an engine to say who it is; where that takes long, says so.
+async fn patiently<T>(name: &str, asked: impl Future<Output = T>, options: &Options) -> T {
+    let mut asked = std::pin::pin!(asked);
+    tokio::select! {
+        told = &mut asked => return told,
+        () = tokio::time::sleep(SAY_SO) => {}
+    }
+    if !options.quiet {
+        tell(format!("loadcmp: waiting for `{name}` to say who it is: it may be at work"));
+    }
+    asked.await
 }
 
 /// Columns of a line on standard error.
@@ -228,6 +275,7 @@ fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
         spec: spec.clone(),
         facts: found.facts,
         inequalities: found.untold,
+        template: None,
         same_as: None,
     }
 }
@@ -272,16 +320,20 @@ fn plan(
         workload: WorkloadPlan {
             source: source(&workload.prompts),
             items,
+            examples: Vec::new(),
             hash,
             labels: workload.labels.clone(),
             constrain: workload.constrain,
             format,
             system: workload.system.clone(),
             sampling: workload.sampling.clone(),
+            think: workload.think,
             stream: workload.stream.unwrap_or(matches!(scenario.task, Task::Generate | Task::Chat)),
+            logprobs: workload.logprobs && scenario.task != Task::Embed,
             prompt_cache: workload.prompt_cache,
             nonce_salt: String::new(),
             history: workload.history,
+            tokens: None,
         },
         order: scenario.order,
         allow_same_endpoint: scenario.allow_same_endpoint,
@@ -315,32 +367,54 @@ fn source(prompts: &PromptsSpec) -> String {
         PromptsSpec::Csv(csv) => csv.path.display().to_string(),
         PromptsSpec::Jsonl(jsonl) => jsonl.path.display().to_string(),
         PromptsSpec::Text(text) => text.path.display().to_string(),
+        PromptsSpec::Trace(trace) => trace.path.display().to_string(),
         PromptsSpec::Synthetic(_) => "synthetic".to_owned(),
     }
 }
 
-/// What each target can't honour of the scenario: told, not hidden.
-fn tell_inequalities(plan: &mut Plan) {
+/// What each target can't honour of the scenario: told, not hidden. `constrain` is as it was written.
+fn tell_inequalities(plan: &mut Plan, constrain: Constrain, recorded: bool) {
     let (workload, task) = (plan.workload.clone(), plan.task);
     let generates = task != Task::Embed;
     for target in &mut plan.targets {
+        let free = task == Task::Classify && !target.spec.takes_a_schema();
+        let ignores_eos = ignores_eos(target);
         let mut tell = |text: &str| target.inequalities.push(text.to_owned());
+        if recorded && task == Task::Generate && !ignores_eos {
+            tell(
+                "its API has nothing to make a model go on after its end token (`ignore_eos`), so answers may be shorter than \
+                 recorded",
+            );
+        }
+        match constrain {
+            Constrain::Auto if free => {
+                tell("its API has no schema for answers, so no target is held to one: labels are read from free text");
+            }
+            Constrain::Schema if free => tell("its API has no schema for answers: they are free text"),
+            _ => {}
+        }
         match &target.spec {
             TargetSpec::GgCore(_) => {
                 tell(
                     "GG-CORE fixes seed 42 and repetition penalty 1.1 over 64 tokens, and knows no min_p and no stop texts",
                 );
                 tell("GG-CORE generates one request at a time: more users only queue");
-                if workload.format == PromptFormat::Chat {
-                    tell("GG-CORE has no chat template: it gets the prompt as it is");
-                }
-                if workload.constrain == Constrain::Schema && task == Task::Classify {
-                    tell("GG-CORE can't be held to a schema: its answers are free text");
+                if workload.format == PromptFormat::Chat && target.template.is_none() {
+                    tell(
+                        "GG-CORE has no chat template: it gets the prompt as it is (`template:` of the target puts one there)",
+                    );
                 }
                 if workload.stream {
                     tell(
-                        "GG-CORE holds back 128 characters of a stream, and each stream needs a warm-up request beside it \
-                         to start: its first token is no like of the others'",
+                        "GG-CORE holds back 128 characters of a stream and counts no tokens in it, so its first token, gaps, \
+                         decode rate and tokens/s are not measured; a stream that its model ends by itself fails there (`detok: \
+                         Unknown Token Type`), and each one needs a message beside it to start. `--set workload.stream=false` \
+                         measures tokens/s of whole answers",
+                    );
+                } else {
+                    tell(
+                        "GG-CORE leaves the end token out of its count of tokens; it is added where an answer ended before its \
+                         limit, as Ollama counts",
                     );
                 }
             }
@@ -354,16 +428,10 @@ fn tell_inequalities(plan: &mut Plan) {
                     }
                 }
             }
-            TargetSpec::OpenAi(_) if generates && target.facts.engine.as_deref().is_some_and(is_ollama_v1) => {
-                tell("Ollama's /v1 knows no top_k, min_p and repeat_penalty: its defaults are in force");
-            }
-            _ => {}
+            TargetSpec::OpenAi(_) | TargetSpec::Ollama(_) => {}
         }
     }
-}
-
-fn is_ollama_v1(engine: &str) -> bool {
-    engine.to_lowercase().contains("ollama")
+    cannot::tell(plan);
 }
 
 /// What the audit finds in a plan, but for what is told beside each target anyway.

@@ -180,6 +180,13 @@ impl Progress {
         }
     }
 
+    /// Says something that stays, unless nothing but the result is wanted.
+    pub(super) fn note(&self, text: &str) {
+        if !self.quiet {
+            self.tell(text);
+        }
+    }
+
     /// Every prompt is asked once before the load.
     pub(super) fn warming(&self, prompts: usize) {
         let text = format!("asking every prompt once before the load ({prompts}, `prompt_cache: warm`)");

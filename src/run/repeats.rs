@@ -1,15 +1,16 @@
 //! A scenario run several times: the same plan each time, the targets in an order drawn anew, each run whole and in a folder of
 //! its own; and what the runs say together.
 
+use super::in_turn::{InTurn, inside, keep, left_words, read};
 use super::started::{allowed, start};
 use super::{
-    Engines, Failure, Options, command_line, directory, free, interrupted, not_pruned, now, prepare, report_of,
+    Engines, Failure, Options, command_line, directory, free, interrupted, not_pruned, now, paced, prepare, report_of,
     retell_one, tell, unless_signalled,
 };
 use crate::record::Stopwatch;
 use crate::report::repeats::{PlannedRepeat, REPEATS_VERSION, Repeats, RepeatsBuilder, RepeatsManifest};
 use crate::report::words::about;
-use crate::report::{Status, TOOL, pretty, replace};
+use crate::report::{Status, TOOL};
 use crate::scenario::gate::Inconclusive;
 use crate::scenario::{Loaded, RepeatsSpec, Scenario};
 use crate::sink;
@@ -18,16 +19,12 @@ use anyhow::Context;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = "repeats-manifest.json";
 
 /// Where the runs lie, below the results directory.
 const FOLDER: &str = "repeats";
-
-/// Runs that may fail one after another before the rest is given up.
-const MOST_FAILED: usize = 3;
 
 /// Finished repeats.
 pub struct Repeated {
@@ -57,6 +54,7 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
     let Some(spec) = loaded.scenario.repeats.clone() else {
         return Err(Failure::Usage("error: the scenario has no `repeats`".to_owned()));
     };
+    let loaded = unless_signalled(paced::found(loaded, options)).await?;
     // Kept to the end, where the engines are to go on running between the runs.
     let mut kept = running(&loaded, &spec, options).await?;
     let dir = directory(options, Path::new("results"), &loaded.scenario.name)?;
@@ -66,34 +64,30 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
     let mut manifest = RepeatsManifest { inconclusive: options.inconclusive, ..planned(&loaded, &spec) };
     let folder = dir.join(FOLDER);
     std::fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    keep(&manifest, &dir)?;
+    keep(&manifest, &dir, MANIFEST)?;
     if !options.quiet {
         tell(format_args!("loadcmp: {}", repeats_words(&loaded).unwrap_or_default()));
     }
     let of_run = Options { engines_run: kept.is_some(), ..options.clone() };
     let mut builder = RepeatsBuilder::new(&manifest);
-    let (mut failed_last, mut last_failure, mut cut_short) = (0, None, false);
+    let mut turns = InTurn::default();
     for at in 0..manifest.runs.len() {
-        cut_short = interrupted() || at > 0 && pause(&spec).await.is_err();
-        if cut_short || failed_last >= MOST_FAILED {
+        if !turns.goes_on(interrupted() || at > 0 && pause(&spec).await.is_err()) {
             break;
         }
         let run = manifest.runs[at].clone();
         if !options.quiet {
-            let taken = Duration::from_nanos(clock.now().0);
-            let left = taken.checked_div(at as u32).map(|each| each * (manifest.runs.len() - at) as u32);
-            let left = left.map(|left| format!(", about {} left", about(left))).unwrap_or_default();
-            tell(format_args!("loadcmp: run {} of {}: {}{left}", at + 1, manifest.runs.len(), run.order.join(", ")));
+            let all = manifest.runs.len();
+            let left = left_words(&clock, at, all);
+            tell(format_args!("loadcmp: run {} of {all}: {}{left}", at + 1, run.order.join(", ")));
         }
         let one = ordered(&loaded, &manifest.reference, &run.order);
         // What is said of engines and prompts is said once.
         let quiet = options.quiet || at > 0;
         match super::run(one, &Options { out: Some(dir.join(&run.folder)), quiet, ..of_run.clone() }).await {
             Ok(finished) => {
-                failed_last = 0;
                 builder.push(at + 1, run.clone(), &finished.report);
-                cut_short = finished.report.status != Status::Complete;
-                if cut_short {
+                if turns.ended(finished.report.status) {
                     break;
                 }
             }
@@ -103,55 +97,34 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
                 let _ = std::fs::remove_dir(&dir);
                 return Err(failure);
             }
-            Err(Failure::Interrupted(_)) => {
-                cut_short = true;
-                break;
-            }
-            // A disk that is full is full for the next run, too.
-            Err(failure @ Failure::Other(_)) => return Err(failure),
             Err(failure) => {
-                failed_last += 1;
-                let why = failure.to_string();
-                manifest.runs[at].failed = Some(why.trim_start_matches("error: ").to_owned());
-                manifest.runs[at].code = Some(failure.code());
-                keep(&manifest, &dir)?;
+                let Some((why, code)) = turns.failed(failure)? else { break };
+                (manifest.runs[at].failed, manifest.runs[at].code) = (Some(why), Some(code));
+                keep(&manifest, &dir, MANIFEST)?;
                 if !options.quiet {
-                    tell(&why);
+                    turns.tell();
                 }
-                last_failure = Some(failure);
             }
         }
     }
     drop(kept);
-    manifest.status = if cut_short { Status::Interrupted } else { Status::Complete };
+    manifest.status = turns.status();
     manifest.ended = Some(now());
-    keep(&manifest, &dir)?;
-    match last_failure {
-        Some(failure) if builder.is_empty() && !cut_short => Err(failure),
-        _ => finish(builder, manifest, dir),
-    }
+    keep(&manifest, &dir, MANIFEST)?;
+    turns.failure(!builder.is_empty()).map_or_else(|| finish(builder, manifest, dir), Err)
 }
 
 /// Makes every file of the repeats and of their runs again.
 pub fn retell_repeats(dir: &Path) -> Result<Repeated, Failure> {
-    let path = dir.join(MANIFEST);
-    let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
-    let bytes = std::fs::read(&path).map_err(|error| wrong(format!("can't be read: {error}")))?;
-    let mut manifest: RepeatsManifest =
-        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is none of loadcmp's ({error})")))?;
-    if manifest.schema_version > REPEATS_VERSION {
-        let version = manifest.schema_version;
-        return Err(wrong(format!("its form is version {version}; this loadcmp knows {REPEATS_VERSION}")));
-    }
+    let version = |manifest: &RepeatsManifest| manifest.schema_version;
+    let mut manifest = read(&dir.join(MANIFEST), version, REPEATS_VERSION)?;
     if manifest.status == Status::Running {
         manifest.status = Status::Interrupted;
     }
     let mut builder = RepeatsBuilder::new(&manifest);
     for (at, run) in manifest.runs.iter().enumerate() {
-        // What a manifest says may come from elsewhere: only folders of these repeats are read and written.
-        let inside = Path::new(&run.folder).components().all(|part| matches!(part, Component::Normal(_)));
         let folder = dir.join(&run.folder);
-        if !inside || run.failed.is_some() || !folder.join("manifest.json").is_file() {
+        if !inside(&run.folder) || run.failed.is_some() || !folder.join("manifest.json").is_file() {
             continue;
         }
         // Of a run whose samples were removed, the report says all there is to say.
@@ -248,11 +221,6 @@ fn ordered(loaded: &Loaded, reference: &str, order: &[String]) -> Loaded {
         turn(shown);
     }
     one
-}
-
-fn keep(manifest: &RepeatsManifest, dir: &Path) -> Result<(), Failure> {
-    let written = replace(&dir.join(MANIFEST), |out| pretty(out, manifest));
-    Ok(written.with_context(|| format!("writing {MANIFEST}"))?)
 }
 
 #[cfg(test)]

@@ -159,6 +159,7 @@ fn planned(run: &SuiteRun, options: &Options) -> Suite {
         invalid: Vec::new(),
         cut: None,
         stand_in: false,
+        engines: Vec::new(),
     };
     let mut suite = Suite {
         schema_version: SUITE_VERSION,
@@ -253,6 +254,13 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
         Err(Failure::Interrupted(_)) => {
             told.state = State::Planned;
             Ok(false)
+        }
+        Err(Failure::Cannot(text)) => {
+            let first = text.lines().next().unwrap_or_default();
+            told.state = State::Cannot;
+            told.why = Some(first.trim_start_matches("error: ").to_owned());
+            tell(&text);
+            Ok(true)
         }
         // A disk that is full is full for the next scenario, too.
         Err(failure @ Failure::Other(_)) => Err(failure),

@@ -1,6 +1,7 @@
 //! A scenario at several points: each run as `loadcmp run SCENARIO --set path=value` makes it, in a folder of its own, in an
 //! order drawn from the seed; and what the runs say together.
 
+use super::in_turn::{InTurn, inside, keep, left_words, read};
 use super::{Failure, Options, free, interrupted, now, results_directory, retell_one, tell, usable};
 use crate::record::Stopwatch;
 use crate::record::columns::{Names, read_rows};
@@ -8,7 +9,7 @@ use crate::report::sweep::{
     Gathering, PlannedRun, SWEEP_VERSION, Sweep, SweepBuilder, SweepManifest, point_words, short_path, value_words,
 };
 use crate::report::words::about;
-use crate::report::{Report, Status, TOOL, pretty, replace};
+use crate::report::{Report, Status, TOOL};
 use crate::scenario::{Loaded, Point};
 use crate::sink;
 use anyhow::Context;
@@ -19,9 +20,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const MANIFEST: &str = "sweep-manifest.json";
-
-/// Runs that may fail one after another before the sweep is given up.
-const MOST_FAILED: usize = 3;
 
 /// A finished sweep.
 pub struct Swept {
@@ -98,89 +96,58 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
     };
     let folder = dir.join("points");
     std::fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    keep(&manifest, &dir)?;
+    keep(&manifest, &dir, MANIFEST)?;
     if !options.quiet {
         tell(format_args!("loadcmp: {words}"));
     }
-    let (mut builder, mut failed_last) = (SweepBuilder::new(), 0);
-    let (mut last_failure, mut cut_short) = (None, false);
+    let (mut builder, mut turns) = (SweepBuilder::new(), InTurn::default());
     for at in 0..manifest.runs.len() {
         let (run, taken) = (manifest.runs[at].clone(), Duration::from_nanos(clock.now().0));
-        cut_short = interrupted() || taken >= spec.limit.0;
-        if cut_short || failed_last >= MOST_FAILED {
+        if !turns.goes_on(interrupted() || taken >= spec.limit.0) {
             break;
         }
         if !options.quiet {
             let set = point_words(manifest.paths.iter().zip(&run.values));
-            let left = if at == 0 {
-                String::new()
-            } else {
-                format!(", about {} left", about(taken / at as u32 * (manifest.runs.len() - at) as u32))
-            };
-            tell(format_args!("loadcmp: {} of {}: {set}{left}", at + 1, manifest.runs.len()));
+            let all = manifest.runs.len();
+            tell(format_args!("loadcmp: {} of {all}: {set}{}", at + 1, left_words(&clock, at, all)));
         }
         let Some(point) = points.get(run.point - 1) else { break };
         let one = Loaded { scenario: point.scenario.clone(), points: Vec::new(), ..loaded.clone() };
         let of_run = Options { out: Some(dir.join(&run.folder)), quiet: true, ..options.clone() };
         match super::run(one, &of_run).await {
             Ok(finished) => {
-                failed_last = 0;
-                cut_short = finished.report.status != Status::Complete;
                 let gathered = gather(&finished.dir, &finished.report)?;
                 builder.push(run, &finished.report, gathered);
-                if cut_short {
+                if turns.ended(finished.report.status) {
                     break;
                 }
             }
-            Err(Failure::Interrupted(_)) => {
-                cut_short = true;
-                break;
-            }
-            // A disk that is full is full for the next run, too.
-            Err(failure @ Failure::Other(_)) => return Err(failure),
             Err(failure) => {
-                failed_last += 1;
-                let why = failure.to_string();
-                manifest.runs[at].failed = Some(why.trim_start_matches("error: ").to_owned());
-                manifest.runs[at].code = Some(failure.code());
-                keep(&manifest, &dir)?;
+                let Some((why, code)) = turns.failed(failure)? else { break };
+                (manifest.runs[at].failed, manifest.runs[at].code) = (Some(why), Some(code));
+                keep(&manifest, &dir, MANIFEST)?;
                 if !options.quiet {
-                    tell(&why);
+                    turns.tell();
                 }
-                last_failure = Some(failure);
             }
         }
     }
-    manifest.status = if cut_short { Status::Interrupted } else { Status::Complete };
+    manifest.status = turns.status();
     manifest.ended = Some(now());
-    keep(&manifest, &dir)?;
-    if builder.is_empty()
-        && let Some(failure) = last_failure.filter(|_| !cut_short)
-    {
-        return Err(failure);
-    }
-    finish(builder, manifest, dir)
+    keep(&manifest, &dir, MANIFEST)?;
+    turns.failure(!builder.is_empty()).map_or_else(|| finish(builder, manifest, dir), Err)
 }
 
 /// Makes every file of a sweep and of its runs again.
 pub fn retell_sweep(dir: &Path) -> Result<Swept, Failure> {
-    let path = dir.join(MANIFEST);
-    let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
-    let bytes = std::fs::read(&path).map_err(|error| wrong(format!("can't be read: {error}")))?;
-    let mut manifest: SweepManifest =
-        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is none of loadcmp's ({error})")))?;
-    if manifest.schema_version > SWEEP_VERSION {
-        let version = manifest.schema_version;
-        return Err(wrong(format!("its form is version {version}; this loadcmp knows {SWEEP_VERSION}")));
-    }
+    let version = |manifest: &SweepManifest| manifest.schema_version;
+    let mut manifest = read(&dir.join(MANIFEST), version, SWEEP_VERSION)?;
     if manifest.status == Status::Running {
         manifest.status = Status::Interrupted;
     }
     let mut builder = SweepBuilder::new();
     for run in &manifest.runs {
-        // What a manifest says may come from elsewhere: only folders of this sweep are read and written.
-        let inside = Path::new(&run.folder).components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        let folder = dir.join(&run.folder);
+        let (inside, folder) = (inside(&run.folder), dir.join(&run.folder));
         if inside {
             super::not_pruned(&folder)?;
         }
@@ -238,11 +205,6 @@ fn gather(dir: &Path, report: &Report) -> Result<Gathering, Failure> {
     let mut gathered = Gathering::new(report.targets.len());
     read_rows(dir, &Names::of(&report.plan), |sample| gathered.push(sample))?;
     Ok(gathered)
-}
-
-fn keep(manifest: &SweepManifest, dir: &Path) -> Result<(), Failure> {
-    let written = replace(&dir.join(MANIFEST), |out| pretty(out, manifest));
-    Ok(written.with_context(|| format!("writing {MANIFEST}"))?)
 }
 
 #[cfg(test)]

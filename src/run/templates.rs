@@ -1,10 +1,10 @@
 //! What each engine puts around a prompt, asked once and kept among its facts. No load: nothing is generated.
 
 use super::prepare::wrapped;
-use super::tell;
-use crate::scenario::TargetSpec;
-use crate::scenario::plan::Plan;
-use crate::target::discover::{has_templates, template};
+use super::{Failure, tell};
+use crate::scenario::plan::{Plan, TargetPlan};
+use crate::scenario::{Family, TargetSpec, TemplatePlan, TemplateSpec};
+use crate::target::discover::{has_templates, template, template_of};
 use std::time::Duration;
 
 /// Longest wait for an engine whose model has just answered.
@@ -37,6 +37,35 @@ async fn each(plan: &Plan, patience: Duration) -> Vec<Option<String>> {
         }
     }
     told
+}
+
+/// Chooses the templates that we render ourselves: those that are named, and those of another target's model.
+pub(super) async fn choose(targets: &mut [TargetPlan]) -> Result<(), Failure> {
+    let mut chosen = Vec::new();
+    for (at, target) in targets.iter().enumerate() {
+        let template = match target.spec.template() {
+            None => continue,
+            Some(TemplateSpec::From(name)) => {
+                let other = targets.iter().find(|other| other.name == *name);
+                let told = match other {
+                    Some(other) => template_of(other).await,
+                    None => Err(format!("there is no target `{name}`")),
+                };
+                told.map_err(|why| {
+                    let (words, wire, target) = (Family::words(), target.wire(), &target.name);
+                    Failure::Target(format!(
+                        "error: target `{target}`: {why}\n  name it instead: `targets.{target}.{wire}.template` is one of {words}"
+                    ))
+                })?
+            }
+            Some(named) => named.family().map(|family| TemplatePlan { family, system: None }),
+        };
+        chosen.push((at, template));
+    }
+    for (at, template) in chosen {
+        targets[at].template = template;
+    }
+    Ok(())
 }
 
 /// Keeps what was told in the plan.

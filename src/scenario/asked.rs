@@ -1,6 +1,6 @@
 //! What is asked of the engines, as written: sampling, format, caches. Where the prompts come from is `prompts`.
 
-use super::PromptsSpec;
+use super::{PromptsSpec, Think};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,22 +14,34 @@ pub struct WorkloadSpec {
     /// The labels (classify): the label of each prompt is one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// The prompt around each text (not for chat): `{text}` and `{labels}` are filled in.
+    /// The prompt around each text (not for chat): `{text}`, `{labels}` and `{examples}` are filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruction: Option<String>,
+    /// Examples in each prompt (classify): so many texts with their labels, drawn from the data by the seed, as many of each
+    /// label as can be had. They are the same for every target and every prompt, and are not asked themselves.
+    #[serde(default, skip_serializing_if = "none")]
+    #[schemars(range(min = 0, max = 200))]
+    pub examples: u32,
     /// System message (chat format only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// Whether engines are told to answer with a label and nothing else, by a schema (classify).
+    /// Whether engines are held to a label by a schema (classify).
     #[serde(default)]
     pub constrain: Constrain,
     /// `chat` sends messages, and each engine puts its own template around them; `raw` sends the text as it is.
-    /// Default: `raw` where a target speaks GG-CORE, else `chat`.
+    /// Default: `raw` where a target speaks GG-CORE without a `template`, else `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<PromptFormat>,
     /// Sampling, sent in full to every engine that can be told.
     #[serde(default)]
     pub sampling: Sampling,
+    /// Reasoning before the answer: `off`, `on`, `low`, `medium`, `high`; told as an inequality where a target can't be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think: Option<Think>,
+    /// Whether engines are asked for the log-probability of each token that they answer with (not for embed). It is work for
+    /// them: no setting for measurements of speed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logprobs: bool,
     /// Whether answers are asked for as a stream. Default: yes for generate and chat, no for classify. Embeddings never stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
@@ -41,10 +53,18 @@ pub struct WorkloadSpec {
     pub history: History,
 }
 
+/// Whether there are none.
+fn none(examples: &u32) -> bool {
+    *examples == 0
+}
+
 /// Whether a label is forced by a schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Constrain {
+    /// `schema` where every target's wire can (`ollama`, `openai`), else `none` for all of them: both sides do the same work.
+    /// `max_tokens` is then at least what the schema's JSON takes.
+    Auto,
     /// The prompt asks; the answer is free text.
     #[default]
     None,

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const FIRST_PAIRS: u32 = 6;
 
 /// Most blocks that a load may be cut into.
-const MOST_PAIRS: u32 = 200;
+pub const MOST_PAIRS: u32 = 200;
 
 /// Length of a measured window as written: a time, or `auto`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

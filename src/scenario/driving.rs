@@ -1,6 +1,6 @@
 //! How requests are driven, as written: closed and open loops, orders, blocks.
 
-use super::{Length, Span, UntilSpec};
+use super::{Length, Rate, Span, UntilSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ impl LoadSpec {
             warmup,
         });
         self.open = rate.filter(|_| users.is_none()).map(|rate| OpenSpec {
-            rate: Some(rate),
+            rate: Some(Rate::Of(rate)),
             duration: Some(Length::Of(duration)),
             warmup,
             ..OpenSpec::default()
@@ -137,10 +137,9 @@ pub struct ClosedSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`open`")]
 pub struct OpenSpec {
-    /// Requests a second, on each target (conversations begun, for chat).
+    /// Requests a second, on each target (conversations begun, for chat), or `auto`: half of what the slower target answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0.001, max = 1_000_000))]
-    pub rate: Option<f64>,
+    pub rate: Option<Rate>,
     /// A rate that grows or falls evenly over the duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<RampSpec>,

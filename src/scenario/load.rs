@@ -128,6 +128,10 @@ fn decode(
     }
     let mut scenario = typed(root.clone(), mistakes)?;
     resolve(&mut scenario, root, base);
+    complete(&mut scenario, root, lookup, mistakes);
+    if !mistakes.is_empty() {
+        return None;
+    }
     sense::check(&scenario, root, base, overrides.goose, mistakes);
     scenario.shown = Some(Box::new(typed(shown(root), mistakes)?));
     Some((scenario, followed))
@@ -160,6 +164,16 @@ fn resolve(scenario: &mut Scenario, root: &Node, base: &Path) {
         let ca = root.at(&["targets", name, target.wire(), "tls", "ca"]);
         if !ca.is_some_and(|ca| ca.place.is_command_line()) {
             target.resolve(base);
+        }
+    }
+}
+
+/// Takes from the environment what targets leave to it. What is told has them as they were written.
+fn complete(scenario: &mut Scenario, root: &Node, lookup: &Lookup<'_>, mistakes: &mut Vec<Mistake>) {
+    for (name, target) in &mut scenario.targets {
+        if let TargetSpec::GgCore(spec) = target {
+            let place = root.at(&["targets", name]).map_or(Place::Whole, |node| node.place.clone());
+            spec.complete(lookup, &place, mistakes);
         }
     }
 }

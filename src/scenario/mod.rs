@@ -10,20 +10,25 @@ pub mod audit;
 mod auto;
 mod check;
 mod cold_start;
+mod constrain;
 mod cut;
 mod driving;
 mod environment;
 mod example;
 pub mod gate;
+mod gg_core;
 mod given;
 mod length;
+mod lengths;
 mod load;
+mod look;
 mod masked;
 mod mistake;
 mod model;
 mod overlay;
 pub mod plan;
 mod prompts;
+mod rate;
 mod repeats;
 mod schedule;
 mod schema;
@@ -35,22 +40,29 @@ mod span;
 mod suite;
 mod sweep;
 mod targets;
+mod template;
+mod think;
 mod tls;
+mod tokens;
 pub mod told;
 mod tree;
 mod variants;
+mod word;
 
 pub use address::Address;
 pub use asked::{Constrain, History, PromptCache, PromptFormat, Sampling, WorkloadSpec};
 pub use audit::{AuditSpec, Severity};
-pub use auto::{FIRST_PAIRS, Least, Length, UntilSpec};
+pub use auto::{FIRST_PAIRS, Least, Length, MOST_PAIRS, UntilSpec};
 pub use cold_start::ColdStartSpec;
+pub use constrain::room_for_a_label;
 pub use driving::{
     Arrivals, BlocksSpec, BurstSpec, ClosedSpec, LoadSpec, OpenSpec, Order, Pacing, RampSpec, SoakSpec, StageSpec,
     TraceSpec,
 };
 pub use example::example;
+pub use gg_core::GgCoreSpec;
 pub use given::Followed;
+pub use lengths::Lengths;
 pub use load::{Loaded, load, load_str, load_with, located};
 pub use masked::masked;
 pub use mistake::nearest;
@@ -58,8 +70,10 @@ pub use mistake::{Mistake, Place, ScenarioError};
 pub use model::same_model;
 pub use overlay::Overrides;
 pub use prompts::{
-    CsvPrompts, InlinePrompt, JsonlPrompts, Lengths, PromptsSpec, SyntheticPrompts, TextPrompts, TextSplit, TurnSpec,
+    CsvPrompts, InlinePrompt, JsonlPrompts, PrefixSpec, PromptsSpec, SyntheticPrompts, TextPrompts, TextSplit,
+    TracePrompts, TurnSpec,
 };
+pub use rate::Rate;
 pub use repeats::{LEAST as LEAST_REPEATS, MOST as MOST_REPEATS, RepeatsSpec};
 pub use schedule::MOST_ARRIVALS;
 pub use schema::schema;
@@ -71,10 +85,14 @@ pub use span::Span;
 pub use suite::{CheckSpec, Laid, LoadedSuite, SuiteScenario, SuiteSpec, load_suite, suite_schema};
 pub use sweep::{Point, SweepSpec};
 pub use targets::{
-    GgCoreSpec, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, ProcessSpec, TargetSpec, TimeUnit,
+    Api, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, ProcessSpec, TargetSpec, TimeUnit,
 };
+pub use template::{Family, TemplatePlan, TemplateSpec};
+pub use think::Think;
 pub use tls::TlsSpec;
+pub use tokens::{RecordedPlan, TokensPlan};
 pub use variants::{Variants, variant_name};
+pub use word::yaml_word;
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -224,9 +242,6 @@ mod defaults {
     pub fn keep_alive() -> String {
         "5m".to_owned()
     }
-    pub fn gg_core_connections() -> u32 {
-        64
-    }
     pub fn gg_core_session() -> u32 {
         900
     }
@@ -238,5 +253,8 @@ mod defaults {
     }
     pub fn one() -> u32 {
         1
+    }
+    pub fn hundred() -> u32 {
+        100
     }
 }

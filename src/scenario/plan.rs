@@ -7,7 +7,7 @@ use super::gate::{Gate, Inconclusive};
 use super::told::Written;
 use super::{
     AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, Least, OpenSpec, Order, Pacing, PromptCache,
-    PromptFormat, Sampling, Scenario, Share, Slo, Span, TargetSpec, Task,
+    PromptFormat, Sampling, Scenario, Share, Slo, Span, TargetSpec, Task, TemplatePlan, Think, TokensPlan,
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,9 @@ pub struct TargetPlan {
     pub facts: EngineFacts,
     /// What this target cannot honour of the scenario, or doesn't tell and is taken on trust, in sentences.
     pub inequalities: Vec<String>,
+    /// The template that loadcmp renders its prompts by, where its engine has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplatePlan>,
     /// The name of an earlier target that is the same server and model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
@@ -214,6 +217,19 @@ pub enum Endpoint {
     },
 }
 
+impl Endpoint {
+    /// Whether it is on this machine, by its address alone.
+    pub fn is_here(&self) -> bool {
+        match self {
+            Endpoint::Unix { .. } => true,
+            Endpoint::Tcp { host, .. } => {
+                host.eq_ignore_ascii_case("localhost")
+                    || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+            }
+        }
+    }
+}
+
 impl std::fmt::Display for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -262,9 +278,24 @@ pub struct EngineFacts {
     /// processes that serve it are known from those of other models.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<String>,
+    /// What it counted between the first requests and the end of the load, where it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<Counted>,
     /// The settings that are known, each by one name for all engines where they have the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<EngineSetting>,
+}
+
+/// The setting that holds what the keys and values of the whole context take, in bytes: of all slots together.
+pub const CONTEXT_BYTES: &str = "context_bytes";
+
+/// What an engine counted of its requests while it was asked, by its own word: a second ruler.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Counted {
+    /// Requests that it answered well.
+    pub requests: u64,
+    /// Their mean time, in milliseconds.
+    pub mean_ms: f64,
 }
 
 /// A setting of an engine.
@@ -282,6 +313,11 @@ impl EngineFacts {
     /// The value of a setting.
     pub fn setting(&self, name: &str) -> Option<&str> {
         self.settings.iter().find(|setting| setting.name == name).map(|setting| setting.value.as_str())
+    }
+
+    /// What the keys and values of the whole context take, in bytes, where that can be told.
+    pub fn context_bytes(&self) -> Option<u64> {
+        self.setting(CONTEXT_BYTES)?.parse().ok()
     }
 
     /// Sets it, in the place of what it was before.
@@ -319,6 +355,13 @@ impl EngineFacts {
     }
 }
 
+impl Plan {
+    /// How much a target's model is to reason: its own setting, else the workload's. `None` where nobody says.
+    pub fn think(&self, target: &TargetPlan) -> Option<Think> {
+        target.spec.think().or(self.workload.think)
+    }
+}
+
 /// What is asked.
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct WorkloadPlan {
@@ -326,6 +369,9 @@ pub struct WorkloadPlan {
     pub source: String,
     /// Number of different prompts or conversations.
     pub items: usize,
+    /// The data's names for the examples in each prompt (classify), which are not among `items`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub examples: Vec<String>,
     /// Hash over all of it: 64 hex digits. Equal hash, equal work.
     pub hash: String,
     /// The labels (classify).
@@ -338,6 +384,12 @@ pub struct WorkloadPlan {
     pub system: Option<String>,
     /// Sampling; its seed filled in.
     pub sampling: Sampling,
+    /// How much models are to reason, unless their targets say otherwise; `None` where the scenario doesn't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think: Option<Think>,
+    /// Whether the log-probabilities of the answers' tokens are asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub logprobs: bool,
     /// Streams or whole answers.
     pub stream: bool,
     /// What is done about prefix caches.
@@ -347,6 +399,9 @@ pub struct WorkloadPlan {
     pub nonce_salt: String,
     /// Earlier answers in a conversation.
     pub history: History,
+    /// How prompts of wanted numbers of tokens were made; `None` where nobody wants so many.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokensPlan>,
 }
 
 /// How the requests are driven.

@@ -1,5 +1,6 @@
 //! Where the prompts come from, as written. Reading them is the workload's (`workload::source`).
 
+use super::{Lengths, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -19,6 +20,8 @@ pub enum PromptsSpec {
     Text(TextPrompts),
     /// Made up from words, with a distribution of lengths.
     Synthetic(SyntheticPrompts),
+    /// A load that others recorded: its lengths, or its conversations.
+    Trace(TracePrompts),
 }
 
 /// A prompt written in the scenario.
@@ -47,6 +50,9 @@ pub struct TurnSpec {
     /// The scripted answer, which stands in the history of the next turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assistant: Option<String>,
+    /// Pause of the user before this turn, in the place of the load's `think`; none before the first turn of a conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think: Option<Span>,
 }
 
 /// Prompts from a CSV file.
@@ -107,60 +113,55 @@ pub enum TextSplit {
     File,
 }
 
-/// Made-up prompts: a word is about one token for most tokenisers of English.
+/// A load that others recorded. What kind of file it is, its first line tells: Azure's or BurstGPT's CSV and Mooncake's JSONL have
+/// lengths, to which prompts and limits of answers are made, in the file's order; ShareGPT's and OpenAI's `messages` have
+/// conversations.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "`trace` of prompts")]
+pub struct TracePrompts {
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// Made-up prompts, their lengths given in words or in tokens.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`synthetic`")]
 pub struct SyntheticPrompts {
     /// How many different prompts.
+    #[serde(default = "super::defaults::hundred")]
     #[schemars(range(min = 1, max = 100000))]
     pub count: u32,
-    /// Length of each, in words.
-    pub words: Lengths,
+    /// Length of each, in words: a word is about one token for most tokenisers of English.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::lengths::written")]
+    #[schemars(schema_with = "super::lengths::schema")]
+    pub words: Option<Lengths>,
+    /// Length of each, in tokens: of the whole prompt as the engine counts it, template, system message and nonce included.
+    /// Reached by asking the reference (or the first target that tells) before the load.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::lengths::written")]
+    #[schemars(schema_with = "super::lengths::schema")]
+    pub tokens: Option<Lengths>,
+    /// What groups of prompts begin with alike, on top of `tokens`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<PrefixSpec>,
     /// Turns of each conversation (chat).
     #[serde(default = "super::defaults::one")]
     #[schemars(range(min = 1, max = 100))]
     pub turns: u32,
 }
 
-/// A distribution of lengths, in words.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[schemars(title = "a distribution of lengths")]
-pub enum Lengths {
-    /// All the same.
-    Fixed(#[schemars(range(min = 1, max = 2_000_000))] u32),
-    /// Evenly between two lengths, both included.
-    Uniform {
-        /// Shortest.
-        #[schemars(range(min = 1, max = 100000))]
-        min: u32,
-        /// Longest.
-        #[schemars(range(min = 1, max = 100000))]
-        max: u32,
-    },
-    /// Lognormal: many short ones and a long tail.
-    Lognormal {
-        /// Median length.
-        #[schemars(range(min = 1, max = 100000))]
-        median: f64,
-        /// Standard deviation of the logarithm (0.5 is mild, 1 is wide).
-        #[schemars(range(min = 0.0, max = 5.0))]
-        sigma: f64,
-        /// Longest allowed; longer draws are cut to it.
-        #[schemars(range(min = 1, max = 100000))]
-        max: u32,
-    },
-    /// Short ones and long ones, nothing between.
-    Bimodal {
-        /// Length of the short ones.
-        #[schemars(range(min = 1, max = 100000))]
-        short: u32,
-        /// Length of the long ones.
-        #[schemars(range(min = 1, max = 100000))]
-        long: u32,
-        /// Share of long ones, 0 to 1.
-        #[schemars(range(min = 0.0, max = 1.0))]
-        long_share: f64,
-    },
+/// Text at the start of every prompt of a group, as after a long system message, or a document that many questions are about. The
+/// prefix of a group is the same for all its requests and all targets, and each group has one of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "`prefix`")]
+pub struct PrefixSpec {
+    /// Tokens of the prefix's text, as the engine that is asked counts them.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub tokens: u32,
+    /// Groups, each with its own prefix. Every round of `groups` requests asks each group once.
+    #[serde(default = "super::defaults::one")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub groups: u32,
 }

@@ -11,7 +11,8 @@ impl OpenSpec {
     pub fn as_stages(&self) -> Vec<StageSpec> {
         let duration = self.duration.and_then(Length::span).unwrap_or_default();
         match (self.rate, self.ramp, &self.stages) {
-            (Some(rate), ..) => vec![StageSpec { rate, from: None, duration }],
+            // One that is still to be found has no requests yet.
+            (Some(rate), ..) => vec![StageSpec { rate: rate.per_second().unwrap_or(0.0), from: None, duration }],
             (None, Some(ramp), _) => vec![StageSpec { rate: ramp.to, from: Some(ramp.from), duration }],
             (None, None, Some(stages)) => stages.clone(),
             (None, None, None) => Vec::new(),

@@ -33,6 +33,9 @@ pub struct SuiteSpec {
     /// Values laid over every scenario, by their paths: `smallest_effect: 5%`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, serde_json::Value>,
+    /// The same where an environment variable is set, and not empty: by its name, and after those of each scenario.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub if_set: IndexMap<String, IndexMap<String, serde_json::Value>>,
     /// The same for a run with `--quick`, after all others: `load.closed.duration: 2s`. `within` is the time that such a run
     /// may take (default: 5m): loads are cut until all of it fits, and what doesn't fit even so is skipped.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
@@ -56,6 +59,9 @@ pub struct SuiteScenario {
     /// Values laid over it, by their paths: `load.closed.users: 4`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, serde_json::Value>,
+    /// The same where an environment variable is set, and not empty, by its name; after those of the suite.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub if_set: IndexMap<String, IndexMap<String, serde_json::Value>>,
     /// The same for a run with `--quick`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub quick: IndexMap<String, serde_json::Value>,
@@ -304,12 +310,23 @@ impl LoadedSuite {
         lay("`targets`".to_owned(), TARGETS, &raw["targets"]);
         lay("`set`".to_owned(), "", &raw["set"]);
         lay(format!("`set` of `{name}`"), "", &own["set"]);
+        for (whose, all) in [("", &raw["if_set"]), (name, &own["if_set"])] {
+            for (variable, values) in all.as_object().into_iter().flatten().filter(|(variable, _)| is_set(variable)) {
+                let of = if whose.is_empty() { String::new() } else { format!(" of `{whose}`") };
+                lay(format!("`if_set: {variable}`{of}"), "", values);
+            }
+        }
         if quick {
             lay("`quick`".to_owned(), "", &raw["quick"]);
             lay(format!("`quick` of `{name}`"), "", &own["quick"]);
         }
         Overrides { laid, ..last.clone() }
     }
+}
+
+/// Whether an environment variable says something.
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
 /// A value that a suite lays over a scenario.

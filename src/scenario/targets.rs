@@ -1,6 +1,6 @@
 //! The engines under test, as written: one struct a wire, each field with its meaning and its default.
 
-use super::{Secret, TlsSpec};
+use super::{GgCoreSpec, Secret, TemplateSpec, Think, TlsSpec};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,20 @@ impl TargetSpec {
         }
     }
 
+    /// The chat template that loadcmp puts around its prompts, if one is written.
+    pub fn template(&self) -> Option<&TemplateSpec> {
+        match self {
+            TargetSpec::GgCore(spec) => spec.template.as_ref(),
+            TargetSpec::Json(spec) => spec.template.as_ref(),
+            TargetSpec::Ollama(_) | TargetSpec::OpenAi(_) => None,
+        }
+    }
+
+    /// Whether its prompts reach the model as they are, without a template.
+    pub fn is_raw(&self) -> bool {
+        matches!(self, TargetSpec::GgCore(spec) if spec.template.is_none())
+    }
+
     /// Paths in it as seen from here: until then they start from `base`.
     pub(super) fn resolve(&mut self, base: &Path) {
         match self {
@@ -72,6 +86,15 @@ impl TargetSpec {
             TargetSpec::OpenAi(spec) => spec.tls.resolve(base),
             TargetSpec::Json(spec) => spec.tls.resolve(base),
             TargetSpec::GgCore(_) => {}
+        }
+    }
+
+    /// How much its model is to reason, as written at the target.
+    pub fn think(&self) -> Option<Think> {
+        match self {
+            TargetSpec::Ollama(spec) => spec.think,
+            TargetSpec::OpenAi(spec) => spec.think,
+            TargetSpec::GgCore(_) | TargetSpec::Json(_) => None,
         }
     }
 
@@ -136,9 +159,9 @@ pub struct OllamaSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 16))]
     pub num_ctx: Option<u32>,
-    /// Let a thinking model think. `false` is sent unless asked.
-    #[serde(default)]
-    pub think: bool,
+    /// Reasoning, where it isn't the workload's: `off`, `on`, `low`, `medium`, `high`. Without either, `off` is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think: Option<Think>,
     /// More of Ollama's `options`, sent as they are (`num_thread`, `num_gpu`, ...).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub options: serde_json::Map<String, serde_json::Value>,
@@ -167,7 +190,13 @@ pub struct OpenAiSpec {
     /// Model name, or `auto`: the first the server lists.
     #[serde(default = "super::defaults::auto")]
     pub model: String,
-    /// Bearer token; write it as `${NAME}`: it must come from the environment.
+    /// Which of the server's APIs is spoken.
+    #[serde(default, skip_serializing_if = "Api::is_default")]
+    pub api: Api,
+    /// Reasoning, where it isn't the workload's: `off`, `on`, `low`, `medium`, `high`. Without either, the server decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub think: Option<Think>,
+    /// Bearer token (`x-api-key` on the API `messages`); write it as `${NAME}`: it must come from the environment.
     #[serde(default, skip_serializing_if = "Secret::is_empty")]
     pub token: Secret,
     /// More fields of the request's body, sent as they are (`cache_prompt`, `top_k`, ...).
@@ -187,34 +216,33 @@ pub struct OpenAiSpec {
     pub metrics: Option<String>,
 }
 
-/// GG-CORE's local socket.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "a `gg_core` target")]
-pub struct GgCoreSpec {
-    /// Path of the Unix socket, or `auto`: the usual path, else the stand-in.
-    #[serde(default = "super::defaults::auto")]
-    pub socket: String,
-    /// The server's `CORE_AUTH_TOKEN`; write it as `${CORE_AUTH_TOKEN:-}`: it must come from the environment.
-    #[serde(default, skip_serializing_if = "Secret::is_empty")]
-    pub token: Secret,
-    /// Model id, or `auto`: the first that is ready.
-    #[serde(default = "super::defaults::auto")]
-    pub model: String,
-    /// Most connections the server takes (`GG_CORE_MAX_CONNECTIONS`); more users than this are refused.
-    #[serde(default = "super::defaults::gg_core_connections")]
-    #[schemars(range(min = 1))]
-    pub max_connections: u32,
-    /// Requests after which a session is renewed on the same connection (the server's limit is 1000 a minute).
-    #[serde(default = "super::defaults::gg_core_session")]
-    #[schemars(range(min = 1))]
-    pub session_requests: u32,
-    /// Which processes of this machine are its own, if not those that listen where it answers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process: Option<ProcessSpec>,
-    /// Address of figures in Prometheus's format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<String>,
+/// What is asked of an OpenAI-compatible server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Api {
+    /// OpenAI's chat completions, completions for `format: raw`, and embeddings.
+    #[default]
+    Completions,
+    /// OpenAI's `/v1/responses`.
+    Responses,
+    /// Anthropic's `/v1/messages`.
+    Messages,
+}
+
+impl Api {
+    /// Whether it is what is spoken where nothing is written.
+    fn is_default(&self) -> bool {
+        *self == Api::default()
+    }
+
+    /// The path that it is known by, of one that knows nothing but conversations.
+    pub fn talks_only(self) -> Option<&'static str> {
+        match self {
+            Api::Completions => None,
+            Api::Responses => Some("/v1/responses"),
+            Api::Messages => Some("/v1/messages"),
+        }
+    }
 }
 
 /// Any other runtime that answers JSON over HTTP.
@@ -231,6 +259,10 @@ pub struct JsonSpec {
     /// Model name, filled in for `{{model}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The chat template around `{{prompt}}`, where its engine puts none there itself: a name as for `gg_core`, or
+    /// `{ from: ollama }`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template: Option<TemplateSpec>,
     /// HTTP method.
     #[serde(default)]
     pub method: Method,

@@ -52,7 +52,7 @@ pub(super) const HEIGHT: f64 = BAR;
 
 /// The bars of a report; `None` where no request was answered.
 pub(super) fn bars(report: &Report) -> Option<Bars> {
-    let parts = |at: usize| Part::ALL.map(|part| report.targets[at].value(part.metric()).unwrap_or(0.0).max(0.0));
+    let parts = |at: usize| Part::ALL.map(|part| report.targets[at].value(part.metric().id).unwrap_or(0.0).max(0.0));
     let all: Vec<_> = (0..report.targets.len()).map(parts).collect();
     let most = all.iter().map(|parts| parts.iter().sum::<f64>()).fold(0.0, f64::max);
     if !(most > 0.0 && most.is_finite()) {
@@ -119,7 +119,7 @@ mod tests {
             ends.push(at);
         }
         // The slower one reaches the end, the other as far as its share of that.
-        let whole = |at: usize| Part::ALL.iter().filter_map(|p| report.targets[at].value(p.metric())).sum::<f64>();
+        let whole = |at: usize| Part::ALL.iter().filter_map(|p| report.targets[at].value(p.metric().id)).sum::<f64>();
         let (longest, other) = if whole(0) > whole(1) { (0, 1) } else { (1, 0) };
         assert!((ends[longest] - (WIDTH - RIGHT)).abs() < 0.5, "{ends:?}");
         let share = (ends[other] - LEFT) / (ends[longest] - LEFT);

@@ -34,7 +34,7 @@ pub fn kept(kept: &Kept, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let mut told = vec![
         if kept.nights.runs.len() > 1 { kept.told() } else { format!("run of {}", kept.told()) },
         format!("workload {:.16}…, seed {}", plan.workload.hash, plan.seed),
-        format!("{}; order {}", kept.report.load_words(), crate::report::words::yaml_word(&plan.order)),
+        format!("{}; order {}", kept.report.load_words(), crate::scenario::yaml_word(&plan.order)),
     ];
     told.extend(plan.targets.iter().map(|target| format!("{}: {}", target.label(), engine_words(target))));
     let cores = machine.logical_cores.map(|n| format!("{n} logical cores"));

@@ -5,8 +5,9 @@ use super::gates;
 use super::lines::{in_order, reasons_of};
 use super::markdown::plain;
 use super::table::{Look, print, verdict, wrapped};
-use crate::report::words::{metric_words, ratio_clause, ratio_words};
-use crate::report::{Beside, Pair, Relation, human, pretty};
+use crate::metrics::{metric_words, value_words};
+use crate::report::words::{ratio_clause, ratio_words};
+use crate::report::{Beside, Pair, Relation, pretty};
 use crate::stats::Comparison;
 use std::io::{self, Write};
 
@@ -141,7 +142,7 @@ fn pair_name(pair: &Pair) -> String {
 
 /// The first run's value and the second's; a dash where one wasn't measured.
 pub(super) fn values(c: &Comparison) -> (String, String) {
-    let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| human::value(x, &c.unit));
+    let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| value_words(&c.metric, &c.unit, x));
     (value(c.reference_value), value(c.target_value))
 }
 
@@ -154,7 +155,7 @@ fn sentence(beside: &Beside, pair: &Pair) -> String {
     let (Some(first), Some(second)) = (c.reference_value, c.target_value) else {
         return format!("{}: {metric} was not measured in both.", pair_name(pair));
     };
-    let (first, second) = (human::value(first, &c.unit), human::value(second, &c.unit));
+    let (first, second) = (value_words(&c.metric, &c.unit, first), value_words(&c.metric, &c.unit, second));
     let values = match beside.relation {
         Relation::Compare => format!("{first} before, {second} now"),
         Relation::Interference => format!("{first} alone, {second} beside the others"),

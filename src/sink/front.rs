@@ -1,6 +1,7 @@
 //! Variants beside each other: `variants.csv`, and one table for the terminal, Markdown and the page.
 
 use super::csv_text::{number, rows, text};
+use crate::metrics::value_words;
 use crate::report::front::{Front, Respect};
 use crate::report::{Report, human};
 use crate::stats::unit;
@@ -66,10 +67,9 @@ fn short(metric: &str) -> String {
 fn cell(respect: &Respect, value: Option<f64>) -> String {
     let Some(x) = value else { return "–".to_owned() };
     let words = match (respect.metric.as_str(), respect.unit.as_str()) {
-        ("cosine.mean", _) => format!("{x:.3}"),
         // A model of tests is smaller than a mebibyte.
         (_, unit::BYTES) if x < 1e7 => format!("{:.2} MiB", x / f64::from(1 << 20)),
-        (_, unit) => human::value(x, unit),
+        (metric, unit) => value_words(metric, unit, x),
     };
     if respect.left_out.is_some() { format!("({words})") } else { words }
 }

@@ -10,8 +10,8 @@ use super::plot::Chart;
 use super::repeat;
 use super::timeline::{TimeChart, timeline};
 use crate::audit::{Finding, Severity};
-use crate::report::words::yaml_word;
 use crate::report::{Report, files};
+use crate::scenario::yaml_word;
 use askama::Template;
 use std::io::{self, Write};
 

@@ -1,10 +1,12 @@
 //! The lines that people read side by side, the same in the terminal, in Markdown and on the page: which metrics, in
 //! what order, under what words.
 
+pub(super) use crate::metrics::Section;
+use crate::metrics::{self, Definition, metric_words, value_words};
 use crate::record::Outcome;
-use crate::report::words::{metric_words, ratio_words};
-use crate::report::{Report, human};
-use crate::stats::{Comparison, FIRM_N, TargetSummary, Verdict, unit};
+use crate::report::Report;
+use crate::report::words::ratio_words;
+use crate::stats::{Comparison, FIRM_N, TargetSummary, Verdict};
 
 /// One metric for every target, and how the targets compare in it.
 pub(super) struct Line<'a> {
@@ -20,113 +22,23 @@ pub(super) struct Line<'a> {
     pub comparisons: Vec<Option<&'a Comparison>>,
 }
 
-/// What kind of thing a line tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Section {
-    /// How long people wait.
-    Wait,
-    /// How much is done.
-    Rate,
-    /// What the answers are worth.
-    Answers,
-    /// Where the time of a request goes, on average.
-    Spent,
-    /// What it cost the engines' processes.
-    Cost,
-    /// What the engines say themselves, and what went before.
-    Engine,
-}
-
-impl Section {
-    /// Its heading.
-    pub fn title(self) -> &'static str {
-        match self {
-            Section::Wait => "Time",
-            Section::Rate => "Rate",
-            Section::Answers => "Answers",
-            Section::Spent => "Where a request's time goes (means)",
-            Section::Cost => "Cost to the engine's processes",
-            Section::Engine => "By the engine's own clock, and around it",
-        }
-    }
-}
-
-const LINES: [(Section, &str, &str); 60] = [
-    (Section::Wait, "response p50", "response.p50"),
-    (Section::Wait, "response p95", "response.p95"),
-    (Section::Wait, "response p99", "response.p99"),
-    (Section::Wait, "response mean", "response.mean"),
-    (Section::Wait, "to token p50", "response_ttft.p50"),
-    (Section::Wait, "to token p95", "response_ttft.p95"),
-    (Section::Wait, "latency p50", "latency.p50"),
-    (Section::Wait, "latency p95", "latency.p95"),
-    (Section::Wait, "latency p99", "latency.p99"),
-    (Section::Wait, "latency mean", "latency.mean"),
-    (Section::Wait, "first token p50", "ttft.p50"),
-    (Section::Wait, "first token p95", "ttft.p95"),
-    (Section::Wait, "TTFT (answer) p50", "ttfat.p50"),
-    (Section::Wait, "TTFT (answer) p95", "ttfat.p95"),
-    (Section::Wait, "token gap mean", "itl.mean"),
-    (Section::Wait, "time per token", "tpot.mean"),
-    (Section::Wait, "longest gap p95", "gap_max.p95"),
-    (Section::Rate, "requests", "requests_per_s"),
-    (Section::Rate, "goodput", "goodput"),
-    (Section::Rate, "  of requests", "goodput_share"),
-    (Section::Rate, "output tokens", "output_tokens_per_s"),
-    (Section::Rate, "prompt tokens", "prompt_tokens_per_s"),
-    (Section::Rate, "tokens/s of one, p50", "tokens_per_s.p50"),
-    (Section::Answers, "failed", "error_rate"),
-    (Section::Answers, "accuracy", "accuracy"),
-    (Section::Answers, "  95 % interval", "accuracy.interval"),
-    (Section::Answers, "macro F1", "macro_f1"),
-    (Section::Answers, "unreadable", "unparsed_rate"),
-    (Section::Answers, "agreement", "agreement"),
-    (Section::Answers, "cosine p50", "cosine.p50"),
-    (Section::Answers, "cosine lowest", "cosine.min"),
-    (Section::Answers, "  undefined", "cosine_undefined"),
-    (Section::Answers, "prompt tokens, mean", "prompt_tokens.mean"),
-    (Section::Answers, "tokens, mean", "output_tokens.mean"),
-    (Section::Spent, "a request, mean", "time_whole"),
-    (Section::Spent, "  connection", "time_connection"),
-    (Section::Spent, "  client", "time_client"),
-    (Section::Spent, "  queue (derived)", "time_queue"),
-    (Section::Spent, "  model load", "time_load"),
-    (Section::Spent, "  prompt", "time_prompt"),
-    (Section::Spent, "  decode", "time_decode"),
-    (Section::Spent, "  tail", "time_tail"),
-    (Section::Spent, "  unexplained", "time_unexplained"),
-    (Section::Cost, "processor", "cpu_cores"),
-    (Section::Cost, "  a request", "cpu_per_request"),
-    (Section::Cost, "  1,000 tokens", "cpu_per_1000_tokens"),
-    (Section::Cost, "memory at most", "memory_peak"),
-    (Section::Cost, "  of no file", "memory_anonymous"),
-    (Section::Cost, "  ÷ model's file", "memory_ratio"),
-    (Section::Cost, "GPU memory", "gpu_memory"),
-    (Section::Cost, "energy a token", "joules_per_token"),
-    (Section::Cost, "tokens by memory", "tokens_per_s_per_gib"),
-    (Section::Engine, "engine total p50", "server_total.p50"),
-    (Section::Engine, "outside it p50", "outside_server.p50"),
-    (Section::Engine, "cold request", "cold_latency"),
-    (Section::Engine, "model load", "cold_server_load"),
-    (Section::Engine, "cold start p50", "cold_answer.p50"),
-    (Section::Engine, "  ready", "cold_ready.p50"),
-    (Section::Engine, "  first token", "cold_first_token.p50"),
-    (Section::Engine, "sent late p99", "lag.p99"),
-];
-
 /// The lines of a report; what no target measured is left out.
 pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
     let open = report.comparing().open_loop;
-    let line = |&(section, name, path): &(Section, &'static str, &'static str)| {
+    let line = |(metric, told): (&Definition, &'static metrics::Line)| {
+        let (section, name, path) = (metric.section, told.label, told.path);
         // In a closed loop a request is planned when its user is ready: the two times are one.
-        if path.starts_with("response") && !open {
+        if metric.from_plan && !open {
             return None;
         }
         // Where no answer held thoughts, the first token of the answer is the first of all.
-        let thinks = |target: &TargetSummary| {
-            target.row("ttfat").map(|row| (row.n, row.mean)) != target.row("ttft").map(|row| (row.n, row.mean))
-        };
-        if path.starts_with("ttfat") && !report.targets.iter().any(thinks) {
+        if metric.id == metrics::TTFAT.id && !report.targets.iter().any(TargetSummary::thinks) {
+            return None;
+        }
+        // Where no engine keeps old prompts, the ratio without them is the ratio.
+        if metric.id == metrics::MEMORY_RATIO_LOADED.id
+            && !report.targets.iter().any(|target| target.row("memory_prompts").is_some())
+        {
             return None;
         }
         let mut values: Vec<_> = report.targets.iter().map(|target| value(target, path)).collect();
@@ -147,7 +59,7 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
             comparisons,
         })
     };
-    let mut lines: Vec<_> = LINES.iter().filter_map(line).collect();
+    let mut lines: Vec<_> = metrics::lines().filter_map(line).collect();
     // The metric declared the main one is read first.
     if let Some(main) = lines.iter().position(|line| line.path == report.primary) {
         let main = lines.remove(main);
@@ -163,10 +75,12 @@ fn told_comparison<'a>(report: &'a Report, target: usize, path: &str) -> Option<
 
 /// Comparisons in the order of the lines, each with its name; what no line tells comes last, by its path.
 pub(super) fn in_order(comparisons: &[Comparison]) -> Vec<(String, &Comparison)> {
-    let place = |c: &Comparison| LINES.iter().position(|(_, _, path)| *path == c.metric);
+    let lines: Vec<&metrics::Line> = metrics::lines().map(|(_, line)| line).collect();
+    let place = |c: &Comparison| lines.iter().position(|line| line.path == c.metric);
     let mut told: Vec<&Comparison> = comparisons.iter().collect();
-    told.sort_by_key(|c| place(c).unwrap_or(LINES.len()));
-    let name = |c: &Comparison| place(c).map_or_else(|| metric_words(&c.metric), |at| LINES[at].1.trim().to_owned());
+    told.sort_by_key(|c| place(c).unwrap_or(lines.len()));
+    let name =
+        |c: &Comparison| place(c).map_or_else(|| metric_words(&c.metric), |at| lines[at].label.trim().to_owned());
     told.into_iter().map(|c| (name(c), c)).collect()
 }
 
@@ -187,7 +101,7 @@ pub(super) fn value(target: &TargetSummary, path: &str) -> Option<String> {
     }
     if path == "agreement" {
         let row = target.row(path)?;
-        return Some(format!("{} of {}", human::value(row.mean?, &row.unit), row.n?));
+        return Some(format!("{} of {}", value_words(path, &row.unit, row.mean?), row.n?));
     }
     if path == "cosine_undefined" {
         let row = target.row(path)?;
@@ -201,12 +115,7 @@ pub(super) fn value(target: &TargetSummary, path: &str) -> Option<String> {
 
 /// A figure in words, marked where its rows are too few for an interval of its own.
 fn told(metric: &str, figure: &str, unit: &str, x: f64, n: Option<u64>) -> String {
-    let text = match (metric, unit) {
-        ("macro_f1" | "cosine", _) => format!("{x:.3}"),
-        ("memory_ratio", _) => human::ratio(x),
-        (_, unit::TOKENS) => human::three(x),
-        (_, unit) => human::value(x, unit),
-    };
+    let text = value_words(metric, unit, x);
     let at = ["p50", "p90", "p95", "p99", "p999"].iter().position(|word| *word == figure);
     let firm = at.is_none_or(|at| n.is_some_and(|n| n >= FIRM_N[at].1));
     if firm { text } else { format!("~{text}") }

@@ -7,7 +7,7 @@ use super::repeat::{UNLIKE, facts, settings};
 use crate::audit::Severity;
 use crate::report::Report;
 use crate::report::front::Front;
-use crate::report::words::yaml_word;
+use crate::scenario::yaml_word;
 use std::io::{self, Write};
 
 /// Most bytes of it: a comment on GitHub holds 65,536 characters, and somebody may put words around it.

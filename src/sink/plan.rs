@@ -4,10 +4,11 @@ use super::table::wrapped;
 use crate::report::lasting::{early_words, length_words};
 use crate::report::words::about;
 use crate::report::words::blocks_words;
-use crate::report::words::yaml_word as word;
 use crate::scenario::plan::{LoadPlan, OpenPlan, Plan, TargetPlan, Until};
-use crate::scenario::{Order, Pacing, Task};
+use crate::scenario::yaml_word as word;
+use crate::scenario::{Constrain, Order, Pacing, Rate, RecordedPlan, Task, TokensPlan};
 use crate::target::discover::has_templates;
+use crate::workload::MOST_TRIALS;
 use comfy_table::{ContentArrangement, Table};
 
 /// The plan as people read it.
@@ -28,7 +29,13 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
     field("waits", waits(plan));
     field("lasts", lasts(plan));
     field("order", order(plan));
-    field("workload", format!("{} prompts from {}", plan.workload.items, plan.workload.source));
+    field("workload", workload(plan));
+    if let Some(tokens) = &plan.workload.tokens {
+        if let Some(recorded) = &tokens.recorded {
+            field("trace", trace(recorded));
+        }
+        field("tokens", wanted(plan, tokens));
+    }
     field("hash", plan.workload.hash.clone());
     field("seed", plan.seed.to_string());
     for gate in &plan.gates.all {
@@ -60,10 +67,45 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
     text
 }
 
+/// How many different prompts there are, and the examples that stand in each.
+fn workload(plan: &Plan) -> String {
+    let work = &plan.workload;
+    let prompts = format!("{} prompts from {}", work.items, work.source);
+    match work.examples.len() {
+        0 => prompts,
+        n => format!("{prompts}; {n} others are the examples in each prompt ({})", work.examples.join(", ")),
+    }
+}
+
+/// How many tokens the prompts are to have, and how that is reached.
+fn wanted(plan: &Plan, tokens: &TokensPlan) -> String {
+    let TokensPlan { wanted, by, around, exact, .. } = tokens;
+    let Some(by) = by else {
+        let reference = plan.targets.get(plan.reference).map_or("the reference", |target| target.name.as_str());
+        return format!(
+            "{wanted} in each whole prompt: a run asks `{reference}` before its load, with 2 requests of one output token \
+             ({MOST_TRIALS} at most); where it counts none, the other targets; where none counts, a word is taken for a token"
+        );
+    };
+    let met = if *exact { "" } else { "about " };
+    format!("{met}{wanted} in each whole prompt as `{by}` counts them by /tokenize, {around} of them around the text")
+}
+
+/// A record of lengths.
+fn trace(recorded: &RecordedPlan) -> String {
+    let RecordedPlan { kind, requests, seconds, prompts, answers, shared, .. } = recorded;
+    let span = about(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+    let shared = if *shared { "; prompts share the blocks that were recorded" } else { "" };
+    format!("{kind} of {requests} requests in {span}: prompts of {prompts} tokens, answers of {answers}{shared}")
+}
+
 fn asks(plan: &Plan) -> String {
     let workload = &plan.workload;
     let task = match plan.task {
-        Task::Classify => format!("for one of {} labels", workload.labels.len()),
+        Task::Classify => {
+            let how = if workload.constrain == Constrain::Schema { "held by a schema" } else { "as free text" };
+            format!("for one of {} labels, {how}", workload.labels.len())
+        }
         Task::Embed => return "for a vector of each text".to_owned(),
         Task::Generate => "for text".to_owned(),
         Task::Chat => "for each turn of conversations".to_owned(),
@@ -135,7 +177,10 @@ fn arrivals(plan: &Plan, open: &OpenPlan) -> String {
         Pacing::Timer => "",
         Pacing::Precise => ", paced precisely",
     };
-    let OpenPlan { planned, in_flight, hash, .. } = open;
+    let OpenPlan { planned, in_flight, hash, spec, .. } = open;
+    if spec.rate == Some(Rate::Auto) {
+        return format!("by a look at the targets before the load, at most {in_flight} in flight{pacing}");
+    }
     format!("{planned} {} each, at most {in_flight} in flight{pacing}, hash {hash}", unit(plan))
 }
 

@@ -4,9 +4,10 @@
 //! `stand_in="true"`.
 
 use crate::audit::Severity;
-use crate::report::words::{metric_words, yaml_word};
+use crate::metrics::{metric, metric_words};
 use crate::report::{Report, Status};
-use crate::stats::{Metric, Row, unit};
+use crate::scenario::yaml_word;
+use crate::stats::{Row, unit};
 use std::io::{self, Write};
 
 /// A label and its value.
@@ -101,9 +102,8 @@ fn run(report: &Report) -> Vec<Family> {
 /// Adds a row of a target to the families it belongs to.
 fn rows(families: &mut Vec<Family>, row: &Row, labels: &[Label]) {
     let (name, size) = base(&row.metric, &row.unit);
-    let help = Metric::ALL.into_iter().find(|metric| metric.name() == row.metric);
-    let help = help
-        .map_or_else(|| format!("{}.", sentence(&metric_words(&row.metric))), |metric| sentence(metric.about()) + ".");
+    let help = metric(&row.metric).map_or_else(|| metric_words(&row.metric), |metric| metric.about.to_owned());
+    let help = sentence(&help) + ".";
     let told = |value: Option<f64>| value.map(|value| value / size).filter(|value| value.is_finite());
     let quantiles = [
         ("0", row.min),

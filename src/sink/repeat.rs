@@ -1,8 +1,8 @@
 //! What it takes to do a run again, and what stood behind its figures: every fact that the report has of it.
 
-use crate::report::words::yaml_word;
 use crate::report::{Report, human};
 use crate::scenario::plan::{LoadPlan, TargetPlan};
+use crate::scenario::yaml_word;
 use std::collections::BTreeSet;
 
 /// Facts of the whole run: what, and its value.

@@ -7,8 +7,8 @@ use super::lines::in_order;
 use super::markdown::{cells, plain};
 use super::table::{Look, print, verdict, wrapped};
 use crate::gate::Judged;
+use crate::metrics::{metric_words, value_words};
 use crate::report::repeats::{RepeatRun, Repeats};
-use crate::report::words::metric_words;
 use crate::report::{human, pretty};
 use std::io::{self, Write};
 
@@ -141,7 +141,7 @@ fn metrics(repeats: &Repeats) -> Vec<Sheet> {
     let others: Vec<usize> = (0..repeats.targets.len()).filter(|at| *at != repeats.reference).collect();
     if others.is_empty() {
         let row = |figure: &crate::report::repeats::RunsFigure| {
-            let value = |x: f64| human::value(x, &figure.unit);
+            let value = |x: f64| value_words(&figure.metric, &figure.unit, x);
             let ends = figure.low.zip(figure.high);
             let ends = ends.map(|(low, high)| format!("{}–{}", value(low), value(high))).unwrap_or_default();
             vec![metric_words(&figure.metric), value(figure.value), ends]
@@ -157,13 +157,15 @@ fn metrics(repeats: &Repeats) -> Vec<Sheet> {
         let mut rows: Vec<Vec<String>> = told
             .into_iter()
             .map(|(name, c)| {
-                let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| human::value(x, &c.unit));
+                let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| value_words(&c.metric, &c.unit, x));
                 let [ratio, verdict] = verdict(Some(c));
                 vec![name, value(c.target_value), value(c.reference_value), ratio, verdict]
             })
             .collect();
         for metric in ["error_rate", "accuracy"] {
-            let value = |at: usize| repeats.figure(at, metric).map(|figure| human::value(figure.value, &figure.unit));
+            let value = |at: usize| {
+                repeats.figure(at, metric).map(|figure| value_words(&figure.metric, &figure.unit, figure.value))
+            };
             if let (Some(ours), Some(theirs)) = (value(target), value(repeats.reference)) {
                 rows.push(vec![metric_words(metric), ours, theirs, String::new(), String::new()]);
             }
@@ -195,7 +197,7 @@ fn each(repeats: &Repeats) -> Sheet {
         let mut row = vec![format!("{:02}", run.number), order.join(", ")];
         row.extend((0..repeats.targets.len()).map(|at| {
             let figure = run.figure(at, &repeats.primary);
-            figure.map_or_else(|| "–".to_owned(), |figure| human::value(figure.value, &figure.unit))
+            figure.map_or_else(|| "–".to_owned(), |figure| value_words(&figure.metric, &figure.unit, figure.value))
         }));
         for at in &others {
             let told = run.comparison(*at, &repeats.primary);

@@ -3,8 +3,8 @@
 use super::csv_text::{count, number, text};
 use super::markdown::{cells, plain};
 use super::table::{Look, print, wrapped};
+use crate::metrics::{self, metric_words};
 use crate::report::sweep::{Scaling, Sweep, SweptRun, cost_words, point_words, short_path, value_words};
-use crate::report::words::metric_words;
 use crate::report::{Status, human, pretty};
 use crate::stats::{CostFit, Usl};
 use std::io::{self, Write};
@@ -197,7 +197,7 @@ fn mean_words(runs: &[&SweptRun], target: usize, metric: &str) -> String {
     let figures = runs.iter().filter_map(|run| run.targets.get(target)?.figure(metric));
     let (values, unit): (Vec<f64>, Vec<&str>) = figures.map(|f| (f.value, f.unit.as_str())).unzip();
     match unit.first() {
-        Some(unit) => human::value(values.iter().sum::<f64>() / values.len() as f64, unit),
+        Some(unit) => metrics::value_words(metric, unit, values.iter().sum::<f64>() / values.len() as f64),
         None => "–".to_owned(),
     }
 }
@@ -213,10 +213,49 @@ fn verdict_words(runs: &[&SweptRun]) -> String {
     words.join(" / ")
 }
 
-/// The tables of costs and of scaling.
+/// Prefill and decode of one request at each length of prompts, where those are swept: as a client sees them, and by the
+/// engines' own clocks where those tell.
+fn rates(sweep: &Sweep) -> Option<Sheet> {
+    const LENGTH: &str = "workload.prompts.synthetic.";
+    const RATES: [(&str, &str); 4] = [
+        ("prefill", "prefill_tokens_per_s.p50"),
+        ("its own", "server_prefill_per_s.p50"),
+        ("decode", "decode_tokens_per_s.p50"),
+        ("its own", "server_decode_per_s.p50"),
+    ];
+    sweep.manifest.paths.iter().find(|path| path.starts_with(LENGTH))?;
+    let told = |target: usize, metric: &str| {
+        sweep.runs.iter().any(|run| run.targets.get(target).is_some_and(|met| met.figure(metric).is_some()))
+    };
+    let columns: Vec<(usize, &str, &str)> = (0..sweep.targets.len())
+        .flat_map(|target| RATES.map(|(words, metric)| (target, words, metric)))
+        .filter(|(target, _, metric)| told(*target, metric))
+        .collect();
+    if columns.is_empty() {
+        return None;
+    }
+    let mut header: Vec<String> = sweep.manifest.paths.iter().map(|path| short_path(path).to_owned()).collect();
+    header.extend(columns.iter().map(|(target, words, _)| {
+        let name = sweep.targets.get(*target).map(|target| human::printable(&target.label())).unwrap_or_default();
+        format!("{name} {words}")
+    }));
+    let rows = by_point(sweep).into_iter().map(|runs| {
+        let values = runs.first().map(|run| run.planned.values.as_slice()).unwrap_or_default();
+        let values = values.iter().map(|value| human::printable(&value_words(value)));
+        values.chain(columns.iter().map(|(target, _, metric)| mean_words(&runs, *target, metric))).collect()
+    });
+    Some(Sheet {
+        title: "Prefill and decode of one request (p50), as a client sees them and by the engine's own clock"
+            .to_owned(),
+        header,
+        rows: rows.collect(),
+    })
+}
+
+/// The tables of rates, of costs and of scaling.
 pub(super) fn beside(sweep: &Sweep) -> Vec<Sheet> {
     let label = |at: usize| sweep.targets.get(at).map(|t| human::printable(&t.label())).unwrap_or_default();
-    let mut tables = Vec::new();
+    let mut tables: Vec<Sheet> = rates(sweep).into_iter().collect();
     if !sweep.costs.fits.is_empty() {
         let row = |fit: &CostFit| {
             vec![

@@ -3,8 +3,8 @@
 use super::html::unbroken;
 use super::plot::{Axis, Chart, Mark, Scale, Series, plot};
 use super::sweep::{Sheet, about, beside, by_point, fit_words, points};
+use crate::metrics::{metric_words, value_words};
 use crate::report::sweep::{SWEEP_FILES, Scaling, Sweep, SweptRun, point_words, short_path};
-use crate::report::words::metric_words;
 use crate::report::{Status, human};
 use askama::Template;
 use serde_json::Value;
@@ -113,7 +113,8 @@ fn curve(
             let high = met.iter().map(|(_, f)| f.high.unwrap_or(f.value)).fold(0.0, f64::max);
             series.band.push((x, low, high));
             series.dots.extend(met.iter().map(|(run, figure)| {
-                let words = format!("{}, {}: {}", target.label(), run.planned.folder, human::value(figure.value, unit));
+                let words =
+                    format!("{}, {}: {}", target.label(), run.planned.folder, value_words(metric, unit, figure.value));
                 (x, figure.value, Mark::ring(!run.invalid.is_empty()), words)
             }));
         }
@@ -137,7 +138,7 @@ fn curve(
         word: &|x| x.to_string(),
     };
     let unit = unit.to_owned();
-    let y = Axis { scale: Scale::Linear, ticks: None, word: &|y| human::value(y, &unit) };
+    let y = Axis { scale: Scale::Linear, ticks: None, word: &|y| value_words(metric, &unit, y) };
     let title = format!(
         "{} by {}{}",
         metric_words(metric),

@@ -6,6 +6,7 @@ use super::job::{Fault, Job, Pace};
 use super::labels::{Choice, Labels};
 use super::leak::Leak;
 use super::ollama_models::Store;
+use super::prefixes::{LookedUp, Prefixes};
 use super::quirk::{Play, Quirk};
 use super::spec::{EngineSpec, Jitter, Kind};
 use super::text::{Answer, Finish, mix, quick_hash};
@@ -41,13 +42,14 @@ pub(super) struct Engine {
     plain: bool,
     asked: Mutex<HashMap<u64, u32>>,
     leak: Leak,
+    prefixes: Prefixes,
     ids: AtomicU64,
     /// Requests that quirks could be played on.
     pub(super) asked_oddly: AtomicU64,
 }
 
 /// What a wire asks for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ask<'a> {
     /// When the request reached its handler.
     pub(super) arrived: Nanos,
@@ -62,12 +64,39 @@ pub(super) struct Ask<'a> {
     pub(super) schema: Option<&'a serde_json::Value>,
     /// The wire has a place for thoughts.
     pub(super) thinks: bool,
+    /// The share of its thoughts that it has, by a level of reasoning.
+    pub(super) effort: f64,
     /// The fewest tokens of thought, by a quirk.
     pub(super) least_thoughts: u32,
     /// The quirks that are played on it.
     pub(super) play: Option<Play>,
+    /// The answer doesn't end by itself.
+    pub(super) goes_on: bool,
     /// No text is wanted: vectors.
     pub(super) embed: bool,
+    /// The log-probability of each token is wanted.
+    pub(super) logprobs: bool,
+}
+
+impl Default for Ask<'_> {
+    fn default() -> Self {
+        Self {
+            arrived: Nanos::default(),
+            prompt: "",
+            prompt_tokens: 0,
+            limit: None,
+            stops: &[],
+            json: false,
+            schema: None,
+            thinks: false,
+            effort: 1.0,
+            least_thoughts: 0,
+            play: None,
+            goes_on: false,
+            embed: false,
+            logprobs: false,
+        }
+    }
 }
 
 /// The queue is full.
@@ -110,6 +139,7 @@ impl Engine {
             plain: !faulty && !jitters && spec.early_stop == 0.0,
             asked: Mutex::default(),
             leak: Leak::of(spec.leak_kib_per_request),
+            prefixes: Prefixes::of(spec.prefix_cache),
             ids: AtomicU64::new(1),
             asked_oddly: AtomicU64::new(0),
             clock,
@@ -234,13 +264,20 @@ impl Engine {
             self.timer.until(start).await;
         }
         let answer = self.answer(&ask, hash, random.as_mut());
-        let pace = Pace::new(&self.spec, start, ask.prompt_tokens, answer.tokens, (fault, random));
+        let found = if ask.embed { LookedUp::default() } else { self.prefixes.look_up(ask.prompt, start) };
+        let cached = found.cached.min(ask.prompt_tokens);
+        let pace = Pace::new(&self.spec, start, ask.prompt_tokens - cached, answer.tokens, (fault, random));
+        if !ask.embed {
+            self.prefixes.keep(found, pace.due());
+        }
         Ok(Job {
             engine: self.clone(),
             answer,
             fault,
             play: ask.play,
+            logprobs: ask.logprobs,
             prompt_tokens: ask.prompt_tokens,
+            cached_tokens: cached,
             arrived: ask.arrived,
             loaded,
             granted,
@@ -259,7 +296,7 @@ impl Engine {
         }
         // Thoughts count towards the limit, as in real engines; one token of answer is left.
         let limit = ask.limit.unwrap_or(self.spec.output_tokens);
-        let thoughts = if ask.thinks { self.spec.think_tokens } else { 0 };
+        let thoughts = if ask.thinks { (f64::from(self.spec.think_tokens) * ask.effort).ceil() as u32 } else { 0 };
         let thoughts = thoughts.max(ask.least_thoughts).min(limit.saturating_sub(1));
         self.said(ask, limit - thoughts, hash, random).after(thoughts)
     }
@@ -286,7 +323,7 @@ impl Engine {
         let (mut count, mut finish) = (limit, Finish::Length);
         if let Some(random) = random {
             let (early, length): (f64, f64) = (random.random(), random.random());
-            if early < self.spec.early_stop && limit > 1 {
+            if early < self.spec.early_stop && limit > 1 && !ask.goes_on {
                 count = 1 + (length * f64::from(limit - 1)) as u32;
                 finish = Finish::Stop;
             }

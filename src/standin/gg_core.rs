@@ -167,6 +167,10 @@ async fn answer(
             ..Row::default()
         });
     }
+    // Who has a session is read; nobody else while an ordinary answer is made.
+    if session.is_none() {
+        server.worker.heard().await;
+    }
     let text = match message {
         Err(error) => return link.error(400, &format!("Serialization error: {error}"), Next::Open).await,
         Ok(Message::Handshake { token, protocol_version }) => {
@@ -302,10 +306,24 @@ impl Server {
             "memory_bytes": 1_048_576, "state": "ready", "request_count": served, "avg_latency_ms": mean,
             "loaded_at": self.engine.wall(Nanos(0)).to_string(),
         });
+        let other = |(n, name): (usize, &String)| {
+            serde_json::json!({
+                "handle_id": n + 2, "name": name, "format": "unknown", "size_bytes": 1000, "memory_bytes": 1000,
+                "state": "ready", "request_count": 0, "avg_latency_ms": 0.0,
+                "loaded_at": self.engine.wall(Nanos(0)).to_string(),
+            })
+        };
+        let mut models: Vec<serde_json::Value> =
+            self.engine.spec.gg_core.other_models.iter().enumerate().map(other).collect();
+        models.push(model);
+        // A hash map's order, another after each start.
+        let turn = self.engine.wall(Nanos(0)).subsec_nanosecond().unsigned_abs() as usize;
+        let all = models.len();
+        models.rotate_left(turn % all);
         let bytes = 1_048_576;
         // GG-CORE says nothing of itself; a stand-in must, or it could pass for one.
         let server = format!("loadcmp-standin/{}", env!("CARGO_PKG_VERSION"));
-        serde_json::json!({ "type": "models_response", "models": [model], "total_memory_bytes": bytes, "server": server })
+        serde_json::json!({ "type": "models_response", "models": models, "total_memory_bytes": bytes, "server": server })
             .to_string()
     }
 }

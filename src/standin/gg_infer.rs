@@ -5,7 +5,7 @@ use super::engine::{Ask, Busy, millis};
 use super::gg_core::{Link, Next, Server, framed};
 use super::job::{Fault, Job};
 use super::parse::Text;
-use super::text::prompt_tokens;
+use super::text::{Finish, prompt_tokens};
 use crate::record::Nanos;
 use crate::workload::text_hash;
 use serde::Deserialize;
@@ -122,11 +122,14 @@ fn check(server: &Server, asked: &Inference<'_>) -> Result<(), Refusal> {
             return Err(Refusal::Answer("input_invalid", format!("Missing required field: {name}")));
         }
     }
+    if spec.gg_core.other_models.iter().any(|other| *other == *asked.model_id) {
+        return Err(failed(NO_TEXT));
+    }
     if *asked.model_id != *spec.model {
         return Err(Refusal::Answer("model_not_loaded", format!("Model not loaded: {}", &*asked.model_id)));
     }
     if !server.engine.makes_text() {
-        return Err(failed("Model returned non-generation output"));
+        return Err(failed(NO_TEXT));
     }
     match given {
         Parameters { max_tokens: 0, stream: true, .. } => return Err(Refusal::Nothing),
@@ -187,14 +190,20 @@ fn overflows(server: &Server, job: &Job) -> bool {
 }
 
 const NO_ROOM: &str = "decode: Decode Error 1: NoKvCacheSlot";
+/// What a model that makes no text is said to have done.
+const NO_TEXT: &str = "Model returned non-generation output";
+/// What comes in the place of the end of a stream that its model ended by itself.
+const NO_END: &str = "Inference failed: Model error: detok: Unknown Token Type";
+
+/// Tokens by the real one's count, which leaves the end token out.
+fn counted(job: &Job) -> u32 {
+    job.made - u32::from(job.answer.finish == Finish::Stop && job.made > 0)
+}
 
 fn note_free(link: &Link, job: &mut Job) {
     let free = job.free();
     if let Some(tape) = &link.tape {
-        tape.note(|row| {
-            row.free = Some(free);
-            row.output_tokens = Some(job.made);
-        });
+        tape.made(job, free);
     }
 }
 
@@ -205,7 +214,7 @@ async fn whole(server: &Server, link: &mut Link, id: u64, mut job: Job) -> io::R
         return refuse(link, id, false, failed(NO_ROOM)).await;
     }
     let text = json!({
-        "type": "inference_response", "request_id": id, "output": job.answer.whole(), "tokens_generated": job.made,
+        "type": "inference_response", "request_id": id, "output": job.answer.whole(), "tokens_generated": counted(&job),
         "finished": true, "error": null,
     })
     .to_string();
@@ -278,7 +287,9 @@ async fn streamed(server: &Server, link: &mut Link, id: u64, mut job: Job) -> io
         }
         send(server, link, &out, job.fault).await?;
     }
-    let end = framed(&final_chunk(id, overflows(server, &job).then_some(NO_ROOM)));
+    let ended = spec.gg_core.faithful && job.answer.finish == Finish::Stop;
+    let error = if overflows(server, &job) { Some(NO_ROOM) } else { ended.then_some(NO_END) };
+    let end = framed(&final_chunk(id, error));
     send(server, link, &end, job.fault).await?;
     link.served();
     Ok(Next::Open)
@@ -302,8 +313,12 @@ fn boundary(held: &str) -> usize {
 pub(super) async fn warm_up(server: &Arc<Server>, model: &str, arrived: Nanos) -> String {
     let engine = &server.engine;
     let mut error = Value::Null;
-    if model != engine.spec.model {
+    if engine.spec.gg_core.other_models.iter().any(|other| other == model) {
+        error = format!("Inference failed: {NO_TEXT}").into();
+    } else if model != engine.spec.model {
         error = format!("Model not loaded: {model}").into();
+        // It looks into its line all the same, at no cost.
+        server.worker.wake();
     } else {
         let _turn = server.worker.turn(false).await;
         let ask = Ask { arrived, prompt: "Hello", prompt_tokens: 2, limit: Some(1), ..Ask::default() };

@@ -2,13 +2,15 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// The real one's single worker: one request at a time, streams first, and a stream never wakes it.
 #[derive(Debug)]
 pub(super) struct Worker {
     /// None: as many at a time as the engine has slots.
     line: Option<Mutex<Line>>,
+    /// Whether an ordinary answer is being generated.
+    ordinary: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -27,13 +29,14 @@ impl Drop for Turn {
         if let Some(mut line) = self.0.lock() {
             line.busy = false;
         }
+        self.0.ordinary.send_replace(false);
         self.0.serve_next();
     }
 }
 
 impl Worker {
     pub fn new(single: bool) -> Arc<Self> {
-        Arc::new(Self { line: single.then(Mutex::default) })
+        Arc::new(Self { line: single.then(Mutex::default), ordinary: watch::Sender::new(false) })
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, Line>> {
@@ -46,7 +49,21 @@ impl Worker {
         if !stream {
             self.serve_next();
         }
-        turn.await.ok()
+        let turn = turn.await.ok();
+        if !stream && turn.is_some() {
+            self.ordinary.send_replace(true);
+        }
+        turn
+    }
+
+    /// Wakes an idle worker for the streams that wait.
+    pub fn wake(self: &Arc<Self>) {
+        self.serve_next();
+    }
+
+    /// Waits until no ordinary answer is being generated: the real one reads no new connection meanwhile.
+    pub async fn heard(&self) {
+        let _ = self.ordinary.subscribe().wait_for(|ordinary| !ordinary).await;
     }
 
     fn join(&self, stream: bool) -> Option<oneshot::Receiver<Turn>> {
@@ -86,6 +103,30 @@ mod tests {
         let ordinary = worker.turn(false).await;
         assert!(ordinary.is_some());
         assert!(stream.await.unwrap(), "and it went first");
+    }
+
+    #[tokio::test]
+    async fn nobody_new_is_heard_while_an_ordinary_answer_is_made() {
+        let worker = Worker::new(true);
+        worker.heard().await;
+        let ordinary = worker.turn(false).await;
+        let heard = tokio::spawn({
+            let worker = worker.clone();
+            async move { worker.heard().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!heard.is_finished());
+        drop(ordinary);
+        heard.await.unwrap();
+        let stream = tokio::spawn({
+            let worker = worker.clone();
+            async move { worker.turn(true).await }
+        });
+        tokio::task::yield_now().await;
+        worker.wake();
+        let turn = stream.await.unwrap();
+        assert!(turn.is_some());
+        worker.heard().await;
     }
 
     #[tokio::test]

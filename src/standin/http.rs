@@ -6,7 +6,7 @@ use super::job::{Fault, Job};
 use super::quirk::{Play, Quirk};
 use super::quirk_reply::{self, Entered, Served};
 use super::record::{Recorder, Row, Tape};
-use super::stream::Answering;
+use super::stream::{Answering, Voice};
 use super::{ollama, openai};
 use crate::record::Nanos;
 use crate::workload::text_hash;
@@ -269,7 +269,7 @@ impl Call {
         }
         let job = self.engine.admit(ask, draw).await.map_err(|_| Refusal::Busy)?;
         if let Some(tape) = &self.tape {
-            tape.note(|row| row.slot = Some(job.granted));
+            tape.note(|row| (row.slot, row.cached_tokens) = (Some(job.granted), Some(job.cached_tokens)));
         }
         Ok(job)
     }
@@ -279,11 +279,24 @@ impl Call {
         job.whole().await;
         let free = job.free();
         if let Some(tape) = &self.tape {
-            tape.note(|row| {
-                row.free = Some(free);
-                row.output_tokens = Some(job.made);
-            });
+            tape.made(job, free);
         }
+    }
+}
+
+/// The type of a stream of server-sent events.
+pub(super) const EVENTS: &str = "text/event-stream";
+
+impl Call {
+    /// The answer as it was asked for: a stream of a type, or all of it at once when it is made.
+    pub(super) async fn answer(&self, mut job: Job, voice: Voice, streamed: Option<&'static str>) -> Reply {
+        if let Some(content_type) = streamed {
+            return reply(StatusCode::OK, content_type, Answering::stream(job, voice, self.tape.clone()));
+        }
+        self.finish(&mut job).await;
+        let mut out = BytesMut::with_capacity(1024 + 8 * job.made as usize);
+        voice.whole(&job, &mut out);
+        reply(StatusCode::OK, "application/json; charset=utf-8", Answering::whole(out.freeze(), job.fault))
     }
 }
 

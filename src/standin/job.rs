@@ -4,12 +4,14 @@
 use super::engine::{Engine, millis};
 use super::quirk::Play;
 use super::spec::{EngineSpec, Jitter};
-use super::text::Answer;
+use super::text::{Answer, push_escaped};
 use super::timer::Wait;
 use crate::record::Nanos;
+use bytes::BytesMut;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
+use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -35,7 +37,11 @@ pub(super) struct Job {
     pub(super) fault: Option<Fault>,
     /// The quirks that are played on it.
     pub(super) play: Option<Play>,
+    /// It tells the log-probability of each token.
+    pub(super) logprobs: bool,
     pub(super) prompt_tokens: u32,
+    /// Those of them that were kept from an earlier prompt.
+    pub(super) cached_tokens: u32,
     pub(super) arrived: Nanos,
     /// When the model was there for it.
     pub(super) loaded: Nanos,
@@ -106,6 +112,11 @@ impl Pace {
             pace.due = pace.due + silence;
         }
         pace
+    }
+
+    /// When the first token is due.
+    pub(super) fn due(&self) -> Nanos {
+        self.due
     }
 
     /// When the first and the last of `tokens` tokens are due.
@@ -202,6 +213,17 @@ impl Drop for Job {
             self.engine.unload();
         }
     }
+}
+
+/// The log-probabilities of some tokens, as a list: -0.25, -0.5, -0.75, -1, and again.
+pub(super) fn push_logprobs(job: &Job, tokens: std::ops::Range<u32>, out: &mut BytesMut) {
+    out.extend_from_slice(b"[");
+    for index in tokens.clone() {
+        out.extend_from_slice(if index > tokens.start { b",{\"token\":\"" } else { b"{\"token\":\"" });
+        push_escaped(out, job.answer.piece(index));
+        let _ = write!(out, "\",\"logprob\":{}}}", -0.25 * f64::from(index % 4 + 1));
+    }
+    out.extend_from_slice(b"]");
 }
 
 impl Fault {

@@ -111,7 +111,7 @@ mod tests {
     use std::io::Write;
 
     fn prompt(ticket: &str) -> String {
-        format!("Sort it into one of these labels: a1, b2, c3.\nAnswer.\n\nTicket: {ticket}\n\nLabel:")
+        format!("Answer with one of these labels: a1, b2, c3.\n\nText: {ticket}\nLabel:")
     }
 
     fn known(count: usize) -> Labels {

@@ -3,7 +3,7 @@
 //! reads what the load generator measured.
 //!
 //! [`EngineSpec`] is declared, `engine` turns it into slots, draws and deadlines, `text`, `labels` and `vectors` make
-//! the content, and each wire speaks it: `ollama` and `openai` over `http`, `gg_core` over a Unix socket.
+//! the content, and each wire speaks it: `ollama` and `openai` (with `messages` and `responses`) over `http`, `gg_core` over a Unix socket.
 
 mod args;
 mod engine;
@@ -18,16 +18,19 @@ mod job;
 mod labels;
 mod leak;
 mod listen;
+mod messages;
 mod ollama;
 mod ollama_fields;
 mod ollama_models;
 mod openai;
 mod openai_voice;
 mod parse;
+mod prefixes;
 mod quirk;
 mod quirk_events;
 mod quirk_reply;
 mod record;
+mod responses;
 mod spec;
 mod stream;
 mod text;

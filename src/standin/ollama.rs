@@ -3,9 +3,10 @@
 
 use super::engine::Ask;
 use super::http::{Call, Refusal, Reply, hang_up, json, reply, text};
-use super::job::{Fault, Job};
+use super::job::{Fault, Job, push_logprobs};
 use super::ollama_fields::{Embed, Talk, keep_alive, options};
 use super::ollama_models as models;
+use super::openai::effort;
 use super::parse::{Texts, conversation};
 use super::stream::{Answering, Voice as AnyVoice};
 use super::text::{Finish, prompt_tokens, push_escaped, templated};
@@ -127,6 +128,8 @@ async fn talk(call: Call, chat: bool) -> Reply {
         json: talk.format.as_ref().is_some_and(|format| *format != Value::Null && *format != ""),
         schema: talk.format.as_ref().filter(|format| format.is_object()),
         thinks: true,
+        effort: effort(talk.think.as_ref()),
+        logprobs: talk.logprobs == Some(true),
         ..Ask::default()
     };
     let mut job = match call.admit(ask).await {
@@ -136,13 +139,12 @@ async fn talk(call: Call, chat: bool) -> Reply {
     engine.keep(keep);
     job.unload = unload;
     let voice = Voice::new(&talk.model, chat, !chat && talk.raw != Some(true));
-    if talk.stream == Some(false) {
-        return whole(&call, job, &voice).await;
+    let streamed = (talk.stream != Some(false)).then_some("application/x-ndjson");
+    if streamed.is_some() {
+        // Ollama's headers come with its first line.
+        job.wait().await;
     }
-    // Ollama's headers come with its first line.
-    job.wait().await;
-    let body = Answering::stream(job, AnyVoice::Ollama(voice), call.tape.clone());
-    reply(StatusCode::OK, "application/x-ndjson", body)
+    call.answer(job, AnyVoice::Ollama(voice), streamed).await
 }
 
 /// What the model would read, without an answer.
@@ -154,21 +156,6 @@ fn rendered(call: &Call, model: &str, chat: bool, said: &str) -> Reply {
         "_debug_info": { "rendered_template": said },
     });
     json(StatusCode::OK, whole.to_string())
-}
-
-async fn whole(call: &Call, mut job: Job, voice: &Voice) -> Reply {
-    call.finish(&mut job).await;
-    let mut out = BytesMut::with_capacity(512 + 8 * job.made as usize);
-    match job.fault {
-        Some(Fault::ErrorFrame) => Voice::error(&mut out),
-        Some(Fault::Truncate) => {
-            voice.head(&job, &job.answer.first(job.made), "", &mut out);
-            out.extend_from_slice(b",\"done\":false}");
-        }
-        _ => voice.last(&job, &job.answer.whole(), &job.answer.thought(), &mut out),
-    }
-    let body = Answering::whole(out.freeze(), job.fault);
-    reply(StatusCode::OK, "application/json; charset=utf-8", body)
 }
 
 /// What can't be asked of this model.
@@ -183,11 +170,15 @@ fn check(call: &Call, talk: &Talk<'_>, chat: bool) -> Option<Reply> {
         return bad(&format!("\"{}\" does not support {verb}", &*talk.model));
     }
     match &talk.think {
-        Some(Value::Bool(true)) => return bad(&format!("\"{}\" does not support thinking", &*talk.model)),
-        Some(Value::String(level)) if matches!(level.as_str(), "low" | "medium" | "high" | "max") => {
+        Some(Value::Bool(true)) if engine.spec.think_tokens == 0 => {
             return bad(&format!("\"{}\" does not support thinking", &*talk.model));
         }
-        Some(Value::Bool(false) | Value::Null) | None => {}
+        Some(Value::String(level)) if matches!(level.as_str(), "low" | "medium" | "high" | "max") => {
+            if engine.spec.think_tokens == 0 {
+                return bad(&format!("\"{}\" does not support thinking", &*talk.model));
+            }
+        }
+        Some(Value::Bool(_) | Value::Null) | None => {}
         Some(_) => return bad("think must be a boolean or string (\"high\", \"medium\", \"low\", \"max\")"),
     }
     if talk.raw == Some(true) && !(talk.template.is_empty() && talk.system.is_empty() && talk.context.is_none()) {
@@ -295,6 +286,24 @@ impl Voice {
         Self { model: String::from_utf8_lossy(&name).into_owned(), chat, context }
     }
 
+    /// The answer in one piece; one that breaks off isn't done.
+    pub(super) fn whole(&self, job: &Job, out: &mut BytesMut) {
+        match job.fault {
+            Some(Fault::ErrorFrame) => Self::error(out),
+            Some(Fault::Truncate) => {
+                self.head(job, &job.answer.first(job.made), "", out);
+                out.extend_from_slice(b",\"done\":false}");
+            }
+            _ => {
+                self.last(job, &job.answer.whole(), &job.answer.thought(), out);
+                // Before the object's end.
+                out.truncate(out.len() - 1);
+                logprobs(job, 0..job.made.min(job.answer.len()), out);
+                out.extend_from_slice(b"}");
+            }
+        }
+    }
+
     fn head(&self, job: &Job, said: &str, thought: &str, out: &mut BytesMut) {
         self.head_at(job.engine.wall(job.engine.clock.now()), said, thought, out);
     }
@@ -318,6 +327,7 @@ impl Voice {
         let piece = job.answer.piece(index);
         let (said, thought) = if index < job.answer.thoughts { ("", piece) } else { (piece, "") };
         self.head(job, said, thought, out);
+        logprobs(job, index..index + 1, out);
         out.extend_from_slice(b",\"done\":false}\n");
     }
 
@@ -347,6 +357,14 @@ impl Voice {
     }
 }
 
+/// The log-probabilities of some tokens, where they are asked for.
+fn logprobs(job: &Job, tokens: std::ops::Range<u32>, out: &mut BytesMut) {
+    if job.logprobs {
+        out.extend_from_slice(b",\"logprobs\":");
+        push_logprobs(job, tokens, out);
+    }
+}
+
 /// The metrics of a generation; the zeros left out, but for the cached count, which Ollama has always sent.
 fn metrics(job: &Job, out: &mut BytesMut) {
     durations(job, out);
@@ -362,7 +380,7 @@ fn metrics(job: &Job, out: &mut BytesMut) {
     field("prompt_eval_duration", first.since(job.granted).0);
     field("eval_count", u64::from(job.made));
     field("eval_duration", eval.0);
-    out.extend_from_slice(b",\"prompt_eval_cached_count\":0");
+    let _ = write!(out, ",\"prompt_eval_cached_count\":{}", job.cached_tokens);
 }
 
 fn durations(job: &Job, out: &mut BytesMut) {

@@ -34,6 +34,7 @@ pub(super) struct Talk<'a> {
     pub(super) format: Option<Value>,
     pub(super) think: Option<Value>,
     pub(super) keep_alive: Option<Value>,
+    pub(super) logprobs: Option<bool>,
     #[serde(borrow)]
     pub(super) options: Option<&'a RawValue>,
 }

@@ -2,13 +2,13 @@
 //! milliseconds, `[DONE]` at the end. As there, the `model` of a request is not checked.
 
 use super::engine::Ask;
-use super::http::{Call, Refusal, Reply, hang_up, json, reply};
+use super::http::{Call, EVENTS, Refusal, Reply, hang_up, json, reply};
 use super::job::Fault;
 use super::openai_voice::{BROKEN, Voice};
 use super::parse::{Message, Text, Texts, conversation};
 use super::stream::{Answering, Voice as AnyVoice};
 use super::text::{prompt_tokens, templated};
-use super::vectors;
+use super::{messages, responses, vectors};
 use crate::record::Nanos;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -16,6 +16,7 @@ use bytes::BytesMut;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json as object};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 #[derive(Deserialize)]
@@ -32,6 +33,9 @@ struct Talk<'a> {
     #[serde(borrow, default)]
     stop: Texts<'a>,
     response_format: Option<Value>,
+    reasoning_effort: Option<Value>,
+    ignore_eos: Option<bool>,
+    logprobs: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -50,7 +54,7 @@ struct Embed<'a> {
 
 /// Whether a path belongs to this wire.
 pub(super) fn speaks(path: &str) -> bool {
-    path.starts_with("/v1/") || matches!(path, "/health" | "/props" | "/slots" | "/apply-template")
+    path.starts_with("/v1/") || matches!(path, "/health" | "/props" | "/slots" | "/apply-template" | "/tokenize")
 }
 
 /// Answers a request on this wire's paths; a wrong method is a wrong path, as with llama-server.
@@ -65,6 +69,9 @@ pub(super) async fn route(call: Call, method: &Method, path: &str) -> Reply {
         "/v1/chat/completions" if post => talk(call, true).await,
         "/v1/completions" if post => talk(call, false).await,
         "/apply-template" if post => apply_template(&call),
+        "/tokenize" if post => tokenize(&call),
+        "/v1/responses" if post => responses::talk(call).await,
+        "/v1/messages" if post => messages::talk(call).await,
         "/v1/embeddings" if post => embed(call).await,
         _ => match path.strip_prefix("/v1/models/") {
             Some(name) if get && call.engine.store.knows(name, &call.engine.spec.model) => {
@@ -75,16 +82,16 @@ pub(super) async fn route(call: Call, method: &Method, path: &str) -> Reply {
     }
 }
 
-fn error(status: StatusCode, kind: &str, message: &str) -> Reply {
+pub(super) fn error(status: StatusCode, kind: &str, message: &str) -> Reply {
     let inside = object!({ "code": status.as_u16(), "message": message, "type": kind });
     json(status, object!({ "error": inside }).to_string())
 }
 
-fn invalid(message: &str) -> Reply {
+pub(super) fn invalid(message: &str) -> Reply {
     error(StatusCode::BAD_REQUEST, "invalid_request_error", message)
 }
 
-fn refused(refusal: &Refusal) -> Reply {
+pub(super) fn refused(refusal: &Refusal) -> Reply {
     match refusal {
         Refusal::Busy => error(StatusCode::SERVICE_UNAVAILABLE, "unavailable_error", "the queue is full"),
         Refusal::HangUp => hang_up(),
@@ -114,7 +121,7 @@ fn props(call: &Call) -> Reply {
 
 fn slots(call: &Call) -> Reply {
     let spec = &call.engine.spec;
-    let slot = |id| object!({ "id": id, "n_ctx": spec.context, "speculative": false });
+    let slot = |id| object!({ "id": id, "n_ctx": spec.context, "speculative": spec.draft > 0 });
     json(StatusCode::OK, Value::from((0..spec.slots).map(slot).collect::<Vec<_>>()).to_string())
 }
 
@@ -141,6 +148,22 @@ fn apply_template(call: &Call) -> Reply {
     let messages = talk.messages.unwrap_or_default();
     let prompt = templated(conversation(&messages), call.engine.spec.template_tokens);
     json(StatusCode::OK, object!({ "prompt": prompt }).to_string())
+}
+
+/// Numbers for the tokens of a text.
+fn tokenize(call: &Call) -> Reply {
+    #[derive(Deserialize)]
+    struct Asked<'a> {
+        #[serde(borrow, default)]
+        content: Text<'a>,
+    }
+    match serde_json::from_slice::<Asked<'_>>(&call.body) {
+        Ok(asked) => {
+            let tokens: Vec<u32> = (0..prompt_tokens(&asked.content.0)).collect();
+            json(StatusCode::OK, object!({ "tokens": tokens }).to_string())
+        }
+        Err(error) => invalid(&error.to_string()),
+    }
 }
 
 async fn talk(call: Call, chat: bool) -> Reply {
@@ -183,31 +206,49 @@ async fn talk(call: Call, chat: bool) -> Reply {
         schema,
         // Plain completions have no place for them.
         thinks: chat,
+        goes_on: talk.ignore_eos == Some(true),
+        effort: effort(talk.reasoning_effort.as_ref()),
+        logprobs: talk.logprobs.is_some_and(|wanted| wanted == true || wanted.as_u64() > Some(0)),
         ..Ask::default()
     };
-    let mut job = match call.admit(ask).await {
+    let job = match call.admit(ask).await {
         Ok(job) => job,
         Err(refusal) => return refused(&refusal),
     };
     let usage = talk.stream_options.and_then(|options| options.include_usage) == Some(true);
     let voice = Voice::new(&job, chat, usage);
-    if talk.stream == Some(true) {
-        // Headers and role go out at once, long before a first token.
-        let body = Answering::stream(job, AnyVoice::OpenAi(voice), call.tape.clone());
-        return reply(StatusCode::OK, "text/event-stream", body);
+    // Headers and role go out at once, long before a first token.
+    let streamed = (talk.stream == Some(true)).then_some(EVENTS);
+    call.answer(job, AnyVoice::OpenAi(voice), streamed).await
+}
+
+/// A conversation with its system message in a field of its own.
+pub(super) struct Asked<'a> {
+    pub(super) system: &'a str,
+    pub(super) messages: &'a [Message<'a>],
+}
+
+impl<'a> Asked<'a> {
+    /// As the model reads it: the same text as of a conversation that begins with the system message.
+    pub(super) fn rendered(&self, template_words: u32) -> Cow<'a, str> {
+        let said = conversation(self.messages);
+        let said = if self.system.is_empty() { said } else { format!("{}\n{said}", self.system).into() };
+        templated(said, template_words)
     }
-    call.finish(&mut job).await;
-    let mut out = BytesMut::with_capacity(768 + 8 * job.made as usize);
-    if job.fault == Some(Fault::ErrorFrame) {
-        out.extend_from_slice(BROKEN.as_bytes());
-    } else {
-        voice.whole(&job, &mut out);
+}
+
+/// The share of its thoughts that an engine has at a level; nothing to say is all of them.
+pub(super) fn effort(level: Option<&Value>) -> f64 {
+    match level.and_then(Value::as_str) {
+        Some("none") => 0.0,
+        Some("minimal" | "low") => 0.25,
+        Some("medium") => 0.5,
+        _ => 1.0,
     }
-    reply(StatusCode::OK, "application/json; charset=utf-8", Answering::whole(out.freeze(), job.fault))
 }
 
 /// Whether the answer is to be JSON, and by which schema.
-fn format(format: Option<&Value>) -> (bool, Option<&Value>) {
+pub(super) fn format(format: Option<&Value>) -> (bool, Option<&Value>) {
     let Some(format) = format else { return (false, None) };
     match format.get("type").and_then(Value::as_str) {
         Some("json_schema") => (true, format.pointer("/json_schema/schema").or_else(|| format.get("schema"))),

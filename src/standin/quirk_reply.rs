@@ -31,6 +31,10 @@ pub(super) enum Entered {
 pub(super) async fn enter(engine: &Arc<Engine>, method: &Method, path: &str, body: Bytes) -> Entered {
     let quirks = &engine.spec.quirks;
     let plain = |body| Entered::Answered(None, body);
+    if matches!(path, "/v1/responses" | "/v1/messages") && !quirks.names.is_empty() {
+        let message = format!("no quirk is played on {path}");
+        return Entered::Replied(error(Wire::OpenAiChat, StatusCode::NOT_IMPLEMENTED, &message));
+    }
     let Some(wire) = Wire::of(path).filter(|_| !quirks.names.is_empty() && *method == Method::POST) else {
         return plain(body);
     };

@@ -2,6 +2,7 @@
 //! bytes are given to the socket, not when they were meant to be. Memory is bounded: a writer that falls behind by
 //! thousands of rows holds the engine up rather than lose one.
 
+use super::job::Job;
 use crate::record::{Nanos, Stopwatch};
 use anyhow::Context;
 use std::fmt::Write as _;
@@ -19,7 +20,7 @@ const BACKLOG: usize = 8192;
 
 /// The file's columns. The `_us` stamps count from the stand-in's start; blank = did not happen.
 pub const COLUMNS: &str = "seq,wire,route,connection,arrived_us,slot_us,first_token_us,last_token_us,free_us,end_us,\
-                           text_hash,body_hash,prompt_tokens,output_tokens,fault,status,headers";
+                           text_hash,body_hash,prompt_tokens,output_tokens,fault,status,headers,cached_tokens,made_first_us,made_last_us";
 
 /// One request as it was served.
 #[derive(Debug, Default)]
@@ -41,8 +42,13 @@ pub(super) struct Row {
     pub(super) output_tokens: Option<u32>,
     pub(super) fault: &'static str,
     pub(super) status: Option<u16>,
+    /// Prompt tokens that it had kept from earlier prompts.
+    pub(super) cached_tokens: Option<u32>,
     /// Names of the request's headers, in their order.
     pub(super) headers: String,
+    /// Its first and its last token were made: what the engine's own times are taken from, before anything is written.
+    pub(super) made_first: Option<Nanos>,
+    pub(super) made_last: Option<Nanos>,
     pub(super) seq: u64,
     pub(super) connection: u64,
     pub(super) end: Option<Nanos>,
@@ -128,7 +134,11 @@ impl Row {
         }
         let _ = write!(out, ",{},", self.fault);
         let _ = self.status.map_or(Ok(()), |status| write!(out, "{status}"));
-        let _ = writeln!(out, ",{}", self.headers);
+        let _ = write!(out, ",{},", self.headers);
+        let _ = self.cached_tokens.map_or(Ok(()), |count| write!(out, "{count}"));
+        micros(out, self.made_first);
+        micros(out, self.made_last);
+        out.push('\n');
     }
 }
 
@@ -160,6 +170,14 @@ impl Tape {
         self.finish(&mut state);
         (row.seq, row.connection) = (self.recorder.next.fetch_add(1, Relaxed), self.connection);
         state.row = Some(row);
+    }
+
+    /// What a job has made, and when it gave its slot back.
+    pub(super) fn made(&self, job: &Job, free: Nanos) {
+        self.note(|row| {
+            (row.free, row.output_tokens) = (Some(free), Some(job.made));
+            (row.made_first, row.made_last) = (job.first, job.first.map(|_| job.last));
+        });
     }
 
     /// More is known about the request.
@@ -237,7 +255,7 @@ mod tests {
         };
         let mut line = String::new();
         row.line(&mut line);
-        let expected = "0,ollama,/api/generate,0,1234.567,,,,,,00000000000000ab,0000000000000000,,3,,,host accept\n";
+        let expected = "0,ollama,/api/generate,0,1234.567,,,,,,00000000000000ab,0000000000000000,,3,,,host accept,,,\n";
         assert_eq!(line, expected);
         assert_eq!(line.matches(',').count(), COLUMNS.matches(',').count());
     }

@@ -42,6 +42,10 @@ pub struct EngineSpec {
     /// Time from slot to first token, whatever the prompt's length; takes the place of --prefill-rate.
     #[arg(long, value_name = "MS", value_parser = amount)]
     pub first_token_ms: Option<f64>,
+    /// Prompts whose tokens it keeps, the newest ones: what another begins with as one of them did is not worked through again.
+    /// 0 = none.
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100_000))]
+    pub prefix_cache: u32,
     /// How much later the first token comes for each second that the engine has been up: an engine that slows down.
     #[arg(long, default_value_t = 0.0, value_name = "MS", value_parser = amount)]
     pub slower_ms_per_s: f64,
@@ -57,6 +61,13 @@ pub struct EngineSpec {
     /// Tokens of thought before each answer on the Ollama and OpenAI chat wires, though nobody asked; they count.
     #[arg(long, default_value_t = 0, value_name = "TOKENS")]
     pub think_tokens: u32,
+    /// Tokens that it says it guesses ahead at each step (speculative decoding; `timings` of the OpenAI wire only). No token comes
+    /// sooner for it.
+    #[arg(long, default_value_t = 0, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(..=1024))]
+    pub draft: u32,
+    /// Share of these that it says were accepted.
+    #[arg(long, default_value_t = 0.7, value_name = "SHARE", value_parser = share)]
+    pub draft_accept: f64,
     /// Words of a system message that its chat template puts before each conversation; they count.
     #[arg(long, default_value_t = 0, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(..=4096))]
     pub template_tokens: u32,
@@ -138,10 +149,14 @@ pub struct Faults {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct GgCoreSpec {
-    /// Copy the habits that spoil benchmarks: one worker, streams that start only behind an ordinary request, 128
-    /// characters held back in streams, answers lost beyond 2048 tokens.
+    /// Copy the habits that spoil benchmarks: one worker; no new connection read while an ordinary answer is generated;
+    /// streams that start only behind an ordinary request (a warm-up of an unknown model does, and costs nothing), hold
+    /// back 128 characters, and fail where their model ends them by itself; answers lost beyond 2048 tokens.
     #[arg(long = "gg-faithful")]
     pub faithful: bool,
+    /// Names of more models, which are ready and generate nothing (classifiers); the list has another order after each start.
+    #[arg(long = "gg-other-model", value_name = "NAME", value_delimiter = ',')]
+    pub other_models: Vec<String>,
     /// Connections at the same time; one more is accepted and dropped.
     #[arg(long = "gg-connections", default_value_t = 64, value_name = "N")]
     pub connections: u32,
@@ -198,11 +213,14 @@ impl Default for EngineSpec {
             prefill_rate: 0.0,
             decode_rate: 0.0,
             first_token_ms: None,
+            prefix_cache: 0,
             slower_ms_per_s: 0.0,
             jitter: Jitter::None,
             jitter_scale: 0.0,
             output_tokens: 64,
             think_tokens: 0,
+            draft: 0,
+            draft_accept: 0.7,
             template_tokens: 0,
             early_stop: 0.0,
             accuracy: 1.0,
@@ -241,6 +259,7 @@ impl Default for GgCoreSpec {
     fn default() -> Self {
         Self {
             faithful: false,
+            other_models: Vec::new(),
             connections: 64,
             session_limit: 1000,
             session_window_ms: 60_000.0,
@@ -256,6 +275,7 @@ impl EngineSpec {
         let shares = [
             ("early_stop", self.early_stop),
             ("accuracy", self.accuracy),
+            ("draft_accept", self.draft_accept),
             ("faults", faults.shares().iter().sum()),
             ("faults.least", faults.shares().iter().copied().fold(0.0, f64::min)),
         ];

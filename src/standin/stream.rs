@@ -7,7 +7,7 @@ use super::quirk::Quirk;
 use super::quirk_events::Player;
 use super::record::Tape;
 use super::timer::Wait;
-use super::{ollama, openai_voice};
+use super::{messages, ollama, openai_voice, responses};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use std::future::Future;
@@ -30,6 +30,8 @@ pub(super) enum Answering {
 pub(super) enum Voice {
     Ollama(ollama::Voice),
     OpenAi(openai_voice::Voice),
+    Responses(responses::Voice),
+    Messages(messages::Voice),
 }
 
 /// A stream in the making.
@@ -80,11 +82,23 @@ impl Answering {
 }
 
 impl Voice {
+    /// The answer in one piece, or the error that was declared in its place.
+    pub(super) fn whole(&self, job: &Job, out: &mut BytesMut) {
+        match self {
+            Voice::Ollama(voice) => voice.whole(job, out),
+            Voice::OpenAi(voice) => voice.whole(job, out),
+            Voice::Responses(voice) => voice.whole(job, out),
+            Voice::Messages(voice) => voice.whole(job, out),
+        }
+    }
+
     /// What is said before the first token; may be nothing.
-    fn open(&self, out: &mut BytesMut) {
+    fn open(&self, job: &Job, out: &mut BytesMut) {
         match self {
             Voice::Ollama(_) => {}
             Voice::OpenAi(voice) => voice.open(out),
+            Voice::Responses(voice) => voice.open(job, out),
+            Voice::Messages(voice) => voice.open(job, out),
         }
     }
 
@@ -92,6 +106,8 @@ impl Voice {
         match self {
             Voice::Ollama(voice) => voice.token(job, index, out),
             Voice::OpenAi(voice) => voice.token(job, index, out),
+            Voice::Responses(voice) => voice.token(job, index, out),
+            Voice::Messages(voice) => voice.token(job, index, out),
         }
     }
 
@@ -99,6 +115,8 @@ impl Voice {
         match self {
             Voice::Ollama(_) => ollama::Voice::error(out),
             Voice::OpenAi(_) => openai_voice::Voice::error(out),
+            Voice::Responses(voice) => voice.error(out),
+            Voice::Messages(_) => messages::Voice::error(out),
         }
     }
 
@@ -106,6 +124,8 @@ impl Voice {
         match self {
             Voice::Ollama(voice) => voice.end(job, out),
             Voice::OpenAi(voice) => voice.end(job, out),
+            Voice::Responses(voice) => voice.end(job, out),
+            Voice::Messages(voice) => voice.end(job, out),
         }
     }
 }
@@ -128,7 +148,7 @@ impl Stream {
             match self.stage {
                 Stage::Opening => {
                     self.stage = Stage::Tokens;
-                    self.voice.open(&mut self.buffer);
+                    self.voice.open(&self.job, &mut self.buffer);
                     if !self.buffer.is_empty() {
                         return self.frame();
                     }
@@ -199,10 +219,7 @@ impl Stream {
     fn close(&mut self) {
         let free = self.job.free();
         if let Some(tape) = &self.tape {
-            tape.note(|row| {
-                row.free = Some(free);
-                row.output_tokens = Some(self.job.made);
-            });
+            tape.made(&self.job, free);
         }
     }
 

@@ -219,8 +219,9 @@ pub(super) fn labels_of_schema(schema: &serde_json::Value) -> Option<(String, Ve
 
 /// The ticket's text within loadcmp's own instruction; the whole prompt, without nonce, if it is another one.
 pub(super) fn ticket_in(prompt: &str) -> &str {
-    let inside = prompt.split_once("Ticket: ").map(|(_, rest)| rest);
-    match inside.and_then(|rest| rest.rsplit_once("\n\nLabel:")) {
+    // Behind the examples, where there are some.
+    let inside = prompt.rsplit_once("\n\nText: ").map(|(_, rest)| rest);
+    match inside.and_then(|rest| rest.rsplit_once("\nLabel:")) {
         Some((ticket, _)) => ticket,
         None => without_nonce(prompt),
     }
@@ -286,8 +287,8 @@ mod tests {
 
     #[test]
     fn labels_and_tickets_are_found() {
-        let prompt = "Request 00ff00ff.\n\nSort the support ticket into exactly one of these labels: a, b c, d.\nAnswer with the \
-                      label alone.\n\nTicket: It broke.\n\nTwice.\n\nLabel:";
+        let prompt = "Request 00ff00ff.\n\nAnswer with one of these labels: a, b c, d.\n\nText: It works.\nLabel: a\n\n\
+                      Text: It broke.\n\nTwice.\nLabel:";
         assert_eq!(labels_in(prompt).unwrap(), ["a", "b c", "d"]);
         assert_eq!(ticket_in(prompt), "It broke.\n\nTwice.");
         assert_eq!(labels_in("no such thing"), None);

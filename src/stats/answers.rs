@@ -1,7 +1,8 @@
 //! What the answers say: labels against the right ones, and against the other target's.
 
-use super::{Estimate, Row, f1, unit, wilson};
-use crate::record::Sample;
+use super::{Estimate, Row, f1, wilson};
+use crate::metrics;
+use crate::record::{Remark, Sample};
 use serde::{Deserialize, Serialize};
 
 /// What was expected and what was read, counted over answered requests.
@@ -22,6 +23,11 @@ impl Confusion {
     /// Requests whose label is the right one.
     pub fn right(&self) -> u64 {
         self.counts.iter().enumerate().filter_map(|(i, row)| row.get(i)).sum()
+    }
+
+    /// Requests whose right label is the commonest: what always giving that one gets right.
+    pub fn commonest(&self) -> u64 {
+        self.counts.iter().map(|row| row.iter().sum()).max().unwrap_or(0)
     }
 
     /// How each label fared, in their order.
@@ -82,12 +88,16 @@ pub(super) struct Answers {
     latest: Vec<Option<(u64, Option<usize>)>>,
     unparsed: u64,
     answered: u64,
+    /// Whether a schema is sent, and the answers that are outside of it.
+    schema: bool,
+    out_of_schema: u64,
 }
 
 impl Answers {
-    pub fn new(labels: usize, items: usize) -> Self {
+    /// None yet, of so many labels and items; `schema` where the target is sent one.
+    pub fn new(labels: usize, items: usize, schema: bool) -> Self {
         let items = if labels == 0 { 0 } else { items };
-        Self { counts: vec![vec![0; labels + 1]; labels], latest: vec![None; items], ..Self::default() }
+        Self { counts: vec![vec![0; labels + 1]; labels], latest: vec![None; items], schema, ..Self::default() }
     }
 
     /// Takes an answered request.
@@ -99,6 +109,7 @@ impl Answers {
         self.answered += 1;
         let read = sample.label.filter(|label| *label < unread);
         self.unparsed += u64::from(read.is_none());
+        self.out_of_schema += u64::from(sample.remarks.has(Remark::OutOfSchema));
         if let Some(row) = sample.expected_label.and_then(|label| self.counts.get_mut(label)) {
             row[read.unwrap_or(unread)] += 1;
         }
@@ -129,16 +140,27 @@ impl Answers {
         if let Some(matrix) = &matrix {
             let n = matrix.n();
             let accuracy = wilson(matrix.right() as f64 / n as f64, n, self.items());
-            rows.extend(accuracy.map(|estimate| Row::proportion("accuracy", estimate)));
+            rows.extend(accuracy.map(|estimate| Row::proportion(&metrics::ACCURACY, estimate)));
+            // Counted, and no estimate: it says what the requests are, and nothing of the engine.
+            let commonest = matrix.commonest() as f64 / n as f64;
+            rows.push(Row::total(&metrics::ACCURACY_COMMONEST, n, Some(commonest)));
             let macro_f1 = f1::estimate(matrix, self.items());
             rows.push(
-                macro_f1.map_or_else(|| Row::total("macro_f1", unit::ONE, n, None), |e| Row::proportion("macro_f1", e)),
+                macro_f1.map_or_else(
+                    || Row::total(&metrics::MACRO_F1, n, None),
+                    |e| Row::proportion(&metrics::MACRO_F1, e),
+                ),
             );
         }
         // Of no answers there is no rate, and no interval of one.
         let unparsed = wilson(self.unparsed as f64 / self.answered as f64, self.answered, self.items());
-        rows.extend(unparsed.map(|estimate| Row::proportion("unparsed_rate", estimate)));
-        rows.extend(reference.and_then(|other| self.agreement(other)).map(|e| Row::proportion("agreement", e)));
+        rows.extend(unparsed.map(|estimate| Row::proportion(&metrics::UNPARSED_RATE, estimate)));
+        if self.schema && self.answered > 0 {
+            let kept = 1.0 - self.out_of_schema as f64 / self.answered as f64;
+            let kept = wilson(kept, self.answered, self.items());
+            rows.extend(kept.map(|estimate| Row::proportion(&metrics::VALID_JSON, estimate)));
+        }
+        rows.extend(reference.and_then(|other| self.agreement(other)).map(|e| Row::proportion(&metrics::AGREEMENT, e)));
         rows
     }
 
@@ -161,7 +183,7 @@ mod tests {
     }
 
     fn answers(rows: &[(usize, usize, Option<usize>)]) -> Answers {
-        let mut answers = Answers::new(3, 10);
+        let mut answers = Answers::new(3, 10, false);
         for (index, (item, expected, read)) in rows.iter().enumerate() {
             answers.push(&Sample {
                 index: index as u64,
@@ -175,12 +197,33 @@ mod tests {
     }
 
     #[test]
+    fn answers_outside_the_schema_are_no_valid_json() {
+        for (schema, kept) in [(true, Some(0.75)), (false, None)] {
+            let mut all = Answers::new(3, 10, schema);
+            for item in 0..4 {
+                let mut sample = Sample { item, expected_label: Some(0), label: Some(1), ..fixture::sample(0, 0) };
+                if item == 0 {
+                    sample.remarks.add(Remark::OutOfSchema);
+                }
+                all.push(&sample);
+            }
+            let rows = all.rows(&labels(3), None);
+            assert_eq!(rows.iter().find(|row| row.metric == "valid_json").and_then(|row| row.mean), kept);
+        }
+    }
+
+    #[test]
     fn unread_and_wrong_both_count_as_wrong() {
         let got = answers(&[(0, 0, Some(0)), (1, 0, Some(1)), (2, 1, None), (3, 1, Some(1))]);
         let rows = got.rows(&labels(3), None);
         let value = |metric: &str| rows.iter().find(|r| r.metric == metric).and_then(|r| r.mean);
         assert_eq!(value("accuracy"), Some(0.5));
         assert_eq!(value("unparsed_rate"), Some(0.25));
+        assert_eq!(value("accuracy_commonest"), Some(0.5), "l0 and l1 are expected twice each");
+        assert_eq!(
+            answers(&[(0, 0, None), (1, 1, None), (2, 1, Some(0))]).confusion(&labels(3)).unwrap().commonest(),
+            2
+        );
         // l0: 2*1/(2+1) = 2/3; l1: 2*1/(2+2) = 1/2; l2 neither expected nor read.
         assert!((value("macro_f1").unwrap() - (2.0 / 3.0 + 0.5) / 2.0).abs() < 1e-12);
         assert_eq!(got.confusion(&labels(3)).unwrap().counts[1], [0, 1, 0, 1]);
@@ -209,7 +252,7 @@ mod tests {
 
     #[test]
     fn nothing_is_read_without_labels() {
-        let mut none = Answers::new(0, 10);
+        let mut none = Answers::new(0, 10, false);
         none.push(&fixture::sample(0, 0));
         assert!(none.rows(&[], None).is_empty());
     }

@@ -1,18 +1,60 @@
 //! How many independent rows a run of dependent ones is worth: queued requests wait together, and say less than their
 //! number.
 
+use super::dependence::{inflation, of_neighbours};
 use super::interval::mean_interval;
 
 /// Fewest batches that a variance of batch means is taken over.
 const LEAST_BATCHES: u64 = 20;
 
-/// Batch means of one metric at every power of two, in bounded memory.
+/// Fewest rows that say what neighbours have in common. Fewer count as half of them, and as [`FEW`] at most, unless each was driven
+/// apart: users who wait for each other say little, and a percentile of so few has no interval.
+const LEAST_ROWS: u64 = 16;
+
+/// What few rows are taken to be worth.
+const FEW: f64 = 4.0;
+
+/// Batch means of one metric at every power of two, in bounded memory, and how far rows resemble their neighbours.
 ///
 /// Rows come in time order. The effective number of rows is n var(row) / (m var(mean of m rows)), at the largest batch
-/// size m that still has 20 batches (batch means: Law, Simulation Modeling and Analysis, 5th ed., 9.5.3).
+/// size m that still has 20 batches (batch means: Law, Simulation Modeling and Analysis, 5th ed., 9.5.3); of few rows these
+/// batches are too short to hold what neighbours have in common, and it is n (1 - r) / (1 + r) where that is less, r the rows'
+/// correlation with their neighbours (first-order autoregression, as in ASAP3: Steiger and others, ACM TOMACS 15(1), 2005).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Batches {
     levels: Vec<Level>,
+    neighbours: Neighbours,
+}
+
+/// Rows and the ones after them, as sums of what they lie above the first.
+#[derive(Clone, Copy, Debug, Default)]
+struct Neighbours {
+    first: Option<f64>,
+    /// The row before, unless it is apart.
+    before: Option<f64>,
+    pairs: f64,
+    products: f64,
+    sums: f64,
+}
+
+impl Neighbours {
+    fn take(&mut self, value: f64) {
+        let off = value - *self.first.get_or_insert(value);
+        if let Some(before) = self.before.replace(off) {
+            self.pairs += 1.0;
+            self.products += before * off;
+            self.sums += before + off;
+        }
+    }
+
+    /// The correlation of rows with their neighbours, from 0 on.
+    fn correlation(&self, rows: &Level) -> Option<f64> {
+        let (n, variance) = (rows.n as f64, rows.variance().filter(|variance| *variance > 0.0)?);
+        let mean = rows.mean - self.first?;
+        let covariance = (self.products - mean * self.sums) / self.pairs + mean * mean;
+        let told = covariance * n / ((n - 1.0) * variance);
+        Some(of_neighbours(told, n)).filter(|_| self.pairs > 0.0)
+    }
 }
 
 /// The batches of one size.
@@ -45,6 +87,7 @@ impl Batches {
         if !value.is_finite() {
             return;
         }
+        self.neighbours.take(value);
         let mut sum = value;
         for size in 0..63 {
             if self.levels.len() <= size {
@@ -65,6 +108,7 @@ impl Batches {
     /// What follows is apart from what came before: no batch spans the two.
     pub fn cut(&mut self) {
         self.levels.iter_mut().for_each(|level| level.open = None);
+        self.neighbours.before = None;
     }
 
     /// The 95 % interval of the rows' mean, by Student's t over the effective number of them.
@@ -73,22 +117,21 @@ impl Batches {
         mean_interval(rows.mean, rows.variance()?.sqrt(), self.effective()?)
     }
 
-    /// Effective number of rows, from 1 to their number; `None` without rows.
+    /// Effective number of rows, from 1 to their number; of fewer than 16 that were not driven apart a half, four at most. `None`
+    /// without rows.
     pub fn effective(&self) -> Option<f64> {
         let rows = self.levels.first().filter(|level| level.n > 0)?;
         let n = rows.n as f64;
-        let largest = self.levels.iter().rposition(|level| level.n >= LEAST_BATCHES);
-        let Some((size, of_rows, of_means)) =
-            largest.and_then(|at| Some((at, rows.variance()?, self.levels[at].variance()?)))
-        else {
-            // Too few to tell dependence from chance.
-            return Some(n);
-        };
-        let independent = of_rows / (1_u64 << size) as f64;
-        if of_means <= 0.0 {
-            return Some(n);
+        if rows.n < LEAST_ROWS && self.neighbours.pairs > 0.0 {
+            return Some((n / 2.0).clamp(1.0, FEW));
         }
-        Some((n * independent / of_means).clamp(1.0, n))
+        let of_batches = || {
+            let size = self.levels.iter().rposition(|level| level.n >= LEAST_BATCHES)?;
+            let of_means = self.levels[size].variance().filter(|variance| *variance > 0.0)?;
+            Some(n * rows.variance()? / (1_u64 << size) as f64 / of_means)
+        };
+        let of_neighbours = || self.neighbours.correlation(rows).map(|r| n / inflation(r));
+        Some(of_batches().unwrap_or(n).min(of_neighbours().unwrap_or(n)).clamp(1.0, n))
     }
 }
 
@@ -106,8 +149,7 @@ pub fn effective_rows<P: IntoIterator<Item = f64>>(parts: impl IntoIterator<Item
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
+    use crate::stats::fixture::autoregressive;
 
     fn of(values: impl IntoIterator<Item = f64>) -> Batches {
         let mut all = Batches::default();
@@ -115,24 +157,10 @@ mod tests {
         all
     }
 
-    /// An autoregressive series; its effective share is (1 - a) / (1 + a).
-    fn series(a: f64, n: usize) -> Vec<f64> {
-        let mut draw = ChaCha8Rng::seed_from_u64(5);
-        let mut x = 0.0;
-        (0..n)
-            .map(|_| {
-                // Twelve uniforms are near enough to a normal.
-                let noise: f64 = (0..12).map(|_| draw.random::<f64>()).sum::<f64>() - 6.0;
-                x = a * x + noise;
-                x
-            })
-            .collect()
-    }
-
     #[test]
     fn independent_rows_count_in_full_and_dependent_ones_in_part() {
         let n = 20_000;
-        let share = |a| of(series(a, n)).effective().unwrap() / n as f64;
+        let share = |a| of(autoregressive(a, n)).effective().unwrap() / n as f64;
         assert!(share(0.0) > 0.6, "{}", share(0.0));
         // (1 - 0.5) / 1.5 = 0.33 and 0.1 / 1.9 = 0.053; twenty to forty batches tell them within a factor of two.
         assert!((0.17..0.66).contains(&share(0.5)), "{}", share(0.5));
@@ -147,6 +175,15 @@ mod tests {
         // One batch fewer than twenty: nothing is told of dependence.
         let few = of((0..19).flat_map(|i| [f64::from(i % 2); 1]));
         assert_eq!(few.effective(), Some(19.0));
+    }
+
+    #[test]
+    fn few_rows_count_as_half_and_alike_neighbours_as_fewer() {
+        let all = |n: usize| of((0..n).map(|i| f64::from(u32::try_from(i * 7 % 5).unwrap()))).effective();
+        assert_eq!([all(2), all(6), all(15), all(16)], [Some(1.0), Some(3.0), Some(4.0), Some(16.0)]);
+        // Eight rows of one height, eight of another: pairs of neighbours are alike, (14 - 1) / 15 and what so few hide.
+        let halves = of((0..16).map(|i| f64::from(i / 8))).effective().unwrap();
+        assert!((1.0..2.0).contains(&halves), "{halves}");
     }
 
     #[test]
@@ -165,7 +202,7 @@ mod tests {
     #[test]
     fn parts_are_pooled_and_no_batch_spans_two() {
         assert_eq!(effective_rows([[0.0; 0]]), 0.0);
-        let long = series(0.5, 20_000);
+        let long = autoregressive(0.5, 20_000);
         let parts = effective_rows(long.chunks(2000).map(|part| part.iter().copied()));
         assert!((0.17..0.66).contains(&(parts / 20_000.0)), "{parts}");
         // Nothing of a part's neighbour is seen: of parts of one row nothing is known of dependence.

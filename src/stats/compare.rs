@@ -2,20 +2,20 @@
 
 use super::figure::Figure;
 use super::headline::{HEADLINES, Headline, primary};
+use super::longer::longer;
 use super::pairs::Pairs;
 use super::proportion::{self, Difference};
-use super::series::{Dependent, Evidence, LEAST_UNITS, bound, holm, longer, p_beyond, quotient, times_as_long, welch};
+use super::queue::Queue;
+use super::series::{Dependent, Evidence, LEAST_UNITS, bound, holm, p_beyond, place, quotient, welch};
 use super::slots::Slot;
 use super::summary::tidy;
 use super::units::{Units, beside};
-use super::{Needs, TargetSummary, unit};
+use super::{Needs, TargetSummary, series};
+use crate::metrics::{self, Better};
 use crate::scenario::Task;
 use crate::scenario::plan::{LoadPlan, Plan};
 use serde::{Deserialize, Serialize};
-
-/// Share of failed requests above which times of the answered ones are no fair comparison: failures leave out the
-/// requests that were slow, and counted as infinite they would make p99 infinite (measuring.md 10).
-pub(super) const MOST_FAILED: f64 = 0.01;
+use std::cmp::Ordering;
 
 /// What the evidence says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -27,7 +27,7 @@ pub enum Verdict {
     Worse,
     /// The two are equal: the whole interval lies within the smallest effect.
     Equal,
-    /// The evidence shows none of these. Documents before version 2 said "not shown".
+    /// Neither better, worse nor equal could be shown. Documents before version 2 said "not shown".
     #[serde(alias = "not shown")]
     Undecided,
     /// There is nothing to compare: one of the two is a stand-in, the other a real engine.
@@ -93,6 +93,9 @@ pub struct Comparison {
     pub(crate) basis: Option<Basis>,
 }
 
+/// What the interval of one run is called.
+const THE_INTERVAL: &str = "the interval";
+
 /// What a verdict is made from.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Basis {
@@ -100,8 +103,17 @@ pub(crate) struct Basis {
     more_is_better: bool,
     /// Why the figure says nothing of the engines, whatever its interval is.
     spoilt: Option<String>,
+    /// What its interval is called.
+    interval: &'static str,
     /// Measured requests and seconds of the longer side, where a longer run of the same kind tells more.
     size: Option<(u64, f64)>,
+}
+
+impl Basis {
+    /// That of a ratio over runs, none of which is longer than it is; `spoilt` says why it says nothing of the engines.
+    pub(super) fn over_runs(told: Evidence, more_is_better: bool, spoilt: Option<String>) -> Self {
+        Self { weight: Weight::Ratio(told), more_is_better, spoilt, interval: "the interval over runs", size: None }
+    }
 }
 
 /// The evidence, on the scale that the verdict goes by.
@@ -117,6 +129,41 @@ impl Comparison {
     /// Whether the two values differ by less than `least`, in their unit; false where one wasn't measured.
     pub fn closer_than(&self, least: f64) -> bool {
         self.target_value.zip(self.reference_value).is_some_and(|(a, b)| (a - b).abs() < least)
+    }
+
+    /// The verdict of this row alone, with its p; where it has no evidence it stays as it is.
+    pub(super) fn settle(&mut self, smallest_effect: f64) {
+        let Some(basis) = self.basis.take() else { return };
+        let (ends, bounds) = match &basis.weight {
+            Weight::Ratio(told) => {
+                self.p = p_beyond(told, smallest_effect);
+                ((told.low, told.high), (-bound(-1.0, smallest_effect), bound(1.0, smallest_effect)))
+            }
+            Weight::Difference(told) => {
+                let smallest = smallest_difference(smallest_effect);
+                self.p = Some(told.p(smallest));
+                ((told.low, told.high), (-smallest, smallest))
+            }
+        };
+        self.reason = None;
+        match (&basis.spoilt, place(ends, bounds)) {
+            (Some(why), _) => self.undecided(why.clone()),
+            (None, Some(Ordering::Equal)) => self.verdict = Verdict::Equal,
+            (None, Some(side)) => {
+                let better = (side == Ordering::Greater) == basis.more_is_better;
+                self.verdict = if better { Verdict::Better } else { Verdict::Worse };
+            }
+            (None, None) => self.undecided(match &basis.weight {
+                Weight::Ratio(_) => {
+                    format!("{} comes within {} % of equal", basis.interval, tidy(smallest_effect * 100.0))
+                }
+                Weight::Difference(_) => {
+                    let points = |x: f64| format!("{:+.1}", x * 100.0);
+                    format!("the difference may be {} to {} percentage points", points(ends.0), points(ends.1))
+                }
+            }),
+        }
+        self.basis = Some(basis);
     }
 
     /// Leaves it undecided, and says why.
@@ -158,15 +205,15 @@ impl Settings {
         Self { smallest_effect: plan.smallest_effect.0, seed: plan.seed, task: plan.task, open_loop }
     }
 
-    /// The smallest difference that matters of a proportion: half as many points as per cent of a ratio.
-    fn smallest_difference(&self) -> f64 {
-        self.smallest_effect / 2.0
-    }
-
     /// The metric declared the main one: its verdict needs no correction for the others.
     pub fn primary(&self, tokens_counted: bool) -> &'static str {
         primary(self.task, self.open_loop, tokens_counted)
     }
+}
+
+/// The smallest difference that matters of a proportion: half as many points as per cent of a ratio.
+pub(super) fn smallest_difference(smallest_effect: f64) -> f64 {
+    smallest_effect / 2.0
 }
 
 /// One side of a comparison.
@@ -194,9 +241,9 @@ pub(super) fn compare(target: &Side, reference: &Side, pairs: &Pairs, settings: 
         };
         let n: u64 = groups.iter().map(|(a, b)| headline.figure.rows(a).min(headline.figure.rows(b))).sum();
         let apart = if by_time { target.units.apart() } else { pairs.apart() };
-        let overlap = if by_time { 1 } else { pairs.overlap(users) };
-        let Some((x, y, told)) = quotient(&groups, headline.figure, apart, overlap, settings.seed) else {
-            return (None, Err(few(n, headline)));
+        let queue = if by_time { Queue::NONE } else { pairs.queue(users) };
+        let Some((x, y, told)) = quotient(&groups, headline.figure, apart, queue, settings.seed) else {
+            return (None, Err(few(n, groups.len(), headline)));
         };
         // Per user, and in ticks; as they are told.
         let scale = match (headline.figure, users) {
@@ -204,7 +251,7 @@ pub(super) fn compare(target: &Side, reference: &Side, pairs: &Pairs, settings: 
             _ => headline.ticks_per_unit().recip(),
         };
         let told = told.map_err(|Dependent| DEPENDENT.to_owned());
-        let told = if n < headline.least_pairs() { Err(few(n, headline)) } else { told };
+        let told = if n < headline.least_pairs() { Err(few(n, groups.len(), headline)) } else { told };
         (Some((x * scale, y * scale)), told)
     };
     let mut rows = all((target.at, target.summary), (reference.at, reference.summary), settings, &read);
@@ -255,8 +302,15 @@ pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, sett
 const DEPENDENT: &str = "neighbouring requests of the run depend on each other, as in a queue that is never empty: \
     `order: alternate` drives blocks apart, or a longer run tells more of them";
 
-fn few(n: u64, headline: &Headline) -> String {
-    format!("{n} answers to the same requests, and an interval needs {}", headline.least_pairs())
+/// Why there is no interval: too few answers, or enough of them in too few groups of neighbours.
+fn few(n: u64, groups: usize, headline: &Headline) -> String {
+    let least = headline.least_pairs();
+    if n < least || groups >= LEAST_UNITS {
+        return format!("{n} answers to the same requests, and an interval needs {least}");
+    }
+    format!(
+        "{n} answers to the same requests lie in {groups} groups of neighbours, and an interval needs {LEAST_UNITS} groups"
+    )
 }
 
 fn all(
@@ -270,7 +324,12 @@ fn all(
     let size = (requests, window(target.1).max(window(reference.1)) / 1e6);
     let mut rows = Vec::new();
     for headline in HEADLINES.iter().filter(|headline| settings.open_loop || !headline.from_plan) {
-        if headline.path.starts_with("ttfat") && !thinks(target.1) && !thinks(reference.1) {
+        // Without shared prefixes no request comes after another of its group.
+        let later = |side: &TargetSummary| side.row(metrics::TTFT_LATER.id).is_some();
+        if headline.path.starts_with(metrics::TTFT_LATER.id) && !later(target.1) && !later(reference.1) {
+            continue;
+        }
+        if headline.path.starts_with("ttfat") && !target.1.thinks() && !reference.1.thinks() {
             continue;
         }
         let Some(mut row) = begin(headline.path, headline.unit, target, reference) else { continue };
@@ -294,6 +353,7 @@ fn all(
                         weight: Weight::Ratio(told),
                         more_is_better: headline.more_is_better,
                         spoilt: failed.filter(|_| headline.of_answers),
+                        interval: THE_INTERVAL,
                         size: Some(size),
                     });
                 }
@@ -301,12 +361,12 @@ fn all(
         }
         rows.push(row);
     }
-    for (path, more_is_better) in [("accuracy", true), ("error_rate", false)] {
-        let Some(mut row) = begin(path, unit::ONE, target, reference) else { continue };
-        match proportion::apart(target.1, reference.1, path) {
+    for share in [&metrics::ACCURACY, &metrics::ERROR_RATE] {
+        let Some(mut row) = begin(share.id, share.unit, target, reference) else { continue };
+        match proportion::apart(target.1, reference.1, share.id) {
             _ if row.reason.is_some() => {}
             None => row.undecided("no interval".to_owned()),
-            Some(told) => weigh(&mut row, told, more_is_better),
+            Some(told) => weigh(&mut row, told, share.better == Better::More),
         }
         rows.push(row);
     }
@@ -323,18 +383,13 @@ fn weigh(row: &mut Comparison, told: Difference, more_is_better: bool) {
     row.ratio = Some(told.target / told.reference).filter(|ratio| ratio.is_finite()).map(tidy);
     let ends = row.ratio.and(told.ratio);
     (row.low, row.high) = (ends.map(|ends| tidy(ends.0)), ends.map(|ends| tidy(ends.1)));
-    row.basis = Some(Basis { weight: Weight::Difference(told), more_is_better, spoilt: None, size: None });
-}
-
-/// Whether a target's answers have reasoning in them: then their first token isn't that of the answer.
-fn thinks(summary: &TargetSummary) -> bool {
-    let of = |metric: &str| summary.row(metric).map(|row| (row.n, row.mean));
-    of("ttfat") != of("ttft")
+    let weight = Weight::Difference(told);
+    row.basis = Some(Basis { weight, more_is_better, spoilt: None, interval: THE_INTERVAL, size: None });
 }
 
 /// Why the times of a target's answers say little of it: it failed too often.
 fn failed(side: &TargetSummary) -> Option<String> {
-    let share = side.value("error_rate").filter(|share| *share > MOST_FAILED)?;
+    let share = side.too_many_failed()?;
     Some(format!("{:.1} % of the requests to {} failed", share * 100.0, side.label()))
 }
 
@@ -347,12 +402,12 @@ pub(super) fn tokens_counted(rows: &[Comparison]) -> bool {
 /// Gives every comparison of a run its verdict, or says why it has none: all targets and metrics together, for they are
 /// corrected for their number (Holm). Gives the same again when it is asked again with more known.
 pub fn decide(rows: &mut [Comparison], settings: &Settings, doubts: Doubts<'_>) {
-    let primary = settings.primary(tokens_counted(rows));
-    for row in rows.iter_mut() {
-        let Some(basis) = row.basis.take() else { continue };
-        settle(row, &basis, settings);
-        row.basis = Some(basis);
-    }
+    decide_by(rows, settings.primary(tokens_counted(rows)), settings.smallest_effect, doubts);
+}
+
+/// The same, where it is known which metric is the main one.
+pub fn decide_by(rows: &mut [Comparison], primary: &str, smallest_effect: f64, doubts: Doubts<'_>) {
+    rows.iter_mut().for_each(|row| row.settle(smallest_effect));
     for main in [true, false] {
         let family: Vec<usize> =
             (0..rows.len()).filter(|at| (rows[*at].metric == primary) == main && rows[*at].p.is_some()).collect();
@@ -367,7 +422,7 @@ pub fn decide(rows: &mut [Comparison], settings: &Settings, doubts: Doubts<'_>) 
             if let Some(Basis { weight: Weight::Ratio(told), spoilt: None, size: Some((requests, seconds)), .. }) =
                 &row.basis
             {
-                row.needs = longer(told, settings.smallest_effect, size).map(|times| Needs {
+                row.needs = longer(told, smallest_effect, size).map(|times| Needs {
                     figure: row.metric.clone(),
                     rows: (*requests as f64 * times).ceil() as u64,
                     seconds: Some(tidy(seconds * times)).filter(|s| *s > 0.0),
@@ -386,40 +441,6 @@ pub fn decide(rows: &mut [Comparison], settings: &Settings, doubts: Doubts<'_>) 
             row.undecided(why.to_owned());
             row.needs = None;
         }
-    }
-}
-
-/// The verdict of one row alone, with its p.
-fn settle(row: &mut Comparison, basis: &Basis, settings: &Settings) {
-    let (low, high, below, above) = match &basis.weight {
-        Weight::Ratio(told) => {
-            let effect = settings.smallest_effect;
-            row.p = p_beyond(told, effect);
-            (told.low, told.high, -bound(-1.0, effect), bound(1.0, effect))
-        }
-        Weight::Difference(told) => {
-            let effect = settings.smallest_difference();
-            row.p = Some(told.p(effect));
-            (told.low, told.high, -effect, effect)
-        }
-    };
-    row.reason = None;
-    if let Some(why) = &basis.spoilt {
-        row.undecided(why.clone());
-    } else if high < below || low > above {
-        row.verdict = if (low > above) == basis.more_is_better { Verdict::Better } else { Verdict::Worse };
-    } else if low >= below && high <= above {
-        row.verdict = Verdict::Equal;
-    } else {
-        row.undecided(match &basis.weight {
-            Weight::Ratio(_) => {
-                format!("the interval comes within {} % of equal", tidy(settings.smallest_effect * 100.0))
-            }
-            Weight::Difference(_) => {
-                let points = |x: f64| format!("{:+.1}", x * 100.0);
-                format!("the difference may be {} to {} percentage points", points(low), points(high))
-            }
-        });
     }
 }
 
@@ -482,12 +503,20 @@ fn begin(
     })
 }
 
-/// How many times as long as so far a run has to be for a metric's ratio to have a half width of `half` (relative).
-pub(super) fn longer_by(row: &Comparison, half: f64, smallest_effect: f64) -> Option<f64> {
-    match &row.basis.as_ref()?.weight {
-        Weight::Ratio(told) => times_as_long(told, half.ln_1p(), smallest_effect),
+/// The comparisons of the main metric, one a target.
+pub fn main_of<'a>(rows: &'a [Comparison], settings: &Settings) -> impl Iterator<Item = &'a Comparison> {
+    let primary = settings.primary(tokens_counted(rows));
+    rows.iter().filter(move |row| row.metric == primary)
+}
+
+/// How many times as long as so far a run has to be for its main ratio to have a half width of `half` (relative); the most over
+/// the targets. `None` while that can't be told.
+pub fn times_as_long(rows: &[Comparison], settings: &Settings, half: f64) -> Option<f64> {
+    let longer = |row: &Comparison| match &row.basis.as_ref()?.weight {
+        Weight::Ratio(told) => series::times_as_long(told, half.ln_1p(), settings.smallest_effect),
         Weight::Difference(_) => None,
-    }
+    };
+    main_of(rows, settings).map(longer).reduce(|a, b| Some(a?.max(b?)))?
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How a figure is read from groups of requests, or from stretches of time, and from a draw of them.
 
-use super::slots::Slot;
+use super::slots::{Slot, Times};
 use super::{Metric, Work};
 
 /// A kind of work that is counted per second.
@@ -43,6 +43,15 @@ impl Figure {
             Figure::Quantile(metric, q) => part.times(metric)?.quantile(q),
             Figure::Mean(metric) => part.times(metric)?.mean(),
             Figure::Rate(done) => Some(done.of(&part.work) / part.spent).filter(|rate| rate.is_finite()),
+        }
+    }
+
+    /// How much of the whole's value a part has to say: what it was asked.
+    pub fn weight(self, part: &Slot) -> f64 {
+        match self {
+            Figure::Mean(metric) => part.times(metric).map_or(0.0, Times::sum),
+            Figure::Rate(_) => part.spent,
+            Figure::Quantile(..) => self.rows(part) as f64,
         }
     }
 

@@ -121,8 +121,7 @@ mod tests {
             max: Some(20.0),
             ..Row::new("latency", unit::MICROS)
         };
-        let rows =
-            [row, Row::total("requests_per_s", unit::REQUESTS_PER_S, 7, Some(2.5)), Row::new("ttft", unit::MICROS)];
+        let rows = [row, Row::total(&crate::metrics::REQUESTS_PER_S, 7, Some(2.5)), Row::new("ttft", unit::MICROS)];
         let kept: Vec<Kept> = rows.iter().filter_map(Kept::of).collect();
         let all: Vec<String> = kept.iter().flat_map(Kept::paths).collect();
         assert_eq!(all, ["latency.mean", "latency.p50", "latency.p95", "latency.max", "requests_per_s"]);

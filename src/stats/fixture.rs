@@ -4,7 +4,7 @@ use crate::record::{Nanos, Outcome, Phase, Sample, Stamps};
 use crate::scenario::plan::Plan;
 use crate::scenario::{BlocksSpec, Order, Sampling, Task};
 use crate::stats::{Fold, Folded};
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, LogNormal};
 
@@ -55,6 +55,10 @@ pub fn sample(target: usize, index: u64) -> Sample {
         thoughts: 0,
         remarks: crate::record::Remarks::default(),
         opened: None,
+        wanted_prompt: None,
+        prefix_group: None,
+        prefix_use: None,
+        details: crate::record::Details::default(),
     }
 }
 
@@ -199,4 +203,18 @@ pub fn folded(plan: &Plan) -> Folded {
         }
     }
     fold.finish()
+}
+
+/// An autoregressive series; its effective share is (1 - a) / (1 + a).
+pub fn autoregressive(a: f64, n: usize) -> Vec<f64> {
+    let mut draw = ChaCha8Rng::seed_from_u64(5);
+    let mut x = 0.0;
+    (0..n)
+        .map(|_| {
+            // Twelve uniforms are near enough to a normal.
+            let noise: f64 = (0..12).map(|_| draw.random::<f64>()).sum::<f64>() - 6.0;
+            x = a * x + noise;
+            x
+        })
+        .collect()
 }

@@ -1,9 +1,11 @@
 //! The fold itself: samples go in one at a time, and everything a report says of them comes out.
 
 use super::answers::Answers;
-use super::compare::{Doubts, Settings, Side, compare, decide, longer_by, tokens_counted};
+use super::compare::{Doubts, Settings, Side, compare, decide, times_as_long};
 use super::goodput::Good;
+use super::means::Means;
 use super::pairs::{Of, Pairs};
+use super::parts::Parts;
 use super::reasons::Reasons;
 use super::slots::{Loop, Slots, Unit};
 use super::spent::Spent;
@@ -12,7 +14,8 @@ use super::summary::tidy;
 use super::timeline::Timeline;
 use super::units::Units;
 use super::vectors::{Vectors, exact_row};
-use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Work, unit, wilson};
+use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Work, wilson};
+use crate::metrics::{self, Definition};
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::Order;
 use crate::scenario::plan::{LoadPlan, Plan};
@@ -93,10 +96,9 @@ struct Lane {
 struct Counted {
     without_output: u64,
     without_prompt: u64,
-    /// Prompt tokens of the answers that also tell how many of them were cached.
-    prompt: u64,
-    cached: u64,
-    cached_n: u64,
+    cached: Parts,
+    drafted: Parts,
+    logprobs: Means,
 }
 
 impl Fold {
@@ -114,7 +116,7 @@ impl Fold {
             transient: Transient::default(),
             distributions: vec![Distribution::default(); Metric::ALL.len()],
             timeline: Timeline::default(),
-            answers: Answers::new(plan.workload.labels.len(), items),
+            answers: Answers::new(plan.workload.labels.len(), items, plan.sends_a_schema(target)),
             outcomes: [0; Outcome::ALL.len()],
             warmup: 0,
             retries: 0,
@@ -164,13 +166,14 @@ impl Fold {
     /// (relative), by Stein's rule; the most over the targets. One where the main ratio is beyond doubt already. `None` while
     /// that can't be told.
     pub fn times_as_long(&self, half: f64) -> Option<f64> {
+        times_as_long(&self.so_far().comparisons, &self.settings, half)
+    }
+
+    /// The results, as far as there are any: the windows' ends are still to come.
+    pub fn so_far(&self) -> Folded {
         let mut so_far = self.clone();
-        // The windows' ends are still to come: what there is so far is told.
         so_far.targets.iter_mut().flat_map(|lane| lane.blocks.values_mut()).for_each(|slots| *slots = slots.so_far());
-        let (comparisons, effect) = (so_far.finish().comparisons, self.settings.smallest_effect);
-        let primary = self.settings.primary(tokens_counted(&comparisons));
-        let main = comparisons.iter().filter(|row| row.metric == primary);
-        main.map(|row| longer_by(row, half, effect)).reduce(|a, b| Some(a?.max(b?)))?
+        so_far.finish()
     }
 
     /// The run was cut off, by a person or by whatever ended the process: its windows end with the last row that there is.
@@ -200,7 +203,8 @@ impl Fold {
             let (lane, summary, units) = (self.targets.get(at)?, summaries.get(at)?, units.get(at)?);
             Some(Side { at, summary, units, users: lane.whole().users })
         };
-        let compared = |at: usize| Some(compare(&side(at)?, &side(self.reference)?, &self.pairs[at], &self.settings));
+        let against = side(self.reference);
+        let compared = |at: usize| Some(compare(&side(at)?, against.as_ref()?, &self.pairs[at], &self.settings));
         let others = (0..self.targets.len()).filter(|at| *at != self.reference);
         let mut comparisons: Vec<Comparison> = others.filter_map(compared).flatten().collect();
         decide(&mut comparisons, &self.settings, Doubts::default());
@@ -217,9 +221,9 @@ impl Fold {
     fn cosines(&self, target: usize) -> Vec<Row> {
         let (cosines, without) = self.vectors.of(target);
         let pairs = cosines.len() as u64 + without;
-        let mut rows: Vec<Row> = exact_row("cosine", unit::ONE, &cosines).into_iter().collect();
+        let mut rows: Vec<Row> = exact_row(&metrics::COSINE, &cosines).into_iter().collect();
         if without > 0 {
-            rows.push(Row::total("cosine_undefined", unit::ONE, pairs, Some(without as f64)));
+            rows.push(Row::total(&metrics::COSINE_UNDEFINED, pairs, Some(without as f64)));
         }
         rows
     }
@@ -294,11 +298,9 @@ impl Lane {
         let counted = &mut self.counted;
         counted.without_output += u64::from(sample.output_tokens.is_none());
         counted.without_prompt += u64::from(sample.prompt_tokens.is_none());
-        if let (Some(prompt), Some(cached)) = (sample.prompt_tokens, sample.cached_tokens) {
-            counted.prompt = counted.prompt.saturating_add(prompt);
-            counted.cached = counted.cached.saturating_add(cached);
-            counted.cached_n += 1;
-        }
+        counted.cached.push(sample.prompt_tokens, sample.cached_tokens);
+        counted.drafted.push(sample.details.drafted, sample.details.accepted);
+        counted.logprobs.push(sample.details.logprob);
         good
     }
 
@@ -365,12 +367,12 @@ impl Lane {
             let outcomes = Outcome::ALL.into_iter().zip(self.outcomes);
             outcomes.filter(|(o, _)| o.failed() || (unsent && *o == Outcome::Unsent)).map(|(_, n)| n).sum::<u64>()
         };
-        let row = |metric: Metric, failed: u64| {
+        let row = |metric: Metric, told: &Definition, failed: u64| {
             let at = Metric::ALL.iter().position(|known| *known == metric)?;
-            let name = format!("{}_or_failed", metric.name());
-            self.distributions[at].row_with_failures(&name, metric.unit(), metric.ticks_per_unit(), failed)
+            self.distributions[at].row_with_failures(told.id, told.unit, metric.ticks_per_unit(), failed)
         };
-        [row(Metric::Latency, count(false)), row(Metric::Response, count(true))].into_iter().flatten().collect()
+        let latency = row(Metric::Latency, &metrics::LATENCY_OR_FAILED, count(false));
+        [latency, row(Metric::Response, &metrics::RESPONSE_OR_FAILED, count(true))].into_iter().flatten().collect()
     }
 
     /// The totals, as rows of their own.
@@ -382,35 +384,34 @@ impl Lane {
         rows.extend(outcomes().map(|(o, n)| Row::count(&format!("outcome_{}", o.as_str()), n, requests)));
         if requests > 0 {
             let (whole, parts) = (self.whole(), self.blocks.values().map(Slots::parts).sum::<u64>());
-            let rate = |name: &str, unit: &str, work: fn(&Work) -> f64, known: bool| {
-                Row::total(name, unit, parts, whole.per_second(work).filter(|_| known))
+            let rate = |metric: &Definition, work: fn(&Work) -> f64, known: bool| {
+                Row::total(metric, parts, whole.per_second(work).filter(|_| known))
             };
-            let tokens = |name: &str, work: fn(&Work) -> f64, without: u64| {
-                rate(name, unit::TOKENS_PER_S, work, answered > 0 && without == 0)
+            let tokens = |metric: &Definition, work: fn(&Work) -> f64, without: u64| {
+                rate(metric, work, answered > 0 && without == 0)
             };
-            rows.push(rate("requests_per_s", unit::REQUESTS_PER_S, |work| work.answers, true));
+            rows.push(rate(&metrics::REQUESTS_PER_S, |work| work.answers, true));
             if let Some(told) = self.good.as_ref().filter(|told| told.known()) {
-                rows.push(rate("goodput", unit::REQUESTS_PER_S, |work| work.good, true));
+                rows.push(rate(&metrics::GOODPUT, |work| work.good, true));
                 rows.extend(told.share());
             }
-            rows.push(tokens("output_tokens_per_s", |work| work.output_tokens, self.counted.without_output));
-            rows.push(tokens("prompt_tokens_per_s", |work| work.prompt_tokens, self.counted.without_prompt));
-            rows.push(Row::total("window", unit::MICROS, requests, Some(seconds * 1e6)));
+            rows.push(tokens(&metrics::OUTPUT_TOKENS_PER_S, |work| work.output_tokens, self.counted.without_output));
+            rows.push(tokens(&metrics::PROMPT_TOKENS_PER_S, |work| work.prompt_tokens, self.counted.without_prompt));
+            rows.push(Row::total(&metrics::WINDOW, requests, Some(seconds * 1e6)));
         }
         // What we never sent, or stopped waiting for, says nothing of the engine.
         let failed: u64 = outcomes().filter(|(o, _)| o.failed()).map(|(_, n)| n).sum();
         let ended = answered + failed;
         let share = failed as f64 / ended.max(1) as f64;
-        rows.extend(wilson(share, ended, ended).map(|e| Row::proportion("error_rate", e)));
-        if self.counted.prompt > 0 {
-            let share = self.counted.cached as f64 / self.counted.prompt as f64;
-            rows.push(Row::total("cached_share", unit::ONE, self.counted.cached_n, Some(share)));
-        }
+        rows.extend(wilson(share, ended, ended).map(|e| Row::proportion(&metrics::ERROR_RATE, e)));
+        rows.extend(self.counted.cached.row(&metrics::CACHED_SHARE));
+        rows.extend(self.counted.logprobs.row(&metrics::ANSWER_LOGPROB));
+        rows.extend(self.counted.drafted.row(&metrics::DRAFT_ACCEPTANCE));
         rows.push(Row::count("retries", self.retries, requests));
         rows.push(Row::count("warmup_requests", self.warmup, self.warmup));
         if let Some((_, latency, load)) = self.cold {
-            rows.push(Row::total("cold_latency", unit::MICROS, 1, latency.map(Nanos::micros)));
-            rows.push(Row::total("cold_server_load", unit::MICROS, 1, load.map(Nanos::micros)));
+            rows.push(Row::total(&metrics::COLD_LATENCY, 1, latency.map(Nanos::micros)));
+            rows.push(Row::total(&metrics::COLD_SERVER_LOAD, 1, load.map(Nanos::micros)));
         }
         rows
     }

@@ -2,7 +2,8 @@
 
 use super::batches::Batches;
 use super::interval::Z;
-use super::{Row, unit, wilson_at};
+use super::{Row, wilson_at};
+use crate::metrics;
 use crate::record::{Nanos, Outcome, Sample};
 use crate::scenario::{Limit, Measure, Slo};
 
@@ -117,7 +118,7 @@ impl Good {
             n_eff: Some(effective),
             low: ends.map(|ends| ends.0),
             high: ends.map(|ends| ends.1),
-            ..Row::total("goodput_share", unit::ONE, self.requests, Some(share))
+            ..Row::total(&metrics::GOODPUT_SHARE, self.requests, Some(share))
         })
     }
 }

@@ -1,9 +1,11 @@
 //! The metrics that ratios with intervals are told for, and how each is read.
 
+use super::Metric;
 use super::figure::{Done, Figure};
 use super::slots::Unit;
-use super::{Metric, unit};
+use crate::metrics::{self, Definition, Of};
 use crate::scenario::Task;
+use std::sync::LazyLock;
 
 /// A metric that ratios with intervals are told for.
 #[derive(Clone, Copy, Debug)]
@@ -50,47 +52,36 @@ impl Headline {
     }
 }
 
-const fn time(path: &'static str, figure: Figure) -> Headline {
-    Headline { path, unit: unit::MICROS, more_is_better: false, of_answers: true, from_plan: false, figure }
+/// How a figure of the table is read; `None` of one that isn't kept in a form to compare.
+fn read(metric: &Definition, path: &str) -> Option<Figure> {
+    let done = [(&metrics::REQUESTS_PER_S, Done::Answers), (&metrics::GOODPUT, Done::Good)];
+    let done = done.into_iter().chain([(&metrics::OUTPUT_TOKENS_PER_S, Done::OutputTokens)]);
+    let Some((_, figure)) = path.split_once('.') else {
+        return done.into_iter().find(|(known, _)| known.id == metric.id).map(|(_, done)| Figure::Rate(done));
+    };
+    let metric = Metric::ALL.into_iter().find(|known| known.name() == metric.id)?;
+    match figure {
+        "p50" => Some(Figure::Quantile(metric, 0.5)),
+        "p95" => Some(Figure::Quantile(metric, 0.95)),
+        "mean" => Some(Figure::Mean(metric)),
+        _ => None,
+    }
 }
 
-const fn planned(path: &'static str, figure: Figure) -> Headline {
-    Headline { from_plan: true, ..time(path, figure) }
+fn headline((metric, path): (&Definition, &'static str)) -> Option<Headline> {
+    Some(Headline {
+        path,
+        unit: metric.unit,
+        more_is_better: metric.better.more()?,
+        of_answers: metric.of == Of::Answers,
+        from_plan: metric.from_plan,
+        figure: read(metric, path)?,
+    })
 }
 
-const fn rate(path: &'static str, unit: &'static str, done: Done) -> Headline {
-    let figure = Figure::Rate(done);
-    Headline { path, unit, more_is_better: true, of_answers: false, from_plan: false, figure }
-}
-
-const fn p50(metric: Metric) -> Figure {
-    Figure::Quantile(metric, 0.5)
-}
-
-const fn p95(metric: Metric) -> Figure {
-    Figure::Quantile(metric, 0.95)
-}
-
-/// All of them, in the order they are told in.
-pub(super) const HEADLINES: [Headline; 17] = [
-    planned("response.p50", p50(Metric::Response)),
-    planned("response.p95", p95(Metric::Response)),
-    planned("response.mean", Figure::Mean(Metric::Response)),
-    planned("response_ttft.p50", p50(Metric::ResponseTtft)),
-    planned("response_ttft.p95", p95(Metric::ResponseTtft)),
-    time("latency.p50", p50(Metric::Latency)),
-    time("latency.p95", p95(Metric::Latency)),
-    time("latency.mean", Figure::Mean(Metric::Latency)),
-    time("ttft.p50", p50(Metric::Ttft)),
-    time("ttft.p95", p95(Metric::Ttft)),
-    time("ttfat.p50", p50(Metric::Ttfat)),
-    time("itl.mean", Figure::Mean(Metric::Itl)),
-    time("tpot.mean", Figure::Mean(Metric::Tpot)),
-    Headline { more_is_better: true, unit: unit::TOKENS_PER_S, ..time("tokens_per_s.p50", p50(Metric::TokensPerS)) },
-    rate("requests_per_s", unit::REQUESTS_PER_S, Done::Answers),
-    rate("goodput", unit::REQUESTS_PER_S, Done::Good),
-    rate("output_tokens_per_s", unit::TOKENS_PER_S, Done::OutputTokens),
-];
+/// All of them, in the order they are told in: the figures of the table of metrics that are compared.
+pub(super) static HEADLINES: LazyLock<Vec<Headline>> =
+    LazyLock::new(|| metrics::compared().filter_map(headline).collect());
 
 /// The main metric of a task: in an open loop the time that whoever arrives waits (the rate is the schedule's); in a closed
 /// one the rate of tokens where answers are long and may differ in length, and the time of an answer where they are short,
@@ -108,6 +99,13 @@ pub(super) fn primary(task: Task, open_loop: bool, tokens_counted: bool) -> &'st
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_figure_that_is_compared_can_be_read() {
+        let paths: Vec<_> = HEADLINES.iter().map(|headline| headline.path).collect();
+        assert_eq!(paths, metrics::compared().map(|(_, path)| path).collect::<Vec<_>>());
+        assert!(HEADLINES.iter().all(|headline| headline.of_answers != matches!(headline.figure, Figure::Rate(_))));
+    }
 
     #[test]
     fn the_main_metric_is_one_that_is_told() {

@@ -1,17 +1,20 @@
-//! The distributions that are kept: what each is called, its unit, and how it is read from a sample.
+//! The distributions that are kept, and how each is read from a sample.
 
 use super::unit;
-use crate::record::{Nanos, Sample};
+use crate::metrics::{self, Definition};
+use crate::record::{Nanos, PrefixUse, Sample};
 
 /// One distribution over a target's answered requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "each is documented by `Metric::about`")]
+#[allow(missing_docs, reason = "each is documented by `Metric::definition`")]
 pub enum Metric {
     Latency,
     Response,
     Lag,
     Ttft,
     Ttfat,
+    TtftFirst,
+    TtftLater,
     ResponseTtft,
     LastToken,
     ResponseLastToken,
@@ -19,13 +22,22 @@ pub enum Metric {
     Tpot,
     GapMax,
     TokensPerS,
+    PrefillPerS,
+    DecodePerS,
+    RequestedPromptTokens,
     PromptTokens,
     OutputTokens,
+    CachedFirst,
+    CachedLater,
+    ThoughtTokens,
+    AnswerTokens,
+    ThoughtPieces,
     Dimensions,
     ServerTotal,
     ServerLoad,
     ServerPrompt,
     ServerOutput,
+    ServerPrefillPerS,
     ServerDecodePerS,
     OutsideServer,
     Connect,
@@ -33,12 +45,14 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in the order of `summary.csv`.
-    pub const ALL: [Metric; 22] = [
+    pub const ALL: [Metric; 33] = [
         Metric::Latency,
         Metric::Response,
         Metric::Lag,
         Metric::Ttft,
         Metric::Ttfat,
+        Metric::TtftFirst,
+        Metric::TtftLater,
         Metric::ResponseTtft,
         Metric::LastToken,
         Metric::ResponseLastToken,
@@ -46,88 +60,74 @@ impl Metric {
         Metric::Tpot,
         Metric::GapMax,
         Metric::TokensPerS,
+        Metric::PrefillPerS,
+        Metric::DecodePerS,
+        Metric::RequestedPromptTokens,
         Metric::PromptTokens,
         Metric::OutputTokens,
+        Metric::CachedFirst,
+        Metric::CachedLater,
+        Metric::ThoughtTokens,
+        Metric::AnswerTokens,
+        Metric::ThoughtPieces,
         Metric::Dimensions,
         Metric::ServerTotal,
         Metric::ServerLoad,
         Metric::ServerPrompt,
         Metric::ServerOutput,
+        Metric::ServerPrefillPerS,
         Metric::ServerDecodePerS,
         Metric::OutsideServer,
         Metric::Connect,
     ];
 
-    /// The word in `summary.csv`.
-    pub fn name(self) -> &'static str {
+    /// What is known of it before anything is measured.
+    pub fn definition(self) -> &'static Definition {
         match self {
-            Metric::Latency => "latency",
-            Metric::Response => "response",
-            Metric::Lag => "lag",
-            Metric::Ttft => "ttft",
-            Metric::Ttfat => "ttfat",
-            Metric::ResponseTtft => "response_ttft",
-            Metric::LastToken => "last_token",
-            Metric::ResponseLastToken => "response_last_token",
-            Metric::Itl => "itl",
-            Metric::Tpot => "tpot",
-            Metric::GapMax => "gap_max",
-            Metric::TokensPerS => "tokens_per_s",
-            Metric::PromptTokens => "prompt_tokens",
-            Metric::OutputTokens => "output_tokens",
-            Metric::Dimensions => "dimensions",
-            Metric::ServerTotal => "server_total",
-            Metric::ServerLoad => "server_load",
-            Metric::ServerPrompt => "server_prompt",
-            Metric::ServerOutput => "server_output",
-            Metric::ServerDecodePerS => "server_decode_per_s",
-            Metric::OutsideServer => "outside_server",
-            Metric::Connect => "connect",
+            Metric::Latency => &metrics::LATENCY,
+            Metric::Response => &metrics::RESPONSE,
+            Metric::Lag => &metrics::LAG,
+            Metric::Ttft => &metrics::TTFT,
+            Metric::Ttfat => &metrics::TTFAT,
+            Metric::TtftFirst => &metrics::TTFT_FIRST,
+            Metric::TtftLater => &metrics::TTFT_LATER,
+            Metric::ResponseTtft => &metrics::RESPONSE_TTFT,
+            Metric::LastToken => &metrics::LAST_TOKEN,
+            Metric::ResponseLastToken => &metrics::RESPONSE_LAST_TOKEN,
+            Metric::Itl => &metrics::ITL,
+            Metric::Tpot => &metrics::TPOT,
+            Metric::GapMax => &metrics::GAP_MAX,
+            Metric::TokensPerS => &metrics::TOKENS_PER_S,
+            Metric::PrefillPerS => &metrics::PREFILL_TOKENS_PER_S,
+            Metric::DecodePerS => &metrics::DECODE_TOKENS_PER_S,
+            Metric::RequestedPromptTokens => &metrics::REQUESTED_PROMPT_TOKENS,
+            Metric::PromptTokens => &metrics::PROMPT_TOKENS,
+            Metric::OutputTokens => &metrics::OUTPUT_TOKENS,
+            Metric::CachedFirst => &metrics::CACHED_FIRST,
+            Metric::CachedLater => &metrics::CACHED_LATER,
+            Metric::ThoughtTokens => &metrics::THOUGHT_TOKENS,
+            Metric::AnswerTokens => &metrics::ANSWER_TOKENS,
+            Metric::ThoughtPieces => &metrics::THOUGHT_PIECES,
+            Metric::Dimensions => &metrics::DIMENSIONS,
+            Metric::ServerTotal => &metrics::SERVER_TOTAL,
+            Metric::ServerLoad => &metrics::SERVER_LOAD,
+            Metric::ServerPrompt => &metrics::SERVER_PROMPT,
+            Metric::ServerOutput => &metrics::SERVER_OUTPUT,
+            Metric::ServerPrefillPerS => &metrics::SERVER_PREFILL_PER_S,
+            Metric::ServerDecodePerS => &metrics::SERVER_DECODE_PER_S,
+            Metric::OutsideServer => &metrics::OUTSIDE_SERVER,
+            Metric::Connect => &metrics::CONNECT,
         }
     }
 
-    /// What it is, in a few words, for people.
-    pub fn about(self) -> &'static str {
-        match self {
-            Metric::Latency => "from the last byte of the request sent to the end of the answer",
-            Metric::Response => "from the planned instant to the end of the answer",
-            Metric::Lag => "how late the generator sent, from the planned instant",
-            Metric::Ttft => "from sent to the first non-empty text of a stream",
-            Metric::Ttfat => "from sent to the first non-empty text of a stream that isn't reasoning",
-            Metric::ResponseTtft => "from the planned instant to the first non-empty text of a stream",
-            Metric::LastToken => "from sent to the last non-empty text of a stream",
-            Metric::ResponseLastToken => "from the planned instant to the last non-empty text of a stream",
-            Metric::Itl => "mean gap between tokens of a request: (last token - first token) / (tokens - 1)",
-            Metric::Tpot => "time per output token of a request, as `itl`: (last token - first token) / (tokens - 1)",
-            Metric::GapMax => "longest wait between two pieces of text of an answer",
-            Metric::TokensPerS => "output tokens of a request per second of its latency",
-            Metric::PromptTokens => "prompt tokens of a request, by the engine's count",
-            Metric::OutputTokens => "output tokens of a request, by the engine's count",
-            Metric::Dimensions => "numbers in an embedding",
-            Metric::ServerTotal => "total time by the engine's own clock",
-            Metric::ServerLoad => "time to get the model ready, by the engine's own clock",
-            Metric::ServerPrompt => "time for the prompt, by the engine's own clock",
-            Metric::ServerOutput => "time for the output, by the engine's own clock",
-            Metric::ServerDecodePerS => "(tokens - 1) per second of output time, by the engine's own clock",
-            Metric::OutsideServer => "latency less the engine's own total: queue, transport, client",
-            Metric::Connect => "time to open a connection, where one was opened; outside every latency",
-        }
+    /// The word in `summary.csv`.
+    pub fn name(self) -> &'static str {
+        self.definition().id
     }
 
     /// Unit of its values, as `summary.csv` writes it.
     pub fn unit(self) -> &'static str {
-        match self {
-            Metric::TokensPerS | Metric::ServerDecodePerS => unit::TOKENS_PER_S,
-            Metric::PromptTokens | Metric::OutputTokens => unit::TOKENS,
-            Metric::Dimensions => unit::ONE,
-            _ => unit::MICROS,
-        }
-    }
-
-    /// Whether it is told from the planned instant: in a closed loop a request is planned when its user is ready, and that is
-    /// no other time than from sent.
-    pub fn from_plan(self) -> bool {
-        matches!(self, Metric::Response | Metric::ResponseTtft | Metric::ResponseLastToken)
+        self.definition().unit
     }
 
     /// Ticks of the histogram in one unit: times are kept in nanoseconds and rates in thousandths, so that three
@@ -150,6 +150,8 @@ impl Metric {
             Metric::Lag => sample.lag().map(time),
             Metric::Ttft => sample.ttft().map(time),
             Metric::Ttfat => sample.ttfat().map(time),
+            Metric::TtftFirst => sample.ttft_of(PrefixUse::First).map(time),
+            Metric::TtftLater => sample.ttft_of(PrefixUse::Later).map(time),
             Metric::ResponseTtft => sample.stamps.first_token.map(|at| time(at.since(sample.stamps.planned))),
             Metric::LastToken => {
                 sample.stamps.last_token.zip(sample.stamps.sent).map(|(at, sent)| time(at.since(sent)))
@@ -159,13 +161,22 @@ impl Metric {
             Metric::Tpot => sample.tpot(),
             Metric::GapMax => sample.gap_max.map(time),
             Metric::TokensPerS => sample.tokens_per_s().map(|rate| rate * 1e3),
+            Metric::PrefillPerS => sample.prefill_per_s().map(|rate| rate * 1e3),
+            Metric::DecodePerS => sample.decode_per_s().map(|rate| rate * 1e3),
+            Metric::RequestedPromptTokens => sample.wanted_prompt.map(|n| n as f64),
             Metric::PromptTokens => sample.prompt_tokens.map(|n| n as f64),
             Metric::OutputTokens => sample.output_tokens.map(|n| n as f64),
+            Metric::CachedFirst => sample.cached_of(PrefixUse::First).map(|n| n as f64),
+            Metric::CachedLater => sample.cached_of(PrefixUse::Later).map(|n| n as f64),
+            Metric::ThoughtTokens => sample.details.thought_tokens.map(|n| n as f64),
+            Metric::AnswerTokens => sample.answer_tokens().map(|n| n as f64),
+            Metric::ThoughtPieces => sample.thought_pieces().map(f64::from),
             Metric::Dimensions => sample.dimensions.map(f64::from),
             Metric::ServerTotal => sample.server_total.map(time),
             Metric::ServerLoad => sample.server_load.map(time),
             Metric::ServerPrompt => sample.server_prompt.map(time),
             Metric::ServerOutput => sample.server_output.map(time),
+            Metric::ServerPrefillPerS => sample.server_prefill_per_s().map(|rate| rate * 1e3),
             Metric::ServerDecodePerS => sample.server_decode_per_s().map(|rate| rate * 1e3),
             Metric::OutsideServer => Some(time(sample.latency()?) - time(sample.server_total?)),
             Metric::Connect => sample.connect.map(time),
@@ -179,10 +190,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn each_metric_has_a_name_and_words_of_its_own() {
-        let names: BTreeSet<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
-        let words: BTreeSet<_> = Metric::ALL.iter().map(|metric| metric.about()).collect();
-        assert_eq!((names.len(), words.len()), (Metric::ALL.len(), Metric::ALL.len()));
-        assert!(names.iter().all(|name| !name.is_empty()) && words.iter().all(|words| words.len() > 10));
+    fn each_is_a_distribution_of_the_table() {
+        let all: BTreeSet<_> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+        assert_eq!(all.len(), Metric::ALL.len());
+        assert!(Metric::ALL.iter().all(|metric| metric.definition().spread));
     }
 }

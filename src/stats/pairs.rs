@@ -4,6 +4,7 @@
 //! held in at most [`MOST_GROUPS`] groups of neighbours in the list, or by block; a request waits for its other one in
 //! bounded space.
 
+use super::queue::Queue;
 use super::slots::{Loop, Slot, TIMES};
 use crate::record::{Outcome, Sample};
 use std::collections::{BTreeMap, HashMap};
@@ -79,9 +80,9 @@ impl Pairs {
         }
     }
 
-    /// Groups that so many users of a closed loop had under way at once.
-    pub fn overlap(&self, users: Option<usize>) -> usize {
-        users.map_or(1, |users| users.div_ceil(usize::try_from(self.width).unwrap_or(usize::MAX)))
+    /// The queue that so many users of a closed loop may make; none where nobody waits for an answer to ask.
+    pub fn queue(&self, users: Option<usize>) -> Queue {
+        users.map_or(Queue::NONE, |users| Queue { users, width: self.width })
     }
 
     /// Whether groups are blocks that were each drained and warmed.
@@ -125,7 +126,7 @@ impl Pairs {
         let end = sample.stamps.end.or(sample.stamps.sent).unwrap_or(sample.stamps.planned);
         let mut times = [f32::NAN; TIMES.len()];
         for ((metric, _), time) in TIMES.iter().zip(&mut times).filter(|_| answered) {
-            if let Some(ticks) = metric.ticks(sample).filter(|_| open || !metric.from_plan()) {
+            if let Some(ticks) = metric.ticks(sample).filter(|_| open || !metric.definition().from_plan) {
                 *time = ticks as f32;
             }
         }

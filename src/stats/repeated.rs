@@ -4,39 +4,15 @@
 //! its stretches of time share the wander. Runs made apart don't. Each gives one value, the logarithm of target / reference;
 //! the interval is Student's t over them, N - 1 degrees of freedom (measuring.md 8, "separate blocks as the unit").
 
-use super::compare::{Comparison, MOST_FAILED, Verdict};
+use super::compare::{Basis, Comparison, Verdict};
 use super::headline::{HEADLINES, Headline};
-use super::interval::t_quantile;
 use super::nights::LEAST_RUNS;
-use super::series::{Evidence, bound, holm, p_beyond};
+use super::series::Evidence;
 use super::summary::tidy;
 
-/// What the values of several runs come to, on the scale that they are given on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct OverRuns {
-    /// Their mean.
-    pub centre: f64,
-    /// Lower end of its 95 % interval.
-    pub low: f64,
-    /// Upper end of it.
-    pub high: f64,
-    /// Its standard error.
-    pub error: f64,
-    /// Runs it rests on.
-    pub runs: usize,
-}
-
-impl OverRuns {
-    /// Two-sided p that the true log ratio lies no further from zero than the smallest effect; of values that are log ratios.
-    pub fn p(&self, smallest_effect: f64) -> Option<f64> {
-        let free = self.runs as f64 - 1.0;
-        p_beyond(&Evidence::new(self.centre, self.error, free, self.runs)?, smallest_effect)
-    }
-}
-
-/// The mean of one value a run, with Student's t interval. `None` for fewer runs than [`LEAST_RUNS`], and for values that are
+/// The mean of one value a run, on the scale that they are given on, with Student's t interval. `None` for fewer runs than [`LEAST_RUNS`], and for values that are
 /// no numbers.
-pub fn over_runs(values: &[f64]) -> Option<OverRuns> {
+pub fn over_runs(values: &[f64]) -> Option<Evidence> {
     if values.len() < LEAST_RUNS || values.iter().any(|x| !x.is_finite()) {
         return None;
     }
@@ -44,8 +20,7 @@ pub fn over_runs(values: &[f64]) -> Option<OverRuns> {
     let centre = values.iter().sum::<f64>() / k;
     let variance = values.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (k - 1.0);
     let error = (variance / k).sqrt();
-    let half = t_quantile(0.975, k - 1.0)? * error;
-    Some(OverRuns { centre, low: centre - half, high: centre + half, error, runs: values.len() })
+    Evidence::new(centre, error, k - 1.0, values.len())
 }
 
 /// The geometric mean of values above zero; `None` for others, and of none.
@@ -85,11 +60,12 @@ pub struct RunPair {
     pub target: f64,
     /// The reference's value.
     pub reference: f64,
-    /// The larger share of failed requests of the two.
-    pub failed: f64,
+    /// Whether too many requests of one of the two failed.
+    pub failed: bool,
 }
 
-/// A metric over runs. The values are geometric means, so that the ratio is their quotient; `pairs` are of the runs that
+/// A metric over runs, with the verdict of it alone ([`decide_by`](super::decide_by) gives those of all metrics together). The
+/// values are geometric means, so that the ratio is their quotient; `pairs` are of the runs that
 /// measured it on both sides, `runs` is how many there are in all.
 pub fn compare_runs(
     metric: RunMetric,
@@ -101,8 +77,8 @@ pub fn compare_runs(
     let values = |side: fn(&RunPair) -> f64| geometric_mean(&pairs.iter().map(side).collect::<Vec<_>>()).map(tidy);
     let (a, b) = (values(|pair| pair.target)?, values(|pair| pair.reference)?);
     let told = over_runs(&pairs.iter().map(|pair| (pair.target / pair.reference).ln()).collect::<Vec<_>>());
-    let end = |of: fn(&OverRuns) -> f64| told.as_ref().map(|told| tidy(of(told).exp())).filter(|x| x.is_finite());
-    let row = Comparison {
+    let end = |of: fn(&Evidence) -> f64| told.as_ref().map(|told| tidy(of(told).exp())).filter(|x| x.is_finite());
+    let mut row = Comparison {
         metric: metric.path.to_owned(),
         unit: metric.unit.to_owned(),
         target,
@@ -115,65 +91,32 @@ pub fn compare_runs(
         blocks: Some(pairs.len()),
         pairs: None,
         unpaired: None,
-        p: told.and_then(|told| told.p(smallest_effect)).map(tidy),
+        p: None,
         needs: None,
         verdict: Verdict::Undecided,
-        reason: None,
+        reason: told.is_none().then(|| few(pairs.len(), runs)),
         basis: None,
     };
-    let (verdict, reason) = verdict(metric, told, pairs, runs, smallest_effect);
-    Some(Comparison { verdict, reason, ..row })
+    let failed = pairs.iter().filter(|pair| pair.failed).count();
+    let spoilt = (metric.of_answers && failed > 0)
+        .then(|| format!("in {failed} of {} runs more than 1 % of a side's requests failed", pairs.len()));
+    row.basis = told.map(|told| Basis::over_runs(told, metric.more_is_better, spoilt));
+    row.settle(smallest_effect);
+    row.p = row.p.map(tidy);
+    Some(row)
 }
 
-fn verdict(
-    metric: RunMetric,
-    told: Option<OverRuns>,
-    pairs: &[RunPair],
-    runs: usize,
-    effect: f64,
-) -> (Verdict, Option<String>) {
-    let undecided = |why: String| (Verdict::Undecided, Some(why));
-    let Some(told) = told else {
-        let of = if pairs.len() < runs { format!(" of {runs}") } else { String::new() };
-        let word = if pairs.len() == 1 && of.is_empty() { "run" } else { "runs" };
-        return undecided(format!(
-            "{}{of} {word} measured it, and an interval over runs needs {LEAST_RUNS}",
-            pairs.len()
-        ));
-    };
-    let failed = pairs.iter().filter(|pair| pair.failed > MOST_FAILED).count();
-    let (least, most) = (-bound(-1.0, effect), bound(1.0, effect));
-    if metric.of_answers && failed > 0 {
-        undecided(format!("in {failed} of {} runs more than 1 % of a side's requests failed", pairs.len()))
-    } else if told.low > most || told.high < least {
-        let better = (told.low > most) == metric.more_is_better;
-        (if better { Verdict::Better } else { Verdict::Worse }, None)
-    } else if told.low >= least && told.high <= most {
-        (Verdict::Equal, None)
-    } else {
-        undecided(format!("the interval over runs comes within {} % of equal", tidy(effect * 100.0)))
-    }
-}
-
-/// Corrects p for the number of claims (Holm): the main metric's over the targets, the others' over all metrics and targets;
-/// and takes back what it doesn't carry.
-pub fn correct_runs(rows: &mut [Comparison], primary: &str) {
-    for main in [true, false] {
-        let family: Vec<usize> =
-            (0..rows.len()).filter(|at| (rows[*at].metric == primary) == main && rows[*at].p.is_some()).collect();
-        let adjusted = holm(&family.iter().filter_map(|at| rows[*at].p).collect::<Vec<_>>());
-        for (at, p) in family.into_iter().zip(adjusted) {
-            rows[at].p = Some(tidy(p));
-            if p >= 0.05 && matches!(rows[at].verdict, Verdict::Better | Verdict::Worse) {
-                rows[at].undecided("one of many claims: corrected for their number (Holm) it is not shown".to_owned());
-            }
-        }
-    }
+/// Why so few of the runs carry no interval.
+fn few(measured: usize, runs: usize) -> String {
+    let of = if measured < runs { format!(" of {runs}") } else { String::new() };
+    let word = if measured == 1 && of.is_empty() { "run" } else { "runs" };
+    format!("{measured}{of} {word} measured it, and an interval over runs needs {LEAST_RUNS}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{Doubts, decide_by};
     use proptest::prelude::*;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -185,7 +128,7 @@ mod tests {
     fn pairs(ratios: &[f64]) -> Vec<RunPair> {
         let of = |(i, ratio): (usize, &f64)| {
             let reference = 100.0 + i as f64;
-            RunPair { target: reference * ratio, reference, failed: 0.0 }
+            RunPair { target: reference * ratio, reference, failed: false }
         };
         ratios.iter().enumerate().map(of).collect()
     }
@@ -231,7 +174,7 @@ mod tests {
         assert_eq!((two.verdict, two.low, two.ratio), (Verdict::Undecided, None, Some(0.5)));
         assert!(two.reason.unwrap().contains("needs 3"));
         let mut failing = pairs(&[0.5, 0.5, 0.51]);
-        failing[1].failed = 0.02;
+        failing[1].failed = true;
         let of = |path| compare_runs(metric(path), (0, 1), &failing, 3, 0.02).unwrap();
         let (time, rate) = (of("latency.p50"), of("requests_per_s"));
         assert_eq!((time.verdict, rate.verdict), (Verdict::Undecided, Verdict::Worse));
@@ -250,7 +193,7 @@ mod tests {
             ["latency.p50", "latency.mean", "ttft.p50", "itl.mean"].iter().map(|path| told(path, &close)).collect();
         let alone = rows[0].p.unwrap();
         assert!(alone < 0.05 && rows.iter().all(|row| row.verdict == Verdict::Better), "{rows:?}");
-        correct_runs(&mut rows, "latency.p50");
+        decide_by(&mut rows, "latency.p50", 0.02, Doubts::default());
         assert_eq!((rows[0].p, rows[0].verdict), (Some(alone), Verdict::Better));
         assert!(rows[1..].iter().all(|row| row.verdict == Verdict::Undecided && row.p > Some(alone)), "{rows:?}");
     }

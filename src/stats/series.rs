@@ -1,13 +1,17 @@
 //! What a ratio of two figures rests on: groups of paired requests, stretches of time, or blocks. Requests that wait in the
 //! same queue are no evidence of their own; groups far enough apart are.
 
+use super::dependence::{inflation, of_neighbours, seen};
 use super::figure::{Figure, Parts};
-use super::interval::{chi_squared_quantile, t_above, t_quantile};
+use super::interval::{t_above, t_quantile};
+use super::longer::Outlook;
+use super::queue::Queue;
 use super::slots::Slot;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::cmp::Ordering;
 
-/// Fewest units an interval is taken over: below, the signed-rank test can show nothing either.
+/// Fewest units an interval is taken over.
 pub const LEAST_UNITS: usize = 6;
 /// Resamples: their standard deviation is known to 4 %.
 const RESAMPLES: usize = 300;
@@ -15,8 +19,12 @@ const RESAMPLES: usize = 300;
 const ALIKE: f64 = 1.281_551_565_544_600_5;
 /// The point at which units that can't be joined any further are refused (1 %): a refusal costs the run.
 const DEPENDENT: f64 = 2.326_347_874_040_841;
-/// The true difference that a run should be long enough to show.
-const WORTH_SHOWING: f64 = 0.05;
+/// The p below which a difference is beyond doubt already in the first stage of a run. One look as strict as this leaves the
+/// error rate of the interval at the end what it is (0.05 becomes 0.0505 at most): Haybittle, British Journal of Radiology 44,
+/// 1971; Peto and others, British Journal of Cancer 34, 1976.
+pub const BEYOND_DOUBT: f64 = 0.001;
+/// Units from which on their own scatter alone tells the error. That of fewer is known to a third at best.
+const FEW_UNITS: usize = 20;
 
 /// What a ratio rests on.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,13 +41,16 @@ pub struct Evidence {
     pub error: f64,
     /// Degrees of freedom of that error.
     pub free: f64,
+    /// What the length of a longer run is reckoned from.
+    pub(super) outlook: Outlook,
 }
 
 impl Evidence {
     /// Student's t interval of an error with `free` degrees of freedom around the log of a ratio.
     pub fn new(centre: f64, error: f64, free: f64, units: usize) -> Option<Self> {
         let half = t_quantile(0.975, free)? * error;
-        Some(Self { centre, low: centre - half, high: centre + half, units, error, free })
+        let outlook = Outlook { squared: error * error, free };
+        Some(Self { centre, low: centre - half, high: centre + half, units, error, free, outlook })
             .filter(|told| told.low.is_finite() && told.high.is_finite())
     }
 }
@@ -96,20 +107,20 @@ pub(super) type Quotient = (f64, f64, Result<Evidence, Dependent>);
 
 /// The quotient of a figure of two sides, and what it rests on. `groups` are pairs of what both sides did: of the same
 /// requests, of the same stretch of time, or of the blocks of a round, which were driven `apart`. `None` with fewer than six, or
-/// where a figure isn't above zero. `overlap` groups
-/// were under way at once.
+/// where a figure isn't above zero. Users of a closed loop may have waited in `queue`.
 ///
 /// The error is the standard deviation of the log quotient over resamples of the groups, both sides together (paired block
 /// bootstrap: Künsch, Annals of Statistics 17(3), 1989; with the factor K / (K - 1) of few groups: Davison and Hinkley,
 /// Bootstrap Methods, 1997, 2.5.1). Dependent neighbours are joined first, and what dependence is left widens the
-/// error by sqrt((1 + r) / (1 - r)), r the groups' correlation with their neighbours (first-order autoregression, as in ASAP3:
-/// Steiger and others, ACM TOMACS 15(1), 2005). The interval is Student's t with K - 1 degrees of freedom, K - 2 where a
-/// correlation was looked for.
+/// error ([`inflation`]). The interval is Student's t with K - 1 degrees of freedom, K - 2 where a correlation was looked for.
+///
+/// Of a mean or a rate that fewer than [`FEW_UNITS`] units are left of, it is put together with what single groups and a
+/// queue say ([`Queue::sure`]), each by its degrees of freedom: that covers the truth more often, and is narrower (`make truth`).
 pub(super) fn quotient(
     groups: &[(&Slot, &Slot)],
     figure: Figure,
     apart: bool,
-    overlap: usize,
+    queue: Queue,
     seed: u64,
 ) -> Option<Quotient> {
     // What has no rows for the figure is no group.
@@ -130,7 +141,7 @@ pub(super) fn quotient(
     if groups.len() < LEAST_UNITS {
         return None;
     }
-    let size = match join(&off, apart, overlap) {
+    let size = match join(&off, apart, queue.overlap()) {
         Ok(size) => size,
         Err(dependent) => return Some((x, y, Err(dependent))),
     };
@@ -138,9 +149,24 @@ pub(super) fn quotient(
     let k = units.len();
     let (a, b) = if size == 1 { (a, b) } else { sides(size) };
     let error = resampled(k, seed, |weights| Some((a.value(weights)? / b.value(weights)?).ln()))?;
-    let left = if apart { 1.0 } else { inflation(&units) };
     let free = k as f64 - if apart { 1.0 } else { 2.0 };
-    let told = Evidence::new((x / y).ln(), error * left.sqrt(), free, k)?;
+    if apart {
+        return Some((x, y, Ok(Evidence::new((x / y).ln(), error, free, k)?)));
+    }
+    let left = inflation(of_neighbours(seen(&units, 1), k as f64));
+    let of_units = error * error * left;
+    let linear = !matches!(figure, Figure::Quantile(..));
+    let sure = queue.sure(&off).filter(|_| linear && queue.users > 1);
+    let few = sure.filter(|_| k < FEW_UNITS);
+    let squared = few.map_or(of_units, |sure| {
+        let of_groups = off.len() as f64 / sure.factor;
+        (sure.squared * of_groups + of_units * free) / (of_groups + free)
+    });
+    let mut told = Evidence::new((x / y).ln(), squared.sqrt(), free, k)?;
+    if let Some(sure) = sure {
+        let sizes: Vec<f64> = groups.iter().map(|(a, b)| figure.weight(a) + figure.weight(b)).collect();
+        told.outlook = Outlook::of(sure, told.error, &sizes);
+    }
     Some((x, y, Ok(told)))
 }
 
@@ -170,20 +196,6 @@ fn resampled(k: usize, seed: u64, statistic: impl Fn(&[u32]) -> Option<f64>) -> 
     (n >= RESAMPLES as f64 / 2.0).then(|| (squares / (n - 1.0) * k as f64 / (k as f64 - 1.0)).sqrt())
 }
 
-/// Factor of the variance of a mean of units that resemble their neighbours; 1 where they don't.
-fn inflation(units: &[f64]) -> f64 {
-    let k = units.len() as f64;
-    let mean = units.iter().sum::<f64>() / k;
-    let squares: f64 = units.iter().map(|x| (x - mean).powi(2)).sum();
-    if squares <= 0.0 {
-        return 1.0;
-    }
-    let products: f64 = units.windows(2).map(|pair| (pair[0] - mean) * (pair[1] - mean)).sum();
-    // The estimate lies 1 / K too low (Kendall and Stuart, The Advanced Theory of Statistics 3, 48.4).
-    let r = (products / squares + 1.0 / k).clamp(0.0, 0.9);
-    (1.0 + r) / (1.0 - r)
-}
-
 /// Two-sided p that the true ratio lies no further from one than the smallest effect: Student's t.
 pub fn p_beyond(told: &Evidence, smallest_effect: f64) -> Option<f64> {
     let beyond = told.centre.abs() - bound(told.centre, smallest_effect);
@@ -198,23 +210,15 @@ pub fn bound(centre: f64, smallest_effect: f64) -> f64 {
     if centre < 0.0 { -(-smallest_effect).ln_1p() } else { smallest_effect.ln_1p() }
 }
 
-/// Times as long a run has to be for a true difference of [`worth_showing`] to be shown beyond the smallest effect in nine runs
-/// of ten. `family` is the number of ratios that Holm corrects together.
-///
-/// A difference d is shown with power 0.9 if (ln(1 + d) - ln(1 + e)) / error is the sum of t's points at 1 - 0.025 / family (Holm's
-/// first step, the strictest) and at 90 %. The error is itself an estimate: the upper 80 % bound of its square,
-/// s² f / chi²(20 %), is taken (Kieser and Wassmer, Biometrical Journal 38(8), 1996).
-pub fn longer(told: &Evidence, smallest_effect: f64, family: usize) -> Option<f64> {
-    let room = worth_showing(smallest_effect).ln_1p() - smallest_effect.ln_1p();
-    let points = t_quantile(1.0 - 0.025 / family.max(1) as f64, told.free)? + t_quantile(0.9, told.free)?;
-    let upper = told.error.powi(2) * told.free / chi_squared_quantile(0.2, told.free)?;
-    Some(upper * (points / room).powi(2)).filter(|times| times.is_finite())
-}
-
-/// The true difference that a run should be long enough to show, as a share: `Comparison::needs` is told for it. Below the
-/// smallest effect nothing is ever shown: then one half as large again is aimed at.
-pub fn worth_showing(smallest_effect: f64) -> f64 {
-    WORTH_SHOWING.max(smallest_effect * 1.5 + 0.01)
+/// Where an interval lies: wholly below the lower bound, wholly above the upper one, or (`Equal`) within both; `None` across one.
+pub fn place((low, high): (f64, f64), (below, above): (f64, f64)) -> Option<Ordering> {
+    if high < below {
+        Some(Ordering::Less)
+    } else if low > above {
+        Some(Ordering::Greater)
+    } else {
+        (low >= below && high <= above).then_some(Ordering::Equal)
+    }
 }
 
 /// How many times as long as its first stage a run has to be for the ratio's 95 % interval to have a half width of `half` on
@@ -222,13 +226,12 @@ pub fn worth_showing(smallest_effect: f64) -> f64 {
 ///
 /// Stein's two-stage rule (Annals of Mathematical Statistics 16(3), 1945): the length is set from the first stage's scatter
 /// alone, which is independent of the ratio, so that stopping there doesn't raise the error rate. A difference that is beyond
-/// doubt already needs no more: at p < 0.001 a look costs next to nothing (Haybittle, British Journal of Radiology 44, 1971;
-/// Peto and others, British Journal of Cancer 34, 1976).
+/// doubt ([`BEYOND_DOUBT`]) needs no more.
 pub fn times_as_long(told: &Evidence, half: f64, smallest_effect: f64) -> Option<f64> {
     if half <= 0.0 {
         return None;
     }
-    if p_beyond(told, smallest_effect).is_some_and(|p| p < 0.001) {
+    if p_beyond(told, smallest_effect).is_some_and(|p| p < BEYOND_DOUBT) {
         return Some(1.0);
     }
     let now = t_quantile(0.975, told.free)? * told.error;
@@ -316,19 +319,6 @@ mod tests {
         assert_eq!(join(&trend[..8], false, 1), Err(Dependent));
     }
 
-    #[test]
-    fn what_dependence_is_left_widens_the_error() {
-        let some = [0.0, 1.0, 2.0, 2.0, 1.0, 1.0, 3.0, 3.0];
-        let mean = 13.0 / 8.0;
-        let squares: f64 = some.iter().map(|x: &f64| (x - mean).powi(2)).sum();
-        let products: f64 = some.windows(2).map(|p| (p[0] - mean) * (p[1] - mean)).sum();
-        let r = products / squares + 0.125;
-        assert!(near(squares, 7.875) && near(inflation(&some), (1.0 + r) / (1.0 - r)), "{squares} {products}");
-        assert_eq!(inflation(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0]), 1.0);
-        assert_eq!(inflation(&[1.0; 6]), 1.0);
-        assert!(near(inflation(&(0..400).map(f64::from).collect::<Vec<_>>()), 19.0));
-    }
-
     /// A group of work done in some seconds.
     fn group(answers: f64, seconds: f64) -> Slot {
         Slot::of_work(Work { answers, ..Work::default() }, seconds)
@@ -336,7 +326,7 @@ mod tests {
 
     fn told(groups: &[(Slot, Slot)], apart: bool) -> Option<Quotient> {
         let groups: Vec<(&Slot, &Slot)> = groups.iter().map(|(a, b)| (a, b)).collect();
-        quotient(&groups, Figure::Rate(crate::stats::figure::Done::Answers), apart, 1, 7)
+        quotient(&groups, Figure::Rate(crate::stats::figure::Done::Answers), apart, Queue::NONE, 7)
     }
 
     #[test]
@@ -410,19 +400,6 @@ mod tests {
         assert_eq!(of(0.0, 0.01), Some(1.0));
         assert_eq!((of(0.5, 0.0), of(0.01, 0.0)), (Some(0.0), Some(1.0)));
         assert!(near(bound(0.1, 0.02), 1.02_f64.ln()) && near(bound(-0.1, 0.02), -(0.98_f64.ln())));
-    }
-
-    #[test]
-    fn a_run_is_told_how_much_longer_it_should_be() {
-        let of = |error: f64| Evidence::new(0.0, error, 9.0, 10).unwrap();
-        // t(9) at 97.5 % 2.262157, at 90 % 1.383029; at 1 - 0.025 / 5 3.249836; chi²(9) at 20 % 5.380053.
-        let upper = 0.01 * 9.0 / 5.380_053;
-        let room = 1.05_f64.ln() - 1.02_f64.ln();
-        let close = |got: Option<f64>, want: f64| (got.unwrap() / want - 1.0).abs() < 1e-5;
-        assert!(close(longer(&of(0.1), 0.02, 1), upper * ((2.262_157 + 1.383_029) / room).powi(2)));
-        assert!(close(longer(&of(0.1), 0.02, 5), upper * ((3.249_836 + 1.383_029) / room).powi(2)));
-        assert_eq!(longer(&of(0.1), 0.02, 0), longer(&of(0.1), 0.02, 1));
-        assert!(near(worth_showing(0.02), 0.05) && near(worth_showing(0.1), 0.16));
     }
 
     #[test]

@@ -59,10 +59,11 @@ impl Times {
 }
 
 /// The times that are kept of each request, and whether quantiles are read of them.
-pub(super) const TIMES: [(Metric, bool); 8] = [
+pub(super) const TIMES: [(Metric, bool); 9] = [
     (Metric::Latency, true),
     (Metric::Ttft, true),
     (Metric::Ttfat, true),
+    (Metric::TtftLater, true),
     (Metric::Response, true),
     (Metric::ResponseTtft, true),
     (Metric::Itl, false),
@@ -99,7 +100,7 @@ impl Slot {
     fn take_times(&mut self, sample: &Sample, open: bool) {
         for ((metric, quantiles), times) in TIMES.iter().zip(&mut self.times) {
             // In a closed loop a request is planned when its user is ready: the two times are one.
-            if let Some(ticks) = metric.ticks(sample).filter(|_| open || !metric.from_plan()) {
+            if let Some(ticks) = metric.ticks(sample).filter(|_| open || !metric.definition().from_plan) {
                 times.record(ticks, *quantiles);
             }
         }

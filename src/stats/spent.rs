@@ -2,8 +2,9 @@
 //!
 //! Means are told, since only they add up: the parts' medians need not make the whole's.
 
+use super::Row;
 use super::batches::Batches;
-use super::{Row, unit};
+use crate::metrics::{self, Definition};
 use crate::record::{Nanos, Sample};
 
 /// A stretch of a request's time.
@@ -42,31 +43,23 @@ impl Part {
     ];
 
     /// The row in `summary.csv`.
-    pub fn metric(self) -> &'static str {
+    pub fn metric(self) -> &'static Definition {
         match self {
-            Part::Connection => "time_connection",
-            Part::Client => "time_client",
-            Part::Queue => "time_queue",
-            Part::Load => "time_load",
-            Part::Prompt => "time_prompt",
-            Part::Decode => "time_decode",
-            Part::Tail => "time_tail",
-            Part::Unexplained => "time_unexplained",
+            Part::Connection => &metrics::TIME_CONNECTION,
+            Part::Client => &metrics::TIME_CLIENT,
+            Part::Queue => &metrics::TIME_QUEUE,
+            Part::Load => &metrics::TIME_LOAD,
+            Part::Prompt => &metrics::TIME_PROMPT,
+            Part::Decode => &metrics::TIME_DECODE,
+            Part::Tail => &metrics::TIME_TAIL,
+            Part::Unexplained => &metrics::TIME_UNEXPLAINED,
         }
     }
 
-    /// Its name for people.
+    /// Its name for people: that of its line.
     pub fn name(self) -> &'static str {
-        match self {
-            Part::Connection => "connection",
-            Part::Client => "client",
-            Part::Queue => "queue (derived)",
-            Part::Load => "model load",
-            Part::Prompt => "prompt",
-            Part::Decode => "decode",
-            Part::Tail => "tail",
-            Part::Unexplained => "unexplained",
-        }
+        let metric = self.metric();
+        metric.shown.first().map_or(metric.label, |line| line.label.trim())
     }
 }
 
@@ -138,9 +131,9 @@ impl Sum {
         self.batches.push(nanos.unwrap_or(0) as f64);
     }
 
-    fn row(&self, metric: &str, n: u64) -> Row {
+    fn row(&self, metric: &Definition, n: u64) -> Row {
         let (low, high) = self.batches.mean_ends().map(|(low, high)| (low.max(0.0) / 1e3, high / 1e3)).unzip();
-        let total = Row::total(metric, unit::MICROS, n, Some(self.nanos as f64 / n as f64 / 1e3));
+        let total = Row::total(metric, n, Some(self.nanos as f64 / n as f64 / 1e3));
         Row { n_eff: self.batches.effective(), low, high, ..total }
     }
 }
@@ -159,7 +152,7 @@ impl Spent {
     pub(super) fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         let told = Part::ALL.into_iter().zip(&self.parts).filter(|(_, sum)| sum.known > 0);
         let parts = told.map(|(part, sum)| sum.row(part.metric(), self.n));
-        (self.n > 0).then(|| self.whole.row("time_whole", self.n)).into_iter().chain(parts)
+        (self.n > 0).then(|| self.whole.row(&metrics::TIME_WHOLE, self.n)).into_iter().chain(parts)
     }
 }
 
@@ -235,13 +228,15 @@ mod tests {
         assert_eq!((value("time_client"), value("time_prompt")), (Some(3000.0), Some(6000.0)));
         assert_eq!((value("time_queue"), value("time_unexplained")), (Some(4000.0), Some(10_000.0)));
         assert_eq!((value("time_load"), Spent::default().rows().count()), (None, 0));
-        // 0 and 12 ms: their mean is known to no better than Student's t of one degree of freedom has it.
+        // 0 and 12 ms, twice: their mean is known to no better than Student's t of one degree of freedom has it.
+        spent.push(&sample(), false);
+        spent.push(&Sample { server_prompt: Some(Nanos(12 * MS)), ..sample() }, false);
         let prompt = spent.rows().find(|row| row.metric == "time_prompt").unwrap();
-        assert_eq!((prompt.low, prompt.high.unwrap() > 80_000.0), (Some(0.0), true), "{prompt:?}");
+        assert_eq!((prompt.low, prompt.high.unwrap() > 60_000.0), (Some(0.0), true), "{prompt:?}");
         let mut unsent = sample();
         unsent.stamps.sent = None;
         spent.push(&unsent, false);
-        assert_eq!(spent.n, 2);
+        assert_eq!(spent.n, 4);
     }
 
     proptest! {

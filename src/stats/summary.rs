@@ -1,40 +1,13 @@
 //! What a target's samples come to: one row a metric, as `summary.csv` has them.
 
-use super::{Confusion, Drift, Estimate, Reason, Steady, Window, Work};
+use super::{Confusion, Drift, Estimate, Reason, Steady, Window, Work, unit};
+use crate::metrics::{self, Definition};
 use crate::record::Outcome;
 use serde::{Deserialize, Serialize};
 
-/// Words for units.
-pub mod unit {
-    /// Microseconds.
-    pub const MICROS: &str = "us";
-    /// Tokens.
-    pub const TOKENS: &str = "tokens";
-    /// Tokens per second.
-    pub const TOKENS_PER_S: &str = "tokens/s";
-    /// Requests.
-    pub const REQUESTS: &str = "requests";
-    /// Requests per second.
-    pub const REQUESTS_PER_S: &str = "requests/s";
-    /// Bytes.
-    pub const BYTES: &str = "bytes";
-    /// Bytes an hour.
-    pub const BYTES_PER_H: &str = "bytes/h";
-    /// Cores kept busy.
-    pub const CORES: &str = "cores";
-    /// Threads.
-    pub const THREADS: &str = "threads";
-    /// Page faults.
-    pub const FAULTS: &str = "faults";
-    /// Context switches.
-    pub const SWITCHES: &str = "switches";
-    /// Joules.
-    pub const JOULES: &str = "J";
-    /// Tokens per second for each gibibyte.
-    pub const TOKENS_PER_S_PER_GIB: &str = "tokens/s/GiB";
-    /// A share or any other pure number.
-    pub const ONE: &str = "1";
-}
+/// Share of failed requests above which times of the answered ones are no fair comparison: failures leave out the
+/// requests that were slow, and counted as infinite they would make p99 infinite (measuring.md 10).
+pub(super) const MOST_FAILED: f64 = 0.01;
 
 /// What a figure lacks: how many rows, and how many seconds at the run's own rate, there should have been in all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -149,18 +122,18 @@ impl Row {
     }
 
     /// A total, and the rows it rests on.
-    pub fn total(metric: &str, unit: &str, n: u64, value: Option<f64>) -> Self {
-        Self { n: Some(n), mean: value.filter(|v| v.is_finite()), ..Self::new(metric, unit) }
+    pub fn total(metric: &Definition, n: u64, value: Option<f64>) -> Self {
+        Self { n: Some(n), mean: value.filter(|v| v.is_finite()), ..Self::new(metric.id, metric.unit) }
     }
 
     /// A count of requests out of `n`.
     pub fn count(metric: &str, count: u64, n: u64) -> Self {
-        Self::total(metric, unit::REQUESTS, n, Some(count as f64))
+        Self { n: Some(n), mean: Some(count as f64), ..Self::new(metric, unit::REQUESTS) }
     }
 
     /// A proportion with its interval.
-    pub fn proportion(metric: &str, estimate: Estimate) -> Self {
-        let total = Self::total(metric, unit::ONE, estimate.n, Some(estimate.value));
+    pub fn proportion(metric: &Definition, estimate: Estimate) -> Self {
+        let total = Self::total(metric, estimate.n, Some(estimate.value));
         Self { low: Some(estimate.low), high: Some(estimate.high), ..total }
     }
 
@@ -242,6 +215,19 @@ impl TargetSummary {
             Some((metric, figure)) => self.row(metric)?.figure(figure),
             None => self.row(path)?.mean,
         }
+    }
+
+    /// The share of its requests that failed, where that is surely more than 1 %: the lower end of its interval is
+    /// above it. One failure in forty is chance, of which nothing follows.
+    pub fn too_many_failed(&self) -> Option<f64> {
+        let row = self.row(metrics::ERROR_RATE.id)?;
+        row.mean.filter(|_| row.low.is_some_and(|low| low > MOST_FAILED))
+    }
+
+    /// Whether its answers have reasoning in them: then their first token isn't that of the answer.
+    pub fn thinks(&self) -> bool {
+        let of = |metric: &str| self.row(metric).map(|row| (row.n, row.mean));
+        of("ttfat") != of("ttft")
     }
 
     /// Measured requests, whatever became of them.

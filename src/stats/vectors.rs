@@ -1,6 +1,7 @@
 //! Embeddings of the same item by two targets, as the cosine between them.
 
 use super::interval::{mean_interval, quantile_interval};
+use crate::metrics::Definition;
 
 /// Cosine of the angle between two vectors; `None` if they are unlike in length, empty, all zero or not finite.
 pub fn cosine(a: &[f32], b: &[f32]) -> Option<f64> {
@@ -62,7 +63,7 @@ impl Vectors {
 
 /// The row of `summary.csv` over sorted values, exact: there is one value an item, and cosines can be negative. The values are
 /// taken for independent: of other items, or of engines that were started anew.
-pub fn exact_row(metric: &str, unit: &str, sorted: &[f64]) -> Option<super::Row> {
+pub fn exact_row(metric: &Definition, sorted: &[f64]) -> Option<super::Row> {
     let (min, max) = (*sorted.first()?, *sorted.last()?);
     let n = sorted.len();
     let mean = sorted.iter().sum::<f64>() / n as f64;
@@ -101,7 +102,7 @@ pub fn exact_row(metric: &str, unit: &str, sorted: &[f64]) -> Option<super::Row>
         p99: quantile(3),
         p999: quantile(4),
         max: Some(max),
-        ..super::Row::new(metric, unit)
+        ..super::Row::new(metric.id, metric.unit)
     })
 }
 

@@ -1,8 +1,9 @@
 //! A check judged by the reports of the scenario that it is about.
 
-use super::{Check, ScenarioRun};
+use super::{Check, ScenarioRun, State};
 use crate::gate::{Judged, Outcome};
-use crate::report::{KeptRuns, Report, human};
+use crate::metrics::value_words;
+use crate::report::{KeptRuns, Report};
 use crate::scenario::gate::{Gate, Relation};
 use crate::stats::Nights;
 
@@ -25,6 +26,12 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
         check.why = check.cannot.clone();
         return;
     };
+    if scenario.state == State::Cannot {
+        // Told when it was tried, as if it had been said beforehand: it never passes, and fails nothing.
+        check.cannot = scenario.why.clone();
+        check.why = scenario.why.clone();
+        return;
+    }
     if !scenario.ran() {
         let state = format!("{} {}", scenario.name, scenario.state.in_words());
         check.why = Some(scenario.why.as_ref().map_or(state.clone(), |why| format!("{state}: {why}")));
@@ -47,7 +54,7 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
                 // Too little of the right work can't show that something holds, and can show that it doesn't: but for a gate that
                 // asks for so many requests, which couldn't come to be.
                 let amount = ["requests", "window"];
-                let lacks_kind = lacks.iter().any(|(need, _)| !amount.contains(&need.subject.metric.name))
+                let lacks_kind = lacks.iter().any(|(need, _)| !amount.contains(&need.subject.metric.id))
                     || (gate.relation == Relation::AtLeast && judged.iter().any(|judged| judged.unit == "requests"));
                 let judged = judged.into_iter().map(|judged| match lacks.first() {
                     Some((_, why)) if lacks_kind || judged.outcome != Outcome::Fail => {
@@ -91,7 +98,10 @@ fn lack(need: &Gate, had: &Judged) -> Option<String> {
     };
     match had.value {
         Some(value) if met(value) => None,
-        Some(value) => Some(format!("it is about {}, and here that was {}", need.text, human::value(value, &had.unit))),
+        Some(value) => {
+            let had = value_words(need.subject.metric.id, &had.unit, value);
+            Some(format!("it is about {}, and here that was {had}", need.text))
+        }
         None => Some(format!(
             "it is about {}, and here that isn't known{}",
             need.text,

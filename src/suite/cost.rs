@@ -206,8 +206,9 @@ fn least_requests(scenario: &Scenario, requests: u64) -> u64 {
 /// Seconds of the shortest window that a load driven for a time is cut to: some answers of the slowest engine, and of bursts two.
 fn least_s(scenario: &Scenario, slowest_s: f64) -> f64 {
     let open = scenario.load.open.as_ref();
-    let bursts = open.and_then(|open| Some(2.0 * f64::from(open.burst?.size) / open.rate?)).unwrap_or(0.0);
-    let some = open.and_then(|open| open.rate).map_or(0.0, |rate| LEAST as f64 / rate);
+    let bursts =
+        open.and_then(|open| Some(2.0 * f64::from(open.burst?.size) / open.rate?.per_second()?)).unwrap_or(0.0);
+    let some = open.and_then(|open| open.rate?.per_second()).map_or(0.0, |rate| LEAST as f64 / rate);
     LEAST_S.max(slowest_s * LEAST_ANSWERS).max(bursts).max(some)
 }
 

@@ -49,6 +49,8 @@ pub enum State {
     Failed,
     /// There was no time for it.
     Skipped,
+    /// A target's wire can't do it.
+    Cannot,
 }
 
 impl State {
@@ -60,6 +62,7 @@ impl State {
             State::Done => "done",
             State::Failed => "failed",
             State::Skipped => "skipped",
+            State::Cannot => "can't be run",
         }
     }
 
@@ -71,6 +74,7 @@ impl State {
             State::Planned => "was not run",
             State::Running => "was cut off",
             State::Skipped => "was skipped",
+            State::Cannot => "can't be run",
         }
     }
 }
@@ -111,9 +115,17 @@ pub struct ScenarioRun {
     /// Whether a stand-in answered.
     #[serde(default)]
     pub stand_in: bool,
+    /// The engines that answered, each with its target's name, its wire and its model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<String>,
 }
 
 impl ScenarioRun {
+    /// Whether other engines answered in an earlier run of it, as far as both say which.
+    fn has_other_engines(&self, before: &ScenarioRun) -> bool {
+        !self.engines.is_empty() && !before.engines.is_empty() && self.engines != before.engines
+    }
+
     /// Whether anything was sent, so that there may be something to judge.
     pub fn ran(&self) -> bool {
         matches!(self.state, State::Done | State::Running)
@@ -334,18 +346,18 @@ impl Suite {
     /// Takes what became of the same checks in an earlier run.
     pub fn compare(&mut self, folder: &str, before: &Suite) {
         self.before = Some((folder.to_owned(), before.started.clone()));
-        // A stand-in's figures are no before of a real engine's.
-        let kind = |suite: &Suite, name: &Option<String>| {
-            suite
-                .scenarios
-                .iter()
-                .find(|scenario| Some(&scenario.name) == name.as_ref())
-                .map(|scenario| scenario.stand_in)
+        // A stand-in's figures are no before of a real engine's, and those of one engine none of another's.
+        let of = |suite: &Suite, name: &Option<String>| {
+            suite.scenarios.iter().find(|scenario| Some(&scenario.name) == name.as_ref()).cloned()
         };
-        let now: Vec<_> = self.checks.iter().map(|check| kind(self, &check.scenario)).collect();
+        let now: Vec<_> = self.checks.iter().map(|check| of(self, &check.scenario)).collect();
         for (check, now) in self.checks.iter_mut().zip(now) {
             let same = |other: &&Check| (&other.category, &other.name) == (&check.category, &check.name);
-            let other = before.checks.iter().find(same).filter(|other| kind(before, &other.scenario) == now);
+            let alike = |other: &&Check| match (&now, of(before, &other.scenario)) {
+                (Some(now), Some(then)) => now.stand_in == then.stand_in && !now.has_other_engines(&then),
+                (now, then) => now.is_none() && then.is_none(),
+            };
+            let other = before.checks.iter().find(same).filter(alike);
             check.before = other.map(|other| {
                 let like = check.judged.first().zip(other.judged.first());
                 let like = like.filter(|((_, a), (_, b))| a.measure == b.measure && a.unit == b.unit);
@@ -354,10 +366,14 @@ impl Suite {
         }
     }
 
-    /// Whether an earlier run is one that this can be told beside: of the same form, on the same kind of engines, and ended.
+    /// Whether an earlier run is one that this can be told beside: of the same form, on the same engines, and ended.
     pub fn comparable(&self, before: &Suite) -> bool {
         (&self.name, self.quick, self.has_stand_in()) == (&before.name, before.quick, before.has_stand_in())
             && before.status == Status::Complete
             && before.started < self.started
+            && !self
+                .scenarios
+                .iter()
+                .any(|now| before.scenarios.iter().any(|then| now.name == then.name && now.has_other_engines(then)))
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Suite;
 use crate::history::{Asked, Filter, History, Series, StepTold, Trend, trends};
+use crate::metrics::followed;
 use crate::report::TOOL;
 use crate::stats::StepsBy;
 use serde::Serialize;
@@ -9,9 +10,6 @@ use std::collections::BTreeSet;
 
 /// Version of the form of `nightly.json`.
 pub const NIGHTLY_VERSION: u32 = 1;
-
-/// Figures that are followed beside each scenario's main metric, where they were measured.
-const FOLLOWED: [&str; 4] = ["ttft.p50", "latency.p50", "latency.p95", "memory_peak"];
 
 /// One night.
 #[derive(Clone, Debug, Serialize)]
@@ -46,12 +44,12 @@ impl Nightly {
         let scenarios: BTreeSet<&str> = last.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         let primaries = history.entries.iter().filter(|entry| scenarios.contains(entry.plan.name.as_str()));
         let primaries: BTreeSet<&str> = primaries.map(|entry| entry.primary.as_str()).collect();
-        let followed = FOLLOWED.into_iter().filter(|metric| !primaries.contains(metric));
+        let others = followed().filter(|metric| !primaries.contains(metric));
         let follow = |metric: &str| {
             let by = StepsBy::default();
             Asked { metric: metric.to_owned(), filter: Filter::default(), invalid: false, by }
         };
-        let asked: Vec<Asked> = primaries.iter().copied().chain(followed).map(follow).collect();
+        let asked: Vec<Asked> = primaries.iter().copied().map(follow).chain(others.map(follow)).collect();
         let keep = |series: &Series| scenarios.contains(series.scenario.as_str()) && series.points.len() > 1;
         let trends = trends(history, &asked, keep);
         let tool = TOOL.to_owned();

@@ -34,6 +34,7 @@ fn run(state: State) -> ScenarioRun {
         invalid: Vec::new(),
         cut: None,
         stand_in: false,
+        engines: Vec::new(),
     }
 }
 
@@ -206,6 +207,22 @@ fn one_exit_code_tells_the_worst() {
 }
 
 #[test]
+fn what_a_wire_cannot_do_fails_nothing_and_passes_nothing() {
+    let mut cannot = run(State::Cannot);
+    cannot.why = Some("`native`: it has no embeddings".to_owned());
+    let mut check = check("a", "x", Some("native.latency.p50 <= 1ms"));
+    judge_check(&mut check, Some(&cannot), &[]);
+    assert_eq!(
+        (check.outcome, check.cannot.as_deref()),
+        (Outcome::NotMeasured, Some("`native`: it has no embeddings"))
+    );
+    let mut suite = suite(vec![check]);
+    suite.scenarios = vec![cannot];
+    assert_eq!(suite.code(), 0);
+    assert_eq!((suite.total().cannot, suite.total().not_measured), (1, 0));
+}
+
+#[test]
 fn a_suite_is_told_beside_the_last_one_like_it() {
     let judged = |gate: &str| {
         let mut check = check("a", "x", Some(gate));
@@ -229,6 +246,16 @@ fn a_suite_is_told_beside_the_last_one_like_it() {
     stood_in.scenarios[0].stand_in = true;
     real.compare("results/t-0", &stood_in);
     assert_eq!(real.checks[0].before, None);
+    // Nor is what one engine did of another.
+    let (mut other, mut then) = (now.clone(), before.clone());
+    other.scenarios[0].engines = vec!["native: gg_core gg-core smol".to_owned()];
+    assert!(other.comparable(&then), "it didn't say which");
+    then.scenarios[0].engines = vec!["native: openai llama.cpp smol".to_owned()];
+    assert!(!other.comparable(&then));
+    other.compare("results/t-0", &then);
+    assert_eq!(other.checks[0].before, None);
+    then.scenarios[0].engines.clone_from(&other.scenarios[0].engines);
+    assert!(other.comparable(&then));
     let mut same = now.clone();
     same.compare("results/t-2", &now);
     assert_eq!(same.checks[0].change(), "1.00 × before");

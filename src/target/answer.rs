@@ -2,11 +2,27 @@
 //! clock. What isn't filled is not known.
 
 use super::thought::{Bit, Thoughts};
-use crate::record::{Nanos, Remark, Remarks};
+use crate::record::{Details, Nanos, Remark, Remarks};
 use crate::scenario::scrub;
 
 /// Most text kept of an answer: a million tokens have less.
 pub(super) const TEXT_LIMIT: usize = 4 << 20;
+
+/// What an engine says of the probability of one token of its answer.
+#[derive(Clone, Copy, Debug, serde::Deserialize)]
+pub(super) struct TokenProbability {
+    /// Its natural logarithm.
+    pub(super) logprob: Option<f64>,
+}
+
+/// Log-probabilities of an answer's tokens, as far as they have come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weighed {
+    sum: f64,
+    tokens: u64,
+    /// One of them can't be.
+    odd: bool,
+}
 
 /// An answer as far as it has come.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +59,8 @@ pub struct Answer {
     pub server_prompt: Option<Nanos>,
     /// The engine's time for the output.
     pub server_output: Option<Nanos>,
+    /// What the engine reports of the tokens beyond their number.
+    pub details: Details,
     /// HTTP status.
     pub status: Option<u16>,
     /// How long to wait before asking again, by the engine's own word.
@@ -57,10 +75,15 @@ pub struct Answer {
     pub remarks: Remarks,
     /// What it lacks, though the engine or the wire has ended it: it can't become complete any more.
     pub(super) lacks: Option<String>,
+    /// Prompt tokens, and those of them from a cache, as told while the answer began.
+    pub(super) begun: Option<(u64, Option<u64>)>,
     /// Something was at a place where the answer should be, if only an empty text.
     pub(super) seen: bool,
     /// More text came than is kept.
     pub(super) overfull: bool,
+    /// When its pieces came says nothing of when they were made.
+    untimed: bool,
+    weighed: Weighed,
     thinking: Thoughts,
     /// The piece that began what `thinking` holds back, and how many such pieces there are.
     held: Option<(Nanos, u32)>,
@@ -112,6 +135,14 @@ impl Answer {
         self.thinking = thinking;
     }
 
+    /// Takes a piece of a stream that holds its text back: when it comes says nothing of when its tokens were made, so that it
+    /// leaves no stamps.
+    pub(super) fn held_back(&mut self, text: &str) {
+        self.untimed = true;
+        self.piece(text, Nanos::default());
+        self.first_answer = None;
+    }
+
     /// All text so far was reasoning.
     fn recant(&mut self) {
         self.text.clear();
@@ -141,11 +172,57 @@ impl Answer {
 
     fn stamped(&mut self, stamp: Nanos) {
         self.chunks += 1;
+        if self.untimed {
+            return;
+        }
         match self.last_token {
             None => self.first_token = Some(stamp),
             Some(last) => self.gap_max = self.gap_max.max(Some(stamp.since(last))),
         }
         self.last_token = Some(stamp);
+    }
+
+    /// Takes the log-probabilities of a piece's tokens; those of reasoning (`of_answer` false) are none of the answer's.
+    pub(super) fn weigh(&mut self, told: impl IntoIterator<Item = Option<f64>>, of_answer: bool) {
+        for logprob in told.into_iter().filter(|_| of_answer) {
+            // Rounding may make a certain token's a little more than 0.
+            match logprob.filter(|logprob| logprob.is_finite() && *logprob <= 1e-4) {
+                Some(logprob) => {
+                    self.weighed.sum += logprob;
+                    self.weighed.tokens += 1;
+                }
+                None => self.weighed.odd = true,
+            }
+        }
+    }
+
+    /// Mean log-probability of the answer's tokens; `None` where it isn't that of all of them. llama-server writes 0 for tokens
+    /// that were guessed ahead, or leaves them out of a stream. Thoughts that came whole stand among the answer's tokens.
+    fn logprob(&self) -> Option<f64> {
+        let Weighed { sum, tokens, odd } = self.weighed;
+        let mixed = self.thoughts > 0 && self.first_token.is_none();
+        let guessed = self.details.drafted.is_some_and(|drafted| drafted > 0);
+        // The token that ends an answer may be counted and not weighed.
+        let whole = self.thoughts > 0 || self.output_tokens.is_none_or(|output| tokens + 1 >= output);
+        (tokens > 0 && !odd && !mixed && !guessed && whole).then(|| sum / tokens as f64)
+    }
+
+    /// What the engine reports of the tokens beyond their number, of an answer that is over.
+    pub fn reported(&mut self) -> Details {
+        if self.weighed.odd {
+            self.remark(Remark::BadCount);
+        }
+        Details { logprob: self.logprob(), ..self.details }
+    }
+
+    /// Takes the engine's count of tokens of reasoning. 0 is what engines write that count none; more than there are tokens can't be.
+    pub(super) fn reasoned(&mut self, tokens: Option<u64>) {
+        let Some(tokens) = tokens.filter(|tokens| *tokens > 0) else { return };
+        let possible = self.output_tokens.is_none_or(|output| tokens <= output);
+        self.details.thought_tokens = possible.then_some(tokens);
+        if !possible {
+            self.remark(Remark::BadCount);
+        }
     }
 
     /// Takes the reasoning of an answer that came whole.
@@ -192,7 +269,7 @@ impl Answer {
         let held = self.held.take();
         thinking.end(&mut |bit| match bit {
             Bit::Text(text) => {
-                self.first_answer = self.first_answer.or(held.map(|(since, _)| since));
+                self.first_answer = self.first_answer.or(held.filter(|_| !self.untimed).map(|(since, _)| since));
                 self.keep(text);
             }
             _ => self.thoughts += held.map_or(0, |(_, pieces)| pieces),

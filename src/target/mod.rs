@@ -7,16 +7,20 @@ pub mod discover;
 mod exposition;
 mod framing;
 mod gg_core;
+pub mod gguf;
 mod json;
 mod keep;
 mod lenient;
+mod messages;
 mod ollama;
 mod openai;
 mod reading;
 mod render;
+mod responses;
 mod route;
 pub mod scrape;
 mod socket;
+mod template;
 mod thought;
 mod tls;
 mod transport;
@@ -28,18 +32,24 @@ use crate::host::is_own_limit;
 use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Stopwatch, chain};
 use crate::scenario::TargetSpec;
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
-use crate::workload::{Item, Workload};
+use crate::workload::{Item, Nonce, NonceForm, Workload};
 use body::{Body, Framing};
 use bytes::Bytes;
 use keep::Keeping;
 use render::{Asked, Bodies, Settings, keep_limit};
+pub use route::ignores_eos;
 use route::{route, settings_for};
 use socket::Marks;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tls::Tls;
 use transport::{HttpConnection, HttpRoute};
+
+/// Longest that a connection may take to open.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// A named engine under test, ready to be asked.
 #[derive(Debug)]
@@ -59,10 +69,12 @@ pub struct Target {
     /// Whether connections are kept.
     keeping: Keeping,
     kicker: OnceLock<gg_core::Kicker>,
-    /// A handshake that was refused: five within a minute lock every client out, so none is tried again.
-    refused: OnceLock<String>,
-    /// Handshakes go one at a time, so that many users don't try a wrong token together.
+    /// The longest that an answer may take.
+    timeout: Duration,
+    /// Until one handshake has come through they go one at a time, so that many users don't try a wrong token together.
     door: tokio::sync::Mutex<()>,
+    /// Whether one has.
+    welcome: AtomicBool,
 }
 
 /// One user's connection to a target, opened when needed and kept.
@@ -102,7 +114,7 @@ pub struct Exchange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoConnection {
     /// What a request without it comes to: `connect`, or `unsent` where a limit of our own is why (open files, ports), or
-    /// `unfinished` where the run was over.
+    /// `timeout` where the engine is there and too busy to take it, or `unfinished` where the run was over.
     pub outcome: Outcome,
     /// In words.
     pub why: String,
@@ -124,8 +136,8 @@ pub struct Ask<'a> {
     pub item: usize,
     /// Turn, from 0.
     pub turn: usize,
-    /// Nonce at the start of the system message, or of the prompt where there is none.
-    pub nonce: Option<u32>,
+    /// Its nonces: at the start of the system message, or of the prompt where there is none, and behind a shared prefix.
+    pub nonce: Option<Nonce>,
     /// The engine's own answers to the turns before.
     pub history: Option<&'a [String]>,
 }
@@ -140,15 +152,16 @@ enum Break {
     Midway(String),
 }
 
+/// What a target's wire can't do of a plan, in a sentence; `None` if it can do all of it.
+pub fn cannot(plan: &Plan, target: &TargetPlan, workload: &Workload) -> Option<String> {
+    let TargetSpec::GgCore(spec) = &target.spec else { return None };
+    gg_core::refusal(spec, &settings_for(plan, target), plan.load.concurrency(), workload.items())
+}
+
 impl Target {
-    /// Makes a target ready: renders the bodies, and refuses what its wire can't do. The error is a sentence.
+    /// Makes a target ready: renders the bodies. The error is a sentence.
     pub fn new(plan: &Plan, target: &TargetPlan, workload: Arc<Workload>, clock: Stopwatch) -> Result<Self, String> {
-        let settings = settings_for(plan, &target.spec);
-        if let TargetSpec::GgCore(spec) = &target.spec
-            && let Some(refusal) = gg_core::refusal(spec, &settings, plan.load.concurrency(), workload.items())
-        {
-            return Err(refusal);
-        }
+        let settings = settings_for(plan, target);
         let route = route(target, &settings)?;
         let mut ready = Self {
             endpoint: target.endpoint.clone(),
@@ -164,10 +177,12 @@ impl Target {
             numbers: AtomicU64::new(1),
             keeping: Keeping::default(),
             kicker: OnceLock::new(),
-            refused: OnceLock::new(),
+            timeout: plan.timeout.0,
             door: tokio::sync::Mutex::default(),
+            welcome: AtomicBool::new(false),
         };
         let bust = plan.workload.prompt_cache == crate::scenario::PromptCache::Bust;
+        let bust = bust.then(|| NonceForm::of(&plan.workload));
         let (system, limit) = (plan.workload.system.as_ref().map_or(0, String::len), keep_limit(plan.targets.len()));
         ready.bodies = Bodies::prepare(workload.items(), system, limit, bust, |item, turn, nonce| {
             ready.render(item, turn, None, nonce)
@@ -177,8 +192,8 @@ impl Target {
 
     /// Whether its requests hold a schema that leaves no answer but a label.
     pub fn asks_for_a_schema(&self) -> bool {
-        let wire = matches!(self.spec, TargetSpec::Ollama(_) | TargetSpec::OpenAi(_));
-        wire && self.settings.constrain == crate::scenario::Constrain::Schema
+        // Of a wire that takes none, the settings hold none.
+        self.settings.constrain == crate::scenario::Constrain::Schema
     }
 
     /// The bytes of a request's body.
@@ -192,7 +207,7 @@ impl Target {
         self.render(item, ask.turn, ask.history, ask.nonce).into()
     }
 
-    fn render(&self, item: &Item, turn: usize, history: Option<&[String]>, nonce: Option<u32>) -> Vec<u8> {
+    fn render(&self, item: &Item, turn: usize, history: Option<&[String]>, nonce: Option<Nonce>) -> Vec<u8> {
         let (settings, model) = (&self.settings, self.model.as_str());
         let asked = Asked::new(settings, item, turn, history, nonce);
         let body = match &self.spec {
@@ -220,8 +235,8 @@ impl Target {
                 }
             },
             (Some(Connected::GgCore(connection)), TargetSpec::GgCore(spec)) => {
-                let usable = connection.usable(spec, now).await.unwrap_or_else(|error| {
-                    self.note_refusal(&error);
+                let usable = connection.usable(spec, now, self.timeout).await.unwrap_or_else(|error| {
+                    gg_core::note_refusal(&self.endpoint, spec.token.expose(), &error);
                     false
                 });
                 if !usable {
@@ -239,19 +254,27 @@ impl Target {
         link.connected = None;
         let connected = match &self.spec {
             TargetSpec::GgCore(spec) => {
-                let _one = self.door.lock().await;
-                if let Some(why) = self.refused.get() {
+                // One that is lost may be so since the server was started anew, with another token.
+                let known = self.welcome.load(Relaxed) && link.lost.is_none();
+                let _one = if known { None } else { Some(self.door.lock().await) };
+                let token = spec.token.expose();
+                if let Some(why) = gg_core::is_refused(&self.endpoint, token) {
                     let why = format!("{why}; not tried again, for that locks every client out");
                     return Err(NoConnection { outcome: Outcome::Connect, why });
                 }
-                let opened = gg_core::GgConnection::open(&self.endpoint, spec.token.expose(), self.clock).await;
-                opened.inspect_err(|error| self.note_refusal(error)).map(Connected::GgCore)
+                let opened = gg_core::GgConnection::open(&self.endpoint, token, self.clock, self.timeout).await;
+                self.welcome.store(opened.is_ok(), Relaxed);
+                opened.inspect_err(|error| gg_core::note_refusal(&self.endpoint, token, error)).map(Connected::GgCore)
             }
             _ => HttpConnection::open(&self.endpoint, self.tls.as_ref(), self.clock).await.map(Connected::Http),
         };
         link.connected = Some(connected.map_err(|error| {
-            let (outcome, whose) =
-                if is_own_limit(&error) { (Outcome::Unsent, OWN_LIMIT) } else { (Outcome::Connect, "") };
+            let (outcome, whose) = match error.kind() {
+                _ if is_own_limit(&error) => (Outcome::Unsent, OWN_LIMIT),
+                // It is there, and at work.
+                ErrorKind::ResourceBusy => (Outcome::Timeout, ""),
+                _ => (Outcome::Connect, ""),
+            };
             NoConnection { outcome, why: format!("{whose}no connection to {}: {}", self.endpoint, chain(&error)) }
         })?);
         Ok(self.clock.now().since(start))
@@ -259,13 +282,21 @@ impl Target {
 
     /// Whether the engine refused our handshake: it isn't asked for another.
     pub fn refused(&self) -> bool {
-        self.refused.get().is_some()
+        let TargetSpec::GgCore(spec) = &self.spec else { return false };
+        gg_core::is_refused(&self.endpoint, spec.token.expose()).is_some()
     }
 
-    fn note_refusal(&self, error: &std::io::Error) {
-        if error.kind() == std::io::ErrorKind::PermissionDenied && matches!(self.spec, TargetSpec::GgCore(_)) {
-            let _ = self.refused.set(chain(error));
+    /// Longest that a connection is waited for.
+    pub fn connect_limit(&self) -> Duration {
+        match &self.spec {
+            TargetSpec::GgCore(_) => gg_core::CONNECT_LIMIT + gg_core::patience(self.timeout) * 2,
+            _ => CONNECT_LIMIT,
         }
+    }
+
+    /// Whether connections have to be open before the load: a server that is at work reads no new one.
+    pub fn opens_ahead(&self) -> bool {
+        matches!(self.spec, TargetSpec::GgCore(_))
     }
 
     /// Sends one request over a connected link, and follows its answer to the end, or until `cut` ends.
@@ -342,7 +373,7 @@ impl Target {
             None => Err(Break::Unanswered("no connection".into())),
             Some(Connected::GgCore(connection)) => {
                 let number = self.numbers.fetch_add(1, Relaxed);
-                let start = || gg_core::Kicker::start(self.endpoint.clone(), self.model.clone(), self.clock);
+                let start = || gg_core::Kicker::start(self.endpoint.clone(), self.clock);
                 let kicker = self.settings.stream.then(|| self.kicker.get_or_init(start));
                 let told = connection.ask(number, &body, kicker, answer).await;
                 told.map_err(|error| broken(connection.marks(), chain(&error)))

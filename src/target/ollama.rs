@@ -3,11 +3,11 @@
 //! Everything an engine could have a default of its own for is sent. A stream without `done: true` is a failure, and
 //! so is an `error` line inside a 200.
 
-use super::answer::Answer;
+use super::answer::{Answer, TokenProbability};
 use super::render::{Asked, Settings, label_schema};
 use super::{lenient, words};
 use crate::record::{Nanos, Remark};
-use crate::scenario::{Constrain, OllamaSpec, PromptFormat, Task};
+use crate::scenario::{Constrain, OllamaSpec, PromptFormat, Task, Think};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -42,8 +42,12 @@ pub(super) fn body(spec: &OllamaSpec, model: &str, settings: &Settings, asked: &
     if settings.task != Task::Embed {
         body.insert("stream".into(), settings.stream.into());
         body.insert("truncate".into(), false.into());
-        // Unset means "think" on models that can.
-        body.insert("think".into(), spec.think.into());
+        // Left out, a model that can think does.
+        let think = settings.think.unwrap_or(Think::Off);
+        body.insert("think".into(), think.level().map_or_else(|| think.thinks().into(), Value::from));
+        if settings.logprobs {
+            body.insert("logprobs".into(), true.into());
+        }
         if settings.constrain == Constrain::Schema {
             body.insert("format".into(), label_schema(&settings.labels));
         }
@@ -109,6 +113,7 @@ struct Line<'a> {
     eval_count: Option<u64>,
     eval_duration: Option<u64>,
     embeddings: Option<Vec<Vec<f32>>>,
+    logprobs: Option<Vec<TokenProbability>>,
 }
 
 fn zero() -> Option<u64> {
@@ -138,23 +143,13 @@ pub(super) fn take(answer: &mut Answer, line: &[u8], stamp: Nanos, streamed: boo
     if let Some(line) = usual.filter(|line| line.error.is_none() && line.says()) {
         return take_line(answer, line, stamp, streamed);
     }
-    match lenient::read(line) {
-        Err(_) => answer.fail(format!("what is not Ollama's JSON: {}", words::told(line))),
-        Ok((value, bad_text)) => {
-            if bad_text {
-                answer.remark(Remark::BadText);
-            }
-            if let Some(error) = words::error_in(&value, value.get("response").is_none()) {
-                return answer.fail(error);
-            }
-            let mut bad = false;
-            let line = Line::lenient(&value, &mut bad);
-            if bad {
-                answer.remark(Remark::BadCount);
-            }
-            take_line(answer, line, stamp, streamed);
-        }
+    let Some(value) = words::object(answer, line, "Ollama", |value| value.get("response").is_none()) else { return };
+    let mut bad = false;
+    let line = Line::lenient(&value, &mut bad);
+    if bad {
+        answer.remark(Remark::BadCount);
     }
+    take_line(answer, line, stamp, streamed);
 }
 
 fn take_line(answer: &mut Answer, line: Line<'_>, stamp: Nanos, streamed: bool) {
@@ -181,6 +176,9 @@ fn take_line(answer: &mut Answer, line: Line<'_>, stamp: Nanos, streamed: bool) 
             (true, true) => {}
         }
         calls.iter().for_each(|call| answer.call(call, stamp));
+    }
+    if let Some(told) = &line.logprobs {
+        answer.weigh(told.iter().map(|token| token.logprob), thought.is_empty());
     }
     let embedded = line.embeddings.is_some();
     if let Some(vector) = line.embeddings.and_then(|all| all.into_iter().next()) {
@@ -252,6 +250,7 @@ impl<'a> Line<'a> {
             prompt_eval_duration: time("prompt_eval_duration", bad),
             eval_count: counted("eval_count", bad),
             eval_duration: time("eval_duration", bad),
+            logprobs: serde_json::from_value(value.get("logprobs").cloned().unwrap_or_default()).unwrap_or_default(),
             // The older route has one vector, under another name.
             embeddings: vectors.or_else(|| lenient::vector(value.get("embedding")).map(|vector| vec![vector])),
         }

@@ -1,22 +1,25 @@
-//! OpenAI-compatible servers: chat completions, completions, embeddings; server-sent events, `[DONE]` at the end.
+//! OpenAI-compatible servers: chat completions, completions, embeddings; server-sent events, `[DONE]` at the end. Their
+//! other two APIs have a file each, `responses` and `messages`.
 //!
 //! llama-server's `timings` are taken where they come. A role chunk and empty content are no token.
 
-use super::answer::{Answer, brief};
+use super::answer::{Answer, TokenProbability, brief};
 use super::render::{Asked, Settings, label_schema};
-use super::{lenient, words};
+use super::{lenient, messages, responses, words};
 use crate::record::{Nanos, Remark};
-use crate::scenario::{Constrain, OpenAiSpec, PromptFormat, Task};
+use crate::scenario::{Api, Constrain, OpenAiSpec, PromptFormat, Task, Think};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
 /// The path of a request, under the `/v1` that the endpoint's prefix ends in.
-pub(super) fn path(settings: &Settings) -> &'static str {
-    match (settings.task, settings.format) {
-        (Task::Embed, _) => "/embeddings",
-        (_, PromptFormat::Raw) => "/completions",
-        (_, PromptFormat::Chat) => "/chat/completions",
+pub(super) fn path(spec: &OpenAiSpec, settings: &Settings) -> &'static str {
+    match (spec.api, settings.task, settings.format) {
+        (Api::Responses, ..) => "/responses",
+        (Api::Messages, ..) => "/messages",
+        (_, Task::Embed, _) => "/embeddings",
+        (_, _, PromptFormat::Raw) => "/completions",
+        (_, _, PromptFormat::Chat) => "/chat/completions",
     }
 }
 
@@ -24,41 +27,10 @@ pub(super) fn path(settings: &Settings) -> &'static str {
 pub(super) fn body(spec: &OpenAiSpec, model: &str, settings: &Settings, asked: &Asked<'_>) -> Value {
     let mut body = Map::new();
     body.insert("model".into(), model.into());
-    if settings.task == Task::Embed {
-        body.insert("input".into(), asked.prompt.clone().into());
-        body.insert("encoding_format".into(), "float".into());
-    } else {
-        match settings.format {
-            PromptFormat::Raw => body.insert("prompt".into(), asked.prompt.clone().into()),
-            PromptFormat::Chat => body.insert("messages".into(), asked.messages()),
-        };
-        let sampling = &settings.sampling;
-        body.insert("stream".into(), settings.stream.into());
-        if settings.stream {
-            body.insert("stream_options".into(), json!({"include_usage": true}));
-        }
-        body.insert("max_tokens".into(), asked.max_tokens.into());
-        body.insert("temperature".into(), sampling.temperature.into());
-        body.insert("top_p".into(), sampling.top_p.into());
-        body.insert("presence_penalty".into(), 0.0.into());
-        body.insert("frequency_penalty".into(), 0.0.into());
-        body.insert("seed".into(), settings.engine_seed().into());
-        // Not OpenAI's, but local servers have defaults for them that differ from Ollama's. `extra: {top_k: null}` takes
-        // one out for a server that refuses it.
-        body.insert("top_k".into(), sampling.top_k.into());
-        body.insert("min_p".into(), sampling.min_p.into());
-        body.insert("repeat_penalty".into(), sampling.repeat_penalty.into());
-        body.insert("repeat_last_n".into(), sampling.repeat_last_n.into());
-        if !sampling.stop.is_empty() {
-            body.insert("stop".into(), json!(sampling.stop));
-        }
-        if settings.constrain == Constrain::Schema {
-            body.insert(
-                "response_format".into(),
-                json!({"type": "json_schema", "json_schema":
-                    {"name": "label", "strict": true, "schema": label_schema(&settings.labels)}}),
-            );
-        }
+    match spec.api {
+        Api::Completions => completions(&mut body, settings, asked),
+        Api::Responses => responses::fill(&mut body, settings, asked),
+        Api::Messages => messages::fill(&mut body, settings, asked),
     }
     for (key, value) in &spec.extra {
         if value.is_null() {
@@ -68,6 +40,76 @@ pub(super) fn body(spec: &OpenAiSpec, model: &str, settings: &Settings, asked: &
         }
     }
     Value::Object(body)
+}
+
+/// Reasoning as servers of this kind are told it: OpenAI's word, `none` or a level, and the chat template's own switch, which
+/// llama-server, vLLM and SGLang know. `on` by itself is no level: the middle one stands for it.
+pub(super) fn effort(think: Think) -> (&'static str, Value) {
+    let effort = if think.thinks() { think.level().unwrap_or("medium") } else { "none" };
+    (effort, json!({ "enable_thinking": think.thinks() }))
+}
+
+fn completions(body: &mut Map<String, Value>, settings: &Settings, asked: &Asked<'_>) {
+    if settings.task == Task::Embed {
+        body.insert("input".into(), asked.prompt.clone().into());
+        body.insert("encoding_format".into(), "float".into());
+    } else {
+        match settings.format {
+            PromptFormat::Raw => body.insert("prompt".into(), asked.prompt.clone().into()),
+            PromptFormat::Chat => body.insert("messages".into(), asked.messages()),
+        };
+        body.insert("stream".into(), settings.stream.into());
+        if settings.stream {
+            body.insert("stream_options".into(), json!({"include_usage": true}));
+        }
+        body.insert("max_tokens".into(), asked.max_tokens.into());
+        if settings.ignore_eos {
+            body.insert("ignore_eos".into(), true.into());
+        }
+        sampling(body, settings);
+        if let Some(think) = settings.think.filter(|_| settings.format == PromptFormat::Chat) {
+            let (effort, template) = effort(think);
+            body.insert("reasoning_effort".into(), effort.into());
+            body.insert("chat_template_kwargs".into(), template);
+        }
+        if settings.logprobs {
+            // The token's own is wanted; llama-server gives none for 0 others, and 20 others where nothing is said.
+            match settings.format {
+                PromptFormat::Raw => body.insert("logprobs".into(), 1.into()),
+                PromptFormat::Chat => {
+                    body.insert("logprobs".into(), true.into());
+                    body.insert("top_logprobs".into(), 1.into())
+                }
+            };
+        }
+        if settings.constrain == Constrain::Schema {
+            body.insert("response_format".into(), response_format(&settings.labels));
+        }
+    }
+}
+
+/// The sampling, in full.
+pub(super) fn sampling(body: &mut Map<String, Value>, settings: &Settings) {
+    let sampling = &settings.sampling;
+    body.insert("temperature".into(), sampling.temperature.into());
+    body.insert("top_p".into(), sampling.top_p.into());
+    body.insert("presence_penalty".into(), 0.0.into());
+    body.insert("frequency_penalty".into(), 0.0.into());
+    body.insert("seed".into(), settings.engine_seed().into());
+    // Not OpenAI's, but local servers have defaults for them that differ from Ollama's. `extra: {top_k: null}` takes
+    // one out for a server that refuses it.
+    body.insert("top_k".into(), sampling.top_k.into());
+    body.insert("min_p".into(), sampling.min_p.into());
+    body.insert("repeat_penalty".into(), sampling.repeat_penalty.into());
+    body.insert("repeat_last_n".into(), sampling.repeat_last_n.into());
+    if !sampling.stop.is_empty() {
+        body.insert("stop".into(), json!(sampling.stop));
+    }
+}
+
+/// The schema of a label, as chat completions are asked for it.
+pub(super) fn response_format(labels: &[String]) -> Value {
+    json!({"type": "json_schema", "json_schema": {"name": "label", "strict": true, "schema": label_schema(labels)}})
 }
 
 #[derive(Deserialize, Default)]
@@ -90,6 +132,14 @@ struct Choice<'a> {
     text: Option<Cow<'a, str>>,
     #[serde(borrow)]
     finish_reason: Option<Cow<'a, str>>,
+    logprobs: Option<LogProbs>,
+}
+
+/// The log-probabilities of a piece's tokens: of chat, and of llama-server's completions; of the older completions.
+#[derive(Default, Deserialize)]
+struct LogProbs {
+    content: Option<Vec<TokenProbability>>,
+    token_logprobs: Option<Vec<Option<f64>>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -127,6 +177,7 @@ struct Usage {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
     prompt_tokens_details: Option<Details>,
+    completion_tokens_details: Option<OutputDetails>,
 }
 
 #[derive(Deserialize)]
@@ -135,12 +186,19 @@ struct Details {
 }
 
 #[derive(Deserialize)]
-struct Timings {
+struct OutputDetails {
+    reasoning_tokens: Option<u64>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Timings {
     cache_n: Option<u64>,
     prompt_n: Option<u64>,
     prompt_ms: Option<f64>,
     predicted_n: Option<u64>,
     predicted_ms: Option<f64>,
+    draft_n: Option<u64>,
+    draft_n_accepted: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -149,7 +207,7 @@ struct Embedding {
 }
 
 /// Takes the data of one event, or a whole answer (`streamed` false).
-pub(super) fn take(answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: bool) {
+pub(super) fn take(api: Api, answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: bool) {
     let data = data.trim_ascii();
     if streamed && data == b"[DONE]" {
         return match answer.finish {
@@ -157,6 +215,17 @@ pub(super) fn take(answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: boo
             None => answer.lack("`[DONE]` came, and nothing said why the answer ended: no finish_reason"),
         };
     }
+    if data.is_empty() {
+        return answer.lack("an empty body");
+    }
+    match api {
+        Api::Completions => take_completion(answer, data, stamp, streamed),
+        Api::Responses => responses::take(answer, data, stamp, streamed),
+        Api::Messages => messages::take(answer, data, stamp, streamed),
+    }
+}
+
+fn take_completion(answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: bool) {
     // The usual chunk is read without a copy. What has no choices may be anything, an error among others.
     let usual: Option<Chunk<'_>> = serde_json::from_slice(data).ok();
     if let Some(chunk) =
@@ -164,25 +233,14 @@ pub(super) fn take(answer: &mut Answer, data: &[u8], stamp: Nanos, streamed: boo
     {
         return take_chunk(answer, chunk, data, stamp, streamed);
     }
-    match lenient::read(data) {
-        Err(_) if data.is_empty() => answer.lack("an empty body"),
-        Err(_) => answer.fail(format!("what is not OpenAI's JSON: {}", words::told(data))),
-        Ok((value, bad_text)) => {
-            if bad_text {
-                answer.remark(Remark::BadText);
-            }
-            let bare = value.get("choices").is_none_or(Value::is_null);
-            if let Some(error) = words::error_in(&value, bare) {
-                return answer.fail(error);
-            }
-            let mut bad = false;
-            let chunk = Chunk::lenient(&value, &mut bad);
-            if bad {
-                answer.remark(Remark::BadCount);
-            }
-            take_chunk(answer, chunk, data, stamp, streamed);
-        }
+    let bare = |value: &Value| value.get("choices").is_none_or(Value::is_null);
+    let Some(value) = words::object(answer, data, "OpenAI", bare) else { return };
+    let mut bad = false;
+    let chunk = Chunk::lenient(&value, &mut bad);
+    if bad {
+        answer.remark(Remark::BadCount);
     }
+    take_chunk(answer, chunk, data, stamp, streamed);
 }
 
 fn take_chunk(answer: &mut Answer, chunk: Chunk<'_>, data: &[u8], stamp: Nanos, streamed: bool) {
@@ -222,6 +280,10 @@ fn take_choice(answer: &mut Answer, choice: &Choice<'_>, stamp: Nanos, streamed:
             }
             answer.whole(text);
         }
+    }
+    if let Some(told) = &choice.logprobs {
+        let of_chat = told.content.iter().flatten().map(|token| token.logprob);
+        answer.weigh(of_chat.chain(told.token_logprobs.iter().flatten().copied()), !thought);
     }
     if let Some(message) = message {
         let calls = message.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref());
@@ -264,20 +326,32 @@ impl<'a> Chunk<'a> {
                 prompt_tokens_details: usage
                     .get("prompt_tokens_details")
                     .map(|details| Details { cached_tokens: lenient::count(details.get("cached_tokens"), bad) }),
+                completion_tokens_details: usage.get("completion_tokens_details").map(|details| OutputDetails {
+                    reasoning_tokens: lenient::count(details.get("reasoning_tokens"), bad),
+                }),
             }),
-            timings: some("timings").map(|timings| Timings {
-                cache_n: lenient::count(timings.get("cache_n"), bad),
-                prompt_n: lenient::count(timings.get("prompt_n"), bad),
-                prompt_ms: milliseconds(timings.get("prompt_ms"), bad),
-                predicted_n: lenient::count(timings.get("predicted_n"), bad),
-                predicted_ms: milliseconds(timings.get("predicted_ms"), bad),
-            }),
+            timings: some("timings").map(|timings| Timings::lenient(timings, bad)),
             error: None,
             data: list("data").map(|all| {
                 let vector =
                     |item: &Value| lenient::vector(item.get("embedding")).map(|embedding| Embedding { embedding });
                 all.first().and_then(vector).into_iter().collect()
             }),
+        }
+    }
+}
+
+impl Timings {
+    /// What can be read of llama-server's times; what can't sets `bad`.
+    pub(super) fn lenient(timings: &Value, bad: &mut bool) -> Self {
+        Self {
+            cache_n: lenient::count(timings.get("cache_n"), bad),
+            prompt_n: lenient::count(timings.get("prompt_n"), bad),
+            prompt_ms: milliseconds(timings.get("prompt_ms"), bad),
+            predicted_n: lenient::count(timings.get("predicted_n"), bad),
+            predicted_ms: milliseconds(timings.get("predicted_ms"), bad),
+            draft_n: lenient::count(timings.get("draft_n"), bad),
+            draft_n_accepted: lenient::count(timings.get("draft_n_accepted"), bad),
         }
     }
 }
@@ -294,6 +368,7 @@ impl<'a> Choice<'a> {
             message: message("message"),
             text: value.get("text").map(|text| lenient::said(Some(text)).text),
             finish_reason: lenient::reason(value.get("finish_reason")),
+            logprobs: serde_json::from_value(value.get("logprobs").cloned().unwrap_or_default()).unwrap_or_default(),
         }
     }
 }
@@ -335,10 +410,13 @@ fn take_usage(answer: &mut Answer, usage: &Usage, embedded: bool) {
     if let Some(details) = &usage.prompt_tokens_details {
         answer.cached_tokens = details.cached_tokens;
     }
+    if let Some(details) = &usage.completion_tokens_details {
+        answer.reasoned(details.reasoning_tokens);
+    }
 }
 
 /// llama-server's own times. It tells no total: queueing is in none of its fields.
-fn take_timings(answer: &mut Answer, timings: &Timings) {
+pub(super) fn take_timings(answer: &mut Answer, timings: &Timings) {
     let mut bad = false;
     let mut time = |ms: Option<f64>| {
         let told = ms.filter(|ms| ms.is_finite() && *ms >= 0.0).map(|ms| Nanos((ms * 1e6).round() as u64));
@@ -347,6 +425,12 @@ fn take_timings(answer: &mut Answer, timings: &Timings) {
     };
     answer.server_prompt = time(timings.prompt_ms);
     answer.server_output = time(timings.predicted_ms);
+    // Both are there, or nothing was guessed ahead; more than was guessed can't be accepted.
+    if let (Some(drafted), Some(accepted)) = (timings.draft_n, timings.draft_n_accepted) {
+        let kept = (accepted <= drafted).then_some((drafted, accepted));
+        bad |= kept.is_none();
+        (answer.details.drafted, answer.details.accepted) = kept.unzip();
+    }
     if bad {
         answer.remark(Remark::BadCount);
     }

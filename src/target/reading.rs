@@ -92,7 +92,7 @@ impl Target {
         };
         match &self.spec {
             TargetSpec::Ollama(_) => ollama::take(answer, data, stamp, streamed),
-            TargetSpec::OpenAi(_) => openai::take(answer, data, stamp, streamed),
+            TargetSpec::OpenAi(spec) => openai::take(spec.api, answer, data, stamp, streamed),
             TargetSpec::Json(spec) => json::take(spec, answer, data, stamp, streamed),
             TargetSpec::GgCore(_) => {}
         }

@@ -1,8 +1,9 @@
 //! From an item of the workload to the bytes of a request: rendered once an item and kept, with the nonce patched in.
 
+use super::template::{self, Message};
 use crate::scenario::plan::Plan;
-use crate::scenario::{Constrain, PromptFormat, Sampling, Task};
-use crate::workload::{Item, NONCE_DIGITS, nonce_text};
+use crate::scenario::{Constrain, Family, PromptFormat, Sampling, Task, Think};
+use crate::workload::{BEHIND, Item, Nonce, NonceForm};
 use bytes::Bytes;
 use memchr::memmem;
 use serde_json::{Value, json};
@@ -17,6 +18,15 @@ pub(super) struct Settings {
     pub(super) labels: Vec<String>,
     pub(super) system: Option<String>,
     pub(super) sampling: Sampling,
+    pub(super) nonces: NonceForm,
+    /// How much the model is to reason; `None` where nobody says.
+    pub(super) think: Option<Think>,
+    /// Whether the log-probability of each token is asked for.
+    pub(super) logprobs: bool,
+    /// The template that we render prompts by, for an engine that has none.
+    pub(super) template: Option<Family>,
+    /// Whether a model is made to go on after its end token, so that answers are as long as they were recorded.
+    pub(super) ignore_eos: bool,
 }
 
 impl Settings {
@@ -30,6 +40,11 @@ impl Settings {
             labels: workload.labels.clone(),
             system: workload.system.clone(),
             sampling: workload.sampling.clone(),
+            nonces: NonceForm::of(workload),
+            think: workload.think,
+            logprobs: workload.logprobs,
+            template: None,
+            ignore_eos: false,
         }
     }
 
@@ -45,7 +60,7 @@ pub(super) struct Asked<'a> {
     /// The prompt as one text (raw format, embeddings).
     pub(super) prompt: String,
     /// Role and text of each message (chat format).
-    talk: Vec<(&'static str, std::borrow::Cow<'a, str>)>,
+    talk: Vec<Message<'a>>,
     pub(super) max_tokens: u32,
 }
 
@@ -56,9 +71,9 @@ impl<'a> Asked<'a> {
         item: &'a Item,
         turn: usize,
         history: Option<&'a [String]>,
-        nonce: Option<u32>,
+        nonce: Option<Nonce>,
     ) -> Self {
-        let mut talk: Vec<(&'static str, std::borrow::Cow<'a, str>)> = Vec::new();
+        let mut talk: Vec<Message<'a>> = Vec::new();
         if let Some(system) = &settings.system {
             talk.push(("system", system.as_str().into()));
         }
@@ -72,9 +87,24 @@ impl<'a> Asked<'a> {
         // At the very start, so that no prefix can be reused; of the system message where there is one, so that what is to be
         // answered stays as it is.
         if let (Some(nonce), Some(first)) = (nonce, talk.first_mut()) {
-            first.1 = (nonce_text(nonce) + &first.1).into();
+            first.1 = (settings.nonces.text(nonce.start) + &first.1).into();
         }
-        Self { prompt: as_text(settings.task, &talk), talk, max_tokens: settings.sampling.max_tokens }
+        if let Some(behind) = nonce.and_then(|nonce| nonce.behind) {
+            let [place, own] = [BEHIND, behind].map(|nonce| settings.nonces.digits(nonce));
+            talk.iter_mut().for_each(|(_, text)| *text = text.replacen(&place, &own, 1).into());
+        }
+        let prompt = match settings.template {
+            Some(family) => template::render(family, &talk),
+            None => as_text(settings.task, &talk),
+        };
+        Self { prompt, talk, max_tokens: item.max_tokens.unwrap_or(settings.sampling.max_tokens) }
+    }
+
+    /// The system message, for wires that have a field for it; the rest of the talk is role and text.
+    pub(super) fn system_and_talk(&self) -> (Option<&str>, impl Iterator<Item = (&'static str, &str)>) {
+        let system = self.talk.first().filter(|(role, _)| *role == "system").map(|(_, text)| text.as_ref());
+        let rest = self.talk.iter().skip(usize::from(system.is_some()));
+        (system, rest.map(|(role, text)| (*role, text.as_ref())))
     }
 
     /// The messages, as JSON.
@@ -84,7 +114,7 @@ impl<'a> Asked<'a> {
 }
 
 /// The conversation as one text, for wires without messages.
-fn as_text(task: Task, talk: &[(&'static str, std::borrow::Cow<'_, str>)]) -> String {
+fn as_text(task: Task, talk: &[Message<'_>]) -> String {
     if task != Task::Chat {
         return talk.iter().map(|(_, text)| text.as_ref()).collect::<Vec<_>>().join("\n\n");
     }
@@ -98,13 +128,14 @@ fn as_text(task: Task, talk: &[(&'static str, std::borrow::Cow<'_, str>)]) -> St
     text + "assistant:"
 }
 
-/// The schema that leaves an engine no other answer than a label.
+/// The schema that leaves an engine no other answer than a label. Without `additionalProperties` a small model goes on with
+/// fields of its own until its tokens are used up.
 pub(super) fn label_schema(labels: &[String]) -> Value {
-    json!({"type": "object", "properties": {"label": {"type": "string", "enum": labels}}, "required": ["label"]})
+    json!({"type": "object", "properties": {"label": {"type": "string", "enum": labels}}, "required": ["label"], "additionalProperties": false})
 }
 
 /// A nonce that stands in prepared bodies until a real one takes its place.
-const PLACE: u32 = 0x5eed_0ace;
+const PLACE: Nonce = Nonce { start: 0x5eed_0ace, behind: None };
 
 /// Bodies of one target beyond this many bytes are rendered when they are sent.
 const KEEP_LIMIT: usize = 64 << 20;
@@ -138,18 +169,20 @@ fn least_bytes(items: &[Item], system: usize) -> usize {
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
     kept: Vec<Vec<Body>>,
+    form: NonceForm,
 }
 
 #[derive(Debug)]
 struct Body {
     bytes: Bytes,
-    nonces: Vec<usize>,
+    /// Where nonces stand: those at the start, and those behind a prefix.
+    nonces: [Vec<usize>; 2],
 }
 
 impl Body {
     /// Bytes that it takes in memory.
     fn size(&self) -> usize {
-        self.bytes.len() + self.nonces.len() * size_of::<usize>() + size_of::<Self>()
+        self.bytes.len() + self.nonces.iter().map(Vec::len).sum::<usize>() * size_of::<usize>() + size_of::<Self>()
     }
 }
 
@@ -160,19 +193,23 @@ impl Bodies {
         items: &[Item],
         system: usize,
         limit: usize,
-        bust: bool,
-        render: impl Fn(&Item, usize, Option<u32>) -> Vec<u8>,
+        bust: Option<NonceForm>,
+        render: impl Fn(&Item, usize, Option<Nonce>) -> Vec<u8>,
     ) -> Self {
         if least_bytes(items, system) > limit {
             return Self::default();
         }
-        let digits = format!("{PLACE:08x}");
+        let form = bust.unwrap_or_default();
+        let digits = [PLACE.start, BEHIND].map(|place| form.digits(place));
         let (mut kept, mut bytes) = (Vec::with_capacity(items.len()), 0usize);
         for item in items {
             let mut turns = Vec::with_capacity(item.turns.len());
             for turn in 0..item.turns.len() {
-                let body = render(item, turn, bust.then_some(PLACE));
-                let nonces: Vec<usize> = if bust { memmem::find_iter(&body, &digits).collect() } else { Vec::new() };
+                let body = render(item, turn, bust.map(|_| PLACE));
+                let places = |digits: &String| memmem::find_iter(&body, digits).collect();
+                let [start, behind] = &digits;
+                let nonces = [(start, bust.is_some()), (behind, bust.is_some() && item.group.is_some())]
+                    .map(|(digits, there)| if there { places(digits) } else { Vec::new() });
                 let body = Body { bytes: body.into(), nonces };
                 bytes = bytes.saturating_add(body.size());
                 if bytes > limit {
@@ -182,17 +219,19 @@ impl Bodies {
             }
             kept.push(turns);
         }
-        Self { kept }
+        Self { kept, form }
     }
 
     /// The body of a turn, if it was kept.
-    pub(super) fn get(&self, item: usize, turn: usize, nonce: Option<u32>) -> Option<Bytes> {
+    pub(super) fn get(&self, item: usize, turn: usize, nonce: Option<Nonce>) -> Option<Bytes> {
         let body = self.kept.get(item)?.get(turn)?;
         let Some(nonce) = nonce else { return Some(body.bytes.clone()) };
         let mut bytes = body.bytes.to_vec();
-        let digits = format!("{nonce:08x}");
-        for at in &body.nonces {
-            bytes[*at..*at + NONCE_DIGITS].copy_from_slice(digits.as_bytes());
+        for (places, nonce) in body.nonces.iter().zip([Some(nonce.start), nonce.behind]) {
+            let Some(digits) = nonce.map(|nonce| self.form.digits(nonce)) else { continue };
+            for at in places {
+                bytes[*at..*at + digits.len()].copy_from_slice(digits.as_bytes());
+            }
         }
         Some(bytes.into())
     }
@@ -204,8 +243,9 @@ mod tests {
     use crate::workload::Turn;
 
     fn items(count: usize, turns: usize, text: usize) -> Vec<Item> {
-        let turn = || Turn { user: "x".repeat(text), assistant: Some("y".repeat(text)) };
-        let item = |n: usize| Item { id: n.to_string(), turns: (0..turns).map(|_| turn()).collect(), label: None };
+        let turn = || Turn { user: "x".repeat(text), assistant: Some("y".repeat(text)), think: None };
+        let item =
+            |n: usize| Item { id: n.to_string(), turns: (0..turns).map(|_| turn()).collect(), ..Item::default() };
         (0..count).map(item).collect()
     }
 
@@ -216,7 +256,7 @@ mod tests {
             item.turns[..turn].iter().map(before).sum::<usize>() + item.turns[turn].user.len()
         };
         let bodies =
-            Bodies::prepare(items, system, limit, false, |item, turn, _| vec![b'x'; system + talk(item, turn) + 250]);
+            Bodies::prepare(items, system, limit, None, |item, turn, _| vec![b'x'; system + talk(item, turn) + 250]);
         let size = bodies.kept.iter().flatten().map(Body::size).sum();
         assert!(size <= limit);
         size
@@ -233,7 +273,7 @@ mod tests {
         assert_eq!(kept(&items(1, 40, 1000), 0, 1 << 20), 0);
         assert!(kept(&items(1, 40, 1000), 0, 2 << 20) > 1_600_000);
         // What a template adds is seen when it is rendered.
-        let blown_up = Bodies::prepare(&items(100, 1, 10), 0, 1 << 20, false, |_, _, _| vec![b'x'; 20_000]);
+        let blown_up = Bodies::prepare(&items(100, 1, 10), 0, 1 << 20, None, |_, _, _| vec![b'x'; 20_000]);
         assert!(blown_up.kept.is_empty());
     }
 

@@ -4,14 +4,24 @@ use super::render::Settings;
 use super::transport::{HeaderMap, HeaderName, HeaderValue, HttpRoute, Method, Uri, header};
 use super::{ollama, openai};
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
-use crate::scenario::{JsonStream, TargetSpec, Task};
+use crate::scenario::{Api, JsonStream, TargetSpec, Task};
 
 /// The run's settings as this target is asked them.
-pub(super) fn settings_for(plan: &Plan, spec: &TargetSpec) -> Settings {
+pub(super) fn settings_for(plan: &Plan, target: &TargetPlan) -> Settings {
+    let spec = &target.spec;
     let mut settings = Settings::of(plan);
     if matches!(spec, TargetSpec::GgCore(_)) {
         settings.format = crate::scenario::PromptFormat::Raw;
+    }
+    if !spec.takes_a_schema() {
         settings.constrain = crate::scenario::Constrain::None;
+    }
+    settings.ignore_eos = plan.workload.tokens.as_ref().is_some_and(|tokens| tokens.recorded.is_some());
+    settings.ignore_eos &= ignores_eos(target);
+    settings.think = spec.think().or(settings.think);
+    if let Some(template) = &target.template {
+        settings.template = Some(template.family);
+        settings.system = settings.system.or_else(|| template.system.clone());
     }
     if let TargetSpec::Json(spec) = spec {
         settings.stream = spec.stream != JsonStream::None && plan.task != Task::Embed;
@@ -19,12 +29,17 @@ pub(super) fn settings_for(plan: &Plan, spec: &TargetSpec) -> Settings {
     settings
 }
 
+/// Whether a target can be told to go on after its model's end token: llama-server, known by its `/props`.
+pub fn ignores_eos(target: &TargetPlan) -> bool {
+    matches!(&target.spec, TargetSpec::OpenAi(spec) if spec.api == Api::Completions) && target.facts.slots.is_some()
+}
+
 /// The fixed part of a target's requests; none for a wire that isn't HTTP.
 pub(super) fn route(target: &TargetPlan, settings: &Settings) -> Result<Option<HttpRoute>, String> {
     let (method, path) = match &target.spec {
         TargetSpec::GgCore(_) => return Ok(None),
         TargetSpec::Ollama(_) => (Method::POST, ollama::path(settings)),
-        TargetSpec::OpenAi(_) => (Method::POST, openai::path(settings)),
+        TargetSpec::OpenAi(spec) => (Method::POST, openai::path(spec, settings)),
         TargetSpec::Json(spec) => match spec.method {
             crate::scenario::Method::Post => (Method::POST, spec.path.as_str()),
             crate::scenario::Method::Put => (Method::PUT, spec.path.as_str()),
@@ -50,12 +65,20 @@ pub(super) fn route(target: &TargetPlan, settings: &Settings) -> Result<Option<H
 /// sentence.
 pub(super) fn own_headers(spec: &TargetSpec) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
-    if let TargetSpec::OpenAi(spec) = spec
-        && !spec.token.is_empty()
-    {
-        let mut token = value(&format!("Bearer {}", spec.token.expose()))?;
-        token.set_sensitive(true);
-        headers.insert(header::AUTHORIZATION, token);
+    if let TargetSpec::OpenAi(spec) = spec {
+        let speaks_messages = spec.api == Api::Messages;
+        if speaks_messages {
+            headers.insert(HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
+        }
+        if !spec.token.is_empty() {
+            let (name, form) = match speaks_messages {
+                true => (HeaderName::from_static("x-api-key"), spec.token.expose().to_owned()),
+                false => (header::AUTHORIZATION, format!("Bearer {}", spec.token.expose())),
+            };
+            let mut token = value(&form)?;
+            token.set_sensitive(true);
+            headers.insert(name, token);
+        }
     }
     for (name, text) in spec.headers().into_iter().flatten() {
         let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;

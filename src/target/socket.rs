@@ -15,6 +15,8 @@ pub(super) enum Socket {
     Tcp(tokio::net::TcpStream),
     #[cfg(unix)]
     Unix(tokio::net::UnixStream),
+    #[cfg(windows)]
+    Pipe(tokio::net::windows::named_pipe::NamedPipeClient),
 }
 
 impl Socket {
@@ -29,7 +31,9 @@ impl Socket {
             }
             #[cfg(unix)]
             Endpoint::Unix { path } => Ok(Socket::Unix(tokio::net::UnixStream::connect(path).await?)),
-            #[cfg(not(unix))]
+            #[cfg(windows)]
+            Endpoint::Unix { path } => Ok(Socket::Pipe(open_pipe(path).await?)),
+            #[cfg(not(any(unix, windows)))]
             Endpoint::Unix { .. } => Err(io::Error::new(io::ErrorKind::Unsupported, "no Unix sockets on this system")),
         }
     }
@@ -39,6 +43,8 @@ impl Socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             #[cfg(unix)]
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(windows)]
+            Socket::Pipe(pipe) => Pin::new(pipe).poll_read(cx, buffer),
         }
     }
 
@@ -47,6 +53,8 @@ impl Socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(unix)]
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(windows)]
+            Socket::Pipe(pipe) => Pin::new(pipe).poll_write(cx, bytes),
         }
     }
 
@@ -55,6 +63,23 @@ impl Socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(unix)]
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(windows)]
+            Socket::Pipe(pipe) => Pin::new(pipe).poll_shutdown(cx),
+        }
+    }
+}
+
+/// Opens a named pipe, whose path stands where a Unix socket's does. While all its instances are taken it says so, and is tried
+/// again; how long is up to the caller.
+#[cfg(windows)]
+async fn open_pipe(path: &std::path::Path) -> io::Result<tokio::net::windows::named_pipe::NamedPipeClient> {
+    /// ERROR_PIPE_BUSY
+    const BUSY: i32 = 231;
+    const AGAIN: std::time::Duration = std::time::Duration::from_millis(20);
+    loop {
+        match tokio::net::windows::named_pipe::ClientOptions::new().open(path) {
+            Err(error) if error.raw_os_error() == Some(BUSY) => tokio::time::sleep(AGAIN).await,
+            opened => return opened,
         }
     }
 }

@@ -1,9 +1,32 @@
 //! The engine's own words for what went wrong, whatever form they have: objects and texts under several names, plain text,
 //! a web page of some proxy's.
 
-use super::answer::brief;
+use super::answer::{Answer, brief};
 use super::lenient;
+use crate::record::Remark;
 use serde_json::Value;
+
+/// The object in what an engine sent that the strict reading refused; `None` where it is none, or tells of an error, and the answer
+/// has been told so. `bare` = whether a text `message` by itself is an error, too.
+pub(super) fn object(
+    answer: &mut Answer,
+    data: &[u8],
+    whose: &str,
+    bare: impl FnOnce(&Value) -> bool,
+) -> Option<Value> {
+    let Ok((value, bad_text)) = lenient::read(data) else {
+        answer.fail(format!("what is not {whose}'s JSON: {}", told(data)));
+        return None;
+    };
+    if bad_text {
+        answer.remark(Remark::BadText);
+    }
+    if let Some(error) = error_in(&value, bare(&value)) {
+        answer.fail(error);
+        return None;
+    }
+    Some(value)
+}
 
 /// What an object that is no answer says of an error, if it tells one. `bare` = a text `message` by itself is one, too.
 pub(super) fn error_in(object: &Value, bare: bool) -> Option<String> {

@@ -4,33 +4,31 @@
 //! and `n`, so that a run of any length needs no more memory than its items. No input or output, no clock.
 
 mod arrivals;
+mod examples;
 mod label;
+mod nonce;
+mod recorded;
 mod source;
 mod synthetic;
+mod tokens;
 
 pub use arrivals::{Arrivals, Trace};
 pub use label::{keeps_schema, read_label};
-pub use source::{Prompts, SourceError, read_prompts, read_trace};
+pub use nonce::{BEHIND, Nonce, NonceForm, repeats_nonce};
+pub use recorded::{Recorded, as_recorded};
+pub use source::{Around, Prompts, Record, SourceError, read_prompts, read_trace};
+
+pub use tokens::{Fit, MOST_TRIALS, WordSearch, made_up, trial};
 
 use crate::record::Phase;
-use crate::scenario::{PromptCache, Sampling};
+use crate::scenario::{PromptCache, Sampling, Span};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
-/// Hex digits of a nonce.
-pub const NONCE_DIGITS: usize = 8;
-
-/// What stands around them at the start of a prompt. A heading that says nothing: small models take it for none of their
-/// business, where they repeat a number in brackets or a comment (docs/alike.md has the figures).
-const NONCE: [&str; 2] = ["Request ", ".\n\n"];
-
-/// Digits by which a nonce is known in an answer: one that is cut holds no more.
-const NONCE_SEEN: usize = 4;
-
 /// One prompt or conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Item {
     /// The data's name for it, or its number from 1.
     pub id: String,
@@ -38,6 +36,12 @@ pub struct Item {
     pub turns: Vec<Turn>,
     /// Position of the right label in the plan's labels (classify).
     pub label: Option<usize>,
+    /// Tokens that its whole prompt is to have, where the scenario says so.
+    pub prompt_tokens: Option<u64>,
+    /// The group whose prefix it shares, from 0.
+    pub group: Option<u32>,
+    /// Most tokens of its answer, where the data say so: then items are asked in the data's order.
+    pub max_tokens: Option<u32>,
 }
 
 /// One turn.
@@ -47,6 +51,8 @@ pub struct Turn {
     pub user: String,
     /// The scripted answer, for the history of later turns.
     pub assistant: Option<String>,
+    /// Pause of its user before it, where the data say one: in the place of the load's.
+    pub think: Option<Span>,
 }
 
 /// The whole of what can be asked.
@@ -73,8 +79,8 @@ pub struct Unit {
     pub first_index: u64,
     /// Position of its item.
     pub item: usize,
-    /// The nonce at the start of its prompt, if caches are to be busted.
-    pub nonce: Option<u32>,
+    /// The nonces in its prompt, if caches are to be busted.
+    pub nonce: Option<Nonce>,
 }
 
 impl Workload {
@@ -93,7 +99,12 @@ impl Workload {
     ) -> Self {
         let mut order: Vec<u32> = (0..u32::try_from(items.len()).unwrap_or(u32::MAX)).collect();
         // ChaCha8: a stream fixed by its definition, unlike the standard generator's.
-        order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // What was recorded goes out in its order: its times are of those requests.
+        if items.iter().all(|item| item.max_tokens.is_none()) {
+            order.shuffle(&mut rng);
+            groups_in_turn(&mut order, &items, &mut rng);
+        }
         let mut before = vec![0];
         for place in &order {
             let turns = items[*place as usize].turns.len() as u64;
@@ -107,7 +118,7 @@ impl Workload {
         part(&format!("loadcmp workload 1, seed {seed}, cache {cache:?}"));
         if cache == PromptCache::Bust {
             // Another form is another prompt.
-            part(&NONCE.concat());
+            part(&nonce::AROUND.concat());
         }
         part(&serde_json::to_string(sampling).unwrap_or_default());
         part(system.unwrap_or_default());
@@ -115,9 +126,15 @@ impl Workload {
             let item = &items[*place as usize];
             part(&item.id);
             part(&format!("{} turns, label {:?}", item.turns.len(), item.label));
+            if let Some(most) = item.max_tokens {
+                part(&format!("at most {most}"));
+            }
             for turn in &item.turns {
                 part(&turn.user);
                 part(turn.assistant.as_deref().unwrap_or_default());
+                if let Some(think) = turn.think {
+                    part(&format!("after {think}"));
+                }
             }
         }
         let hash: [u8; 32] = hasher.finalize().into();
@@ -156,8 +173,19 @@ impl Workload {
             number,
             first_index: epoch * a_round + self.before[place],
             item: self.order[place] as usize,
-            nonce: self.salt.map(|salt| nonce(salt, phase, number)),
+            nonce: self.salt.map(|salt| {
+                let own = nonce::draw(salt, phase, number);
+                match self.items[self.order[place] as usize].group {
+                    None => Nonce { start: own, behind: None },
+                    Some(group) => Nonce { start: nonce::draw_for_group(salt, phase, group), behind: Some(own) },
+                }
+            }),
         }
+    }
+
+    /// Groups of prompts that share a prefix.
+    pub fn groups(&self) -> usize {
+        self.items.iter().filter_map(|item| item.group).max().map_or(0, |most| most as usize + 1)
     }
 
     /// Hash of what turn `turn` of a unit asks but for its nonce: equal for every target, and from run to run.
@@ -166,26 +194,23 @@ impl Workload {
     }
 }
 
-/// The nonce of a unit: a bijective mix of its place and the salt (the finaliser of SplitMix64), so that any of them is
-/// had without the others, and for next to nothing.
-fn nonce(salt: u64, phase: Phase, number: u64) -> u32 {
-    let mut mixed = salt ^ (number << 2 | phase as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    (mixed ^ mixed >> 31) as u32
-}
-
-/// The text of a nonce as it stands at the start of a prompt: of the system message where there is one.
-pub fn nonce_text(nonce: u32) -> String {
-    let [before, after] = NONCE;
-    format!("{before}{nonce:08x}{after}")
-}
-
-/// Whether an answer repeats the nonce of its prompt: its model took it for a part of the task.
-pub fn repeats_nonce(answer: &str, nonce: u32) -> bool {
-    let digits = format!("{nonce:08x}");
-    let begins = |at: usize| !answer[..at].chars().next_back().is_some_and(char::is_alphanumeric);
-    answer.match_indices(&digits[..NONCE_SEEN]).any(|(at, _)| begins(at))
+/// Puts items of groups in such an order that each group comes once in every round, as long as it has any left: a short run asks
+/// each as often as another. The order within a round is drawn, and so is that of a group's items.
+fn groups_in_turn(order: &mut Vec<u32>, items: &[Item], rng: &mut ChaCha8Rng) {
+    let group = |place: &u32| items[*place as usize].group;
+    let groups = order.iter().filter_map(group).max().map_or(0, |most| most as usize + 1);
+    if groups == 0 || !order.iter().all(|place| group(place).is_some()) {
+        return;
+    }
+    let mut of = vec![Vec::new(); groups];
+    for place in order.drain(..) {
+        of[group(&place).unwrap_or(0) as usize].push(place);
+    }
+    let mut round: Vec<usize> = (0..groups).collect();
+    while of.iter().any(|left| !left.is_empty()) {
+        round.shuffle(rng);
+        order.extend(round.iter().filter_map(|group| of[*group].pop()));
+    }
 }
 
 /// The 64-bit hash kept of a text: the first eight bytes of its SHA-256.
@@ -219,8 +244,8 @@ mod tests {
     fn items(turns: &[usize]) -> Vec<Item> {
         let item = |(i, n): (usize, &usize)| Item {
             id: format!("{i}"),
-            turns: (0..*n).map(|t| Turn { user: format!("{i}.{t}"), assistant: None }).collect(),
-            label: None,
+            turns: (0..*n).map(|t| Turn { user: format!("{i}.{t}"), assistant: None, think: None }).collect(),
+            ..Item::default()
         };
         turns.iter().enumerate().map(item).collect()
     }
@@ -259,6 +284,37 @@ mod tests {
     }
 
     #[test]
+    fn every_round_asks_each_group_once_and_its_requests_share_a_nonce() {
+        let items: Vec<Item> = items(&[1; 20])
+            .into_iter()
+            .enumerate()
+            .map(|(n, item)| Item { group: Some(n as u32 % 5), ..item })
+            .collect();
+        let list = |seed| Workload::new(items.clone(), seed, 9, None, &Sampling::default(), PromptCache::Bust);
+        let group = |list: &Workload, n| list.items()[list.unit(Phase::Measure, n).item].group.unwrap();
+        let orders: std::collections::BTreeSet<Vec<u32>> =
+            (0..9).map(|seed| (0..20).map(|n| group(&list(seed), n)).collect()).collect();
+        assert!(orders.len() > 5, "the seed draws the order");
+        let list = list(3);
+        assert_eq!(list.groups(), 5);
+        let mut starts = std::collections::BTreeMap::new();
+        for round in 0..8 {
+            let groups: std::collections::BTreeSet<u32> = (0..5).map(|n| group(&list, round * 5 + n)).collect();
+            assert_eq!(groups.len(), 5);
+            for n in round * 5..round * 5 + 5 {
+                let nonce = list.unit(Phase::Measure, n).nonce.unwrap();
+                assert_eq!(*starts.entry(group(&list, n)).or_insert(nonce.start), nonce.start);
+                let warm = list.unit(Phase::Warmup, n).nonce.unwrap();
+                assert!(warm.start != nonce.start && warm.behind != nonce.behind);
+            }
+        }
+        let behind: std::collections::BTreeSet<_> =
+            (0..40).map(|n| list.unit(Phase::Measure, n).nonce.unwrap().behind).collect();
+        assert_eq!(behind.len(), 40);
+        assert_ne!(list.salted(1).unit(Phase::Measure, 0).nonce, list.unit(Phase::Measure, 0).nonce);
+    }
+
+    #[test]
     fn nonces_differ_between_requests_and_phases() {
         let workload = workload(7, PromptCache::Bust);
         let all: std::collections::BTreeSet<_> = [Phase::Warmup, Phase::Measure]
@@ -267,16 +323,5 @@ mod tests {
             .filter_map(|(phase, n)| workload.unit(phase, n).nonce)
             .collect();
         assert_eq!(all.len(), 1000);
-        assert_eq!(nonce_text(0xab), "Request 000000ab.\n\n");
-    }
-
-    #[test]
-    fn a_repeated_nonce_is_seen_though_it_is_cut() {
-        for answer in ["[4718175c] bug", "Request 4718", "It is 4718175", "(47181"] {
-            assert!(repeats_nonce(answer, 0x4718_175c), "{answer}");
-        }
-        for answer in ["bug", "471", "14718", "a4718", ""] {
-            assert!(!repeats_nonce(answer, 0x4718_175c), "{answer}");
-        }
     }
 }

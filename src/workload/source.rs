@@ -3,17 +3,21 @@
 //! The room's one place that reads files: once, before the run, within a limit, and every error with its line. The CSV
 //! reader's door on the way in.
 
+mod lengths;
 mod odd;
+mod recorded;
 mod sheet;
 mod trace;
 
+pub use lengths::Record;
 pub use trace::read_trace;
 
-use super::synthetic;
-use super::{Item, Turn};
+use super::{Fit, Item, Turn, examples, made_up, synthetic};
 use crate::scenario::{
-    CsvPrompts, History, InlinePrompt, JsonlPrompts, PromptsSpec, Task, TextPrompts, TextSplit, TurnSpec, data_path,
+    CsvPrompts, History, InlinePrompt, JsonlPrompts, PromptsSpec, Task, TextPrompts, TextSplit, TurnSpec, WorkloadSpec,
+    data_path,
 };
+use lengths::Told;
 use odd::{Odd, whole_text};
 use std::fmt;
 use std::fs::File;
@@ -24,8 +28,28 @@ use std::path::{Path, PathBuf};
 const MAX_BYTES: u64 = 256 << 20;
 
 /// The prompt around a text where the scenario gives none (classify).
-const CLASSIFY: &str = "Sort the support ticket into exactly one of these labels: {labels}.\nAnswer with the label \
-                        alone.\n\nTicket: {text}\n\nLabel:";
+const CLASSIFY: &str = "Answer with one of these labels: {labels}.\n\n{examples}Text: {text}\nLabel:";
+
+/// What stands around each text of the data.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around<'a> {
+    /// The prompt around it, with `{text}`, `{labels}` and `{examples}` to be filled in; the task's own where there is none.
+    pub instruction: Option<&'a str>,
+    /// Number of examples to be drawn from the data (classify).
+    pub examples: u32,
+}
+
+impl<'a> From<Option<&'a str>> for Around<'a> {
+    fn from(instruction: Option<&'a str>) -> Self {
+        Self { instruction, examples: 0 }
+    }
+}
+
+impl<'a> From<&'a WorkloadSpec> for Around<'a> {
+    fn from(workload: &'a WorkloadSpec) -> Self {
+        Self { instruction: workload.instruction.as_deref(), examples: workload.examples }
+    }
+}
 
 /// Prompts that can't be read: the file, the line where there is one, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,28 +84,31 @@ impl fmt::Display for SourceError {
 }
 
 /// Prompts, and what was odd about their data.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Prompts {
     /// The prompts.
     pub items: Vec<Item>,
+    /// The data's names for the examples that stand in each prompt, in their order: they are not among the prompts.
+    pub examples: Vec<String>,
     /// Sentences on what was read otherwise than it is written, with file and line.
     pub odd: Vec<String>,
+    /// The lengths that were recorded, where the prompts are made to them.
+    pub record: Option<Record>,
 }
 
-/// Reads the prompts of a scenario, the instruction around each text. Paths start from `base`.
-pub fn read_prompts(
+/// Reads the prompts of a scenario, with what stands around each text. Paths start from `base`.
+pub fn read_prompts<'a>(
     spec: &PromptsSpec,
     base: &Path,
     task: Task,
     labels: &[String],
-    instruction: Option<&str>,
+    around: impl Into<Around<'a>>,
     seed: u64,
     history: History,
 ) -> Result<Prompts, SourceError> {
-    let default = if task == Task::Classify { CLASSIFY } else { "{text}" };
-    let instruction = instruction.unwrap_or(default).replace("{labels}", &labels.join(", "));
-    let maker = Maker { task, labels, instruction, scripted: history == History::Scripted };
-    let mut odd = Vec::new();
+    let around = around.into();
+    let maker = Maker { task, labels, scripted: history == History::Scripted };
+    let (mut odd, mut record) = (Vec::new(), None);
     let (items, file) = match spec {
         PromptsSpec::Inline(prompts) => (maker.inline(prompts)?, None),
         PromptsSpec::Csv(csv) => {
@@ -102,18 +129,53 @@ pub fn read_prompts(
             odd.extend(source.odd.told(&source.path));
             (items, Some(&text.path))
         }
-        PromptsSpec::Synthetic(spec) => {
-            let conversations = synthetic::conversations(spec, seed);
-            let item = |(i, texts): (usize, Vec<String>)| maker.item(i, None, texts, None);
-            (conversations.into_iter().enumerate().map(item).collect(), None)
+        PromptsSpec::Trace(trace) => {
+            let source = Source::open(base, &trace.path)?;
+            let (items, told) = maker.trace(&source, seed)?;
+            odd.extend(source.odd.told(&source.path));
+            match told {
+                Told::Lengths(lengths) => record = Some(lengths),
+                Told::LeftOut(sentences) => odd.extend(sentences),
+            }
+            (items, Some(&trace.path))
         }
+        PromptsSpec::Synthetic(spec) => match spec.words {
+            Some(words) => {
+                let conversations = synthetic::conversations(spec, words, seed);
+                let item = |(i, texts): (usize, Vec<String>)| maker.item(i, None, texts, None);
+                (conversations.into_iter().enumerate().map(item).collect(), None)
+            }
+            // As good as can be before an engine was asked.
+            None => (made_up(spec, None, seed, &Fit::guess()), None),
+        },
+    };
+    let wrong = |message: String, setting: Option<&str>| {
+        let (file, setting) = (file.map(|path| base.join(path)), setting.map(str::to_owned));
+        SourceError { file, line: None, column: None, message, setting }
     };
     if items.is_empty() {
-        let file = file.map(|path| base.join(path));
-        let message = "there are no prompts in it".to_owned();
-        return Err(SourceError { file, line: None, column: None, message, setting: None });
+        return Err(wrong("there are no prompts in it".to_owned(), None));
     }
-    Ok(Prompts { items, odd })
+    let examples::Drawn { examples, rest: items } = if around.examples > 0 {
+        let drawn = examples::draw(items, labels.len(), around.examples as usize, seed);
+        drawn.map_err(|message| wrong(message, Some("workload.examples")))?
+    } else {
+        examples::Drawn { examples: Vec::new(), rest: items }
+    };
+    // The turns of a conversation go out as they are.
+    let items = if task == Task::Chat { items } else { within(items, &around, task, labels, &examples) };
+    Ok(Prompts { items, examples: examples.into_iter().map(|item| item.id).collect(), odd, record })
+}
+
+/// The items with the instruction around their texts. What a text holds is not filled in.
+fn within(items: Vec<Item>, around: &Around<'_>, task: Task, labels: &[String], examples: &[Item]) -> Vec<Item> {
+    let default = if task == Task::Classify { CLASSIFY } else { "{text}" };
+    let instruction = around.instruction.unwrap_or(default).replace("{labels}", &labels.join(", "));
+    let examples = examples::block(examples, labels);
+    let pieces: Vec<String> = instruction.split("{text}").map(|piece| piece.replace("{examples}", &examples)).collect();
+    let turn = |turn: Turn| Turn { user: pieces.join(&turn.user), ..turn };
+    let item = |item: Item| Item { turns: item.turns.into_iter().map(turn).collect(), ..item };
+    items.into_iter().map(item).collect()
 }
 
 /// An open data file.
@@ -170,31 +232,57 @@ impl Source {
             each(number, line.trim_end_matches(['\n', '\r']))?;
         }
     }
+
+    /// Calls `each` with every object of a JSONL file and the number of its line; blank lines are passed over. `wrong` says of a
+    /// line that is no object what it is.
+    fn objects(
+        &self,
+        wrong: impl Fn(u64, &serde_json::Error) -> String,
+        mut each: impl FnMut(u64, &Object) -> Result<(), SourceError>,
+    ) -> Result<(), SourceError> {
+        self.lines(|number, line| {
+            if line.trim().is_empty() {
+                return Ok(());
+            }
+            let whole = whole_text(line);
+            if whole != line {
+                self.odd.note(number);
+            }
+            let object: Object = serde_json::from_str(&whole).map_err(|error| {
+                let column = Some(error.column() as u64).filter(|column| *column > 0);
+                self.wrong_at(number, column, wrong(number, &error))
+            })?;
+            each(number, &object)
+        })
+    }
 }
 
-/// Makes items of texts: the instruction around each, labels by their position.
+/// An object of a JSONL file.
+type Object = serde_json::Map<String, serde_json::Value>;
+
+/// Makes items of texts: labels by their position.
 struct Maker<'a> {
     task: Task,
     labels: &'a [String],
-    /// With the labels filled in.
-    instruction: String,
     /// Earlier answers of a conversation come from the data.
     scripted: bool,
 }
 
 impl Maker<'_> {
     fn item(&self, i: usize, id: Option<String>, texts: Vec<String>, label: Option<usize>) -> Item {
-        let turn = |text: String| Turn { user: self.instruction.replace("{text}", &text), assistant: None };
+        let turn = |text: String| Turn { user: text, assistant: None, think: None };
         let mut turns: Vec<Turn> = texts.into_iter().map(turn).collect();
         let last = turns.len().saturating_sub(1);
         // Made-up conversations have scripted answers too, or their history could not be sent.
         turns[..last].iter_mut().for_each(|turn| turn.assistant = Some("Yes. Please go on.".to_owned()));
-        Item { id: id.unwrap_or_else(|| (i + 1).to_string()), turns, label }
+        Item { id: id.unwrap_or_else(|| (i + 1).to_string()), turns, label, ..Item::default() }
     }
 
     fn conversation(&self, i: usize, id: Option<String>, turns: &[TurnSpec]) -> Item {
-        let turn = |turn: &TurnSpec| Turn { user: turn.user.clone(), assistant: turn.assistant.clone() };
-        Item { id: id.unwrap_or_else(|| (i + 1).to_string()), turns: turns.iter().map(turn).collect(), label: None }
+        let turn =
+            |turn: &TurnSpec| Turn { user: turn.user.clone(), assistant: turn.assistant.clone(), think: turn.think };
+        let turns = turns.iter().map(turn).collect();
+        Item { id: id.unwrap_or_else(|| (i + 1).to_string()), turns, ..Item::default() }
     }
 
     /// Position of a label in the list; the sentence of what is wrong if it isn't there.
@@ -249,34 +337,19 @@ impl Maker<'_> {
 
     fn jsonl(&self, spec: &JsonlPrompts, source: &Source) -> Result<Vec<Item>, SourceError> {
         let mut items = Vec::new();
-        source.lines(|number, line| {
-            if line.trim().is_empty() {
-                return Ok(());
-            }
-            let whole = whole_text(line);
-            if whole != line {
-                source.odd.note(number);
-            }
-            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&whole).map_err(|error| {
-                let message = error.to_string();
-                let message = message.split(" at line ").next().unwrap_or_default();
-                let column = Some(error.column() as u64).filter(|column| *column > 0);
-                source.wrong_at(number, column, format!("not a JSON object: {message}"))
-            })?;
-            let item = self.object(items.len(), spec, &object);
-            let item = item.map_err(|message| source.wrong(number, message))?;
-            items.push(item);
+        let wrong = |_: u64, error: &serde_json::Error| {
+            let message = error.to_string();
+            format!("not a JSON object: {}", message.split(" at line ").next().unwrap_or_default())
+        };
+        source.objects(wrong, |number, object| {
+            let item = self.object(items.len(), spec, object);
+            items.push(item.map_err(|message| source.wrong(number, message))?);
             Ok(())
         })?;
         Ok(items)
     }
 
-    fn object(
-        &self,
-        i: usize,
-        spec: &JsonlPrompts,
-        object: &serde_json::Map<String, serde_json::Value>,
-    ) -> Result<Item, String> {
+    fn object(&self, i: usize, spec: &JsonlPrompts, object: &Object) -> Result<Item, String> {
         let field = |name: &str| {
             object.get(name).ok_or_else(|| {
                 let near = nearest(name, object.keys().map(String::as_str));

@@ -7,10 +7,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, LogNormal};
 
 /// Common words. The list is part of what a seed means: with another list, the same seed is another workload.
-const WORDS: &str = include_str!("words.txt");
+pub(super) const WORDS: &str = include_str!("words.txt");
 
-/// The texts of each conversation (or prompt: one turn each).
-pub(super) fn conversations(spec: &SyntheticPrompts, seed: u64) -> Vec<Vec<String>> {
+/// The texts of each conversation (or prompt: one turn each), of as many words as are wanted.
+pub(super) fn conversations(spec: &SyntheticPrompts, words_of_each: Lengths, seed: u64) -> Vec<Vec<String>> {
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     // Its own stream: the order of the items is drawn from the seed itself.
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -20,7 +20,7 @@ pub(super) fn conversations(spec: &SyntheticPrompts, seed: u64) -> Vec<Vec<Strin
     (0..spec.count as usize)
         .map(|n| {
             let turn = |t: usize, rng: &mut ChaCha8Rng| {
-                let length = length(spec.words, rng);
+                let length = length(words_of_each, rng);
                 prompt(&words, (n * spec.turns as usize + t, digits), length, rng)
             };
             (0..spec.turns as usize).map(|t| turn(t, &mut rng)).collect()
@@ -57,7 +57,8 @@ fn prompt(words: &[&str], (number, digits): (usize, u32), length: u32, rng: &mut
     text
 }
 
-fn length(lengths: Lengths, rng: &mut ChaCha8Rng) -> u32 {
+/// A length drawn from a distribution.
+pub(super) fn length(lengths: Lengths, rng: &mut ChaCha8Rng) -> u32 {
     match lengths {
         Lengths::Fixed(length) => length,
         Lengths::Uniform { min, max } => rng.random_range(min.min(max)..=max),

@@ -10,11 +10,20 @@ use std::time::{Duration, Instant};
 
 /// Rules that no run of stand-ins on a machine like others shows; a directory that was edited does, or the rule's own
 /// test.
-const EDITED: [(&str, &str); 28] = [
+const EDITED: [(&str, &str); 37] = [
+    ("target-gone", "an engine that is killed and stays away is in tests/gone.rs"),
+    ("processes-missed", "readings with a gap are in src/host/folded.rs"),
+    ("engine-count", "an engine whose count stands still is in tests/gg_core_live.rs"),
+    ("engine-mean", "no stand-in says that it took longer than it did"),
+    ("drafting", "engines that guess tokens ahead are in tests/inside.rs"),
+    ("requested-prompts", "engines with other tokenisers are in tests/tokens.rs"),
     ("first-requests", "an engine that stumbles is in tests/first_request.rs"),
     ("templates-differ", "engines with other templates are in tests/alike_prompts.rs"),
     ("schema-not-kept", "one that minds no schema is there, too"),
     ("nonce-in-answers", "one that repeats its prompt is there, too"),
+    ("unreadable-labels", "labels are in tests/classify_fair.rs"),
+    ("no-better-than-commonest", "there, too"),
+    ("model-size", "stand-ins have no file; another engine's is in tests/classify_fair.rs"),
     ("unlike-requests", "all targets get the one list of the seed"),
     ("planned-requests", "users ask until the list is empty, whatever the answers"),
     ("reconnects", "an engine that closes after its answers is in tests/connections.rs"),

@@ -29,6 +29,14 @@ assert text.object == "text_completion" and len(text.choices[0].text.split()) ==
 pieces = list(client.completions.create(model=model, prompt="one two", max_tokens=3, stream=True))
 assert "".join(piece.choices[0].text for piece in pieces) == text.choices[0].text
 
+whole = client.responses.create(model=model, input="hello", max_output_tokens=4)
+assert whole.status == "incomplete" and whole.incomplete_details.reason == "max_output_tokens", whole
+assert whole.usage.output_tokens == 4 and len(whole.output_text.split()) == 4, whole
+events = list(client.responses.create(model=model, input="hello", max_output_tokens=4, stream=True))
+said = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+assert said == whole.output_text and events[-1].type == "response.incomplete", events[-1]
+assert [event.sequence_number for event in events] == list(range(len(events)))
+
 schema = {"type": "object", "properties": {"label": {"type": "string", "enum": ["bug", "praise"]}}}
 form = {"type": "json_schema", "json_schema": {"name": "label", "schema": schema}}
 praise = [{"role": "user", "content": "much praise"}]

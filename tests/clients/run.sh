@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The official clients of Ollama and OpenAI, unchanged, against the stand-in; and the queries of docs/history.md, with DuckDB and
+# The official clients of Ollama, OpenAI and Anthropic, unchanged, against the stand-in; and the queries of docs/history.md, with DuckDB and
 # pandas, on runs against it. Installs them under target/clients (from
 # PyPI and npm, pinned), starts `loadcmp serve` on a free port, prints a line a client; fails if one does.
 set -euo pipefail
@@ -11,7 +11,7 @@ export CLIENTS=$root/target/clients
 
 mkdir -p "$CLIENTS"
 if ! [ -x "$CLIENTS/venv/bin/python" ]; then python3 -m venv "$CLIENTS/venv"; fi
-"$CLIENTS/venv/bin/python" -m pip install --quiet --disable-pip-version-check ollama==0.6.3 openai==2.54.0 \
+"$CLIENTS/venv/bin/python" -m pip install --quiet --disable-pip-version-check ollama==0.6.3 openai==2.54.0 anthropic==2.14.0 \
   duckdb==2.0.0 pandas==3.1.1
 if ! [ -d "$CLIENTS/node_modules/ollama" ]; then
   npm install --silent --no-audit --no-fund --prefix "$CLIENTS" ollama@0.6.4
@@ -49,5 +49,6 @@ try() {
 try "ollama 0.6.3 (Python)" "$CLIENTS/venv/bin/python" "$here/ollama_python.py"
 try "ollama 0.6.4 (npm)" node "$here/ollama_npm.mjs"
 try "openai 2.54.0 (Python)" "$CLIENTS/venv/bin/python" "$here/openai_python.py"
+try "anthropic 2.14.0 (Python)" "$CLIENTS/venv/bin/python" "$here/anthropic_python.py"
 try "duckdb 2.0.0, pandas 3.1.1" "$CLIENTS/venv/bin/python" "$here/tables.py" "$loadcmp" "$root/docs/history.md"
 exit $failed

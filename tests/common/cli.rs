@@ -88,6 +88,20 @@ pub fn text(output: &Output) -> (String, String) {
     (text(&output.stdout), text(&output.stderr))
 }
 
+/// Removes files of the results in `out`, has them made again by `report`, and holds them to what they were: to the byte, and
+/// what is printed to the table that the run printed.
+pub fn made_again(dir: &Path, files: &[&str], table: &str) {
+    let out = dir.join("out");
+    let read = |name: &&str| std::fs::read(out.join(name)).expect("a file");
+    let kept: Vec<Vec<u8>> = files.iter().map(read).collect();
+    files.iter().for_each(|name| std::fs::remove_file(out.join(name)).expect("gone"));
+    let (code, again, _) = ask(dir, &["report", "out"]);
+    assert_eq!((code, again.as_str()), (0, table));
+    for (name, bytes) in files.iter().zip(kept) {
+        assert!(read(name) == bytes, "{name}");
+    }
+}
+
 /// The program in `dir`; its exit code, standard output and standard error.
 pub fn ask(dir: &Path, args: &[&str]) -> (i32, String, String) {
     let output = loadcmp().current_dir(dir).args(args).output().expect("the program");
@@ -110,4 +124,21 @@ pub fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
 
 pub fn number(row: &Row, column: &str) -> Option<f64> {
     row[column].parse().ok()
+}
+
+/// A target of a scenario: its wire, and where it is.
+pub fn target(name: &str, wire: &str, engine: &StandIn) -> String {
+    format!("  {name}: {{ {wire}: {{ url: \"{}\" }} }}\n", engine.url)
+}
+
+/// The measured rows of a target, of a run in `out`.
+pub fn measured(dir: &Path, target: &str) -> Vec<Row> {
+    let mut all = rows(&dir.join("out/samples.csv"));
+    all.retain(|row| row["target"] == target && row["phase"] == "measure");
+    all
+}
+
+/// A wrapped text without its line ends.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

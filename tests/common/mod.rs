@@ -35,6 +35,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
             spec,
             facts: EngineFacts::default(),
             inequalities: Vec::new(),
+            template: None,
             same_as: None,
         }],
         reference: 0,
@@ -42,16 +43,20 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         workload: WorkloadPlan {
             source: "test".into(),
             items: 1,
+            examples: Vec::new(),
             hash: String::new(),
             labels: vec!["pos".into(), "neg".into()],
             constrain: Constrain::None,
             format,
             system: None,
             sampling: Sampling { max_tokens: 8, ..Sampling::default() },
+            think: None,
+            logprobs: false,
             stream,
             prompt_cache: PromptCache::AsIs,
             nonce_salt: String::new(),
             history: History::Scripted,
+            tokens: None,
         },
         order: Order::Concurrent,
         allow_same_endpoint: false,
@@ -80,7 +85,11 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
 }
 
 pub fn items(prompt: &str) -> Vec<Item> {
-    vec![Item { id: "1".into(), turns: vec![Turn { user: prompt.into(), assistant: None }], label: None }]
+    vec![Item {
+        id: "1".into(),
+        turns: vec![Turn { user: prompt.into(), assistant: None, think: None }],
+        ..Item::default()
+    }]
 }
 
 /// One exchange over a fresh link.
@@ -134,4 +143,33 @@ pub fn read_request(socket: &mut std::net::TcpStream) -> Vec<u8> {
             Ok(n) => all.extend_from_slice(&buffer[..n]),
         }
     }
+}
+
+/// A GGUF of one small tensor, whose header says these things.
+pub fn gguf(texts: &[(&str, &str)], numbers: &[(&str, u32)]) -> Vec<u8> {
+    fn text(out: &mut Vec<u8>, text: &str) {
+        out.extend((text.len() as u64).to_le_bytes());
+        out.extend(text.as_bytes());
+    }
+    let mut out = b"GGUF".to_vec();
+    out.extend(3u32.to_le_bytes());
+    out.extend(1u64.to_le_bytes());
+    out.extend(((texts.len() + numbers.len()) as u64).to_le_bytes());
+    for (key, value) in texts {
+        text(&mut out, key);
+        out.extend(8u32.to_le_bytes());
+        text(&mut out, value);
+    }
+    for (key, value) in numbers {
+        text(&mut out, key);
+        out.extend(4u32.to_le_bytes());
+        out.extend(value.to_le_bytes());
+    }
+    text(&mut out, "token_embd.weight");
+    out.extend(1u32.to_le_bytes());
+    out.extend(64u64.to_le_bytes());
+    // 64 numbers of type F32.
+    out.extend([0; 12]);
+    out.resize(out.len().next_multiple_of(32) + 256, 7);
+    out
 }

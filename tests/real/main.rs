@@ -11,10 +11,12 @@ mod answers;
 mod believed;
 mod capacity;
 mod costs;
+mod ladder;
 mod slow;
 #[cfg(unix)] // A script is made a program.
 mod suites;
 mod sweeps;
+mod weights;
 
 use cli::{Row, loadcmp, number, rows, text, write};
 use std::collections::{BTreeMap, BTreeSet};

@@ -309,6 +309,71 @@ async fn the_faithful_one_holds_back_starves_streams_and_works_alone() {
     assert!(lost["error"].as_str().unwrap().contains("NoKvCacheSlot"), "{lost}");
 }
 
+/// Whether somebody who has no session gets an answer within a while.
+async fn is_heard(stage: &Stage) -> bool {
+    let mut other = Client::connect(stage).await;
+    other.send(r#"{"type":"handshake","token":""}"#).await;
+    tokio::time::timeout(Duration::from_millis(80), other.frame()).await.is_ok()
+}
+
+#[tokio::test]
+async fn the_faithful_one_reads_nobody_new_while_an_ordinary_answer_is_made() {
+    let gg_core = GgCoreSpec { faithful: true, ..GgCoreSpec::default() };
+    let stage = raise(EngineSpec { first_token_ms: Some(700.0), ..spec(gg_core) });
+    let (mut one, mut two) = (Client::greeted(&stage).await, Client::greeted(&stage).await);
+    one.send(&inference(1, "x", 1, false).to_string()).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!is_heard(&stage).await, "the worker is at an ordinary answer");
+    two.send(r#"{"type":"health_check","check_type":"Liveness"}"#).await;
+    assert!(two.frame().await.is_some(), "who has a session is read");
+    assert_eq!(one.read().await["tokens_generated"], 1);
+    assert!(is_heard(&stage).await);
+}
+
+#[tokio::test]
+async fn the_faithful_one_is_woken_by_a_model_that_is_not_there_at_no_cost() {
+    let stage = raise(spec(GgCoreSpec { faithful: true, ..GgCoreSpec::default() }));
+    let (mut streams, mut kick) = (Client::greeted(&stage).await, Client::connect(&stage).await);
+    streams.send(&inference(1, "x", 4, true).to_string()).await;
+    assert!(streams.is_silent().await);
+    let told = kick.ask(json!({"type": "warmup_request", "model_id": "nobody", "tokens": 1})).await;
+    assert_eq!((&told["success"], &told["error"]), (&json!(false), &json!("Model not loaded: nobody")));
+    assert_eq!(streams.stream().await.0.len(), 1);
+    let models = kick.ask(json!({"type": "models_request"})).await;
+    assert_eq!(models["models"][0]["request_count"], 0);
+}
+
+#[tokio::test]
+async fn what_ends_by_itself_leaves_its_end_out_of_the_count_and_breaks_a_stream() {
+    let gg_core = GgCoreSpec { faithful: true, ..GgCoreSpec::default() };
+    let stage = raise(EngineSpec { early_stop: 1.0, ..spec(gg_core) });
+    let (mut client, mut kick) = (Client::greeted(&stage).await, Client::connect(&stage).await);
+    let whole = client.ask(inference(1, "x", 40, false)).await;
+    let words = whole["output"].as_str().unwrap().split_whitespace().count();
+    assert!(words < 40 && whole["tokens_generated"] == json!(words - 1), "{whole}");
+    client.send(&inference(2, "x", 40, true).to_string()).await;
+    assert!(client.is_silent().await);
+    kick.ask(json!({"type": "warmup_request", "model_id": "nobody"})).await;
+    let (_, last) = client.stream().await;
+    assert_eq!(last["error"], "Inference failed: Model error: detok: Unknown Token Type");
+}
+
+#[tokio::test]
+async fn other_models_are_listed_in_any_order_and_generate_nothing() {
+    let gg_core = GgCoreSpec { other_models: vec!["clf".into(), "emb".into()], ..GgCoreSpec::default() };
+    let stage = raise(spec(gg_core));
+    let mut client = Client::greeted(&stage).await;
+    let models = client.ask(json!({"type": "models_request"})).await;
+    let mut names: Vec<&str> = models["models"].as_array().unwrap().iter().filter_map(|m| m["name"].as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["clf", "emb", "standin"]);
+    let told = client.ask(json!({"type": "warmup_request", "model_id": "clf"})).await;
+    assert_eq!(told["error"], "Inference failed: Model returned non-generation output");
+    let mut asked = inference(1, "x", 1, false);
+    asked["model_id"] = json!("emb");
+    assert_eq!(client.ask(asked).await["error"], "Model returned non-generation output");
+}
+
 #[tokio::test]
 async fn a_quirk_is_of_other_wires() {
     let quirks = Quirks { names: vec![Quirk::Crlf], ..Quirks::default() };

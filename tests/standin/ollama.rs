@@ -191,8 +191,7 @@ async fn a_ticket_gets_its_label_in_text_and_by_schema() {
     writeln!(labels, "id,text,label\n1,\"It broke, twice.\",bug\n2,Where is my parcel?,shipping").unwrap();
     let path = Some(labels.path().to_owned());
     let stage = raise(EngineSpec { labels: path, ..EngineSpec::default() });
-    let prompt = "Sort the support ticket into exactly one of these labels: billing, bug, shipping.\nAnswer with the \
-                  label alone.\n\nTicket: It broke, twice.\n\nLabel:";
+    let prompt = "Answer with one of these labels: billing, bug, shipping.\n\nText: It broke, twice.\nLabel:";
     let body = json!({"model": "standin", "prompt": prompt, "stream": false, "options": {"num_predict": 8}});
     let (_, answer) = stage.ask("/api/generate", body.clone()).await;
     let told = (&answer["response"], &answer["done_reason"], &answer["eval_count"]);

@@ -7,14 +7,15 @@ use super::{
 use crate::audit::Severity;
 use crate::gate::{Judged, Judgement, NO_BASELINE, OfRun, Outcome, judge_runs};
 use crate::host::Floor;
+use crate::metrics::{self, Definition};
 use crate::report::{Report, Status, floors};
 use crate::stats::{
-    Comparison, RunPair, Verdict, compare_runs, correct_runs, geometric_mean, lone_stand_in, over_runs, run_metrics,
-    tidy, unit,
+    Comparison, Doubts, RunPair, Verdict, compare_runs, decide_by, geometric_mean, lone_stand_in, over_runs,
+    run_metrics, tidy,
 };
 
 /// Figures that are shares: no ratio is told of them over runs.
-const SHARES: [&str; 4] = ["error_rate", "accuracy", "macro_f1", "agreement"];
+const SHARES: [&Definition; 4] = [&metrics::ERROR_RATE, &metrics::ACCURACY, &metrics::MACRO_F1, &metrics::AGREEMENT];
 
 /// What a run asked, and of whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,8 +61,8 @@ pub struct RepeatsBuilder {
     runs: Vec<RepeatRun>,
     /// What runs that count doubt of themselves: rule and target, in how many, and the first's sentence.
     doubts: Vec<(String, usize, String)>,
-    /// Of each run, the share of each target's requests that failed, and its gates.
-    beside: Vec<(Vec<f64>, Vec<OfRun>)>,
+    /// Of each run, whether too many of each target's requests failed, and its gates.
+    beside: Vec<(Vec<bool>, Vec<OfRun>)>,
     adapted: Option<String>,
 }
 
@@ -127,7 +128,7 @@ impl RepeatsBuilder {
         }
         let metrics: Vec<(&str, &str)> = run_metrics(self.open_loop)
             .map(|metric| (metric.path, metric.unit))
-            .chain(SHARES.iter().map(|path| (*path, unit::ONE)))
+            .chain(SHARES.iter().map(|share| (share.id, share.unit)))
             .collect();
         let of_targets = report.targets.iter().enumerate().filter_map(|(at, target)| Some((place(at)?, target)));
         let figures = of_targets.clone().flat_map(|(at, target)| {
@@ -145,8 +146,8 @@ impl RepeatsBuilder {
             let ratio = Some(tidy(ratio)).filter(|_| verdict != Verdict::NotCompared);
             Some(RunComparison { metric, target, target_value, reference_value, ratio, verdict })
         });
-        let mut failed = vec![0.0; self.targets.len()];
-        of_targets.for_each(|(at, target)| failed[at] = target.value("error_rate").unwrap_or(0.0));
+        let mut failed = vec![false; self.targets.len()];
+        of_targets.for_each(|(at, target)| failed[at] = target.too_many_failed().is_some());
         let judged = report.judgement.as_ref().map(|judgement| judgement.gates.as_slice()).unwrap_or_default();
         let gates = OfRun::all(judged, &report.evidence(&report.gates_spoilt(), Err(NO_BASELINE)));
         let adapted = report.judgement.as_ref().and_then(|judgement| judgement.adapted.clone());
@@ -202,7 +203,7 @@ impl RepeatsBuilder {
         }
     }
 
-    fn counted(&self) -> impl Iterator<Item = (&RepeatRun, &(Vec<f64>, Vec<OfRun>))> {
+    fn counted(&self) -> impl Iterator<Item = (&RepeatRun, &(Vec<bool>, Vec<OfRun>))> {
         self.runs.iter().zip(&self.beside).filter(|(run, _)| run.counts())
     }
 
@@ -226,11 +227,13 @@ impl RepeatsBuilder {
         let mut told: Vec<RunsFigure> = Vec::new();
         for target in 0..self.targets.len() {
             let all = run_metrics(self.open_loop).map(|metric| (metric.path, metric.unit));
-            for (metric, unit) in all.chain(SHARES.iter().map(|path| (*path, unit::ONE))) {
+            for (metric, unit) in all.chain(SHARES.iter().map(|share| (share.id, share.unit))) {
                 let values: Vec<f64> =
                     self.counted().filter_map(|(run, _)| Some(run.figure(target, metric)?.value)).collect();
-                let logs: Option<Vec<f64>> =
-                    values.iter().map(|x| (*x > 0.0 && !SHARES.contains(&metric)).then(|| x.ln())).collect();
+                let logs: Option<Vec<f64>> = values
+                    .iter()
+                    .map(|x| (*x > 0.0 && !SHARES.iter().any(|share| share.id == metric)).then(|| x.ln()))
+                    .collect();
                 let value = match &logs {
                     Some(_) => geometric_mean(&values),
                     None => (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64),
@@ -260,23 +263,20 @@ impl RepeatsBuilder {
         let mut rows = Vec::new();
         for target in (0..self.targets.len()).filter(|at| *at != self.reference) {
             for metric in run_metrics(self.open_loop) {
-                let pair = |(run, (failed, _)): (&RepeatRun, &(Vec<f64>, Vec<OfRun>))| {
+                let pair = |(run, (failed, _)): (&RepeatRun, &(Vec<bool>, Vec<OfRun>))| {
                     let told = run.comparison(target, metric.path)?;
-                    let failed = failed[target].max(failed[self.reference]);
+                    let failed = failed[target] || failed[self.reference];
                     Some(RunPair { target: told.target_value, reference: told.reference_value, failed })
                 };
                 let pairs: Vec<RunPair> = self.counted().filter_map(pair).collect();
                 rows.extend(compare_runs(metric, (target, self.reference), &pairs, runs, self.smallest_effect));
             }
         }
-        correct_runs(&mut rows, &self.primary);
         // However many runs say so: what this machine can't tell apart is no difference between engines.
         let floor = |at: usize| self.floors.get(at)?.as_ref();
-        for row in rows.iter_mut().filter(|row| matches!(row.verdict, Verdict::Better | Verdict::Worse)) {
-            if let Some(why) = floors::below(row, floor(row.target).zip(floor(row.reference))) {
-                row.undecided(why);
-            }
-        }
+        let small = |row: &Comparison| floors::below(row, floor(row.target).zip(floor(row.reference)));
+        let doubts = Doubts { of_difference: Some(&small), of_all: None };
+        decide_by(&mut rows, &self.primary, self.smallest_effect, doubts);
         for row in &mut rows {
             let side = |at: usize| (self.targets[at].name.as_str(), self.targets[at].stand_in);
             if let Some(why) = lone_stand_in(side(row.target), side(row.reference)) {

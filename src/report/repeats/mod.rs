@@ -19,7 +19,7 @@ pub use build::RepeatsBuilder;
 /// Version of the form of `repeats.json` and `repeats-manifest.json`.
 pub const REPEATS_VERSION: u32 = 1;
 
-/// `repeats-manifest.json`: what the runs were to be, so that they can be told again.
+/// `repeats-manifest.json`: the planned runs, from which the report can be rebuilt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RepeatsManifest {
     /// Version of this document's form.
@@ -136,7 +136,7 @@ pub struct RepeatRun {
     /// Why it doesn't count, if it doesn't.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_out: Option<String>,
-    /// The worst that became of its own gates; `None` without any.
+    /// Worst outcome of the gates of this run; `None` without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gates: Option<Outcome>,
     /// Each target's figures.

@@ -1,7 +1,8 @@
 //! The sentences that say what came of several runs of one plan.
 
 use super::Repeats;
-use crate::report::words::{about, metric_words, ratio_clause};
+use crate::metrics::{metric_words, value_words};
+use crate::report::words::{about, ratio_clause};
 use crate::report::{Status, human};
 use crate::stats::{Comparison, Verdict};
 use std::time::Duration;
@@ -28,7 +29,7 @@ impl Repeats {
         let (name, metric) = (self.label(at), metric_words(&self.primary));
         match self.figure(at, &self.primary) {
             Some(figure) => {
-                let value = |x: f64| human::value(x, &figure.unit);
+                let value = |x: f64| value_words(&figure.metric, &figure.unit, x);
                 let ends = figure.low.zip(figure.high);
                 let ends = ends.map(|(low, high)| format!(" (95 % interval {}–{})", value(low), value(high)));
                 format!(
@@ -48,7 +49,7 @@ impl Repeats {
             return format!("Not compared: {}.", c.reason.as_deref().unwrap_or("a stand-in beside a real engine"));
         }
         let (target, reference, metric) = (self.label(c.target), self.label(c.reference), metric_words(&c.metric));
-        let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| human::value(x, &c.unit));
+        let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| value_words(&c.metric, &c.unit, x));
         let values = format!("{} against {}{}", value(c.target_value), value(c.reference_value), ratio_clause(c));
         let over = runs(c.blocks.unwrap_or(0));
         match c.verdict {

@@ -2,9 +2,9 @@
 
 use super::{Fact, Kind, NOT_SET, length};
 use crate::host::Facts;
-use crate::report::words::yaml_word as word;
 use crate::scenario::plan::{Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan};
-use crate::scenario::{Order, TargetSpec, Task};
+use crate::scenario::yaml_word as word;
+use crate::scenario::{Order, TargetSpec, Task, Think};
 use serde_json::Value;
 
 /// Fields of a target that are no settings: where it is and who may ask (facts of their own, or none), and what only watches.
@@ -23,6 +23,8 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     let mut all = vec![fact(Asked, "task", word(&plan.task)), fact(Asked, "prompts and sampling", prompts)];
     all.push(fact(Asked, "prompt format", word(&work.format)));
     all.push(fact(Asked, "stream", work.stream));
+    all.push(fact(Asked, "think", work.think.map_or("unset", Think::word)));
+    all.push(fact(Asked, "logprobs", work.logprobs));
     all.push(fact(Asked, "prompt cache", word(&work.prompt_cache)));
     if plan.task == Task::Classify {
         all.push(fact(Asked, "constrain", word(&work.constrain)));

@@ -29,9 +29,11 @@ fn a_run_is_like_itself() {
 
 #[test]
 fn each_fact_changed_alone_is_told_and_nothing_else() {
-    let cases: [(Kind, &str, Change); 20] = [
+    let cases: [(Kind, &str, Change); 22] = [
         (Kind::Asked, "prompts and sampling", |p| p.workload.hash = "0".repeat(64)),
         (Kind::Asked, "stream", |p| p.workload.stream = !p.workload.stream),
+        (Kind::Asked, "think", |p| p.workload.think = Some(crate::scenario::Think::Low)),
+        (Kind::Asked, "logprobs", |p| p.workload.logprobs = true),
         (Kind::Asked, "labels", |p| p.workload.labels.truncate(2)),
         (Kind::Asked, "load", |p| {
             if let LoadPlan::Closed(closed) = &mut p.load {

@@ -11,7 +11,7 @@ use crate::stats::{CostSums, Row, TargetSummary, Users, compare_costs, fit_costs
 use std::collections::BTreeMap;
 
 /// The figures of a run that a sweep keeps: a metric, and the field of its row.
-const FIGURES: [&str; 17] = [
+const FIGURES: [&str; 21] = [
     "latency.p50",
     "latency.p95",
     "latency.mean",
@@ -20,6 +20,10 @@ const FIGURES: [&str; 17] = [
     "ttft.p50",
     "ttft.p95",
     "tpot.mean",
+    "prefill_tokens_per_s.p50",
+    "decode_tokens_per_s.p50",
+    "server_prefill_per_s.p50",
+    "server_decode_per_s.p50",
     "requests_per_s",
     "output_tokens_per_s",
     "prompt_tokens_per_s",

@@ -39,7 +39,9 @@ pub(super) fn all(server: &StandIn) -> Vec<Way> {
     let unix = ["json", "gg_core"].map(|wire| (wire, Transport::Unix));
     let unix = unix.into_iter().filter(|_| server.socket().is_some());
     let both = |(wire, transport)| [false, true].map(|stream| Way { wire, transport, stream });
-    tcp.into_iter().chain(tls).chain(unix).flat_map(both).collect()
+    // When a stream of GG-CORE's comes says nothing of when it was made: it has no floor.
+    let timed = |way: &Way| way.wire != "gg_core" || !way.stream;
+    tcp.into_iter().chain(tls).chain(unix).flat_map(both).filter(timed).collect()
 }
 
 /// Makes a wire ready.

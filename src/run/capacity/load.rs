@@ -4,7 +4,7 @@ use super::super::Failure;
 use super::super::load::open_plan;
 use crate::capacity::{By, probe_seed};
 use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Plan, Until};
-use crate::scenario::{Arrivals as Law, Length, OpenSpec, Scenario, Span};
+use crate::scenario::{Arrivals as Law, Length, OpenSpec, Rate, Scenario, Span};
 use crate::workload::Arrivals;
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Shape {
             return Ok((LoadPlan::Closed(self.closed(at as u32, length, warmup)), None));
         }
         let spec = OpenSpec {
-            rate: Some(at),
+            rate: Some(Rate::Of(at)),
             duration: Some(Length::Of(Span(length))),
             warmup: Span(warmup),
             ..self.open.clone()

@@ -5,7 +5,7 @@ mod judged;
 mod load;
 mod seek;
 
-use super::{Failure, Options, found, free, now, results_directory};
+use super::{Failure, Options, found, free, now, results_directory, tokens, unless_signalled};
 use crate::capacity::{By, Capacity, Reach, Searched, Settings};
 use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, Plan};
@@ -55,6 +55,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     options.out.as_deref().map_or(Ok(()), free)?;
     let shape = Shape::of(&loaded.scenario, search.by);
     let mut prepared = found(loaded, options).await?;
+    unless_signalled(tokens::fit(&mut prepared, tokens::Asking::Requests, options.quiet)).await?;
     // The limits of the search are what probes are judged by.
     prepared.plan.gates = GatesPlan::default();
     // A search is about load, and an engine that a probe starts anew ends with the probe.

@@ -2,6 +2,7 @@
 
 use super::super::{held, report_of};
 use crate::report::sweep::SweepManifest;
+use crate::scenario::plan::TargetPlan;
 use crate::suite::{Point, ScenarioRun, State, Suite, judge_check};
 use std::collections::HashMap;
 use std::path::{Component, Path};
@@ -19,6 +20,14 @@ pub(super) fn judge(suite: &mut Suite, dir: &Path) {
         }
         read.insert(scenario.name.clone(), points);
     }
+    for scenario in &mut suite.scenarios {
+        let points = read.get(&scenario.name).map(Vec::as_slice).unwrap_or_default();
+        let reports = points.iter().filter_map(|point| point.report.as_ref().ok());
+        let mut engines: Vec<String> = reports.flat_map(|report| &report.plan.targets).map(engine).collect();
+        engines.sort();
+        engines.dedup();
+        scenario.engines = engines;
+    }
     for (name, points) in &read {
         // Of a document that doesn't have them.
         let reports = points.iter().filter_map(|point| point.report.as_ref().ok());
@@ -31,6 +40,12 @@ pub(super) fn judge(suite: &mut Suite, dir: &Path) {
         let points = scenario.and_then(|scenario| read.get(&scenario.name)).map(Vec::as_slice).unwrap_or_default();
         judge_check(check, scenario, points);
     }
+}
+
+/// A target and what answered for it, without a version: that is what one run is set beside the next for.
+fn engine(target: &TargetPlan) -> String {
+    let engine = target.facts.engine.as_deref().unwrap_or("?");
+    format!("{}: {} {engine} {}", target.name, target.wire(), target.model)
 }
 
 /// The runs of a scenario. What a document says may come from elsewhere: only folders of this suite are read.

@@ -4,7 +4,7 @@
 use super::super::{Failure, Options, interrupted};
 use crate::record::columns::{Names, read_rows};
 use crate::record::{Nanos, Phase, Stopwatch};
-use crate::scenario::{ClosedSpec, History, InlinePrompt, Loaded, Order, PromptsSpec, Scenario, Span, Task};
+use crate::scenario::{History, InlinePrompt, Loaded, PromptsSpec, Scenario, Task};
 use crate::suite::{Asked, Cost, Known, Pace, Timed};
 use crate::workload::{Item, read_prompts};
 use std::path::Path;
@@ -127,10 +127,6 @@ async fn timed(loaded: &Loaded, folder: &Path, options: &Options) -> Result<(Vec
     let words = |item: &Item| item.turns.iter().map(|turn| turn.user.split_whitespace().count()).sum::<usize>() as f64;
     let mut loaded = Loaded { points: Vec::new(), ..loaded.clone() };
     brief(&mut loaded.scenario);
-    if let Some(mut shown) = loaded.scenario.shown.take() {
-        brief(&mut shown);
-        loaded.scenario.shown = Some(shown);
-    }
     let items = prompts(&loaded.scenario, &loaded);
     let options = Options { out: Some(folder.to_owned()), quiet: true, baseline: None, ..options.clone() };
     let finished = super::super::run(loaded, &options).await?;
@@ -167,20 +163,15 @@ async fn timed(loaded: &Loaded, folder: &Path, options: &Options) -> Result<(Vec
 /// Makes a scenario one that only times its engines, one request after the other: of texts a short and a long one, else two of
 /// its own.
 fn brief(scenario: &mut Scenario) {
-    scenario.name = "timing".to_owned();
-    let none = Span::default();
-    scenario.load.closed = Some(ClosedSpec { users: 1, duration: None, requests: Some(2), think: none, warmup: none });
-    (scenario.load.open, scenario.load.soak, scenario.load.until) = (None, None, None);
-    scenario.order = Order::Isolated;
-    scenario.interference = false;
-    scenario.blocks = None;
-    scenario.cold_start = None;
-    scenario.sweep = None;
-    scenario.slo = None;
-    scenario.gates.clear();
-    scenario.tiers.clear();
-    scenario.baseline = None;
-    scenario.adaptive = false;
+    scenario.look("timing", 1, 2);
+    cut_short(scenario);
+    if let Some(shown) = &mut scenario.shown {
+        cut_short(shown);
+    }
+}
+
+/// Its few tokens, and of texts its two prompts.
+fn cut_short(scenario: &mut Scenario) {
     let workload = &mut scenario.workload;
     workload.sampling.max_tokens = workload.sampling.max_tokens.min(TOKENS);
     if scenario.task == Task::Generate {
@@ -197,9 +188,8 @@ fn brief(scenario: &mut Scenario) {
 /// The prompts of a scenario, as they are asked; `None` where they can't be read.
 fn prompts(scenario: &Scenario, of: &Loaded) -> Option<Vec<Item>> {
     let workload = &scenario.workload;
-    let instruction = workload.instruction.as_deref();
     let (prompts, labels) = (&workload.prompts, &workload.labels);
-    let read = read_prompts(prompts, &of.base, scenario.task, labels, instruction, scenario.seed, workload.history);
+    let read = read_prompts(prompts, &of.base, scenario.task, labels, workload, scenario.seed, workload.history);
     Some(read.ok()?.items)
 }
 

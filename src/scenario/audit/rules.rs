@@ -26,7 +26,7 @@ const fn of_sides(rule: RuleSpec) -> RuleSpec {
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 87] = [
+pub const RULES: [RuleSpec; 96] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number(
@@ -43,7 +43,7 @@ pub const RULES: [RuleSpec; 87] = [
         0.01,
         "targets that were given a number of requests completed different numbers of them, by more than one (a closed loop by duration is not judged: there it is throughput)",
     )),
-    of_sides(plain("unlike-requests", Invalid, "targets were asked different things under the same number")),
+    of_sides(plain("unlike-requests", Invalid, "requests with the same number differ between targets")),
     share("planned-requests", Doubt, 0.0, "fewer requests were begun than were planned"),
     share("error-rate", Doubt, 0.01, "requests without a complete answer: times are of the others"),
     of_sides(share(
@@ -63,6 +63,28 @@ pub const RULES: [RuleSpec; 87] = [
         Doubt,
         0.01,
         "three measured requests or more needed a new connection, since the engine closed the kept one (a note where loadcmp chose to keep none)",
+    ),
+    plain(
+        "target-gone",
+        Invalid,
+        "a target took no connection for ten seconds on end: its lane was ended, and the others went on",
+    ),
+    share(
+        "processes-missed",
+        Doubt,
+        0.02,
+        "a target's processes were gone for this share of its window, and found again: its CPU figures are of the rest",
+    ),
+    plain(
+        "engine-count",
+        Doubt,
+        "an engine counted other requests than loadcmp had answers of it: others ask it, too, or answers are not its own",
+    ),
+    share(
+        "engine-mean",
+        Doubt,
+        0.05,
+        "an engine's own mean latency is longer than the client's: one of the two rulers is wrong",
     ),
     // The answers.
     share("zero-tokens", Invalid, 0.01, "generated answers count no tokens at all"),
@@ -138,6 +160,17 @@ pub const RULES: [RuleSpec; 87] = [
         "answers are outside the schema that was sent: no JSON, no label of the list, or cut at the limit of tokens",
     ),
     share(
+        "unreadable-labels",
+        Doubt,
+        0.5,
+        "answers hold no label that can be read: accuracy and agreement are of the others, or of none",
+    ),
+    plain(
+        "no-better-than-commonest",
+        Doubt,
+        "no target is right more often than always giving the commonest label would be (from 10 answers on)",
+    ),
+    share(
         "bad-vectors",
         Doubt,
         0.0,
@@ -153,6 +186,12 @@ pub const RULES: [RuleSpec; 87] = [
     plain("stand-in", Doubt, "an embedded engine stands in for a real one (a note where all targets are stand-ins)"),
     of_sides(plain("quantisation", Doubt, "engines report models of different quantisation")),
     of_sides(share("parameters", Doubt, 0.1, "engines report models of different sizes")),
+    of_sides(share(
+        "model-size",
+        Doubt,
+        0.1,
+        "the files of the models differ in size, and not every engine reports its parameters",
+    )),
     of_sides(plain("context-length", Note, "engines report different context lengths")),
     of_sides(plain(
         "slots",
@@ -167,6 +206,11 @@ pub const RULES: [RuleSpec; 87] = [
         "engines have different settings of flash attention (a note where one is on `auto`)",
     )),
     of_sides(plain("kv-cache-type", Doubt, "engines use different types for the KV cache")),
+    of_sides(plain(
+        "drafting",
+        Doubt,
+        "one side guesses tokens ahead (speculative decoding), by its answers or its settings, and another doesn't",
+    )),
     plain(
         "own-sampling",
         Doubt,
@@ -191,6 +235,13 @@ pub const RULES: [RuleSpec; 87] = [
         0.25,
         "engines count different numbers of tokens in the same prompts: templates differ, or an engine cuts them",
     )),
+    number(
+        "requested-prompts",
+        Note,
+        0.0,
+        "tokens",
+        "prompts are shorter or longer than the scenario asks for, by the engine's own count",
+    ),
     share("truncated-prompts", Doubt, 0.01, "prompts fill the whole context, so they were cut"),
     time("cold-load", Doubt, 100_000.0, "a measured request waited this long for its model to load"),
     time(
@@ -255,7 +306,7 @@ pub const RULES: [RuleSpec; 87] = [
         Doubt,
         1.5,
         "times",
-        "while at work, one of target and reference used this many times the cores of the other, and at least half a core more",
+        "one side used this many times the CPU cores of the other while it worked, and at least half a core more",
     )),
     plain(
         "which-process",
@@ -288,7 +339,7 @@ pub const RULES: [RuleSpec; 87] = [
         "the measured window begins before the run is steady: latencies at its beginning differ from the rest by this share and by more than 2 ms",
     ),
     share("drift", Doubt, 0.1, "the median latency changed over the measured window, by more than 2 ms"),
-    share("server-time", Doubt, 0.01, "answers for which the engine tells of more time than the client waited"),
+    share("server-time", Doubt, 0.01, "answers for which the engine reports more time than the client waited"),
     // The shape of what was measured.
     share("equal-samples", Invalid, 0.1, "latencies repeat: fewer different ones than this share of the answers"),
     plain("identical-samples", Invalid, "two targets have the very same latencies"),

@@ -43,9 +43,22 @@ impl<'a> Walk<'a> {
             return;
         }
         if let Some(choices) = schema["oneOf"].as_array() {
-            return match choices.iter().any(|choice| choice["type"] == "object") {
+            // A number may stand in the place of a map.
+            if let Some(number) = choices.iter().find(|choice| choice["type"] == "integer") {
+                loosen(node, &["integer"]);
+                if let Value::Number(written) = &node.value
+                    && is_number(written, &["integer"])
+                {
+                    node.filled.iter_mut().for_each(|filled| filled.closed = true);
+                    let written = written.clone();
+                    return self.number(&written, node, number, owner);
+                }
+            }
+            let (maps, words) = (choices.iter().any(|choice| choice["type"] == "object"), constants(choices));
+            // Where both may stand, what is no map is taken for a word.
+            return match maps && (words.is_empty() || matches!(node.value, Value::Map(_))) {
                 true => self.tagged(node, schema, choices, owner),
-                false => self.word(node, &constants(choices), owner),
+                false => self.word(node, &words, owner),
             };
         }
         let types = types(schema);
@@ -332,6 +345,8 @@ impl<'a> Walk<'a> {
 
     fn wrong_type(&mut self, node: &Node, schema: &Json, types: &[&str], owner: &Owner) {
         let wanted = match types {
+            ["string", "boolean"] => pattern::THINK_WORDS,
+            ["number", "string"] => "a number, or `auto`",
             ["string", "integer"] => schema["title"].as_str().unwrap_or("a text"),
             ["string", ..] if pattern::of_audit(schema).is_some() => pattern::of_audit(schema).unwrap_or_default(),
             ["string", ..] => "a text",
@@ -390,7 +405,8 @@ fn constants<'a>(choices: &'a [Json]) -> Vec<&'a str> {
 /// A text of the command line or the environment takes the type that is asked for, or the one it looks like.
 fn loosen(node: &mut Node, types: &[&str]) {
     let Value::Text(text) = &node.value else { return };
-    if !node.loose || types.contains(&"string") || (types.is_empty() && node.quoted) {
+    let text_only = types.contains(&"string") && !types.contains(&"number");
+    if !node.loose || text_only || (types.is_empty() && node.quoted) {
         return;
     }
     if text.len() > 64 || text.contains('\n') {

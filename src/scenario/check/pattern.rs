@@ -2,14 +2,16 @@
 
 use crate::scenario::audit::PATTERNS as AUDIT;
 use crate::scenario::auto::PATTERN as LENGTH;
+use crate::scenario::rate::PATTERN as RATE;
 use crate::scenario::share::PATTERN as SHARE;
 use crate::scenario::span::PATTERN as SPAN;
-use crate::scenario::{Length, Share, Span};
+use crate::scenario::think::PATTERN as THINK;
+use crate::scenario::{Length, Share, Span, Think};
 use serde_json::Value as Json;
 
 /// A pattern, what matches it, and what it asks for.
 pub(super) type Pattern = (&'static str, fn(&str) -> bool, &'static str);
-pub(super) const PATTERNS: [Pattern; 11] = [
+pub(super) const PATTERNS: [Pattern; 13] = [
     (r"^[A-Za-z0-9_-]+$", plain, "made of letters, digits, - and _"),
     (
         r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$",
@@ -20,7 +22,9 @@ pub(super) const PATTERNS: [Pattern; 11] = [
     ("^(/|$)", |text| text.is_empty() || text.starts_with('/'), "a JSON pointer, which begins with `/`"),
     (SPAN, |text| Span::parse(text).is_some(), LENGTH_OF_TIME),
     (LENGTH, |text| Length::parse(text).is_some(), "a length of time such as 500ms, 30s, 5m, or `auto`"),
+    (RATE, |text| text == "auto", "a number, or `auto`"),
     (SHARE, |text| Share::parse(text).is_some(), "a share such as 2% or 0.5%"),
+    (THINK, |text| Think::parse(text).is_some(), THINK_WORDS),
     AUDIT[0],
     AUDIT[1],
     AUDIT[2],
@@ -30,6 +34,9 @@ pub(super) const PATTERNS: [Pattern; 11] = [
 fn plain(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
+
+/// What reasoning is asked for by.
+pub(super) const THINK_WORDS: &str = "one of off, on, low, medium, high";
 
 /// What a span looks like, in words.
 pub(super) const LENGTH_OF_TIME: &str = "a length of time such as 500ms, 30s, 5m";
@@ -41,7 +48,7 @@ pub(super) fn is_span(schema: &Json) -> bool {
 
 /// Whether what matches the schema's pattern has a form of its own: no path, no pointer, no name.
 pub(super) fn is_closed(schema: &Json) -> bool {
-    of_audit(schema).is_some() || [SPAN, LENGTH, SHARE].iter().any(|known| schema["pattern"] == *known)
+    of_audit(schema).is_some() || [SPAN, LENGTH, RATE, SHARE, THINK].iter().any(|known| schema["pattern"] == *known)
 }
 
 /// What may be written for a rule of the audit, if the schema is of one.

@@ -1,12 +1,11 @@
 //! Gates, as a person writes them: `native.latency.p95 <= 1.05 * ollama.latency.p95`. What they come to is judged in `gate`.
 
-mod metrics;
 mod parse;
 #[cfg(test)]
 mod tests;
 mod words;
 
-pub use metrics::{Kind, Known, METRICS, Of, metric};
+pub use crate::metrics::{Definition, Kind, METRICS, Of, metric};
 pub use parse::GateError;
 
 use schemars::JsonSchema;
@@ -31,7 +30,7 @@ pub struct Subject {
     /// The target's name; `None` for every target in turn.
     pub target: Option<String>,
     /// The metric.
-    pub metric: &'static Known,
+    pub metric: &'static Definition,
     /// What of it.
     pub figure: Figure,
 }
@@ -133,8 +132,8 @@ impl Subject {
     /// The metric with its figure, as `comparison.csv` has it: `latency.p95`, `accuracy`.
     pub fn path(&self) -> String {
         match self.figure {
-            Figure::Mean if !self.metric.spread => self.metric.name.to_owned(),
-            figure => format!("{}.{}", self.metric.name, figure.word()),
+            Figure::Mean if !self.metric.spread => self.metric.id.to_owned(),
+            figure => format!("{}.{}", self.metric.id, figure.word()),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! From the text of a gate to what it means; a mistake is told with its place and with what may stand there.
 
-use super::metrics::{self, Kind, Known, metric};
 use super::words::{Of, UNITS, Word, words};
-use super::{Bound, Figure, From, Gate, Relation, Subject};
+use super::{Bound, Definition, Figure, From, Gate, Kind, Relation, Subject, metric};
+use crate::metrics::{ids, unit};
 use crate::scenario::cut::quantile;
 use crate::scenario::nearest;
 
@@ -55,13 +55,13 @@ pub(super) fn gate(text: &str) -> Result<Gate, GateError> {
     Ok(Gate { subject, relation, bound, text })
 }
 
-fn relation(word: &Word, metric: &Known) -> Result<Relation, GateError> {
+fn relation(word: &Word, metric: &Definition) -> Result<Relation, GateError> {
     match word.text.as_str() {
         "<=" | "≤" | "<" => Ok(Relation::AtMost),
         ">=" | "≥" | ">" => Ok(Relation::AtLeast),
         "==" if metric.exact && metric.kind != Kind::Time || metric.kind == Kind::Share => Ok(Relation::Equal),
         "==" => Err(word.wrong(
-            format!("`{}` is measured, and no measured value is equal to another", metric.name),
+            format!("`{}` is measured, and no measured value is equal to another", metric.id),
             "write <= or >=; == is for shares and counts, such as errors == 0",
         )),
         other => Err(word.wrong(format!("`{other}` is no comparison"), "write <=, >= or ==")),
@@ -83,14 +83,14 @@ fn subject(word: &Word) -> Result<Subject, GateError> {
         [] if !known.spread || known.kind == Kind::PerSecond => Figure::Mean,
         [] => {
             let help = format!("such as {}.p95 or {}.mean", word.text, word.text);
-            return Err(word.wrong(format!("which figure of `{}` is meant is missing", known.name), help));
+            return Err(word.wrong(format!("which figure of `{}` is meant is missing", known.id), help));
         }
         written => {
             // A percentile may have a decimal: p99.9.
             let text = written.join(".");
             let place = word.part(begins(at + 1), &text);
             if !known.spread {
-                let what = format!("`{}` is one value, and has no figures", known.name);
+                let what = format!("`{}` is one value, and has no figures", known.id);
                 return Err(place.wrong(what, format!("write it without `.{text}`")));
             }
             let help = "figures: mean, min, max, and percentiles from p1 to p99.9, such as p50, p90, p95, p99";
@@ -107,9 +107,9 @@ fn named(word: &Word) -> bool {
 }
 
 fn unknown(word: &Word) -> GateError {
-    let near = nearest(&word.text, metrics::words());
+    let near = nearest(&word.text, ids());
     let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-    let known = metrics::words().collect::<Vec<_>>().join(", ");
+    let known = ids().collect::<Vec<_>>().join(", ");
     word.wrong(format!("unknown metric `{}`", word.text), format!("{near}metrics: {known}"))
 }
 
@@ -208,9 +208,9 @@ fn same(word: &Word, subject: &Subject, of: &Subject) -> Result<(), GateError> {
 }
 
 /// A value in the metric's unit. One that is added may be a number of points of a share.
-fn value_of(word: &Word, metric: &Known, added: bool) -> Result<f64, GateError> {
+fn value_of(word: &Word, metric: &Definition, added: bool) -> Result<f64, GateError> {
     let digits = word.text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(word.text.len());
-    let (number, unit) = word.text.split_at(digits);
+    let (number, written) = word.text.split_at(digits);
     let wants = match metric.kind {
         Kind::Time => "a time with its unit, such as 20ms",
         Kind::PerSecond => "a rate, such as 25",
@@ -221,16 +221,16 @@ fn value_of(word: &Word, metric: &Known, added: bool) -> Result<f64, GateError> 
     };
     let wrong = |what: &str| word.wrong(format!("`{}` {what}", word.text), format!("it has to be {wants}"));
     let value: f64 = number.parse().map_err(|_| wrong("is no value"))?;
-    let known = UNITS.iter().find(|(known, ..)| *known == unit);
+    let known = UNITS.iter().find(|(known, ..)| *known == written);
     let of = known.map(|(.., of)| *of);
     let fits = match metric.kind {
-        Kind::Time => of == Some(Of::Time) || (unit.is_empty() && value == 0.0),
-        Kind::PerSecond => unit.is_empty() || of == Some(Of::Rate),
+        Kind::Time => of == Some(Of::Time) || (written.is_empty() && value == 0.0),
+        Kind::PerSecond => written.is_empty() || of == Some(Of::Rate),
         Kind::Share if added => of == Some(Of::Points),
-        Kind::Share => of == Some(Of::Share) || unit.is_empty(),
-        Kind::Bytes => of == Some(Of::Bytes) || (unit.is_empty() && value == 0.0),
-        Kind::Number if metric.name.starts_with("joules") => unit.is_empty() || of == Some(Of::Joules),
-        Kind::Number => unit.is_empty(),
+        Kind::Share => of == Some(Of::Share) || written.is_empty(),
+        Kind::Bytes => of == Some(Of::Bytes) || (written.is_empty() && value == 0.0),
+        Kind::Number if metric.unit == unit::JOULES => written.is_empty() || of == Some(Of::Joules),
+        Kind::Number => written.is_empty(),
     };
     if !fits {
         return Err(wrong("has the wrong unit"));
@@ -257,7 +257,7 @@ fn check_bound(side: &[&Word], subject: &Subject, relation: Relation, bound: &Bo
     // Nought and all of it are counted; what lies between is an estimate.
     let between = !subject.metric.exact && bound.plus > 0.0 && bound.plus < 1.0;
     if relation == Relation::Equal && between {
-        let what = format!("`{}` is measured, and no measured share is equal to `{}`", subject.metric.name, word.text);
+        let what = format!("`{}` is measured, and no measured share is equal to `{}`", subject.metric.id, word.text);
         return Err(word.wrong(what, "write <= or >=; a share is == 0 or == 100%"));
     }
     match (always, never) {

@@ -36,7 +36,7 @@ fn gates_of_every_form_are_read() {
     assert_eq!(read("native.ttft.p95 <= 1.1 * baseline.ttft.p95").bound, gate.bound);
 
     let gate = read("errors == 0");
-    assert_eq!((gate.subject.target, gate.subject.metric.name, gate.relation), (None, "error_rate", Relation::Equal));
+    assert_eq!((gate.subject.target, gate.subject.metric.id, gate.relation), (None, "error_rate", Relation::Equal));
     assert_eq!(read("native.memory_ratio <= 1.35").bound.plus, 1.35);
     assert_eq!(read("native.memory_peak <= 2 GiB").bound.plus, 2_147_483_648.0);
     assert_eq!(read("a.ttft.p99.5 < 1 s").subject.path(), "ttft.p99.5");
@@ -116,7 +116,7 @@ proptest! {
         let figure = if known.spread { format!(".p{}", f64::from(q.max(10)) / 10.0) } else { String::new() };
         prop_assume!(target.split('.').all(|part| metric(part).is_none() && part != "baseline"));
         let relation = if most { "<=" } else { ">=" };
-        let path = format!("{}{figure}", known.name);
+        let path = format!("{}{figure}", known.id);
         let text = format!("{target}.{path} {relation} {} * other.{path}", f64::from(factor) / 100.0);
         let gate = Gate::parse(&text).unwrap();
         prop_assert_eq!(&gate.text, &text);

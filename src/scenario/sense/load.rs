@@ -1,7 +1,7 @@
 //! Whether a load can be driven as it is written: one rate, one end, an order that its other settings go with.
 
 use super::{Sense, data_path};
-use crate::scenario::{Arrivals, ClosedSpec, Length, MOST_ARRIVALS, OpenSpec, Order, SoakSpec};
+use crate::scenario::{Arrivals, ClosedSpec, Length, MOST_ARRIVALS, OpenSpec, Order, Rate, SoakSpec};
 use std::path::Path;
 
 const CLOSED: [&str; 2] = ["load", "closed"];
@@ -186,6 +186,9 @@ impl Sense<'_> {
         let warmup = open.first_rate() * open.warmup.0.as_secs_f64();
         let (expected, blocks) = (open.expected(), self.blocks());
         let path = open_field(given);
+        if open.rate == Some(Rate::Auto) {
+            return;
+        }
         if open.as_stages().iter().all(|stage| stage.begin() == 0.0 && stage.rate == 0.0) {
             self.wrong_key(&path, "the rate is 0 throughout: nothing would be sent");
         } else if expected + warmup > MOST_ARRIVALS as f64 {

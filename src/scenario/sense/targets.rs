@@ -1,8 +1,10 @@
 //! Whether each target can be spoken to, and can do the task.
 
 use super::Sense;
-use crate::scenario::mistake::nearest;
-use crate::scenario::{Address, JsonSpec, JsonStream, ProcessSpec, TargetSpec, Task};
+use crate::scenario::mistake::{nearest, quoted};
+use crate::scenario::{
+    Address, Api, Family, JsonSpec, JsonStream, ProcessSpec, PromptFormat, TargetSpec, Task, TemplateSpec, yaml_word,
+};
 
 /// What a `json` body can ask for.
 const PLACEHOLDERS: [&str; 6] = ["prompt", "messages", "model", "max_tokens", "temperature", "seed"];
@@ -19,16 +21,19 @@ impl Sense<'_> {
                     self.address(&["targets", name, "ollama", "url"], &spec.url, true);
                     self.keep_alive(&["targets", name, "ollama", "keep_alive"], &spec.keep_alive);
                 }
-                TargetSpec::OpenAi(spec) => self.address(&["targets", name, "openai", "url"], &spec.url, true),
+                TargetSpec::OpenAi(spec) => {
+                    self.address(&["targets", name, "openai", "url"], &spec.url, true);
+                    self.talks(name, spec.api);
+                }
                 TargetSpec::GgCore(spec) => {
                     if spec.socket != "auto" {
                         self.socket(&["targets", name, "gg_core", "socket"], &spec.socket);
                     }
-                    self.connections(name, spec.max_connections);
                 }
                 TargetSpec::Json(spec) => self.json(name, spec),
             }
             let wire = wire(target);
+            self.template(name, target);
             self.headers(name, target);
             self.tls(name, target);
             if let Some(process) = target.process() {
@@ -37,6 +42,49 @@ impl Sense<'_> {
             if let Some(url) = target.metrics() {
                 self.metrics(&["targets", name, wire, "metrics"], url);
             }
+        }
+    }
+
+    /// An API of conversations has no other routes.
+    fn talks(&mut self, name: &str, api: Api) {
+        let Some(route) = api.talks_only() else { return };
+        let scenario = self.scenario;
+        let path = ["targets", name, "openai", "api"];
+        if scenario.task == Task::Embed {
+            self.wrong(&path, format!("{route} has no embeddings")).add_help("leave `api` out");
+        } else if scenario.workload.format == Some(PromptFormat::Raw) {
+            self.wrong(&path, format!("{route} takes messages, and `format: raw` sends none"))
+                .add_help("leave `format` or `api` out");
+        } else if scenario.workload.format.is_none()
+            && scenario.targets.values().any(|target| matches!(target, TargetSpec::GgCore(_)))
+        {
+            self.wrong(&path, format!("{route} takes messages, and the format is raw where a target speaks GG-CORE"))
+                .add_help("write `format: chat` in the workload");
+        }
+    }
+
+    /// A template is either named or another target's, and put around prompts that are messages.
+    fn template(&mut self, name: &str, target: &TargetSpec) {
+        let Some(template) = target.template() else { return };
+        let path = ["targets", name, wire(target), "template"];
+        if self.scenario.workload.format == Some(PromptFormat::Raw) {
+            self.wrong_key(&path, "`template` goes around messages, and `format: raw` sends none")
+                .add_help("write `format: chat`, or leave `template` out");
+        } else if self.scenario.task == Task::Embed {
+            self.wrong_key(&path, "`template` goes around messages, and embed sends texts");
+        }
+        if let TemplateSpec::From(other) = template
+            && !matches!(self.scenario.targets.get(other), Some(TargetSpec::Ollama(_)))
+        {
+            let ollamas = self.scenario.targets.iter().filter(|(_, spec)| matches!(spec, TargetSpec::Ollama(_)));
+            let names: Vec<&str> = ollamas.map(|(name, _)| name.as_str()).collect();
+            let help = match names.as_slice() {
+                [] => format!("name the template instead: {}", Family::words()),
+                names => format!("there are: {}", names.join(", ")),
+            };
+            let path = [&path[..], &["from"]].concat();
+            self.wrong(&path, format!("`from` must name an `ollama` target, and {} is none", quoted(other)))
+                .add_help(help);
         }
     }
 
@@ -88,21 +136,6 @@ impl Sense<'_> {
         }
     }
 
-    fn connections(&mut self, name: &str, most: u32) {
-        let load = &self.scenario.load;
-        let (path, what, needed) = match (&load.closed, &load.open) {
-            (Some(closed), _) => (["load", "closed", "users"], "users", closed.users),
-            (None, Some(open)) => (["load", "open", "in_flight"], "requests in flight", open.in_flight),
-            (None, None) => return,
-        };
-        if needed > most {
-            let message = format!("{needed} {what} need {needed} connections, and `{name}` takes {most}");
-            self.wrong(&path, message).add_help(
-                "GG-CORE carries one request a connection; more come with its GG_CORE_MAX_CONNECTIONS and `max_connections`",
-            );
-        }
-    }
-
     fn keep_alive(&mut self, path: &[&str], text: &str) {
         let positive = text.strip_prefix('-').unwrap_or(text);
         let seconds = !positive.is_empty() && positive.bytes().all(|b| b.is_ascii_digit());
@@ -141,14 +174,18 @@ impl Sense<'_> {
     }
 
     fn headers(&mut self, name: &str, target: &TargetSpec) {
-        let token = matches!(target, TargetSpec::OpenAi(spec) if !spec.token.is_empty());
+        let token = match target {
+            TargetSpec::OpenAi(spec) if !spec.token.is_empty() && spec.api == Api::Messages => Some("x-api-key"),
+            TargetSpec::OpenAi(spec) if !spec.token.is_empty() => Some("authorization"),
+            _ => None,
+        };
         for (header, value) in target.headers().into_iter().flatten() {
             let path = ["targets", name, wire(target), "headers", header];
             let lower = header.to_ascii_lowercase();
             let odd = |c: char| !c.is_ascii_alphanumeric() && !"!#$%&'*+-.^_`|~".contains(c);
             if ["host", "content-type", "content-length", "transfer-encoding", "connection"].contains(&&*lower) {
                 self.wrong_key(&path, format!("the header `{header}` is set by loadcmp itself"));
-            } else if token && lower == "authorization" {
+            } else if token == Some(&*lower) {
                 self.wrong_key(&path, format!("`token` and the header `{header}` say the same thing; write one"));
             } else if header.is_empty() || header.contains(odd) {
                 self.wrong_key(&path, format!("`{header}` is no name of a header"));
@@ -188,7 +225,7 @@ impl Sense<'_> {
 
     fn json_answer(&mut self, name: &str, spec: &JsonSpec) {
         let path = ["targets", name, "json", "answer"];
-        let task = super::workload::word(self.scenario.task);
+        let task = yaml_word(&self.scenario.task);
         match self.scenario.task {
             Task::Embed if spec.answer.embedding.is_none() => {
                 self.wrong_key(&path, format!("`answer` needs `embedding`: where the vector lies ({task})"))

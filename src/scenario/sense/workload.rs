@@ -1,21 +1,13 @@
 //! Whether what is asked fits the task: labels for classify, turns for chat, no setting that would be passed over.
 
 use super::{Sense, data_path};
+use crate::scenario::constrain::{least_tokens, room_for_a_label};
 use crate::scenario::mistake::{nearest, quoted};
 use crate::scenario::{
-    Constrain, History, InlinePrompt, Lengths, PromptFormat, PromptsSpec, Scenario, TargetSpec, Task,
+    Constrain, History, InlinePrompt, Lengths, PrefixSpec, PromptCache, PromptFormat, PromptsSpec, Scenario,
+    SyntheticPrompts, TargetSpec, Task, yaml_word,
 };
 use std::path::Path;
-
-/// The task's word in the YAML.
-pub(super) fn word(task: Task) -> &'static str {
-    match task {
-        Task::Classify => "classify",
-        Task::Embed => "embed",
-        Task::Generate => "generate",
-        Task::Chat => "chat",
-    }
-}
 
 impl Sense<'_> {
     pub(super) fn workload(&mut self, base: &Path) {
@@ -37,7 +29,7 @@ impl Sense<'_> {
         let path = ["workload", "labels"];
         if self.scenario.task != Task::Classify {
             if !labels.is_empty() {
-                let message = format!("`labels` are for classify, and the task is {}", word(self.scenario.task));
+                let message = format!("`labels` are for classify, and the task is {}", yaml_word(&self.scenario.task));
                 self.wrong_key(&path, message);
             }
             return;
@@ -69,7 +61,14 @@ impl Sense<'_> {
         } else if !instruction.contains("{text}") {
             self.wrong_key(&path, "`instruction` has no `{text}`: the prompts would all be the same");
         } else if task != Task::Classify && instruction.contains("{labels}") {
-            self.wrong_key(&path, format!("`instruction` has `{{labels}}`, and the task is {}", word(task)));
+            self.wrong_key(&path, format!("`instruction` has `{{labels}}`, and the task is {}", yaml_word(&task)));
+        } else if instruction.contains("{examples}") != (self.scenario.workload.examples > 0) {
+            let message = match self.scenario.workload.examples {
+                0 => "`instruction` has `{examples}`, and there are none".to_owned(),
+                n => format!("`instruction` has no `{{examples}}`: the {n} examples would stand nowhere"),
+            };
+            self.wrong_key(&path, message)
+                .add_help("write `examples: 6` below `workload`, and `{examples}` before `{text}`");
         }
     }
 
@@ -79,14 +78,14 @@ impl Sense<'_> {
             return;
         }
         let path = ["workload", "system"];
-        let speaks_gg_core = self.scenario.targets.values().any(|target| matches!(target, TargetSpec::GgCore(_)));
+        let is_raw = self.scenario.targets.values().any(TargetSpec::is_raw);
         if self.scenario.task == Task::Embed {
             self.wrong_key(&path, "`system` is a message, and embed sends texts");
         } else if workload.format == Some(PromptFormat::Raw) {
             self.wrong_key(&path, "`system` is a message, and `format: raw` sends none");
-        } else if workload.format.is_none() && speaks_gg_core {
+        } else if workload.format.is_none() && is_raw {
             self.wrong_key(&path, "`system` is a message, and the format is raw where a target speaks GG-CORE")
-                .add_help("write `format: chat`, or leave `system` out");
+                .add_help("write `template:` below that target, or `format: chat`, or leave `system` out");
         }
     }
 
@@ -97,12 +96,16 @@ impl Sense<'_> {
         if task == Task::Embed && workload.stream == Some(true) {
             self.wrong(&["workload", "stream"], "embeddings never stream; write `stream: false`, or leave it out");
         }
+        if task != Task::Classify && workload.examples > 0 {
+            let message = format!("`examples` are texts with their labels, and the task is {}", yaml_word(&task));
+            self.wrong_key(&["workload", "examples"], message);
+        }
         if task != Task::Classify && workload.constrain != Constrain::None {
-            let message = format!("`constrain` forces a label, and the task is {}", word(task));
+            let message = format!("`constrain` forces a label, and the task is {}", yaml_word(&task));
             self.wrong_key(&["workload", "constrain"], message);
         }
         if task != Task::Chat && workload.history != History::Scripted {
-            let message = format!("`history` is for chat, and the task is {}", word(task));
+            let message = format!("`history` is for chat, and the task is {}", yaml_word(&task));
             self.wrong_key(&["workload", "history"], message);
         }
     }
@@ -114,10 +117,10 @@ impl Sense<'_> {
         if self.scenario.task != Task::Classify || workload.constrain != Constrain::Schema {
             return;
         }
-        let Some((least, answer)) = workload.labels.iter().map(|label| least_tokens(label)).max() else { return };
+        let Some((least, answer)) = least_tokens(&workload.labels) else { return };
         let limit = workload.sampling.max_tokens;
         if limit < least {
-            let set = least.saturating_mul(2).max(ROOM);
+            let set = room_for_a_label(&workload.labels);
             let message = format!("`max_tokens` is {limit}: `constrain: schema` asks for {answer}, which that cuts");
             let path = ["workload", "sampling", "max_tokens"];
             let path = if self.has(&path) { &path[..] } else { &["workload", "constrain"] };
@@ -136,6 +139,7 @@ impl Sense<'_> {
             PromptsSpec::Jsonl(_) => "jsonl",
             PromptsSpec::Text(_) => "text",
             PromptsSpec::Synthetic(_) => "synthetic",
+            PromptsSpec::Trace(_) => "trace",
         };
         let path = |field| ["workload", "prompts", kind, field];
         if let Some(file) = file(scenario)
@@ -151,11 +155,11 @@ impl Sense<'_> {
             self.wrong_key(&path("text"), "chat reads `turns`, not `text`");
         }
         if !chat && kind == "jsonl" && self.has(&path("turns")) {
-            let message = format!("`turns` are for chat, and the task is {}", word(scenario.task));
+            let message = format!("`turns` are for chat, and the task is {}", yaml_word(&scenario.task));
             self.wrong_key(&path("turns"), message);
         }
         match kind {
-            "text" | "synthetic" if classify => {
+            "text" | "synthetic" | "trace" if classify => {
                 self.wrong_key(
                     &path("")[..3],
                     format!("classify needs a right label to each prompt; `{kind}` has none"),
@@ -171,23 +175,98 @@ impl Sense<'_> {
                 .add_help("for example: label: label");
             }
             "csv" | "jsonl" if !classify && self.has(&path("label")) => {
-                let message = format!("`label` is for classify, and the task is {}", word(scenario.task));
+                let message = format!("`label` is for classify, and the task is {}", yaml_word(&scenario.task));
                 self.wrong_key(&path("label"), message);
             }
             _ => {}
         }
+        let limit = ["workload", "sampling", "max_tokens"];
+        if kind == "trace" && !chat && self.has(&limit) {
+            self.wrong_key(
+                &limit,
+                "`max_tokens` is not for a trace of lengths, whose requests have limits of their own",
+            );
+        }
+        if let PromptsSpec::Trace(trace) = &scenario.workload.prompts
+            && let Some(times) = scenario.load.open.as_ref().and_then(|open| open.trace.as_ref())
+            && times.path != trace.path
+        {
+            let message = format!(
+                "the times come from another file than the prompts, {}: request by request they belong together",
+                quoted(&trace.path.display().to_string())
+            );
+            self.wrong(&["load", "open", "trace", "path"], message);
+        }
         if let PromptsSpec::Synthetic(synthetic) = &scenario.workload.prompts {
             if !chat && synthetic.turns > 1 {
-                let message = format!("`turns` are for chat, and the task is {}", word(scenario.task));
+                let message = format!("`turns` are for chat, and the task is {}", yaml_word(&scenario.task));
                 self.wrong_key(&path("turns"), message);
             }
-            self.lengths(synthetic.words);
+            self.synthetic(synthetic);
         }
     }
 
-    fn lengths(&mut self, words: Lengths) {
-        let path = |kind, field| ["workload", "prompts", "synthetic", "words", kind, field];
-        match words {
+    /// Lengths in words or in tokens: one of them.
+    fn synthetic(&mut self, synthetic: &SyntheticPrompts) {
+        let path = |field| ["workload", "prompts", "synthetic", field];
+        match (synthetic.words, synthetic.tokens) {
+            (Some(_), Some(_)) => {
+                self.wrong_key(
+                    &path("tokens"),
+                    "a prompt's length is given in `words` or in `tokens`, and here are both",
+                );
+            }
+            (None, None) => {
+                self.wrong_key(&path("")[..3], "`synthetic` needs the length of its prompts: `tokens` or `words`")
+                    .add_help("for example: synthetic: { tokens: 512 }");
+            }
+            (Some(words), None) => self.lengths("words", words),
+            (None, Some(tokens)) => self.lengths("tokens", tokens),
+        }
+        if let Some(prefix) = synthetic.prefix {
+            self.prefix(synthetic, prefix);
+        }
+        if synthetic.tokens.is_some() && synthetic.turns > 1 {
+            self.wrong_key(
+                &path("tokens"),
+                "`tokens` is the length of a whole prompt, and a conversation has one a turn",
+            )
+            .add_help("write `words`, or leave `turns` out");
+        }
+    }
+
+    /// A prefix has to be new to every engine when its first request comes, and the rest of each prompt always.
+    fn prefix(&mut self, synthetic: &SyntheticPrompts, prefix: PrefixSpec) {
+        let path = |field| ["workload", "prompts", "synthetic", "prefix", field];
+        let whole = &path("")[..4];
+        if synthetic.tokens.is_none() {
+            self.wrong_key(whole, "`prefix` is counted in tokens, and these prompts in words")
+                .add_help("write `tokens` in the place of `words`: a prefix comes on top of it");
+        }
+        if prefix.groups > synthetic.count {
+            let message = format!("{} groups share {} prompts: some would have none", prefix.groups, synthetic.count);
+            self.wrong(&path("groups"), message).add_help(format!("count: {}", prefix.groups.saturating_mul(10)));
+        }
+        if self.scenario.task == Task::Embed {
+            self.wrong_key(
+                whole,
+                "`prefix` is for answers, whose first token waits for the prompt: embeddings have none",
+            );
+        }
+        if self.scenario.workload.prompt_cache != PromptCache::Bust {
+            let at = ["workload", "prompt_cache"];
+            let message = "`prefix` needs `prompt_cache: bust`: the first request of a group would find what the warm-up or an earlier \
+                           run left in the caches, and a prompt that comes again would be found whole";
+            let mistake = if self.has(&at) { self.wrong(&at, message) } else { self.wrong_key(whole, message) };
+            mistake.add_help(
+                "prompt_cache: bust   # each run's prefixes begin with a nonce of their group; each prompt has one behind it",
+            );
+        }
+    }
+
+    fn lengths(&mut self, unit: &str, lengths: Lengths) {
+        let path = |kind, field| ["workload", "prompts", "synthetic", unit, kind, field];
+        match lengths {
             Lengths::Uniform { min, max } if min > max => {
                 self.wrong(&path("uniform", "min"), format!("`min` is {min}, which is more than `max`, {max}"));
             }
@@ -214,7 +293,7 @@ impl Sense<'_> {
                 self.wrong(&path("")[..4], "a chat's prompt needs `turns`");
             }
         } else if !prompt.turns.is_empty() {
-            self.wrong_key(&path("turns"), format!("`turns` are for chat, and the task is {}", word(task)));
+            self.wrong_key(&path("turns"), format!("`turns` are for chat, and the task is {}", yaml_word(&task)));
         } else if prompt.text.as_deref().is_none_or(|text| text.trim().is_empty()) {
             self.wrong(&path("text"), "a prompt needs `text` that is not empty");
         }
@@ -226,7 +305,10 @@ impl Sense<'_> {
                 self.wrong(&path("")[..4], "classify needs a `label` to each prompt");
             }
             Some(_) if task != Task::Classify => {
-                self.wrong_key(&path("label"), format!("`label` is for classify, and the task is {}", word(task)));
+                self.wrong_key(
+                    &path("label"),
+                    format!("`label` is for classify, and the task is {}", yaml_word(&task)),
+                );
             }
             Some(label) if !labels.contains(label) => {
                 let near =
@@ -256,25 +338,13 @@ impl Sense<'_> {
     }
 }
 
-/// Room that was enough for a short label on every engine tried.
-const ROOM: u32 = 32;
-
-/// Tokens that the answer of a label takes at least, and the answer. Two characters a token: the JSON around the label is
-/// made of short tokens, with blanks at the engine's will, and the end takes one. SmolLM2 needs 7 for `{"label": "feature"}`
-/// without its end, and 10 with blanks in it.
-fn least_tokens(label: &str) -> (u32, String) {
-    let answer = serde_json::json!({ "label": label }).to_string().replacen(':', ": ", 1);
-    // A character beyond ASCII is a token or more.
-    let halves = answer.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>();
-    (u32::try_from(halves.div_ceil(2)).unwrap_or(u32::MAX), answer)
-}
-
 /// The file the prompts come from, if they come from one.
 fn file(scenario: &Scenario) -> Option<&Path> {
     match &scenario.workload.prompts {
         PromptsSpec::Csv(csv) => Some(&csv.path),
         PromptsSpec::Jsonl(jsonl) => Some(&jsonl.path),
         PromptsSpec::Text(text) => Some(&text.path),
+        PromptsSpec::Trace(trace) => Some(&trace.path),
         PromptsSpec::Inline(_) | PromptsSpec::Synthetic(_) => None,
     }
 }

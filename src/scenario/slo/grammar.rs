@@ -2,21 +2,14 @@
 
 use super::words::{SloError, UNITS, Word, words};
 use super::{Figure, Limit, Measure};
+use crate::metrics;
 use crate::scenario::cut::quantile;
 use crate::scenario::nearest;
 
-/// Every name that a limit may begin with.
-const NAMES: [(&str, Measure); 9] = [
-    ("ttft", Measure::Ttft),
-    ("latency", Measure::Latency),
-    ("response", Measure::Latency),
-    ("itl", Measure::Itl),
-    ("tpot", Measure::Tpot),
-    ("gap_max", Measure::GapMax),
-    ("tokens_per_s", Measure::TokensPerS),
-    ("errors", Measure::Errors),
-    ("goodput", Measure::Goodput),
-];
+/// Every name that a limit may begin with, what people write in the place of longer ones first.
+fn names() -> impl Iterator<Item = &'static str> {
+    metrics::ids().filter(|id| metrics::metric(id).is_some_and(|metric| metric.slo))
+}
 
 const OPERATORS: &str = "write <= for times and errors, >= for tokens_per_s and goodput";
 const FORM: &str = "a limit is METRIC.FIGURE <= VALUE: ttft.p95 <= 300ms, errors <= 1%; several are joined by `and`";
@@ -45,14 +38,13 @@ fn limit(whole: &str, name: &Word, operator: &Word, value: &Word) -> Result<Limi
         Some((word, figure)) => (word, Some(figure)),
         None => (name.text.as_str(), None),
     };
-    let Some((_, measure)) = NAMES.iter().find(|(known, _)| *known == word) else {
-        let near = nearest(word, NAMES.iter().map(|(name, _)| *name));
+    let Some(measure) = metrics::metric(word).filter(|metric| metric.slo).and_then(Measure::of) else {
+        let near = nearest(word, names());
         let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        let known = NAMES.map(|(name, _)| name).join(", ");
+        let known = names().collect::<Vec<_>>().join(", ");
         let part = Word { text: word.to_owned(), at: name.at };
         return Err(part.wrong(whole, format!("unknown metric `{word}`"), format!("{near}metrics: {known}")));
     };
-    let measure = *measure;
     let share = matches!(measure, Measure::Errors | Measure::Goodput);
     let figure = match (figure, share) {
         (None, true) => Figure::Share,

@@ -5,6 +5,7 @@
 mod grammar;
 mod words;
 
+use crate::metrics::{self, Better, Definition, Kind};
 use serde::{Deserialize, Serialize};
 pub use words::SloError;
 
@@ -54,14 +55,44 @@ pub struct Limit {
 }
 
 impl Measure {
+    /// The measure of a metric, if a limit may be on it.
+    fn of(metric: &Definition) -> Option<Self> {
+        const LIMITED: [(Definition, Measure); 9] = [
+            (metrics::TTFT, Measure::Ttft),
+            (metrics::LATENCY, Measure::Latency),
+            (metrics::RESPONSE, Measure::Latency),
+            (metrics::ITL, Measure::Itl),
+            (metrics::TPOT, Measure::Tpot),
+            (metrics::GAP_MAX, Measure::GapMax),
+            (metrics::TOKENS_PER_S, Measure::TokensPerS),
+            (metrics::ERROR_RATE, Measure::Errors),
+            (metrics::GOODPUT, Measure::Goodput),
+        ];
+        LIMITED.iter().find(|(known, _)| known.id == metric.id).map(|(_, measure)| *measure)
+    }
+
+    /// The metric that it is.
+    pub fn metric(self) -> &'static Definition {
+        match self {
+            Measure::Ttft => &metrics::TTFT,
+            Measure::Latency => &metrics::LATENCY,
+            Measure::Itl => &metrics::ITL,
+            Measure::Tpot => &metrics::TPOT,
+            Measure::GapMax => &metrics::GAP_MAX,
+            Measure::TokensPerS => &metrics::TOKENS_PER_S,
+            Measure::Errors => &metrics::ERROR_RATE,
+            Measure::Goodput => &metrics::GOODPUT,
+        }
+    }
+
     /// Whether a limit is an upper one.
     pub fn at_most(self) -> bool {
-        !matches!(self, Measure::TokensPerS | Measure::Goodput)
+        self.metric().better == Better::Less
     }
 
     /// Whether it is a time.
     pub fn is_time(self) -> bool {
-        !matches!(self, Measure::TokensPerS | Measure::Errors | Measure::Goodput)
+        self.metric().kind == Kind::Time
     }
 
     /// Whether it can only be measured of streamed answers.
@@ -175,6 +206,18 @@ mod tests {
         assert!(!slo.errors_added);
         assert_eq!(Slo::parse(&slo.text()).unwrap().limits, slo.limits);
         assert_eq!(slo.limits[0].subject(), "ttft.p95");
+    }
+
+    #[test]
+    fn limits_are_on_what_the_table_says() {
+        for metric in metrics::METRICS {
+            let measure = Measure::of(metric);
+            assert_eq!(measure.is_some(), metric.slo, "{}", metric.id);
+            let alike = measure.is_none_or(|it| (it.metric().kind, it.metric().better) == (metric.kind, metric.better));
+            assert!(alike, "{}", metric.id);
+        }
+        // People may write either word for the share of errors.
+        assert_eq!(Slo::parse("error_rate <= 2%").unwrap().limits[0].measure, Measure::Errors);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::super::csv_text::{number, rows, text};
 use super::super::table::{Look, print, wrapped};
 use super::words;
 use crate::history::{Entry, History, State};
-use crate::report::words::metric_words;
+use crate::metrics::{metric_words, value_words};
 use crate::report::{human, pretty};
 use crate::stats::Verdict;
 use serde_json::json;
@@ -42,7 +42,8 @@ pub fn history_table(history: &History, look: Look, out: &mut dyn Write) -> io::
 /// The main metric of each target: `latency p50: native 11.9 ms, ollama 20.1 ms`.
 fn figures(entry: &Entry) -> String {
     let one = |target: &crate::stats::TargetFigures| {
-        let figure = target.figure(&entry.primary).map(|figure| human::value(figure.value, &figure.unit));
+        let figure =
+            target.figure(&entry.primary).map(|figure| value_words(&entry.primary, &figure.unit, figure.value));
         format!("{} {}", target.label(), figure.unwrap_or_else(|| "–".to_owned()))
     };
     let all = entry.targets.iter().map(one).collect::<Vec<_>>().join(", ");

@@ -4,8 +4,8 @@ use super::super::html::unbroken;
 use super::super::plot::{Axis, Chart, Mark, Scale, Series as Line, plot};
 use super::words;
 use crate::history::{Series, StepTold, Trend};
+use crate::metrics::{metric_words, value_words};
 use crate::report::human;
-use crate::report::words::metric_words;
 use askama::Template;
 use std::io::{self, Write};
 
@@ -67,7 +67,13 @@ pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries
         };
         let ratio = series.ratio.as_ref().and_then(|ratio| ratio.values.get(at).copied().flatten());
         let ratio = ratio.map(|ratio| words::ratio(series, ratio)).unwrap_or_default();
-        [words::when(&point.started), human::value(point.value, &series.unit), ratio, note, words::folder(&point.dir)]
+        [
+            words::when(&point.started),
+            value_words(&trend.metric, &series.unit, point.value),
+            ratio,
+            note,
+            words::folder(&point.dir),
+        ]
     };
     let step = |step: &&StepTold| (unbroken(&format!("{}.", words::step(trend, series, step))), words::differs(step));
     let steps = words::steps(series);
@@ -77,7 +83,7 @@ pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries
         class: steps.last().filter(|step| words::counts(step)).map(|step| words::verdict(step)).unwrap_or_default(),
         steps: steps.iter().rev().map(step).collect(),
         ratio: series.ratio.as_ref().map(|ratio| words::ratio_name(series, ratio)),
-        alone: words::alone(series),
+        alone: words::alone(trend, series),
         chart: chart(trend, series),
         left_out: words::left_out(series),
         rows: series.points.iter().enumerate().map(row).collect(),
@@ -96,7 +102,7 @@ fn chart(trend: &Trend, series: &Series) -> Option<Chart> {
         let word = format!(
             "{}: {} ({})",
             words::when(&point.started),
-            human::value(point.value, &series.unit),
+            value_words(&trend.metric, &series.unit, point.value),
             words::folder(&point.dir)
         );
         let mark = if series.alone.contains(&at) { Mark::Cross } else { Mark::ring(point.invalid) };
@@ -128,6 +134,6 @@ fn chart(trend: &Trend, series: &Series) -> Option<Chart> {
     let about = "A dot a run, in the order of their time; the line is the median of each level. The axis does not begin at zero. \
                  A cross stands alone and is part of no level: it may lie beyond the edge. Rings: invalid by their own audit.";
     let x = Axis { scale: Scale::Close, ticks: Some(dates), word: &|_| String::new() };
-    let y = Axis { scale: Scale::Close, ticks: None, word: &|value| human::value(value, &series.unit) };
+    let y = Axis { scale: Scale::Close, ticks: None, word: &|value| value_words(&trend.metric, &series.unit, value) };
     plot(&words::title(trend, series), about, &x, &y, drawn)
 }

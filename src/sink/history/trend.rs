@@ -4,8 +4,9 @@ use super::super::csv_text::{number, rows, text};
 use super::super::table::{Look, wrapped};
 use super::words;
 use crate::history::{Series, Trend};
-use crate::report::words::yaml_word;
-use crate::report::{human, pretty};
+use crate::metrics::value_words;
+use crate::report::pretty;
+use crate::scenario::yaml_word;
 use std::io::{self, Write};
 
 /// Runs that are drawn at most; of more, the last.
@@ -82,11 +83,11 @@ pub fn trend_table(trend: &Trend, look: Look, out: &mut dyn Write) -> io::Result
         if let Some(last) = steps.last() {
             wrapped(out, &words::differs(last), width, "  ")?;
         }
-        if let Some(alone) = words::alone(series) {
+        if let Some(alone) = words::alone(trend, series) {
             wrapped(out, &alone, width, "  ")?;
         }
         writeln!(out)?;
-        lines(series, width, out)?;
+        lines(trend, series, width, out)?;
         for step in steps.iter().rev().skip(1) {
             writeln!(out)?;
             wrapped(out, &format!("Earlier: {}.", words::step(trend, series, step)), width, "  ")?;
@@ -107,13 +108,13 @@ pub fn trend_table(trend: &Trend, look: Look, out: &mut dyn Write) -> io::Result
 }
 
 /// A run a line: when, the figure, and its place between the least and the most.
-fn lines(series: &Series, width: usize, out: &mut dyn Write) -> io::Result<()> {
+fn lines(trend: &Trend, series: &Series, width: usize, out: &mut dyn Write) -> io::Result<()> {
     let from = series.points.len().saturating_sub(MOST_LINES);
     let shown = &series.points[from..];
     if from > 0 {
         writeln!(out, "the last {} of {} runs:", shown.len(), series.points.len())?;
     }
-    let values: Vec<String> = shown.iter().map(|point| human::value(point.value, &series.unit)).collect();
+    let values: Vec<String> = shown.iter().map(|point| value_words(&trend.metric, &series.unit, point.value)).collect();
     let column = values.iter().map(|value| value.chars().count()).max().unwrap_or(0);
     let dirs = shown.iter().map(|point| words::folder(&point.dir).chars().count()).max().unwrap_or(0);
     let beside = if width >= WIDE { dirs.min(width / 3) } else { 0 };

@@ -1,8 +1,8 @@
 //! The sentences about a trend, the same in the terminal and on the page.
 
 use crate::history::{Mover, RatioLine, Series, StepTold, Trend};
+use crate::metrics::{metric_words, value_words};
 use crate::report::human;
-use crate::report::words::metric_words;
 use crate::stats::unit;
 
 /// A day and a time: `2026-11-09 02:00`.
@@ -33,8 +33,8 @@ pub(super) fn steps(series: &Series) -> Vec<&StepTold> {
 }
 
 /// What a level is: a figure, or a ratio; of a proportion the ratio is a difference.
-fn level(series: &Series, step: &StepTold, value: f64) -> String {
-    if step.of_ratio { ratio(series, value) } else { human::value(value, &series.unit) }
+fn level(trend: &Trend, series: &Series, step: &StepTold, value: f64) -> String {
+    if step.of_ratio { ratio(series, value) } else { value_words(&trend.metric, &series.unit, value) }
 }
 
 /// A ratio to the reference: `1.08`; of a proportion the difference, `+1.2 pp`.
@@ -88,7 +88,7 @@ pub(super) fn verdict(step: &StepTold) -> &'static str {
 
 /// A step in a sentence, without what differs.
 pub(super) fn step(trend: &Trend, series: &Series, step: &StepTold) -> String {
-    let value = |x: f64| level(series, step, x);
+    let value = |x: f64| level(trend, series, step, x);
     let verdict = match step.better {
         Some(true) => ", better",
         Some(false) => ", worse",
@@ -166,10 +166,10 @@ pub(super) fn headline(trend: &Trend, series: &Series) -> String {
 }
 
 /// What stands alone; nothing if nothing does.
-pub(super) fn alone(series: &Series) -> Option<String> {
+pub(super) fn alone(trend: &Trend, series: &Series) -> Option<String> {
     let one = |at: &usize| {
         let point = series.points.get(*at)?;
-        Some(format!("{} ({})", when(&point.started), human::value(point.value, &series.unit)))
+        Some(format!("{} ({})", when(&point.started), value_words(&trend.metric, &series.unit, point.value)))
     };
     let all: Vec<String> = series.alone.iter().filter_map(one).collect();
     let verb = if all.len() == 1 { "Stands alone, and is" } else { "Stand alone, and are" };

@@ -3,17 +3,22 @@
 
 mod client;
 mod cold;
+mod context;
 mod gg_core;
+pub mod install;
 mod model;
 mod ollama;
 mod openai;
 mod settings;
 mod template;
+mod tokens;
+mod upload;
 
 pub(super) use client::{client, words};
 pub use cold::{answers, can_unload, unload};
 pub use settings::{settings, settings_at_first};
-pub use template::{has_templates, template};
+pub use template::{has_templates, template, template_of};
+pub use tokens::{may_tokenize, tokenized};
 
 use super::route::own_headers;
 use super::tls::{self, Tls};
@@ -105,6 +110,15 @@ pub async fn discover(spec: &TargetSpec, task: Task) -> Result<Found, Missing> {
         TargetSpec::OpenAi(openai) => openai::find(spec, openai).await,
         TargetSpec::GgCore(gg_core) => gg_core::find(gg_core).await,
         TargetSpec::Json(json) => json_runtime(spec, json).await,
+    }
+}
+
+/// What a target's engine says that it has counted of ordinary requests for the model: how many it answered well, and their mean
+/// time in milliseconds. `None` where it doesn't count, or says nothing within `patience`.
+pub async fn counts(target: &TargetPlan, patience: Duration) -> Option<(u64, f64)> {
+    match &target.spec {
+        TargetSpec::GgCore(_) => gg_core::counts(&target.endpoint, &target.model, patience).await,
+        _ => None,
     }
 }
 

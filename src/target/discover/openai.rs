@@ -108,6 +108,9 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
         facts.engine = facts.engine.or(Some("llama.cpp".to_owned()));
     } else if let Some(version) = control.ask("/version", None).await {
         facts.version = text(&version, "/version");
+    } else if let Some(version) = control.ask("/api/version", None).await {
+        facts.engine = facts.engine.or(Some("ollama".to_owned()));
+        facts.version = text(&version, "/version");
     }
     base.set_path(&format!("{root}/v1"));
     Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold })

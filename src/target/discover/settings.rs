@@ -1,9 +1,11 @@
 //! What an engine tells of its settings once its model is loaded: Ollama says only then how it loaded it, and only then is
 //! there a child whose command line says the rest.
 
+use super::super::gguf;
+use super::context::context_bytes;
 use super::{Control, PATIENCE, list, text};
 use crate::host::{Environment, Model, Served, served};
-use crate::scenario::plan::{EngineFacts, TargetPlan};
+use crate::scenario::plan::{CONTEXT_BYTES, EngineFacts, TargetPlan};
 use crate::scenario::{TargetSpec, same_model, scrub};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -21,9 +23,11 @@ pub async fn settings_at_first(target: &TargetPlan) -> EngineFacts {
 }
 
 async fn asked(target: &TargetPlan, at_first: bool) -> EngineFacts {
+    let mut shape = Value::Null;
     let (mut told, files, environment) = match &target.spec {
         TargetSpec::Ollama(_) => {
-            let (told, files) = ollama(target).await.unwrap_or_default();
+            let (told, files, info) = ollama(target).await.unwrap_or_default();
+            shape = info;
             (told, files, Environment::Ollama)
         }
         TargetSpec::OpenAi(_) => {
@@ -36,10 +40,21 @@ async fn asked(target: &TargetPlan, at_first: bool) -> EngineFacts {
     let blobs = if told.blobs.is_empty() { target.facts.blobs.clone() } else { told.blobs.clone() };
     let model = Model { name: target.model.clone(), blobs };
     let (endpoint, process) = (target.endpoint.clone(), target.spec.process().cloned());
-    let look = move || served(&endpoint, process.as_ref(), &model, environment, &files);
-    if let Ok(Some(found)) = tokio::task::spawn_blocking(look).await {
+    let unknown = shape.is_null();
+    let look = move || {
+        let found = served(&endpoint, process.as_ref(), &model, environment, &files)?;
+        // An engine that doesn't say what its model looks like has it in its file.
+        let file = found.file.as_ref().filter(|_| unknown).and_then(|file| gguf::read(&file.path).ok());
+        Some((found, file.map(|model| Value::Object(model.shape))))
+    };
+    let mut by = "/api/show";
+    if let Ok(Some((found, of_file))) = tokio::task::spawn_blocking(look).await {
         add(&mut told, found);
+        if let Some(of_file) = of_file {
+            (shape, by) = (of_file, "the model's file");
+        }
     }
+    add_context(&mut told, &shape, by);
     if at_first && environment == Environment::Ollama {
         forget_loaded(&mut told);
     }
@@ -60,8 +75,8 @@ fn add(told: &mut EngineFacts, found: Served) {
     if let Some(program) = found.program {
         told.set("program", program, "command line");
     }
-    if let Some(bytes) = found.file_bytes {
-        (told.size_bytes, told.size_of) = (Some(bytes), Some(FILE.to_owned()));
+    if let Some(file) = found.file {
+        (told.size_bytes, told.size_of) = (Some(file.bytes), Some(FILE.to_owned()));
     }
     let number = |name: &str| told.setting(name)?.parse::<u64>().ok().filter(|n| *n > 0);
     let variable = told.setting("OLLAMA_NUM_PARALLEL").and_then(|n| n.parse().ok()).filter(|n| *n > 0);
@@ -73,11 +88,20 @@ fn add(told: &mut EngineFacts, found: Served) {
     told.slots = told.slots.or(slots).or(variable);
 }
 
+/// Adds what the context of all slots takes, where the shape of the model and how it is loaded are known.
+fn add_context(told: &mut EngineFacts, shape: &Value, by: &str) {
+    let kind = |name: &str| told.setting(name).or(told.setting("kv_cache")).unwrap_or("f16");
+    let tokens = told.context.zip(told.slots).map(|(context, slots)| context.saturating_mul(slots));
+    if let Some(bytes) = tokens.and_then(|n| context_bytes(shape, n, [kind("kv_cache_k"), kind("kv_cache_v")])) {
+        told.set(CONTEXT_BYTES, bytes.to_string(), by);
+    }
+}
+
 /// What a size is the size of, where it is that of the weights' file.
 const FILE: &str = "the file";
 
-/// How Ollama loaded the model; and where it keeps its weights.
-async fn ollama(target: &TargetPlan) -> Option<(EngineFacts, Vec<String>)> {
+/// How Ollama loaded the model; where it keeps its weights; and the model's shape.
+async fn ollama(target: &TargetPlan) -> Option<(EngineFacts, Vec<String>, Value)> {
     let control = Control::of(target).await?;
     let model = &target.model;
     let mut told = EngineFacts::default();
@@ -89,9 +113,9 @@ async fn ollama(target: &TargetPlan) -> Option<(EngineFacts, Vec<String>)> {
             told.set("size_vram", bytes.to_string(), "/api/ps");
         }
     }
-    let shown = control.ask("/api/show", Some(json!({ "model": model }))).await.unwrap_or_default();
+    let mut shown = control.ask("/api/show", Some(json!({ "model": model }))).await.unwrap_or_default();
     let files = shown_settings(&mut told, &shown);
-    Some((told, files))
+    Some((told, files, shown["model_info"].take()))
 }
 
 /// What `/api/show` says of a model: the blobs of its files, its parameters, its template; and the paths of its files.
@@ -116,6 +140,10 @@ async fn openai(target: &TargetPlan) -> Option<(EngineFacts, Vec<String>, bool)>
     let mut told = EngineFacts::default();
     if let Some(props) = control.ask("/props", None).await {
         let files = props_settings(&mut told, &props);
+        let slots = control.ask("/slots", None).await.unwrap_or_default();
+        if let Some(speculates) = slots.pointer("/0/speculative").and_then(Value::as_bool) {
+            told.set("speculative", speculates.to_string(), "/slots");
+        }
         return Some((told, files, false));
     }
     // Nothing is posted to a server that isn't known to take it.
@@ -175,6 +203,7 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::WeightsFile;
     use crate::scenario::plan::EngineSetting;
 
     fn served(settings: &[(&str, &str)]) -> Served {
@@ -186,7 +215,7 @@ mod tests {
         Served {
             program: Some("llama-server"),
             settings: settings.iter().map(setting).collect(),
-            file_bytes: Some(98_362_432),
+            file: Some(WeightsFile { path: "/m/smol.gguf".into(), bytes: 98_362_432 }),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Control, text};
 use crate::scenario::plan::{Plan, TargetPlan};
-use crate::scenario::{PromptFormat, TargetSpec, Task, scrub};
+use crate::scenario::{Api, Family, OpenAiSpec, PromptFormat, TargetSpec, Task, TemplatePlan, scrub};
 use crate::target::render::{Asked, Settings};
 use crate::target::route::settings_for;
 use crate::target::{ollama, openai};
@@ -32,10 +32,17 @@ pub async fn template(plan: &Plan, target: &TargetPlan, patience: Duration) -> O
     if !has_templates(plan) {
         return None;
     }
-    let mut settings = settings_for(plan, &target.spec);
-    settings.system = settings.system.map(|_| SYSTEM.to_owned());
-    let turn = Turn { user: PROMPT.to_owned(), assistant: None };
-    let item = Item { id: String::new(), turns: vec![turn], label: None };
+    let mut settings = settings_for(plan, target);
+    // A model's own message is a part of its template; the scenario's is none.
+    if plan.workload.system.is_some() {
+        settings.system = Some(SYSTEM.to_owned());
+    }
+    // Anthropic's way to switch reasoning gets to no template.
+    if matches!(&target.spec, TargetSpec::OpenAi(spec) if spec.api == Api::Messages) {
+        settings.think = None;
+    }
+    let turn = Turn { user: PROMPT.to_owned(), assistant: None, think: None };
+    let item = Item { turns: vec![turn], ..Item::default() };
     let asked = Asked::new(&settings, &item, 0, None, None);
     let rendered = match &target.spec {
         TargetSpec::Ollama(spec) => {
@@ -43,19 +50,41 @@ pub async fn template(plan: &Plan, target: &TargetPlan, patience: Duration) -> O
             by_ollama(target, body, patience).await?
         }
         TargetSpec::OpenAi(spec) => {
+            // Its other APIs' requests become messages like these.
+            let spec = &OpenAiSpec { api: Api::Completions, ..spec.clone() };
             let body = openai::body(spec, &target.model, &settings, &asked);
-            by_llama_server(target, body, patience).await?
+            rendered(target, body, patience).await?
         }
-        // It has no template: the prompt goes to the model as it is.
+        // It has no template: the prompt goes to the model as we render it.
         TargetSpec::GgCore(_) => asked.prompt,
         TargetSpec::Json(_) => return None,
     };
     shown(&rendered, &settings)
 }
 
+/// The template of an Ollama's model, as `/api/show` tells it, to be rendered for a target whose engine has none; `Ok(None)`
+/// where the model's is the prompt alone. The error is a sentence.
+pub async fn template_of(target: &TargetPlan) -> Result<Option<TemplatePlan>, String> {
+    let name = &target.name;
+    let silent = || format!("the Ollama of `{name}` doesn't show the template of `{}`", target.model);
+    let control = Control::of(target).await.ok_or_else(silent)?;
+    let shown = control.ask("/api/show", Some(json!({ "model": target.model }))).await.ok_or_else(silent)?;
+    let template = text(&shown, "/template").ok_or_else(silent)?;
+    // The language's blanks and comments aside.
+    let plain: String = template.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+    if plain == "{{.Prompt}}" {
+        return Ok(None);
+    }
+    let family = Family::of(&template).ok_or_else(|| {
+        let start: String = scrub(&template).chars().filter(|c| !c.is_control()).take(80).collect();
+        format!("the template of `{}` is none that loadcmp knows: {start}", target.model)
+    })?;
+    Ok(Some(TemplatePlan { family, system: text(&shown, "/system").filter(|system| !system.trim().is_empty()) }))
+}
+
 /// The template in a rendered prompt; `None` where the prompt isn't in it as it was said.
 fn shown(rendered: &str, settings: &Settings) -> Option<String> {
-    let whole = rendered.contains(PROMPT) && (settings.system.is_none() || rendered.contains(SYSTEM));
+    let whole = rendered.contains(PROMPT) && (settings.system.as_deref() != Some(SYSTEM) || rendered.contains(SYSTEM));
     let template = rendered.replace(PROMPT, "{prompt}").replace(SYSTEM, "{system}");
     // It may repeat what it was sent (`chat_template_kwargs`, `tools`): that goes before a cut leaves half of it.
     whole.then(|| ends(&scrub(&template), MOST / 2))
@@ -95,7 +124,7 @@ fn before_rendering(version: &str) -> bool {
 }
 
 /// llama-server's `/apply-template`; asked of a server that has told its `/props`, as that one does.
-async fn by_llama_server(target: &TargetPlan, body: Value, patience: Duration) -> Option<String> {
+pub(super) async fn rendered(target: &TargetPlan, body: Value, patience: Duration) -> Option<String> {
     target.facts.slots?;
     let mut asked = json!({ "add_generation_prompt": true });
     for field in RENDERED_BY {

@@ -1,7 +1,7 @@
-//! A trace's file: one column of seconds.
+//! A trace's file: one column of seconds, or a kind of its own.
 
 use super::super::Trace;
-use super::{Source, SourceError, cut};
+use super::{Source, SourceError, cut, recorded};
 use crate::scenario::{MOST_ARRIVALS, TraceSpec};
 use std::path::Path;
 
@@ -9,22 +9,29 @@ use std::path::Path;
 pub fn read_trace(spec: &TraceSpec, base: &Path) -> Result<Trace, SourceError> {
     let source = Source::open(base, &spec.path)?;
     let mut seconds = Vec::new();
-    {
-        let mut reader = source.sheet()?;
-        let tell = |error: csv::Error| source.told(&error);
-        let header = reader.headers().map_err(tell)?.clone();
-        let column = source.column(&header, &spec.column, "load.open.trace.column")?;
-        for record in reader.records() {
-            let record = record.map_err(tell)?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let written = record.get(column).unwrap_or_default().trim();
-            let number = written.parse().ok().filter(|number: &f64| number.is_finite());
-            let number =
-                number.ok_or_else(|| source.wrong(line, format!("`{}` is no number of seconds", cut(written))))?;
-            if seconds.len() as u64 == MOST_ARRIVALS {
-                return Err(source.wrong(line, format!("more than {MOST_ARRIVALS} instants, which is the limit")));
+    let known = if recorded::has_column(&source, &spec.column)? { None } else { recorded::read(&source)? };
+    match known {
+        Some(recorded::Record::Lengths(_, all)) => seconds.extend(all.into_iter().map(|(at, _)| at)),
+        Some(recorded::Record::Talks(kind, ..)) => {
+            return Err(source.wrong(0, format!("these are {}, which have no times", kind.name())));
+        }
+        None => {
+            let mut reader = source.sheet()?;
+            let tell = |error: csv::Error| source.told(&error);
+            let header = reader.headers().map_err(tell)?.clone();
+            let column = source.column(&header, &spec.column, "load.open.trace.column")?;
+            for record in reader.records() {
+                let record = record.map_err(tell)?;
+                let line = record.position().map_or(0, csv::Position::line);
+                let written = record.get(column).unwrap_or_default().trim();
+                let number = written.parse().ok().filter(|number: &f64| number.is_finite());
+                let number =
+                    number.ok_or_else(|| source.wrong(line, format!("`{}` is no number of seconds", cut(written))))?;
+                if seconds.len() as u64 == MOST_ARRIVALS {
+                    return Err(source.wrong(line, format!("more than {MOST_ARRIVALS} instants, which is the limit")));
+                }
+                seconds.push(number);
             }
-            seconds.push(number);
         }
     }
     Trace::new(seconds, spec.speed).map_err(|why| source.wrong(0, why))

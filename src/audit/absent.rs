@@ -1,0 +1,143 @@
+//! Whether a target was there all the time: gone in mid-run, its processes lost from sight, or asked by others, too.
+
+use super::judge::{Check, Judge};
+use super::{Evidence, Side};
+use crate::metrics::human::{percent, three};
+use crate::record::{GONE, Nanos, Outcome, Phase, Sample};
+use crate::scenario::plan::Counted;
+
+pub(super) const CHECKS: [(&str, Check); 4] = [
+    ("target-gone", target_gone),
+    ("processes-missed", processes_missed),
+    ("engine-count", engine_count),
+    ("engine-mean", engine_mean),
+];
+
+/// What is gathered of how a target was there.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Presence {
+    since: Option<Nanos>,
+    /// The first stretch of refusals that was long enough: its begin and its end.
+    gone: Option<(Nanos, Nanos)>,
+    /// Requests after the first ones, which the engine may have counted: those with a whole answer, and those whose answer
+    /// didn't reach us whole though the engine may have made it.
+    answered: u64,
+    perhaps: u64,
+    /// Milliseconds that the answered ones took, in all.
+    took_ms: f64,
+}
+
+impl Presence {
+    pub(super) fn push(&mut self, sample: &Sample) {
+        if sample.refused() {
+            let begun = *self.since.get_or_insert(sample.stamps.planned);
+            if let Some(end) = sample.stamps.end.filter(|end| end.since(begun) >= GONE) {
+                self.gone = Some((begun, end.max(self.gone.map_or(end, |(_, end)| end))));
+            }
+        } else if !matches!(sample.outcome, Outcome::Unsent | Outcome::Unfinished) {
+            self.since = None;
+        }
+        if sample.phase == Phase::Cold {
+            return;
+        }
+        match sample.outcome {
+            outcome if outcome.answered() => {
+                self.answered += 1;
+                self.took_ms += sample.latency().map_or(0.0, |latency| latency.seconds() * 1e3);
+            }
+            Outcome::Unsent | Outcome::Rejected => {}
+            _ => self.perhaps += u64::from(sample.stamps.sent.is_some()),
+        }
+    }
+
+    /// Their mean latency in milliseconds.
+    fn mean_ms(&self) -> f64 {
+        self.took_ms / self.answered as f64
+    }
+}
+
+fn target_gone(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for side in evidence.sides() {
+        let Some((from, to)) = side.gathered.presence.gone else { continue };
+        let (since, time) = (format!("{:.1} s", from.seconds()), format!("{:.1} s", to.since(from).seconds()));
+        let sentence = format!(
+            "{} has taken no connection since {since} into the run. After {time} it was not asked any more: its figures are of \
+             the time before.",
+            side.name()
+        );
+        judge.find(Some(side.at), sentence, &[("since", since), ("refused for", time)]);
+    }
+}
+
+fn processes_missed(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let used = evidence.conditions.map(|conditions| conditions.targets.as_slice()).unwrap_or_default();
+    for side in evidence.sides() {
+        let Some(used) = used.get(side.at).filter(|used| used.cpu_s.is_some()) else { continue };
+        let window = side.summary.window.map_or(0.0, |window| window.seconds());
+        if window > 0.0 && used.missed_s > judge.limit * window {
+            let share = percent(used.missed_s / window);
+            let sentence = format!(
+                "{}: its processes were gone for {} s of {} s ({share}), as when an engine is started anew: its CPU and CPU per \
+                 request are of the rest, and too low.",
+                side.name(),
+                three(used.missed_s),
+                three(window)
+            );
+            judge.find(Some(side.at), sentence, &[("missed", format!("{} s", three(used.missed_s))), ("share", share)]);
+        }
+    }
+}
+
+/// What an engine says that it counted, with the target that it is.
+fn counts<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = (Side<'a>, Counted)> + use<'a> {
+    let plan = evidence.plan;
+    evidence.sides().filter_map(move |side| Some((side, plan.targets.get(side.at)?.facts.counted?)))
+}
+
+fn engine_count(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (side, counted) in counts(evidence) {
+        let (least, most) =
+            (side.gathered.presence.answered, side.gathered.presence.answered + side.gathered.presence.perhaps);
+        if (least..=most).contains(&counted.requests) {
+            continue;
+        }
+        let how = if counted.requests > most {
+            "somebody else asks it, too"
+        } else {
+            "answers came from elsewhere, or it was started anew"
+        };
+        let sentence = format!(
+            "{} says that it answered {} requests meanwhile, and loadcmp had {least} answers of it: {how}.",
+            side.name(),
+            counted.requests
+        );
+        judge.find(
+            Some(side.at),
+            sentence,
+            &[("by the engine", counted.requests.to_string()), ("answers", least.to_string())],
+        );
+    }
+}
+
+fn engine_mean(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    for (side, counted) in counts(evidence) {
+        let presence = &side.gathered.presence;
+        if presence.answered == 0 || counted.requests != presence.answered {
+            continue;
+        }
+        let (engine, client) = (counted.mean_ms, presence.mean_ms());
+        // A millisecond is what a clock of whole ones may add.
+        if engine > client * (1.0 + judge.limit) + 1.0 {
+            let sentence = format!(
+                "{} says that its answers took {} ms on average, and by loadcmp's clock they took {} ms: one of the two rulers is \
+                 wrong.",
+                side.name(),
+                three(engine),
+                three(client)
+            );
+            let figures =
+                [("by the engine", format!("{} ms", three(engine))), ("by loadcmp", format!("{} ms", three(client)))];
+            judge.find(Some(side.at), sentence, &figures);
+        }
+    }
+}

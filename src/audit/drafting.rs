@@ -1,0 +1,48 @@
+//! Speculative decoding: whether one side guesses tokens ahead and another doesn't.
+
+use super::Evidence;
+use super::judge::{Check, Judge};
+use crate::metrics::human::percent;
+use crate::scenario::plan::TargetPlan;
+
+pub(super) const CHECKS: [(&str, Check); 1] = [("drafting", drafting)];
+
+/// Whether an engine says of itself that it guesses ahead; `None` where it says nothing.
+fn is_set_up(target: &TargetPlan) -> Option<bool> {
+    let told = target.facts.setting("speculative")?;
+    Some(!matches!(told, "false" | "none" | "off" | "0"))
+}
+
+fn drafting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+    let targets = &evidence.plan.targets;
+    let drafted = |at: usize| evidence.gathered.get(at).map_or((0, 0), |side| (side.drafted, side.answered));
+    let drafts = |at: usize| drafted(at).0 > 0 || is_set_up(&targets[at]) == Some(true);
+    let others: Vec<usize> = (0..targets.len()).filter(|at| !drafts(*at)).collect();
+    if others.is_empty() {
+        return;
+    }
+    let listed = others.iter().map(|at| match is_set_up(&targets[*at]) {
+        Some(_) => format!("{} doesn't", targets[*at].label()),
+        None => format!("{} reports none", targets[*at].label()),
+    });
+    let listed = listed.collect::<Vec<_>>().join(", ");
+    for at in (0..targets.len()).filter(|at| drafts(*at)) {
+        let ((answers, answered), label) = (drafted(at), targets[at].label());
+        let accepted = evidence.targets.get(at).and_then(|target| target.value("draft_acceptance"));
+        let seen = match (answers, accepted) {
+            (0, _) => String::new(),
+            (_, Some(share)) => {
+                format!(" in {answers} of {answered} answers, {} of these tokens accepted", percent(share))
+            }
+            (_, None) => format!(" in {answers} of {answered} answers"),
+        };
+        let sentence = format!(
+            "{label} guesses tokens ahead (speculative decoding){seen}; {listed}. Its speed depends on how well the text can be \
+             guessed: the comparison is of two set-ups, not of two engines. Make them alike: the same draft model on both sides, or \
+             none (llama-server without `--spec-type` and `-md`)."
+        );
+        let mut rests = vec![("answers with drafts", format!("{answers} of {answered}"))];
+        rests.extend(accepted.map(|share| ("draft acceptance", percent(share))));
+        judge.find(Some(at), sentence, &rests);
+    }
+}

@@ -1,0 +1,199 @@
+//! Numbers as people read them: three digits and a unit. All rooms write figures by this.
+
+use super::unit;
+
+/// Three significant digits, without an exponent.
+pub fn three(x: f64) -> String {
+    match x.abs() {
+        size if size >= 99.95 => format!("{x:.0}"),
+        size if size >= 9.995 => format!("{x:.1}"),
+        size if size >= 0.9995 || size == 0.0 => format!("{x:.2}"),
+        _ => format!("{x:.3}"),
+    }
+}
+
+/// A time given in microseconds.
+pub fn time(us: f64) -> String {
+    match us.abs() {
+        size if size < 999.5 => format!("{} µs", three(us)),
+        size if size < 999_500.0 => format!("{} ms", three(us / 1e3)),
+        _ => format!("{} s", three(us / 1e6)),
+    }
+}
+
+/// How long something takes or took, given in seconds: hours and minutes from a minute and a half on, whole seconds from ten
+/// on, and as [`time`] below. What isn't a length is a dash.
+pub fn length(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "–".to_owned();
+    }
+    let whole = seconds.round();
+    let minutes = (whole / 60.0).round() as u64;
+    match () {
+        () if seconds < 9.95 => {
+            let text = time(seconds * 1e6);
+            // `3 s`, and not `3.00 s`: of a length nobody reads the second decimal.
+            if seconds >= 0.9995 { format!("{} s", (seconds * 10.0).round() / 10.0) } else { text }
+        }
+        () if whole < 90.0 => format!("{whole} s"),
+        () if minutes < 60 => format!("{minutes} min"),
+        () if minutes.is_multiple_of(60) => format!("{} h", minutes / 60),
+        () => format!("{} h {} min", minutes / 60, minutes % 60),
+    }
+}
+
+/// How long something takes at the least and at the most, in seconds: `1 to 3 min`, and as one length where they read alike.
+pub fn lengths(least: f64, most: f64) -> String {
+    let (from, to) = (length(least), length(most));
+    if from == to {
+        return to;
+    }
+    let unit = |text: &str| text.split_once(' ').map(|(number, unit)| (number.to_owned(), unit.to_owned()));
+    match (unit(&from), unit(&to)) {
+        (Some((number, one)), Some((_, other))) if one == other => format!("{number} to {to}"),
+        _ => format!("{from} to {to}"),
+    }
+}
+
+/// A share, in per cent.
+pub fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// A ratio: two decimals, more where they'd be lost.
+pub fn ratio(x: f64) -> String {
+    if x >= 99.95 || x == 0.0 {
+        format!("{x:.0}")
+    } else if x >= 0.0995 {
+        format!("{x:.2}")
+    } else {
+        format!("{x:.4}")
+    }
+}
+
+/// A size in bytes.
+pub fn bytes(n: u64) -> String {
+    let gib = n as f64 / f64::from(1 << 30);
+    if gib >= 1.0 { format!("{gib:.1} GiB") } else { format!("{:.0} MiB", n as f64 / f64::from(1 << 20)) }
+}
+
+/// A text that engines or people wrote, without what would move a cursor.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A value in its unit.
+pub fn value(x: f64, of: &str) -> String {
+    match of {
+        unit::MICROS => time(x),
+        unit::ONE => percent(x),
+        unit::REQUESTS_PER_S => format!("{} /s", three(x)),
+        unit::TOKENS_PER_S => format!("{} tok/s", three(x)),
+        unit::BYTES => bytes(x.max(0.0) as u64),
+        unit::CORES => format!("{} cores", three(x)),
+        unit::THREADS => format!("{x:.0}"),
+        unit::JOULES => format!("{} J", three(x)),
+        unit::TOKENS_PER_S_PER_GIB => format!("{} tok/s/GiB", three(x)),
+        _ => three(x),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_three_digits() {
+        for (us, text) in [
+            (0.0, "0.00 µs"),
+            (0.25, "0.250 µs"),
+            (0.9994, "0.999 µs"),
+            (0.9995, "1.00 µs"),
+            (9.994, "9.99 µs"),
+            (9.995, "10.0 µs"),
+            (99.94, "99.9 µs"),
+            (99.95, "100 µs"),
+            (999.4, "999 µs"),
+            (999.5, "1.00 ms"),
+            (12_345.0, "12.3 ms"),
+            (999_500.0, "1.00 s"),
+            (123e6, "123 s"),
+        ] {
+            assert_eq!(time(us), text);
+        }
+        for (x, text) in [
+            (0.0, "0"),
+            (0.0123, "0.0123"),
+            (0.0994, "0.0994"),
+            (0.0995, "0.10"),
+            (0.6123, "0.61"),
+            (12.34, "12.34"),
+            (99.94, "99.94"),
+            (99.95, "100"),
+            (123.4, "123"),
+        ] {
+            assert_eq!(ratio(x), text);
+        }
+        assert_eq!(percent(0.9166), "91.7 %");
+        assert_eq!([bytes(8 << 30), bytes(1 << 30), bytes((1 << 30) - 1)], ["8.0 GiB", "1.0 GiB", "1024 MiB"]);
+        assert_eq!(bytes(5 << 19), "2 MiB");
+    }
+
+    #[test]
+    fn lengths_are_told_in_hours_and_minutes() {
+        for (seconds, text) in [
+            (0.25, "250 ms"),
+            (0.9996, "1 s"),
+            (3.0, "3 s"),
+            (3.12, "3.1 s"),
+            (9.94, "9.9 s"),
+            (9.96, "10 s"),
+            (89.4, "89 s"),
+            (89.6, "2 min"),
+            (90.0, "2 min"),
+            (100.0, "2 min"),
+            (554.0, "9 min"),
+            (1560.0, "26 min"),
+            (3569.0, "59 min"),
+            (3580.0, "1 h"),
+            (4320.0, "1 h 12 min"),
+            (20_564.0, "5 h 43 min"),
+            (f64::NAN, "–"),
+            (f64::INFINITY, "–"),
+            (-1.0, "–"),
+        ] {
+            assert_eq!(length(seconds), text);
+        }
+    }
+
+    #[test]
+    fn two_lengths_are_told_as_a_range() {
+        for (least, most, text) in [
+            (60.0, 60.4, "60 s"),
+            (95.0, 185.0, "2 to 3 min"),
+            (25.0, 185.0, "25 s to 3 min"),
+            (20.0, 65.0, "20 to 65 s"),
+        ] {
+            assert_eq!(lengths(least, most), text);
+        }
+    }
+
+    #[test]
+    fn values_are_told_in_their_units() {
+        for (x, of, text) in [
+            (1500.0, unit::MICROS, "1.50 ms"),
+            (0.125, unit::ONE, "12.5 %"),
+            (12.0, unit::REQUESTS_PER_S, "12.0 /s"),
+            (1234.0, unit::TOKENS_PER_S, "1234 tok/s"),
+            (7.0, "tokens", "7.00"),
+            (1.5 * 1024.0 * 1024.0 * 1024.0, unit::BYTES, "1.5 GiB"),
+            (1.25, unit::CORES, "1.25 cores"),
+            (12.0, unit::THREADS, "12"),
+            (0.25, unit::JOULES, "0.250 J"),
+            (310.0, unit::TOKENS_PER_S_PER_GIB, "310 tok/s/GiB"),
+        ] {
+            assert_eq!(value(x, of), text);
+        }
+        assert_eq!(printable("a\u{1b}[2J\n"), "a [2J ");
+    }
+}

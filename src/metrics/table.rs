@@ -1,0 +1,445 @@
+//! The table: a metric, a row. Its order is the one in which people read them.
+
+use super::Better::{Less, More, Neither};
+use super::{Better, Definition, Form, Kind, Line, Of, Section, unit};
+
+/// What values are: their unit, how a bound on them is written, and how people read them.
+#[derive(Clone, Copy)]
+struct In(&'static str, Kind, Form);
+
+const TIME: In = In(unit::MICROS, Kind::Time, Form::InUnit);
+const TOKENS: In = In(unit::TOKENS, Kind::Number, Form::InUnit);
+const REQUEST_RATE: In = In(unit::REQUESTS_PER_S, Kind::PerSecond, Form::InUnit);
+const TOKEN_RATE: In = In(unit::TOKENS_PER_S, Kind::PerSecond, Form::InUnit);
+const REQUEST: In = In(unit::REQUESTS, Kind::Number, Form::InUnit);
+const SHARE: In = In(unit::ONE, Kind::Share, Form::InUnit);
+const SCORE: In = In(unit::ONE, Kind::Number, Form::Score);
+const RATIO: In = In(unit::ONE, Kind::Number, Form::Ratio);
+const COUNT: In = In(unit::ONE, Kind::Number, Form::Count);
+const BYTES: In = In(unit::BYTES, Kind::Bytes, Form::InUnit);
+const BYTES_PER_H: In = In(unit::BYTES_PER_H, Kind::Bytes, Form::InUnit);
+
+/// A number in a unit that bounds are written without.
+const fn number(unit: &'static str) -> In {
+    In(unit, Kind::Number, Form::InUnit)
+}
+
+/// A distribution over the answered requests.
+const fn spread(
+    id: &'static str,
+    label: &'static str,
+    In(unit, kind, form): In,
+    better: Better,
+    about: &'static str,
+) -> Definition {
+    Definition {
+        id,
+        label,
+        unit,
+        better,
+        kind,
+        spread: true,
+        exact: false,
+        of: Of::Answers,
+        from_plan: false,
+        about,
+        compared: &[],
+        slo: false,
+        followed: &[],
+        section: Section::Engine,
+        shown: &[],
+        form,
+    }
+}
+
+/// One value that is estimated from the requests.
+const fn one(id: &'static str, label: &'static str, of: In, better: Better, about: &'static str) -> Definition {
+    Definition { spread: false, of: Of::Run, ..spread(id, label, of, better, about) }
+}
+
+/// One value that was counted, or read of the whole run.
+const fn exact(id: &'static str, label: &'static str, of: In, better: Better, about: &'static str) -> Definition {
+    Definition { exact: true, ..one(id, label, of, better, about) }
+}
+
+const fn line(path: &'static str, label: &'static str) -> Line {
+    Line { path, label }
+}
+
+impl Definition {
+    const fn of(self, of: Of) -> Self {
+        Self { of, ..self }
+    }
+
+    const fn planned(self) -> Self {
+        Self { from_plan: true, ..self }
+    }
+
+    const fn compared(self, compared: &'static [&'static str]) -> Self {
+        Self { compared, ..self }
+    }
+
+    const fn slo(self) -> Self {
+        Self { slo: true, ..self }
+    }
+
+    const fn followed(self, followed: &'static [&'static str]) -> Self {
+        Self { followed, ..self }
+    }
+
+    const fn shown(self, section: Section, shown: &'static [Line]) -> Self {
+        Self { section, shown, ..self }
+    }
+}
+
+macro_rules! table {
+    ($($name:ident = $definition:expr;)*) => {
+        $(#[doc = concat!("`", stringify!($name), "`, as its row says.")] pub const $name: Definition = $definition;)*
+
+        /// Every metric.
+        pub const METRICS: &[Definition] = &[$($name),*];
+    };
+}
+
+table! {
+    LATENCY = spread("latency", "latency", TIME, Less,
+        "from the last byte of the request sent to the end of the answer")
+        .compared(&["latency.p50", "latency.p95", "latency.mean"])
+        .slo()
+        .followed(&["latency.p50", "latency.p95"])
+        .shown(Section::Wait, &[
+            line("latency.p50", "latency p50"),
+            line("latency.p95", "latency p95"),
+            line("latency.p99", "latency p99"),
+            line("latency.mean", "latency mean"),
+        ]);
+    RESPONSE = spread("response", "response", TIME, Less, "from the planned instant to the end of the answer")
+        .planned()
+        .compared(&["response.p50", "response.p95", "response.mean"])
+        .slo()
+        .shown(Section::Wait, &[
+            line("response.p50", "response p50"),
+            line("response.p95", "response p95"),
+            line("response.p99", "response p99"),
+            line("response.mean", "response mean"),
+        ]);
+    TTFT = spread("ttft", "first token", TIME, Less, "from sent to the first non-empty text of a stream")
+        .compared(&["ttft.p50", "ttft.p95"])
+        .slo()
+        .followed(&["ttft.p50"])
+        .shown(Section::Wait, &[line("ttft.p50", "first token p50"), line("ttft.p95", "first token p95")]);
+    TTFAT = spread("ttfat", "TTFT (answer)", TIME, Less,
+        "from sent to the first non-empty text of a stream that isn't reasoning")
+        .compared(&["ttfat.p50"])
+        .shown(Section::Wait, &[line("ttfat.p50", "TTFT (answer) p50"), line("ttfat.p95", "TTFT (answer) p95")]);
+    TTFT_FIRST = spread("ttft_first", "TTFT (prefix, first)", TIME, Less,
+        "TTFT of the first request of each group that shares a prefix")
+        .shown(Section::Wait, &[line("ttft_first.p50", "TTFT (prefix, first) p50")]);
+    TTFT_LATER = spread("ttft_later", "TTFT (prefix, later)", TIME, Less,
+        "TTFT of the requests that were sent after one of their group had been answered")
+        .compared(&["ttft_later.p50"])
+        .shown(Section::Wait, &[line("ttft_later.p50", "TTFT (prefix, later) p50")]);
+    RESPONSE_TTFT = spread("response_ttft", "response first token", TIME, Less,
+        "from the planned instant to the first non-empty text of a stream")
+        .planned()
+        .compared(&["response_ttft.p50", "response_ttft.p95"])
+        .shown(Section::Wait, &[line("response_ttft.p50", "to token p50"), line("response_ttft.p95", "to token p95")]);
+    LAST_TOKEN = spread("last_token", "last token", TIME, Less, "from sent to the last non-empty text of a stream");
+    RESPONSE_LAST_TOKEN = spread("response_last_token", "response last token", TIME, Less,
+        "from the planned instant to the last non-empty text of a stream")
+        .planned();
+    ITL = spread("itl", "token gap", TIME, Less,
+        "mean gap between tokens of a request: (last token - first token) / (tokens - 1)")
+        .compared(&["itl.mean"])
+        .slo()
+        .shown(Section::Wait, &[line("itl.mean", "token gap mean")]);
+    TPOT = spread("tpot", "time per token", TIME, Less,
+        "time per output token of a request, as `itl`: (last token - first token) / (tokens - 1)")
+        .compared(&["tpot.mean"])
+        .slo()
+        .shown(Section::Wait, &[line("tpot.mean", "time per token")]);
+    GAP_MAX = spread("gap_max", "gap max", TIME, Less, "longest wait between two pieces of text of an answer")
+        .slo()
+        .shown(Section::Wait, &[line("gap_max.p95", "longest gap p95")]);
+    CONNECT = spread("connect", "connect", TIME, Less,
+        "time to open a connection, where one was opened; outside every latency");
+    LATENCY_OR_FAILED = spread("latency_or_failed", "latency or failed", TIME, Less,
+        "latency over all requests: one that failed counts as infinitely slow")
+        .of(Of::Run);
+    RESPONSE_OR_FAILED = spread("response_or_failed", "response or failed", TIME, Less,
+        "response over all requests: one that failed or was never sent counts as infinitely slow")
+        .of(Of::Run);
+
+    REQUESTS_PER_S = one("requests_per_s", "requests per second", REQUEST_RATE, More,
+        "complete answers per second of the measured window, each by its part inside")
+        .compared(&["requests_per_s"])
+        .shown(Section::Rate, &[line("requests_per_s", "requests")]);
+    GOODPUT = one("goodput", "goodput", REQUEST_RATE, More,
+        "answers per second that each kept every limit of `slo`")
+        .compared(&["goodput"])
+        .slo()
+        .shown(Section::Rate, &[line("goodput", "goodput")]);
+    GOODPUT_SHARE = one("goodput_share", "goodput share", SHARE, More,
+        "share of all measured requests that have an answer and kept every limit of `slo`")
+        .shown(Section::Rate, &[line("goodput_share", "  of requests")]);
+    OUTPUT_TOKENS_PER_S = one("output_tokens_per_s", "output tokens per second", TOKEN_RATE, More,
+        "output tokens of all users per second of the measured window, by the engine's count")
+        .compared(&["output_tokens_per_s"])
+        .shown(Section::Rate, &[line("output_tokens_per_s", "output tokens")]);
+    PROMPT_TOKENS_PER_S = one("prompt_tokens_per_s", "prompt tokens per second", TOKEN_RATE, More,
+        "prompt tokens of all users per second of the measured window, by the engine's count")
+        .shown(Section::Rate, &[line("prompt_tokens_per_s", "prompt tokens")]);
+    TOKENS_PER_S = spread("tokens_per_s", "tokens per second", TOKEN_RATE, More,
+        "output tokens of a request per second of its latency")
+        .compared(&["tokens_per_s.p50"])
+        .slo()
+        .shown(Section::Rate, &[line("tokens_per_s.p50", "tokens/s of one, p50")]);
+    PREFILL_TOKENS_PER_S = spread("prefill_tokens_per_s", "prefill tokens/s", TOKEN_RATE, More,
+        "prompt tokens of a request, without those from a cache, per second to its first token")
+        .shown(Section::Rate, &[line("prefill_tokens_per_s.p50", "prefill tokens/s, p50")]);
+    DECODE_TOKENS_PER_S = spread("decode_tokens_per_s", "decode tokens/s", TOKEN_RATE, More,
+        "(tokens - 1) of a request per second from its first token to its last")
+        .shown(Section::Rate, &[line("decode_tokens_per_s.p50", "decode tokens/s, p50")]);
+
+    ERROR_RATE = one("error_rate", "failed", SHARE, Less,
+        "share of the requests that ended without a complete answer")
+        .slo()
+        .shown(Section::Answers, &[line("error_rate", "failed")]);
+    ACCURACY = one("accuracy", "accuracy", SHARE, More, "share of the answers with the expected label")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("accuracy", "accuracy"), line("accuracy.interval", "  95 % interval")]);
+    ACCURACY_COMMONEST = exact("accuracy_commonest", "accuracy commonest", SHARE, Neither,
+        "share of those requests whose expected label is the commonest: what naming it every time would reach")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("accuracy_commonest", "  commonest label")]);
+    MACRO_F1 = one("macro_f1", "macro f1", SCORE, More,
+        "mean over the labels of F1, the harmonic mean of precision and recall")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("macro_f1", "macro F1")]);
+    UNPARSED_RATE = one("unparsed_rate", "unparsed rate", SHARE, Less,
+        "share of the answers of which no label could be read")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("unparsed_rate", "unreadable")]);
+    AGREEMENT = one("agreement", "agreement", SHARE, More,
+        "share of the items with a label from both for which the reference gave the same")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("agreement", "agreement")]);
+    SAME_ANSWERS = one("same_answers", "same answers", SHARE, More,
+        "share of the answers that are the reference's, word for word")
+        .of(Of::Content);
+    ANSWER_LOGPROB = one("answer_logprob", "answer logprob", SCORE, Neither,
+        "mean log-probability (natural logarithm) of an answer's tokens, as its engine reports it (`logprobs: true`)")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("answer_logprob", "own answer's logprob")]);
+    VALID_JSON = one("valid_json", "valid json", SHARE, More,
+        "share of the answers that are JSON by the schema that was sent, whatever their label")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("valid_json", "valid JSON")]);
+    COSINE = spread("cosine", "cosine", SCORE, More, "cosine of an item's embedding with the reference's")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("cosine.p50", "cosine p50"), line("cosine.min", "cosine lowest")]);
+    COSINE_UNDEFINED = exact("cosine_undefined", "cosine undefined", COUNT, Less,
+        "pairs of embeddings that have no cosine")
+        .shown(Section::Answers, &[line("cosine_undefined", "  undefined")]);
+    REQUESTED_PROMPT_TOKENS = spread("requested_prompt_tokens", "requested prompt tokens", TOKENS, Neither,
+        "tokens that the scenario wants the whole prompt of a request to have")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("requested_prompt_tokens.mean", "prompt tokens asked for, mean")]);
+    PROMPT_TOKENS = spread("prompt_tokens", "prompt tokens", TOKENS, Neither,
+        "prompt tokens of a request, by the engine's count")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("prompt_tokens.mean", "prompt tokens, mean")]);
+    OUTPUT_TOKENS = spread("output_tokens", "output tokens", TOKENS, Neither,
+        "output tokens of a request, by the engine's count")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("output_tokens.mean", "tokens, mean")]);
+    CACHED_FIRST = spread("cached_first", "cached tokens (prefix, first)", TOKENS, Neither,
+        "prompt tokens from a cache, by the engine's count, of the first request of each group that shares a prefix")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("cached_first.mean", "cached (prefix, first), mean")]);
+    CACHED_LATER = spread("cached_later", "cached tokens (prefix, later)", TOKENS, Neither,
+        "the same of the requests that were sent after one of their group had been answered")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("cached_later.mean", "cached (prefix, later), mean")]);
+    THOUGHT_TOKENS = spread("thought_tokens", "thought tokens", TOKENS, Neither,
+        "output tokens of an answer that are reasoning, by the engine's count, of answers that have any")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("thought_tokens.mean", "thought tokens, mean")]);
+    ANSWER_TOKENS = spread("answer_tokens", "answer tokens", TOKENS, Neither,
+        "output tokens less thought tokens, of answers that have both counts")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("answer_tokens.mean", "answer tokens, mean")]);
+    THOUGHT_PIECES = spread("thought_pieces", "thought pieces", COUNT, Neither,
+        "pieces of reasoning in which a stream came, of answers that have any; no count of tokens")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("thought_pieces.mean", "thought pieces, mean")]);
+    DIMENSIONS = spread("dimensions", "dimensions", COUNT, Neither, "numbers in an embedding")
+        .of(Of::Content);
+    CACHED_SHARE = one("cached_share", "cached share", SHARE, Neither,
+        "share of the prompt tokens that the engine says it had in its cache")
+        .of(Of::Answers);
+    DRAFT_ACCEPTANCE = one("draft_acceptance", "draft acceptance", SHARE, More,
+        "share of the tokens guessed ahead by speculative decoding that the model accepted, by the engine's count")
+        .of(Of::Answers)
+        .shown(Section::Engine, &[line("draft_acceptance", "draft acceptance")]);
+
+    REQUESTS = exact("requests", "requests", REQUEST, Neither, "measured requests");
+    OK = exact("ok", "ok", REQUEST, Neither, "measured requests with a complete answer");
+    OUTCOME_OK = exact("outcome_ok", "outcome ok", REQUEST, Neither, "requests that ended with a complete answer");
+    OUTCOME_CONNECT = exact("outcome_connect", "outcome connect", REQUEST, Less,
+        "requests for which no connection could be opened");
+    OUTCOME_ERROR_FRAME = exact("outcome_error_frame", "outcome error frame", REQUEST, Less,
+        "requests that an error within the answer ended");
+    OUTCOME_HTTP_STATUS = exact("outcome_http_status", "outcome http status", REQUEST, Less,
+        "requests answered by an HTTP status of failure");
+    OUTCOME_REJECTED = exact("outcome_rejected", "outcome rejected", REQUEST, Less,
+        "requests that the engine turned away as too many");
+    OUTCOME_TIMEOUT = exact("outcome_timeout", "outcome timeout", REQUEST, Less,
+        "requests without an answer in the time allowed");
+    OUTCOME_TRUNCATED = exact("outcome_truncated", "outcome truncated", REQUEST, Less,
+        "requests whose answer broke off before its end");
+    OUTCOME_UNPARSED = exact("outcome_unparsed", "outcome unparsed", REQUEST, Less,
+        "requests whose answer held no label that could be read");
+    OUTCOME_UNSENT = exact("outcome_unsent", "outcome unsent", REQUEST, Less,
+        "requests that loadcmp had no room to send; no failure of the engine");
+    OUTCOME_UNFINISHED = exact("outcome_unfinished", "outcome unfinished", REQUEST, Neither,
+        "requests not waited for when the run ended; no failure of the engine");
+    RETRIES = exact("retries", "retries", REQUEST, Less, "requests that were sent again");
+    WARMUP_REQUESTS = exact("warmup_requests", "warmup requests", REQUEST, Neither,
+        "requests before the measured window");
+    WINDOW = exact("window", "window", TIME, Neither, "length of the measured window");
+
+    TIME_WHOLE = one("time_whole", "time whole", TIME, Less, "mean time of a request: all its parts together")
+        .of(Of::Answers)
+        .shown(Section::Spent, &[line("time_whole", "a request, mean")]);
+    TIME_CONNECTION = one("time_connection", "time connection", TIME, Less,
+        "mean time of opening a connection for a request")
+        .of(Of::Answers)
+        .shown(Section::Spent, &[line("time_connection", "  connection")]);
+    TIME_CLIENT = one("time_client", "time client", TIME, Less,
+        "mean time by which loadcmp sent late, connections aside")
+        .of(Of::Answers)
+        .shown(Section::Spent, &[line("time_client", "  client")]);
+    TIME_QUEUE = one("time_queue", "time queue", TIME, Less,
+        "mean of the engine's total that its own parts don't account for: waiting for a slot, mostly; derived")
+        .of(Of::Answers)
+        .shown(Section::Spent, &[line("time_queue", "  queue (derived)")]);
+    TIME_LOAD = one("time_load", "time load", TIME, Less,
+        "mean time of getting the model ready, by the engine's own clock")
+        .of(Of::Answers)
+        .shown(Section::Spent, &[line("time_load", "  model load")]);
+    TIME_PROMPT = one("time_prompt", "time prompt", TIME, Less, "mean time of the prompt, by the engine's own clock")
+        .of(Of::Answers)
+        .shown(Section::Spent, &[line("time_prompt", "  prompt")]);
+    TIME_DECODE = one("time_decode", "time decode", TIME, Less,
+        "mean time of the output: first token to last of a stream, else by the engine's own clock")
+        .of(Of::Answers)
+        .shown(Section::Spent, &[line("time_decode", "  decode")]);
+    TIME_TAIL = one("time_tail", "time tail", TIME, Less, "mean time from the last token to the end of a stream")
+        .of(Of::Answers)
+        .shown(Section::Spent, &[line("time_tail", "  tail")]);
+    TIME_UNEXPLAINED = one("time_unexplained", "time unexplained", TIME, Less, "mean time that neither clock explains")
+        .of(Of::Answers)
+        .shown(Section::Spent, &[line("time_unexplained", "  unexplained")]);
+
+    CPU_CORES = exact("cpu_cores", "cpu cores", number(unit::CORES), Less,
+        "processor time of the engine's processes by the measured time")
+        .shown(Section::Cost, &[line("cpu_cores", "processor")]);
+    CPU_PER_REQUEST = exact("cpu_per_request", "cpu per request", TIME, Less,
+        "processor time by the answers in the window")
+        .shown(Section::Cost, &[line("cpu_per_request", "  a request")]);
+    CPU_PER_1000_TOKENS = exact("cpu_per_1000_tokens", "cpu per 1000 tokens", TIME, Less,
+        "processor time by a thousand output tokens in the window")
+        .shown(Section::Cost, &[line("cpu_per_1000_tokens", "  1,000 tokens")]);
+    MEMORY_PEAK = exact("memory_peak", "memory peak", BYTES, Less, "most resident memory of the engine's processes")
+        .followed(&["memory_peak"])
+        .shown(Section::Cost, &[line("memory_peak", "memory at most")]);
+    MEMORY_ANONYMOUS = exact("memory_anonymous", "memory anonymous", BYTES, Less,
+        "the part of that peak that belongs to no file: heap, caches, weights that were read")
+        .shown(Section::Cost, &[line("memory_anonymous", "  of no file")]);
+    MEMORY_FILE = exact("memory_file", "memory file", BYTES, Less,
+        "the part of that peak that is pages of files: mapped weights");
+    MEMORY_WEIGHTS = exact("memory_weights", "memory weights", BYTES, Less,
+        "weights, by the size of the model's file: a part of the peak, mapped or read")
+        .shown(Section::Cost, &[line("memory_weights", "  weights (file)")]);
+    MEMORY_CONTEXT = exact("memory_context", "memory context", BYTES, Less,
+        "keys and values of the whole context, by the model's shape")
+        .shown(Section::Cost, &[line("memory_context", "  context (KV)")]);
+    MEMORY_PROMPTS = exact("memory_prompts", "memory prompts", BYTES, Less,
+        "growth of memory from the beginning of the measured time to its peak, of an engine that keeps earlier prompts")
+        .shown(Section::Cost, &[line("memory_prompts", "  kept of old prompts")]);
+    MEMORY_RATIO = exact("memory_ratio", "memory ratio", RATIO, Less, "peak of memory by the size of the model's file")
+        .shown(Section::Cost, &[line("memory_ratio", "  ÷ model's file")]);
+    MEMORY_RATIO_LOADED = exact("memory_ratio_loaded", "memory ratio loaded", RATIO, Less,
+        "the same without what is kept of old prompts: weights, context, program and buffers")
+        .shown(Section::Cost, &[line("memory_ratio_loaded", "  … without old prompts")]);
+    MEMORY_REST = exact("memory_rest", "memory rest", BYTES, Less, "resident memory before anything was asked");
+    MEMORY_SHARE = exact("memory_share", "memory share", BYTES, Less,
+        "most memory by proportional share: pages that several processes hold count in part for each");
+    MEMORY_SHARE_REST = exact("memory_share_rest", "memory share rest", BYTES, Less,
+        "memory by proportional share before anything was asked");
+    MEMORY_GROWTH = one("memory_growth", "memory growth", BYTES_PER_H, Less,
+        "bytes an hour by which memory grew in a soak");
+    GPU_MEMORY = exact("gpu_memory", "gpu memory", BYTES, Less, "most graphics memory, all devices together")
+        .shown(Section::Cost, &[line("gpu_memory", "GPU memory")]);
+    ENERGY_CPU = exact("energy_cpu", "energy cpu", number(unit::JOULES), Less,
+        "energy of the processor packages in the window");
+    ENERGY_GPU = exact("energy_gpu", "energy gpu", number(unit::JOULES), Less,
+        "energy of the graphics devices in the window");
+    JOULES_PER_REQUEST = exact("joules_per_request", "joules per request", number(unit::JOULES), Less,
+        "energy that is known by the answers in the window");
+    JOULES_PER_TOKEN = exact("joules_per_token", "joules per token", number(unit::JOULES), Less,
+        "energy that is known by the output tokens in the window")
+        .shown(Section::Cost, &[line("joules_per_token", "energy a token")]);
+    TOKENS_PER_S_PER_GIB = one("tokens_per_s_per_gib", "tokens per second per gib",
+        number(unit::TOKENS_PER_S_PER_GIB), More,
+        "output tokens per second by GiB of the peak of memory")
+        .shown(Section::Cost, &[line("tokens_per_s_per_gib", "tokens by memory")]);
+    THREADS = exact("threads", "threads", number(unit::THREADS), Neither, "most threads of the engine's processes");
+    DISK_READ_PER_REQUEST = exact("disk_read_per_request", "disk read per request", BYTES, Less,
+        "bytes fetched from storage by the answers in the window");
+    MINOR_FAULTS_PER_REQUEST = exact("minor_faults_per_request", "minor faults per request", number(unit::FAULTS), Less,
+        "page faults without a disk by the answers in the window");
+    MAJOR_FAULTS_PER_REQUEST = exact("major_faults_per_request", "major faults per request", number(unit::FAULTS), Less,
+        "page faults with a disk by the answers in the window");
+    VOLUNTARY_SWITCHES_PER_REQUEST = exact("voluntary_switches_per_request", "voluntary switches per request",
+        number(unit::SWITCHES), Neither, "context switches to wait by the answers in the window");
+    INVOLUNTARY_SWITCHES_PER_REQUEST = exact("involuntary_switches_per_request", "involuntary switches per request",
+        number(unit::SWITCHES), Less, "context switches by being put aside, by the answers in the window");
+    MODEL_SIZE = exact("model_size", "model size", BYTES, Less, "size of the model's file");
+
+    SERVER_TOTAL = spread("server_total", "server total", TIME, Less, "total time by the engine's own clock")
+        .shown(Section::Engine, &[line("server_total.p50", "engine total p50")]);
+    SERVER_LOAD = spread("server_load", "server load", TIME, Less,
+        "time to get the model ready, by the engine's own clock");
+    SERVER_PROMPT = spread("server_prompt", "server prompt", TIME, Less,
+        "time for the prompt, by the engine's own clock");
+    SERVER_OUTPUT = spread("server_output", "server output", TIME, Less,
+        "time for the output, by the engine's own clock");
+    SERVER_PREFILL_PER_S = spread("server_prefill_per_s", "server prefill per second", TOKEN_RATE, More,
+        "prompt tokens, without those from a cache, per second of prompt time, by the engine's own clock")
+        .shown(Section::Engine, &[line("server_prefill_per_s.p50", "prefill tokens/s p50")]);
+    SERVER_DECODE_PER_S = spread("server_decode_per_s", "server decode per second", TOKEN_RATE, More,
+        "(tokens - 1) per second of output time, by the engine's own clock")
+        .shown(Section::Engine, &[line("server_decode_per_s.p50", "decode tokens/s p50")]);
+    OUTSIDE_SERVER = spread("outside_server", "outside server", TIME, Less,
+        "latency less the engine's own total: queue, transport, client")
+        .shown(Section::Engine, &[line("outside_server.p50", "outside it p50")]);
+    COLD_LATENCY = exact("cold_latency", "cold latency", TIME, Less, "latency of the first request, before the warm-up")
+        .shown(Section::Engine, &[line("cold_latency", "cold request")]);
+    COLD_SERVER_LOAD = exact("cold_server_load", "cold server load", TIME, Less,
+        "time to get the model ready for the first request, by the engine's own clock")
+        .shown(Section::Engine, &[line("cold_server_load", "model load")]);
+    COLD_ANSWER = spread("cold_answer", "cold answer", TIME, Less, "from a cold start to the end of the first answer")
+        .of(Of::Run)
+        .shown(Section::Engine, &[line("cold_answer.p50", "cold start p50")]);
+    COLD_READY = spread("cold_ready", "cold ready", TIME, Less, "from a cold start until the engine is ready")
+        .of(Of::Run)
+        .shown(Section::Engine, &[line("cold_ready.p50", "  ready")]);
+    COLD_FIRST_TOKEN = spread("cold_first_token", "cold first token", TIME, Less,
+        "from a cold start to the first token")
+        .of(Of::Run)
+        .shown(Section::Engine, &[line("cold_first_token.p50", "  first token")]);
+    LAG = spread("lag", "lag", TIME, Less, "how late the generator sent, from the planned instant")
+        .shown(Section::Engine, &[line("lag.p99", "sent late p99")]);
+}

@@ -1,0 +1,96 @@
+//! `ladder` beside llama-bench: the same build, file, thread and batch, once without a server and once over HTTP.
+
+use super::weights::{address, cache, weights};
+use super::*;
+
+const BENCH: (&str, &str) = ("LOADCMP_REAL_BENCH", "http://127.0.0.1:21443");
+const LENGTHS: [u32; 2] = [128, 1024];
+const DEPTH: u32 = 1024;
+const TURNS: usize = 4;
+
+/// What llama-bench gets in tokens/s, the best of its tries, of a prompt or an answer of so many tokens behind `depth` others.
+fn bench(prompt: u32, answer: u32, depth: u32) -> f64 {
+    let mut command = Command::new(cache().join("llama-bench/llama-bench"));
+    command.arg("-m").arg(weights("smollm2")).args(["-t", "1", "-r", "2", "-o", "json"]);
+    for (name, count) in [("-p", prompt), ("-n", answer), ("-d", depth)] {
+        command.args([name, &count.to_string()]);
+    }
+    let output = command.output().expect("`make engines` installs llama-bench");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("its JSON");
+    let tries = told[0]["samples_ts"].as_array().expect("its tries");
+    tries.iter().filter_map(serde_json::Value::as_f64).fold(0.0, f64::max)
+}
+
+#[test]
+#[ignore = "needs the real engines: make engines"]
+fn a_ladder_over_http_tells_what_llama_bench_tells() {
+    // Debian's packages are not to be had everywhere.
+    if !cache().join("stamps/bench").exists() {
+        return println!("NOT RUN: llama-bench is not installed (scripts/engines/engines.sh install bench)");
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    // The shipped one, of one engine.
+    let shipped = std::fs::read_to_string("scenarios/ladder.yaml").expect("the scenario");
+    let (head, rest) = shipped.split_once("\ntargets:\n").expect("its targets");
+    let (_, rest) = rest.split_once("\nreference: ollama").expect("its reference");
+    let target = format!("native: {{ openai: {{ url: \"{}\", model: smollm2 }} }}", address(BENCH));
+    write(dir.path(), "ladder.yaml", &format!("{head}\ntargets:\n  {target}\nreference: native{rest}"));
+    let climb = |folder: &str, settings: &[&str]| {
+        let mut command = loadcmp();
+        command.args(["run", "ladder.yaml", "--real", "--quiet", "--out", folder]).args(settings);
+        let output = command.current_dir(dir.path()).output().expect("a run");
+        let (_, err) = text(&output);
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        rows(&dir.path().join(folder).join("sweep.csv"))
+    };
+    // The fastest of some requests against the fastest of two tries: what a shared machine takes away is left out.
+    let best = |points: &[Row], folder: &str, (path, tokens): (&str, u32), metric: &str| {
+        let point = points.iter().find(|row| row[path] == tokens.to_string()).expect("a point");
+        let summary = dir.path().join(folder).join(&point["folder"]).join("summary.csv");
+        let row = rows(&summary).into_iter().find(|row| row["metric"] == metric);
+        row.and_then(|row| number(&row, "max")).unwrap_or_else(|| panic!("{metric} at {tokens}"))
+    };
+    // What loadcmp tells and what llama-bench does, in one turn of both.
+    let turn = |turn: usize| {
+        let (flat, deep) = (format!("flat-{turn}"), format!("deep-{turn}"));
+        let mut figures = Vec::new();
+        let path = "workload.prompts.synthetic.tokens";
+        let sweep = format!("{path}={}", LENGTHS.map(|tokens| tokens.to_string()).join(","));
+        let points = climb(&flat, &["--set", "load.closed.requests=3", "--sweep", &sweep]);
+        for tokens in LENGTHS {
+            let told = |metric: &str| best(&points, &flat, (path, tokens), metric);
+            figures.push((format!("pp{tokens}"), told("prefill_tokens_per_s"), bench(tokens, 0, 0)));
+            figures.push((format!("tg32 at {tokens}"), told("decode_tokens_per_s"), bench(0, 32, tokens)));
+        }
+        // Behind a prefix that the engine has in its cache: llama-bench's depth.
+        let path = "workload.prompts.synthetic.prefix.tokens";
+        let sweep = format!("{path}={DEPTH}");
+        let points = climb(
+            &deep,
+            &["--set", "workload.prompts.synthetic.tokens=128", "--set", "load.closed.requests=4", "--sweep", &sweep],
+        );
+        let told = best(&points, &deep, (path, DEPTH), "prefill_tokens_per_s");
+        figures.push((format!("pp128 at {DEPTH}"), told, bench(128, 0, DEPTH)));
+        assert!(best(&points, &deep, (path, DEPTH), "cached_later") >= f64::from(DEPTH));
+        figures
+    };
+    // A machine whose cores are shared is slower for seconds on end, by half and for either of the two: each one's best of
+    // some turns says what it can do. The server adds HTTP, sampling and a first token; it takes nothing away.
+    let mut figures = turn(0);
+    let alike = |figures: &[(String, f64, f64)], range: std::ops::Range<f64>| {
+        figures.iter().all(|(_, told, bench)| range.contains(&(told / bench)))
+    };
+    for again in 1..TURNS {
+        if alike(&figures, 0.75..1.2) {
+            break;
+        }
+        for (kept, (_, told, bench)) in figures.iter_mut().zip(turn(again)) {
+            (kept.1, kept.2) = (kept.1.max(told), kept.2.max(bench));
+        }
+    }
+    for (what, told, bench) in &figures {
+        println!("{what}: {told:.1} tokens/s, llama-bench {bench:.1}");
+    }
+    // Tokens taken from the cache and counted as read, or a time that isn't the part's own, are off by far more.
+    assert!(alike(&figures, 0.6..1.5), "{figures:?}");
+}

@@ -1,0 +1,189 @@
+//! Real weights (`scripts/models.sh`) on the engines of `make demo`: llama.cpp's server and an Ollama, with the same slots,
+//! context, batch and threads. What is held is that the two are alike, and that loadcmp sees it; nothing is about speed.
+
+use super::*;
+
+/// An engine of the demo: where it is told to be, and where it is otherwise.
+const OLLAMA: (&str, &str) = ("LOADCMP_REAL_DEMO_OLLAMA", "http://127.0.0.1:21440");
+const LLAMA: (&str, &str) = ("LOADCMP_REAL_DEMO_LLAMA", "http://127.0.0.1:21441");
+const EMBED: (&str, &str) = ("LOADCMP_REAL_DEMO_EMBED", "http://127.0.0.1:21442");
+
+pub(super) fn address((variable, usual): (&str, &str)) -> String {
+    std::env::var(variable).unwrap_or_else(|_| usual.to_owned())
+}
+
+/// The folder that the engines are installed in.
+pub(super) fn cache() -> PathBuf {
+    std::env::var("LOADCMP_ENGINES")
+        .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/engines"), PathBuf::from)
+}
+
+/// The models' files.
+pub(super) fn weights(model: &str) -> PathBuf {
+    cache().join("models").join(format!("{model}.gguf"))
+}
+
+/// Puts a model into the Ollama, by `loadcmp demo install`; what was printed.
+fn install(model: &str) -> String {
+    let output = loadcmp()
+        .args(["demo", "install", "--replace", "--ollama", &address(OLLAMA), "--name", model])
+        .arg(weights(model))
+        .output()
+        .expect("the program");
+    let (out, err) = text(&output);
+    assert!(output.status.success(), "`make engines` installs and starts what this test needs: {err}");
+    out
+}
+
+/// A run of a shipped scenario on both, and its folder.
+struct Compared {
+    dir: tempfile::TempDir,
+    out: String,
+}
+
+impl Compared {
+    fn new(scenario: &str, model: &str, native: (&str, &str), settings: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut command = loadcmp();
+        command.args(["run", scenario, "--real", "--quiet", "--set", &format!("seed={}", &fresh_seed()[..6])]);
+        command.arg("--out").arg(dir.path().join("out"));
+        for (name, wire, at) in [("native", "openai", native), ("ollama", "ollama", OLLAMA)] {
+            command.args(["--target", &format!("{name}={wire}:{},model={model}", address(at))]);
+        }
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
+        let output = command.output().expect("a run");
+        let (out, err) = text(&output);
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        Self { dir, out }
+    }
+
+    fn table(&self, name: &str) -> Vec<Row> {
+        rows(&self.dir.path().join("out").join(name))
+    }
+
+    fn metric(&self, target: &str, metric: &str) -> Option<Row> {
+        self.table("summary.csv").into_iter().find(|row| row["target"] == target && row["metric"] == metric)
+    }
+
+    fn mean(&self, target: &str, metric: &str) -> f64 {
+        let row = self.metric(target, metric);
+        row.and_then(|row| number(&row, "mean")).unwrap_or_else(|| panic!("{target}: no {metric}: {}", self.out))
+    }
+
+    fn findings(&self) -> Vec<String> {
+        self.table("findings.csv").iter().map(|row| row["id"].clone()).collect()
+    }
+
+    /// The rows of both that were asked the same, native's first.
+    fn pairs(&self) -> Vec<[Row; 2]> {
+        let samples = self.table("samples.csv");
+        let of = |target: &str| -> BTreeMap<(String, String), Row> {
+            let mine = samples.iter().filter(|row| row["target"] == target && row["outcome"] == "ok");
+            mine.map(|row| ((row["phase"].clone(), row["index"].clone()), row.clone())).collect()
+        };
+        let mut others = of("ollama");
+        let pairs = of("native").into_iter().filter_map(|(key, row)| Some([row, others.remove(&key)?]));
+        let pairs: Vec<[Row; 2]> = pairs.collect();
+        assert!(pairs.iter().all(|[a, b]| a["request_hash"] == b["request_hash"]));
+        pairs
+    }
+}
+
+const ONE_USER: &str = "load.closed.users=1";
+
+#[test]
+#[ignore = "needs the real engines: make engines"]
+fn a_real_file_is_installed_and_both_render_the_same_prompt() {
+    let told = install("smollm2");
+    assert!(
+        told.starts_with("smollm2 is in Ollama 0.34.1 at ") && told.contains("llama, Q4_1, 94 MiB, 134.5 M"),
+        "{told}"
+    );
+    // What the Ollama's own child has, the printed line has.
+    assert!(told.contains(" -np 4 -c 4096 ") && told.contains("--cache-ram 0"), "{told}");
+    assert!(told.contains("You are a helpful AI assistant named SmolLM"), "{told}");
+    let told = install("minilm");
+    assert!(told.contains("bert, F32, 87 MiB, 22.6 M") && told.contains(" --embedding"), "{told}");
+}
+
+#[test]
+#[ignore = "needs the real engines: make engines"]
+fn greedy_texts_prompts_and_memory_of_the_same_weights_are_alike() {
+    install("smollm2");
+    let settings = [
+        ONE_USER,
+        "load.closed.duration=null",
+        "load.closed.requests=16",
+        "workload.sampling.max_tokens=16",
+        "workload.logprobs=true",
+    ];
+    let run = Compared::new("generate", "smollm2", LLAMA, &settings);
+    let pairs = run.pairs();
+    assert!(pairs.len() >= 16, "{}", pairs.len());
+    let same = pairs.iter().filter(|[a, b]| a["text_hash"] == b["text_hash"]).count();
+    // 80 of 120 and more at 24 tokens; chance would be none.
+    assert!(same * 2 >= pairs.len(), "{same} of {} texts are the same", pairs.len());
+    for [a, b] in &pairs {
+        assert_eq!(a["prompt_tokens"], b["prompt_tokens"], "{a:?}\n{b:?}");
+        assert!(number(a, "prompt_tokens").is_some_and(|tokens| tokens > 40.0), "{a:?}");
+        // The same weights are as sure of the same text; a prompt that comes from a cache in part is reckoned in other batches.
+        let [x, y] = [a, b].map(|row| number(row, "answer_logprob").unwrap_or_else(|| panic!("{row:?}")));
+        assert!(x < 0.0 && y < 0.0 && ((x - y).abs() < 0.1 || a["text_hash"] != b["text_hash"]), "{a:?}\n{b:?}");
+    }
+    times_agree(&run.table("samples.csv"));
+    let found = run.findings();
+    assert!(
+        !found.iter().any(|id| ["templates-differ", "unequal-prompts", "unequal-quantisation"].contains(&&**id)),
+        "{found:?}"
+    );
+    // Weights, and what a server needs beside them. llama-server tells no shape of its model: the file has it.
+    let file = std::fs::metadata(weights("smollm2")).expect("the file").len() as f64;
+    for target in ["native", "ollama"] {
+        let context = run.mean(target, "memory_context");
+        let ratio = (run.mean(target, "memory_peak") - context) / file;
+        assert!((1.0..3.0).contains(&ratio), "{target}: {ratio} times its file");
+    }
+}
+
+#[test]
+#[ignore = "needs the real engines: make engines"]
+fn labels_held_by_a_schema_are_alike_on_both() {
+    install("smollm2");
+    // The form is shown, as in `make demo`: else each writes the JSON as its own grammar likes.
+    let form = "workload.instruction=Answer with one of these labels: {labels}. Write it as JSON: {\"label\": \"one of them\"}\n\n\
+                Text: {text}";
+    let settings = [ONE_USER, "load.closed.duration=null", "load.closed.requests=16", form];
+    let run = Compared::new("classify", "smollm2", LLAMA, &settings);
+    assert_eq!([run.mean("native", "unparsed_rate"), run.mean("ollama", "unparsed_rate")], [0.0, 0.0]);
+    let agreement = run.mean("native", "agreement");
+    assert!(agreement >= 0.7, "{agreement}");
+    let [a, b] = ["native", "ollama"].map(|target| run.mean(target, "accuracy"));
+    assert!((a - b).abs() <= 0.3, "{a} against {b}");
+    assert!(
+        !run.findings().iter().any(|id| id == "schema-not-kept" || id == "templates-differ"),
+        "{:?}",
+        run.findings()
+    );
+}
+
+#[test]
+#[ignore = "needs the real engines: make engines"]
+fn vectors_are_the_same_and_a_verdict_is_reached() {
+    install("minilm");
+    let settings = [
+        "order=alternate",
+        "load.closed.warmup=1s",
+        "load.closed.duration=null",
+        "load.closed.requests=240",
+        "smallest_effect=50%",
+    ];
+    let run = Compared::new("embed", "minilm", EMBED, &settings);
+    let lowest = run.metric("native", "cosine").and_then(|row| number(&row, "min")).expect("a cosine");
+    assert!(lowest >= 0.99, "{lowest}");
+    let compared = run.table("comparison.csv");
+    let main = compared.iter().find(|row| row["metric"] == "latency.mean").expect("the main metric");
+    assert!(["equal", "better", "worse"].contains(&&*main["verdict"]), "{main:?}");
+    times_agree(&run.table("samples.csv"));
+}
