@@ -52,7 +52,7 @@ pub(crate) fn again(args: &ReportArgs) -> Told {
 fn told(sought: &Sought, format: CapacityFormat, quiet: bool) -> Told {
     let capacity = &sought.capacity;
     show("the result", |text| match format {
-        CapacityFormat::Table => sink::capacity_table(capacity, look(false), text),
+        CapacityFormat::Table => sink::capacity_table(capacity, look(), text),
         CapacityFormat::Json => sink::capacity_json(capacity, text),
         CapacityFormat::Csv => sink::capacity_csv(capacity, text),
         CapacityFormat::Markdown => sink::capacity_markdown(capacity, text),

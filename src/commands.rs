@@ -3,6 +3,7 @@
 mod baseline;
 mod demo;
 pub(crate) mod history;
+mod list;
 mod repeats;
 mod suite;
 mod sweep;
@@ -14,18 +15,20 @@ use anyhow::Context;
 pub(crate) use baseline::{BaselineArgs, baseline};
 use clap::CommandFactory;
 pub(crate) use demo::{DemoArgs, demo};
+pub(crate) use list::list;
 use loadcmp::drive::Driver;
 use loadcmp::gate::{Judgement, Outcome};
 use loadcmp::host::signals;
 use loadcmp::report::human::printable;
 use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
 use loadcmp::run::{CalibrateOptions, CompareGates, Failure, Finished, Options, tell};
-use loadcmp::scenario::{self, Loaded, Overrides};
+use loadcmp::scenario::{self, Everyday, Loaded, Overrides};
 use loadcmp::sink;
 use repeats::tell_repeats;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 pub(crate) use suite::{NightlyArgs, SuiteArgs, nightly, suite};
 use sweep::tell_sweep;
@@ -131,8 +134,9 @@ pub(crate) fn run(args: RunArgs) -> Told {
             continue;
         }
         let finished = block_on(loadcmp::run::run(loaded, &options))??;
-        print(&finished, args.format, args.confusion)?;
-        if !args.quiet {
+        print(&finished, args.format, sink::Look { confusion: args.confusion, full: args.full, ..look() })?;
+        // The table ends with the path of the page.
+        if !args.quiet && args.format != Format::Table {
             tell(format_args!("\nfiles: {}", finished.dir.display()));
         }
         let code = standing_of(&finished);
@@ -209,8 +213,10 @@ pub(crate) fn report(args: ReportArgs) -> Told {
         return super::capacity_command::again(&args);
     }
     let finished = loadcmp::run::retell(&args.dir)?;
-    print(&finished, args.format, args.confusion)?;
-    tell(format_args!("\nfiles: {}", finished.dir.display()));
+    print(&finished, args.format, sink::Look { confusion: args.confusion, full: args.full, ..look() })?;
+    if args.format != Format::Table {
+        tell(format_args!("\nfiles: {}", finished.dir.display()));
+    }
     Ok(standing_of(&finished))
 }
 
@@ -312,7 +318,7 @@ pub(crate) fn calibrate(args: &CalibrateArgs) -> Told {
 pub(crate) fn metrics(json: bool) -> Told {
     show("the metrics", |text| match json {
         true => sink::metrics_json(text),
-        false => sink::metrics_table(look(false), text),
+        false => sink::metrics_table(look(), text),
     })
 }
 
@@ -362,6 +368,16 @@ pub(crate) fn overrides(over: &Over) -> Overrides {
         targets: over.targets.clone(),
         sweep: over.sweep.clone(),
         seed: over.seed,
+        everyday: Everyday {
+            users: over.users.clone(),
+            requests: over.requests.clone(),
+            duration: over.duration.clone(),
+            rate: over.rate.clone(),
+            models: over.models.clone(),
+            order: over.order.clone(),
+            prompts: over.prompts.clone(),
+            max_tokens: over.max_tokens.clone(),
+        },
         ..Overrides::default()
     }
 }
@@ -390,22 +406,21 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Prints a result. Of an interference measurement a terminal gets all, a program what it was made for.
-fn print(finished: &Finished, format: Format, confusion: bool) -> Result<(), Failure> {
-    let report = &finished.report;
-    let Some((isolated, beside)) = finished.alone.as_deref() else { return print_one(report, format, confusion) };
-    if format == Format::Table {
-        print_one(report, format, confusion)?;
-        say("\n")?;
-        print_one(isolated, format, confusion)?;
-        say("\n")?;
+fn print(finished: &Finished, format: Format, look: sink::Look) -> Result<(), Failure> {
+    let beside = finished.alone.as_deref().map(|(_, beside)| beside);
+    if beside.is_none() || format == Format::Table {
+        for (report, files) in finished.reports().zip(finished.folders()) {
+            print_one(report, Some(&files), format, look)?;
+            beside.map_or(Ok(0), |_| say("\n"))?;
+        }
     }
-    print_beside(beside, format)
+    beside.map_or(Ok(()), |beside| print_beside(beside, format))
 }
 
 /// Prints two runs beside each other.
 fn print_beside(beside: &Beside, format: Format) -> Result<(), Failure> {
     show("the result", |text| match format {
-        Format::Table => sink::beside_table(beside, look(false), text),
+        Format::Table => sink::beside_table(beside, look(), text),
         Format::Json => sink::beside_json(beside, text),
         Format::Csv => sink::beside_csv(beside, text),
         Format::Markdown => sink::beside_markdown(beside, text),
@@ -414,9 +429,9 @@ fn print_beside(beside: &Beside, format: Format) -> Result<(), Failure> {
 }
 
 /// Prints one run.
-fn print_one(report: &Report, format: Format, confusion: bool) -> Result<(), Failure> {
+fn print_one(report: &Report, files: Option<&Path>, format: Format, look: sink::Look) -> Result<(), Failure> {
     show("the result", |text| match format {
-        Format::Table => sink::terminal(report, look(confusion), text),
+        Format::Table => sink::terminal(report, look, files, text),
         Format::Json => sink::json(report, text),
         Format::Csv => sink::summary_csv(report, text),
         Format::Markdown => sink::markdown(report, text),
@@ -425,11 +440,20 @@ fn print_one(report: &Report, format: Format, confusion: bool) -> Result<(), Fai
 }
 
 /// How a table is to look here.
-pub(crate) fn look(confusion: bool) -> sink::Look {
-    let colour = std::io::stdout().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
-        && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-    sink::Look { width: width(), colour, confusion }
+pub(crate) fn look() -> sink::Look {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    let forced = set("FORCE_COLOR") || set("CLICOLOR_FORCE");
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let colour = !plain && (forced || std::io::stdout().is_terminal() && !dumb);
+    sink::Look { width: width(), colour, ascii: dumb || !unicode(), ..sink::Look::default() }
+}
+
+/// Whether the locale, where one is set, is of UTF-8; where none is, it's taken for one.
+fn unicode() -> bool {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default().to_lowercase();
+    locale.is_empty() || locale.replace('-', "").contains("utf8")
 }
 
 /// Columns of the terminal, or of $COLUMNS; where neither is known, 100.
@@ -461,6 +485,14 @@ pub(crate) fn say(text: &str) -> Told {
 #[derive(Default)]
 pub(crate) struct Shipped {
     dir: std::cell::OnceCell<tempfile::TempDir>,
+}
+
+/// Where shipped scenarios were laid out, of which nobody who asked for one by its name has heard.
+static LAID_OUT: OnceLock<String> = OnceLock::new();
+
+/// A text for people, in which shipped files have the names by which they are shipped.
+pub(crate) fn by_shipped_names(text: &str) -> String {
+    LAID_OUT.get().map_or_else(|| text.to_owned(), |dir| text.replace(dir, ""))
 }
 
 impl Shipped {
@@ -504,6 +536,7 @@ impl Shipped {
                 std::fs::create_dir_all(folder).context("making a temporary directory")?;
                 std::fs::write(path, text).context("laying out the shipped scenarios")?;
             }
+            let _ = LAID_OUT.set(format!("{}/", dir.path().display()));
             let _ = self.dir.set(dir);
         }
         Ok(self.dir.get().map(|dir| dir.path().to_owned()).unwrap_or_default())

@@ -53,6 +53,8 @@ enum Command {
     Capacity(CapacityArgs),
     /// Validate a scenario, ask each target who it is, and print the plan; send no load.
     Check(CheckArgs),
+    /// List the scenarios and suites that come with the program.
+    List,
     /// Write a commented scenario to start from.
     Init(InitArgs),
     /// Print the JSON Schema of scenarios (draft-07), for editors.
@@ -120,7 +122,31 @@ struct Over {
     /// each one given replaces one of its own
     #[arg(long = "target", value_name = "NAME=SPEC")]
     targets: Vec<String>,
-    /// Override anything of the YAML: load.closed.users=8
+    /// Users on each target, each of whom sends the next request after the last answer (a closed loop)
+    #[arg(short, long, value_name = "N")]
+    users: Option<String>,
+    /// Measured requests on each target, in the place of a length of time
+    #[arg(short = 'n', long, value_name = "N")]
+    requests: Option<String>,
+    /// Length of the measured window: 30s, 5m, or auto (until the main metric is decided)
+    #[arg(short, long, value_name = "TIME")]
+    duration: Option<String>,
+    /// Requests per second on each target, whether answers have come or not (an open loop), or auto
+    #[arg(long, value_name = "N")]
+    rate: Option<String>,
+    /// The model of every target; of one: NAME=MODEL
+    #[arg(long = "model", value_name = "MODEL")]
+    models: Vec<String>,
+    /// Whether the targets run at the same time: concurrent, isolated or alternate
+    #[arg(long, value_name = "ORDER")]
+    order: Option<String>,
+    /// The prompts: a .csv or .jsonl file, or a text with one prompt per line, from anywhere
+    #[arg(long, value_name = "FILE")]
+    prompts: Option<String>,
+    /// Longest answer
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<String>,
+    /// Override anything of the YAML: workload.sampling.temperature=0.7; null takes it out
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
     /// Run at several values of anything of the YAML, one folder each: load.closed.users=1,2,4,8
@@ -207,7 +233,10 @@ struct RunArgs {
     /// What is printed on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Show, under the table, which labels were read where which were expected (classify)
+    /// Print every figure, not only those that decide
+    #[arg(long)]
+    full: bool,
+    /// Show which labels were read where which were expected (classify)
     #[arg(long)]
     confusion: bool,
     /// Print nothing but the result
@@ -224,7 +253,7 @@ struct CapacityArgs {
     /// Scenario file, or the name of a shipped one; its load gives the arrivals or the users' pause, not the rate
     #[arg(value_name = "SCENARIO")]
     scenario: PathBuf,
-    /// The limits, joined by `and`: 'ttft.p95 <= 300ms and errors <= 1%'. Metrics: ttft, latency, itl, tpot, gap_max,
+    /// The limits, joined by `and`: 'ttft.p95 <= 300ms and errors <= 1%'. Metrics: ttft, latency, itl, tpot, itl_max,
     /// tokens_per_s (each with .mean or a percentile such as .p95), errors, goodput. Without a limit on errors, 1% is added.
     /// Default: the scenario's `slo`
     #[arg(long, value_name = "LIMITS")]
@@ -331,7 +360,10 @@ struct ReportArgs {
     /// What is printed on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Show, under the table, which labels were read where which were expected (classify)
+    /// Print every figure, not only those that decide
+    #[arg(long)]
+    full: bool,
+    /// Show which labels were read where which were expected (classify)
     #[arg(long)]
     confusion: bool,
 }
@@ -418,6 +450,7 @@ fn main() -> ExitCode {
         Command::Run(args) => commands::run(args),
         Command::Capacity(args) => capacity_command::capacity(args),
         Command::Check(args) => commands::check(args),
+        Command::List => commands::list(),
         Command::Init(args) => commands::init(&args.name),
         Command::Schema { report } => commands::schema(report),
         Command::Demo(args) => commands::demo(args),
@@ -439,7 +472,7 @@ fn main() -> ExitCode {
     match told {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            loadcmp::run::tell(failure.to_string().trim_end());
+            loadcmp::run::tell(commands::by_shipped_names(failure.to_string().trim_end()));
             ExitCode::from(failure.code())
         }
     }

@@ -157,7 +157,7 @@ fn a_cache_that_grows_is_told_with_its_switch_and_what_cannot_be_told_apart_is_a
         FakeOllama::start(dir.path(), &[("e:latest", e.clone()), ("f:latest", Model { hex: 'f', mib: 100, ..e })]);
     server.load("f:latest");
     let report = run(dir.path(), &server, &["e"], "requests: 40");
-    assert_eq!(found(&report, "which-process")["severity"], "doubt");
+    assert_eq!(found(&report, "which-process")["severity"], "warning");
     let manifest = json(&dir.path().join("out/manifest.json"));
     let peak = manifest["conditions"]["targets"][0]["peak_bytes"].as_f64().expect("a peak");
     assert!(peak > server.resident("e:latest") + server.resident("f:latest"), "{} MiB", peak / MIB);

@@ -23,7 +23,7 @@ fn ollama(engine: &StandIn) -> String {
 /// Runs it; the findings, and what was said.
 fn run(dir: &Path, yaml: &str) -> (Vec<Row>, String) {
     write(dir, "t.yaml", yaml);
-    let (code, out, err) = ask(dir, &["run", "t.yaml", "--out", "out"]);
+    let (code, out, err) = ask(dir, &["run", "t.yaml", "--full", "--out", "out"]);
     assert!([0, 4].contains(&code), "{code}: {err}");
     (rows(&dir.join("out/findings.csv")), out)
 }
@@ -50,7 +50,7 @@ fn a_template_that_adds_a_system_message_is_found_and_shown() {
     // By a run.
     let (found, table) = run(dir.path(), &yaml);
     let row = finding(&found, "templates-differ", "a").expect("the finding");
-    assert_eq!(row["severity"], "doubt");
+    assert_eq!(row["severity"], "warning");
     let sentence = &row["sentence"];
     assert!(sentence.contains("21 tokens longer than those of b (stand-in) (100.0 % of 24 pairs)"), "{sentence}");
     assert!(
@@ -176,7 +176,7 @@ fn a_nonce_stands_before_what_is_asked_and_an_answer_that_repeats_it_is_told() {
     let workload = format!("{TICKETS}, prompt_cache: bust, sampling: {{ max_tokens: 8 }}");
     let found = run(dir.path(), &scenario([openai(&a), ollama(&b)], "classify", &workload, "users: 2, requests: 24")).0;
     let row = finding(&found, "nonce-in-answers", "b").expect("the finding");
-    assert_eq!(row["severity"], "doubt");
+    assert_eq!(row["severity"], "warning");
     assert!(row["sentence"].contains("24 of 24 answers (100.0 %) repeat the nonce"), "{row:?}");
     assert!(finding(&found, "nonce-in-answers", "a").is_none(), "{found:?}");
     // An engine that minds the task says the right label, nonce or not.

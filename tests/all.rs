@@ -24,6 +24,7 @@ mod command_line;
 mod compare;
 mod connections;
 mod ends;
+mod everyday;
 mod failures;
 mod false_alarms;
 mod first_request;

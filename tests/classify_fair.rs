@@ -36,7 +36,7 @@ fn scenario(dir: &Path, targets: [&str; 2], more: &str, load: &str) {
 
 /// Runs it; what was said.
 fn run(dir: &Path) -> (String, String) {
-    let (code, out, err) = ask(dir, &["run", "t.yaml", "--out", "out"]);
+    let (code, out, err) = ask(dir, &["run", "t.yaml", "--full", "--out", "out"]);
     assert!([0, 4].contains(&code), "{code}: {err}");
     (out, err)
 }
@@ -179,7 +179,7 @@ fn answers_that_no_side_can_be_read_from_are_told_at_once_with_what_to_change() 
     scenario(dir.path(), [&openai(&a), &ollama(&b)], "", "users: 2, duration: 10m");
     let mut child = loadcmp()
         .current_dir(dir.path())
-        .args(["run", "t.yaml", "--out", "out"])
+        .args(["run", "t.yaml", "--full", "--out", "out"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -200,7 +200,7 @@ fn answers_that_no_side_can_be_read_from_are_told_at_once_with_what_to_change() 
     assert!(words.contains("most first answers of every target hold no label that can be read"), "{said}");
     assert!(words.contains("5 of 5") && words.contains("no label in the answer"), "{said}");
     let ready = said.lines().last().unwrap_or_default();
-    assert_eq!(ready, "  loadcmp run t.yaml --out out --set workload.constrain=auto");
+    assert_eq!(ready, "  loadcmp run t.yaml --full --set workload.constrain=auto");
     // What is proposed works, also where the limit was made for a bare label.
     scenario(dir.path(), [&openai(&a), &ollama(&b)], ", sampling: { max_tokens: 8 }", "users: 2, requests: 24");
     let (code, told, err) = ask(dir.path(), &["check", "t.yaml", "--set", "workload.constrain=auto"]);

@@ -14,7 +14,7 @@ fn yaml(targets: &str, more: &str) -> String {
 }
 
 fn run(dir: &Path, more: &[&str]) -> (i32, String, String) {
-    ask(dir, &[&["run", "t.yaml", "--out", "out"], more].concat())
+    ask(dir, &[&["run", "t.yaml", "--full", "--out", "out"], more].concat())
 }
 
 fn row(dir: &Path, target: &str, metric: &str) -> Option<Row> {

@@ -141,7 +141,8 @@ fn the_result_goes_to_stdout_and_everything_else_to_stderr() {
         let (out, err) = told(&output, 0);
         assert!(!out.contains('\x1b') && !err.contains('\x1b'), "{out}{err}");
         assert_eq!(err.is_empty(), quiet, "{err}");
-        assert_eq!(err.contains("files: "), !quiet);
+        assert_eq!(err.contains("files: "), !quiet && format != "table");
+        assert_eq!(out.contains(&format!("report: {name}/report.html")), format == "table", "{out}");
         match format {
             "json" => {
                 let report: serde_json::Value = serde_json::from_str(&out).expect("JSON and nothing else");

@@ -91,7 +91,7 @@ fn a_model_that_loads_for_longer_than_a_request_may_take_is_waited_for_and_told_
     let dir = tempfile::tempdir().expect("a directory");
     let (url, asked) = engine(|n| if n == 0 { Act::Late(Duration::from_millis(3500)) } else { Act::Answer });
     scenario(dir.path(), &url, "load_timeout: 10m\n");
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!((code, asked.load(SeqCst)), (0, 3), "{err}");
     assert!(err.contains("waiting for the first answer of `a`: 3 s (limit 10 min)"), "{err}");
     let cold = cold(&dir.path().join("out"));
@@ -107,7 +107,7 @@ fn the_limit_of_a_first_request_is_a_setting_and_what_ran_into_it_isnt_tried_aga
     let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(plan.contains("1s for an answer, 2s for a target's first"), "{plan}");
     let since = Instant::now();
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert!(code == 3 && err.contains("`a` gave no answer to the first request (timeout)"), "{code}: {err}");
     assert!(since.elapsed() >= Duration::from_secs(2), "{:?}", since.elapsed());
     assert_eq!(asked.load(SeqCst), 1, "not tried again");
@@ -124,7 +124,7 @@ fn a_timeout_that_is_written_holds_for_the_first_request_too() {
     scenario(dir.path(), &url, "");
     let plan = |dir: &Path| ask(dir, &["check", "t.yaml"]).1.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(plan(dir.path()).contains("1s for an answer, 1s for a target's first"), "{}", plan(dir.path()));
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert!(code == 3 && err.contains("(timeout)") && err.contains("`load_timeout`"), "{code}: {err}");
     assert_eq!((asked.load(SeqCst), cold(&dir.path().join("out")).len()), (1, 1));
     // Where neither is written, a model has time to load.
@@ -143,7 +143,7 @@ fn a_first_request_that_fails_is_sent_again_a_stated_number_of_times() {
         _ => Act::Answer,
     });
     scenario(dir.path(), &url, "");
-    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     let words = err.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("first request to `a` failed (connect)") && words.contains("in 1 s (try 2 of 3)"), "{err}");
@@ -162,12 +162,12 @@ fn a_first_request_that_cannot_succeed_is_not_sent_again_and_one_that_never_does
     let dir = tempfile::tempdir().expect("a directory");
     let (url, asked) = engine(|_| Act::Missing);
     scenario(dir.path(), &url, "");
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "missing"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "missing"]);
     assert!(code == 3 && err.contains("no such model") && !err.contains("try 2"), "{code}: {err}");
     assert_eq!(asked.load(SeqCst), 1);
     let (url, asked) = engine(|_| Act::Close);
     scenario(dir.path(), &url, "");
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "closed"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "closed"]);
     assert!(code == 3 && err.contains("`a` let go of the first request (connect)"), "{code}: {err}");
     assert_eq!((asked.load(SeqCst), cold(&dir.path().join("closed")).len()), (3, 3));
 }
@@ -199,7 +199,7 @@ fn ctrl_c_ends_the_wait_for_a_first_answer_at_once() {
     let dir = tempfile::tempdir().expect("a directory");
     let (url, asked) = engine(|_| Act::Silent);
     scenario(dir.path(), &url, "load_timeout: 10m\n");
-    let (code, err, took) = interrupted(start(dir.path(), &["run", "t.yaml", "--out", "out"]), &asked, 1);
+    let (code, err, took) = interrupted(start(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]), &asked, 1);
     assert_eq!(code, Some(4), "{err}");
     assert!(took < Duration::from_secs(5), "{took:?}");
     assert!(err.contains("interrupted"), "{err}");
@@ -248,7 +248,7 @@ fn ctrl_c_in_a_cold_start_leaves_its_row() {
     let dir = tempfile::tempdir().expect("a directory");
     let (url, asked) = engine(|n| if n < 1 { Act::Answer } else { Act::Silent });
     scenario(dir.path(), &url, "load_timeout: 10m\ncold_start: { repeats: 2, restart: { a: [\"true\"] } }\n");
-    let child = start(dir.path(), &["run", "t.yaml", "--out", "out", "--allow-commands"]);
+    let child = start(dir.path(), &["run", "t.yaml", "--full", "--out", "out", "--allow-commands"]);
     let (code, err, took) = interrupted(child, &asked, 2);
     assert_eq!(code, Some(4), "{err}");
     assert!(took < Duration::from_secs(5), "{took:?}");

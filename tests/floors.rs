@@ -29,7 +29,12 @@ impl Engines {
         );
         let path = write(dir, "t.yaml", &yaml);
         let mut command = loadcmp();
-        command.arg("run").arg(path).arg("--out").arg(dir.join(out)).env("LOADCMP_CALIBRATION", calibration);
+        command
+            .args(["run", "--full"])
+            .arg(path)
+            .arg("--out")
+            .arg(dir.join(out))
+            .env("LOADCMP_CALIBRATION", calibration);
         let (stdout, stderr) = text(&command.output().expect("a run"));
         assert!(dir.join(out).join("report.json").is_file(), "{stdout}\n{stderr}");
         stdout
@@ -106,8 +111,8 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
         assert!(why.contains("is below what this machine can tell apart, 60.0 s by its calibration"), "{why}");
     }
     assert_eq!(coarse["floors"][0]["between_us"], 60_000_000.0);
-    let floor = "Floor on this machine: a (stand-in) 61.0 µs (60.0 s between repeats), first token 40.0 µs; b (stand-in) 61.0 µs (60.0 s between \
-                 repeats), first token 40.0 µs. Times that differ by less than 60.0 s are not told apart.";
+    let floor = "Floor on this machine: a (stand-in) 61.0 µs (60.0 s between repeats), TTFT 40.0 µs; b (stand-in) 61.0 µs (60.0 s between \
+                 repeats), TTFT 40.0 µs. Times that differ by less than 60.0 s are not told apart.";
     assert!(words(&shown).contains(floor), "{shown}");
     assert!(words(&shown).contains("below what this machine can tell apart"), "{shown}");
     for file in ["report.md", "report.html"] {
@@ -119,7 +124,7 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
     assert_eq!(row["verdict"], "undecided");
 
     // Told again, with another calibration at hand: the run's own counts.
-    let again = loadcmp().arg("report").arg(at("coarse")).output().expect("the program");
+    let again = loadcmp().args(["report", "--full"]).arg(at("coarse")).output().expect("the program");
     assert!(words(&text(&again).0).contains(floor), "{again:?}");
     assert_eq!(read(&at("coarse/report.json"))["comparisons"], coarse["comparisons"]);
 

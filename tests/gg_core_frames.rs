@@ -174,7 +174,7 @@ fn each_recorded_answer_is_made_the_right_row_of() {
             let fits = error.strip_prefix('=').map_or(of("error").contains(error), |whole| of("error") == whole);
             assert!(fits && (outcome != "ok" || of("error").is_empty()), "{case}: {row:?}");
             assert!(
-                ["first_token_us", "last_token_us", "gap_max_us"].iter().all(|stamp| of(stamp).is_empty()),
+                ["first_token_us", "last_token_us", "itl_max_us"].iter().all(|stamp| of(stamp).is_empty()),
                 "{row:?}"
             );
         }

@@ -18,7 +18,11 @@ fn run(dir: &Path, yaml: &str, variables: &[(&str, &str)], more: &[&str]) -> (i3
     write(dir, "t.yaml", yaml);
     let _ = std::fs::remove_dir_all(dir.join("out"));
     let mut command = loadcmp();
-    command.current_dir(dir).args(["run", "t.yaml", "--out", "out"]).args(more).envs(variables.iter().copied());
+    command
+        .current_dir(dir)
+        .args(["run", "t.yaml", "--full", "--out", "out"])
+        .args(more)
+        .envs(variables.iter().copied());
     let output = command.output().expect("a run");
     let (out, err) = text(&output);
     (output.status.code().unwrap_or(-1), format!("{out}{err}"))

@@ -41,7 +41,7 @@ fn the_declared_share_of_slow_answers_is_missing_from_goodput() {
         ("{ closed: { users: 2, requests: 200 } }", "sent_us"),
     ] {
         write(dir.path(), "t.yaml", &scenario(&a.url, &b.url, load));
-        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--quiet", "--out", "out"]);
+        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--quiet", "--out", "out"]);
         assert!(code == 0 || code == 4, "{err}");
         let out = dir.path().join("out");
         let sheet = rows(&out.join("summary.csv"));
@@ -59,7 +59,7 @@ fn the_declared_share_of_slow_answers_is_missing_from_goodput() {
         assert!((0.4..0.82).contains(&share), "{load}: {share}");
         assert_eq!(found(&sheet, "a", "goodput")["unit"], "requests/s");
         let lines: Vec<&str> = table.lines().collect();
-        let at = lines.iter().position(|line| line.starts_with("requests ")).expect("requests");
+        let at = lines.iter().position(|line| line.starts_with("requests/s ")).expect("requests");
         assert!(lines[at + 1].starts_with("goodput") && lines[at + 2].contains("of requests"), "{table}");
         let words = table.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("goodput counts the answers that each kept ttft <= 40ms, from "), "{table}");
@@ -95,7 +95,7 @@ fn a_mistake_in_the_limits_has_its_place_and_without_limits_there_is_no_goodput(
     let (a, b) = (StandIn::start(&[]), StandIn::start(&[]));
     let yaml = scenario(&a.url, &b.url, "{ closed: { users: 1, requests: 5 } }");
     write(dir.path(), "t.yaml", &yaml.replace("slo: ttft.p95 <= 40ms and errors <= 1%\n", ""));
-    let (_, table, err) = ask(dir.path(), &["run", "t.yaml", "--quiet", "--out", "out"]);
+    let (_, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--quiet", "--out", "out"]);
     let sheet = rows(&dir.path().join("out/summary.csv"));
     assert!(!table.contains("goodput") && sheet.iter().all(|row| !row["metric"].contains("goodput")), "{err}");
 }

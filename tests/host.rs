@@ -76,7 +76,7 @@ fn what_the_work_cost_each_engine_is_told_by_request_and_token() {
             let near = |a: f64, b: f64| (a / b - 1.0).abs() <= 1e-4;
             assert!(near(mean(target, "cpu_per_request") * done("answers"), cpu_us), "{target}: {used}");
             assert!(near(mean(target, "cpu_cores") * seconds * 1e6, cpu_us), "{target}: {used}");
-            let per_1000 = mean(target, "cpu_per_1000_tokens");
+            let per_1000 = mean(target, "cpu_per_1k_tokens");
             assert!(near(per_1000 * done("output_tokens") / 1000.0, cpu_us), "{target}: {used}");
             let cores = manifest["conditions"]["target_cores"][at].as_f64().expect("cores");
             assert!((mean(target, "cpu_cores") - cores).abs() < 0.01, "{target}: {used}");
@@ -90,7 +90,7 @@ fn what_the_work_cost_each_engine_is_told_by_request_and_token() {
     let cpu = |at: usize| manifest["conditions"]["targets"][at]["cpu_s"].as_f64();
     assert!(cpu(0) > cpu(1), "the second waits most of the time");
     let page = std::fs::read_to_string(dir.path().join("out/report.md")).expect("a report");
-    assert!(page.contains("memory at most"), "{page}");
+    assert!(page.contains("peak RSS"), "{page}");
     // Told again, they are the same: they stand in the manifest.
     assert!(loadcmp().arg("report").arg(dir.path().join("out")).output().expect("a report").status.success());
     assert_eq!(summary(), sheet);

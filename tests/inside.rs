@@ -39,7 +39,7 @@ fn what_is_guessed_ahead_is_in_rows_table_and_gates_and_one_side_alone_is_doubte
     let targets = |wire: &str, engine: &StandIn| format!("{{ {wire}: {{ url: \"{}\" }} }}", engine.url);
     let text = scenario(&targets("openai", &a), &targets("ollama", &b), NINE);
     write(dir.path(), "t.yaml", &(text + "gates: [ a.draft_acceptance >= 10% ]\n"));
-    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out", "--judge-stand-ins"]);
+    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out", "--judge-stand-ins"]);
     assert_eq!(code, 0, "{err}");
     assert!(table.contains("pass     a.draft_acceptance >= 10%"), "{table}");
     // 1 + (2 of 4) + 1 + (2 of 4) + 1 + (0 of 1) + 1 are nine tokens.
@@ -61,7 +61,7 @@ fn what_is_guessed_ahead_is_in_rows_table_and_gates_and_one_side_alone_is_doubte
             && told["sentence"].contains("b (stand-in) reports none"),
         "{told:?}"
     );
-    assert_eq!(told["severity"], "doubt");
+    assert_eq!(told["severity"], "warning");
     let settings = json(&dir.path().join("out/manifest.json"))["plan"]["targets"][0]["facts"]["settings"].to_string();
     assert!(settings.contains(r#""name":"speculative","value":"true","by":"/slots""#), "{settings}");
     made_again(dir.path(), &["summary.csv", "findings.csv"], &table);
@@ -74,7 +74,7 @@ fn where_both_sides_or_none_guess_ahead_nothing_is_doubted() {
         let engines = [(); 2].map(|()| StandIn::start(&["--draft", drafts]));
         let [a, b] = engines.each_ref().map(|engine| format!("{{ openai: {{ url: \"{}\" }} }}", engine.url));
         write(dir.path(), "t.yaml", &scenario(&a, &b, NINE));
-        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
         assert_eq!(code, 0, "{err}");
         assert_eq!(table.contains("draft acceptance"), line, "{table}");
         assert!(findings(dir.path(), "drafting").is_empty());
@@ -119,7 +119,7 @@ fn thoughts_at(at: usize, engine: &StandIn) {
              load: {{ closed: {{ users: 4, requests: 6 }} }}\n"
     );
     write(dir.path(), "t.yaml", &text);
-    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{level}: {err}");
     for (name, _, reports, thoughts) in WIRES {
         let thoughts = thoughts[at];
@@ -180,7 +180,7 @@ fn a_count_of_thoughts_that_cannot_be_is_none() {
         let target = format!("{{ openai: {{ url: \"{}\", model: m }} }}", server.url);
         let text = scenario(&target, &target, NINE).replace("task: generate", "task: chat");
         write(dir.path(), "t.yaml", &(text + "allow_same_endpoint: true\n"));
-        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
         assert!(dir.path().join("out/samples.csv").exists(), "{code}: {err}");
         for row in measured(dir.path(), "a") {
             assert_eq!((&*row["thought_tokens"], &*row["remarks"]), (told, remarks), "{count}: {row:?}");
@@ -204,7 +204,7 @@ fn the_probability_of_its_own_answer_is_reported_where_both_sides_are_asked_for_
         let dir = tempfile::tempdir().expect("a directory");
         let text = scenario(&target("openai", &a), &target("ollama", &b), &format!("{SIX}{more}"));
         write(dir.path(), "t.yaml", &text);
-        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
         assert_eq!(code, 0, "{more}: {err}");
         for target in ["a", "b"] {
             let each = logprobs(dir.path(), target);
@@ -222,7 +222,7 @@ fn the_probability_of_its_own_answer_is_reported_where_both_sides_are_asked_for_
     // Nobody asks, nobody reports.
     let dir = tempfile::tempdir().expect("a directory");
     write(dir.path(), "t.yaml", &scenario(&target("openai", &a), &target("ollama", &b), "sampling: { max_tokens: 6 }"));
-    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     assert!(logprobs(dir.path(), "a").is_empty() && logprobs(dir.path(), "b").is_empty() && !table.contains("logprob"));
 }
@@ -236,7 +236,7 @@ fn probabilities_that_are_not_those_of_the_whole_answer_are_none() {
         let dir = tempfile::tempdir().expect("a directory");
         let text = scenario(&target(&drafts, ""), &target(&thinks, ""), &format!("{SIX}{stream}"));
         write(dir.path(), "t.yaml", &text.replace("task: generate", "task: chat"));
-        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
         assert_eq!(code, 0, "{err}");
         assert!(logprobs(dir.path(), "a").is_empty());
         let each = logprobs(dir.path(), "b");
@@ -265,7 +265,7 @@ fn probabilities_that_are_not_those_of_the_whole_answer_are_none() {
         let dir = tempfile::tempdir().expect("a directory");
         let text = scenario(&target, &target, &format!("{SIX}, stream: false"));
         write(dir.path(), "t.yaml", &(text + "allow_same_endpoint: true\n"));
-        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
         assert!(dir.path().join("out/samples.csv").exists(), "{code}: {err}");
         for row in measured(dir.path(), "a") {
             assert_eq!((&*row["answer_logprob"], &*row["remarks"]), (logprob, remarks), "{told} {count}: {row:?}");
@@ -287,7 +287,7 @@ fn answers_by_the_schema_are_counted_where_one_is_sent() {
             keeps.url, ignores.url
         );
         write(dir.path(), "t.yaml", &text);
-        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out", "--judge-stand-ins"]);
+        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out", "--judge-stand-ins"]);
         assert_eq!(code == 0, a.is_some(), "{constrain}: {code} {err}");
         assert_eq!(
             [summary(dir.path(), "a", "valid_json"), summary(dir.path(), "b", "valid_json")],
@@ -326,7 +326,7 @@ fn the_context_of_a_server_that_does_not_tell_its_models_shape_is_computed_by_th
         let engine = StandIn::start(&["--model", path, "--context", "2048", "--slots", "4", "--first-token-ms", "40"]);
         let target = format!("{{ openai: {{ url: \"{}\" }} }}", engine.url);
         write(dir.path(), "t.yaml", &(scenario(&target, &target, NINE) + "allow_same_endpoint: true\n"));
-        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
         assert_eq!(code, 0, "{err}");
         assert_eq!(summary(dir.path(), "a", "memory_context"), context, "{table}");
         if context.is_some() {

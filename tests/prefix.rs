@@ -33,7 +33,7 @@ fn known_answer(rate: u32, (prefix, groups): (u32, u32), own: u32, requests: u32
     let targets = target("a", "ollama", &a) + &target("b", "openai", &b);
     let spec = format!("{{ tokens: {prefix}, groups: {groups} }}");
     write(dir.path(), "t.yaml", &scenario(&targets, &spec, own, requests));
-    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     let mut groups_of: BTreeMap<String, String> = BTreeMap::new();
     for name in ["a", "b"] {
@@ -108,7 +108,7 @@ fn an_engine_without_a_cache_works_every_prefix_through_and_an_earlier_run_leave
     write(dir.path(), "t.yaml", &scenario(&targets, "{ tokens: 200, groups: 3 }", 40, 12));
     for _ in 0..2 {
         let _ = std::fs::remove_dir_all(dir.path().join("out"));
-        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
         assert_eq!(code, 0, "{err}");
         let told = |name: &str, metric: &str| summary(dir.path(), name, metric, "mean");
         assert_eq!(told("a", "cached_later"), Some(0.0));
@@ -126,7 +126,7 @@ fn blocks_ask_the_first_of_a_group_once() {
     let targets = target("a", "openai", &a) + &target("b", "openai", &b);
     let text = scenario(&targets, "{ tokens: 100, groups: 3 }", 30, 24);
     write(dir.path(), "t.yaml", &(text + "order: alternate\nblocks: { pairs: 3, settle: 10ms, warmup: 100ms }\n"));
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     for name in ["a", "b"] {
         let all = measured(dir.path(), name);
@@ -164,11 +164,11 @@ fn what_would_spoil_a_prefix_is_refused_with_its_line() {
     }
     // Too few tokens for what stands around, and for the nonce behind the prefix: known once the engine was asked.
     write(dir.path(), "t.yaml", &whole.replacen("tokens: 40,", "tokens: 12,", 1));
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert!(code == 2 && err.contains("8 more are the nonce behind the prefix"), "{err}");
     // The prefix counts for the context.
     let narrow = StandIn::start(&["--context", "100"]);
     write(dir.path(), "t.yaml", &scenario(&target("b", "openai", &narrow), "{ tokens: 80 }", 40, 8));
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert!(code == 2 && err.contains("a context of 100 tokens, and prompts of 120"), "{err}");
 }

@@ -254,8 +254,12 @@ fn the_loop_and_the_order_can_be_changed_from_the_command_line() {
     // One target more or less changes what the others are asked in nothing.
     let overrides = Overrides { targets: vec!["third=ollama:127.0.0.1:9".to_owned()], ..stages };
     assert_eq!(right(&overrides, &[]).scenario.load.open.as_ref(), Some(open));
-    let error = read(&set(&["load.open.rate=50"]), &[]).map(|_| ()).unwrap_err().to_string();
-    assert!(error.contains("`closed` and `open` are two ways") && error.contains("--set load.open.rate=50"), "{error}");
+    // The file's loop gives way to the one that is typed; two that are typed are a mistake.
+    let load = right(&set(&["load.open.rate=50"]), &[]).scenario.load;
+    assert_eq!((load.closed.is_none(), load.open.and_then(|open| open.rate)), (true, Some(Rate::Of(50.0))));
+    let both = set(&["load.open.rate=50", "load.closed.users=3"]);
+    let error = read(&both, &[]).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("`closed` and `open` are two ways") && error.contains("--set load."), "{error}");
     let error = read(&set(&["load.open.rate=0"]), &[]).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("--set load.open.rate=0"), "{error}");
 }

@@ -43,7 +43,7 @@ fn every_request_gets_its_whole_time_though_the_window_has_closed() {
         "{ closed: { users: 2, duration: 1s } }",
         "timeout: 20s\ngates: [errors == 0]\n",
     );
-    let (_, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out", "--judge-stand-ins"]);
+    let (_, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out", "--judge-stand-ins"]);
     let out = dir.path().join("out");
     let rows = measured(&out, "slow");
     assert_eq!(rows.len(), 2, "{err}");
@@ -66,7 +66,7 @@ fn what_isnt_waited_for_is_unfinished_in_every_load_and_no_failure() {
             load,
             "drain: 300ms\ngates: [errors == 0, slow.errors <= 1%]\n",
         );
-        let (_, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out", "--judge-stand-ins"]);
+        let (_, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out", "--judge-stand-ins"]);
         let out = dir.path().join("out");
         let rows = measured(&out, "slow");
         assert!(rows.len() >= 2, "{name}: {err}");
@@ -98,7 +98,7 @@ fn ctrl_c_leaves_unfinished_rows_and_no_failures() {
     scenario(dir.path(), &[("slow", &slow)], "{ closed: { users: 2, duration: 60s } }", "drain: 300ms\n");
     let out = dir.path().join("out");
     let mut command = loadcmp();
-    command.current_dir(dir.path()).args(["run", "t.yaml", "--out", "out"]);
+    command.current_dir(dir.path()).args(["run", "t.yaml", "--full", "--out", "out"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a run");
     // Its first request is answered after six seconds; then its users begin.
     let since = Instant::now();
@@ -126,7 +126,7 @@ fn the_window_opens_once_every_user_has_had_an_answer() {
         "{ closed: { users: 2, duration: 3s, warmup: 300ms } }",
         "",
     );
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     let out = dir.path().join("out");
     let manifest = json(&out.join("manifest.json"));
     let windows = manifest["windows"].as_array().unwrap_or_else(|| panic!("{code}: {err}"));
@@ -146,7 +146,7 @@ fn the_window_opens_once_every_user_has_had_an_answer() {
         "{ closed: { users: 2, duration: 500ms, warmup: 100ms } }",
         "timeout: 400ms\nload_timeout: 10s\n",
     );
-    ask(dir.path(), &["run", "t.yaml", "--out", "failing"]);
+    ask(dir.path(), &["run", "t.yaml", "--full", "--out", "failing"]);
     let manifest = json(&dir.path().join("failing/manifest.json"));
     assert_eq!(manifest["windows"].as_array().map(Vec::len), Some(2), "a failure is as good as an answer");
 }
@@ -171,7 +171,7 @@ fn blocks_of_a_fast_and_a_slow_engine_take_as_long_as_was_said() {
             &format!("order: alternate\nblocks: {{ pairs: 4, settle: 50ms, warmup: 50ms }}\nseed: {seed}\n"),
         );
         let told = announced(dir.path());
-        let (_, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let (_, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
         let samples = rows(&dir.path().join("out/samples.csv"));
         let load: Vec<_> = samples.iter().filter(|row| row["phase"] != "cold").collect();
         let begun = load.iter().filter_map(|row| number(row, "planned_us")).fold(f64::MAX, f64::min);
@@ -210,7 +210,7 @@ fn where_an_answer_takes_longer_than_a_block_there_are_fewer_blocks_and_it_is_sa
     );
     let told = announced(dir.path());
     let since = Instant::now();
-    let (_, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (_, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert!(words(&err).contains("blocks of each target in the place of 10"), "{err}");
     // Two rounds at least, each of a warm-up and an answer of both, after both paces were learned.
     let least = 2.0 * 2.0 * 1.2 + 1.5;

@@ -18,7 +18,11 @@ fn a_wait_for_a_slot_is_told_from_the_work() {
             a.url, b.url
         );
         write(dir.path(), "t.yaml", &yaml);
-        let output = loadcmp().current_dir(dir.path()).args(["run", "t.yaml", "--out", "out"]).output().expect("a run");
+        let output = loadcmp()
+            .current_dir(dir.path())
+            .args(["run", "t.yaml", "--full", "--out", "out"])
+            .output()
+            .expect("a run");
         let (table, err) = text(&output);
         assert!(table.contains("queue (derived)") && table.contains("decode"), "{task}: {table}{err}");
         let page = std::fs::read_to_string(dir.path().join("out/report.html")).expect("a page");
@@ -43,7 +47,7 @@ fn a_wait_for_a_slot_is_told_from_the_work() {
                 .map(|row| row["mean"].parse::<f64>().expect("a number") / 1e3)
                 .sum();
             assert!((parts - told("time_whole")).abs() < 0.01, "{task} {target}: {parts}");
-            let whole = told("latency") + told("lag") + told("time_connection");
+            let whole = told("latency") + told("send_lag") + told("time_connection");
             assert!((parts - whole).abs() < 0.05, "{task} {target}: {parts} and {whole}");
         }
         // Two others' answers before one's own, but for the first ones; beside it nobody waits.

@@ -55,7 +55,7 @@ fn declared_costs_are_found_and_told_beside_each_other() {
     let dir = tempfile::tempdir().expect("a directory");
     let sweep = "sweep:\n  over:\n    workload.prompts.synthetic.words.fixed: [10, 60]\n    workload.sampling.max_tokens: [2, 14]\n";
     write(dir.path(), "s.yaml", &scenario(&[("a", &a.url), ("b", &b.url)], sweep));
-    let (code, table, err) = ask(dir.path(), &["run", "s.yaml", "--out", "out"]);
+    let (code, table, err) = ask(dir.path(), &["run", "s.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     assert!(err.contains("4 points, 4 runs") && err.contains("4 of 4: "), "{err}");
     assert!(table.contains("What a request costs, with 1 in flight"), "{table}");
@@ -96,7 +96,7 @@ fn declared_costs_are_found_and_told_beside_each_other() {
     let of = |part: &str| runs.iter().find(|name| name.ends_with(part)).expect("a run").clone();
     let set = ["--set", "workload.sampling.max_tokens=14", "--set", "workload.prompts.synthetic.words.fixed=60"];
     write(dir.path(), "alone.yaml", &scenario(&[("a", &a.url), ("b", &b.url)], ""));
-    let alone = ["run", "alone.yaml", "--out", "alone", "--driver", "native", "--quiet"];
+    let alone = ["run", "alone.yaml", "--full", "--out", "alone", "--driver", "native", "--quiet"];
     let (code, _, err) = ask(dir.path(), &[&alone[..], &set].concat());
     assert_eq!(code, 0, "{err}");
     let hash = |path: &str| json(&dir.path().join(path).join("manifest.json"))["workload_hash"].clone();
@@ -196,7 +196,7 @@ fn a_point_that_fails_leaves_the_others() {
     let sweep =
         "sweep: { points: [{ targets.a.ollama.model: there }, { targets.a.ollama.model: absent }], repeats: 2 }\n";
     write(dir.path(), "s.yaml", &scenario(&[("a", &engine.url)], sweep));
-    let (code, _, err) = ask(dir.path(), &["run", "s.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "s.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 3, "{err}");
     assert!(err.contains("2 of 4 runs failed"), "{err}");
     let told = json(&dir.path().join("out/sweep.json"));
@@ -213,7 +213,7 @@ fn a_sweep_that_is_stopped_keeps_what_it_has() {
     let engine = StandIn::start(&["--first-token-ms", "20"]);
     let dir = tempfile::tempdir().expect("a directory");
     write(dir.path(), "s.yaml", &scenario(&[("a", &engine.url)], ""));
-    let args = ["run", "s.yaml", "--out", "out", "--sweep", "workload.sampling.max_tokens=[2, 4, 8, 16, 32]"];
+    let args = ["run", "s.yaml", "--full", "--out", "out", "--sweep", "workload.sampling.max_tokens=[2, 4, 8, 16, 32]"];
     let mut more = loadcmp();
     more.current_dir(dir.path()).args(args).args(["--set", "load.closed.requests=60"]).stderr(Stdio::piped());
     let child = more.stdout(Stdio::piped()).spawn().expect("the program");
@@ -252,7 +252,7 @@ fn check_tells_of_the_sweep_and_the_limit_ends_it() {
         plan.contains("sweep over workload.sampling.max_tokens: 3 points, 3 runs; no run is begun after 1us"),
         "{plan}"
     );
-    let (code, out, err) = ask(dir.path(), &["run", "s.yaml", "--out", "out"]);
+    let (code, out, err) = ask(dir.path(), &["run", "s.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 4, "{err}");
     assert!(out.contains("0 of 3 runs were made") && out.contains("INTERRUPTED"), "{out}");
 }
@@ -280,7 +280,7 @@ fn variants_that_others_are_better_than_in_everything_are_not_on_the_front() {
         labels.join(", ")
     );
     write(dir.path(), "v.yaml", &yaml);
-    let (code, table, err) = ask(dir.path(), &["run", "v.yaml", "--out", "out", "--quiet"]);
+    let (code, table, err) = ask(dir.path(), &["run", "v.yaml", "--full", "--out", "out", "--quiet"]);
     assert_eq!(code, 0, "{err}");
     let out = dir.path().join("out");
     let report = json(&out.join("report.json"));
@@ -307,12 +307,12 @@ fn variants_that_others_are_better_than_in_everything_are_not_on_the_front() {
         assert_eq!(number(row, "value"), values(at)[respect.expect("a respect")]);
         assert_eq!((row["on_front"] == "true", row["stand_in"].as_str()), (on(at), "true"));
     }
-    assert!(table.contains("On the front") && table.contains("memory at most takes no part"), "{table}");
+    assert!(table.contains("On the front") && table.contains("peak RSS takes no part"), "{table}");
     let page = std::fs::read_to_string(out.join("report.html")).expect("a file");
     assert!(page.contains(">Variants</h2>"));
     assert!(
         std::fs::read_to_string(out.join("report.md")).expect("a file").contains("same") || table.contains("accuracy")
     );
-    let (code, again, _) = ask(dir.path(), &["report", "out"]);
+    let (code, again, _) = ask(dir.path(), &["report", "out", "--full"]);
     assert_eq!((code, again), (0, table));
 }

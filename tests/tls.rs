@@ -26,7 +26,11 @@ fn run(dir: &Path, yaml: &str, args: &[&str], variables: &[(&str, &str)]) -> (i3
     let mut command = loadcmp();
     // What this machine trusts must not matter.
     command.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR");
-    command.current_dir(dir).args(["run", "t.yaml", "--out", "out"]).args(args).envs(variables.iter().copied());
+    command
+        .current_dir(dir)
+        .args(["run", "t.yaml", "--full", "--out", "out"])
+        .args(args)
+        .envs(variables.iter().copied());
     let output = command.output().expect("a run");
     let (out, err) = text(&output);
     (output.status.code().unwrap_or(-1), format!("{out}{err}").split_whitespace().collect::<Vec<_>>().join(" "))

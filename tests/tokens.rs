@@ -48,7 +48,7 @@ fn prompts_have_the_tokens_that_the_reference_counts_and_another_template_is_tol
         "{out}"
     );
     assert_eq!(asked(&record), 0, "a look sends no load");
-    let (code, told, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, told, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     differ_by(&measured(dir.path(), "b"), 0.0);
     differ_by(&measured(dir.path(), "a"), 21.0);
@@ -133,10 +133,10 @@ fn rates_are_those_of_the_record(pace: &Pace) {
     let gates = "gates: [ a.decode_tokens_per_s.p50 >= 1, a.prefill_tokens_per_s.p50 >= 1 ]\n";
     write(dir.path(), "t.yaml", &(text + gates));
     // On a busy machine a median of a few is known too badly for a gate: inconclusive is right there, not measured never is.
-    let args = ["run", "t.yaml", "--out", "out", "--judge-stand-ins", "--inconclusive", "pass"];
+    let args = ["run", "t.yaml", "--full", "--out", "out", "--judge-stand-ins", "--inconclusive", "pass"];
     let (code, table, err) = ask(dir.path(), &args);
     assert_eq!(code, 0, "{err}");
-    for words in ["prefill tokens/s, p50", "decode tokens/s, p50"] {
+    for words in ["prefill tokens/s p50", "decode tokens/s p50"] {
         assert!(table.contains(words), "{table}");
     }
     let summary = rows(&dir.path().join("out/summary.csv"));
@@ -224,7 +224,7 @@ fn a_ladder_leaves_out_what_no_context_holds_and_has_a_table_of_both_rates() {
         .replace("max_tokens: 2", "max_tokens: 8");
     let sweep = "sweep: { over: { workload.prompts.synthetic.tokens: [32, 512, 128] } }\n";
     write(dir.path(), "t.yaml", &(text + sweep));
-    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 3, "a point failed: {err}");
     assert!(one_line(&err).contains("has a context of 256 tokens, and prompts of 512"), "{err}");
     assert!(table.contains("Prefill and decode of one request (p50)"), "{table}");
@@ -253,7 +253,7 @@ fn a_tokeniser_that_can_be_asked_costs_no_request() {
         "{out}"
     );
     assert_eq!(asked(&record), 0, "a look sends no load");
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     let all = measured(dir.path(), "b");
     differ_by(&all, 0.0);
@@ -269,7 +269,7 @@ fn a_run_of_an_earlier_version_is_told_again_as_it_was() {
     let b = StandIn::start(&[]);
     let workload = "prompts: { synthetic: { words: { fixed: 20 } } }";
     write(dir.path(), "t.yaml", &scenario(&target("b", "openai", &b), workload));
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     let (samples, report) = (dir.path().join("out/samples.csv"), dir.path().join("out/report.json"));
     let before = std::fs::read_to_string(&report).expect("a report");
@@ -308,7 +308,7 @@ fn where_nobody_counts_words_stand_for_tokens_and_it_is_said() {
         b.url
     );
     write(dir.path(), "t.yaml", &scenario(&targets, "prompts: { synthetic: { tokens: 40 } }"));
-    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     assert!(one_line(&err).contains("no target tells how many tokens a prompt has"), "{err}");
     let plan = &json(&dir.path().join("out/manifest.json"))["plan"]["workload"]["tokens"];
@@ -330,7 +330,7 @@ fn what_no_engine_can_be_asked_is_refused_before_the_load() {
     ] {
         let workload = format!("prompts: {{ synthetic: {{ tokens: {tokens} }} }}");
         write(dir.path(), "t.yaml", &scenario(&target("b", wire, &b), &workload));
-        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
         assert_eq!(code, 2, "{wire} {tokens}: {err}");
         assert!(err.contains(words), "{wire} {tokens}: {err}");
         assert!(!dir.path().join("out").exists());

@@ -110,7 +110,10 @@ fn the_targets_given_are_the_targets_of_the_run() {
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("llamacpp (stand-in)") && out.contains("ollama (stand-in), reference"), "{out}");
     assert!(!out.contains("native") && !out.contains("gate"), "{out}");
-    assert!(told.contains("the reference is `ollama`, since --target leaves out the scenario's, `native`"), "{err}");
+    assert!(
+        told.contains("the reference is `ollama`, since the command line leaves out the scenario's, `native`"),
+        "{err}"
+    );
     assert!(
         told.contains("gates left out") && told.contains("native-q4.latency.p95 <= 1s; ollama.latency.p95"),
         "{err}"
@@ -129,7 +132,7 @@ fn the_targets_given_are_the_targets_of_the_run() {
     for more in [&["--set", "targets.native.openai.model=x"][..], &["--sweep", "targets.native.openai.model=x,y"]] {
         let (code, _, err) =
             ask(dir.path(), &[&["check", "t.yaml", "--target", &llama, "--target", &ollama], more].concat());
-        assert!(code == 2 && err.contains("which --target leaves out"), "{err}");
+        assert!(code == 2 && err.contains("which the command line leaves out"), "{err}");
     }
     let (code, _, err) = ask(dir.path(), &["check", "t.yaml", "--target", &llama, "--target", &llama]);
     assert!(code == 2 && err.contains("--target gives `llamacpp` twice"), "{err}");
@@ -164,13 +167,13 @@ fn one_server_is_not_driven_twice_at_once() {
         found.unwrap_or_default()["severity"].as_str().unwrap_or_default().to_owned()
     };
     let run = |set: &str, out: &str| {
-        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "-q", "--set", set, "--out", out]);
+        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "-q", "--set", set, "--out", out]);
         assert_eq!(code, 0, "{err}");
     };
     run("allow_same_endpoint=true", "allowed");
     assert_eq!(finding("allowed"), "note");
     run("order=isolated", "isolated");
-    assert_eq!(finding("isolated"), "doubt");
+    assert_eq!(finding("isolated"), "warning");
 }
 
 /// Where no model is named, what is asked may say which: two bodies are two models.
@@ -252,7 +255,7 @@ fn a_stand_in_on_one_side_is_not_compared() {
         engine.url
     );
     write(dir.path(), "t.yaml", &scenario(&targets, "gates: [\"native.latency.p95 <= 1.5 * ollama.latency.p95\"]\n"));
-    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 5, "the gate is not judged: {err}");
     assert!(table.contains("Not compared: `ollama` is a stand-in."), "{table}");
     assert!(!table.contains("verdict") && !table.contains("ratio (95 %)"), "{table}");
@@ -290,8 +293,16 @@ fn names_have_dots_and_json_runtimes_are_given_on_the_command_line() {
         "allow_same_endpoint: true\nreference: llama\ngates: [\"llama.cpp.errors == 0\", \"llama.errors == 0\"]\n";
     write(dir.path(), "t.yaml", &scenario(&targets, more));
     let url = format!("targets.llama.cpp.openai.url={}", engine.url);
-    let args =
-        ["run", "t.yaml", "--set", &url, "--set", "targets.\"llama.cpp\".openai.model=standin", "--judge-stand-ins"];
+    let args = [
+        "run",
+        "t.yaml",
+        "--full",
+        "--set",
+        &url,
+        "--set",
+        "targets.\"llama.cpp\".openai.model=standin",
+        "--judge-stand-ins",
+    ];
     let (code, out, err) = ask(dir.path(), &[&args[..], &["--out", "out"]].concat());
     assert_eq!(code, 0, "{out}{err}");
     let gates = rows(&dir.path().join("out/gates.csv"));
@@ -307,7 +318,7 @@ fn names_have_dots_and_json_runtimes_are_given_on_the_command_line() {
         "a.b=json:http://127.0.0.1:{real}/complete,body={{\"p\":\"{{{{prompt}}}}, please\",\"n\":[1,2]}},answer.text=/text,\
          answer.output_tokens=/n"
     );
-    let (code, out, err) = ask(dir.path(), &["run", "t.yaml", "--target", &json, "--out", "json"]);
+    let (code, out, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--target", &json, "--out", "json"]);
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("a.b: 20 requests, 20 ok"), "{out}");
     assert!(err.contains("gates left out"), "{err}");

@@ -51,7 +51,13 @@ fn run(yaml: &str, env: &[(&str, &str)], more: &[&str]) -> Run {
     let dir = tempfile::tempdir().expect("a directory");
     let path = write(dir.path(), "t.yaml", yaml);
     let mut command = loadcmp();
-    command.arg("run").arg(path).arg("--out").arg(dir.path().join("out")).args(more).envs(env.iter().copied());
+    command
+        .args(["run", "--full"])
+        .arg(path)
+        .arg("--out")
+        .arg(dir.path().join("out"))
+        .args(more)
+        .envs(env.iter().copied());
     let output = command.output().expect("a run");
     let (out, err) = text(&output);
     Run { dir, code: output.status.code().unwrap_or(-1), out, err }
@@ -193,7 +199,13 @@ mod gg_core {
         let path = write(dir.path(), "t.yaml", &yaml.replace("requests: 16", "duration: 3s"));
         let samples = dir.path().join("out/samples.csv");
         let mut command = loadcmp();
-        command.arg("run").arg(path).arg("--out").arg(dir.path().join("out")).env("KEY", "right").arg("--quiet");
+        command
+            .args(["run", "--full"])
+            .arg(path)
+            .arg("--out")
+            .arg(dir.path().join("out"))
+            .env("KEY", "right")
+            .arg("--quiet");
         let mut child = command.stdout(std::process::Stdio::null()).spawn().expect("a run");
         let begun = std::time::Instant::now();
         while std::fs::read_to_string(&samples).map_or(0, |text| text.lines().count()) < 20 {

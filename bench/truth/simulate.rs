@@ -213,7 +213,7 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         text_hash: None,
         error: None,
         item: 0,
-        gap_max: None,
+        itl_max: None,
         dimensions: None,
         connect: None,
         retries: 0,

@@ -247,7 +247,7 @@ impl Engine {
             text_hash: None,
             error: None,
             item: asked.item,
-            gap_max: None,
+            itl_max: None,
             dimensions: None,
             connect: None,
             retries: 0,

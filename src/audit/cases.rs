@@ -649,13 +649,13 @@ pub(super) const CASES: &[Case] = &[
     Case("one-sided-cache", |b| caches(b, 5, [0, 50]), |b| caches(b, 20, [0, 50])),
     // A template's head that comes from a cache leaves as much work as there is without the head.
     Case("one-sided-cache", |b| cached(b, &[0], 31, 75), |b| cached(b, &[0], 51, 75)),
-    Case("generator-lag", |b| b.row("lag").p99 = Some(1000.0), |b| b.row("lag").p99 = Some(1000.1)),
+    Case("generator-lag", |b| b.row("send_lag").p99 = Some(1000.0), |b| b.row("send_lag").p99 = Some(1000.1)),
     Case(
         "generator-lag",
-        |b| (b.row("latency").p50 = Some(200_000.0), b.row("lag").p99 = Some(2000.0)).0,
+        |b| (b.row("latency").p50 = Some(200_000.0), b.row("send_lag").p99 = Some(2000.0)).0,
         |b| {
             b.row("latency").p50 = Some(200_000.0);
-            b.row("lag").p99 = Some(2000.1);
+            b.row("send_lag").p99 = Some(2000.1);
         },
     ),
     Case(

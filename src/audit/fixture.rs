@@ -149,12 +149,12 @@ fn summary(name: &str) -> TargetSummary {
     for (metric, p50, p95) in [
         ("latency", 20_000.0, 25_000.0),
         ("ttft", 5_000.0, 6_000.0),
-        ("lag", 20.0, 50.0),
+        ("send_lag", 20.0, 50.0),
         ("output_tokens", 27.0, 45.0),
     ] {
         ranks(row(&mut target, metric), p50, p95);
     }
-    row(&mut target, "lag").p99 = Some(70.0);
+    row(&mut target, "send_lag").p99 = Some(70.0);
     ranks(row(&mut target, "prompt_tokens"), 44.0, 48.0);
     target
 }

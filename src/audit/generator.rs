@@ -25,10 +25,10 @@ const OF_LATENCY: f64 = 0.01;
 fn generator_lag(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     if evidence.is_closed() {
         // A user who comes late makes the load a little less; latency begins when the request is sent.
-        judge.at_most(Severity::Doubt);
+        judge.at_most(Severity::Warning);
     }
     for side in evidence.sides() {
-        let (Some(lag), Some(median)) = (side.summary.value("lag.p99"), side.summary.value("latency.p50")) else {
+        let (Some(lag), Some(median)) = (side.summary.value("send_lag.p99"), side.summary.value("latency.p50")) else {
             continue;
         };
         if lag > judge.limit.max(median * OF_LATENCY) {
@@ -56,7 +56,7 @@ fn lag_of_difference(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             continue;
         };
         let (Some(a), Some(b)) = (c.target_value, c.reference_value) else { continue };
-        let lag = [side, reference].iter().filter_map(|side| side.summary.value("lag.p50")).fold(0.0, f64::max);
+        let lag = [side, reference].iter().filter_map(|side| side.summary.value("send_lag.p50")).fold(0.0, f64::max);
         if lag > (a - b).abs() * judge.limit {
             let difference = time((a - b).abs());
             let sentence = format!(

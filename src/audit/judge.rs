@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn what_the_scenario_sets_is_not_softened() {
         let mut set = AuditSpec::default();
-        assert_eq!(severity(&set, Severity::Doubt), Some(Severity::Doubt));
+        assert_eq!(severity(&set, Severity::Warning), Some(Severity::Warning));
         assert_eq!(severity(&set, Severity::Invalid), Some(Severity::Invalid));
         set.set(rule("generator-lag").unwrap(), Setting { severity: Some(Severity::Invalid), ..Setting::default() });
         assert_eq!(severity(&set, Severity::Note), Some(Severity::Invalid));

@@ -111,7 +111,7 @@ fn a_scenario_sets_how_grave_and_from_where() {
         bench.plan.audit.set(spec, Setting::parse(text, spec.threshold.map(|t| t.unit)).unwrap());
         bench.finding("error-rate")
     };
-    assert_eq!(bench.finding("error-rate").unwrap().severity, Severity::Doubt);
+    assert_eq!(bench.finding("error-rate").unwrap().severity, Severity::Warning);
     assert_eq!(set("invalid").unwrap().severity, Severity::Invalid);
     assert_eq!(
         set("note 4%").map(|finding| (finding.severity, finding.threshold)),
@@ -125,13 +125,13 @@ fn what_is_milder_by_its_nature_is_told_so() {
     // All stand-ins: nobody takes it for engines.
     let mut bench = Bench::healthy();
     bench.plan.targets[0].stand_in = true;
-    assert_eq!(bench.finding("stand-in").unwrap().severity, Severity::Doubt);
+    assert_eq!(bench.finding("stand-in").unwrap().severity, Severity::Warning);
     bench.plan.targets[1].stand_in = true;
     assert_eq!(bench.finding("stand-in").unwrap().severity, Severity::Note);
     // Lag spoils an open loop; in a closed one latency begins when the request is sent.
     let mut bench = Bench::healthy();
-    bench.row("lag").p99 = Some(5000.0);
-    assert_eq!(bench.finding("generator-lag").unwrap().severity, Severity::Doubt);
+    bench.row("send_lag").p99 = Some(5000.0);
+    assert_eq!(bench.finding("generator-lag").unwrap().severity, Severity::Warning);
     open(&mut bench, 200);
     assert_eq!(bench.finding("generator-lag").unwrap().severity, Severity::Invalid);
     // All think: the same for all.
@@ -239,5 +239,5 @@ fn the_rules_are_a_table_that_markdown_reads() {
     let table = rules_table();
     assert_eq!(table.lines().count(), RULES.len() + 2);
     assert!(table.lines().all(|line| line.matches('|').count() == 5), "{table}");
-    assert!(table.contains("| `unequal-output` | doubt | 20 % | answers of a target are longer"), "{table}");
+    assert!(table.contains("| `unequal-output` | warning | 20 % | answers of a target are longer"), "{table}");
 }

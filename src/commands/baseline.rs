@@ -4,6 +4,7 @@ use super::{Format, Told, look, say, show};
 use anyhow::Context;
 use loadcmp::report::{Report, human::printable};
 use loadcmp::run::{Failure, Keep, tell};
+use loadcmp::sink::Look;
 use loadcmp::{baseline, run, sink};
 use std::path::{Path, PathBuf};
 
@@ -96,18 +97,18 @@ pub(crate) fn baseline(args: BaselineArgs) -> Told {
             if found.is_empty() {
                 return say(&format!("none in {}\n", folder.display()));
             }
-            show("the list", |text| sink::baselines(&found, look(false), text))
+            show("the list", |text| sink::baselines(&found, look(), text))
         }
         Command::Show { name, format } => {
             let kept = run::kept(&folder, &name)?;
             if format == Format::Table {
-                show("the baseline", |text| sink::kept(&kept, look(false), text))?;
+                show("the baseline", |text| sink::kept(&kept, look(), text))?;
             }
-            super::print_one(&kept.report, format, false).map(|()| 0)
+            super::print_one(&kept.report, None, format, Look { full: true, ..look() }).map(|()| 0)
         }
         Command::Check { name, dir, across, format } => {
             let report: Report = run::check_against(&folder, &name, &dir, across)?;
-            super::print_one(&report, format, false)?;
+            super::print_one(&report, None, format, look())?;
             Ok(super::standing(&report))
         }
         Command::Rm { name } => {

@@ -134,7 +134,7 @@ pub(crate) fn history(args: &HistoryArgs) -> Told {
         told.entries.drain(..told.entries.len().saturating_sub(limit));
     }
     show("the list", |text| match args.format {
-        ListFormat::Table => sink::history_table(&told, look(false), text),
+        ListFormat::Table => sink::history_table(&told, look(), text),
         ListFormat::Json => sink::history_json(&told, text),
         ListFormat::Csv => sink::history_csv(&told, text),
     })
@@ -153,7 +153,7 @@ pub(crate) fn trend(args: &TrendArgs) -> Told {
     let told = read(&args.dir, args.which.parts)?;
     let trend = history::trend(&told, &asked).map_err(|why| Failure::Usage(format!("error: {why}")))?;
     show("the trend", |text| match args.format {
-        ListFormat::Table => sink::trend_table(&trend, look(false), text),
+        ListFormat::Table => sink::trend_table(&trend, look(), text),
         ListFormat::Json => sink::trend_json(&trend, text),
         ListFormat::Csv => sink::trend_csv(&trend, text),
     })?;
@@ -173,7 +173,7 @@ pub(crate) fn prune(args: &PruneArgs) -> Told {
     })?;
     folder(&args.dir)?;
     let pruned = history::prune(&args.dir, age, Timestamp::now(), args.dry_run)?;
-    show("what was removed", |text| sink::pruned_table(&pruned, args.dry_run, look(false), text))
+    show("what was removed", |text| sink::pruned_table(&pruned, args.dry_run, look(), text))
 }
 
 fn read(dir: &std::path::Path, parts: bool) -> Result<History, Failure> {

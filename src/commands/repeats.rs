@@ -12,7 +12,7 @@ use loadcmp::sink;
 pub(super) fn tell_repeats(repeated: &Repeated, format: Format, quiet: bool) -> Told {
     let Repeated { repeats, dir } = repeated;
     show("the result", |text| match format {
-        Format::Table => sink::repeats_table(repeats, look(false), text),
+        Format::Table => sink::repeats_table(repeats, look(), text),
         Format::Json => sink::repeats_json(repeats, text),
         Format::Csv => sink::repeats_csv(repeats, text),
         Format::Markdown => sink::repeats_markdown(repeats, text),

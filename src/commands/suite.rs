@@ -188,7 +188,7 @@ fn scenarios(
 fn tell_suite(suited: &Suited, format: SuiteFormat, quiet: bool) -> Told {
     let Suited { suite, dir } = suited;
     show("the result", |text| match format {
-        SuiteFormat::Table => sink::suite_table(suite, look(false), text),
+        SuiteFormat::Table => sink::suite_table(suite, look(), text),
         SuiteFormat::Json => sink::suite_json(suite, text),
         SuiteFormat::Csv => sink::checks_csv(suite, text),
         SuiteFormat::Markdown => sink::suite_markdown(suite, text),

@@ -12,7 +12,7 @@ use loadcmp::sink;
 pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
     let Swept { sweep, dir } = swept;
     show("the result", |text| match format {
-        Format::Table => sink::sweep_table(sweep, look(false), text),
+        Format::Table => sink::sweep_table(sweep, look(), text),
         Format::Json => sink::sweep_json(sweep, text),
         Format::Csv => sink::sweep_csv(sweep, text),
         Format::Markdown => sink::sweep_markdown(sweep, text),

@@ -44,7 +44,7 @@ impl Lane {
             text_hash: None,
             error: None,
             item: unit.item,
-            gap_max: None,
+            itl_max: None,
             dimensions: None,
             connect: None,
             retries: 0,
@@ -99,7 +99,7 @@ impl Lane {
         sample.server_load = answer.server_load;
         sample.server_prompt = answer.server_prompt;
         sample.server_output = answer.server_output;
-        sample.gap_max = answer.gap_max;
+        sample.itl_max = answer.itl_max;
         // Whatever an engine repeats of what it was sent.
         sample.error = answer.error.map(scrubbed);
         sample.retries = retries;

@@ -24,8 +24,8 @@ fn leans_on(metric: &str) -> (f64, f64) {
         | "time_prompt"
         | "prompt_tokens_per_s" => (1.0, 0.0),
         "prefill_tokens_per_s" | "server_prefill_per_s" => (1.0, 0.0),
-        "cpu_per_request" | "cpu_per_1000_tokens" => (1.0, 0.0),
-        "itl" | "tpot" | "gap_max" | "tokens_per_s" | "output_tokens_per_s" => (0.0, 1.0),
+        "cpu_per_request" | "cpu_per_1k_tokens" => (1.0, 0.0),
+        "itl" | "tpot" | "itl_max" | "tokens_per_s" | "output_tokens_per_s" => (0.0, 1.0),
         "server_output" | "server_decode_per_s" | "decode_tokens_per_s" | "time_decode" => (0.0, 1.0),
         _ => (0.5, 0.5),
     }

@@ -162,9 +162,13 @@ pub struct Definition {
 /// The names people write in the place of longer ones.
 pub const ALIASES: [(&str, &str); 2] = [("errors", "error_rate"), ("throughput", "requests_per_s")];
 
+/// What metrics were called in earlier versions: gates, limits and baselines of then name them so.
+const FORMER: [(&str, &str); 3] =
+    [("gap_max", "itl_max"), ("lag", "send_lag"), ("cpu_per_1000_tokens", "cpu_per_1k_tokens")];
+
 /// The metric of a word, or of what people write in its place.
 pub fn metric(word: &str) -> Option<&'static Definition> {
-    let id = ALIASES.iter().find(|(alias, _)| *alias == word).map_or(word, |(_, id)| id);
+    let id = ALIASES.iter().chain(&FORMER).find(|(alias, _)| *alias == word).map_or(word, |(_, id)| id);
     METRICS.iter().find(|known| known.id == id)
 }
 

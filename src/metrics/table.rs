@@ -113,21 +113,21 @@ table! {
             line("latency.p99", "latency p99"),
             line("latency.mean", "latency mean"),
         ]);
-    RESPONSE = spread("response", "response", TIME, Less, "from the planned instant to the end of the answer")
+    RESPONSE = spread("response", "response time", TIME, Less, "from the planned instant to the end of the answer")
         .planned()
         .compared(&["response.p50", "response.p95", "response.mean"])
         .slo()
         .shown(Section::Wait, &[
-            line("response.p50", "response p50"),
-            line("response.p95", "response p95"),
-            line("response.p99", "response p99"),
-            line("response.mean", "response mean"),
+            line("response.p50", "response time p50"),
+            line("response.p95", "response time p95"),
+            line("response.p99", "response time p99"),
+            line("response.mean", "response time mean"),
         ]);
-    TTFT = spread("ttft", "first token", TIME, Less, "from sent to the first non-empty text of a stream")
+    TTFT = spread("ttft", "TTFT", TIME, Less, "from sent to the first non-empty text of a stream")
         .compared(&["ttft.p50", "ttft.p95"])
         .slo()
         .followed(&["ttft.p50"])
-        .shown(Section::Wait, &[line("ttft.p50", "first token p50"), line("ttft.p95", "first token p95")]);
+        .shown(Section::Wait, &[line("ttft.p50", "TTFT p50"), line("ttft.p95", "TTFT p95")]);
     TTFAT = spread("ttfat", "TTFT (answer)", TIME, Less,
         "from sent to the first non-empty text of a stream that isn't reasoning")
         .compared(&["ttfat.p50"])
@@ -139,28 +139,28 @@ table! {
         "TTFT of the requests that were sent after one of their group had been answered")
         .compared(&["ttft_later.p50"])
         .shown(Section::Wait, &[line("ttft_later.p50", "TTFT (prefix, later) p50")]);
-    RESPONSE_TTFT = spread("response_ttft", "response first token", TIME, Less,
+    RESPONSE_TTFT = spread("response_ttft", "response TTFT", TIME, Less,
         "from the planned instant to the first non-empty text of a stream")
         .planned()
         .compared(&["response_ttft.p50", "response_ttft.p95"])
-        .shown(Section::Wait, &[line("response_ttft.p50", "to token p50"), line("response_ttft.p95", "to token p95")]);
+        .shown(Section::Wait, &[line("response_ttft.p50", "response TTFT p50"), line("response_ttft.p95", "response TTFT p95")]);
     LAST_TOKEN = spread("last_token", "last token", TIME, Less, "from sent to the last non-empty text of a stream");
     RESPONSE_LAST_TOKEN = spread("response_last_token", "response last token", TIME, Less,
         "from the planned instant to the last non-empty text of a stream")
         .planned();
-    ITL = spread("itl", "token gap", TIME, Less,
+    ITL = spread("itl", "ITL", TIME, Less,
         "mean gap between tokens of a request: (last token - first token) / (tokens - 1)")
         .compared(&["itl.mean"])
         .slo()
-        .shown(Section::Wait, &[line("itl.mean", "token gap mean")]);
-    TPOT = spread("tpot", "time per token", TIME, Less,
+        .shown(Section::Wait, &[line("itl.mean", "ITL mean")]);
+    TPOT = spread("tpot", "TPOT", TIME, Less,
         "time per output token of a request, as `itl`: (last token - first token) / (tokens - 1)")
         .compared(&["tpot.mean"])
         .slo()
-        .shown(Section::Wait, &[line("tpot.mean", "time per token")]);
-    GAP_MAX = spread("gap_max", "gap max", TIME, Less, "longest wait between two pieces of text of an answer")
+        .shown(Section::Wait, &[line("tpot.mean", "TPOT mean")]);
+    ITL_MAX = spread("itl_max", "ITL max", TIME, Less, "longest wait between two pieces of text of an answer")
         .slo()
-        .shown(Section::Wait, &[line("gap_max.p95", "longest gap p95")]);
+        .shown(Section::Wait, &[line("itl_max.p95", "ITL max p95")]);
     CONNECT = spread("connect", "connect", TIME, Less,
         "time to open a connection, where one was opened; outside every latency");
     LATENCY_OR_FAILED = spread("latency_or_failed", "latency or failed", TIME, Less,
@@ -170,10 +170,10 @@ table! {
         "response over all requests: one that failed or was never sent counts as infinitely slow")
         .of(Of::Run);
 
-    REQUESTS_PER_S = one("requests_per_s", "requests per second", REQUEST_RATE, More,
+    REQUESTS_PER_S = one("requests_per_s", "requests/s", REQUEST_RATE, More,
         "complete answers per second of the measured window, each by its part inside")
         .compared(&["requests_per_s"])
-        .shown(Section::Rate, &[line("requests_per_s", "requests")]);
+        .shown(Section::Rate, &[line("requests_per_s", "requests/s")]);
     GOODPUT = one("goodput", "goodput", REQUEST_RATE, More,
         "answers per second that each kept every limit of `slo`")
         .compared(&["goodput"])
@@ -182,29 +182,29 @@ table! {
     GOODPUT_SHARE = one("goodput_share", "goodput share", SHARE, More,
         "share of all measured requests that have an answer and kept every limit of `slo`")
         .shown(Section::Rate, &[line("goodput_share", "  of requests")]);
-    OUTPUT_TOKENS_PER_S = one("output_tokens_per_s", "output tokens per second", TOKEN_RATE, More,
+    OUTPUT_TOKENS_PER_S = one("output_tokens_per_s", "output tokens/s", TOKEN_RATE, More,
         "output tokens of all users per second of the measured window, by the engine's count")
         .compared(&["output_tokens_per_s"])
-        .shown(Section::Rate, &[line("output_tokens_per_s", "output tokens")]);
-    PROMPT_TOKENS_PER_S = one("prompt_tokens_per_s", "prompt tokens per second", TOKEN_RATE, More,
+        .shown(Section::Rate, &[line("output_tokens_per_s", "output tokens/s")]);
+    PROMPT_TOKENS_PER_S = one("prompt_tokens_per_s", "prompt tokens/s", TOKEN_RATE, More,
         "prompt tokens of all users per second of the measured window, by the engine's count")
-        .shown(Section::Rate, &[line("prompt_tokens_per_s", "prompt tokens")]);
-    TOKENS_PER_S = spread("tokens_per_s", "tokens per second", TOKEN_RATE, More,
+        .shown(Section::Rate, &[line("prompt_tokens_per_s", "prompt tokens/s")]);
+    TOKENS_PER_S = spread("tokens_per_s", "tokens/s per request", TOKEN_RATE, More,
         "output tokens of a request per second of its latency")
         .compared(&["tokens_per_s.p50"])
         .slo()
-        .shown(Section::Rate, &[line("tokens_per_s.p50", "tokens/s of one, p50")]);
+        .shown(Section::Rate, &[line("tokens_per_s.p50", "tokens/s per request p50")]);
     PREFILL_TOKENS_PER_S = spread("prefill_tokens_per_s", "prefill tokens/s", TOKEN_RATE, More,
         "prompt tokens of a request, without those from a cache, per second to its first token")
-        .shown(Section::Rate, &[line("prefill_tokens_per_s.p50", "prefill tokens/s, p50")]);
+        .shown(Section::Rate, &[line("prefill_tokens_per_s.p50", "prefill tokens/s p50")]);
     DECODE_TOKENS_PER_S = spread("decode_tokens_per_s", "decode tokens/s", TOKEN_RATE, More,
         "(tokens - 1) of a request per second from its first token to its last")
-        .shown(Section::Rate, &[line("decode_tokens_per_s.p50", "decode tokens/s, p50")]);
+        .shown(Section::Rate, &[line("decode_tokens_per_s.p50", "decode tokens/s p50")]);
 
-    ERROR_RATE = one("error_rate", "failed", SHARE, Less,
+    ERROR_RATE = one("error_rate", "errors", SHARE, Less,
         "share of the requests that ended without a complete answer")
         .slo()
-        .shown(Section::Answers, &[line("error_rate", "failed")]);
+        .shown(Section::Answers, &[line("error_rate", "errors")]);
     ACCURACY = one("accuracy", "accuracy", SHARE, More, "share of the answers with the expected label")
         .of(Of::Content)
         .shown(Section::Answers, &[line("accuracy", "accuracy"), line("accuracy.interval", "  95 % interval")]);
@@ -212,14 +212,14 @@ table! {
         "share of those requests whose expected label is the commonest: what naming it every time would reach")
         .of(Of::Content)
         .shown(Section::Answers, &[line("accuracy_commonest", "  commonest label")]);
-    MACRO_F1 = one("macro_f1", "macro f1", SCORE, More,
+    MACRO_F1 = one("macro_f1", "macro F1", SCORE, More,
         "mean over the labels of F1, the harmonic mean of precision and recall")
         .of(Of::Content)
         .shown(Section::Answers, &[line("macro_f1", "macro F1")]);
-    UNPARSED_RATE = one("unparsed_rate", "unparsed rate", SHARE, Less,
+    UNPARSED_RATE = one("unparsed_rate", "unparsed", SHARE, Less,
         "share of the answers of which no label could be read")
         .of(Of::Content)
-        .shown(Section::Answers, &[line("unparsed_rate", "unreadable")]);
+        .shown(Section::Answers, &[line("unparsed_rate", "unparsed")]);
     AGREEMENT = one("agreement", "agreement", SHARE, More,
         "share of the items with a label from both for which the reference gave the same")
         .of(Of::Content)
@@ -252,7 +252,7 @@ table! {
     OUTPUT_TOKENS = spread("output_tokens", "output tokens", TOKENS, Neither,
         "output tokens of a request, by the engine's count")
         .of(Of::Content)
-        .shown(Section::Answers, &[line("output_tokens.mean", "tokens, mean")]);
+        .shown(Section::Answers, &[line("output_tokens.mean", "output tokens, mean")]);
     CACHED_FIRST = spread("cached_first", "cached tokens (prefix, first)", TOKENS, Neither,
         "prompt tokens from a cache, by the engine's count, of the first request of each group that shares a prefix")
         .of(Of::Content)
@@ -311,7 +311,7 @@ table! {
 
     TIME_WHOLE = one("time_whole", "time whole", TIME, Less, "mean time of a request: all its parts together")
         .of(Of::Answers)
-        .shown(Section::Spent, &[line("time_whole", "a request, mean")]);
+        .shown(Section::Spent, &[line("time_whole", "time per request")]);
     TIME_CONNECTION = one("time_connection", "time connection", TIME, Less,
         "mean time of opening a connection for a request")
         .of(Of::Answers)
@@ -330,7 +330,7 @@ table! {
         .shown(Section::Spent, &[line("time_load", "  model load")]);
     TIME_PROMPT = one("time_prompt", "time prompt", TIME, Less, "mean time of the prompt, by the engine's own clock")
         .of(Of::Answers)
-        .shown(Section::Spent, &[line("time_prompt", "  prompt")]);
+        .shown(Section::Spent, &[line("time_prompt", "  prefill")]);
     TIME_DECODE = one("time_decode", "time decode", TIME, Less,
         "mean time of the output: first token to last of a stream, else by the engine's own clock")
         .of(Of::Answers)
@@ -340,23 +340,23 @@ table! {
         .shown(Section::Spent, &[line("time_tail", "  tail")]);
     TIME_UNEXPLAINED = one("time_unexplained", "time unexplained", TIME, Less, "mean time that neither clock explains")
         .of(Of::Answers)
-        .shown(Section::Spent, &[line("time_unexplained", "  unexplained")]);
+        .shown(Section::Spent, &[line("time_unexplained", "  other")]);
 
-    CPU_CORES = exact("cpu_cores", "cpu cores", number(unit::CORES), Less,
+    CPU_CORES = exact("cpu_cores", "CPU cores", number(unit::CORES), Less,
         "processor time of the engine's processes by the measured time")
-        .shown(Section::Cost, &[line("cpu_cores", "processor")]);
-    CPU_PER_REQUEST = exact("cpu_per_request", "cpu per request", TIME, Less,
+        .shown(Section::Cost, &[line("cpu_cores", "CPU")]);
+    CPU_PER_REQUEST = exact("cpu_per_request", "CPU per request", TIME, Less,
         "processor time by the answers in the window")
-        .shown(Section::Cost, &[line("cpu_per_request", "  a request")]);
-    CPU_PER_1000_TOKENS = exact("cpu_per_1000_tokens", "cpu per 1000 tokens", TIME, Less,
+        .shown(Section::Cost, &[line("cpu_per_request", "  per request")]);
+    CPU_PER_1K_TOKENS = exact("cpu_per_1k_tokens", "CPU per 1k tokens", TIME, Less,
         "processor time by a thousand output tokens in the window")
-        .shown(Section::Cost, &[line("cpu_per_1000_tokens", "  1,000 tokens")]);
-    MEMORY_PEAK = exact("memory_peak", "memory peak", BYTES, Less, "most resident memory of the engine's processes")
+        .shown(Section::Cost, &[line("cpu_per_1k_tokens", "  per 1k tokens")]);
+    MEMORY_PEAK = exact("memory_peak", "peak RSS", BYTES, Less, "most resident memory of the engine's processes")
         .followed(&["memory_peak"])
-        .shown(Section::Cost, &[line("memory_peak", "memory at most")]);
-    MEMORY_ANONYMOUS = exact("memory_anonymous", "memory anonymous", BYTES, Less,
+        .shown(Section::Cost, &[line("memory_peak", "peak RSS")]);
+    MEMORY_ANONYMOUS = exact("memory_anonymous", "anonymous RSS", BYTES, Less,
         "the part of that peak that belongs to no file: heap, caches, weights that were read")
-        .shown(Section::Cost, &[line("memory_anonymous", "  of no file")]);
+        .shown(Section::Cost, &[line("memory_anonymous", "  anonymous")]);
     MEMORY_FILE = exact("memory_file", "memory file", BYTES, Less,
         "the part of that peak that is pages of files: mapped weights");
     MEMORY_WEIGHTS = exact("memory_weights", "memory weights", BYTES, Less,
@@ -368,8 +368,8 @@ table! {
     MEMORY_PROMPTS = exact("memory_prompts", "memory prompts", BYTES, Less,
         "growth of memory from the beginning of the measured time to its peak, of an engine that keeps earlier prompts")
         .shown(Section::Cost, &[line("memory_prompts", "  kept of old prompts")]);
-    MEMORY_RATIO = exact("memory_ratio", "memory ratio", RATIO, Less, "peak of memory by the size of the model's file")
-        .shown(Section::Cost, &[line("memory_ratio", "  ÷ model's file")]);
+    MEMORY_RATIO = exact("memory_ratio", "peak RSS ÷ model file", RATIO, Less, "peak of memory by the size of the model's file")
+        .shown(Section::Cost, &[line("memory_ratio", "  ÷ model file")]);
     MEMORY_RATIO_LOADED = exact("memory_ratio_loaded", "memory ratio loaded", RATIO, Less,
         "the same without what is kept of old prompts: weights, context, program and buffers")
         .shown(Section::Cost, &[line("memory_ratio_loaded", "  … without old prompts")]);
@@ -380,7 +380,7 @@ table! {
         "memory by proportional share before anything was asked");
     MEMORY_GROWTH = one("memory_growth", "memory growth", BYTES_PER_H, Less,
         "bytes an hour by which memory grew in a soak");
-    GPU_MEMORY = exact("gpu_memory", "gpu memory", BYTES, Less, "most graphics memory, all devices together")
+    GPU_MEMORY = exact("gpu_memory", "GPU memory", BYTES, Less, "most graphics memory, all devices together")
         .shown(Section::Cost, &[line("gpu_memory", "GPU memory")]);
     ENERGY_CPU = exact("energy_cpu", "energy cpu", number(unit::JOULES), Less,
         "energy of the processor packages in the window");
@@ -390,11 +390,11 @@ table! {
         "energy that is known by the answers in the window");
     JOULES_PER_TOKEN = exact("joules_per_token", "joules per token", number(unit::JOULES), Less,
         "energy that is known by the output tokens in the window")
-        .shown(Section::Cost, &[line("joules_per_token", "energy a token")]);
-    TOKENS_PER_S_PER_GIB = one("tokens_per_s_per_gib", "tokens per second per gib",
+        .shown(Section::Cost, &[line("joules_per_token", "energy per token")]);
+    TOKENS_PER_S_PER_GIB = one("tokens_per_s_per_gib", "tokens/s per GiB",
         number(unit::TOKENS_PER_S_PER_GIB), More,
         "output tokens per second by GiB of the peak of memory")
-        .shown(Section::Cost, &[line("tokens_per_s_per_gib", "tokens by memory")]);
+        .shown(Section::Cost, &[line("tokens_per_s_per_gib", "tokens/s per GiB")]);
     THREADS = exact("threads", "threads", number(unit::THREADS), Neither, "most threads of the engine's processes");
     DISK_READ_PER_REQUEST = exact("disk_read_per_request", "disk read per request", BYTES, Less,
         "bytes fetched from storage by the answers in the window");
@@ -408,23 +408,23 @@ table! {
         number(unit::SWITCHES), Less, "context switches by being put aside, by the answers in the window");
     MODEL_SIZE = exact("model_size", "model size", BYTES, Less, "size of the model's file");
 
-    SERVER_TOTAL = spread("server_total", "server total", TIME, Less, "total time by the engine's own clock")
-        .shown(Section::Engine, &[line("server_total.p50", "engine total p50")]);
+    SERVER_TOTAL = spread("server_total", "server time", TIME, Less, "total time by the engine's own clock")
+        .shown(Section::Engine, &[line("server_total.p50", "server time p50")]);
     SERVER_LOAD = spread("server_load", "server load", TIME, Less,
         "time to get the model ready, by the engine's own clock");
     SERVER_PROMPT = spread("server_prompt", "server prompt", TIME, Less,
         "time for the prompt, by the engine's own clock");
     SERVER_OUTPUT = spread("server_output", "server output", TIME, Less,
         "time for the output, by the engine's own clock");
-    SERVER_PREFILL_PER_S = spread("server_prefill_per_s", "server prefill per second", TOKEN_RATE, More,
+    SERVER_PREFILL_PER_S = spread("server_prefill_per_s", "server prefill tokens/s", TOKEN_RATE, More,
         "prompt tokens, without those from a cache, per second of prompt time, by the engine's own clock")
-        .shown(Section::Engine, &[line("server_prefill_per_s.p50", "prefill tokens/s p50")]);
-    SERVER_DECODE_PER_S = spread("server_decode_per_s", "server decode per second", TOKEN_RATE, More,
+        .shown(Section::Engine, &[line("server_prefill_per_s.p50", "server prefill tokens/s p50")]);
+    SERVER_DECODE_PER_S = spread("server_decode_per_s", "server decode tokens/s", TOKEN_RATE, More,
         "(tokens - 1) per second of output time, by the engine's own clock")
-        .shown(Section::Engine, &[line("server_decode_per_s.p50", "decode tokens/s p50")]);
+        .shown(Section::Engine, &[line("server_decode_per_s.p50", "server decode tokens/s p50")]);
     OUTSIDE_SERVER = spread("outside_server", "outside server", TIME, Less,
         "latency less the engine's own total: queue, transport, client")
-        .shown(Section::Engine, &[line("outside_server.p50", "outside it p50")]);
+        .shown(Section::Engine, &[line("outside_server.p50", "outside server p50")]);
     COLD_LATENCY = exact("cold_latency", "cold latency", TIME, Less, "latency of the first request, before the warm-up")
         .shown(Section::Engine, &[line("cold_latency", "cold request")]);
     COLD_SERVER_LOAD = exact("cold_server_load", "cold server load", TIME, Less,
@@ -439,7 +439,7 @@ table! {
     COLD_FIRST_TOKEN = spread("cold_first_token", "cold first token", TIME, Less,
         "from a cold start to the first token")
         .of(Of::Run)
-        .shown(Section::Engine, &[line("cold_first_token.p50", "  first token")]);
-    LAG = spread("lag", "lag", TIME, Less, "how late the generator sent, from the planned instant")
-        .shown(Section::Engine, &[line("lag.p99", "sent late p99")]);
+        .shown(Section::Engine, &[line("cold_first_token.p50", "  TTFT")]);
+    SEND_LAG = spread("send_lag", "send lag", TIME, Less, "how late the generator sent, from the planned instant")
+        .shown(Section::Engine, &[line("send_lag.p99", "send lag p99")]);
 }

@@ -56,7 +56,7 @@ fn figures_stand_in_the_order_they_are_told_in() {
     );
     let lines: Vec<_> = lines().collect();
     assert!(lines.windows(2).all(|two| two[0].0.section <= two[1].0.section));
-    assert_eq!((lines.len(), lines[0].1.path, lines[79].1.path), (80, "response.p50", "lag.p99"));
+    assert_eq!((lines.len(), lines[0].1.path, lines[79].1.path), (80, "response.p50", "send_lag.p99"));
 }
 
 #[test]
@@ -150,11 +150,11 @@ fn kinds_go_with_units() {
 fn figures_and_values_in_words() {
     for (path, words) in [
         ("latency.p50", "latency p50"),
-        ("requests_per_s", "requests per second"),
-        ("response_ttft.p95", "response first token p95"),
+        ("requests_per_s", "requests/s"),
+        ("response_ttft.p95", "response TTFT p95"),
         ("ttfat.p50", "TTFT (answer) p50"),
-        ("itl.mean", "token gap mean"),
-        ("error_rate", "failed"),
+        ("itl.mean", "ITL mean"),
+        ("error_rate", "errors"),
         ("slowest_user.latency.mean", "slowest user latency mean"),
     ] {
         assert_eq!(metric_words(path), words);
@@ -178,6 +178,8 @@ fn figures_and_values_in_words() {
 fn the_document_has_a_row_a_metric() {
     let text = document();
     assert_eq!(text.lines().count(), METRICS.len() + 2);
-    assert!(text.contains("| `ttft` | first token | us | less | mean, min, max, percentiles | compared (p50, p95), gates, slo, followed (p50) |"));
+    assert!(text.contains(
+        "| `ttft` | TTFT | us | less | mean, min, max, percentiles | compared (p50, p95), gates, slo, followed (p50) |"
+    ));
     assert!(text.lines().all(|line| line.matches('|').count() == 8), "no cell may hold a bar");
 }

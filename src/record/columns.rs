@@ -44,7 +44,7 @@ pub const COLUMNS: [&str; 50] = [
     "item",
     "dispatched_us",
     "connect_us",
-    "gap_max_us",
+    "itl_max_us",
     "dimensions",
     "retries",
     "latency_us",
@@ -72,6 +72,8 @@ const NEWER: [&str; 7] = [
     "thought_tokens",
     "answer_logprob",
 ];
+/// What columns were called in earlier versions.
+const FORMER: [(&str, &str); 1] = [("gap_max_us", "itl_max_us")];
 /// Where the first of them stands.
 const FIRST_NEWER: usize = COLUMNS.len() - 1 - NEWER.len();
 
@@ -170,7 +172,7 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.whole(Some(sample.item as u64 + 1));
     row.micros(stamps.dispatched);
     row.micros(sample.connect);
-    row.micros(sample.gap_max);
+    row.micros(sample.itl_max);
     row.whole(sample.dimensions);
     row.whole(Some(sample.retries));
     row.micros(sample.latency());
@@ -281,13 +283,15 @@ pub fn read_rows(dir: &Path, names: &Names, take: impl FnMut(&Sample)) -> anyhow
 
 fn read_sheet(from: impl Read, names: &Names, mut take: impl FnMut(&Sample)) -> anyhow::Result<()> {
     let mut sheet = csv::ReaderBuilder::new().flexible(true).from_reader(from);
-    let headers = sheet.headers()?;
+    let headers = sheet.headers()?.clone();
     let known = headers.iter().filter(|column| NEWER.contains(column)).count();
     let of_then = COLUMNS.iter().filter(|column| !NEWER[known..].contains(column));
-    if headers.iter().ne(of_then.copied()) {
+    let headers =
+        headers.iter().map(|column| FORMER.iter().find(|(was, _)| *was == column).map_or(column, |(_, is)| is));
+    if headers.clone().ne(of_then.copied()) {
         return Err(anyhow!("the columns are not those of this version of loadcmp"));
     }
-    let columns = headers.len();
+    let columns = headers.count();
     let mut row = csv::ByteRecord::new();
     // Only the last row may be a torso: the process may have ended in the middle of it.
     let mut torso = None;
@@ -352,7 +356,7 @@ fn sample(row: &csv::StringRecord, names: &Names, known: usize) -> Option<Sample
         error: text(as_it_was(cell())),
         item: row.get(31)?.parse::<usize>().ok()?.checked_sub(1)?,
         connect: nanos(row.get(33)?)?,
-        gap_max: nanos(row.get(34)?)?,
+        itl_max: nanos(row.get(34)?)?,
         dimensions: maybe(row.get(35)?)?,
         retries: row.get(36)?.parse().ok()?,
         thoughts: row.get(39)?.parse().ok()?,
@@ -423,7 +427,7 @@ mod tests {
                 outcome: Outcome::ALL[outcome], http_status: status, finish, prompt_tokens: counts[0],
                 cached_tokens: counts[1], output_tokens: counts[2], chunks: small, expected_label: label, label,
                 server_total: times[6], server_load: times[7], server_prompt: times[8], server_output: times[9],
-                request_hash: hash, text_hash: counts[0], error, item, gap_max: times[10], dimensions: turn,
+                request_hash: hash, text_hash: counts[0], error, item, itl_max: times[10], dimensions: turn,
                 connect: times[2], retries: 1, thoughts: small / 2, remarks: Remarks::parse(if small % 2 == 0 { "no_stream bad_text" } else { "" }).unwrap(),
                 opened: Opened::ALL.get(small as usize % 9).copied(), wanted_prompt: counts[1],
                 prefix_group: turn, prefix_use: PrefixUse::ALL.get(small as usize % 3).copied(),

@@ -188,7 +188,7 @@ pub struct Sample {
     /// Position of the prompt in the workload's list of items.
     pub item: usize,
     /// Longest wait between two pieces of text of this answer: a stall shows here.
-    pub gap_max: Option<Nanos>,
+    pub itl_max: Option<Nanos>,
     /// Numbers in the embedding (embed only).
     pub dimensions: Option<u32>,
     /// Time to open a connection for this request, if one was opened: before `planned`, outside every latency. In an open

@@ -38,7 +38,7 @@ impl Loaded {
 ///
 /// - `cpu_cores`: processor time while measured / the measured time. Less than a tenth of a second isn't told: the kernel
 ///   counts in hundredths.
-/// - `cpu_per_request`, `cpu_per_1000_tokens` (microseconds): the same time / the answers that were worked on in the window,
+/// - `cpu_per_request`, `cpu_per_1k_tokens` (microseconds): the same time / the answers that were worked on in the window,
 ///   each by its part inside; / the output tokens that arrived in it, times a thousand.
 /// - `memory_rest`, `memory_peak`, and of that peak `memory_anonymous` and `memory_file` (bytes); `threads`.
 /// - `memory_share_rest`, `memory_share` (bytes): the same by proportional share, of pages that several processes hold each
@@ -77,7 +77,7 @@ pub(super) fn rows(target: &TargetSummary, used: &Used, loaded: &Loaded) -> Vec<
     let told = [
         (&metrics::CPU_CORES, cpu_s.zip(seconds).map(|(cpu, seconds)| cpu / seconds)),
         (&metrics::CPU_PER_REQUEST, each(answers)),
-        (&metrics::CPU_PER_1000_TOKENS, each(tokens.map(|tokens| tokens / 1000.0))),
+        (&metrics::CPU_PER_1K_TOKENS, each(tokens.map(|tokens| tokens / 1000.0))),
         (&metrics::MEMORY_REST, bytes(used.rest_bytes)),
         (&metrics::MEMORY_PEAK, peak),
         (&metrics::MEMORY_ANONYMOUS, bytes(used.peak_anonymous_bytes)),
@@ -198,7 +198,7 @@ mod tests {
         let value = |metric: &str| all.iter().find(|(name, _)| name == metric).unwrap().1;
         // 5 s of processors for 200 answers of 4,000 tokens in 10 s.
         assert_eq!(
-            (value("cpu_cores"), value("cpu_per_request"), value("cpu_per_1000_tokens")),
+            (value("cpu_cores"), value("cpu_per_request"), value("cpu_per_1k_tokens")),
             (0.5, 25_000.0, 1_250_000.0)
         );
         assert_eq!((value("memory_peak"), value("memory_rest")), (GIB, GIB / 4.0));

@@ -53,9 +53,9 @@ impl Report {
     }
 }
 
-/// `61.2 µs (9.10 µs between repeats), first token 40.0 µs`.
+/// `61.2 µs (9.10 µs between repeats), TTFT 40.0 µs`.
 pub(super) fn words(floor: &Floor) -> String {
-    let first = floor.ttft_p50_us.map(|us| format!(", first token {}", human::time(us))).unwrap_or_default();
+    let first = floor.ttft_p50_us.map(|us| format!(", TTFT {}", human::time(us))).unwrap_or_default();
     format!("{} ({} between repeats){first}", human::time(floor.response_p50_us), human::time(floor.between_us))
 }
 
@@ -135,12 +135,12 @@ mod tests {
         );
         assert_eq!(
             said(vec![Some(b.clone()), Some(a)]),
-            "Floor on this machine: native 50.0 µs (2.00 µs between repeats), first token 40.0 µs; ollama 60.0 µs (9.00 µs \
+            "Floor on this machine: native 50.0 µs (2.00 µs between repeats), TTFT 40.0 µs; ollama 60.0 µs (9.00 µs \
              between repeats). Times that differ by less than 19.0 µs are not told apart."
         );
         assert_eq!(
             said(vec![Some(b), None]),
-            "Floor on this machine: native 50.0 µs (2.00 µs between repeats), first token 40.0 µs; ollama not calibrated."
+            "Floor on this machine: native 50.0 µs (2.00 µs between repeats), TTFT 40.0 µs; ollama not calibrated."
         );
     }
 }

@@ -66,7 +66,7 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
     let of = |path: &str| metric_of(path).unwrap_or(&metrics::LATENCY);
     let columns = [
         (report.primary.as_str(), speed.as_str(), of(&report.primary), figure(&report.primary)),
-        ("memory_peak", "memory at most", &metrics::MEMORY_PEAK, figure("memory_peak")),
+        ("memory_peak", "peak RSS", &metrics::MEMORY_PEAK, figure("memory_peak")),
         ("size", "size on disk", &metrics::MODEL_SIZE, size),
         (quality, quality_name, of(quality), qualities),
     ];

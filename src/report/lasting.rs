@@ -46,7 +46,10 @@ pub fn why_words(plan: &Plan, found: &Found) -> String {
         Why::Known => format!("by the scatter of the first {first}, the main ratio is then known within {ci}"),
         Why::Most(needs) => format!("known within {ci} would take about {}", about(needs.0)),
         Why::Unknown => {
-            format!("the first {first}, with {} answers of each, don't say when it is known within {ci}", found.answers)
+            format!(
+                "the first {first}, with {} of each, don't say when it is known within {ci}",
+                answers_words(found.answers)
+            )
         }
         Why::Failing => "one of the targets fails, and no length mends that".to_owned(),
         Why::Least => "there is no ratio to wait for".to_owned(),
@@ -54,6 +57,11 @@ pub fn why_words(plan: &Plan, found: &Found) -> String {
             format!("each was to have {} answers", plan.least.map_or(0, |least| least.answers))
         }
     }
+}
+
+/// `1 answer`, `36 answers`.
+pub fn answers_words(answers: u64) -> String {
+    if answers == 1 { "1 answer".to_owned() } else { format!("{answers} answers") }
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ const FILES: [(&str, &str); 14] = [
     ("samples.csv", "a row a request"),
     ("summary.csv", "a row a target and metric"),
     ("comparison.csv", "ratios with intervals and verdicts"),
-    ("findings.csv", "reasons to doubt the comparison"),
+    ("findings.csv", "what the audit found"),
     ("failures.csv", "why requests failed: a row a target and reason"),
     ("timeline.csv", "a row a target and second"),
     ("resources.csv", "what the machine and each process tree used, a row a second"),
@@ -238,7 +238,7 @@ impl Report {
     /// parts of a machine on which others worked.
     fn undecided(&self) -> Option<String> {
         let apart = self.plan.order == Order::Isolated && self.targets.len() > 1;
-        let of_others = |finding: &&Finding| finding.id == "other-load" && finding.severity >= Severity::Doubt;
+        let of_others = |finding: &&Finding| finding.id == "other-load" && finding.severity >= Severity::Warning;
         self.findings.iter().find(of_others).filter(|_| apart)?;
         Some(
             "other processes were at work on the machine, and targets that run one after another don't share that: \

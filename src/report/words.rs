@@ -13,13 +13,23 @@ use std::time::Duration;
 const LONG_S: f64 = 1800.0;
 
 impl Report {
-    /// What came of the main metric, a sentence for each target beside the reference; of a lone target, its figure.
+    /// What came of the main metric, a sentence for each target beside the reference, and what would decide it; of a lone
+    /// target, its figure.
     pub fn headlines(&self) -> Vec<String> {
+        self.of_main(|report, c| report.sentence(c))
+    }
+
+    /// The same without what would decide it.
+    pub fn statements(&self) -> Vec<String> {
+        self.of_main(Self::statement)
+    }
+
+    fn of_main(&self, words: impl Fn(&Self, &Comparison) -> String) -> Vec<String> {
         let main: Vec<&Comparison> = self.comparisons.iter().filter(|c| c.metric == self.primary).collect();
         if main.is_empty() {
             return self.targets.iter().map(|target| self.lone(target)).collect();
         }
-        let mut told: Vec<String> = main.into_iter().map(|c| self.sentence(c)).collect();
+        let mut told: Vec<String> = main.into_iter().map(|c| words(self, c)).collect();
         told.dedup();
         told
     }
@@ -38,8 +48,14 @@ impl Report {
     }
 
     /// What a comparison says. It speaks of this run: a speed that wanders slowly and on one side only looks like a difference to
-    /// any single run (`repeats` rests on several).
+    /// any single run (`repeats` rests on several). Where it is undecided, what would decide it comes last.
     pub fn sentence(&self, c: &Comparison) -> String {
+        let longer = if c.verdict == Verdict::Undecided { self.longer_words(c) } else { String::new() };
+        self.statement(c) + &longer
+    }
+
+    /// A comparison's sentence without what would decide it.
+    fn statement(&self, c: &Comparison) -> String {
         if c.verdict == Verdict::NotCompared {
             return format!("Not compared: {}.", c.reason.as_deref().unwrap_or("a stand-in beside a real engine"));
         }
@@ -48,7 +64,8 @@ impl Report {
         let (Some(a), Some(b)) = (c.target_value, c.reference_value) else {
             return format!("{metric} can't be compared: {}.", c.reason.as_deref().unwrap_or("not measured"));
         };
-        let values = format!("{} against {}", value_words(&c.metric, &c.unit, a), value_words(&c.metric, &c.unit, b));
+        let [a, b] = [a, b].map(|x| value_words(&c.metric, &c.unit, x));
+        let values = format!("{a} against {b}");
         let ratio = ratio_clause(c);
         match (c.verdict, &c.reason) {
             (Verdict::Better, _) => {
@@ -62,9 +79,8 @@ impl Report {
                 human::percent(self.plan.smallest_effect.0)
             ),
             (Verdict::Undecided | Verdict::NotCompared, reason) => format!(
-                "Undecided whether {target} or {reference} is better in {metric}: {values}{ratio}; {}.{}",
+                "Undecided in {metric}: {target} {a}, {reference} {b}{ratio}; {}.",
                 reason.as_deref().unwrap_or("no reason is known"),
-                self.longer_words(c)
             ),
         }
     }
@@ -75,7 +91,7 @@ impl Report {
         let Some(needs) = c.needs.as_ref().filter(|needs| needs.rows > asked) else { return String::new() };
         let Some(seconds) = needs.seconds else { return String::new() };
         let shown = human::percent(worth_showing(self.plan.smallest_effect.0));
-        let command = if self.command.is_empty() { "loadcmp run …".to_owned() } else { self.command.clone() };
+        let command = if self.command.is_empty() { "loadcmp run …".to_owned() } else { elsewhere(&self.command) };
         let minutes = (seconds / 60.0).ceil();
         let way = if matches!(self.plan.load, LoadPlan::Open(_)) { "open" } else { "closed" };
         let (key, value, times) = match self.plan.load.until() {
@@ -98,11 +114,11 @@ impl Report {
         // Long lengths are the engines' work on one machine at once: apart, each scatters less.
         if self.plan.order == Order::Concurrent && seconds > LONG_S && self.targets.len() > 1 {
             return format!(
-                " To tell {shown} apart: `{command} --set order=alternate` first, where neither disturbs the other; else the \
-                 same with `{longer} in its place."
+                " To show a difference of {shown}: `{command} --set order=alternate` first, where neither disturbs the other; \
+                 else the same with `{longer} in its place."
             );
         }
-        format!(" To tell {shown} apart: `{bare} {longer}.")
+        format!(" To show a difference of {shown}: `{bare} {longer}.")
     }
 
     /// What is to be known of figures: what goodput counts, and what percentiles lack.
@@ -155,8 +171,8 @@ impl Report {
         let (units, effect) = (self.units_words(), human::percent(self.plan.smallest_effect.0));
         let main = metric_words(&self.primary);
         format!(
-            "Ratios are target / reference, with a 95 % interval over {units}; better or worse is said from {effect} on. \
-             {main} was declared the main metric; the others are to be read beside it. {}",
+            "Ratio = target ÷ reference, with its 95 % confidence interval (CI) over {units}. Better or worse: the whole \
+             interval lies beyond ±{effect}. The main metric, declared beforehand, is {main}. {}",
             self.order_words()
         )
     }
@@ -250,6 +266,19 @@ pub fn ratio_words(c: &Comparison) -> Option<String> {
     Some(format!("{} ({}–{})", human::ratio(c.ratio?), human::ratio(c.low?), human::ratio(c.high?)))
 }
 
+/// A command without the directory that its results went to, which is taken by now.
+pub fn elsewhere(command: &str) -> String {
+    for flag in [" --out ", " --out="] {
+        let Some((before, rest)) = command.split_once(flag) else { continue };
+        let rest = match rest.strip_prefix('\'') {
+            Some(quoted) => quoted.split_once('\'').map_or("", |(_, after)| after),
+            None => rest.find(' ').map_or("", |at| &rest[at..]),
+        };
+        return format!("{before}{rest}");
+    }
+    command.to_owned()
+}
+
 /// A command without what it sets a key to, which is set anew.
 fn without(command: &str, key: &str) -> String {
     // A value with blanks in it stands in quotes, with its key.
@@ -261,9 +290,9 @@ fn without(command: &str, key: &str) -> String {
     command.to_owned()
 }
 
-/// The ratio within a sentence: `, ratio 0.61 (95 % interval 0.58–0.65)`; nothing without an interval.
+/// The ratio within a sentence: `, ratio 0.61 (95 % CI 0.58–0.65)`; nothing without an interval.
 pub fn ratio_clause(c: &Comparison) -> String {
-    ratio_words(c).map(|r| format!(", ratio {}", r.replace('(', "(95 % interval "))).unwrap_or_default()
+    ratio_words(c).map(|r| format!(", ratio {}", r.replace('(', "(95 % CI "))).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -314,7 +343,7 @@ mod tests {
         });
         report.plan.least = None;
         let told = |report: &crate::report::Report| {
-            report.sentence(&row).split_once("apart: ").map(|(_, told)| told.to_owned())
+            report.sentence(&row).split_once("of 5.0 %: ").map(|(_, told)| told.to_owned())
         };
         // As many blocks more as it is longer; what was set before isn't set twice.
         let fixed = "`loadcmp run x.yaml --set load.closed.duration=8m --set blocks.pairs=144` (about 8 min).";
@@ -322,6 +351,15 @@ mod tests {
         report.plan.least = Some(Least { time: Span(Duration::from_secs(20)), answers: 30 });
         let early = "`loadcmp run x.yaml --set load.closed.duration=8m --set load.until=null --set blocks.pairs=144` (about 8 min).";
         assert_eq!(told(&report).as_deref(), Some(early));
+    }
+
+    #[test]
+    fn a_directory_that_is_taken_is_not_in_the_command() {
+        for written in ["--out a/b", "--out=a/b", "--out 'a b'"] {
+            assert_eq!(super::elsewhere(&format!("loadcmp run x {written} --real")), "loadcmp run x --real");
+            assert_eq!(super::elsewhere(&format!("loadcmp run x {written}")), "loadcmp run x");
+        }
+        assert_eq!(super::elsewhere("loadcmp run x --real"), "loadcmp run x --real");
     }
 
     #[test]

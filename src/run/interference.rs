@@ -19,9 +19,14 @@ pub(super) fn is_of_two(dir: &Path) -> bool {
     made(dir).next().is_some() && !dir.join(MANIFEST).is_file()
 }
 
-/// The folders of the runs that were begun.
+/// The folders of the two runs.
+pub(super) fn folders(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    PARTS.iter().map(|(name, _)| dir.join(name))
+}
+
+/// Those of the runs that were begun.
 fn made(dir: &Path) -> impl Iterator<Item = PathBuf> {
-    let all = PARTS.iter().map(|(name, _)| dir.join(name));
+    let all = folders(dir);
     all.filter(|part| part.join(MANIFEST).is_file()).collect::<Vec<_>>().into_iter()
 }
 

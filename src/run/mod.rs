@@ -160,6 +160,14 @@ pub struct Finished {
 }
 
 impl Finished {
+    /// The directories of the reports, in the order of [`Finished::reports`].
+    pub fn folders(&self) -> Vec<PathBuf> {
+        match &self.alone {
+            Some(_) => interference::folders(&self.dir).collect(),
+            None => vec![self.dir.clone()],
+        }
+    }
+
     /// The reports of what was run, in the order in which it was.
     pub fn reports(&self) -> impl Iterator<Item = &Report> {
         std::iter::once(&self.report).chain(self.alone.as_deref().map(|(isolated, _)| isolated))

@@ -1,11 +1,12 @@
 //! The bars: one a target, on standard error, drawn by a thread of their own from a view that the recorder fills. They
-//! are off when nobody looks: quiet, a pipe, CI.
+//! are off when nobody looks: a pipe and CI get a line every half minute, `--quiet` nothing.
 
 use super::lock;
 use super::sized::{self, Far};
 use crate::drive::{FirstRequest, Found, Why, Window};
+use crate::metrics::human;
 use crate::record::{Nanos, Phase, Sample};
-use crate::report::lasting::{early_words, found_words, length_words};
+use crate::report::lasting::{answers_words, early_words, found_words, length_words};
 use crate::report::words::about;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::scenario::{Least, Order, Share, Span};
@@ -22,6 +23,8 @@ const WORDS: usize = 50;
 
 /// How often the bars are drawn.
 const TICK: Duration = Duration::from_millis(200);
+/// How often there is a line where there are no bars.
+const LINE: Duration = Duration::from_secs(30);
 
 /// What there is to see of each target so far.
 pub(super) struct View {
@@ -41,6 +44,7 @@ struct Seen {
     units: u64,
     errors: u64,
     answers: u64,
+    tokens: u64,
     /// Requests in a row that failed, up to the last.
     failed_in_a_row: u64,
     warmed: bool,
@@ -49,6 +53,7 @@ struct Seen {
     first_us: f64,
     last_us: f64,
     latency: Distribution,
+    ttft: Distribution,
 }
 
 impl View {
@@ -81,7 +86,11 @@ impl View {
             Some(latency) if sample.outcome.answered() => {
                 seen.answers += 1;
                 seen.failed_in_a_row = 0;
+                seen.tokens += sample.output_tokens.unwrap_or(0);
                 seen.latency.record(latency.0 as f64);
+                if let Some(ttft) = sample.ttft() {
+                    seen.ttft.record(ttft.0 as f64);
+                }
             }
             _ => {
                 seen.errors += u64::from(sample.outcome.failed());
@@ -207,8 +216,8 @@ impl Progress {
         // Where no ratio is waited for, it is what was said at the beginning.
         if before.is_none() && found.why != Why::Least && !self.quiet && !self.shown {
             let Found { answers, .. } = found;
-            let text =
-                format!("loadcmp: {answers} answers of each so far; measuring for {}", found_words(plan, &found));
+            let answers = answers_words(answers);
+            let text = format!("loadcmp: {answers} of each so far; measuring for {}", found_words(plan, &found));
             super::tell(super::prepare::wrapped(&text));
         }
     }
@@ -240,11 +249,12 @@ impl Progress {
 
     /// The load begins: draws from now on.
     pub(super) fn load(&self) {
-        if !self.shown {
+        if self.quiet {
             return;
         }
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, shown) = (Arc::new(AtomicBool::new(false)), self.shown);
         let (told, view, lines, shape) = (stop.clone(), self.view.clone(), self.lines.clone(), self.plan);
+        let tick = if shown { TICK } else { Duration::from_secs(1) };
         let draw = move || {
             let mut elapsed = Duration::ZERO;
             // When the window opened, as the bars count.
@@ -254,14 +264,19 @@ impl Progress {
                 opened = opened.or_else(|| lock(&view.opens).map(|ahead| elapsed + ahead));
                 let found = *lock(&view.found);
                 let measured = opened.map_or(Duration::ZERO, |at| elapsed.saturating_sub(at));
+                let mut said = Vec::new();
                 for (number, (seen, line)) in view.targets.iter().zip(&lines).enumerate() {
                     let seen = lock(seen);
                     let (share, text) = told_of(&seen, shape, measured, number == turn, found);
                     line.set_position((share * 1000.0) as u64);
+                    said.push(format!("{}: {}", line.prefix().trim_end(), one_line(&text)));
                     line.set_message(text);
                 }
-                std::thread::sleep(TICK);
-                elapsed += TICK;
+                if !shown && !elapsed.is_zero() && elapsed.as_millis().is_multiple_of(LINE.as_millis()) {
+                    super::tell(format_args!("loadcmp: {} s; {}", elapsed.as_secs(), said.join("; ")));
+                }
+                std::thread::park_timeout(tick);
+                elapsed += tick;
             }
         };
         if let Ok(thread) = std::thread::Builder::new().name("progress".into()).spawn(draw) {
@@ -273,6 +288,7 @@ impl Progress {
     pub(super) fn finish(&self) {
         if let Some((stop, thread)) = lock(&self.thread).take() {
             stop.store(true, Relaxed);
+            thread.thread().unpark();
             let _ = thread.join();
         }
         for line in &self.lines {
@@ -317,7 +333,8 @@ fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool, found: Opt
         let found = found.filter(|_| shape.ci.is_some());
         let (share, text) = sized::told(&Far { answers: seen.answers, time, least, most, ci: shape.ci, found });
         let block = shape.blocks.map(|_| format!("block {}, ", seen.block + 1)).unwrap_or_default();
-        return (share.min(1.0), format!("{block}{text}  {}", told_errors(seen.errors)));
+        let so_far = one_line(&so_far(seen, seconds));
+        return (share.min(1.0), format!("{block}{text}  {so_far}  {}", told_errors(seen.errors)));
     }
     if let Some(blocks) = shape.blocks {
         let share = f64::from(seen.block + u32::from(!turn)) / f64::from(blocks.max(1));
@@ -333,10 +350,26 @@ fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool, found: Opt
             (done / length.0.as_secs_f64(), ahead)
         }
     };
-    let rate = seen.measured as f64 / seconds;
-    let p50 = seen.latency.quantile(0.5).map_or_else(|| "-".to_owned(), |nanos| format!("{:.1} ms", nanos / 1e6));
+    let so_far = so_far(seen, seconds);
     let errors = told_errors(seen.errors);
-    (share.min(1.0), format!("{ahead:>9}  {rate:>7.1}/s  p50 {p50:>9}  {errors}"))
+    (share.min(1.0), format!("{ahead:>9}  {so_far}  {errors}"))
+}
+
+/// What a target has done so far: tokens per second and TTFT where its answers have any, else answers per second and latency.
+fn so_far(seen: &Seen, seconds: f64) -> String {
+    let half = |times: &Distribution| times.quantile(0.5).map_or_else(|| "-".to_owned(), |ns| human::time(ns / 1e3));
+    match seen.tokens {
+        0 => format!("{:>7.1}/s  p50 {:>9}", seen.measured as f64 / seconds, half(&seen.latency)),
+        tokens if seen.ttft.n() == 0 => {
+            format!("{:>6.1} tok/s  p50 {:>9}", tokens as f64 / seconds, half(&seen.latency))
+        }
+        tokens => format!("{:>6.1} tok/s  TTFT {:>8}", tokens as f64 / seconds, half(&seen.ttft)),
+    }
+}
+
+/// A bar's words without the room that keeps them in place.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn told_errors(errors: u64) -> String {

@@ -5,6 +5,7 @@ use super::command_line;
 use super::prepare::wrapped;
 use super::progress::Progress;
 use crate::record::Sample;
+use crate::report::words::elsewhere;
 use crate::scenario::Task;
 use crate::scenario::plan::Plan;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ impl Unread {
         self.bars.note(&wrapped(&text));
         if let Some((setting, _)) = cure {
             // In one line, to be copied.
-            let command = command_line::told();
+            let command = elsewhere(&command_line::told());
             self.bars.note(&format!("  {command} {setting}"));
         }
     }

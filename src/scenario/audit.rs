@@ -18,27 +18,29 @@ use serde::{Deserialize, Serialize};
 pub enum Severity {
     /// To be known; it takes nothing from the verdict.
     Note,
-    /// A reason not to trust the verdict; printed with it.
-    Doubt,
+    /// A reason not to trust the verdict; printed with it. (`doubt` in files of earlier versions.)
+    #[serde(alias = "doubt")]
+    Warning,
     /// The comparison is worthless: exit code 4.
     Invalid,
 }
 
 impl Severity {
     /// Every severity, the mildest first.
-    pub const ALL: [Severity; 3] = [Severity::Note, Severity::Doubt, Severity::Invalid];
+    pub const ALL: [Severity; 3] = [Severity::Note, Severity::Warning, Severity::Invalid];
 
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Note => "note",
-            Severity::Doubt => "doubt",
+            Severity::Warning => "warning",
             Severity::Invalid => "invalid",
         }
     }
 
     /// The severity of a word.
     pub fn parse(word: &str) -> Option<Self> {
+        let word = if word == "doubt" { "warning" } else { word };
         Self::ALL.into_iter().find(|severity| severity.as_str() == word)
     }
 }
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn severities_are_ordered_and_read_as_they_are_written() {
-        assert!(Severity::Note < Severity::Doubt && Severity::Doubt < Severity::Invalid);
+        assert!(Severity::Note < Severity::Warning && Severity::Warning < Severity::Invalid);
         for severity in Severity::ALL {
             assert_eq!(Severity::parse(severity.as_str()), Some(severity));
         }

@@ -1,9 +1,8 @@
 //! How requests are driven, as written: closed and open loops, orders, blocks.
 
-use super::{Length, Rate, Span, UntilSpec};
+use super::{DataPath, Length, Rate, Span, UntilSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
 /// Whether the targets are driven at the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -261,7 +260,7 @@ pub struct StageSpec {
 #[schemars(title = "`trace`")]
 pub struct TraceSpec {
     /// CSV file with a header, beside the scenario or below it.
-    pub path: PathBuf,
+    pub path: DataPath,
     /// Column that holds seconds, counted from anywhere and in any order: the earliest becomes the window's opening.
     #[serde(default = "defaults::offset")]
     pub column: String,

@@ -83,13 +83,28 @@ fn leave_out(fields: &mut IndexMap<String, Entry>, names: Vec<String>) -> Vec<St
 }
 
 impl Given {
+    /// Leaves out one target: `--set targets.NAME=null`.
+    pub(super) fn leave_out(&mut self, root: &mut Node, name: &str, place: &Place) -> Result<(), Mistake> {
+        let Value::Map(fields) = &mut root.value else { return Ok(()) };
+        let targets = fields.get_mut("targets").map(|entry| &mut entry.node.value);
+        let Some(Value::Map(targets)) = targets else { return Ok(()) };
+        if targets.shift_remove(name).is_none() {
+            let known: Vec<String> = targets.keys().map(|name| quoted(name)).collect();
+            return Err(Mistake::new(format!("there is no target {} to leave out", quoted(name)), place.clone())
+                .help(format!("there are {}", known.join(", "))));
+        }
+        self.kept.retain(|kept| kept != name);
+        self.out.extend(leave_out(fields, vec![name.to_owned()]));
+        Ok(())
+    }
+
     /// Refuses a path that leads into a target that is left out: set there, a value would bring half of it back.
     pub(super) fn refuse(&self, root: &Node, path: &str, place: &Place) -> Result<(), Mistake> {
         let Some(below) = path.trim().strip_prefix("targets.") else { return Ok(()) };
         let is_in = |name: &&String| below.replace(['"', '\''], "").starts_with(&format!("{name}."));
         match self.out.iter().find(is_in) {
             Some(name) if root.at(&["targets", name]).is_none() => {
-                let message = format!("{} is of {}, which --target leaves out", quoted(path), quoted(name));
+                let message = format!("{} is of {}, which the command line leaves out", quoted(path), quoted(name));
                 let help = "the targets given are the targets of the run: give this one too, or leave the value out";
                 Err(Mistake::new(message, place.clone()).help(help))
             }
@@ -128,7 +143,9 @@ impl Given {
             let names = if let Some(Value::Map(targets)) = targets { targets.keys().collect() } else { Vec::new() };
             let new = names.iter().find(|name| **name == "ollama").or(names.last()).map(|name| quoted(name));
             let new = new.unwrap_or_default();
-            followed.notes.push(format!("the reference is {new}, since --target leaves out the scenario's, {name}"));
+            followed
+                .notes
+                .push(format!("the reference is {new}, since the command line leaves out the scenario's, {name}"));
         }
         let mut gone = Vec::new();
         if let Some(Entry { node: Node { value: Value::List(gates), .. }, .. }) = fields.get_mut("gates") {
@@ -145,7 +162,7 @@ impl Given {
         }
         followed.gates = (!gone.is_empty()).then(|| {
             let (s, they) = if gone.len() == 1 { ("", "it names") } else { ("s", "they name") };
-            format!("gate{s} left out, since {they} a target that --target leaves out: {}", gone.join("; "))
+            format!("gate{s} left out, since {they} a target that the command line leaves out: {}", gone.join("; "))
         });
         followed
     }

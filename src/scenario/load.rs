@@ -6,7 +6,7 @@ use super::mistake::{Mistake, Place, nearest};
 use super::overlay::{self, Overrides};
 use super::sweep::{self, Point, Tree};
 use super::tree::{self, Entry, Node, Value};
-use super::{Scenario, ScenarioError, TargetSpec, check, scrub, secret, sense, variants};
+use super::{PromptsSpec, Scenario, ScenarioError, TargetSpec, check, scrub, secret, sense, variants};
 use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -165,6 +165,19 @@ fn resolve(scenario: &mut Scenario, root: &Node, base: &Path) {
         if !ca.is_some_and(|ca| ca.place.is_command_line()) {
             target.resolve(base);
         }
+    }
+    // Whoever types a path means what he sees from where he is.
+    let given = |path: &[&str]| root.at(path).is_some_and(|node| node.place.is_command_line());
+    let prompts = |kind| given(&["workload", "prompts", kind, "path"]);
+    match &mut scenario.workload.prompts {
+        PromptsSpec::Csv(spec) => spec.path.given = prompts("csv"),
+        PromptsSpec::Jsonl(spec) => spec.path.given = prompts("jsonl"),
+        PromptsSpec::Text(spec) => spec.path.given = prompts("text"),
+        PromptsSpec::Trace(spec) => spec.path.given = prompts("trace"),
+        PromptsSpec::Inline(_) | PromptsSpec::Synthetic(_) => {}
+    }
+    if let Some(trace) = scenario.load.open.as_mut().and_then(|open| open.trace.as_mut()) {
+        trace.path.given = given(&["load", "open", "trace", "path"]);
     }
 }
 

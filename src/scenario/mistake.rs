@@ -137,7 +137,11 @@ impl fmt::Display for ScenarioError {
             frame(f, &safe(&self.name), &lines, mistake)?;
             writeln!(f)?;
         }
+        // Of what was typed the file knows nothing.
+        let typed = self.mistakes.iter().all(|mistake| mistake.place.is_command_line());
         match self.mistakes.len() {
+            1 if typed => f.write_str("1 mistake on the command line"),
+            n if typed && n <= TOLD => write!(f, "{n} mistakes on the command line"),
             1 => write!(f, "1 mistake in {}", safe(&self.name)),
             n if n > TOLD => write!(f, "more than {TOLD} mistakes in {}; these are the first", safe(&self.name)),
             n => write!(f, "{n} mistakes in {}", safe(&self.name)),

@@ -12,8 +12,10 @@ mod check;
 mod cold_start;
 mod constrain;
 mod cut;
+mod data_path;
 mod driving;
 mod environment;
+mod everyday;
 mod example;
 pub mod gate;
 mod gg_core;
@@ -55,10 +57,12 @@ pub use audit::{AuditSpec, Severity};
 pub use auto::{FIRST_PAIRS, Least, Length, MOST_PAIRS, UntilSpec};
 pub use cold_start::ColdStartSpec;
 pub use constrain::room_for_a_label;
+pub use data_path::{DataPath, data_path};
 pub use driving::{
     Arrivals, BlocksSpec, BurstSpec, ClosedSpec, LoadSpec, OpenSpec, Order, Pacing, RampSpec, SoakSpec, StageSpec,
     TraceSpec,
 };
+pub use everyday::Everyday;
 pub use example::example;
 pub use gg_core::GgCoreSpec;
 pub use given::Followed;
@@ -78,7 +82,6 @@ pub use repeats::{LEAST as LEAST_REPEATS, MOST as MOST_REPEATS, RepeatsSpec};
 pub use schedule::MOST_ARRIVALS;
 pub use schema::schema;
 pub use secret::{Secret, release, scrub, scrubbed, scrubbed_values, sought};
-pub use sense::data_path;
 pub use share::Share;
 pub use slo::{Figure, Limit, Measure, Slo, SloError};
 pub use span::Span;

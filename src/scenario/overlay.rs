@@ -3,6 +3,7 @@
 //! Nothing is checked here but the form of the argument: the schema walk, which comes after, finds a wrong field or
 //! value wherever it was written.
 
+use super::everyday::{Everyday, put};
 use super::given::{self, Given};
 use super::masked::masked;
 use super::mistake::{Mistake, Place, quoted};
@@ -25,6 +26,8 @@ pub struct Overrides {
     pub sweep: Vec<String>,
     /// `--repeats`: runs in the place of the scenario's `repeats`.
     pub repeats: Option<u32>,
+    /// `--users` and the other everyday flags.
+    pub everyday: Everyday,
     /// `--seed`.
     pub seed: Option<u64>,
     /// What a suite lays over its scenarios, before all of the others.
@@ -40,9 +43,10 @@ pub(super) fn lay(root: &mut Node, overrides: &Overrides, mistakes: &mut Vec<Mis
             mistakes.push(mistake);
         }
     }
-    let given = given::lay(root, &overrides.targets, mistakes);
+    let mut given = given::lay(root, &overrides.targets, mistakes);
+    overrides.everyday.lay(root, mistakes);
     for argument in &overrides.set {
-        if let Err(mistake) = set(root, argument, &given) {
+        if let Err(mistake) = set(root, argument, &mut given) {
             mistakes.push(mistake);
         }
     }
@@ -76,7 +80,7 @@ fn lay_one(root: &mut Node, laid: &Laid) -> Result<(), Mistake> {
 }
 
 /// `--set path=value`.
-fn set(root: &mut Node, argument: &str, given: &Given) -> Result<(), Mistake> {
+fn set(root: &mut Node, argument: &str, given: &mut Given) -> Result<(), Mistake> {
     let place = Place::Argument(format!("--set {}", masked(argument)));
     let Some((path, value)) = argument.split_once('=') else {
         return Err(
@@ -88,7 +92,13 @@ fn set(root: &mut Node, argument: &str, given: &Given) -> Result<(), Mistake> {
         return Err(Mistake::new("the path of --set is made of field names with `.` between them", place)
             .help("for example: --set load.closed.users=8"));
     };
-    insert(root, &path, self::value(value, &place)?, &place)
+    let value = self::value(value, &place)?;
+    match &path[..] {
+        [first, name] if first == "targets" && matches!(value.value, Value::Null) => {
+            given.leave_out(root, name, &place)
+        }
+        _ => put(root, &path, value, &place),
+    }
 }
 
 /// The steps of a path such as `load.closed.users`; `None` if it is none. A name with dots in it is one step where it is a key

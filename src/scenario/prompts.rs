@@ -1,9 +1,8 @@
 //! Where the prompts come from, as written. Reading them is the workload's (`workload::source`).
 
-use super::{Lengths, Span};
+use super::{DataPath, Lengths, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
 /// Where the prompts come from. Paths are relative to the scenario's file.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -61,7 +60,7 @@ pub struct TurnSpec {
 #[schemars(title = "`csv`")]
 pub struct CsvPrompts {
     /// The file.
-    pub path: PathBuf,
+    pub path: DataPath,
     /// Column of the text.
     #[serde(default = "super::defaults::text")]
     pub text: String,
@@ -76,7 +75,7 @@ pub struct CsvPrompts {
 #[schemars(title = "`jsonl`")]
 pub struct JsonlPrompts {
     /// The file.
-    pub path: PathBuf,
+    pub path: DataPath,
     /// Field of the text.
     #[serde(default = "super::defaults::text")]
     pub text: String,
@@ -94,7 +93,7 @@ pub struct JsonlPrompts {
 #[schemars(title = "`text`")]
 pub struct TextPrompts {
     /// The file.
-    pub path: PathBuf,
+    pub path: DataPath,
     /// What parts one prompt from the next.
     #[serde(default)]
     pub split: TextSplit,
@@ -121,7 +120,7 @@ pub enum TextSplit {
 #[schemars(title = "`trace` of prompts")]
 pub struct TracePrompts {
     /// The file.
-    pub path: PathBuf,
+    pub path: DataPath,
 }
 
 /// Made-up prompts, their lengths given in words or in tokens.

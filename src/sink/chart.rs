@@ -13,9 +13,9 @@ const WIDE: f64 = 30.0;
 /// what they are called.
 const CURVES: [(&str, &str, &str, &str); 4] = [
     ("latency", "response", "Latency", "were answered within this time"),
-    ("ttft", "response_ttft", "First token", "showed their first text within this time"),
-    ("itl", "itl", "Token gap", "had a mean gap between tokens of at most this"),
-    ("gap_max", "gap_max", "Longest gap between tokens", "were never silent for longer in mid-answer"),
+    ("ttft", "response_ttft", "TTFT", "showed their first text within this time"),
+    ("itl", "itl", "ITL", "had a mean gap between tokens of at most this"),
+    ("itl_max", "itl_max", "ITL max", "were never silent for longer in mid-answer"),
 ];
 
 /// Where percentiles are marked.
@@ -47,7 +47,7 @@ fn distribution(report: &Report, closed: &str, open: &str, name: &str, what: &st
     let wide = ys().fold(0.0, f64::max) > WIDE * ys().fold(f64::INFINITY, f64::min);
     let scale = if wide { Scale::Log } else { Scale::Linear };
     let title = match (planned && metric != closed, name) {
-        (true, "Latency") => "Response by percentile, from the planned instant".to_owned(),
+        (true, "Latency") => "Response time by percentile, from the planned instant".to_owned(),
         (true, _) => format!("{name} by percentile, from the planned instant"),
         (false, _) => format!("{name} by percentile"),
     };
@@ -102,7 +102,7 @@ mod tests {
         let report = fixture::report(Task::Generate, true);
         let charts = distributions(&report);
         let titles: Vec<_> = charts.iter().map(|chart| chart.title.as_str()).collect();
-        assert_eq!(&titles[..3], ["Latency by percentile", "First token by percentile", "Token gap by percentile"]);
+        assert_eq!(&titles[..3], ["Latency by percentile", "TTFT by percentile", "ITL by percentile"]);
         for chart in &charts {
             assert_eq!(chart.lines.len(), 2);
             assert!(chart.x_ticks.len() >= 3 && chart.y_ticks.len() >= 3, "{}", chart.title);

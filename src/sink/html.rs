@@ -3,6 +3,7 @@
 use super::bars::{self, Bars, bars};
 use super::chart;
 use super::failures;
+use super::forest::{Card, Check, Forest, cards, checks, forests};
 use super::front::front_table;
 use super::labels::{LabelTable, Matrix, label_table, matrices};
 use super::lines::{MARK, Section, compared, lines, marked, outcome_words, ratio_cell, reasons};
@@ -22,6 +23,12 @@ struct Page<'a> {
     name: &'a str,
     about: Option<&'a str>,
     headlines: Vec<(String, &'static str)>,
+    /// Every ratio around 1, a card for each target, and the checks of the audit with what they came to.
+    forests: Vec<Forest>,
+    cards: Vec<Card>,
+    fairness: String,
+    identical: String,
+    checks: Vec<Check>,
     has_stand_in: bool,
     unfinished: Option<&'a str>,
     load: String,
@@ -156,6 +163,11 @@ fn page(report: &Report) -> Page<'_> {
             .map(|words| unbroken(words))
             .zip(main.chain(std::iter::repeat("")))
             .collect(),
+        forests: forests(report, &lines),
+        cards: cards(report),
+        fairness: super::last::fairness(report),
+        identical: identical(report),
+        checks: checks(report),
         has_stand_in: report.has_stand_in(),
         unfinished: report.unfinished.as_ref().map(|unfinished| unfinished.sentence.as_str()),
         load: report.load_words(),
@@ -181,7 +193,7 @@ fn page(report: &Report) -> Page<'_> {
         watching: report.watching_words(),
         reasons: reasons(report, &compared),
         invalid: report.spoilt().collect(),
-        doubts: report.found(Severity::Doubt).collect(),
+        doubts: report.found(Severity::Warning).collect(),
         findings: report.findings.iter().map(|finding| (yaml_word(&finding.severity), finding)).collect(),
         labels: label_table(report),
         confusions: matrices(report),
@@ -215,6 +227,17 @@ pub(super) fn unbroken(words: &str) -> String {
         held.push_str(word);
     }
     held
+}
+
+/// What says that every target was asked the same.
+fn identical(report: &Report) -> String {
+    let hash = report.plan.workload.hash.get(..12).unwrap_or_default();
+    let both = report.comparisons.iter().filter_map(|c| c.pairs).max();
+    let both = both.map(|n| format!("; {n} were answered by both")).unwrap_or_default();
+    format!(
+        "one list, drawn with seed {} before anything was sent, in the same order for every target (hash {hash}…){both}.",
+        report.plan.seed
+    )
 }
 
 fn class(verdict: &str) -> &'static str {

@@ -2,16 +2,24 @@
 //! next. Twelve lines at 80 columns, less where less was measured; a command to be pasted is as long as it is.
 
 use super::lines::{Line, compared, lines};
-use super::table::{Look, print, table, verdict, wrapped};
+use super::spark::spark;
+use super::table::{Look, brief, broken, print, table, verdict};
 use crate::audit::{RULES, Severity};
 use crate::report::Report;
-use crate::report::human::printable;
+use crate::report::human::{self, printable};
 use crate::scenario::plan::TargetPlan;
 use crate::stats::Verdict;
 use std::io::{self, Write};
+use std::path::Path;
 
-/// Lines of figures, at most, without the head.
-const FIGURES: usize = 7;
+/// Lines below the picture, at most: what fits above a prompt at 80 columns without pushing anything else off the screen.
+const LINES: usize = 12;
+/// Lines of figures, at least, whatever else there is to say.
+const FIGURES: usize = 3;
+
+/// Columns from which a table of several targets has the ratios, too: the names of the figures, and a column.
+const WIDE: usize = 16;
+const WIDE_EACH: usize = 28;
 
 /// Figures that decide, beside the main one, in the order in which they stand; the last ones give way first.
 const PATHS: [&str; 9] = [
@@ -26,28 +34,47 @@ const PATHS: [&str; 9] = [
     "memory_peak",
 ];
 
-/// Writes what a terminal shows of a run: the table, what is to be read with it, and the verdict last.
-pub fn terminal(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    table(report, look, out)?;
-    last(report, look, out)
+/// Writes what a terminal shows of a run: what was asked and what to watch out for (with `full`, every figure), then a picture
+/// and the verdict, last. `files` is the directory with everything else.
+pub fn terminal(report: &Report, look: Look, files: Option<&Path>, out: &mut dyn Write) -> io::Result<()> {
+    if look.full {
+        table(report, look, out)?
+    } else {
+        brief(report, look, out)?
+    }
+    last(report, look, files, out)
 }
 
-fn last(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
+fn last(report: &Report, look: Look, files: Option<&Path>, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
+    let picture = spark(report, width, look.ascii);
+    if !picture.is_empty() {
+        writeln!(out)?;
+    }
+    for line in picture {
+        writeln!(out, "{}", printable(&line))?;
+    }
     writeln!(out)?;
     for (target, summary) in report.plan.targets.iter().zip(&report.targets) {
         let told = format!("{}: {}", summary.label(), engine(target));
-        wrapped(out, &cut(&told, width), width, "  ")?;
+        writeln!(out, "{}", cut(&told, width))?;
+    }
+    let mut below = vec![cut(&fairness(report), width)];
+    for words in next(report) {
+        below.extend(broken(&words, width, "  "));
+    }
+    if let Some(files) = files {
+        below.push(format!("report: {}", files.join("report.html").display()));
     }
     let lines = lines(report);
-    let compared = compared(report, &lines);
-    let beside = if let [only] = compared[..] { Some(only) } else { None };
-    figures(report, &lines, beside, look, out)?;
-    wrapped(out, &cut(&fairness(report), width), width, "  ")?;
-    for words in next(report) {
-        wrapped(out, &words, width, "  ")?;
+    let most = |below: &[String]| LINES.saturating_sub(report.targets.len() + 1 + below.len()).max(FIGURES);
+    let mut chosen = chosen(report, &lines, most(&below));
+    if chosen.iter().any(|line| line.values.iter().any(|value| value.starts_with('~'))) {
+        below.insert(0, "~ too few requests for a confidence interval of its own".to_owned());
+        chosen.truncate(most(&below));
     }
-    Ok(())
+    figures(report, &lines, &chosen, look, out)?;
+    below.iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// An engine, its version, model and quantisation, as far as it told them.
@@ -58,42 +85,68 @@ fn engine(target: &TargetPlan) -> String {
         None => engine.clone(),
     });
     let told = [name, Some(target.model.clone()), facts.quantization.clone()];
-    let told: Vec<String> = told.into_iter().flatten().filter(|word| !word.is_empty()).collect();
+    let mut told: Vec<String> = told.into_iter().flatten().filter(|word| !word.is_empty()).collect();
+    if told.is_empty() {
+        told.push("engine and model unknown".to_owned());
+    }
     printable(&told.join(", "))
 }
 
-fn figures(report: &Report, lines: &[Line], beside: Option<usize>, look: Look, out: &mut dyn Write) -> io::Result<()> {
+/// The figures that decide, `most` lines of them.
+fn chosen<'a>(report: &Report, lines: &'a [Line], most: usize) -> Vec<&'a Line<'a>> {
     let main = lines.iter().filter(|line| line.path == report.primary);
     let others = PATHS.iter().filter(|path| **path != report.primary);
     let others = others.filter_map(|path| lines.iter().find(|line| line.path == *path));
-    let chosen: Vec<&Line> = main.chain(others).take(FIGURES).collect();
+    main.chain(others).take(most).collect()
+}
+
+fn figures(report: &Report, lines: &[Line], chosen: &[&Line], look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let compared = compared(report, lines);
+    let beside = if let [only] = compared[..] { Some(only) } else { None };
+    let wide = usize::from(look.width) >= WIDE + WIDE_EACH * report.targets.len();
     let mut header = vec![String::new()];
     // Who is a stand-in stands above.
     header.extend(report.plan.targets.iter().map(|target| printable(&target.name)));
     if beside.is_some() {
-        header.extend(["ratio (95 %)".to_owned(), "verdict".to_owned()]);
+        header.extend(["ratio (95 % CI)".to_owned(), "verdict".to_owned()]);
     }
-    let rows = chosen.into_iter().map(|line| {
-        let ratio = beside.map(|at| verdict(line.comparisons[at]).to_vec()).unwrap_or_default();
-        [vec![line.name.trim().to_owned()], line.values.clone(), ratio].concat()
+    let rows = chosen.iter().map(|line| {
+        let name = vec![line.name.trim().to_owned()];
+        match beside {
+            Some(at) => [name, line.values.clone(), verdict(line.comparisons[at]).to_vec()].concat(),
+            None => [name, (0..line.values.len()).map(|at| beside_reference(line, at, wide)).collect()].concat(),
+        }
     });
-    print(header, rows.collect(), report.targets.len() + 1, look, out)
+    print(header, rows.collect(), report.targets.len() + 1, Look { plain: true, ..look }, out)
 }
 
-/// Whether the comparison was fair, by the rules that spoke.
-fn fairness(report: &Report) -> String {
+/// A figure of one of several targets, and what it is beside the reference's: `12.3 ms better`, in a wide table with the ratio.
+fn beside_reference(line: &Line, at: usize, wide: bool) -> String {
+    let value = &line.values[at];
+    let Some(c) = line.comparisons[at] else { return value.clone() };
+    let ratio = c.ratio.filter(|_| wide).map(|ratio| format!("  {}", human::ratio(ratio))).unwrap_or_default();
+    format!("{value}{ratio} {}", c.verdict.as_str())
+}
+
+/// Whether the comparison was fair, by the rules of the audit that spoke.
+pub(super) fn fairness(report: &Report) -> String {
     let ids = |severity: Severity| {
         let mut ids: Vec<&str> = report.found(severity).map(|finding| finding.id.as_str()).collect();
         ids.dedup();
         ids
     };
-    let (invalid, doubts) = (ids(Severity::Invalid), ids(Severity::Doubt));
+    let (invalid, doubts) = (ids(Severity::Invalid), ids(Severity::Warning));
     let all = RULES.len();
-    match (&invalid[..], &doubts[..]) {
-        ([], []) => format!("fair: none of {all} rules found a reason to doubt it"),
-        ([], doubts) => format!("fair: {} of {all} rules doubt it: {}", doubts.len(), doubts.join(", ")),
-        (invalid, doubts) => format!("INVALID: {}", [invalid, doubts].concat().join(", ")),
+    if !invalid.is_empty() {
+        return format!("INVALID: {}", [invalid, doubts].concat().join(", "));
     }
+    let passed = all.saturating_sub(doubts.len());
+    let warnings = match doubts.len() {
+        0 => return format!("fair: all {all} checks passed"),
+        1 => "1 warning".to_owned(),
+        n => format!("{n} warnings"),
+    };
+    format!("fair: {passed} of {all} checks passed, {warnings}: {}", doubts.join(", "))
 }
 
 /// What to do where the main metric is undecided.
@@ -119,18 +172,49 @@ mod tests {
     use super::*;
     use crate::report::fixture::report;
     use crate::scenario::Task;
+    use crate::stats::{Comparison, Needs};
+
+    fn told(report: &Report, width: u16) -> String {
+        let mut text = Vec::new();
+        let files = Path::new("results/classify-20261129T120000Z");
+        last(report, Look { width, ..Look::default() }, Some(files), &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let (_, verdict) = text.trim().split_once("\n\n").expect("a picture, then the verdict");
+        assert!(verdict.lines().count() <= LINES && verdict.ends_with("/report.html"), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{text}");
+        assert!(text.contains("fair: "), "{text}");
+        text
+    }
 
     #[test]
-    fn the_verdict_fits_below_a_prompt_at_80_columns() {
+    fn the_verdict_fits_below_a_prompt() {
         for (task, name) in [(Task::Classify, "last_classify"), (Task::Generate, "last_generate")] {
-            let report = report(task, false);
-            let mut text = Vec::new();
-            last(&report, Look { width: 80, ..Look::default() }, &mut text).unwrap();
-            let text = String::from_utf8(text).unwrap();
-            assert!(text.trim().lines().count() <= 12, "{text}");
-            assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-            assert!(text.contains("verdict") && text.contains("fair: "), "{text}");
-            insta::assert_snapshot!(name, text);
+            for width in [80, 120] {
+                let mut report = report(task, width == 120);
+                insta::assert_snapshot!(format!("{name}_{width}"), told(&report, width));
+                // Undecided, with a command that doesn't fit into a line.
+                report.command =
+                    format!("loadcmp run {name} --real --target native=openai:http://127.0.0.1:8080,model=some-model");
+                let main = report.comparisons.iter_mut().find(|c| c.metric == report.primary).unwrap();
+                main.undecided("the interval comes within 2 % of equal".to_owned());
+                main.needs = Some(Needs { figure: main.metric.clone(), rows: 9_000_000, seconds: Some(470.0) });
+                let text = told(&report, width);
+                assert!(text.contains("To show a difference of") && text.contains("model=some-model"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_several_targets_each_has_its_verdict_beside_its_figure() {
+        let mut three = report(Task::Generate, false);
+        let third = three.targets[0].clone();
+        three.targets.push(crate::stats::TargetSummary { name: "vllm".to_owned(), ..third });
+        three.plan.targets.push(three.plan.targets[0].clone());
+        three.plan.targets[2].name = "vllm".to_owned();
+        let more: Vec<_> = three.comparisons.iter().map(|c| Comparison { target: 2, ..c.clone() }).collect();
+        three.comparisons.extend(more);
+        for width in [80, 120] {
+            insta::assert_snapshot!(format!("last_three_{width}"), told(&three, width));
         }
     }
 

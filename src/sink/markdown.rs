@@ -49,10 +49,10 @@ fn head(report: &Report) -> String {
     for headline in report.headlines() {
         add(format!("**{}**\n", plain(&headline)));
     }
-    for finding in report.found(Severity::Doubt) {
-        add(format!("- doubt: {}", plain(&finding.sentence)));
+    for finding in report.found(Severity::Warning) {
+        add(format!("- warning: {}", plain(&finding.sentence)));
     }
-    if report.found(Severity::Doubt).next().is_some() {
+    if report.found(Severity::Warning).next().is_some() {
         add(String::new());
     }
     if report.has_stand_in() {
@@ -137,11 +137,11 @@ fn failed(report: &Report) -> String {
 
 /// Folded away: all that the audit found, with what it rests on.
 fn findings(report: &Report) -> String {
-    let counts = [(Severity::Invalid, "invalid"), (Severity::Doubt, "to doubt"), (Severity::Note, "to know")];
+    let counts = [(Severity::Invalid, "invalid"), (Severity::Warning, "warnings"), (Severity::Note, "notes")];
     let counts = counts.map(|(severity, words)| (report.found(severity).count(), words));
     let told: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{n} {words}")).collect();
     if told.is_empty() {
-        return "\nThe audit found nothing to doubt.\n".to_owned();
+        return "\nAll checks of the audit passed.\n".to_owned();
     }
     let mut text = String::new();
     for finding in &report.findings {

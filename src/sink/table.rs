@@ -18,36 +18,26 @@ pub struct Look {
     pub width: u16,
     /// Whether to colour verdicts.
     pub colour: bool,
+    /// Whether the terminal has nothing but ASCII to draw with.
+    pub ascii: bool,
     /// Whether to show what was expected and what was read.
     pub confusion: bool,
+    /// Whether to show every figure, not only those that decide.
+    pub full: bool,
+    /// Whether a table does without the line below its head.
+    pub plain: bool,
 }
 
 impl Default for Look {
     fn default() -> Self {
-        Self { width: 80, colour: false, confusion: false }
+        Self { width: 80, colour: false, ascii: false, confusion: false, full: false, plain: false }
     }
 }
 
 /// Writes the table, and what is to be read with it.
 pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
-    let name = &report.plan.name;
-    let about = report.plan.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
-    wrapped(out, &format!("{}{about}", printable(name)), width, "")?;
-    wrapped(out, &format!("{}; {}", report.load_words(), report.workload_words()), width, "")?;
-    if let Some(unfinished) = &report.unfinished {
-        wrapped(out, &unfinished.sentence, width, "  ")?;
-    }
-    writeln!(out)?;
-    for finding in report.spoilt() {
-        wrapped(out, &format!("INVALID: {}", finding.sentence), width, "  ")?;
-    }
-    for headline in report.headlines() {
-        wrapped(out, &headline, width, "")?;
-    }
-    for finding in report.found(Severity::Doubt) {
-        wrapped(out, &format!("doubt: {}", finding.sentence), width, "  ")?;
-    }
+    head(report, width, out)?;
     writeln!(out)?;
     let lines = lines(report);
     let compared = compared(report, &lines);
@@ -74,18 +64,56 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     if let Some(words) = report.watching_words() {
         wrapped(out, &words, width, "  ")?;
     }
-    let soak = report.soak_words();
-    if !soak.is_empty() {
-        writeln!(out)?;
-    }
-    for words in soak {
-        wrapped(out, &words, width, "  ")?;
-    }
+    soak(report, width, out)?;
     if look.confusion {
         confusion(report, look, out)?;
     }
     legend(report, &lines, &compared, width, out)?;
     super::gates::table(report, look, out)
+}
+
+/// Writes what stands above the verdict where nobody asked for every figure.
+pub(super) fn brief(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let width = usize::from(look.width.clamp(40, 160));
+    head(report, width, out)?;
+    failures(report, look, out)?;
+    soak(report, width, out)?;
+    if look.confusion {
+        confusion(report, look, out)?;
+    }
+    super::gates::table(report, look, out)
+}
+
+/// What was run, whether it counts, what came of it, and what to doubt.
+fn head(report: &Report, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let name = &report.plan.name;
+    let about = report.plan.about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+    wrapped(out, &format!("{}{about}", printable(name)), width, "")?;
+    wrapped(out, &format!("{}; {}", report.load_words(), report.workload_words()), width, "")?;
+    if let Some(unfinished) = &report.unfinished {
+        wrapped(out, &unfinished.sentence, width, "  ")?;
+    }
+    writeln!(out)?;
+    for finding in report.spoilt() {
+        wrapped(out, &format!("INVALID: {}", finding.sentence), width, "  ")?;
+    }
+    // What would decide it stands at the end.
+    for statement in report.statements() {
+        wrapped(out, &statement, width, "")?;
+    }
+    for finding in report.found(Severity::Warning) {
+        wrapped(out, &format!("warning: {}", finding.sentence), width, "  ")?;
+    }
+    Ok(())
+}
+
+/// What a long run shows of leaks and drift.
+fn soak(report: &Report, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let words = report.soak_words();
+    if !words.is_empty() {
+        writeln!(out)?;
+    }
+    words.iter().try_for_each(|words| wrapped(out, words, width, "  "))
 }
 
 /// Why requests failed, and which are no failures.
@@ -156,7 +184,11 @@ pub(super) fn print(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut table = Table::new();
-    let style = comfy_table::presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─'));
+    let style = comfy_table::presets::NOTHING;
+    let style = match look.plain {
+        true => style,
+        false => style.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')),
+    };
     table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width.clamp(40, 160));
     let last = header.len() - 1;
     table.set_header(header);
@@ -232,16 +264,22 @@ fn legend(report: &Report, lines: &[Line], compared: &[usize], width: usize, out
 
 /// Writes a text in lines of at most `width`, each but the first begun with `indent`.
 pub(super) fn wrapped(out: &mut dyn Write, text: &str, width: usize, indent: &str) -> io::Result<()> {
+    broken(text, width, indent).iter().try_for_each(|line| writeln!(out, "{line}"))
+}
+
+/// A text in lines of at most `width`, each but the first begun with `indent`; one line of an empty text.
+pub(super) fn broken(text: &str, width: usize, indent: &str) -> Vec<String> {
+    let mut lines = Vec::new();
     let mut line = String::new();
     for word in printable(text).split_whitespace() {
         if !line.trim().is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            writeln!(out, "{line}")?;
-            line = indent.to_owned();
+            lines.push(std::mem::replace(&mut line, indent.to_owned()));
         }
         if !line.trim().is_empty() {
             line.push(' ');
         }
         line.push_str(word);
     }
-    writeln!(out, "{line}")
+    lines.push(line);
+    lines
 }

@@ -48,7 +48,7 @@ pub fn sample(target: usize, index: u64) -> Sample {
         text_hash: None,
         error: None,
         item: index as usize % 60,
-        gap_max: None,
+        itl_max: None,
         dimensions: None,
         connect: None,
         retries: 0,
@@ -174,7 +174,7 @@ fn shape(row: &mut Sample, plan: &Plan, planned: u64, sent: u64, took: u64, luck
             row.output_tokens = Some(40 + luck % 9);
             row.stamps.first_token = Some(Nanos(sent + took / 8));
             row.stamps.last_token = Some(Nanos(end - 40_000));
-            row.gap_max = Some(Nanos(took / 12));
+            row.itl_max = Some(Nanos(took / 12));
             row.chunks = 40;
         }
     }

@@ -17,7 +17,7 @@ pub fn measured(measure: Measure, sample: &Sample, from_sent: bool) -> Option<f6
         Measure::Latency => Some(stamps.end?.since(begin).micros()),
         Measure::Itl => sample.itl().map(|ns| ns / 1e3),
         Measure::Tpot => sample.tpot().map(|ns| ns / 1e3),
-        Measure::GapMax => sample.gap_max.map(Nanos::micros),
+        Measure::GapMax => sample.itl_max.map(Nanos::micros),
         Measure::TokensPerS => sample.tokens_per_s(),
         Measure::Errors | Measure::Goodput => None,
     }

@@ -42,7 +42,7 @@ pub struct Answer {
     /// Stamp of the last piece with text; streams only.
     pub last_token: Option<Nanos>,
     /// Longest wait between two pieces.
-    pub gap_max: Option<Nanos>,
+    pub itl_max: Option<Nanos>,
     /// The engine's word for why it stopped.
     pub finish: Option<String>,
     /// Prompt tokens by the engine's count.
@@ -177,7 +177,7 @@ impl Answer {
         }
         match self.last_token {
             None => self.first_token = Some(stamp),
-            Some(last) => self.gap_max = self.gap_max.max(Some(stamp.since(last))),
+            Some(last) => self.itl_max = self.itl_max.max(Some(stamp.since(last))),
         }
         self.last_token = Some(stamp);
     }

@@ -14,8 +14,8 @@ pub use trace::read_trace;
 
 use super::{Fit, Item, Turn, examples, made_up, synthetic};
 use crate::scenario::{
-    CsvPrompts, History, InlinePrompt, JsonlPrompts, PromptsSpec, Task, TextPrompts, TextSplit, TurnSpec, WorkloadSpec,
-    data_path,
+    CsvPrompts, DataPath, History, InlinePrompt, JsonlPrompts, PromptsSpec, Task, TextPrompts, TextSplit, TurnSpec,
+    WorkloadSpec,
 };
 use lengths::Told;
 use odd::{Odd, whole_text};
@@ -150,7 +150,7 @@ pub fn read_prompts<'a>(
         },
     };
     let wrong = |message: String, setting: Option<&str>| {
-        let (file, setting) = (file.map(|path| base.join(path)), setting.map(str::to_owned));
+        let (file, setting) = (file.map(|path| path.file(base)), setting.map(str::to_owned));
         SourceError { file, line: None, column: None, message, setting }
     };
     if items.is_empty() {
@@ -187,13 +187,13 @@ struct Source {
 }
 
 impl Source {
-    fn open(base: &Path, path: &Path) -> Result<Self, SourceError> {
-        let joined = base.join(path);
+    fn open(base: &Path, path: &DataPath) -> Result<Self, SourceError> {
+        let joined = path.file(base);
         let whole = |message: String| {
             let file = Some(joined.clone());
             SourceError { file, line: None, column: None, message, setting: None }
         };
-        let path = data_path(base, path).map_err(whole)?;
+        let path = path.open(base).map_err(whole)?;
         let size = std::fs::metadata(&path).map(|facts| facts.len()).unwrap_or(0);
         if size > MAX_BYTES {
             let limit = MAX_BYTES >> 20;

@@ -78,7 +78,7 @@ impl Directory {
                     row.insert(name.to_owned(), format!("{:.3}", *begins + 20.0 + (at - sent).max(-10.0) * scale));
                 }
             }
-            for name in ["server_total_us", "server_load_us", "server_prompt_us", "server_output_us", "gap_max_us"] {
+            for name in ["server_total_us", "server_load_us", "server_prompt_us", "server_output_us", "itl_max_us"] {
                 if let Some(took) = number(row, name) {
                     row.insert(name.to_owned(), format!("{:.3}", took * scale));
                 }

@@ -13,7 +13,14 @@ fn run(faults: &[&str], more: &[&str], dir: &Path) -> (i32, String, String) {
         a.url, b.url
     );
     let path = write(dir, "t.yaml", &yaml);
-    let output = loadcmp().arg("run").arg(path).arg("--out").arg(dir.join("out")).args(more).output().expect("a run");
+    let output = loadcmp()
+        .args(["run", "--full"])
+        .arg(path)
+        .arg("--out")
+        .arg(dir.join("out"))
+        .args(more)
+        .output()
+        .expect("a run");
     let (out, err) = text(&output);
     (output.status.code().unwrap_or(-1), out, err)
 }
@@ -31,7 +38,7 @@ fn a_side_that_fails_makes_the_run_invalid_and_every_file_says_so() {
     assert!(matches!(told[..], [line] if line.contains("unequal work")), "{err}");
     let first = out.find("INVALID: The targets completed unequal work").expect("it stands in the table");
     assert!(first < out.find("ratio (95 %)").expect("a table"), "before the figures\n{out}");
-    assert!(out.contains("doubt: a (stand-in) failed more often than b (stand-in)"), "{out}");
+    assert!(out.contains("warning: a (stand-in) failed more often than b (stand-in)"), "{out}");
     let ids = found(dir.path());
     for id in ["unequal-requests", "error-rate", "one-sided-failures", "stand-in"] {
         assert!(ids.iter().any(|found| found == id), "{id} in {ids:?}");
@@ -41,7 +48,7 @@ fn a_side_that_fails_makes_the_run_invalid_and_every_file_says_so() {
         assert!(text.contains("completed unequal work"), "{name}");
     }
     // Told again it is no better.
-    let output = loadcmp().arg("report").arg(dir.path().join("out")).output().expect("a report");
+    let output = loadcmp().args(["report", "--full"]).arg(dir.path().join("out")).output().expect("a report");
     assert_eq!((output.status.code(), text(&output).0), (Some(4), out));
 }
 
@@ -76,6 +83,6 @@ fn answers_that_end_early_on_one_side_are_doubted_and_no_more() {
     for id in ["unequal-output", "output-lengths", "finish-reasons"] {
         assert!(ids.iter().any(|found| found == id), "{id} in {ids:?}");
     }
-    let doubt = out.find("doubt: ").expect("printed with the verdict");
+    let doubt = out.find("warning: ").expect("printed with the verdict");
     assert!(doubt < out.find("ratio (95 %)").expect("a table"), "{out}");
 }

@@ -158,7 +158,7 @@ fn engines_that_are_set_up_unlike() {
     let told = Live { targets: thinks, ..Live::default() }
         .run(&[&STEADY[..4], &["--slots", "1", "--context", "2048"]].concat(), &STEADY);
     told.only_a(&["thinking"]);
-    assert_eq!(told.finding("thinking", "a")["severity"], "doubt");
+    assert_eq!(told.finding("thinking", "a")["severity"], "warning");
     for id in ["slots", "context-length"] {
         told.finding(id, "");
     }
@@ -198,7 +198,7 @@ fn thoughts_in_the_answers() {
         told.only_a(&["thinking"]);
         let finding = told.finding("thinking", "a");
         assert!(finding["sentence"].contains("though it was not told to, in 40 of 40 answers"), "{finding:?}");
-        assert_eq!(finding["severity"], "doubt");
+        assert_eq!(finding["severity"], "warning");
         let samples = rows(&told.out().join("samples.csv"));
         for row in samples.iter().filter(|row| row["phase"] == "measure") {
             let thoughts = match (row["target"].as_str(), stream) {

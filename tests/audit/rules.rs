@@ -325,7 +325,7 @@ const OF_ANY: [&str; 3] = ["stand-in", "same-host", "slots"];
 #[test]
 fn a_healthy_run_is_not_doubted() {
     let found = Directory::healthy().found();
-    assert_eq!(ids(&found, Severity::Doubt), [""; 0], "{found:#?}");
+    assert_eq!(ids(&found, Severity::Warning), [""; 0], "{found:#?}");
     assert_eq!(ids(&found, Severity::Note), ["stand-in", "stand-in", "same-host"], "{found:#?}");
 }
 
@@ -359,7 +359,7 @@ fn every_rule_is_here_or_says_why_not() {
     let stand_ins: Vec<_> = found.iter().filter(|finding| finding.id == "stand-in").collect();
     assert_eq!(stand_ins.len(), 1);
     // Beside a real engine a stand-in is no trifle.
-    assert_eq!((stand_ins[0].severity, stand_ins[0].target), (Severity::Doubt, Some(1)));
+    assert_eq!((stand_ins[0].severity, stand_ins[0].target), (Severity::Warning, Some(1)));
     for rule in &RULES {
         let here = CASES.iter().any(|(id, _)| *id == rule.id) || OF_ANY.contains(&rule.id);
         // Figures are folded from samples, and can't contradict each other; pairs of vectors are in `odd.rs`.
@@ -417,7 +417,7 @@ fn targets_one_after_another_are_not_compared_beside_other_load() {
             undecided == report.comparisons.len(),
             undecided,
             of_others(&gates[0].reason),
-            ids(&report.findings, Severity::Doubt).join(" "),
+            ids(&report.findings, Severity::Warning).join(" "),
         )
     };
     let (all, _, gate, found) = reasons(json!([0.0, 1.5]), "isolated");

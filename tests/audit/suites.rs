@@ -22,13 +22,13 @@ fn herald_measured_a_sleep() {
     slept
         .latencies("a", |at, _| 8_000.0 + (at * 7919 % 101) as f64)
         .each("a", |at, row| drop(row.insert("output_tokens".into(), (3 + at % 29).to_string())));
-    caught(&slept.told(), Severity::Doubt, &["flat-latency"]);
+    caught(&slept.told(), Severity::Warning, &["flat-latency"]);
     let mut late = Directory::healthy();
     late.latencies("a", |_, _| 0.0);
     caught(&late.told(), Severity::Invalid, &["impossible-times", "equal-samples"]);
     let mut few = Directory::healthy();
     few.manifest["plan"]["load"]["closed"]["users"] = json!(10);
-    caught(&few.told(), Severity::Doubt, &["low-concurrency"]);
+    caught(&few.told(), Severity::Warning, &["low-concurrency"]);
 }
 
 /// Vibrant: the rate was the tokens that were asked for by time, though answers stopped at the third; and the output was
@@ -40,10 +40,10 @@ fn vibrant_counted_what_it_had_asked_for() {
         .set("a", "output_tokens", REQUESTS, "32")
         .set("a", "finish", REQUESTS, "stop")
         .set("a", "chunks", REQUESTS, "3");
-    caught(&asked.told(), Severity::Doubt, &["claimed-limit", "tokens-per-chunk", "unequal-output"]);
+    caught(&asked.told(), Severity::Warning, &["claimed-limit", "tokens-per-chunk", "unequal-output"]);
     let mut degenerate = Directory::healthy();
     degenerate.set("a", "text_hash", REQUESTS, "00000000000000aa");
-    caught(&degenerate.told(), Severity::Doubt, &["same-answers"]);
+    caught(&degenerate.told(), Severity::Warning, &["same-answers"]);
 }
 
 /// GG-CORE's tiers: "2,770 times faster than Ollama", which was never run; 190 ns for 100, 1000 and 4000 tokens, of a call
@@ -81,10 +81,10 @@ fn hybrid_trainer_did_less_work() {
     less.keep("a", 72);
     let report = less.told();
     caught(&report, Severity::Invalid, &["unequal-requests"]);
-    caught(&report, Severity::Doubt, &["planned-requests"]);
+    caught(&report, Severity::Warning, &["planned-requests"]);
     let mut simulated = Directory::healthy();
     simulated.set("a", "text_hash", REQUESTS, "00000000000000aa");
-    caught(&simulated.told(), Severity::Doubt, &["same-answers"]);
+    caught(&simulated.told(), Severity::Warning, &["same-answers"]);
 }
 
 /// Muse and Banterhearts: two models with the very same numbers; percentiles made of the mean; one cold load of 9.6 s among
@@ -109,7 +109,7 @@ fn muse_made_its_numbers_up() {
             row.insert("server_load_us".into(), String::new());
         }
     });
-    caught(&cold.told(), Severity::Doubt, &["cold-load", "few-samples"]);
+    caught(&cold.told(), Severity::Warning, &["cold-load", "few-samples"]);
 
     let mut nothing = Directory::healthy();
     nothing.keep("a", 1).keep("b", 1).set("a", "output_tokens", 1, "0");

@@ -95,7 +95,7 @@ pub fn made_again(dir: &Path, files: &[&str], table: &str) {
     let read = |name: &&str| std::fs::read(out.join(name)).expect("a file");
     let kept: Vec<Vec<u8>> = files.iter().map(read).collect();
     files.iter().for_each(|name| std::fs::remove_file(out.join(name)).expect("gone"));
-    let (code, again, _) = ask(dir, &["report", "out"]);
+    let (code, again, _) = ask(dir, &["report", "out", "--full"]);
     assert_eq!((code, again.as_str()), (0, table));
     for (name, bytes) in files.iter().zip(kept) {
         assert!(read(name) == bytes, "{name}");

@@ -183,7 +183,7 @@ fn what_engines_tell_of_unlike_settings_is_found() {
     };
     let load = "order: isolated\nload: { closed: { users: 1, requests: 30 } }\n";
     let run = good(&ring(&[("narrow", with(512)), ("wide", with(1024))], load), &[]);
-    for (id, severity) in [("context-length", "note"), ("cold-load", "doubt")] {
+    for (id, severity) in [("context-length", "note"), ("cold-load", "warning")] {
         // One engine with one model loads it anew for each of the two, and without a warm-up that is measured.
         assert!(findings(&run).iter().any(|told| told.0 == id && told.1 == severity), "{id}: {:?}", findings(&run));
     }

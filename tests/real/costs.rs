@@ -50,7 +50,7 @@ fn the_costs_of_both_engines_are_there_and_the_child_that_holds_the_model_is_cou
             row.and_then(|row| number(row, "mean")).unwrap_or_else(|| panic!("{target}: no {metric}"))
         };
         assert!((0.02..64.0).contains(&mean("cpu_cores")), "{target}: {}", mean("cpu_cores"));
-        assert!(mean("cpu_per_request") > 100.0 && mean("cpu_per_1000_tokens") > 1000.0, "{target}");
+        assert!(mean("cpu_per_request") > 100.0 && mean("cpu_per_1k_tokens") > 1000.0, "{target}");
         // A server with a tiny model: more than 20 MB, less than 4 GB.
         assert!((2e7..4e9).contains(&mean("memory_peak")), "{target}: {}", mean("memory_peak"));
         assert!((1e7..4e9).contains(&mean("memory_share")), "{target}: {}", mean("memory_share"));

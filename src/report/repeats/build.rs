@@ -112,7 +112,7 @@ impl RepeatsBuilder {
             self.strict = report.plan.gates.strict;
         }
         let left_out = self.left_out(report);
-        for finding in report.found(Severity::Doubt).filter(|_| left_out.is_none()) {
+        for finding in report.found(Severity::Warning).filter(|_| left_out.is_none()) {
             // A rule may doubt each of several targets: of each it is told once, in however many runs.
             let name = finding.target.and_then(|at| report.targets.get(at)).map(|target| target.name.as_str());
             let key = format!("{} {}", finding.id, name.unwrap_or_default());

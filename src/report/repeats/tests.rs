@@ -49,7 +49,7 @@ fn runs_of_one_plan_are_told_together_and_their_doubts_once() {
     for (target, sentence) in [(0, "a has few."), (1, "b has few.")] {
         one.findings.push(crate::audit::Finding {
             id: "few-samples".to_owned(),
-            severity: Severity::Doubt,
+            severity: Severity::Warning,
             target: Some(target),
             sentence: sentence.to_owned(),
             evidence: Vec::new(),
@@ -61,7 +61,7 @@ fn runs_of_one_plan_are_told_together_and_their_doubts_once() {
     assert_eq!((main.verdict, main.blocks), (Verdict::Better, Some(3)));
     assert_eq!(all.invalid, None);
     assert!(doubts_of(&all).contains(&"in every run: b has few."), "{:?}", all.notes);
-    let doubts = one.found(Severity::Doubt).count();
+    let doubts = one.found(Severity::Warning).count();
     assert_eq!(all.notes.iter().filter(|note| note.starts_with("in every run: ")).count(), doubts, "{:?}", all.notes);
     assert!(all.how().contains("a pause of 5 s between two"), "{}", all.how());
 }

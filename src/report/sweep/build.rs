@@ -31,7 +31,7 @@ const FIGURES: [&str; 21] = [
     "accuracy",
     "cosine.mean",
     "cpu_per_request",
-    "cpu_per_1000_tokens",
+    "cpu_per_1k_tokens",
     "memory_peak",
 ];
 
@@ -126,7 +126,7 @@ impl SweepBuilder {
             concurrency: report.plan.load.concurrency(),
             status: report.status,
             invalid: sentences(report.invalid()),
-            doubts: sentences(report.found(crate::audit::Severity::Doubt).collect()),
+            doubts: sentences(report.found(crate::audit::Severity::Warning).collect()),
             gates: report.judgement.as_ref().and_then(|judgement| judgement.worst()),
             code: report.judgement.as_ref().map_or(0, |judgement| judgement.code(report.plan.gates.inconclusive)),
             targets: report.targets.iter().zip(&gathered.targets).map(of_target).collect(),

@@ -65,7 +65,7 @@ fn amount(text: &str, unit: Unit) -> Option<f64> {
     }
 }
 
-/// How the rules that doubt a comparison are set: by id, `off`, a severity (`note`, `doubt`, `invalid`), a threshold in
+/// How the rules of the audit are set: by id, `off`, a severity (`note`, `doubt`, `invalid`), a threshold in
 /// the rule's unit (`20%`, `1ms`, `20`), or both (`note 40%`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AuditSpec(IndexMap<&'static str, Setting>);
@@ -124,21 +124,25 @@ type Written = (&'static str, fn(&str) -> bool, &'static str);
 
 /// What may be written, by unit: the schema's patterns, and what [`Setting::parse`] takes.
 pub(in crate::scenario) const PATTERNS: [Written; 4] = [
-    (r"^(off|note|doubt|invalid)$", |text| Setting::parse(text, None).is_some(), "off, note, doubt or invalid"),
     (
-        r"^(off|((note|doubt|invalid) )?[0-9]+(\.[0-9]+)?%|note|doubt|invalid)$",
+        r"^(off|note|warning|doubt|invalid)$",
+        |text| Setting::parse(text, None).is_some(),
+        "off, note, warning or invalid",
+    ),
+    (
+        r"^(off|((note|warning|doubt|invalid) )?[0-9]+(\.[0-9]+)?%|note|warning|doubt|invalid)$",
         |text| Setting::parse(text, Some(Unit::Share)).is_some(),
-        "a share such as 20%, a severity (note, doubt, invalid), both (note 20%), or off",
+        "a share such as 20%, a severity (note, warning, invalid), both (note 20%), or off",
     ),
     (
-        r"^(off|((note|doubt|invalid) )?(0|[0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))|note|doubt|invalid)$",
+        r"^(off|((note|warning|doubt|invalid) )?(0|[0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))|note|warning|doubt|invalid)$",
         |text| Setting::parse(text, Some(Unit::Time)).is_some(),
-        "a length of time such as 5ms, a severity (note, doubt, invalid), both (note 5ms), or off",
+        "a length of time such as 5ms, a severity (note, warning, invalid), both (note 5ms), or off",
     ),
     (
-        r"^(off|((note|doubt|invalid) )?[0-9]+(\.[0-9]+)?|note|doubt|invalid)$",
+        r"^(off|((note|warning|doubt|invalid) )?[0-9]+(\.[0-9]+)?|note|warning|doubt|invalid)$",
         |text| Setting::parse(text, Some(Unit::Number(""))).is_some(),
-        "a number, a severity (note, doubt, invalid), both (note 20), or off",
+        "a number, a severity (note, warning, invalid), both (note 20), or off",
     ),
 ];
 
@@ -164,7 +168,7 @@ impl JsonSchema for AuditSpec {
             RULES.iter().map(|rule| (rule.id.to_owned(), field(rule))).collect();
         schemars::json_schema!({
             "title": "`audit`",
-            "description": "How the rules that doubt a comparison are set, by id: off, a severity, a threshold, or both",
+            "description": "How the rules of the audit are set, by id: off, a severity, a threshold, or both",
             "type": "object",
             "properties": fields,
             "additionalProperties": false

@@ -1,6 +1,6 @@
 //! Whether a load can be driven as it is written: one rate, one end, an order that its other settings go with.
 
-use super::{Sense, data_path};
+use super::Sense;
 use crate::scenario::{Arrivals, ClosedSpec, Length, MOST_ARRIVALS, OpenSpec, Order, Rate, SoakSpec};
 use std::path::Path;
 
@@ -161,7 +161,7 @@ impl Sense<'_> {
             _ => {}
         }
         if let Some(trace) = &open.trace {
-            if let Err(why) = data_path(base, &trace.path) {
+            if let Err(why) = trace.path.open(base) {
                 self.wrong(&["load", "open", "trace", "path"], why);
             }
             for field in ["arrivals", "burstiness", "burst"] {

@@ -3,14 +3,12 @@
 mod cold_start;
 mod gates;
 mod load;
-mod paths;
 mod slo;
 mod targets;
 mod variants;
 mod workload;
 
 pub(super) use gates::within;
-pub use paths::data_path;
 
 use super::mistake::{Mistake, Place, nearest, quoted};
 use super::tree::{Node, Value};

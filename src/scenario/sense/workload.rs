@@ -1,6 +1,7 @@
 //! Whether what is asked fits the task: labels for classify, turns for chat, no setting that would be passed over.
 
-use super::{Sense, data_path};
+use super::Sense;
+use crate::scenario::DataPath;
 use crate::scenario::constrain::{least_tokens, room_for_a_label};
 use crate::scenario::mistake::{nearest, quoted};
 use crate::scenario::{
@@ -143,7 +144,7 @@ impl Sense<'_> {
         };
         let path = |field| ["workload", "prompts", kind, field];
         if let Some(file) = file(scenario)
-            && let Err(why) = data_path(base, file)
+            && let Err(why) = file.open(base)
         {
             self.wrong(&path("path"), why);
         }
@@ -339,7 +340,7 @@ impl Sense<'_> {
 }
 
 /// The file the prompts come from, if they come from one.
-fn file(scenario: &Scenario) -> Option<&Path> {
+fn file(scenario: &Scenario) -> Option<&DataPath> {
     match &scenario.workload.prompts {
         PromptsSpec::Csv(csv) => Some(&csv.path),
         PromptsSpec::Jsonl(jsonl) => Some(&jsonl.path),

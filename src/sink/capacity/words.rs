@@ -223,12 +223,12 @@ pub(super) fn doubts(capacity: &Capacity) -> Vec<String> {
     let mut all = Vec::new();
     if capacity.has_stand_in() {
         all.push(
-            "doubt: a stand-in took the place of a real engine; its figures say nothing of that engine".to_owned(),
+            "warning: a stand-in took the place of a real engine; its figures say nothing of that engine".to_owned(),
         );
     }
     for target in capacity.targets.iter().filter(|target| target.capacity.contradicted) {
         all.push(format!(
-            "doubt: {} failed at a load below one that passed: the boundary lies somewhere around both, or it does not recover at \
+            "warning: {} failed at a load below one that passed: the boundary lies somewhere around both, or it does not recover at \
              once from too much",
             target.label()
         ));
@@ -237,7 +237,7 @@ pub(super) fn doubts(capacity: &Capacity) -> Vec<String> {
         let lagging = target.probes.iter().filter(|probe| probe.evidence.generator.is_some()).count();
         if lagging > 0 {
             all.push(format!(
-                "doubt: in {lagging} of {} probes of {} the generator was late or at its end; they fail only by what is left of \
+                "warning: in {lagging} of {} probes of {} the generator was late or at its end; they fail only by what is left of \
                  times when its lateness is taken off",
                 target.probes.len(),
                 target.label()

@@ -1,20 +1,62 @@
-//! Which files a scenario may read: those beside it or below the current directory, and no others.
+//! A file of data that a scenario names, and whether it may be read.
 
-use crate::scenario::mistake::nearest;
+use super::mistake::nearest;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-/// The file a scenario's path means. A scenario may come from someone else: it may not read what lies outside its own
-/// directory and the current one, by `..`, by an absolute path or by a link.
+/// A file of data. One that the scenario names starts from the scenario's directory and has to lie there or below the current
+/// one; one that the command line names starts from the current directory and may lie anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct DataPath {
+    path: PathBuf,
+    /// Whether the command line names it.
+    #[serde(skip)]
+    pub(super) given: bool,
+}
+
+impl DataPath {
+    /// Where it is looked for; paths of the scenario start from `base`.
+    pub fn file(&self, base: &Path) -> PathBuf {
+        if self.given || base == Path::new(".") { self.path.clone() } else { base.join(&self.path) }
+    }
+
+    /// The file, if it may be read.
+    ///
+    /// # Errors
+    ///
+    /// It isn't there, is no regular file, can't be reached, or lies where a scenario may not read; in words.
+    pub fn open(&self, base: &Path) -> Result<PathBuf, String> {
+        if self.given { regular(self.path.clone()) } else { data_path(base, &self.path) }
+    }
+}
+
+impl Deref for DataPath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl<T: Into<PathBuf>> From<T> for DataPath {
+    fn from(path: T) -> Self {
+        Self { path: path.into(), given: false }
+    }
+}
+
+/// A file that a scenario names, if it may be read. A scenario may come from someone else: it may not read what lies outside
+/// its own directory and the current one, by `..`, by an absolute path or by a link.
+///
+/// # Errors
+///
+/// As of [`DataPath::open`].
 pub fn data_path(base: &Path, path: &Path) -> Result<PathBuf, String> {
     let file = if base == Path::new(".") { path.to_owned() } else { base.join(path) };
-    let real = match file.canonicalize() {
-        Ok(real) => real,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let near = near(&file).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            return Err(format!("there is no file {}{near}", file.display()));
-        }
-        Err(error) => return Err(format!("can't read {}: {error}", file.display())),
-    };
+    let file = regular(file)?;
+    let real = file.canonicalize().map_err(|error| format!("can't read {}: {error}", file.display()))?;
     let roots: Vec<PathBuf> = [base, Path::new(".")].iter().filter_map(|root| root.canonicalize().ok()).collect();
     if !roots.iter().any(|root| real.starts_with(root)) {
         return Err(format!(
@@ -22,9 +64,18 @@ pub fn data_path(base: &Path, path: &Path) -> Result<PathBuf, String> {
             real.display()
         ));
     }
-    match std::fs::metadata(&real) {
+    Ok(file)
+}
+
+/// A file, if it is there and a regular one.
+fn regular(file: PathBuf) -> Result<PathBuf, String> {
+    match std::fs::metadata(&file) {
         Ok(facts) if facts.is_file() => Ok(file),
         Ok(_) => Err(format!("{} is not a regular file", file.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let near = near(&file).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Err(format!("there is no file {}{near}", file.display()))
+        }
         Err(error) => Err(format!("can't read {}: {error}", file.display())),
     }
 }

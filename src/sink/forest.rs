@@ -1,0 +1,176 @@
+//! The first screen of a run's page: every ratio with its interval around 1, who was compared, and which checks of the audit
+//! spoke. Numbers in, shares of a width out; `templates/first.html` draws them.
+
+use super::lines::{Line, compared};
+use crate::audit::{RULES, Severity};
+use crate::report::words::ratio_words;
+use crate::report::{Report, human};
+use crate::stats::Comparison;
+
+/// Least half width of the axis, as a ratio: intervals that lie closer around 1 look as narrow as they are.
+const LEAST: f64 = 1.1;
+/// Most: an interval that reaches further is cut at the edge, and its numbers say how far.
+const MOST: f64 = 8.0;
+
+/// One compared target.
+pub(super) struct Forest {
+    /// `native ÷ ollama`.
+    pub title: String,
+    /// Where differences are too small to matter, in percent of the width: left edge, width.
+    pub band: (String, String),
+    /// What stands at the left edge and at the right one.
+    pub ends: (String, String),
+    pub rows: Vec<ForestRow>,
+}
+
+/// One ratio. Places are percent of the width.
+pub(super) struct ForestRow {
+    /// The section it begins, by its title; empty in the middle of one.
+    pub section: &'static str,
+    pub name: String,
+    pub main: bool,
+    pub left: String,
+    pub width: String,
+    pub at: String,
+    pub ratio: String,
+    pub verdict: &'static str,
+}
+
+/// The ratios of each compared target that have an interval.
+pub(super) fn forests(report: &Report, lines: &[Line]) -> Vec<Forest> {
+    compared(report, lines).into_iter().filter_map(|at| forest(report, lines, at)).collect()
+}
+
+fn forest(report: &Report, lines: &[Line], at: usize) -> Option<Forest> {
+    let known = lines.iter().filter_map(|line| {
+        let c = line.comparisons[at]?;
+        Some((line, c, [c.ratio?, c.low?, c.high?])).filter(|(_, _, xs)| xs.iter().all(|x| x.is_finite() && *x > 0.0))
+    });
+    let known: Vec<(&Line, &Comparison, [f64; 3])> = known.collect();
+    let widest = known.iter().flat_map(|(_, _, xs)| xs.iter().map(|x| x.ln().abs())).fold(LEAST.ln(), f64::max);
+    let half = (widest * 1.08).min(MOST.ln());
+    let place = |x: f64| 50.0 + 50.0 * (x.ln() / half).clamp(-1.0, 1.0);
+    let percent = |x: f64| format!("{x:.2}");
+    let mut before = None;
+    let rows = known.iter().map(|(line, c, [ratio, low, high])| ForestRow {
+        section: if before.replace(line.section) == Some(line.section) { "" } else { line.section.title() },
+        name: line.name.trim().to_owned(),
+        main: line.path == report.primary,
+        left: percent(place(*low)),
+        width: percent((place(*high) - place(*low)).max(0.3)),
+        at: percent(place(*ratio)),
+        ratio: ratio_words(c).unwrap_or_default(),
+        verdict: c.verdict.as_str(),
+    });
+    let rows: Vec<ForestRow> = rows.collect();
+    let name = |at: usize| report.targets.get(at).map(|target| target.name.clone()).unwrap_or_default();
+    let effect = report.plan.smallest_effect.0;
+    let (low, high) = (place(1.0 / (1.0 + effect)), place(1.0 + effect));
+    (!rows.is_empty()).then(|| Forest {
+        title: format!("{} ÷ {}", name(at), name(report.plan.reference)),
+        band: (percent(low), percent(high - low)),
+        ends: (human::ratio((-half).exp()), human::ratio(half.exp())),
+        rows,
+    })
+}
+
+/// A target as a card: its name, whether it is the reference, and facts with their names.
+pub(super) struct Card {
+    pub name: String,
+    pub reference: bool,
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// A card for each target.
+pub(super) fn cards(report: &Report) -> Vec<Card> {
+    let card =
+        |(at, (target, summary)): (usize, (&crate::scenario::plan::TargetPlan, &crate::stats::TargetSummary))| {
+            let facts = &target.facts;
+            let engine =
+                [facts.engine.clone(), facts.version.clone()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let known = [
+                ("engine", Some(engine).filter(|engine| !engine.is_empty())),
+                ("model", Some(target.model.clone()).filter(|model| !model.is_empty())),
+                ("quantisation", facts.quantization.clone()),
+                ("context", facts.context.map(|n| n.to_string())),
+                ("slots", facts.slots.map(|n| n.to_string())),
+                ("address", Some(format!("{} ({})", target.endpoint, target.wire()))),
+                ("requests", Some(super::lines::outcome_words(summary))),
+            ];
+            Card {
+                name: summary.label(),
+                reference: at == report.plan.reference && report.targets.len() > 1,
+                facts: known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
+            }
+        };
+    report.plan.targets.iter().zip(&report.targets).enumerate().map(card).collect()
+}
+
+/// A check of the audit: its mark, the word for it, its id, and what it looks for.
+pub(super) struct Check {
+    pub mark: &'static str,
+    pub word: &'static str,
+    pub id: &'static str,
+    pub about: &'static str,
+}
+
+/// Every check, those that spoke first, the gravest of them at the top.
+pub(super) fn checks(report: &Report) -> Vec<Check> {
+    let found = |id: &str| report.findings.iter().filter(|finding| finding.id == id).map(|f| f.severity).max();
+    let mut all: Vec<(Option<Severity>, Check)> = RULES
+        .iter()
+        .map(|rule| {
+            let severity = found(rule.id);
+            let (mark, word) = match severity {
+                Some(Severity::Invalid) => ("✗", "invalid"),
+                Some(Severity::Warning) => ("!", "warning"),
+                Some(Severity::Note) => ("i", "note"),
+                None => ("✓", "passed"),
+            };
+            (severity, Check { mark, word, id: rule.id, about: rule.about })
+        })
+        .collect();
+    all.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
+    all.into_iter().map(|(_, check)| check).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lines::lines;
+    use super::*;
+    use crate::report::fixture::report;
+    use crate::scenario::Task;
+
+    #[test]
+    fn every_ratio_lies_on_the_axis_at_its_side_of_one() {
+        let report = report(Task::Generate, false);
+        let told = lines(&report);
+        let forests = forests(&report, &told);
+        assert_eq!(forests.len(), 1);
+        let forest = &forests[0];
+        assert_eq!(forest.title, "native ÷ ollama");
+        assert!(forest.rows.len() > 5 && forest.rows[0].main, "{}", forest.rows.len());
+        for row in &forest.rows {
+            let [left, width, at] = [&row.left, &row.width, &row.at].map(|x| x.parse::<f64>().unwrap());
+            assert!(
+                left >= 0.0 && left + width <= 100.31 && left <= at + 0.01 && at <= left + width + 0.01,
+                "{}",
+                row.name
+            );
+            let ratio: f64 = row.ratio.split(' ').next().unwrap().parse().unwrap();
+            assert!((ratio - 1.0).abs() < 0.011 || (ratio > 1.0) == (at > 50.0), "{}: {} at {at}", row.name, row.ratio);
+        }
+    }
+
+    #[test]
+    fn every_check_is_listed_and_what_spoke_comes_first() {
+        let report = report(Task::Generate, true);
+        let all = checks(&report);
+        assert_eq!(all.len(), RULES.len());
+        let spoke = all.iter().take_while(|check| check.mark != "✓").count();
+        assert!(spoke > 0 && all[spoke..].iter().all(|check| check.word == "passed"), "{spoke}");
+        let cards = cards(&report);
+        assert_eq!(cards.iter().map(|card| card.reference).collect::<Vec<_>>(), [false, true]);
+        assert!(cards.iter().all(|card| card.facts.iter().any(|(name, _)| *name == "address")));
+    }
+}
