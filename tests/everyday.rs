@@ -26,14 +26,14 @@ fn measured(dir: &Path) -> Vec<Row> {
 fn the_load_is_what_the_flags_say() {
     let engine = StandIn::start(&["--first-token-ms", "5", "--decode-rate", "1000"]);
     let closed = "{ closed: { users: 1, duration: 1s } }";
-    let open = "{ open: { rate: 50, duration: 1s, in_flight: 2 } }";
+    let open = "{ open: { rate: 50, duration: 1s, in_flight: 77 } }";
     let stages = "{ open: { stages: [{ rate: 5, duration: 1s }] } }";
     // The kind of load, one of its fields, and what it is.
     for (load, flags, kind, field, value) in [
         (closed, &["-u", "3", "-n", "9"][..], "Closed", "users", "3"),
         (closed, &["--rate", "40", "-d", "500ms"], "Open", "in_flight", "1024"),
         (open, &["--users", "2", "-d", "700ms"], "Closed", "users", "2"),
-        (open, &["-d", "600ms"], "Open", "in_flight", "2"),
+        (open, &["-d", "600ms"], "Open", "in_flight", "77"),
         (stages, &["-u", "2", "-n", "8"], "Closed", "users", "2"),
         (stages, &["--rate", "30", "-d", "600ms"], "Open", "in_flight", "1024"),
     ] {

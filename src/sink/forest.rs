@@ -5,7 +5,7 @@ use super::lines::{Line, compared};
 use crate::audit::{RULES, Severity};
 use crate::report::words::ratio_words;
 use crate::report::{Report, human};
-use crate::stats::Comparison;
+use crate::stats::{Comparison, Verdict};
 
 /// Least half width of the axis, as a ratio: intervals that lie closer around 1 look as narrow as they are.
 const LEAST: f64 = 1.1;
@@ -47,7 +47,12 @@ fn forest(report: &Report, lines: &[Line], at: usize) -> Option<Forest> {
         Some((line, c, [c.ratio?, c.low?, c.high?])).filter(|(_, _, xs)| xs.iter().all(|x| x.is_finite() && *x > 0.0))
     });
     let known: Vec<(&Line, &Comparison, [f64; 3])> = known.collect();
-    let widest = known.iter().flat_map(|(_, _, xs)| xs.iter().map(|x| x.ln().abs())).fold(LEAST.ln(), f64::max);
+    // An interval that knows nothing would press all others together: it is cut at the edge.
+    let firm =
+        |(line, c, _): &&(&Line, &Comparison, [f64; 3])| c.verdict != Verdict::Undecided || line.path == report.primary;
+    let widest = known.iter().filter(firm).flat_map(|(_, _, xs)| xs.iter().map(|x| x.ln().abs()));
+    let points = known.iter().map(|(_, _, xs)| xs[0].ln().abs());
+    let widest = widest.chain(points).fold(LEAST.ln(), f64::max);
     let half = (widest * 1.08).min(MOST.ln());
     let place = |x: f64| 50.0 + 50.0 * (x.ln() / half).clamp(-1.0, 1.0);
     let percent = |x: f64| format!("{x:.2}");
@@ -111,7 +116,7 @@ pub(super) struct Check {
     pub mark: &'static str,
     pub word: &'static str,
     pub id: &'static str,
-    pub about: &'static str,
+    pub about: String,
 }
 
 /// Every check, those that spoke first, the gravest of them at the top.
@@ -127,7 +132,7 @@ pub(super) fn checks(report: &Report) -> Vec<Check> {
                 Some(Severity::Note) => ("i", "note"),
                 None => ("✓", "passed"),
             };
-            (severity, Check { mark, word, id: rule.id, about: rule.about })
+            (severity, Check { mark, word, id: rule.id, about: rule.about.replace('`', "") })
         })
         .collect();
     all.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
