@@ -15,8 +15,8 @@ run: ## Build, and compare whatever is found running (stand-ins where nothing is
 demo: ## The comparison on real models: installs an Ollama, llama.cpp's server and two small models, and stops them again.
 	scripts/demo.sh
 
-# Tests wait for engines most of the time: four at once, however few cores there are. One of them: `cargo test --test all NAME`.
-test: export RUST_TEST_THREADS ?= 4
+# Tests wait for engines most of the time: eight at once, however few cores there are. One of them: `cargo test --test all NAME`.
+test: export RUST_TEST_THREADS ?= 8
 test: ## Everything that needs no real engine.
 	$(CARGO) test --quiet --no-fail-fast
 

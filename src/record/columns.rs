@@ -542,6 +542,12 @@ mod tests {
     }
 
     #[test]
+    fn a_column_by_its_earlier_name_is_read() {
+        let header = COLUMNS.join(",").replace("itl_max_us", "gap_max_us");
+        assert!(read(header.as_bytes()).is_ok_and(|rows| rows.is_empty()));
+    }
+
+    #[test]
     fn a_broken_row_in_the_middle_is_an_error_with_its_line() {
         let mut bytes = written(&[]);
         bytes.extend_from_slice(b"nonsense\nmore\n");

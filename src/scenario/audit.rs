@@ -127,5 +127,8 @@ mod tests {
             assert_eq!(Severity::parse(severity.as_str()), Some(severity));
         }
         assert_eq!(Severity::parse("off"), None);
+        // As earlier versions wrote it.
+        assert_eq!(Severity::parse("doubt"), Some(Severity::Warning));
+        assert_eq!(serde_json::from_str::<Severity>("\"doubt\"").unwrap(), Severity::Warning);
     }
 }

@@ -49,12 +49,7 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
             ratios(report, &lines, *at, look, out)?;
         }
     }
-    if let Some(front) = &report.front {
-        writeln!(out)?;
-        let (header, rows) = front_table(report, front);
-        print(header, rows, front.respects.len() + 1, look, out)?;
-        front.words(report).iter().try_for_each(|words| wrapped(out, words, width, "  "))?;
-    }
+    front(report, look, width, out)?;
     writeln!(out)?;
     for target in &report.targets {
         wrapped(out, &format!("{}: {}", target.label(), outcome_words(target)), width, "  ")?;
@@ -76,6 +71,7 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
 pub(super) fn brief(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
     head(report, width, out)?;
+    front(report, look, width, out)?;
     failures(report, look, out)?;
     soak(report, width, out)?;
     if look.confusion {
@@ -105,6 +101,15 @@ fn head(report: &Report, width: usize, out: &mut dyn Write) -> io::Result<()> {
         wrapped(out, &format!("warning: {}", finding.sentence), width, "  ")?;
     }
     Ok(())
+}
+
+/// The variants in what they are chosen by, and those that nothing beats in everything.
+fn front(report: &Report, look: Look, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let Some(front) = &report.front else { return Ok(()) };
+    writeln!(out)?;
+    let (header, rows) = front_table(report, front);
+    print(header, rows, front.respects.len() + 1, look, out)?;
+    front.words(report).iter().try_for_each(|words| wrapped(out, words, width, "  "))
 }
 
 /// What a long run shows of leaks and drift.

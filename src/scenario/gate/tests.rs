@@ -35,6 +35,9 @@ fn gates_of_every_form_are_read() {
     assert!(gate.needs_baseline() && !gate.is_absolute());
     assert_eq!(read("native.ttft.p95 <= 1.1 * baseline.ttft.p95").bound, gate.bound);
 
+    // By a name of an earlier version.
+    assert_eq!(read("native.gap_max.p95 <= 20ms").subject.path(), "itl_max.p95");
+
     let gate = read("errors == 0");
     assert_eq!((gate.subject.target, gate.subject.metric.id, gate.relation), (None, "error_rate", Relation::Equal));
     assert_eq!(read("native.memory_ratio <= 1.35").bound.plus, 1.35);
