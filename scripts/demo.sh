@@ -40,7 +40,7 @@ part() {
 }
 
 plan() {
-    [ -n "${LOADCMP_BIN:-}" ] || [ -x "${CARGO_TARGET_DIR:-target}/debug/loadcmp" ] || part 180 "build loadcmp"
+    [ -n "${LOADCMP_BIN:-}" ] || [ -x "${CARGO_TARGET_DIR:-target}/debug/loadcmp" ] || part 340 "build loadcmp"
     [ -e "$cache/stamps/venv" ] || part 20 "Python packages: llama.cpp's server among them (70 MiB)"
     [ -e "$cache/stamps/weights-minilm" ] || part 15 "two models: SmolLM2-135M-Instruct and all-MiniLM-L6-v2 (169 MiB)"
     [ -e "$cache/stamps/ollama-0.34.1" ] || part 160 "build Ollama 0.34.1 (from source, 440 MiB of modules)"

@@ -333,7 +333,8 @@ fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool, found: Opt
         let found = found.filter(|_| shape.ci.is_some());
         let (share, text) = sized::told(&Far { answers: seen.answers, time, least, most, ci: shape.ci, found });
         let block = shape.blocks.map(|_| format!("block {}, ", seen.block + 1)).unwrap_or_default();
-        let so_far = one_line(&so_far(seen, seconds));
+        // In blocks, the time between is the others'.
+        let so_far = one_line(&so_far(seen, Some(seconds).filter(|_| shape.blocks.is_none())));
         return (share.min(1.0), format!("{block}{text}  {so_far}  {}", told_errors(seen.errors)));
     }
     if let Some(blocks) = shape.blocks {
@@ -350,21 +351,24 @@ fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool, found: Opt
             (done / length.0.as_secs_f64(), ahead)
         }
     };
-    let so_far = so_far(seen, seconds);
+    let so_far = so_far(seen, Some(seconds));
     let errors = told_errors(seen.errors);
     (share.min(1.0), format!("{ahead:>9}  {so_far}  {errors}"))
 }
 
 /// What a target has done so far: tokens per second and TTFT where its answers have any, else answers per second and latency.
-fn so_far(seen: &Seen, seconds: f64) -> String {
+/// `seconds` is how long it has been at work, where that is one stretch.
+fn so_far(seen: &Seen, seconds: Option<f64>) -> String {
     let half = |times: &Distribution| times.quantile(0.5).map_or_else(|| "-".to_owned(), |ns| human::time(ns / 1e3));
-    match seen.tokens {
-        0 => format!("{:>7.1}/s  p50 {:>9}", seen.measured as f64 / seconds, half(&seen.latency)),
-        tokens if seen.ttft.n() == 0 => {
-            format!("{:>6.1} tok/s  p50 {:>9}", tokens as f64 / seconds, half(&seen.latency))
-        }
-        tokens => format!("{:>6.1} tok/s  TTFT {:>8}", tokens as f64 / seconds, half(&seen.ttft)),
-    }
+    let rate = seconds.map(|seconds| match seen.tokens {
+        0 => format!("{:>7.1}/s  ", seen.measured as f64 / seconds),
+        tokens => format!("{:>6.1} tok/s  ", tokens as f64 / seconds),
+    });
+    let time = match seen.ttft.n() {
+        0 => format!("p50 {:>9}", half(&seen.latency)),
+        _ => format!("TTFT {:>8}", half(&seen.ttft)),
+    };
+    rate.unwrap_or_default() + &time
 }
 
 /// A bar's words without the room that keeps them in place.
@@ -401,6 +405,18 @@ fn headline(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_so_far_is_of_the_targets_own_time() {
+        let mut seen = Seen { measured: 10, tokens: 300, ..Seen::default() };
+        seen.latency.record(2e9);
+        assert_eq!(one_line(&so_far(&seen, Some(10.0))), "30.0 tok/s p50 2.00 s");
+        assert_eq!(one_line(&so_far(&seen, None)), "p50 2.00 s");
+        seen.ttft.record(3e8);
+        assert_eq!(one_line(&so_far(&seen, Some(10.0))), "30.0 tok/s TTFT 300 ms");
+        seen.tokens = 0;
+        assert_eq!(one_line(&so_far(&seen, Some(4.0))), "2.5/s TTFT 300 ms");
+    }
 
     #[test]
     fn alternating_bars_tell_the_block_and_whose_turn_it_is() {

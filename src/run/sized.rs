@@ -31,7 +31,8 @@ pub(super) fn told(far: &Far) -> (f64, String) {
             Some(time) => time.as_secs_f64() / whole.as_secs_f64().max(1e-3),
             None => 0.0,
         };
-        return (share, format!("first stage: {answers} of {} answers{}", least.answers, time.unwrap_or_default()));
+        let of = if *answers < least.answers { format!(" of {}", least.answers) } else { String::new() };
+        return (share, format!("first stage: {answers}{of} answers{}", time.unwrap_or_default()));
     };
     let what = match (found.why, far.ci) {
         (Why::Known, Some(ci)) => format!("until ±{ci}"),
@@ -69,6 +70,7 @@ mod tests {
         };
         assert_eq!(far(12, Some(8), None), "first stage: 12 of 30 answers, 8 of 20 s");
         assert_eq!(far(12, None, None), "first stage: 12 of 30 answers");
+        assert_eq!(far(288, None, None), "first stage: 288 answers");
         let known = Some((44, Why::Known));
         assert_eq!(far(40, Some(22), known), "until ±5%: 40 of about 79 answers, about 22 s left");
         assert_eq!(far(40, None, known), "until ±5%: 40 of about 79 answers");
