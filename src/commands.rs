@@ -134,11 +134,8 @@ pub(crate) fn run(args: RunArgs) -> Told {
             continue;
         }
         let finished = block_on(loadcmp::run::run(loaded, &options))??;
-        print(&finished, args.format, sink::Look { confusion: args.confusion, full: args.full, ..look() })?;
-        // The table ends with the path of the page.
-        if !args.quiet && args.format != Format::Table {
-            tell(format_args!("\nfiles: {}", finished.dir.display()));
-        }
+        let look = sink::Look { confusion: args.confusion, full: args.full, ..look() };
+        print(&finished, args.format, look, args.quiet)?;
         let code = standing_of(&finished);
         // Whatever the others came to: there are figures that are not there.
         if finished.reports().any(|report| report.status == Status::Interrupted) {
@@ -213,10 +210,7 @@ pub(crate) fn report(args: ReportArgs) -> Told {
         return super::capacity_command::again(&args);
     }
     let finished = loadcmp::run::retell(&args.dir)?;
-    print(&finished, args.format, sink::Look { confusion: args.confusion, full: args.full, ..look() })?;
-    if args.format != Format::Table {
-        tell(format_args!("\nfiles: {}", finished.dir.display()));
-    }
+    print(&finished, args.format, sink::Look { confusion: args.confusion, full: args.full, ..look() }, false)?;
     Ok(standing_of(&finished))
 }
 
@@ -406,7 +400,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Prints a result. Of an interference measurement a terminal gets all, a program what it was made for.
-fn print(finished: &Finished, format: Format, look: sink::Look) -> Result<(), Failure> {
+fn print(finished: &Finished, format: Format, look: sink::Look, quiet: bool) -> Result<(), Failure> {
     let beside = finished.alone.as_deref().map(|(_, beside)| beside);
     if beside.is_none() || format == Format::Table {
         for (report, files) in finished.reports().zip(finished.folders()) {
@@ -414,7 +408,12 @@ fn print(finished: &Finished, format: Format, look: sink::Look) -> Result<(), Fa
             beside.map_or(Ok(0), |_| say("\n"))?;
         }
     }
-    beside.map_or(Ok(()), |beside| print_beside(beside, format))
+    beside.map_or(Ok(()), |beside| print_beside(beside, format))?;
+    // A table ends with the path of its page.
+    if !quiet && format != Format::Table {
+        tell(format_args!("\nfiles: {}", finished.dir.display()));
+    }
+    Ok(())
 }
 
 /// Prints two runs beside each other.

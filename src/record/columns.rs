@@ -72,10 +72,11 @@ const NEWER: [&str; 7] = [
     "thought_tokens",
     "answer_logprob",
 ];
-/// What columns were called in earlier versions.
-const FORMER: [(&str, &str); 1] = [("gap_max_us", "itl_max_us")];
 /// Where the first of them stands.
 const FIRST_NEWER: usize = COLUMNS.len() - 1 - NEWER.len();
+
+/// What columns were called in earlier versions.
+const FORMER: [(&str, &str); 1] = [("gap_max_us", "itl_max_us")];
 
 /// The names that rows hold and samples hold the positions of.
 #[derive(Clone, Debug)]

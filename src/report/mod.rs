@@ -247,6 +247,11 @@ impl Report {
         )
     }
 
+    /// The distribution of a target's metric, where one was kept.
+    pub fn histogram(&self, target: usize, metric: &str) -> Option<&Packed> {
+        self.histograms.iter().find(|packed| packed.target == target && packed.metric == metric)
+    }
+
     /// The findings of a severity.
     pub fn found(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |finding| finding.severity == severity)

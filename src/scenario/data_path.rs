@@ -20,7 +20,7 @@ pub struct DataPath {
 impl DataPath {
     /// Where it is looked for; paths of the scenario start from `base`.
     pub fn file(&self, base: &Path) -> PathBuf {
-        if self.given || base == Path::new(".") { self.path.clone() } else { base.join(&self.path) }
+        if self.given { self.path.clone() } else { joined(base, &self.path) }
     }
 
     /// The file, if it may be read.
@@ -54,8 +54,7 @@ impl<T: Into<PathBuf>> From<T> for DataPath {
 ///
 /// As of [`DataPath::open`].
 pub fn data_path(base: &Path, path: &Path) -> Result<PathBuf, String> {
-    let file = if base == Path::new(".") { path.to_owned() } else { base.join(path) };
-    let file = regular(file)?;
+    let file = regular(joined(base, path))?;
     let real = file.canonicalize().map_err(|error| format!("can't read {}: {error}", file.display()))?;
     let roots: Vec<PathBuf> = [base, Path::new(".")].iter().filter_map(|root| root.canonicalize().ok()).collect();
     if !roots.iter().any(|root| real.starts_with(root)) {
@@ -65,6 +64,11 @@ pub fn data_path(base: &Path, path: &Path) -> Result<PathBuf, String> {
         ));
     }
     Ok(file)
+}
+
+/// A path that starts from `base`; from the current directory it stays as it is written.
+fn joined(base: &Path, path: &Path) -> PathBuf {
+    if base == Path::new(".") { path.to_owned() } else { base.join(path) }
 }
 
 /// A file, if it is there and a regular one.

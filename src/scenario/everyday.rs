@@ -140,9 +140,8 @@ fn give_way(root: &mut Node, kind: &str, field: Option<&str>, place: &Place) {
             kept.extend(["duration", "warmup"].into_iter().filter_map(|name| fields.shift_remove_entry(name)));
         }
         // Stages and traces have a length of their own, and no load of another kind has it.
-        if !kept.contains_key("duration") && kind != "soak" {
-            let auto = Node::new(Value::Text("auto".to_owned()), key.clone());
-            kept.insert("duration".to_owned(), Entry { key: key.clone(), node: auto });
+        if kind != "soak" {
+            length(&mut kept, key);
         }
         let fresh = || Entry { key: place.clone(), node: Node::new(Value::Map(kept), place.clone()) };
         load.entry(kind.to_owned()).or_insert_with(fresh);
@@ -150,19 +149,18 @@ fn give_way(root: &mut Node, kind: &str, field: Option<&str>, place: &Place) {
     let Some(Entry { node: Node { value: Value::Map(fields), .. }, .. }) = load.get_mut(kind) else { return };
     let ways = ONE_OF.iter().find(|(of, _)| *of == kind).map_or(&[][..], |(_, ways)| ways);
     if let Some(field) = field.filter(|field| ways.contains(field)) {
-        let had_length = fields.contains_key("duration");
         fields.retain(|name, entry| name == field || !ways.contains(&name.as_str()) || typed(&entry.node));
-        if kind == "open" && !had_length && matches!(field, "rate" | "ramp") {
-            let place = root_place(fields);
-            let auto = Node::new(Value::Text("auto".to_owned()), place.clone());
-            fields.insert("duration".to_owned(), Entry { key: place, node: auto });
+        if kind == "open" && matches!(field, "rate" | "ramp") {
+            let place = fields.values().next().map_or(Place::Whole, |entry| entry.key.clone());
+            length(fields, place);
         }
     }
 }
 
-/// Where a map's first field was written.
-fn root_place(fields: &IndexMap<String, Entry>) -> Place {
-    fields.values().next().map_or(Place::Whole, |entry| entry.key.clone())
+/// Gives a load that has no length the one that is found while it runs, as if the file had it at this place.
+fn length(fields: &mut IndexMap<String, Entry>, place: Place) {
+    let auto = || Entry { key: place.clone(), node: Node::new(Value::Text("auto".to_owned()), place.clone()) };
+    fields.entry("duration".to_owned()).or_insert_with(auto);
 }
 
 /// Whether any of it was typed on the command line.

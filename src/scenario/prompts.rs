@@ -150,7 +150,7 @@ pub struct SyntheticPrompts {
     pub turns: u32,
 }
 
-/// Text at the start of every prompt of a group, as after a long system message, or a document that many questions are about. The
+/// The same text at the start of every prompt of a group, such as a long system message or a document with many questions. The
 /// prefix of a group is the same for all its requests and all targets, and each group has one of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

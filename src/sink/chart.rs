@@ -59,7 +59,7 @@ fn distribution(report: &Report, closed: &str, open: &str, name: &str, what: &st
 
 /// One target's curve: how far toward 100 %, and the value there.
 fn curve(report: &Report, at: usize, metric: &str) -> Vec<(f64, f64)> {
-    let Some(packed) = report.histograms.iter().find(|h| h.target == at && h.metric == metric) else {
+    let Some(packed) = report.histogram(at, metric) else {
         return Vec::new();
     };
     // Beyond 1 - 1/n there is but one request.

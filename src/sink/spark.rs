@@ -59,7 +59,7 @@ fn distributions(report: &Report) -> Option<(&str, Vec<Vec<f64>>)> {
     let main = report.primary.split('.').next().unwrap_or_default();
     let ranks: Vec<f64> = (0..RANKS).map(|at| (at as f64 + 0.5) / OF as f64).collect();
     [main, waited].into_iter().find_map(|metric| {
-        let of = |at: usize| report.histograms.iter().find(|h| h.target == at && h.metric == metric);
+        let of = |at: usize| report.histogram(at, metric);
         let drawn: Vec<Vec<f64>> =
             (0..report.targets.len()).map(|at| of(at).map(|h| h.values_at(&ranks)).unwrap_or_default()).collect();
         (drawn.iter().filter(|values| !values.is_empty()).count() > 1).then_some((metric, drawn))

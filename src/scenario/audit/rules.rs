@@ -92,7 +92,7 @@ pub const RULES: [RuleSpec; 96] = [
         "missing-tokens",
         Warning,
         0.0,
-        "generated answers without a count of tokens: rates of tokens are not told (invalid only where they'd be compared, which is then not done)",
+        "generated answers without a count of tokens: rates of tokens are not reported (invalid only where they'd be compared, which is then not done)",
     ),
     share("empty-answers", Warning, 0.01, "answers came without any text or vector"),
     of_sides(share(
@@ -136,7 +136,7 @@ pub const RULES: [RuleSpec; 96] = [
     of_sides(plain(
         "thinking",
         Warning,
-        "a target lets its model think, as it was told or as its answers show, which the others don't",
+        "a target lets its model think, by its settings or its answers, and another does not",
     )),
     share(
         "no-stream",

@@ -65,7 +65,7 @@ fn amount(text: &str, unit: Unit) -> Option<f64> {
     }
 }
 
-/// How the rules of the audit are set: by id, `off`, a severity (`note`, `doubt`, `invalid`), a threshold in
+/// How the rules of the audit are set: by id, `off`, a severity (`note`, `warning`, `invalid`), a threshold in
 /// the rule's unit (`20%`, `1ms`, `20`), or both (`note 40%`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AuditSpec(IndexMap<&'static str, Setting>);
