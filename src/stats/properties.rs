@@ -114,7 +114,8 @@ proptest! {
         let mut other = samples.clone();
         other.rotate_left(turn % samples.len());
         other.reverse();
-        let near = |a: f64, b: f64| (a - b).abs() <= 1e-6 * a.abs().max(b.abs()).max(1.0);
+        // Two steps of the last digit that is kept: what is cut at six decimals may fall on either side of one.
+        let near = |a: f64, b: f64| (a - b).abs() <= 2e-6 * a.abs().max(b.abs()).max(1.0);
         let (a, b) = (summaries(&samples), summaries(&other));
         for (a, b) in a.targets.iter().zip(&b.targets) {
             prop_assert_eq!(&a.outcomes, &b.outcomes);
