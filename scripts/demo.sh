@@ -24,11 +24,6 @@ die() {
     exit 1
 }
 
-# Both sides hold the answer to a schema. A prompt that shows its form gets it written alike by both.
-instruction='Answer with one of these labels: {labels}. Write it as JSON: {"label": "one of them"}
-
-Text: {text}'
-
 # ------------------------------------------------------------------------------------------------- what is to be done
 
 # Seconds of each part on two cores, with empty caches (docs/demo.md).
@@ -169,6 +164,6 @@ done
 
 # The one that is decided soonest first.
 compare embed minilm 21442 --set load.until='{ci: 5%, least: 10s, most: 15s}'
-compare classify smollm2 21441 --set workload.instruction="$instruction" --set load.until='{ci: 5%, least: 10s, most: 20s}'
+compare classify smollm2 21441 --set load.until='{ci: 5%, least: 10s, most: 20s}'
 compare generate smollm2 21441 --set workload.sampling.max_tokens=32 --set load.until='{ci: 5%, least: 10s, most: 40s}'
 say "all told: $SECONDS s; the pages: $out/*/report.html"

@@ -169,6 +169,37 @@ fn a_label_is_held_by_schema_on_all_sides_or_on_none() {
     assert!(told.iter().any(|words| words.starts_with("a") && words.contains("no target is held to one")), "{told:?}");
 }
 
+/// An OpenAI-compatible server whose every answer is a label as JSON.
+fn answers_in_json() -> Raw {
+    let body = r#"{"choices":[{"message":{"role":"assistant","content":"{\"label\": \"bug\"}"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":5}}"#;
+    Raw::start_by_body(move |_| Do::Reply(response("200 OK", "", body)))
+}
+
+#[test]
+fn a_prompt_whose_answer_is_held_by_a_schema_shows_its_form_unless_it_has_an_instruction() {
+    let dir = tempfile::tempdir().expect("a directory");
+    tickets(dir.path(), 12);
+    let (a, b) = (answers_in_json(), answers_in_json());
+    let target = |server: &Raw| format!("{{ openai: {{ url: \"{}\", model: m }} }}", server.url);
+    let prompt = |more: &str| {
+        scenario(dir.path(), [&target(&a), &target(&b)], more, "users: 1, requests: 24");
+        let _ = std::fs::remove_dir_all(dir.path().join("out"));
+        run(dir.path());
+        a.seen(|seen| {
+            let last = seen.posts.last().expect("a request");
+            let body: serde_json::Value = serde_json::from_str(&last.body).expect("JSON");
+            body["messages"][0]["content"].as_str().expect("a prompt").to_owned()
+        })
+    };
+    let held = prompt(", constrain: schema, stream: false, examples: 3, sampling: { max_tokens: 40 }");
+    assert!(held.contains("Write it as JSON: {\"label\": \"one of them\"}\n\nText: Ticket number"), "{held}");
+    assert!(held.matches("{\"label\": \"").count() == 4 && !held.contains("Label:"), "{held}");
+    let own = prompt(", constrain: schema, stream: false, instruction: \"Which? {text}\", sampling: { max_tokens: 40 }");
+    assert!(own.contains("Which? Ticket number") && !own.contains("JSON"), "{own}");
+    let free = prompt(", constrain: none, stream: false");
+    assert!(free.trim_end().ends_with("Label:") && !free.contains("JSON"), "{free}");
+}
+
 #[test]
 fn answers_that_no_side_can_be_read_from_are_told_at_once_with_what_to_change() {
     let dir = tempfile::tempdir().expect("a directory");

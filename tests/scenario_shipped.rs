@@ -27,7 +27,7 @@ fn items(name: &str) -> Vec<Item> {
         &loaded.base,
         scenario.task,
         &workload.labels,
-        workload,
+        scenario,
         scenario.seed,
         workload.history,
     )

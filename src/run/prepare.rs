@@ -92,7 +92,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         &base,
         scenario.task,
         &workload.labels,
-        workload,
+        &scenario,
         scenario.seed,
         workload.history,
     );

@@ -63,11 +63,15 @@ fn text(item: &Item) -> &str {
     item.turns.first().map_or("", |turn| turn.user.as_str())
 }
 
-/// The examples as they stand in a prompt, a blank line after each.
-pub(super) fn block(examples: &[Item], labels: &[String]) -> String {
+/// The examples as they stand in a prompt, a blank line after each; their labels as the JSON that a schema asks for, or as they are.
+pub(super) fn block(examples: &[Item], labels: &[String], as_json: bool) -> String {
     let one = |item: &Item| {
         let label = item.label.and_then(|label| labels.get(label)).map_or("", String::as_str);
-        format!("Text: {}\nLabel: {label}\n\n", text(item))
+        if as_json {
+            format!("Text: {}\n{{\"label\": {}}}\n\n", text(item), serde_json::Value::from(label))
+        } else {
+            format!("Text: {}\nLabel: {label}\n\n", text(item))
+        }
     };
     examples.iter().map(one).collect()
 }
@@ -133,7 +137,9 @@ mod tests {
     #[test]
     fn they_stand_in_the_prompt_with_their_labels() {
         let labels = ["bug".to_owned(), "praise".to_owned()];
-        let text = block(&items(&[1, 0]), &labels);
+        let text = block(&items(&[1, 0]), &labels, false);
         assert_eq!(text, "Text: text 0\nLabel: praise\n\nText: text 1\nLabel: bug\n\n");
+        let text = block(&items(&[1, 0]), &labels, true);
+        assert_eq!(text, "Text: text 0\n{\"label\": \"praise\"}\n\nText: text 1\n{\"label\": \"bug\"}\n\n");
     }
 }

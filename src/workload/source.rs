@@ -14,8 +14,8 @@ pub use trace::read_trace;
 
 use super::{Fit, Item, Turn, examples, made_up, synthetic};
 use crate::scenario::{
-    CsvPrompts, DataPath, History, InlinePrompt, JsonlPrompts, PromptsSpec, Task, TextPrompts, TextSplit, TurnSpec,
-    WorkloadSpec,
+    Constrain, CsvPrompts, DataPath, History, InlinePrompt, JsonlPrompts, PromptsSpec, Scenario, Task, TextPrompts,
+    TextSplit, TurnSpec,
 };
 use lengths::Told;
 use odd::{Odd, whole_text};
@@ -30,6 +30,11 @@ const MAX_BYTES: u64 = 256 << 20;
 /// The prompt around a text where the scenario gives none (classify).
 const CLASSIFY: &str = "Answer with one of these labels: {labels}.\n\n{examples}Text: {text}\nLabel:";
 
+/// The same where a schema holds the answer. It shows the form: else each engine's grammar lets the model choose its own blanks
+/// and line breaks, and answers of one model have 12 tokens on one side and 21 on the other.
+const CLASSIFY_AS_JSON: &str = "Answer with one of these labels: {labels}. Write it as JSON: {\"label\": \"one of them\"}\n\n\
+    {examples}Text: {text}";
+
 /// What stands around each text of the data.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Around<'a> {
@@ -37,17 +42,25 @@ pub struct Around<'a> {
     pub instruction: Option<&'a str>,
     /// Number of examples to be drawn from the data (classify).
     pub examples: u32,
+    /// Whether a schema holds the answer, so that a label comes as JSON (classify).
+    pub as_json: bool,
 }
 
 impl<'a> From<Option<&'a str>> for Around<'a> {
     fn from(instruction: Option<&'a str>) -> Self {
-        Self { instruction, examples: 0 }
+        Self { instruction, ..Self::default() }
     }
 }
 
-impl<'a> From<&'a WorkloadSpec> for Around<'a> {
-    fn from(workload: &'a WorkloadSpec) -> Self {
-        Self { instruction: workload.instruction.as_deref(), examples: workload.examples }
+impl<'a> From<&'a Scenario> for Around<'a> {
+    fn from(scenario: &'a Scenario) -> Self {
+        let workload = &scenario.workload;
+        let constrain = workload.constrained(scenario.task, scenario.targets.values());
+        Self {
+            instruction: workload.instruction.as_deref(),
+            examples: workload.examples,
+            as_json: constrain == Constrain::Schema,
+        }
     }
 }
 
@@ -169,9 +182,13 @@ pub fn read_prompts<'a>(
 
 /// The items with the instruction around their texts. What a text holds is not filled in.
 fn within(items: Vec<Item>, around: &Around<'_>, task: Task, labels: &[String], examples: &[Item]) -> Vec<Item> {
-    let default = if task == Task::Classify { CLASSIFY } else { "{text}" };
+    let default = match task {
+        Task::Classify if around.as_json => CLASSIFY_AS_JSON,
+        Task::Classify => CLASSIFY,
+        _ => "{text}",
+    };
     let instruction = around.instruction.unwrap_or(default).replace("{labels}", &labels.join(", "));
-    let examples = examples::block(examples, labels);
+    let examples = examples::block(examples, labels, around.as_json);
     let pieces: Vec<String> = instruction.split("{text}").map(|piece| piece.replace("{examples}", &examples)).collect();
     let turn = |turn: Turn| Turn { user: pieces.join(&turn.user), ..turn };
     let item = |item: Item| Item { turns: item.turns.into_iter().map(turn).collect(), ..item };

@@ -189,7 +189,7 @@ fn cut_short(scenario: &mut Scenario) {
 fn prompts(scenario: &Scenario, of: &Loaded) -> Option<Vec<Item>> {
     let workload = &scenario.workload;
     let (prompts, labels) = (&workload.prompts, &workload.labels);
-    let read = read_prompts(prompts, &of.base, scenario.task, labels, workload, scenario.seed, workload.history);
+    let read = read_prompts(prompts, &of.base, scenario.task, labels, scenario, scenario.seed, workload.history);
     Some(read.ok()?.items)
 }
 
