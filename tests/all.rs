@@ -42,6 +42,7 @@ mod host;
 mod idle;
 mod inside;
 mod install;
+mod kept_answers;
 mod nights;
 mod open_loop;
 mod own_limits;

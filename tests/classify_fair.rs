@@ -194,7 +194,8 @@ fn a_prompt_whose_answer_is_held_by_a_schema_shows_its_form_unless_it_has_an_ins
     let held = prompt(", constrain: schema, stream: false, examples: 3, sampling: { max_tokens: 40 }");
     assert!(held.contains("Write it as JSON: {\"label\": \"one of them\"}\n\nText: Ticket number"), "{held}");
     assert!(held.matches("{\"label\": \"").count() == 4 && !held.contains("Label:"), "{held}");
-    let own = prompt(", constrain: schema, stream: false, instruction: \"Which? {text}\", sampling: { max_tokens: 40 }");
+    let own =
+        prompt(", constrain: schema, stream: false, instruction: \"Which? {text}\", sampling: { max_tokens: 40 }");
     assert!(own.contains("Which? Ticket number") && !own.contains("JSON"), "{own}");
     let free = prompt(", constrain: none, stream: false");
     assert!(free.trim_end().ends_with("Label:") && !free.contains("JSON"), "{free}");

@@ -53,6 +53,11 @@ fn the_table_of_metrics_is_the_codes() {
 }
 
 #[test]
+fn the_columns_of_samples_are_the_codes() {
+    keeps("docs/samples.md", "samples", &loadcmp::record::dictionary::document());
+}
+
+#[test]
 fn the_figures_of_truth_are_of_this_code() {
     let told = recorded(TRUTH);
     let now = sources::sources();

@@ -1,10 +1,11 @@
 //! What a user does with a unit: connects, asks each turn, and records what came of it.
 
 use super::lane::{Lane, User};
+use crate::record::answers::{ANSWERS_KEPT, Answer};
 use crate::record::log::Vector;
 use crate::record::{Nanos, Outcome, Phase, Sample};
-use crate::scenario::History;
 use crate::scenario::plan::LoadPlan;
+use crate::scenario::{History, KeepAnswers, Task, scrub};
 use crate::target::{Ask, Exchange, NoConnection};
 use crate::workload::Unit;
 use bytes::Bytes;
@@ -109,6 +110,7 @@ impl Lane {
             let vector = Vector { target: self.side.number, item: request.unit.item, index: sample.index, numbers };
             self.setup.recorder.push_vector(vector);
         }
+        self.keep_answer(request, &sample, &text);
         if let Some(end) = sample.stamps.end.filter(|_| measured) {
             self.ended(end, outcome.answered());
         }
@@ -118,6 +120,21 @@ impl Lane {
         self.note(&sample);
         self.setup.recorder.push(sample);
         (outcome, text)
+    }
+
+    /// Has an answer kept for people to look at, if the scenario wants it.
+    fn keep_answer(&self, request: Request<'_>, sample: &Sample, text: &str) {
+        let plan = &self.setup.plan;
+        let kept = match plan.keep_answers {
+            KeepAnswers::None => false,
+            KeepAnswers::Some => sample.index < ANSWERS_KEPT,
+            KeepAnswers::All => true,
+        };
+        if kept && request.phase == Phase::Measure && plan.task != Task::Embed && sample.outcome.answered() {
+            let asked = &self.setup.workload.items()[request.unit.item].turns[request.turn].user;
+            let (prompt, text) = (scrub(asked).into_owned(), scrub(text).into_owned());
+            self.setup.recorder.push_answer(Answer { target: sample.target, index: sample.index, prompt, text });
+        }
     }
 
     /// Writes a request's body, and sees to its connection.

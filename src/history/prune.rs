@@ -12,8 +12,8 @@ use std::path::Path;
 /// The file that says of a run what was removed.
 pub const PRUNED: &str = "pruned.json";
 
-/// What is removed: a row a request, and the embeddings beside it. No other file of a run grows with its requests.
-const REMOVED: [&str; 2] = ["samples.csv", "vectors.csv"];
+/// What is removed: a row a request, and the embeddings and answers beside it. No other file of a run grows with its requests.
+const REMOVED: [&str; 3] = ["samples.csv", "vectors.csv", "answers.jsonl"];
 
 /// What was removed of a run: `pruned.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! 50 ms, so that a row is on its way to the disk well within a second of its end, and memory doesn't grow with rows.
 
 use super::Sample;
+use super::answers::{Answer, AnswersFile};
 use super::columns::{COLUMNS, Names, write_row};
 use anyhow::Context;
 use base64::Engine;
@@ -40,6 +41,8 @@ pub trait Folder: Send {
     fn sample(&mut self, sample: &Sample);
     /// Takes an embedding.
     fn vector(&mut self, vector: &Vector);
+    /// Takes an answer's text.
+    fn answer(&mut self, _: Answer) {}
     /// Is called after each round, with rows or without: the place to publish a view.
     fn tick(&mut self) {}
 }
@@ -48,6 +51,7 @@ pub trait Folder: Send {
 struct Pending {
     samples: Vec<Sample>,
     vectors: Vec<Vector>,
+    answers: Vec<Answer>,
 }
 
 /// The measured path's end: cheap to clone, cheap to push to.
@@ -72,6 +76,11 @@ impl Recorder {
     pub fn push_vector(&self, vector: Vector) {
         lock(&self.pending).vectors.push(vector);
     }
+
+    /// Hands over an answer that is to be kept.
+    pub fn push_answer(&self, answer: Answer) {
+        lock(&self.pending).answers.push(answer);
+    }
 }
 
 /// The thread that writes, and what it will give back.
@@ -81,7 +90,7 @@ pub struct Log<F> {
 }
 
 impl<F: Folder + 'static> Log<F> {
-    /// Creates `samples.csv` in `dir` (and `vectors.csv` when the first embedding comes), and starts the thread.
+    /// Creates `samples.csv` in `dir` (`vectors.csv` and `answers.jsonl` when there is something for them), and starts the thread.
     pub fn start(dir: &Path, names: Names, mut folder: F) -> anyhow::Result<(Self, Recorder)> {
         let path = dir.join("samples.csv");
         let mut file = File::create_new(&path).with_context(|| format!("creating {}", path.display()))?;
@@ -92,6 +101,7 @@ impl<F: Folder + 'static> Log<F> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let mut vectors = Vectors { path: dir.join("vectors.csv"), file: None };
+        let mut answers = AnswersFile::new(dir);
         let work = move || {
             let mut spare = Pending::default();
             let mut rows = Vec::new();
@@ -112,6 +122,10 @@ impl<F: Folder + 'static> Log<F> {
                 for vector in spare.vectors.drain(..) {
                     vectors.write(&names, &vector)?;
                     folder.vector(&vector);
+                }
+                for answer in spare.answers.drain(..) {
+                    answers.write(&names, &answer)?;
+                    folder.answer(answer);
                 }
                 folder.tick();
                 if last {

@@ -1,8 +1,10 @@
 //! One request's life: [`Sample`] is the row, [`Stopwatch`] the only clock, [`log`] the
-//! file rows are appended to, [`columns`] its form.
+//! file rows are appended to, [`columns`] its form, [`answers`] the file of texts.
 
+pub mod answers;
 mod chain;
 pub mod columns;
+pub mod dictionary;
 pub mod log;
 mod opened;
 mod prefix;

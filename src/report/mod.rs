@@ -4,6 +4,7 @@
 //! [`Report`]. Every float in it is finite or `None`, and `None` means not measured.
 
 mod against;
+pub mod answers;
 mod beside;
 mod cold;
 mod cost;
@@ -39,8 +40,8 @@ use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
 use crate::drive::Found;
 use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
-use crate::scenario::Order;
 use crate::scenario::plan::Plan;
+use crate::scenario::{KeepAnswers, Order, Task};
 use crate::stats::{Comparison, Doubts, Folded, Packed, Row, Second, Settings, TargetSummary, decide};
 use serde::{Deserialize, Serialize};
 
@@ -71,11 +72,13 @@ const FILES: [(&str, &str); 14] = [
 /// The files of a run's directory: those of every run, and those that this one has besides.
 pub fn files(plan: &Plan, baseline: bool) -> Vec<(&'static str, &'static str)> {
     let metrics = plan.targets.iter().any(|target| target.spec.metrics().is_some());
+    let kept = plan.keep_answers != KeepAnswers::None && plan.task != Task::Embed;
     let besides = [
         (!plan.variants.is_empty(), ("variants.csv", "a row a target: speed, memory, size and quality")),
         (!plan.gates.is_empty(), ("gates.csv", "a row a gate: outcome, figures, bound")),
         (!plan.gates.is_empty(), ("junit.xml", "the gates, for CI")),
         (baseline, ("baseline.json", "what the run is held to, as it was then")),
+        (kept, ("answers.jsonl", "answers of the engines, with their prompts")),
         (metrics, ("metrics.csv", "what engines publish of themselves")),
     ];
     FILES.into_iter().chain(besides.into_iter().filter_map(|(there, file)| there.then_some(file))).collect()
@@ -149,6 +152,9 @@ pub struct Report {
     /// What stood at which level when: in `resources.csv`, not in `report.json`.
     #[serde(skip)]
     pub levels: Levels,
+    /// Answers for people to look at: in `answers.jsonl`, not in `report.json`.
+    #[serde(skip)]
+    pub answers: Vec<answers::ShownPrompt>,
 }
 
 impl Report {
@@ -184,6 +190,7 @@ impl Report {
             histograms: folded.histograms,
             timeline: folded.timeline,
             levels,
+            answers: Vec::new(),
         };
         if let Some(conditions) = &manifest.conditions {
             let sides = report.targets.iter_mut().zip(&conditions.targets).zip(&report.plan.targets);

@@ -6,9 +6,11 @@ use super::progress::View;
 use super::unread::Unread;
 use crate::audit::{Gather, Gathered};
 use crate::drive::Window;
+use crate::record::answers::Answer;
 use crate::record::log::{Folder, Vector};
 use crate::record::{Phase, Sample};
 use crate::report::Manifest;
+use crate::report::answers::AnswerPicks;
 use crate::stats::{Fold, Folded};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct RunFolder {
     fold: Arc<Mutex<Fold>>,
     gather: Gather,
+    picks: AnswerPicks,
     manifest: Arc<Mutex<Manifest>>,
     /// The windows that the fold knows.
     known: BTreeMap<(usize, u32), Window>,
@@ -38,7 +41,8 @@ impl RunFolder {
         view: Arc<View>,
     ) -> Self {
         let fold = Arc::new(Mutex::new(fold));
-        Self { fold, gather, manifest, known: BTreeMap::new(), path, unwritten: false, view, unread: None }
+        let picks = AnswerPicks::default();
+        Self { fold, gather, picks, manifest, known: BTreeMap::new(), path, unwritten: false, view, unread: None }
     }
 
     /// Has the labels of the first answers looked at.
@@ -46,9 +50,9 @@ impl RunFolder {
         Self { unread, ..self }
     }
 
-    /// What the rows came to, once the run is over: the figures, and what the audit looks at beside them. Windows whose end
-    /// was told late are right by now. `whole`: it ran to its end.
-    pub(super) fn finish(mut self, whole: bool) -> (Folded, Vec<Gathered>) {
+    /// What the rows came to, once the run is over: the figures, what the audit looks at beside them, and the answers. Windows
+    /// whose end was told late are right by now. `whole`: it ran to its end.
+    pub(super) fn finish(mut self, whole: bool) -> (Folded, Vec<Gathered>, AnswerPicks) {
         self.learn();
         let mut fold = match Arc::try_unwrap(self.fold) {
             Ok(fold) => fold.into_inner().unwrap_or_else(PoisonError::into_inner),
@@ -58,7 +62,7 @@ impl RunFolder {
         if !whole {
             fold.cut_off();
         }
-        (fold.finish(), self.gather.finish())
+        (fold.finish(), self.gather.finish(), self.picks)
     }
 
     /// The fold that the rows go into, for whoever has to know what they come to so far.
@@ -104,6 +108,11 @@ impl Folder for RunFolder {
         }
         lock(&self.fold).push(sample);
         self.gather.push(sample);
+        self.picks.sample(sample);
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.picks.answer(answer);
     }
 
     fn tick(&mut self) {

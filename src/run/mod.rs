@@ -54,9 +54,11 @@ pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 use crate::audit::{Gather, Gathered};
 use crate::drive::{Driver, LaneSetup, Listener, Stop, Window, cold_starts, drive};
 use crate::host::{self, signalled, signals};
+use crate::record::answers::read_answers;
 use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Sample, Stopwatch};
+use crate::report::answers::AnswerPicks;
 use crate::report::front::Front;
 use crate::report::{self, Beside, Cause, Manifest, Report, Status};
 use crate::scenario::gate::Inconclusive;
@@ -348,8 +350,8 @@ async fn measure(
         manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
     })?;
     let manifest = lock(&manifest).clone();
-    let (folded, gathered) = folder.finish(manifest.status == Status::Complete);
-    let report = tell_files(&dir, &manifest, folded, &gathered)?;
+    let (folded, gathered, picks) = folder.finish(manifest.status == Status::Complete);
+    let report = tell_files(&dir, &manifest, folded, &gathered, &picks)?;
     match refused {
         Some(why) if unsent => Err(Failure::Invalid(format!("error: {why}\n  the rows are in {}", dir.display()))),
         Some(why) => Err(Failure::Target(format!("error: {why}\n  the rows are in {}", dir.display()))),
@@ -375,19 +377,22 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
         .map_err(|error| no_run(format!("its manifest.json is not one of loadcmp's ({error:#})")))?;
     let names = Names::of(&manifest.plan);
     let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan));
+    let mut picks = AnswerPicks::default();
     let take = |sample: &Sample| {
         fold.push(sample);
         gather.push(sample);
+        picks.sample(sample);
     };
     if manifest.conditions.is_none() {
         manifest.conditions = recalled(dir, &manifest);
     }
     read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
+    read_answers(dir, &names, |answer| picks.answer(answer))?;
     if manifest.status != Status::Complete {
         fold.cut_off();
     }
-    let report = tell_files(dir, &manifest, fold.finish(), &gather.finish())?;
+    let report = tell_files(dir, &manifest, fold.finish(), &gather.finish(), &picks)?;
     Ok(Finished { report, dir: dir.to_owned(), alone: None })
 }
 
@@ -403,8 +408,15 @@ fn not_pruned(dir: &Path) -> Result<(), Failure> {
 }
 
 /// Makes the report of a run that has ended, and writes every file that is made from it.
-fn tell_files(dir: &Path, manifest: &Manifest, folded: Folded, gathered: &[Gathered]) -> anyhow::Result<Report> {
+fn tell_files(
+    dir: &Path,
+    manifest: &Manifest,
+    folded: Folded,
+    gathered: &[Gathered],
+    picks: &AnswerPicks,
+) -> anyhow::Result<Report> {
     let mut report = Report::build(manifest, folded, gathered, levels(dir, &manifest.plan));
+    report.answers = picks.pick(&report.plan);
     report.front = front(dir, &mut report)?;
     held::hold(dir, &mut report).with_context(|| format!("reading the baseline in {}", dir.display()))?;
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;

@@ -350,6 +350,7 @@ fn plan(
         timeout: scenario.limit(),
         load_timeout: scenario.first_limit(),
         drain: scenario.drain.unwrap_or(scenario.limit()),
+        keep_answers: scenario.keep_answers,
         audit: scenario.audit.clone(),
         gates: GatesPlan::of(scenario),
         start: Some(scenario.start.clone()),

@@ -96,6 +96,26 @@ pub enum PromptCache {
     AsIs,
 }
 
+/// Which answers are kept for people to look at: in `answers.jsonl`, and some of them on the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeepAnswers {
+    /// None.
+    None,
+    /// Those of the first 100 measured requests of each target.
+    #[default]
+    Some,
+    /// Those of all measured requests.
+    All,
+}
+
+impl KeepAnswers {
+    /// Whether it is the default.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Earlier answers in a conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

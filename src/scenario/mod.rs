@@ -52,7 +52,7 @@ mod variants;
 mod word;
 
 pub use address::Address;
-pub use asked::{Constrain, History, PromptCache, PromptFormat, Sampling, WorkloadSpec};
+pub use asked::{Constrain, History, KeepAnswers, PromptCache, PromptFormat, Sampling, WorkloadSpec};
 pub use audit::{AuditSpec, Severity};
 pub use auto::{FIRST_PAIRS, Least, Length, MOST_PAIRS, UntilSpec};
 pub use cold_start::ColdStartSpec;
@@ -173,6 +173,9 @@ pub struct Scenario {
     /// `unfinished`, which is no failure. Default: `timeout`, so that every request gets its whole time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Span>,
+    /// Which answers are kept for people to look at (not of embeddings): `none`, `some` or `all`.
+    #[serde(default, skip_serializing_if = "KeepAnswers::is_default")]
+    pub keep_answers: KeepAnswers,
     /// How the rules that doubt a comparison are set.
     #[serde(default, skip_serializing_if = "AuditSpec::is_empty")]
     pub audit: AuditSpec,

@@ -6,7 +6,7 @@
 use super::gate::{Gate, Inconclusive};
 use super::told::Written;
 use super::{
-    AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, Least, OpenSpec, Order, Pacing, PromptCache,
+    AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, KeepAnswers, Least, OpenSpec, Order, Pacing, PromptCache,
     PromptFormat, Sampling, Scenario, Share, Slo, Span, TargetSpec, Task, TemplatePlan, Think, TokensPlan,
 };
 use indexmap::IndexMap;
@@ -72,6 +72,9 @@ pub struct Plan {
     pub load_timeout: Span,
     /// Time for requests in flight once sending has stopped.
     pub drain: Span,
+    /// Which answers are kept for people to look at.
+    #[serde(default, skip_serializing_if = "KeepAnswers::is_default")]
+    pub keep_answers: KeepAnswers,
     /// How the rules that doubt a comparison are set.
     #[serde(default)]
     pub audit: AuditSpec,

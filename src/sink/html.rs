@@ -1,5 +1,6 @@
 //! `report.html`: one page on its own. No script, nothing fetched; light or dark as its reader's system is.
 
+use super::answers::{PromptView, answers};
 use super::bars::{self, Bars, bars};
 use super::chart;
 use super::failures;
@@ -62,6 +63,7 @@ struct Page<'a> {
     doubts: Vec<&'a Finding>,
     /// Everything the audit found: how grave it is, and what.
     findings: Vec<(String, &'a Finding)>,
+    answers: Vec<PromptView>,
     labels: Option<LabelTable>,
     confusions: Vec<Matrix>,
     command: &'a str,
@@ -195,6 +197,7 @@ fn page(report: &Report) -> Page<'_> {
         invalid: report.spoilt().collect(),
         doubts: report.found(Severity::Warning).collect(),
         findings: report.findings.iter().map(|finding| (yaml_word(&finding.severity), finding)).collect(),
+        answers: answers(report),
         labels: label_table(report),
         confusions: matrices(report),
         command: &report.command,

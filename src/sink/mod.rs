@@ -3,6 +3,7 @@
 //! Sinks read the report and nothing else. [`write_all`] is the one place where the files of a results directory are
 //! written, each whole or not at all.
 
+mod answers;
 mod appended;
 mod bars;
 mod baselines;

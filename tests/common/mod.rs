@@ -77,6 +77,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         timeout: Span(Duration::from_secs(5)),
         load_timeout: Span(Duration::from_secs(600)),
         drain: Span(Duration::from_secs(1)),
+        keep_answers: loadcmp::scenario::KeepAnswers::None,
         audit: AuditSpec::default(),
         gates: GatesPlan::default(),
         start: None,
