@@ -161,39 +161,67 @@ pub(crate) fn check(args: CheckArgs) -> Told {
     several.map_or(Ok(0), |words| say(&format!("{words}\n")))
 }
 
-pub(crate) fn init(name: &str) -> Told {
+/// The name of a file to be written, without its end.
+fn plain_name(name: &str) -> Result<&str, Failure> {
     let name = name.trim_end_matches(".yaml");
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(Failure::Usage(format!(
-            "error: `{name}` is no name for a scenario: letters, digits, dash and underscore"
-        )));
+        return Err(Failure::Usage(format!("error: `{name}` is no name: use letters, digits, dash and underscore")));
     }
+    Ok(name)
+}
+
+/// Makes files that aren't there yet; none if one of them is.
+fn create_all(files: &[(PathBuf, String)]) -> Result<(), Failure> {
+    if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
+        return Err(Failure::Usage(format!("error: {} is there already: nothing was written", path.display())));
+    }
+    for (path, text) in files {
+        let mut file = std::fs::File::create_new(path).with_context(|| format!("creating {}", path.display()))?;
+        file.write_all(text.as_bytes()).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes a schema beside an example, whose first line points an editor at it. One that is there may be somebody's own.
+fn keep_schema(path: &str, schema: &serde_json::Value) -> Result<(), Failure> {
+    match std::fs::File::create_new(path) {
+        Ok(mut file) => Ok(file.write_all(pretty(schema)?.as_bytes()).with_context(|| format!("writing {path}"))?),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(Failure::Other(anyhow::anyhow!("creating {path}: {error}"))),
+    }
+}
+
+pub(crate) fn init_suite(name: &str) -> Told {
+    let name = plain_name(name)?;
+    let (suite, load) = (PathBuf::from(format!("{name}.yaml")), PathBuf::from(format!("{name}-load.yaml")));
+    let load_name = format!("{name}-load");
+    create_all(&[(suite.clone(), scenario::example_suite(name)), (load.clone(), scenario::example(&load_name))])?;
+    keep_schema("schema.json", &scenario::editor_schema())?;
+    keep_schema("suite-schema.json", &scenario::editor_suite_schema())?;
+    let (suite, load) = (suite.display(), load.display());
+    say(&format!("{suite} and {load} written. Look at them, then: loadcmp suite run {suite} --quick\n"))
+}
+
+pub(crate) fn init(name: &str) -> Told {
+    let name = plain_name(name)?;
     let path = PathBuf::from(format!("{name}.yaml"));
-    let file = std::fs::File::create_new(&path);
-    let mut file = file.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Failure::Usage(format!("error: {} is there already: nothing was written", path.display()))
-        }
-        _ => Failure::Other(anyhow::anyhow!("creating {}: {error}", path.display())),
-    })?;
-    file.write_all(scenario::example(name).as_bytes()).with_context(|| format!("writing {}", path.display()))?;
-    // The example's first line points an editor at it. One that is there may be somebody's own.
-    match std::fs::File::create_new("schema.json") {
-        Ok(mut file) => file.write_all(schema_text()?.as_bytes()).context("writing schema.json")?,
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(Failure::Other(anyhow::anyhow!("creating schema.json: {error}"))),
-    }
+    create_all(&[(path.clone(), scenario::example(name))])?;
+    keep_schema("schema.json", &scenario::editor_schema())?;
     say(&format!("{} written. Look at it, then: loadcmp run {}\n", path.display(), path.display()))
 }
 
-pub(crate) fn schema(report: bool) -> Told {
-    let schema = if report { loadcmp::report::schema() } else { scenario::schema() };
-    say(&(serde_json::to_string_pretty(&schema).context("writing the schema")? + "\n"))
+pub(crate) fn schema(report: bool, suite: bool) -> Told {
+    let schema = match (report, suite) {
+        (true, _) => loadcmp::report::schema(),
+        (_, true) => scenario::editor_suite_schema(),
+        _ => scenario::editor_schema(),
+    };
+    say(&pretty(&schema)?)
 }
 
-fn schema_text() -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(&scenario::schema()).context("writing the schema")? + "\n")
+fn pretty(schema: &serde_json::Value) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(schema).context("writing the schema")? + "\n")
 }
 
 pub(crate) fn report(args: ReportArgs) -> Told {
@@ -271,11 +299,24 @@ pub(crate) fn compare(args: CompareArgs) -> Told {
         judge_stand_ins: args.judge_stand_ins,
         inconclusive: args.decided.inconclusive(),
     };
-    let beside = loadcmp::run::compare(&args.first, &args.second, &hold)?;
-    print_beside(&beside, args.format)?;
+    let besides = loadcmp::run::compare(&args.first, &args.others, &hold)?;
+    if let Some(path) = &args.html {
+        loadcmp::report::replace(path, |page| sink::many_html(&besides, page))
+            .with_context(|| format!("writing {}", path.display()))?;
+    }
+    let [beside] = &besides[..] else {
+        show("the result", |text| match args.format {
+            Format::Table => sink::many_table(&besides, look(), text),
+            Format::Json => sink::many_json(&besides, text),
+            Format::Csv => sink::many_csv(&besides, text),
+            Format::Markdown => sink::many_markdown(&besides, text),
+        })?;
+        return Ok(besides.iter().map(loadcmp::report::Beside::code).max().unwrap_or(0));
+    };
+    print_beside(beside, args.format)?;
     if let Some(path) = &args.junit {
         let mut text = Vec::new();
-        sink::beside_junit(&beside, &mut text).context("writing the gates")?;
+        sink::beside_junit(beside, &mut text).context("writing the gates")?;
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     let code = beside.code();

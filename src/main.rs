@@ -60,8 +60,11 @@ enum Command {
     /// Print the JSON Schema of scenarios (draft-07), for editors.
     Schema {
         /// That of report.json, for programs that read it
-        #[arg(long)]
+        #[arg(long, conflicts_with = "suite")]
         report: bool,
+        /// That of suites
+        #[arg(long)]
+        suite: bool,
     },
     /// What a first comparison of real engines needs: a model's file in a running Ollama.
     Demo(commands::DemoArgs),
@@ -84,7 +87,7 @@ enum Command {
     /// A night of a suite: run it, and tell all nights on one page, with the steps in their figures.
     #[command(after_help = EXIT_CODES)]
     Nightly(commands::NightlyArgs),
-    /// Compare two runs of the same workload: ratios with intervals, the second run over the first.
+    /// Compare runs of the same workload: ratios with confidence intervals, each run over the first.
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
     /// List earlier runs: every directory of a run below a folder of results.
@@ -326,6 +329,9 @@ struct InitArgs {
     /// Name of the scenario; the file is NAME.yaml
     #[arg(default_value = "scenario")]
     name: String,
+    /// Write a suite, and the scenario that it runs
+    #[arg(long)]
+    suite: bool,
 }
 
 #[derive(clap::Args)]
@@ -372,8 +378,12 @@ struct ReportArgs {
 struct CompareArgs {
     /// Directory of a run, or its report.json: what ratios are told against
     first: PathBuf,
-    /// The other run: targets stand beside those of the same name, a lone one beside the other's lone one
-    second: PathBuf,
+    /// The runs to compare with it, by target name; a run's only target is compared with the first run's only one
+    #[arg(required = true, value_name = "RUN")]
+    others: Vec<PathBuf>,
+    /// Write the comparison as a page: every run and metric with its interval
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// A gate that the second run is held to, as in a scenario; the first is its `baseline`. Several are given one by one.
     /// Such as 'native.latency.p95 <= 1.05 * baseline' or, of every target, 'errors <= 1%'
     #[arg(long = "gate", value_name = "GATE")]
@@ -451,8 +461,9 @@ fn main() -> ExitCode {
         Command::Capacity(args) => capacity_command::capacity(args),
         Command::Check(args) => commands::check(args),
         Command::List => commands::list(),
+        Command::Init(args) if args.suite => commands::init_suite(&args.name),
         Command::Init(args) => commands::init(&args.name),
-        Command::Schema { report } => commands::schema(report),
+        Command::Schema { report, suite } => commands::schema(report, suite),
         Command::Demo(args) => commands::demo(args),
         Command::Serve(args) => loadcmp::standin::run(args).map(|()| 0).map_err(loadcmp::run::Failure::Other),
         Command::Calibrate(args) => commands::calibrate(&args),

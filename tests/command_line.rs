@@ -103,6 +103,26 @@ fn init_writes_what_can_be_checked_and_nothing_twice() {
 }
 
 #[test]
+fn init_writes_a_suite_that_can_be_checked_and_run() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (out, _) = told(&at(dir.path(), &["init", "mine", "--suite"]), 0);
+    assert!(out.contains("mine.yaml and mine-load.yaml written"), "{out}");
+    let schema = std::fs::read_to_string(dir.path().join("suite-schema.json")).expect("a schema beside it");
+    assert_eq!(told(&at(dir.path(), &["schema", "--suite"]), 0).0, schema);
+    assert_eq!(schema, std::fs::read_to_string("suites/schema.json").expect("the shipped schema"));
+    let (out, _) = told(&at(dir.path(), &["suite", "check", "mine.yaml"]), 0);
+    assert!(out.contains("2 scenarios, 4 checks"), "{out}");
+    // Nothing is written over, not even in part.
+    std::fs::remove_file(dir.path().join("mine.yaml")).expect("gone");
+    let (_, err) = told(&at(dir.path(), &["init", "mine", "--suite"]), 2);
+    assert!(err.contains("mine-load.yaml is there already") && !dir.path().join("mine.yaml").exists(), "{err}");
+    let (out, _) = told(&at(dir.path(), &["suite", "list"]), 0);
+    for name in ["herald", "vibrant", "gg-core", "trainer", "muse"] {
+        assert!(out.lines().any(|line| line.starts_with(name)), "{name}: {out}");
+    }
+}
+
+#[test]
 fn completions_and_the_manual_are_what_their_readers_take() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let (out, err) = told(&loadcmp().args(["completions", shell]).output().expect("completions"), 0);

@@ -107,6 +107,37 @@ fn two_runs_are_told_in_every_form() {
 
 /// The second run is held to gates, with the first as its baseline; table, JUnit and exit code say the same.
 #[test]
+fn many_runs_are_each_compared_with_the_first() {
+    let dir = runs().dir.path();
+    let page = dir.join("many.html");
+    let page_name = page.display().to_string();
+    let (code, out, err) =
+        ask(dir, &["compare", "before", "now", "./before/report.json", "--format", "csv", "--html", &page_name]);
+    assert_eq!(code, 0, "{err}");
+    let sheet = write(dir, "many.csv", &out);
+    let all = rows(&sheet);
+    let told = |run: &str, target: &str| {
+        let of = |row: &&Row| row["run"] == run && row["metric"] == "latency.p50" && row["target"].starts_with(target);
+        let row = all.iter().find(of).unwrap_or_else(|| panic!("{run} {target}: {out}"));
+        (row["ratio"].parse::<f64>().expect("a ratio"), row["verdict"].clone())
+    };
+    // `a` takes 15 ms to its first token before, 60 ms now: its own record, and that of one run compared with itself.
+    let (ratio, verdict) = told("now", "a");
+    assert!(ratio > 2.0 && verdict == "worse", "{ratio} {verdict}");
+    let (same, verdict) = told("./before/report.json", "a");
+    assert!((same - 1.0).abs() < 1e-9 && verdict != "worse" && verdict != "better", "{same} {verdict}");
+    let html = std::fs::read_to_string(&page).expect("the page");
+    assert!(html.contains("3 runs compared") && html.contains("class=\"forest\""), "{html}");
+    let (code, table, err) = ask(dir, &["compare", "before", "now", "before"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(table.contains("reference") && table.contains("worse"), "{table}");
+    assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+    // A gate is about one run.
+    let (code, _, err) = ask(dir, &["compare", "before", "now", "before", "--gate", "errors <= 1%"]);
+    assert!(code == 2 && err.contains("one by one"), "{err}");
+}
+
+#[test]
 fn two_runs_are_held_to_gates() {
     let dir = runs().dir.path();
     let slower = "a.latency.p50 <= 1.1 * baseline";

@@ -1,6 +1,6 @@
 //! The scenarios that are shipped: each loads as it stands, and its data are all there.
 
-use loadcmp::scenario::{Overrides, TargetSpec, Task, load_with, schema};
+use loadcmp::scenario::{Overrides, TargetSpec, Task, editor_schema, editor_suite_schema, load_with};
 use loadcmp::workload::{Item, read_prompts};
 use std::env::VarError;
 use std::path::{Path, PathBuf};
@@ -84,12 +84,14 @@ fn a_file_without_the_extension_is_found_by_its_name() {
 
 /// `UPDATE_SCHEMA=1 cargo test` writes the file anew.
 #[test]
-fn the_shipped_schema_is_the_one_the_types_make() {
-    let path = shipped("schema.json");
-    let made = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::write(&path, &made).unwrap();
+fn the_shipped_schemas_are_those_that_the_types_make() {
+    let suites = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/schema.json");
+    for (path, schema) in [(shipped("schema.json"), editor_schema()), (suites, editor_suite_schema())] {
+        let made = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == made, "{} is not what the types make; run: UPDATE_SCHEMA=1 cargo test", path.display());
     }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == made, "scenarios/schema.json is not what the types make; run: UPDATE_SCHEMA=1 cargo test");
 }

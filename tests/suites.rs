@@ -209,4 +209,23 @@ fn nights_are_told_on_one_page() {
     assert!(own.contains("No step in the figures of its runs"), "{own}");
     let page = std::fs::read_to_string(dir.path().join("nights/index.html")).unwrap();
     assert!(page.contains("href=\"two/suite.html\"") && !page.contains("<script"), "{page}");
+    // A check that was as it is in every night is folded; one that fails stands open, with what it was before, latest first.
+    assert!(page.contains("The same in every night: 1") && page.matches("title=\"passed\"").count() == 2, "{page}");
+    write(dir.path(), "t.yaml", &lean.replace("p50 <= 1s", "p50 <= 1us"));
+    let (code, table, err) = night("three");
+    assert_eq!(code, 1, "{table}{err}");
+    let page = std::fs::read_to_string(dir.path().join("nights/index.html")).unwrap();
+    let row = page.split("<th scope=\"row\">fast").nth(1).and_then(|rest| rest.split("</tr>").next()).expect("its row");
+    let cells: Vec<&str> = row.split("title=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(cells, ["failed", "passed", "passed"], "{row}");
+    assert!(!page.contains("The same in every night"), "{page}");
+    // Both targets on one axis, and their ratio, are in the file once, with a dot per night each.
+    let drawn = page.split("<h2 id=\"scenarios\">").nth(1).and_then(|rest| rest.split("<h2").next()).expect("drawings");
+    assert_eq!(drawn.matches("<figure class=\"small\">").count(), 2, "{drawn}");
+    assert!(drawn.contains("ratio to ollama") && drawn.matches("<circle class=\"dot").count() == 9, "{drawn}");
+    let told = json(&dir.path().join("nights/nightly.json"));
+    let main = told["primary"]["one"].as_str().expect("the main metric");
+    let trend = told["trends"].as_array().unwrap().iter().find(|trend| trend["metric"] == main).expect("its trend");
+    let native = trend["series"].as_array().unwrap().iter().find(|one| one["target"] == "native").expect("its line");
+    assert_eq!(native["ratio"]["compared"].as_array().map(Vec::len), Some(3), "{native}");
 }

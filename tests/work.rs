@@ -143,3 +143,27 @@ fn so_does_one_that_was_killed() {
         near(value(&out, target, "requests_per_s"), expected(&out, target, 4.0), 0.06);
     }
 }
+
+/// Else a target that is driven before another has its processor time divided by the other's time, too.
+#[test]
+fn a_window_that_answers_close_ends_with_the_last_of_them() {
+    for order in ["isolated", "concurrent"] {
+        let (a, b) = (engine(20, 2.0), engine(20, 2.0));
+        let dir = tempfile::tempdir().expect("a directory");
+        let rest = format!("order: {order}\nload: {{ closed: {{ users: 2, requests: 30 }} }}");
+        write(dir.path(), "t.yaml", &scenario(&a, &b, &rest));
+        let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--quiet", "--out", "out"]);
+        assert!(code == 0 || code == 4, "{err}");
+        let told = crate::cli::json(&dir.path().join("out/manifest.json"));
+        let windows = told["windows"].as_array().expect("windows");
+        assert_eq!(windows.len(), 2, "{order}: {windows:?}");
+        let all = rows(&dir.path().join("out/samples.csv"));
+        for (number_of, target) in ["a", "b"].into_iter().enumerate() {
+            let ends = answered(&all, target).filter(|row| row["phase"] == "measure");
+            let last = ends.filter_map(|row| number(row, "end_us")).fold(0.0, f64::max);
+            let window = windows.iter().find(|window| window["target"] == number_of).expect("its window");
+            let to = window["to"].as_f64().unwrap_or_else(|| panic!("{order} {target}: no end: {window}")) / 1e3;
+            assert!((to - last).abs() < 1.0, "{order} {target}: {to} and {last}");
+        }
+    }
+}

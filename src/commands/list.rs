@@ -22,6 +22,20 @@ pub(crate) fn list() -> Told {
     })
 }
 
+/// Prints the shipped suites.
+pub(crate) fn suites() -> Told {
+    let suites = SHIPPED.iter().filter_map(|(file, text)| {
+        let name = file.strip_prefix("suites/")?.strip_suffix(".yaml")?;
+        (!name.contains('/')).then_some((name, *text))
+    });
+    show("the list", |out| {
+        for (name, text) in suites {
+            writeln!(out, "{name:12}{}", about(text))?;
+        }
+        writeln!(out, "\nRun one: loadcmp suite run NAME. Write one of your own: loadcmp init NAME --suite.")
+    })
+}
+
 /// What a scenario or a suite says it is.
 fn about(text: &str) -> String {
     text.lines().find_map(|line| line.strip_prefix("about: ")).unwrap_or_default().trim().to_owned()

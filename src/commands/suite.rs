@@ -29,6 +29,8 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         resume: Option<PathBuf>,
     },
+    /// List the suites that come with the program.
+    List,
     /// Read a suite and its scenarios, and print what would be run; send nothing.
     Check {
         /// Suite file, or the name of a shipped one
@@ -81,6 +83,7 @@ pub(crate) fn suite(args: SuiteArgs) -> Told {
             let suited = run(&args, out, resume, Path::new("results"))?;
             tell_suite(&suited, args.format, args.quiet)
         }
+        Command::List => super::list::suites(),
         Command::Check { suite, quick, over } => {
             let shipped = Shipped::default();
             let loaded = load(&shipped, &suite)?;

@@ -89,8 +89,11 @@ impl Group {
         if let Some(watch) = watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
             watch.abort();
         }
-        for lane in lanes.iter().filter(|lane| lane.gone().is_some()) {
-            lane.closed_window().into_iter().for_each(|window| (self.opened)(window));
+        // Where the clock didn't close it, or the target had gone, its end is known by now: without it what the processes used
+        // would be reckoned over what others did afterwards, too.
+        for lane in lanes.iter().filter(|lane| !lane.stretch.pace) {
+            let closed = lane.closed_window().filter(|window| window.to.is_some_and(|to| to > window.from));
+            closed.into_iter().for_each(|window| (self.opened)(window));
         }
         told.map(|()| lanes)
     }

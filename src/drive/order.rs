@@ -160,7 +160,6 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
             let (Some(stretch), Some(side)) = (cutter.block(round), sides.get(number)) else { continue };
             for lane in group.drive(std::slice::from_ref(side), &stretch, None).await? {
                 if let Some(window) = lane.closed_window() {
-                    (group.opened)(window);
                     if let Some((time, answers)) = sized.as_mut().and_then(|sized| sized.done.get_mut(number)) {
                         *time += length(window);
                         *answers += lane.answered();

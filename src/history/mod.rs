@@ -20,7 +20,7 @@ pub use family::{FALSE_RATE, Family};
 pub use filter::{Filter, Stamp};
 pub use index::INDEX;
 pub use prune::{PRUNED, Pruned, PrunedFile, PrunedRun, Spared, age, prune, pruned};
-pub use ratio::{Mover, RatioLine};
+pub use ratio::{Compared, Mover, RatioLine};
 pub use read::{Damaged, History, read};
 pub use series::{Differs, LeftOut, Point, Series, StepTold};
 pub use trend::{Asked, Trend, trend, trends};

@@ -29,6 +29,10 @@ pub struct RatioLine {
     pub to: String,
     /// The ratio in each run; of a proportion the difference. `None` where the other wasn't measured, or is zero.
     pub values: Vec<Option<f64>>,
+    /// What each run itself reported of the ratio, where it is of the run's main metric: the quotient over the requests that both
+    /// answered, with its 95 % interval.
+    #[serde(default)]
+    pub compared: Vec<Option<Compared>>,
     /// Positions of the runs whose ratio stands alone.
     pub alone: Vec<usize>,
     /// Where the level of the ratio changed.
@@ -37,6 +41,17 @@ pub struct RatioLine {
     pub level: Option<f64>,
     /// p of the ratio being flat throughout; `None` where no step was seen in it.
     pub p: Option<f64>,
+}
+
+/// A ratio that a run reported, with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Compared {
+    /// The ratio.
+    pub ratio: f64,
+    /// Lower end of its interval.
+    pub low: f64,
+    /// Upper end of it.
+    pub high: f64,
 }
 
 impl RatioLine {
@@ -113,6 +128,7 @@ mod tests {
         RatioLine {
             to: "b".to_owned(),
             values: values.iter().copied().map(Some).collect(),
+            compared: Vec::new(),
             alone: Vec::new(),
             steps: Vec::new(),
             level: None,

@@ -2,7 +2,7 @@
 
 use super::entry::{Entry, State};
 use super::like::{differs, unlike};
-use super::ratio::{Mover, RatioLine, near};
+use super::ratio::{Compared, Mover, RatioLine, near};
 use super::trend::Asked;
 use crate::metrics::more_is_better;
 use crate::scenario::yaml_word;
@@ -270,8 +270,21 @@ impl Line<'_> {
             (told.is_finite() && (self.points || told > 0.0)).then_some(told)
         };
         let values: Vec<Option<f64>> = values.iter().zip(&all).map(ratio).collect();
-        let mut line =
-            RatioLine { to: other.to_owned(), values, alone: Vec::new(), steps: Vec::new(), level: None, p: None };
+        let compared = |entry: &&Entry| {
+            let of_main = entry.primary == self.metric && !is_reference;
+            let at = entry.targets.iter().position(|target| target.name == self.target).filter(|_| of_main)?;
+            let told = entry.verdicts.iter().find(|verdict| verdict.target == at)?;
+            Some(Compared { ratio: told.ratio?, low: told.low?, high: told.high? })
+        };
+        let mut line = RatioLine {
+            to: other.to_owned(),
+            values,
+            compared: self.used.iter().map(compared).collect(),
+            alone: Vec::new(),
+            steps: Vec::new(),
+            level: None,
+            p: None,
+        };
         let (places, found) = line.look(&self.by(&asked.by, &[]));
         line.alone = found.lone.iter().map(|at| places[*at]).collect();
         let told = |step: &Step| StepTold { of_ratio: true, ..self.told(step, |at| places[at], &found.lone) };

@@ -1,9 +1,9 @@
-//! Two runs that were made before, beside each other: nothing is sent.
+//! Runs that were made before, compared: nothing is sent.
 
 use super::Failure;
 use crate::report::{Beside, Relation, Report, SCHEMA_VERSION};
 use crate::scenario::gate::{Gate, Inconclusive};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What the second of two runs is held to.
 #[derive(Clone, Debug, Default)]
@@ -16,12 +16,24 @@ pub struct CompareGates {
     pub inconclusive: Inconclusive,
 }
 
-/// Compares two runs: directories of results, or their `report.json`. Ratios are `second` ÷ `first`.
-pub fn compare(first: &Path, second: &Path, hold: &CompareGates) -> Result<Beside, Failure> {
-    let (a, b) = (report_of(first)?, report_of(second)?);
+/// Compares runs with the first of them: directories of results, or their `report.json`. Ratios are `other` ÷ `first`. Gates are
+/// for one other run.
+pub fn compare(first: &Path, others: &[PathBuf], hold: &CompareGates) -> Result<Vec<Beside>, Failure> {
+    if others.len() > 1 && !hold.gates.is_empty() {
+        return Err(Failure::Usage(format!(
+            "error: --gate judges one run against the first, and there are {}: compare them one by one",
+            others.len()
+        )));
+    }
+    let a = report_of(first)?;
+    others.iter().map(|other| compare_two((first, &a), other, hold)).collect()
+}
+
+fn compare_two((first, a): (&Path, &Report), second: &Path, hold: &CompareGates) -> Result<Beside, Failure> {
+    let b = report_of(second)?;
     let names = (first.display().to_string(), second.display().to_string());
     let gates = hold.gates.iter().map(|text| gate(text, &b)).collect::<Result<Vec<_>, _>>()?;
-    let beside = Beside::new(Relation::Compare, (&names.0, &a), (&names.1, &b)).map_err(|unlike| {
+    let beside = Beside::new(Relation::Compare, (&names.0, a), (&names.1, &b)).map_err(|unlike| {
         let mut text = format!("error: {} and {} asked unlike things, so no ratio means anything:", names.0, names.1);
         for unlike in unlike {
             text += &format!("\n  {}: {} against {}", unlike.what, unlike.first, unlike.second);
@@ -29,7 +41,7 @@ pub fn compare(first: &Path, second: &Path, hold: &CompareGates) -> Result<Besid
         Failure::Usage(text)
     });
     let mut beside = beside?;
-    beside.hold(&a, &b, gates, hold.judge_stand_ins, hold.inconclusive);
+    beside.hold(a, &b, gates, hold.judge_stand_ins, hold.inconclusive);
     Ok(beside)
 }
 

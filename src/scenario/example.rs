@@ -8,6 +8,11 @@ pub fn example(name: &str) -> String {
     include_str!("example.yaml").replace("@NAME@", &format!("\"{}\"", if name.is_empty() { "example" } else { &name }))
 }
 
+/// A commented suite of this name, and the file of the scenario that it runs: `NAME-load.yaml` next to it, an [`example`].
+pub fn example_suite(name: &str) -> String {
+    include_str!("example_suite.yaml").replace("@NAME@", &format!("\"{name}\"")).replace("@FILE@", name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

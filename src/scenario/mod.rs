@@ -63,7 +63,7 @@ pub use driving::{
     TraceSpec,
 };
 pub use everyday::Everyday;
-pub use example::example;
+pub use example::{example, example_suite};
 pub use gg_core::GgCoreSpec;
 pub use given::Followed;
 pub use lengths::Lengths;
@@ -80,7 +80,7 @@ pub use prompts::{
 pub use rate::Rate;
 pub use repeats::{LEAST as LEAST_REPEATS, MOST as MOST_REPEATS, RepeatsSpec};
 pub use schedule::MOST_ARRIVALS;
-pub use schema::schema;
+pub use schema::{editor_schema, editor_suite_schema, schema};
 pub use secret::{Secret, release, scrub, scrubbed, scrubbed_values, sought};
 pub use share::Share;
 pub use slo::{Figure, Limit, Measure, Slo, SloError};

@@ -38,6 +38,7 @@ fn distribution(report: &Report, closed: &str, open: &str, name: &str, what: &st
             name: target.label(),
             colour: at,
             points: curve(report, at, metric),
+            band: band(report, at, metric),
             joined: true,
             ..Series::default()
         })
@@ -51,7 +52,10 @@ fn distribution(report: &Report, closed: &str, open: &str, name: &str, what: &st
         (true, _) => format!("{name} by percentile, from the planned instant"),
         (false, _) => format!("{name} by percentile"),
     };
-    let about = format!("Of 100 requests, how many {what}.{}", if wide { " The times are logarithmic." } else { "" });
+    let banded =
+        if lines.iter().any(|line| !line.band.is_empty()) { " Bands are 95 % confidence intervals." } else { "" };
+    let logarithmic = if wide { " The times are logarithmic." } else { "" };
+    let about = format!("Of 100 requests, how many {what}.{banded}{logarithmic}");
     let x_ticks = TICKS.map(|(q, word)| (-f64::log10(1.0 - q), word.to_owned())).to_vec();
     let x = Axis { scale: Scale::Linear, ticks: Some(x_ticks), word: &|x| x.to_string() };
     plot(&title, &about, &x, &Axis { scale, ticks: None, word: &human::time }, lines)
@@ -67,6 +71,26 @@ fn curve(report: &Report, at: usize, metric: &str) -> Vec<(f64, f64)> {
     let xs: Vec<f64> = (0..=POINTS).map(|i| most * i as f64 / POINTS as f64).collect();
     let quantiles: Vec<f64> = xs.iter().map(|x| 1.0 - 10_f64.powf(-x)).collect();
     xs.into_iter().zip(packed.values_at(&quantiles)).collect()
+}
+
+/// The 95 % interval of each value of a curve: x, low, high. Of n effective requests, the value at a share p lies between those at
+/// p ± 1.96 √(p (1 − p) / n) (order statistics: Conover, Practical Nonparametric Statistics, 1999, 3.2). It ends where its upper end
+/// would lie beyond the requests; none where the effective number isn't known.
+fn band(report: &Report, at: usize, metric: &str) -> Vec<(f64, f64, f64)> {
+    let effective = report.targets.get(at).and_then(|target| target.row(metric)?.n_eff).filter(|n| *n >= 1.0);
+    let Some((packed, n)) = report.histogram(at, metric).zip(effective) else { return Vec::new() };
+    let most = (packed.n() as f64).log10().clamp(0.0, 4.0);
+    let last = 1.0 - 1.0 / packed.n() as f64;
+    let shares = (0..=POINTS).map(|i| {
+        let x = most * i as f64 / POINTS as f64;
+        let share = 1.0 - 10_f64.powf(-x);
+        let half = 1.959_964 * (share * (1.0 - share) / n).sqrt();
+        (x, (share - half).max(0.0), share + half)
+    });
+    let shares: Vec<(f64, f64, f64)> = shares.take_while(|(_, _, high)| *high <= last).collect();
+    let of = |side: fn(&(f64, f64, f64)) -> f64| packed.values_at(&shares.iter().map(side).collect::<Vec<_>>());
+    let (low, high) = (of(|share| share.1), of(|share| share.2));
+    shares.iter().zip(low.into_iter().zip(high)).map(|((x, _, _), (low, high))| (*x, low, high)).collect()
 }
 
 /// The same as a table: heads, then of each distribution a row a target. What the rows can't carry is marked, or blank.

@@ -52,31 +52,68 @@ fn forest(report: &Report, lines: &[Line], at: usize) -> Option<Forest> {
         |(line, c, _): &&(&Line, &Comparison, [f64; 3])| c.verdict != Verdict::Undecided || line.path == report.primary;
     let widest = known.iter().filter(firm).flat_map(|(_, _, xs)| xs.iter().map(|x| x.ln().abs()));
     let points = known.iter().map(|(_, _, xs)| xs[0].ln().abs());
-    let widest = widest.chain(points).fold(LEAST.ln(), f64::max);
-    let half = (widest * 1.08).min(MOST.ln());
-    let place = |x: f64| 50.0 + 50.0 * (x.ln() / half).clamp(-1.0, 1.0);
-    let percent = |x: f64| format!("{x:.2}");
+    let axis = scaled(widest.chain(points).map(f64::exp));
     let mut before = None;
-    let rows = known.iter().map(|(line, c, [ratio, low, high])| ForestRow {
-        section: if before.replace(line.section) == Some(line.section) { "" } else { line.section.title() },
-        name: line.name.trim().to_owned(),
-        main: line.path == report.primary,
-        left: percent(place(*low)),
-        width: percent((place(*high) - place(*low)).max(0.3)),
-        at: percent(place(*ratio)),
-        ratio: ratio_words(c).unwrap_or_default(),
-        verdict: c.verdict.as_str(),
+    let rows = known.iter().map(|(line, c, [ratio, low, high])| {
+        let (left, width, at) = axis.row(*ratio, *low, *high);
+        ForestRow {
+            section: if before.replace(line.section) == Some(line.section) { "" } else { line.section.title() },
+            name: line.name.trim().to_owned(),
+            main: line.path == report.primary,
+            left,
+            width,
+            at,
+            ratio: ratio_words(c).unwrap_or_default(),
+            verdict: c.verdict.as_str(),
+        }
     });
     let rows: Vec<ForestRow> = rows.collect();
     let name = |at: usize| report.targets.get(at).map(|target| target.name.clone()).unwrap_or_default();
-    let effect = report.plan.smallest_effect.0;
-    let (low, high) = (place(1.0 / (1.0 + effect)), place(1.0 + effect));
     (!rows.is_empty()).then(|| Forest {
         title: format!("{} ÷ {}", name(at), name(report.plan.reference)),
-        band: (percent(low), percent(high - low)),
-        ends: (human::ratio((-half).exp()), human::ratio(half.exp())),
+        band: axis.band(report.plan.smallest_effect.0),
+        ends: axis.ends(),
         rows,
     })
+}
+
+/// An axis of ratios around 1, logarithmic.
+pub(super) struct Scaled {
+    /// Half its width, on the log scale.
+    half: f64,
+}
+
+/// The axis that ratios fit on.
+pub(super) fn scaled(ratios: impl Iterator<Item = f64>) -> Scaled {
+    let widest = ratios.map(|x| x.ln().abs()).fold(LEAST.ln(), f64::max);
+    Scaled { half: (widest * 1.08).min(MOST.ln()) }
+}
+
+impl Scaled {
+    fn place(&self, x: f64) -> f64 {
+        50.0 + 50.0 * (x.ln() / self.half).clamp(-1.0, 1.0)
+    }
+
+    /// A ratio and its interval in percent of the width: left edge, width, the point.
+    pub fn row(&self, ratio: f64, low: f64, high: f64) -> (String, String, String) {
+        let width = (self.place(high) - self.place(low)).max(0.3);
+        (percent(self.place(low)), percent(width), percent(self.place(ratio)))
+    }
+
+    /// Where differences are smaller than this effect: left edge, width.
+    pub fn band(&self, effect: f64) -> (String, String) {
+        let (low, high) = (self.place(1.0 / (1.0 + effect)), self.place(1.0 + effect));
+        (percent(low), percent(high - low))
+    }
+
+    /// What stands at its ends.
+    pub fn ends(&self) -> (String, String) {
+        (human::ratio((-self.half).exp()), human::ratio(self.half.exp()))
+    }
+}
+
+fn percent(x: f64) -> String {
+    format!("{x:.2}")
 }
 
 /// A target as a card: its name, whether it is the reference, and facts with their names.

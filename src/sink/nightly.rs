@@ -1,6 +1,7 @@
 //! The nights of a suite: a page that leads to each, Markdown for a job's summary, and JSON.
 
-use super::history::{PageSeries, page_series, step_words};
+use super::grid::{Grid, grid};
+use super::history::{Drawings, PageSeries, drawings, page_series, step_words};
 use super::html::unbroken;
 use super::markdown::plain;
 use crate::gate::Outcome;
@@ -28,11 +29,18 @@ struct Page<'a> {
     has_stand_in: bool,
     /// What the scenarios of the last night say of their main metric.
     verdicts: Vec<String>,
-    /// Each step and what differs at it, the latest first.
+    /// Each step that is a finding and what differs at it, the latest first; and those that were seen and are none.
     steps: Vec<(String, String)>,
+    seen: Vec<(String, String)>,
     quiet: String,
+    grid: Grid,
+    drawings: Vec<Drawings>,
+    /// The nights, the latest first; those of the table, and those that are folded.
     nights: Vec<NightLine>,
-    lines: Vec<PageSeries>,
+    earlier: Vec<NightLine>,
+    /// The figures in which a step is a finding; and all others by scenario.
+    moved: Vec<PageSeries>,
+    others: Vec<(String, Vec<PageSeries>)>,
     method: String,
     tool: &'a str,
     started: String,
@@ -61,18 +69,52 @@ fn verdicts(night: &Night) -> Vec<String> {
     of.map(|words| unbroken(&words)).collect()
 }
 
+/// Nights that stand open in the table of nights.
+const OPEN: usize = 14;
+/// Figures with a step that stand open.
+const MOVED: usize = 6;
+
+/// Every figure over the nights, by scenario: those with a step that is a finding, and the others.
+fn figures(nightly: &Nightly) -> (Vec<PageSeries>, Vec<(String, Vec<PageSeries>)>) {
+    let (mut moved, mut others): (Vec<PageSeries>, Vec<(String, Vec<PageSeries>)>) = Default::default();
+    for (trend, series) in
+        nightly.trends.iter().flat_map(|trend| trend.series.iter().map(move |series| (trend, series)))
+    {
+        let line = page_series(trend, series);
+        if line.moved && moved.len() < MOVED {
+            moved.push(line);
+            continue;
+        }
+        let scenario = human::printable(&series.scenario);
+        match others.iter_mut().find(|(name, _)| *name == scenario) {
+            Some((_, lines)) => lines.push(line),
+            None => others.push((scenario, vec![line])),
+        }
+    }
+    (moved, others)
+}
+
 /// Every figure over the nights.
 pub(super) fn page_lines(nightly: &Nightly) -> Vec<PageSeries> {
     let of = nightly.trends.iter().flat_map(|trend| trend.series.iter().map(move |series| (trend, series)));
     of.map(|(trend, series)| page_series(trend, series)).collect()
 }
 
-/// What the steps say, those that are findings first; and over what they were looked for.
-pub(super) fn steps(nightly: &Nightly) -> (Vec<(String, String)>, String) {
-    // Findings first; what was only seen after them.
+/// Each step in words, with what differs at it.
+type StepWords = Vec<(String, String)>;
+
+/// What the steps say: those that are findings, and those that were only seen.
+fn parted(nightly: &Nightly) -> (StepWords, StepWords) {
     let (certain, seen): (Vec<_>, Vec<_>) = nightly.steps().into_iter().partition(|(_, _, step)| step.certain);
-    let all = certain.into_iter().chain(seen);
-    let told = all.map(|(trend, series, step)| step_words(trend, series, step)).collect();
+    let words =
+        |steps: Vec<_>| steps.into_iter().map(|(trend, series, step)| step_words(trend, series, step)).collect();
+    (words(certain), words(seen))
+}
+
+/// What the steps say, those that are findings first; and over what they were looked for.
+pub(super) fn steps(nightly: &Nightly) -> (StepWords, String) {
+    let (mut told, seen) = parted(nightly);
+    told.extend(seen);
     let figures: usize = nightly.trends.iter().map(|trend| trend.series.len()).sum();
     let followed = format!("{figures} figures were followed over {} nights", nightly.nights.len());
     let rate = nightly.trends.first().map(|trend| human::percent(trend.family.rate));
@@ -82,7 +124,9 @@ pub(super) fn steps(nightly: &Nightly) -> (Vec<(String, String)>, String) {
 
 /// Writes the page.
 pub(super) fn nightly_html(nightly: &Nightly, out: &mut dyn Write) -> io::Result<()> {
-    let (steps, quiet) = steps(nightly);
+    let quiet = steps(nightly).1;
+    let (steps, seen) = parted(nightly);
+    let (moved, others) = figures(nightly);
     let last = nightly.last();
     let line = |night: &Night| NightLine {
         when: human::printable(&night.suite.started.replacen('T', " ", 1)),
@@ -98,9 +142,14 @@ pub(super) fn nightly_html(nightly: &Nightly, out: &mut dyn Write) -> io::Result
         has_stand_in: last.is_some_and(|night| night.suite.has_stand_in()),
         verdicts: last.map(verdicts).unwrap_or_default(),
         steps,
+        seen,
         quiet,
-        nights: nightly.nights.iter().rev().map(line).collect(),
-        lines: page_lines(nightly),
+        grid: grid(nightly),
+        drawings: drawings(nightly),
+        nights: nightly.nights.iter().rev().take(OPEN).map(line).collect(),
+        earlier: nightly.nights.iter().rev().skip(OPEN).map(line).collect(),
+        moved,
+        others,
         method: nightly.trends.first().map(super::history::method).unwrap_or_default(),
         tool: &nightly.tool,
         started: last.map(|night| night.suite.started.clone()).unwrap_or_default(),

@@ -6,7 +6,7 @@ use crate::metrics::followed;
 use crate::report::TOOL;
 use crate::stats::StepsBy;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the form of `nightly.json`.
 pub const NIGHTLY_VERSION: u32 = 1;
@@ -31,6 +31,8 @@ pub struct Nightly {
     pub name: String,
     /// The nights, the oldest first; none is no document.
     pub nights: Vec<Night>,
+    /// The main metric of each scenario, as its last run declared it.
+    pub primary: BTreeMap<String, String>,
     /// The figures that were followed, each over the scenarios of the last night.
     pub trends: Vec<Trend>,
 }
@@ -42,8 +44,9 @@ impl Nightly {
         let last = of.or(nights.last().map(|night| &night.suite))?.clone();
         nights.retain(|night| (&night.suite.name, night.suite.quick) == (&last.name, last.quick));
         let scenarios: BTreeSet<&str> = last.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-        let primaries = history.entries.iter().filter(|entry| scenarios.contains(entry.plan.name.as_str()));
-        let primaries: BTreeSet<&str> = primaries.map(|entry| entry.primary.as_str()).collect();
+        let of_suite = || history.entries.iter().filter(|entry| scenarios.contains(entry.plan.name.as_str()));
+        let primaries: BTreeSet<&str> = of_suite().map(|entry| entry.primary.as_str()).collect();
+        let primary = of_suite().map(|entry| (entry.plan.name.clone(), entry.primary.clone())).collect();
         let others = followed().filter(|metric| !primaries.contains(metric));
         let follow = |metric: &str| {
             let by = StepsBy::default();
@@ -53,7 +56,7 @@ impl Nightly {
         let keep = |series: &Series| scenarios.contains(series.scenario.as_str()) && series.points.len() > 1;
         let trends = trends(history, &asked, keep);
         let tool = TOOL.to_owned();
-        Some(Self { schema_version: NIGHTLY_VERSION, tool, name: last.name, nights, trends })
+        Some(Self { schema_version: NIGHTLY_VERSION, tool, name: last.name, nights, primary, trends })
     }
 
     /// The last night.

@@ -1,10 +1,11 @@
 // Opens pages in a real browser, light and dark, wide and as narrow as a phone, and on paper. Fails on anything in the
-// console, on any request but the page's own, and on what axe-core finds. Keeps a picture of each look.
+// console, on any request but the page's own, on a link that leads nowhere, on a first screen without the verdict, and on what
+// axe-core finds. Keeps a picture of each look, and of its first screen.
 //
 //   node look.mjs OUT BROWSER NAME=PAGE...
 import { createRequire } from "node:module";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 // What they need lies where it was installed, not beside this file.
@@ -20,7 +21,7 @@ if (!out || !browserPath || pages.length === 0 || pages.some((page) => page.leng
 }
 const looks = [];
 for (const scheme of ["light", "dark"]) {
-  for (const width of [375, 768, 1200]) looks.push({ scheme, width, name: `${scheme}-${width}` });
+  for (const width of [375, 768, 1440]) looks.push({ scheme, width, name: `${scheme}-${width}` });
 }
 
 const browser = await puppeteer.launch({
@@ -28,6 +29,8 @@ const browser = await puppeteer.launch({
   headless: true,
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"],
 });
+// Six screens of 900 px.
+const limits = { nights: 5400 };
 let failed = 0;
 
 async function look(name, file, { scheme, width, name: how }) {
@@ -45,6 +48,28 @@ async function look(name, file, { scheme, width, name: how }) {
   await page.setViewport({ width, height: 900, isMobile: width < 500, hasTouch: width < 500 });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   await page.goto(url, { waitUntil: "load" });
+  // The answer comes first: the verdict, and where ratios are drawn at least the first of them, without scrolling.
+  const first = await page.evaluate(() => {
+    const below = (what) => {
+      const box = document.querySelector(what)?.getBoundingClientRect();
+      return box && box.bottom > innerHeight ? `${what} ends at ${Math.round(box.bottom)} px` : undefined;
+    };
+    if (!document.querySelector(".lead")?.textContent.trim()) return ["no verdict"];
+    return [below(".lead"), below(".forest tbody tr")].filter((wrong) => wrong);
+  });
+  for (const what of first) wrong.push(`not on the first screen: ${what}`);
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  const most = limits[name];
+  if (most && width > 1000 && height > most) wrong.push(`it is ${height} px tall, and may be ${most}`);
+  await page.screenshot({ path: join(out, `${name}-${how}-first.png`) });
+  const links = await page.$$eval("a[href]", (all) => all.map((one) => one.getAttribute("href")));
+  const anchors = new Set(await page.$$eval("[id]", (all) => all.map((one) => one.id)));
+  for (const link of new Set(links)) {
+    if (/^[a-z]+:/.test(link)) continue;
+    const [path, anchor] = link.split("#");
+    const there = path ? existsSync(resolve(dirname(file), decodeURIComponent(path))) : anchors.has(anchor);
+    if (!there) wrong.push(`a link leads nowhere: ${link}`);
+  }
   // What is folded is looked at, too.
   const folded = await page.$$eval("details", (all) => all.map((one) => ((one.open = true), one.open)).length);
   await page.evaluate(axe);
@@ -69,12 +94,12 @@ async function look(name, file, { scheme, width, name: how }) {
   });
   if (cut.length > 0) wrong.push(`words of a drawing are cut off: ${cut.slice(0, 5).join(", ")}`);
   await page.screenshot({ path: join(out, `${name}-${how}.png`), fullPage: true });
-  if (how === "light-1200") {
+  if (how === "light-1440") {
     await page.$$eval("details", (all) => all.forEach((one) => (one.open = false)));
     await page.pdf({ path: join(out, `${name}.pdf`), format: "A4", printBackground: true, preferCSSPageSize: true });
   }
   await page.close();
-  console.log(`${wrong.length === 0 ? "ok     " : "FAILED "} ${name} ${how}${folded ? `, ${folded} folds opened` : ""}`);
+  console.log(`${wrong.length === 0 ? "ok     " : "FAILED "} ${name} ${how}, ${height} px${folded ? `, ${folded} folds opened` : ""}`);
   for (const why of wrong) console.log(`          ${why}`);
   failed += wrong.length;
 }

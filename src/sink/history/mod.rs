@@ -1,12 +1,14 @@
 //! Earlier runs: the list, and a metric over time, for the terminal, for programs, and as a page.
 
 mod list;
+mod nights;
 mod page;
 mod prune;
 mod trend;
 mod words;
 
 pub use list::{history_csv, history_json, history_table};
+pub(super) use nights::{Drawings, drawings};
 pub use page::trend_html;
 pub(super) use page::{PageSeries, page_series};
 pub use prune::pruned_table;

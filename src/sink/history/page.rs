@@ -10,7 +10,7 @@ use askama::Template;
 use std::io::{self, Write};
 
 /// Dates below a chart, at most.
-const MOST_DATES: usize = 6;
+pub(super) const MOST_DATES: usize = 6;
 
 #[derive(Template)]
 #[template(path = "trend.html")]
@@ -33,6 +33,8 @@ pub(in crate::sink) struct PageSeries {
     /// Each step and what differs at it, the last first.
     pub steps: Vec<(String, String)>,
     pub alone: Option<String>,
+    /// Whether a step in it is a finding, and not the machine's.
+    pub moved: bool,
     pub chart: Option<Chart>,
     pub left_out: Vec<String>,
     /// What the ratio beside the figure is; `None` without one.
@@ -84,6 +86,7 @@ pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries
         steps: steps.iter().rev().map(step).collect(),
         ratio: series.ratio.as_ref().map(|ratio| words::ratio_name(series, ratio)),
         alone: words::alone(trend, series),
+        moved: steps.iter().any(|step| words::counts(step)),
         chart: chart(trend, series),
         left_out: words::left_out(series),
         rows: series.points.iter().enumerate().map(row).collect(),
