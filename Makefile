@@ -24,8 +24,9 @@ test-busy: ## The same next to two busy loops: a test asserts what is true on a 
 	$(CARGO) test --quiet --no-run
 	scripts/once-more.sh scripts/busy.sh 2 $(MAKE) test
 
-lint: ## Formatting, clippy and the docs, warnings denied.
+lint: ## Formatting, clippy and the docs, warnings denied; the reference of the scenario's fields is the schema's.
 	$(CARGO) fmt --check
+	python3 scripts/reference.py --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
 	$(CARGO) clippy --all-targets --no-default-features --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --quiet
