@@ -83,7 +83,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
     for Loaded { scenario, path, .. } in &loaded {
         if args.out.is_some() && !taken.insert(&scenario.name) {
             return Err(Failure::Usage(format!(
-                "error: {}: two scenarios are named `{}`, and each needs a folder of its own",
+                "error: {}: two scenarios are named `{}`, and each needs its own folder",
                 path.display(),
                 scenario.name
             )));
@@ -94,7 +94,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
     for loaded in loaded {
         // A signal that came when a run had ended ends what hasn't begun.
         if signals() > 0 {
-            tell("loadcmp: interrupted: the scenarios that were left are not run");
+            tell("loadcmp: interrupted: the remaining scenarios are not run");
             return Ok(4);
         }
         let out = out(&loaded.scenario.name);
@@ -166,14 +166,14 @@ pub(crate) fn init(name: &str) -> Told {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
         return Err(Failure::Usage(format!(
-            "error: `{name}` is no name for a scenario: letters, digits, dash and underscore"
+            "error: `{name}` is not a valid scenario name: use letters, digits, dash and underscore"
         )));
     }
     let path = PathBuf::from(format!("{name}.yaml"));
     let file = std::fs::File::create_new(&path);
     let mut file = file.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
-            Failure::Usage(format!("error: {} is there already: nothing was written", path.display()))
+            Failure::Usage(format!("error: {} already exists: nothing was written", path.display()))
         }
         _ => Failure::Other(anyhow::anyhow!("creating {}: {error}", path.display())),
     })?;
@@ -184,7 +184,7 @@ pub(crate) fn init(name: &str) -> Told {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(Failure::Other(anyhow::anyhow!("creating schema.json: {error}"))),
     }
-    say(&format!("{} written. Look at it, then: loadcmp run {}\n", path.display(), path.display()))
+    say(&format!("{} written. Edit it, then: loadcmp run {}\n", path.display(), path.display()))
 }
 
 pub(crate) fn schema(report: bool) -> Told {
@@ -240,7 +240,7 @@ fn standing(report: &Report) -> u8 {
                 4
             }
             Cause::Signal | Cause::Killed => {
-                tell("loadcmp: interrupted: what had ended by then is in the files");
+                tell("loadcmp: interrupted: the files hold what was done so far");
                 4
             }
         };
