@@ -21,8 +21,8 @@ pub(crate) fn capacity(args: CapacityArgs) -> Told {
     let loaded = shipped.load(&args.scenario, &overrides)?;
     if loaded.scenario.sweep.is_some() {
         return Err(Failure::Usage(
-            "error: capacity looks for the most of one workload, and a sweep is many\n  leave the sweep out, and run capacity once \
-             for each point, with --set"
+            "error: `capacity` searches one workload, and this scenario has a `sweep`\n  leave the sweep out and run \
+             capacity once per point, with --set"
                 .to_owned(),
         ));
     }
@@ -71,17 +71,17 @@ fn standing(capacity: &Capacity) -> u8 {
     }
     let ended = |ended: &[Option<Ended>]| capacity.targets.iter().find(|target| ended.contains(&target.searched.ended));
     if ended(&[Some(Ended::Interrupted), None]).is_some() {
-        tell("loadcmp: interrupted: what had been found by then is in the files");
+        tell("loadcmp: interrupted: the files hold what was found so far");
         return 4;
     }
     if let Some(target) = ended(&[Some(Ended::Generator)]) {
         let name = &target.searched.name;
-        tell(format_args!("loadcmp: invalid: loadcmp itself was the limit before `{name}` was"));
+        tell(format_args!("loadcmp: invalid: loadcmp itself was the limit, not `{name}`"));
         return 4;
     }
     if let Some(target) = capacity.targets.iter().find(|target| !target.capacity.known()) {
         tell(format_args!(
-            "loadcmp: inconclusive: no certain pass and fail was found around the capacity of `{}`",
+            "loadcmp: inconclusive: no certain pass and fail around the capacity of `{}`",
             target.searched.name
         ));
         return 5;
@@ -98,12 +98,12 @@ fn search(args: &CapacityArgs) -> Result<Search, Failure> {
         let span = Span::parse(text).filter(|span| span.0 >= least && span.0 <= most);
         let (least, most) = (Span(least), Span(most));
         span.map(|span| span.0).ok_or_else(|| {
-            usage(format!("--{name} has to be a time from {least} to {most}, such as 30s or 5m, and is `{text}`"))
+            usage(format!("--{name} must be a time from {least} to {most}, such as 30s or 5m, not `{text}`"))
         })
     };
     let precision = Share::parse(&args.precision).filter(|share| (0.005..=0.5).contains(&share.0));
     let precision = precision.ok_or_else(|| {
-        usage(format!("--precision has to be a share from 0.5% to 50%, such as 3%, and is `{}`", args.precision))
+        usage(format!("--precision must be a share from 0.5% to 50%, such as 3%, not `{}`", args.precision))
     })?;
     let by = match args.by {
         ByArg::Rate => By::Rate,
@@ -115,11 +115,11 @@ fn search(args: &CapacityArgs) -> Result<Search, Failure> {
     };
     for (name, load) in [("start", args.start), ("most", args.most)] {
         if let Some(load) = load.filter(|load| !(least..=most).contains(load)) {
-            return Err(usage(format!("--{name} has to be from {least} to {most}, and is {load}")));
+            return Err(usage(format!("--{name} must be from {least} to {most}, not {load}")));
         }
     }
     if args.start.zip(args.most).is_some_and(|(start, most)| start > most) {
-        return Err(usage("--start lies above --most".to_owned()));
+        return Err(usage("--start is above --most".to_owned()));
     }
     Ok(Search {
         slo: args.slo.clone(),

@@ -83,7 +83,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
     for Loaded { scenario, path, .. } in &loaded {
         if args.out.is_some() && !taken.insert(&scenario.name) {
             return Err(Failure::Usage(format!(
-                "error: {}: two scenarios are named `{}`, and each needs a folder of its own",
+                "error: {}: two scenarios are named `{}`, and each needs its own folder",
                 path.display(),
                 scenario.name
             )));
@@ -94,7 +94,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
     for loaded in loaded {
         // A signal that came when a run had ended ends what hasn't begun.
         if signals() > 0 {
-            tell("loadcmp: interrupted: the scenarios that were left are not run");
+            tell("loadcmp: interrupted: the remaining scenarios are not run");
             return Ok(4);
         }
         let out = out(&loaded.scenario.name);
@@ -166,7 +166,9 @@ fn plain_name(name: &str) -> Result<&str, Failure> {
     let name = name.trim_end_matches(".yaml");
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(Failure::Usage(format!("error: `{name}` is no name: use letters, digits, dash and underscore")));
+        return Err(Failure::Usage(format!(
+            "error: `{name}` is not a valid name: use letters, digits, dash and underscore"
+        )));
     }
     Ok(name)
 }
@@ -174,7 +176,7 @@ fn plain_name(name: &str) -> Result<&str, Failure> {
 /// Makes files that aren't there yet; none if one of them is.
 fn create_all(files: &[(PathBuf, String)]) -> Result<(), Failure> {
     if let Some((path, _)) = files.iter().find(|(path, _)| path.exists()) {
-        return Err(Failure::Usage(format!("error: {} is there already: nothing was written", path.display())));
+        return Err(Failure::Usage(format!("error: {} already exists: nothing was written", path.display())));
     }
     for (path, text) in files {
         let mut file = std::fs::File::create_new(path).with_context(|| format!("creating {}", path.display()))?;
@@ -200,7 +202,7 @@ pub(crate) fn init_suite(name: &str) -> Told {
     keep_schema("schema.json", &scenario::editor_schema())?;
     keep_schema("suite-schema.json", &scenario::editor_suite_schema())?;
     let (suite, load) = (suite.display(), load.display());
-    say(&format!("{suite} and {load} written. Look at them, then: loadcmp suite run {suite} --quick\n"))
+    say(&format!("{suite} and {load} written. Edit them, then: loadcmp suite run {suite} --quick\n"))
 }
 
 pub(crate) fn init(name: &str) -> Told {
@@ -208,7 +210,7 @@ pub(crate) fn init(name: &str) -> Told {
     let path = PathBuf::from(format!("{name}.yaml"));
     create_all(&[(path.clone(), scenario::example(name))])?;
     keep_schema("schema.json", &scenario::editor_schema())?;
-    say(&format!("{} written. Look at it, then: loadcmp run {}\n", path.display(), path.display()))
+    say(&format!("{} written. Edit it, then: loadcmp run {}\n", path.display(), path.display()))
 }
 
 pub(crate) fn schema(report: bool, suite: bool) -> Told {
@@ -268,7 +270,7 @@ fn standing(report: &Report) -> u8 {
                 4
             }
             Cause::Signal | Cause::Killed => {
-                tell("loadcmp: interrupted: what had ended by then is in the files");
+                tell("loadcmp: interrupted: the files hold what was done so far");
                 4
             }
         };

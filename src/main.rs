@@ -20,14 +20,14 @@ Exit codes:
    0  done, and every gate passed
    1  a gate failed
    2  the scenario or the command line is wrong
-   3  a target can't be reached, or is not what the scenario says
-   4  the run is invalid: its audit found unequal work, a generator that was the bottleneck or
-      figures that can't be, or it was interrupted
-   5  inconclusive: a gate could be neither passed nor failed on this evidence (--inconclusive says
-      what that counts as) or was not measured, or a search for capacity found no boundary
+   3  a target can't be reached, or is not what the scenario says it is
+   4  the run is invalid (its audit found unequal work, an overloaded generator or impossible
+      figures), or it was interrupted
+   5  inconclusive: the data could not decide a gate (see --inconclusive), a gate was not measured,
+      or a capacity search found no boundary
   70  something else went wrong: a disk, a broken install";
 
-/// Drives identical seeded workloads against a native inference runtime and Ollama at the same time, and compares them.
+/// Send identical seeded workloads to a native inference runtime and to Ollama, and compare them.
 #[derive(Parser)]
 #[command(name = "loadcmp", version, after_help = EXIT_CODES, max_term_width = 100)]
 struct Cli {
@@ -39,75 +39,75 @@ struct Cli {
 // One is made in the life of the process.
 #[allow(clippy::large_enum_variant)]
 enum Command {
-    /// Run scenarios, and print the comparison.
+    /// Run scenarios and print the comparison.
     #[command(after_help = EXIT_CODES)]
     Run(RunArgs),
-    /// Find the highest rate, or the most users, that each target sustains within limits.
+    /// Find the highest rate, or the most users, that each target sustains within the limits.
     ///
-    /// Probes each target by itself, the targets in turns: the load is doubled until a limit is broken, then halved in
-    /// between until the last pass and the first fail lie --precision apart; both are tried again. Every probe is a run of
-    /// its own under probes/. A probe passes or fails with 95 % confidence, or can't tell and is made longer.
+    /// Probes one target at a time, in turns. The load is doubled until a limit is broken, then bisected until the last
+    /// pass and the first fail differ by at most --precision; both are then repeated. Every probe is a complete run
+    /// under probes/. A probe passes or fails with 95 % confidence; if it can't decide, it is extended.
     ///
-    /// In a rate search `ttft` and `latency` count from the planned instant, so that waiting behind late answers counts.
+    /// In a rate search, `ttft` and `latency` count from the planned time, so time spent waiting behind late answers is
+    /// included.
     #[command(after_help = EXIT_CODES)]
     Capacity(CapacityArgs),
-    /// Validate a scenario, ask each target who it is, and print the plan; send no load.
+    /// Validate a scenario, query each target and print the plan, without sending load.
     Check(CheckArgs),
-    /// List the scenarios and suites that come with the program.
+    /// List the scenarios and suites shipped with the program.
     List,
-    /// Write a commented scenario to start from.
+    /// Write a commented scenario as a starting point.
     Init(InitArgs),
-    /// Print the JSON Schema of scenarios (draft-07), for editors.
+    /// Print the JSON Schema (draft-07) of scenarios, for editors.
     Schema {
-        /// That of report.json, for programs that read it
+        /// Print the schema of report.json instead
         #[arg(long, conflicts_with = "suite")]
         report: bool,
-        /// That of suites
+        /// Print the schema of suites instead
         #[arg(long)]
         suite: bool,
     },
-    /// What a first comparison of real engines needs: a model's file in a running Ollama.
+    /// Prepare a first comparison of real engines: load a model file into a running Ollama.
     Demo(commands::DemoArgs),
-    /// Run the stand-in: a small engine with declared timing, on loopback.
+    /// Run the stand-in: a small engine with configurable timing, on loopback.
     Serve(loadcmp::standin::ServeArgs),
-    /// Measure what this machine can be measured to, once: loadcmp's own cost against a server that does nothing.
+    /// Measure this machine's noise floor once: loadcmp against a server that does nothing.
     ///
-    /// Later runs read it, and keep the floor of each target's wire beside what they measure. It takes about a minute of a
-    /// quiet machine, and is kept in $XDG_STATE_HOME/loadcmp/calibration.json (~/.local/state/...), or in the file of
-    /// $LOADCMP_CALIBRATION.
+    /// Later runs report this floor for each target's wire. It takes about a minute on an idle machine and is saved to
+    /// $XDG_STATE_HOME/loadcmp/calibration.json (~/.local/state/...), or to the file named by $LOADCMP_CALIBRATION.
     Calibrate(CalibrateArgs),
-    /// Make every file of a run again from its manifest and samples.
+    /// Rebuild all report files of a run from its raw data.
     #[command(after_help = EXIT_CODES)]
     Report(ReportArgs),
-    /// Keep runs that later ones are held to.
+    /// Save runs as baselines that later runs are compared with.
     #[command(after_help = EXIT_CODES)]
     Baseline(commands::BaselineArgs),
-    /// Several scenarios and the checks on them: one table, one exit code.
+    /// Run several scenarios and the checks on them: one table, one exit code.
     Suite(commands::SuiteArgs),
-    /// A night of a suite: run it, and tell all nights on one page, with the steps in their figures.
+    /// Run a suite as tonight's entry and rebuild the page of all nights.
     #[command(after_help = EXIT_CODES)]
     Nightly(commands::NightlyArgs),
-    /// Compare runs of the same workload: ratios with confidence intervals, each run over the first.
+    /// Compare runs of the same workload: ratios of each run to the first, with confidence intervals.
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
-    /// List earlier runs: every directory of a run below a folder of results.
+    /// List earlier runs: every run directory below a results folder.
     History(commands::history::HistoryArgs),
-    /// Follow a metric through earlier runs, find the steps in it, and name the first run after each.
+    /// Follow a metric through earlier runs, find steps in it, and name the first run after each step.
     ///
-    /// Only runs that may stand beside each other are in a line: the same workload and load, machine, order, and real engines
-    /// or stand-ins. What is left out is told, and why.
+    /// Only comparable runs form a series: same workload, load, machine and order, and either all real engines or all
+    /// stand-ins. Runs that are left out are listed with the reason.
     Trend(commands::history::TrendArgs),
-    /// Remove the samples of old runs; reports stay for ever.
+    /// Remove the samples of old runs; their reports are kept.
     Prune(commands::history::PruneArgs),
-    /// Print every metric: its id, unit, direction, where it is judged, and what it is.
+    /// Print every metric: id, unit, direction, where it is used, and what it is.
     Metrics {
-        /// For programs: JSON
+        /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Print completions for a shell.
+    /// Print shell completions.
     Completions {
-        /// The shell.
+        /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page (roff).
@@ -120,48 +120,48 @@ enum Command {
 /// What is laid over a scenario.
 #[derive(clap::Args)]
 struct Over {
-    /// A target of the run: NAME=WIRE:ADDRESS[,field=value...], such as
-    /// native=openai:http://127.0.0.1:8080,model=qwen or native=gg_core:/run/gg.sock. The scenario's others stay only where
-    /// each one given replaces one of its own
+    /// A target: NAME=WIRE:ADDRESS[,field=value...], such as native=openai:http://127.0.0.1:8080,model=qwen or
+    /// native=gg_core:/run/gg.sock. If every given name is one of the scenario's targets, the scenario's other targets
+    /// are kept; otherwise only the given ones are used
     #[arg(long = "target", value_name = "NAME=SPEC")]
     targets: Vec<String>,
-    /// Users on each target, each of whom sends the next request after the last answer (a closed loop)
+    /// Users per target; each sends its next request after the previous answer (closed loop)
     #[arg(short, long, value_name = "N")]
     users: Option<String>,
-    /// Measured requests on each target, in the place of a length of time
+    /// Measured requests per target, instead of a duration
     #[arg(short = 'n', long, value_name = "N")]
     requests: Option<String>,
     /// Length of the measured window: 30s, 5m, or auto (until the main metric is decided)
     #[arg(short, long, value_name = "TIME")]
     duration: Option<String>,
-    /// Requests per second on each target, whether answers have come or not (an open loop), or auto
+    /// Requests per second per target, sent whether or not answers have come (open loop), or auto
     #[arg(long, value_name = "N")]
     rate: Option<String>,
-    /// The model of every target; of one: NAME=MODEL
+    /// The model of all targets, or of one: NAME=MODEL
     #[arg(long = "model", value_name = "MODEL")]
     models: Vec<String>,
-    /// Whether the targets run at the same time: concurrent, isolated or alternate
+    /// How the targets take turns: concurrent (all at once), isolated (one after another) or alternate (in blocks)
     #[arg(long, value_name = "ORDER")]
     order: Option<String>,
-    /// The prompts: a .csv or .jsonl file, or a text with one prompt per line, from anywhere
+    /// Prompts: a .csv or .jsonl file, or a text file with one prompt per line
     #[arg(long, value_name = "FILE")]
     prompts: Option<String>,
-    /// Longest answer
+    /// Maximum tokens per answer
     #[arg(long, value_name = "N")]
     max_tokens: Option<String>,
-    /// Override anything of the YAML: workload.sampling.temperature=0.7; null takes it out
+    /// Override any value of the YAML: workload.sampling.temperature=0.7; null removes it
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<String>,
-    /// Run at several values of anything of the YAML, one folder each: load.closed.users=1,2,4,8
+    /// Run once for each of several values, one folder each: load.closed.users=1,2,4,8
     #[arg(long, value_name = "PATH=VALUES")]
     sweep: Vec<String>,
-    /// Seed of everything drawn at random
+    /// Seed of everything random
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// Refuse stand-ins
     #[arg(long)]
     real: bool,
-    /// Run the commands by which the scenario starts engines (`start`, `cold_start.restart`)
+    /// Allow the scenario to run its commands that start engines (`start`, `cold_start.restart`)
     #[arg(long)]
     allow_commands: bool,
 }
@@ -169,16 +169,16 @@ struct Over {
 /// What a run is held to.
 #[derive(clap::Args)]
 struct Hold {
-    /// Hold the run to a baseline: a name in --baselines, or a path to a file. Default: the scenario's `baseline`
+    /// Compare the run with a baseline: a name in --baselines, or a path to a file. Default: the scenario's `baseline`
     #[arg(long, value_name = "NAME")]
     baseline: Option<String>,
     /// The folder of baselines
     #[arg(long, value_name = "DIR", default_value = loadcmp::baseline::FOLDER)]
     baselines: PathBuf,
-    /// Compare with a baseline of another setup (engine, model, load, machine) anyway, and say so
+    /// Allow a baseline with a different setup (engine, model, load, machine); the report says so
     #[arg(long)]
     across: bool,
-    /// Let gates judge stand-ins like real engines: of a real one it says nothing
+    /// Let gates judge stand-ins like real engines (this says nothing about a real engine)
     #[arg(long)]
     judge_stand_ins: bool,
     #[command(flatten)]
@@ -188,8 +188,8 @@ struct Hold {
 /// What becomes of gates that can't be decided.
 #[derive(clap::Args)]
 struct Decided {
-    /// What a gate that is neither passed nor failed does to the exit code: it counts as passed, as failed, or makes it 5.
-    /// What was not measured makes it 5 in any case
+    /// How a gate that neither passed nor failed counts: as passed, as failed, or exit code 5. A gate that was not
+    /// measured always gives exit code 5
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = InconclusiveArg::Exit5)]
     inconclusive: InconclusiveArg,
 }
@@ -217,11 +217,11 @@ impl Decided {
 
 #[derive(clap::Args)]
 struct RunArgs {
-    /// Scenario files, or names of shipped ones (classify, embed, generate, chat). Default: classify, which needs a
-    /// --target or what is found running
+    /// Scenario files, or names of shipped ones (classify, embed, generate, chat). Default: classify, with the given
+    /// --target or whatever is found running
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<PathBuf>,
-    /// Where the results go (must be empty); with several scenarios, a folder for each in it. Default:
+    /// Directory for the results (must be empty); with several scenarios, one folder each in it. Default:
     /// results/<scenario>-<utc>
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -229,66 +229,66 @@ struct RunArgs {
     over: Over,
     #[command(flatten)]
     hold: Hold,
-    /// Run it N times (2 to 50), with the targets in an order drawn anew, and judge by how the runs differ: what a single run
-    /// can't know. In the place of the scenario's `repeats`
+    /// Run it N times (2 to 50), with a newly drawn order of the targets each time, and base the verdict on the
+    /// variation between runs, which a single run can't show. Replaces the scenario's `repeats`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=50))]
     repeats: Option<u32>,
-    /// What is printed on standard output
+    /// Output format on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Print every figure, not only those that decide
+    /// Print every metric, not only the main ones
     #[arg(long)]
     full: bool,
-    /// Show which labels were read where which were expected (classify)
+    /// Print the confusion matrix of expected and received labels (classify)
     #[arg(long)]
     confusion: bool,
-    /// Print nothing but the result
+    /// Print only the result
     #[arg(long, short)]
     quiet: bool,
-    /// What schedules the users of a closed loop. Default: goose where it is built in; `order: alternate` is always
-    /// driven by native
+    /// Scheduler of the users of a closed loop. Default: goose where it is built in; `order: alternate` always uses
+    /// native
     #[arg(long, value_enum)]
     driver: Option<DriverArg>,
 }
 
 #[derive(clap::Args)]
 struct CapacityArgs {
-    /// Scenario file, or the name of a shipped one; its load gives the arrivals or the users' pause, not the rate
+    /// Scenario file, or the name of a shipped one. Its load sets the arrivals or the users' pause, not the rate
     #[arg(value_name = "SCENARIO")]
     scenario: PathBuf,
-    /// The limits, joined by `and`: 'ttft.p95 <= 300ms and errors <= 1%'. Metrics: ttft, latency, itl, tpot, itl_max,
-    /// tokens_per_s (each with .mean or a percentile such as .p95), errors, goodput. Without a limit on errors, 1% is added.
-    /// Default: the scenario's `slo`
+    /// Limits, joined by `and`: 'ttft.p95 <= 300ms and errors <= 1%'. Metrics: ttft, latency, itl, tpot, itl_max,
+    /// tokens_per_s (each with .mean or a percentile such as .p95), errors, goodput. Without a limit on errors, 1% is
+    /// added. Default: the scenario's `slo`
     #[arg(long, value_name = "LIMITS")]
     slo: Option<String>,
-    /// What is varied
+    /// What to vary
     #[arg(long, value_enum, default_value_t = ByArg::Rate)]
     by: ByArg,
-    /// How near the last pass and the first fail have to lie
+    /// Largest relative difference between the last pass and the first fail
     #[arg(long, value_name = "SHARE", default_value = "3%")]
     precision: String,
-    /// Time for all of it, all targets together
+    /// Time limit for the whole search, all targets together
     #[arg(long, value_name = "TIME", default_value = "10m")]
     budget: String,
-    /// Length of a short probe; it holds five answers of the slowest target at least. Long ones, which are the evidence, are 4 to
-    /// 12 times as long
+    /// Length of a short probe, extended to at least five answers of the slowest target. Long probes, which decide the
+    /// result, are 4 to 12 times as long
     #[arg(long, value_name = "TIME", default_value = "5s")]
     probe: String,
-    /// The first load. Default: half of what one request after the other comes to; one user
+    /// The first load. Default: half the rate of one request after another, or one user
     #[arg(long, value_name = "N")]
     start: Option<f64>,
-    /// The most that is tried. Default: 4096 times the start; 1024 users
+    /// The highest load to try. Default: 4096 times the start, or 1024 users
     #[arg(long, value_name = "N")]
     most: Option<f64>,
-    /// Where the results go (must be empty). Default: results/<scenario>-<utc>
+    /// Directory for the results (must be empty). Default: results/<scenario>-<utc>
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
     over: Over,
-    /// What is printed on standard output
+    /// Output format on standard output
     #[arg(long, value_enum, default_value_t = CapacityFormat::Table)]
     format: CapacityFormat,
-    /// Print nothing but the result
+    /// Print only the result
     #[arg(long, short)]
     quiet: bool,
 }
@@ -296,16 +296,16 @@ struct CapacityArgs {
 /// What a search varies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum ByArg {
-    /// Requests a second, of an open loop.
+    /// Requests per second, in an open loop.
     Rate,
-    /// Users who each wait for their answers.
+    /// Users who each wait for their answer, in a closed loop.
     Users,
 }
 
 /// What of a search is printed on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum CapacityFormat {
-    /// For people.
+    /// A table for people.
     Table,
     /// capacity.json
     Json,
@@ -326,26 +326,26 @@ struct CheckArgs {
 
 #[derive(clap::Args)]
 struct InitArgs {
-    /// Name of the scenario; the file is NAME.yaml
+    /// Name of the scenario; written to NAME.yaml
     #[arg(default_value = "scenario")]
     name: String,
-    /// Write a suite, and the scenario that it runs
+    /// Write a suite and the scenario it runs
     #[arg(long)]
     suite: bool,
 }
 
 #[derive(clap::Args)]
 struct CalibrateArgs {
-    /// Some ten seconds instead of fifty, and rougher
+    /// Take about 10 s instead of 50 s, with less precision
     #[arg(long)]
     quick: bool,
-    /// Print the kept calibration; measure nothing
+    /// Print the saved calibration without measuring
     #[arg(long, conflicts_with = "quick")]
     show: bool,
-    /// What is printed on standard output
+    /// Output format on standard output
     #[arg(long, value_enum, default_value_t = CalibrateFormat::Table)]
     format: CalibrateFormat,
-    /// Print nothing but the result
+    /// Print only the result
     #[arg(long, short)]
     quiet: bool,
 }
@@ -353,58 +353,58 @@ struct CalibrateArgs {
 /// What of a calibration is printed on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum CalibrateFormat {
-    /// For people.
+    /// A table for people.
     Table,
-    /// The kept file.
+    /// The saved file.
     Json,
 }
 
 #[derive(clap::Args)]
 struct ReportArgs {
-    /// Directory of a run
+    /// Results directory of a run
     dir: PathBuf,
-    /// What is printed on standard output
+    /// Output format on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
-    /// Print every figure, not only those that decide
+    /// Print every metric, not only the main ones
     #[arg(long)]
     full: bool,
-    /// Show which labels were read where which were expected (classify)
+    /// Print the confusion matrix of expected and received labels (classify)
     #[arg(long)]
     confusion: bool,
 }
 
 #[derive(clap::Args)]
 struct CompareArgs {
-    /// Directory of a run, or its report.json: what ratios are told against
+    /// Results directory of a run, or its report.json: the reference of the ratios
     first: PathBuf,
-    /// The runs to compare with it, by target name; a run's only target is compared with the first run's only one
+    /// The runs to compare with it. Targets are matched by name; if each run has only one target, these are compared
     #[arg(required = true, value_name = "RUN")]
     others: Vec<PathBuf>,
-    /// Write the comparison as a page: every run and metric with its interval
+    /// Write the comparison as an HTML page: every run and metric, with intervals
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// A gate that the second run is held to, as in a scenario; the first is its `baseline`. Several are given one by one.
-    /// Such as 'native.latency.p95 <= 1.05 * baseline' or, of every target, 'errors <= 1%'
+    /// A gate for the second run, as in a scenario; the first run is its `baseline`. Repeatable. Examples:
+    /// 'native.latency.p95 <= 1.05 * baseline' or, for every target, 'errors <= 1%'
     #[arg(long = "gate", value_name = "GATE")]
     gates: Vec<String>,
-    /// Write what became of the gates as JUnit XML
+    /// Write the outcomes of the gates as JUnit XML
     #[arg(long, value_name = "FILE", requires = "gates")]
     junit: Option<PathBuf>,
-    /// Let gates judge stand-ins like real engines: of a real one it says nothing
+    /// Let gates judge stand-ins like real engines (this says nothing about a real engine)
     #[arg(long, requires = "gates")]
     judge_stand_ins: bool,
     #[command(flatten)]
     decided: Decided,
-    /// What is printed on standard output
+    /// Output format on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,
 }
 
-/// What is printed on standard output.
+/// Output format on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Format {
-    /// For people.
+    /// A table for people.
     Table,
     /// report.json
     Json,
@@ -420,7 +420,7 @@ enum DriverArg {
     /// goose's scheduler.
     #[cfg(feature = "goose")]
     Goose,
-    /// A small one of our own.
+    /// loadcmp's own.
     Native,
 }
 
@@ -454,7 +454,7 @@ fn main() -> ExitCode {
         }
     };
     if let Err(error) = cli.command.on_signal().map_or(Ok(()), catch_signals) {
-        loadcmp::run::tell(format_args!("loadcmp: signals can't be caught: {error}"));
+        loadcmp::run::tell(format_args!("loadcmp: can't catch signals: {error}"));
     }
     let told = match cli.command {
         Command::Run(args) => commands::run(args),

@@ -98,7 +98,10 @@ fn each_model_of_a_server_has_its_own_process_and_settings() {
         ("kv-cache-type", "a f16, b q8_0"),
     ] {
         let sentence = found(&report, id)["sentence"].as_str().expect("a sentence");
-        assert!(sentence.contains(words) && sentence.contains("Make them alike: llama-server `-"), "{id}: {sentence}");
+        assert!(
+            sentence.contains(words) && sentence.contains("To make them equal: llama-server `-"),
+            "{id}: {sentence}"
+        );
     }
     assert!(report["findings"].as_array().expect("findings").iter().all(|finding| finding["id"] != "which-process"));
 

@@ -79,7 +79,7 @@ fn like_templates_and_raw_prompts_are_no_finding() {
     let yaml = scenario([openai(&a), ollama(&b)], "generate", &workload, "users: 2, requests: 24");
     write(dir.path(), "t.yaml", &yaml);
     let (code, told, err) = ask(dir.path(), &["check", "t.yaml"]);
-    assert!(code == 0 && told.contains("a (stand-in), b (stand-in) render a prompt alike"), "{told}\n{err}");
+    assert!(code == 0 && told.contains("a (stand-in), b (stand-in) render a prompt identically"), "{told}\n{err}");
     let found = run(dir.path(), &yaml).0;
     assert!(finding(&found, "templates-differ", "a").is_none(), "{found:?}");
     // A side that doesn't tell is named, and nothing is made of it.
@@ -91,7 +91,7 @@ fn like_templates_and_raw_prompts_are_no_finding() {
     write(dir.path(), "t.yaml", &scenario([json, ollama(&b)], "generate", WORDS, "users: 2, requests: 24"));
     let (code, told, err) = ask(dir.path(), &["check", "t.yaml"]);
     let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(code == 0 && told.contains("template not compared; not told by a (stand-in)"), "{told}\n{err}");
+    assert!(code == 0 && told.contains("template not compared; not reported by a (stand-in)"), "{told}\n{err}");
     // Raw: no template is put around, whatever it is.
     let dir = tempfile::tempdir().expect("a directory");
     let other = StandIn::start(&[]);

@@ -71,4 +71,5 @@ mod warm;
 mod who;
 mod wires;
 mod wires_end_to_end;
+mod words;
 mod work;

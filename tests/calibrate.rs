@@ -104,16 +104,18 @@ fn a_calibration_is_kept_shown_and_used() {
     assert!(!err.contains("calibrat"), "{err}");
 
     // The same file, from another machine and from another version.
-    for (change, part) in
-        [("/machine/cpu", "another processor"), ("/tool", "another loadcmp"), ("/machine/kernel", "another kernel")]
-    {
+    for (change, part) in [
+        ("/machine/cpu", "another CPU"),
+        ("/tool", "another version of loadcmp"),
+        ("/machine/kernel", "another kernel"),
+    ] {
         let mut foreign = kept.clone();
         *foreign.pointer_mut(change).expect("a field") = json!("0 of elsewhere");
         let path = write(dir.path(), "foreign.json", &foreign.to_string());
         let (manifest, err) = run(dir.path(), &format!("foreign{}", part.replace(' ', "-")), &path, &[]);
         assert_eq!(manifest["floors"], json!([null, null]));
         let said = err.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains("isn't used") && said.contains(part), "{err}");
+        assert!(said.contains("is not used") && said.contains(part), "{err}");
         assert!(told(&calibrate(&path, &["--show"]), 0).1.contains("don't use"));
     }
 }
@@ -128,7 +130,7 @@ fn without_a_calibration_there_is_a_hint_and_no_floor() {
     let (_, err) = run(dir.path(), "quiet", &file, &["--quiet"]);
     assert!(err.is_empty(), "{err}");
     let (_, err) = told(&calibrate(&file, &["--show"]), 2);
-    assert!(err.contains("no calibration is kept") && err.contains("none.json"), "{err}");
+    assert!(err.contains("no calibration in") && err.contains("none.json"), "{err}");
 }
 
 #[test]
@@ -151,7 +153,7 @@ fn what_is_broken_or_unwritable_is_told() {
     // A file where a folder should be: told before the measuring, not after.
     let began = std::time::Instant::now();
     let (out, err) = told(&calibrate(&broken.join("x/c.json"), &[]), 70);
-    assert!(out.is_empty() && err.contains("can't be kept") && err.contains("LOADCMP_CALIBRATION"), "{err}");
+    assert!(out.is_empty() && err.contains("can't be saved") && err.contains("LOADCMP_CALIBRATION"), "{err}");
     let (_, err) = told(&calibrate(dir.path(), &[]), 70);
     assert!(err.contains("it is a directory"), "{err}");
     assert!(began.elapsed().as_secs() < 20, "it measured first");
@@ -193,6 +195,6 @@ fn interrupted_it_keeps_nothing() {
     let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
     assert!(kill.success());
     assert_eq!(child.wait().expect("an end").code(), Some(4));
-    assert!(lines.map_while(Result::ok).any(|line| line.contains("nothing was kept")));
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("nothing was saved")));
     assert!(files(dir.path()).is_empty(), "{:?}", files(dir.path()));
 }

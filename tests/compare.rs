@@ -60,7 +60,7 @@ fn row<'a>(sheet: &'a [Row], column: &str, target: &str, metric: &str) -> &'a Ro
 fn two_runs_are_told_in_every_form() {
     let (code, table, err) = compare("before", "now", &[]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(table.contains("ratios are the second / the first") && table.contains("latency p50"), "{table}");
+    assert!(table.contains("ratio = second ÷ first") && table.contains("latency p50"), "{table}");
     let (code, csv, _) = compare("before", "now", &["--format", "csv"]);
     assert_eq!(code, 0);
     let sheet = write(runs().dir.path(), "beside.csv", &csv);
@@ -192,7 +192,10 @@ fn unlike_workloads_are_refused_with_what_they_differ_in() {
     for format in ["table", "json", "csv", "markdown"] {
         let (code, out, err) = compare("before", "other", &["--format", format]);
         assert_eq!((code, out.as_str()), (2, ""), "{err}");
-        assert!(err.starts_with("error: before and other asked unlike things, so no ratio means anything:\n"), "{err}");
+        assert!(
+            err.starts_with("error: before and other have different workloads, so ratios would mean nothing:\n"),
+            "{err}"
+        );
         assert!(err.contains("\n  prompts and sampling: ") && err.contains("\n  load: "), "{err}");
     }
 }
@@ -208,7 +211,7 @@ fn what_is_no_finished_run_is_refused_and_named() {
         ("other.json", "{\"schema_version\": 1}"),
     ] {
         write(dir, name, bytes);
-        let words = if name == "later.json" { "version 999" } else { "is not a report of loadcmp's" };
+        let words = if name == "later.json" { "version 999" } else { "is not a loadcmp report" };
         for (first, second) in [(name, "now"), ("now", name)] {
             let (code, out, err) = compare(first, second, &[]);
             assert_eq!((code, out.as_str()), (2, ""), "{err}");
@@ -223,8 +226,8 @@ fn what_is_no_finished_run_is_refused_and_named() {
     }
     std::fs::create_dir(dir.join("nothing")).expect("a folder");
     for (name, words) in [
-        ("killed", "has no report.json; make it with: loadcmp report DIR"),
-        ("nothing", "is no results directory"),
+        ("killed", "has no report.json; create it with: loadcmp report DIR"),
+        ("nothing", "is not a results directory"),
         ("absent", "can't be read"),
     ] {
         let (code, out, err) = compare("before", name, &[]);
@@ -246,7 +249,7 @@ fn interference_is_two_runs_and_what_lies_between_them() {
     write(dir.path(), "t.yaml", &yaml(&engine.url, &engine.url, "interference: true\nallow_same_endpoint: true\n"));
     let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
-    assert!(table.contains("Interference: what sharing the machine costs") && table.contains("at once"), "{table}");
+    assert!(table.contains("Interference: the cost of sharing the machine") && table.contains("at once"), "{table}");
     let out = dir.path().join("out");
     let there: BTreeSet<String> =
         out.read_dir().expect("files").map(|file| file.expect("a file").file_name().into_string().unwrap()).collect();
@@ -264,7 +267,7 @@ fn interference_is_two_runs_and_what_lies_between_them() {
         let cell = |name: &str| row[name].parse::<f64>().unwrap();
         assert_eq!((cell("first_value"), cell("second_value")), (of("isolated"), of("concurrent")));
         // A busy machine may make neighbouring stretches alike, or one of many metrics uncertain: then it is not shown, and why.
-        let doubted = ["neighbouring", "one of many"].iter().any(|why| row["reason"].starts_with(why));
+        let doubted = ["consecutive requests", "not significant"].iter().any(|why| row["reason"].starts_with(why));
         assert!((row["verdict"] == "worse" || doubted) && cell("ratio") > 1.3, "{row:?}");
     }
     assert!(std::fs::read_to_string(out.join("interference.md")).unwrap().contains("| latency p50 |"));

@@ -124,7 +124,7 @@ fn hangup_is_ignored() -> bool {
 /// The top of every report of a run that was ended by a signal.
 fn says_unfinished(out: &Path, table: &str) {
     let sentence = "Unfinished: interrupted after 00:00:";
-    let far = "of 00:10:00; figures rest on what was done until then.";
+    let far = "of 00:10:00; figures cover what was done until then.";
     let read = |name: &str| std::fs::read_to_string(out.join(name)).expect("a file");
     for (name, text) in
         [("the table", table.to_owned()), ("report.md", read("report.md")), ("report.html", read("report.html"))]
@@ -193,7 +193,7 @@ fn a_second_signal_of_any_kind_ends_it_at_once() {
         assert_eq!(output.status.code(), Some(4), "{driver}: {err}");
         assert!(took < AT_ONCE, "{driver}: {took:?}");
         assert!(err.contains("draining 2 requests, send the signal again to stop"), "{driver}: {err}");
-        assert!(err.contains("stopping: 2 requests in flight are not waited for"), "{driver}: {err}");
+        assert!(err.contains("stopping without waiting for 2 requests in flight"), "{driver}: {err}");
         let samples = rows(&dir.path().join("out/samples.csv"));
         assert_eq!(samples.iter().filter(|row| row["outcome"] == "unfinished").count(), 2, "{driver}");
         assert!(dir.path().join("out/report.html").exists());
@@ -418,10 +418,7 @@ fn report_exits_as_the_run_did_where_a_target_refused() {
         assert!(code == 3, "{args:?}: {code}: {err}");
     }
     let told = std::fs::read_to_string(dir.path().join("one/report.md")).expect("a report");
-    assert!(
-        told.contains("could not answer the first request (http\\_status): not today; nothing was measured."),
-        "{told}"
-    );
+    assert!(told.contains("failed on the first request (http\\_status): not today; nothing was measured."), "{told}");
 }
 
 #[test]

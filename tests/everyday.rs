@@ -80,7 +80,7 @@ fn prompts_come_from_anywhere_and_answers_are_as_long_as_asked() {
     assert!(text.contains(inline));
     write(dir.path(), "u.yaml", &text.replace(inline, &format!("{{ text: {{ path: {} }} }}", file.display())));
     let (code, _, err) = ask(dir.path(), &["run", "u.yaml", "-q", "--out", "other"]);
-    assert!(code == 2 && err.contains("lies outside"), "{err}");
+    assert!(code == 2 && err.contains("is outside"), "{err}");
     // Every answer was made by the engine, as long as was asked.
     let served = rows(&record);
     assert!(served.iter().filter(|row| row["output_tokens"] == "7").count() >= 12, "{served:?}");
@@ -115,9 +115,9 @@ fn mistakes_on_the_command_line_speak_of_it() {
     let engine = StandIn::start(&[]);
     let dir = place("{ open: { rate: 5, duration: 1s } }", &engine);
     for (flags, words) in [
-        (&["-n", "5"][..], "--requests counts those of a closed loop, and this load is `open`"),
+        (&["-n", "5"][..], "--requests is for a closed loop, and this load is `open`"),
         (&["-u", "0"], "--users 0"),
-        (&["-u", "2", "--rate", "3"], "`closed` and `open` are two ways to drive the load"),
+        (&["-u", "2", "--rate", "3"], "`closed` and `open` are alternatives"),
         (&["--rate", "fast"], "--rate fast"),
         (&["--prompts", "/nowhere/p.csv"], "there is no file /nowhere/p.csv"),
         (&["--order", "sideways"], "--order sideways"),

@@ -108,16 +108,16 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
     for metric in TIMES {
         let (word, why) = verdict(&coarse, metric);
         assert_eq!(word, "undecided", "{metric}: {shown}");
-        assert!(why.contains("is below what this machine can tell apart, 60.0 s by its calibration"), "{why}");
+        assert!(why.contains("is below this machine's noise floor, 60.0 s by its calibration"), "{why}");
     }
     assert_eq!(coarse["floors"][0]["between_us"], 60_000_000.0);
-    let floor = "Floor on this machine: a (stand-in) 61.0 µs (60.0 s between repeats), TTFT 40.0 µs; b (stand-in) 61.0 µs (60.0 s between \
-                 repeats), TTFT 40.0 µs. Times that differ by less than 60.0 s are not told apart.";
+    let floor = "Noise floor: a (stand-in) 61.0 µs (60.0 s between repeats), TTFT 40.0 µs; b (stand-in) 61.0 µs (60.0 s between \
+                 repeats), TTFT 40.0 µs. Differences below 60.0 s can't be measured.";
     assert!(words(&shown).contains(floor), "{shown}");
-    assert!(words(&shown).contains("below what this machine can tell apart"), "{shown}");
+    assert!(words(&shown).contains("below this machine's noise floor"), "{shown}");
     for file in ["report.md", "report.html"] {
-        let told = std::fs::read_to_string(at("coarse").join(file)).expect("a file");
-        assert!(told.contains(floor) && told.contains("below what this machine can tell apart"), "{file}: {told}");
+        let told = std::fs::read_to_string(at("coarse").join(file)).expect("a file").replace("&#39;", "'");
+        assert!(told.contains(floor) && told.contains("below this machine's noise floor"), "{file}: {told}");
     }
     let csv = rows(&at("coarse/comparison.csv"));
     let row = csv.iter().find(|row| row["metric"] == "latency.p50").expect("a row");
@@ -131,7 +131,7 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
     // Beside another run, in which `a` is slow.
     engines.run(dir.path(), "swapped", true, &kept);
     let (word, notes) = compared(&at("coarse"), &at("swapped"), "latency.p50");
-    assert!(word == "undecided" && !notes.contains("told apart"), "{word} {notes}");
+    assert!(word == "undecided" && !notes.contains("smallest measurable difference"), "{word} {notes}");
     let (word, notes) = compared(&at("bare"), &at("swapped"), "latency.p50");
     assert!(word == "worse" && notes.contains("was not calibrated"), "{word} {notes}");
     let mut elsewhere = coarse.clone();
@@ -152,5 +152,5 @@ fn a_difference_above_the_floor_stays_shown() {
     for metric in TIMES {
         assert_eq!(verdict(&report, metric).0, "better", "{metric}: {shown}");
     }
-    assert!(words(&shown).contains("Times that differ by less than 7.00 µs are not told apart."), "{shown}");
+    assert!(words(&shown).contains("Differences below 7.00 µs can't be measured."), "{shown}");
 }

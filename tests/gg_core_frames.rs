@@ -59,7 +59,7 @@ const ANSWERS: [(&str, At, Made); 38] = [
     ("stream-ring", Stream(64), ("ok", "", "", "40", "")),
     ("stream-stops-at-once", Stream(32), ("ok", "", "", "2", "")),
     ("stream-max-tokens-0", Stream(8), ("ok", "", "", "0", "")),
-    ("stream-ends-by-itself", Stream(64), ("error_frame", "", "", "0", "ask for whole answers, `stream: false`")),
+    ("stream-ends-by-itself", Stream(64), ("error_frame", "", "", "0", "use whole answers, `stream: false`")),
     ("stream-unknown-model", Stream(8), ("error_frame", "", "", "0", "Model not loaded: nope")),
     ("stream-classifier", Stream(8), ("error_frame", "", "", "0", "model does not support streaming")),
     ("stream-security", Stream(8), ("error_frame", "", "", "0", "prompt rejected by ingress security scan")),
@@ -75,7 +75,7 @@ const BEFORE: [(&str, At, i32, &str); 17] = [
     ("handshake-v3", Handshake, 3, "unknown variant `V3`"),
     ("handshake-wrong-token", Handshake, 3, "Invalid handshake token"),
     ("locked-out", Handshake, 3, "Too many failed attempts"),
-    ("connection-too-many", Handshake, 3, "as many connections as it takes"),
+    ("connection-too-many", Handshake, 3, "its maximum of connections"),
     ("models", Models, 0, ""),
     ("models-three", Models, 0, ""),
     ("warmup", Warmup, 0, ""),
@@ -87,7 +87,7 @@ const BEFORE: [(&str, At, i32, &str); 17] = [
     ("metrics", Models, 3, "not GG-CORE"),
     ("cancel", Models, 3, "not GG-CORE"),
     ("error-bad-json", Models, 3, "not GG-CORE"),
-    ("frame-too-large", Models, 3, "was closed in the place of an answer"),
+    ("frame-too-large", Models, 3, "was closed instead of an answer"),
 ];
 
 /// What becomes of the connection after each case, as it was recorded.

@@ -127,7 +127,7 @@ fn socket_and_token_come_from_the_environment_for_any_target() {
     let (code, said) = check(&[at, ("CORE_AUTH_TOKEN", "sesame-open")]);
     assert_eq!(code, Some(0), "{said}");
     let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("assumed, where the target says nothing: a context of 2048 tokens (`context`)"), "{said}");
+    assert!(words.contains("assumed, unless the target sets them: a context of 2048 tokens (`context`)"), "{said}");
     let (code, said) = check(&[at, ("CORE_AUTH_TOKEN_FILE", "/nowhere/token")]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("`CORE_AUTH_TOKEN_FILE` names /nowhere/token, which can't be read"), "{said}");
@@ -152,7 +152,7 @@ fn a_socket_that_is_not_its_own_is_told_from_one_that_is_not_there() {
     let file = write(dir.path(), "file.sock", "").display().to_string();
     let http = path.display().to_string();
     for (socket, words) in [
-        (http.as_str(), "not GG-CORE: it said `HTTP/1.1 400 Bad Request`"),
+        (http.as_str(), "not GG-CORE: it sent `HTTP/1.1 400 Bad Request`"),
         (file.as_str(), "no GG-CORE at"),
         ("/nowhere/gg.sock", "No such file or directory"),
     ] {
@@ -180,7 +180,7 @@ fn the_engines_own_count_is_a_second_ruler() {
     let workload = WHOLE.replace("max_tokens: 4", "max_tokens: 16");
     let yaml = scenario(&format!("socket: \"{}\"", server.at()), &workload, "{ users: 1, requests: 3 }");
     let (_, said) = run(dir.path(), &yaml, &[], &[]);
-    assert!(finding(dir.path(), "engine-count").is_some_and(|told| told.contains("answered 0 requests")), "{said}");
+    assert!(finding(dir.path(), "engine-count").is_some_and(|told| told.contains("0 answered requests")), "{said}");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn an_end_token_is_counted_as_ollama_counts_it() {
     };
     assert_eq!(of("g"), of("o"));
     assert!(of("g").iter().any(|(_, _, finish)| finish == "stop"), "{told:?}");
-    assert!(said.contains("leaves the end token out of its count") || dir.path().join("out/report.json").is_file());
+    assert!(said.contains("doesn't count the end token") || dir.path().join("out/report.json").is_file());
 }
 
 const SUITE: &str = "name: s\ntargets:\n  native: { openai: { url: \"http://127.0.0.1:9\" } }\nif_set:\n  \

@@ -152,7 +152,7 @@ fn a_model_is_installed_and_the_lines_that_compare_it_are_printed() {
     assert!(err.contains("sending tiny model.gguf"), "{err}");
     // Once more: the file is there, and the model is of it.
     let (code, _, err) = install(dir.path(), &ollama.url, &["--replace"]);
-    assert!(code == 0 && err.contains("it is there already"), "{err}");
+    assert!(code == 0 && err.contains("it is already there"), "{err}");
 }
 
 #[test]
@@ -218,12 +218,16 @@ fn a_file_that_can_not_run_is_told_before_an_ollama_hears_of_it() {
 #[test]
 fn what_an_ollama_does_with_the_file_is_told_as_it_is() {
     for (fault, code, words) in [
-        (Fault::NoOllama, 3, "is no Ollama: /api/version gave status 200 and no version"),
-        (Fault::Taken, 2, "has a model `tiny-model` of another file: choose another --name, or --replace it"),
+        (Fault::NoOllama, 3, "is not Ollama: /api/version returned status 200 and no version"),
+        (
+            Fault::Taken,
+            2,
+            "already has a model `tiny-model` from another file: choose another --name, or add --replace",
+        ),
         (Fault::UploadRefused, 3, "the file was refused: status 507: no space left"),
-        (Fault::DiesInUpload, 3, "the file was not taken: "),
-        (Fault::CreateFails, 3, "no model was made of it: unsupported architecture"),
-        (Fault::CreateBreaksOff, 3, "no model was made of it: it ended without saying that it succeeded"),
+        (Fault::DiesInUpload, 3, "the file was not accepted: "),
+        (Fault::CreateFails, 3, "no model could be created from it: unsupported architecture"),
+        (Fault::CreateBreaksOff, 3, "no model could be created from it: it ended without reporting success"),
         (Fault::LoadFails, 3, "can't load the model: status 500: unknown model architecture: 'frob'"),
     ] {
         let ollama = FussyOllama::start(fault);
@@ -251,7 +255,7 @@ fn an_ollama_that_is_absent_or_elsewhere_gets_nothing() {
     );
     // An address for documents: nobody has it.
     let (code, _, err) = install(dir.path(), "http://192.0.2.1:11434", &[]);
-    assert!(code == 2 && err.contains("is not this machine") && err.contains("--allow-remote"), "{code}: {err}");
+    assert!(code == 2 && err.contains("is another machine") && err.contains("--allow-remote"), "{code}: {err}");
 }
 
 // ------------------------------------------------------------------------------------------------------- the scripts

@@ -59,7 +59,7 @@ fn a_gate_allows_for_the_scatter_between_the_runs_of_its_baseline() {
     let began: Vec<&str> = runs.iter().filter_map(|run| run["started"].as_str()).collect();
     assert!(began.len() == 3 && began.is_sorted() && kept["report"]["started"] == began[2], "{began:?}");
     let (code, _, err) = save(&["results/one", "results/one"]);
-    assert!(code == 2 && err.contains("are one run, kept twice"), "{err}");
+    assert!(code == 2 && err.contains("are the same run"), "{err}");
     let (code, _, err) = save(&[]);
     assert!(code == 2 && err.contains("<DIRS>"), "{err}");
     let (_, shown, _) = say(&["baseline", "show", "x"]);
@@ -69,7 +69,7 @@ fn a_gate_allows_for_the_scatter_between_the_runs_of_its_baseline() {
     // An engine like them is 10 % off one of them, and within what they are off each other; one ten times as slow is not.
     let (code, told) = run(at, "four", 46, &["--baseline", "x"]);
     assert_eq!((code, outcomes(at, "four")), (5, vec!["inconclusive".to_owned(), "pass".to_owned()]), "{told}");
-    assert!(told.contains("98 % interval over 3 runs of the baseline; a run scatters by "), "{told}");
+    assert!(told.contains("98 % interval over 3 runs of the baseline; runs vary by "), "{told}");
     assert!(told.contains("Baseline `x` of 3 runs, ") && !told.contains("is not known"), "{told}");
     let report = json(&at.join("results/four/report.json"));
     let gate = &report["judgement"]["gates"][0];
@@ -84,7 +84,7 @@ fn a_gate_allows_for_the_scatter_between_the_runs_of_its_baseline() {
 
     // A run that failed is no baseline; one that the baseline before it left open may be.
     let (code, _, err) = save(&["--last", "2", "--scenario", "t"]);
-    assert!(code == 2 && err.contains("slow can't become a baseline: not all of its gates passed"), "{err}");
+    assert!(code == 2 && err.contains("slow can't become a baseline: not all gates passed"), "{err}");
     assert_eq!(save(&["results/three", "results/four"]).0, 0);
 }
 
@@ -100,22 +100,22 @@ fn the_last_runs_of_a_history_are_kept_and_one_run_takes_its_scatter_from_there(
     let save =
         |name: &str, more: &[&str]| ask(at, &[&["baseline", "save", name, "--reason", "the start"], more].concat());
     let (code, _, err) = save("x", &["--last", "2"]);
-    assert!(code == 2 && err.contains("holds no run that ended and is valid of real engines (--stand-ins"), "{err}");
+    assert!(code == 2 && err.contains("holds no complete and valid run of real engines (--stand-ins"), "{err}");
     let (code, _, err) = save("x", &["--last", "4", "--stand-ins"]);
     assert!(code == 2 && err.contains("holds 3 runs of the setup of three") && err.contains("and not 4"), "{err}");
     let (code, _, err) = save("x", &["--last", "2", "--stand-ins", "--results", "none"]);
-    assert!(code == 2 && err.contains("no folder of results"), "{err}");
+    assert!(code == 2 && err.contains("not a results folder"), "{err}");
     let (code, out, err) = save("last", &["--last", "2", "--stand-ins"]);
     assert!(code == 0 && out.contains("2 runs"), "{out}{err}");
     assert_eq!(json(&at.join("baselines/last.json"))["nights"]["runs"].as_array().map(Vec::len), Some(2));
 
     // One run says so, and takes what the history knows: two other runs.
     let (code, _, err) = save("one", &["results/one", "--stand-ins"]);
-    assert!(code == 0 && err.contains("one run: how far runs scatter is not known"), "{err}");
+    assert!(code == 0 && err.contains("one run only: the variation between runs is not known"), "{err}");
     let (code, told) = run(at, "four", 46, &["--baseline", "one"]);
     assert_eq!(code, 5, "{told}");
-    assert!(told.contains("the baseline's run and 2 others of its setup"), "{told}");
-    assert!(told.contains("How far runs scatter is taken from 2 other runs of its setup."), "{told}");
+    assert!(told.contains("the baseline's run and 2 other runs of its setup"), "{told}");
+    assert!(told.contains("The variation between runs is estimated from 2 other runs of its setup."), "{told}");
 
     // Where nothing is known of other runs, what is said holds for the two. So does a baseline of an earlier loadcmp.
     edit(&at.join("baselines/one.json"), |kept| drop(kept.as_object_mut().expect("fields").remove("nights")));
@@ -126,8 +126,7 @@ fn the_last_runs_of_a_history_are_kept_and_one_run_takes_its_scatter_from_there(
     let told = format!("{table}{err}").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(code == 1 || code == 5, "{told}");
     assert!(
-        told.contains("in these two runs")
-            && told.contains("is not known: what is said of it holds for these two runs"),
+        told.contains("in these two runs") && told.contains("is not known: the result holds for these two runs"),
         "{told}"
     );
 }

@@ -40,7 +40,9 @@ fn a_load_that_needs_more_open_files_than_there_may_be_is_refused() {
         let (out, err) = text(&output);
         assert_eq!(output.status.code(), Some(2), "{out}{err}");
         assert!(
-            err.contains("264 open files") && err.contains("may have 200") && err.contains("ulimit -n 264"),
+            err.contains("264 open files")
+                && err.contains("limit of this process is 200")
+                && err.contains("ulimit -n 264"),
             "{err}"
         );
     }

@@ -80,7 +80,7 @@ fn both_targets_get_the_same_bodies_in_the_same_order() {
             }
             assert_eq!(a, b, "{driver}, {users} users");
             let bodies: BTreeSet<_> = a.iter().map(|(body, _)| body).collect();
-            assert_eq!(bodies.len(), 91, "each prompt has a nonce of its own");
+            assert_eq!(bodies.len(), 91, "each prompt has a different nonce");
 
             let samples = run.samples();
             for target in ["a", "b"] {
@@ -274,7 +274,8 @@ fn goose_is_refused_where_it_cannot_drive() {
     let yaml = scenario("generate", SHORT, "sampling: { max_tokens: 2 }", "{ users: 2, requests: 80 }");
     let run = run(&(yaml + "order: alternate\n"), "http://127.0.0.1:9", "http://127.0.0.1:9", &["--driver", "goose"]);
     assert_eq!(run.code, 2, "{}", run.err);
-    for words in ["`--driver goose` can't drive `alternate`", "t.yaml:12:8", "^^^^^^^^^", "leave `--driver` out"] {
+    for words in ["`--driver goose` can't be used with `alternate`", "t.yaml:12:8", "^^^^^^^^^", "leave `--driver` out"]
+    {
         assert!(run.err.contains(words), "{words}: {}", run.err);
     }
     assert!(run.out.is_empty() && !run.dir.path().join("out").exists());
@@ -437,7 +438,7 @@ fn faults_become_outcomes() {
         let run = run(&yaml, &a.url, &b.url, &[]);
         // A third of the requests failed on one side: the targets did unequal work.
         assert_eq!(run.code, 4, "{fault}: {}", run.err);
-        assert!(run.err.contains("loadcmp: invalid: The targets completed unequal work"), "{}", run.err);
+        assert!(run.err.contains("loadcmp: invalid: The targets completed different amounts of work"), "{}", run.err);
         let samples = run.samples();
         let rows = of(&samples, "a", "measure");
         let failed = rows.iter().filter(|row| row["outcome"] == outcome).count();

@@ -148,12 +148,13 @@ fn what_would_spoil_a_prefix_is_refused_with_its_line() {
         (
             "  prompt_cache: bust\n",
             "",
-            "`prefix` needs `prompt_cache: bust`: the first request of a group would find what the warm-up or an earlier run left in the caches, and a prompt that comes again would be found whole --> t.yaml:8:50",
+            "`prefix` needs `prompt_cache: bust`: otherwise caches could hold prefixes of the warm-up or an earlier \
+             run, and whole prompts that repeat --> t.yaml:8:50",
         ),
-        ("prompt_cache: bust", "prompt_cache: warm", "found whole --> t.yaml:9:17"),
-        ("groups: 4", "groups: 400", "400 groups share 40 prompts: some would have none"),
-        ("tokens: 40,", "words: 40,", "`prefix` is counted in tokens, and these prompts in words"),
-        ("task: generate", "task: embed", "embeddings have none"),
+        ("prompt_cache: bust", "prompt_cache: warm", "whole prompts that repeat --> t.yaml:9:17"),
+        ("groups: 4", "groups: 400", "400 groups but only 40 prompts: some groups would have none"),
+        ("tokens: 40,", "words: 40,", "`prefix` is given in tokens, but these prompts in words"),
+        ("task: generate", "task: embed", "can't be used with embeddings"),
     ];
     for (old, new, words) in cases {
         assert!(whole.contains(old), "{old}");
@@ -165,7 +166,7 @@ fn what_would_spoil_a_prefix_is_refused_with_its_line() {
     // Too few tokens for what stands around, and for the nonce behind the prefix: known once the engine was asked.
     write(dir.path(), "t.yaml", &whole.replacen("tokens: 40,", "tokens: 12,", 1));
     let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
-    assert!(code == 2 && err.contains("8 more are the nonce behind the prefix"), "{err}");
+    assert!(code == 2 && err.contains("plus 8 for the nonce after the prefix"), "{err}");
     // The prefix counts for the context.
     let narrow = StandIn::start(&["--context", "100"]);
     write(dir.path(), "t.yaml", &scenario(&target("b", "openai", &narrow), "{ tokens: 80 }", 40, 8));

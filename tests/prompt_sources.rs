@@ -54,14 +54,14 @@ fn csv_says_what_is_wrong_and_where() {
             labelled,
             Task::Classify,
             "text,label\na,bug\nb,bgu\n",
-            "data:3: `bgu` is none of the labels; did you mean `bug`? (labels: bug, praise)",
+            "data:3: `bgu` is not one of the labels; did you mean `bug`? (labels: bug, praise)",
         ),
         ("", Task::Embed, "text\n", "data: there are no prompts in it"),
         (
             "",
             Task::Embed,
             "text,x\na,b\nc\n",
-            "data:3: 1 columns here, and 2 in the header; a comma in a text needs quotes",
+            "data:3: 1 columns here, 2 in the header; a text with a comma needs quotes",
         ),
         ("", Task::Embed, "text,x\n\"one\ntwo\",b\n,b\n", "data:4: the column `text` is empty"),
     ] {
@@ -84,12 +84,12 @@ fn jsonl_is_read_and_says_what_is_wrong_and_where() {
         (Task::Generate, "{\"text\": 5}", "data:1: the field `text` is not a text"),
         (Task::Generate, "{\"text\": \" \"}", "data:1: the field `text` is empty"),
         (Task::Generate, "\n\n", "data: there are no prompts in it"),
-        (Task::Chat, "{\"turns\": []}", "data:1: `turns` has no turns, or one that says nothing"),
+        (Task::Chat, "{\"turns\": []}", "data:1: `turns` has no turns, or an empty one"),
     ] {
         assert_eq!(told(from_file("jsonl", "", task, bytes.as_bytes())), message, "{bytes}");
     }
     let error = told(from_file("jsonl", "", Task::Chat, br#"{"turns": [{"usr": "a"}]}"#));
-    assert!(error.starts_with("data:1: `turns` is no list of"), "{error}");
+    assert!(error.starts_with("data:1: `turns` is not a list of"), "{error}");
     let error = told(from_file("jsonl", "", Task::Generate, b"{}\n{\"text\": \"\x1b[31m\xff\"}"));
     assert!(error.starts_with("data:1: there is no field"), "{error}");
 }
@@ -198,11 +198,11 @@ fn a_quote_that_swallows_rows_is_told_where_it_was_opened() {
         ("text\nfine\n\"open\nmore\n", "data:3: the quote opened here is never closed"),
         (
             "text,label\n\"open,x\n\"good\",y\n",
-            "data:2: the quote opened here is closed by one in line 3, in the middle of a text",
+            "data:2: the quote opened here is closed in line 3, in the middle of a text",
         ),
         (
             &format!("text\nfine\n\"open\n{}plain\n\"good\"\n", "a line\n".repeat(300)),
-            "data:3: the quote opened here is closed by one in line 305, in the middle of a text",
+            "data:3: the quote opened here is closed in line 305, in the middle of a text",
         ),
     ] {
         assert_eq!(told(read(text)), message);
@@ -222,7 +222,7 @@ fn a_quoted_text_may_have_any_number_of_lines() {
 fn a_quote_that_is_not_written_as_csv_writes_it_is_refused_with_its_line() {
     let read = |text: &str| from_file("csv", "", Task::Embed, text.as_bytes());
     let escaped = "a quote in a quoted text is written `\\\"` here; CSV doubles it: `\"\"`";
-    let goes_on = "a quoted text goes on after its closing quote; CSV doubles a quote that is a part of a text: `\"\"`";
+    let goes_on = "a quoted text continues after its closing quote; CSV doubles a quote inside a text: `\"\"`";
     for (text, message) in [
         ("text\nfine\n\"say \\\"hi\\\"\"\n", format!("data:3: {escaped}")),
         ("text\n\"two\nlines \\\"hi\\\"\"\n", format!("data:3: {escaped}")),
@@ -248,7 +248,7 @@ fn with_odd(kind: &str, bytes: &[u8]) -> (Vec<String>, Vec<String>) {
 
 #[test]
 fn half_a_character_becomes_the_replacement_character_and_its_line_is_told() {
-    let said = "not valid UTF-8, or half of a character: U+FFFD is asked in its place";
+    let said = "not valid UTF-8, or half a character: replaced by U+FFFD";
     let (texts, odd) = with_odd("text", b"fine\ncaf\xe9\nfine\n\xf0\x9f\x98 cut\n");
     assert_eq!(texts, ["fine", "caf\u{fffd}", "fine", "\u{fffd} cut"]);
     assert_eq!(odd, [format!("data: lines 2, 4: {said}")]);
@@ -305,7 +305,7 @@ fn what_the_data_lacks_is_told_where_the_scenario_asks_for_it() {
         "{err}"
     );
     let err = told("    inline:\n      - { text: a, label: bug }\n      - { text: b, label: bgu }\n", &[]);
-    assert!(err.contains("`bgu` is none of the labels") && err.contains("t.yaml:10:27"), "{err}");
+    assert!(err.contains("`bgu` is not one of the labels") && err.contains("t.yaml:10:27"), "{err}");
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn a_run_says_which_lines_were_odd() {
         let (code, out, err) = crate::cli::ask(directory.path(), command);
         assert_eq!(code, 0, "{err}");
         let said = (out + &err).split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(said.contains("p.jsonl: line 2: not valid UTF-8, or half of a character"), "{said}");
+        assert!(said.contains("p.jsonl: line 2: not valid UTF-8, or half a character"), "{said}");
     }
     let samples = crate::cli::rows(&directory.path().join("out/samples.csv"));
     assert!(samples.iter().all(|row| row["outcome"] == "ok"), "{samples:?}");

@@ -84,7 +84,7 @@ fn what_can_be_read_is_an_answer() {
 
 #[test]
 fn what_is_no_answer_fails_in_the_engines_words() {
-    let words = "the stand-in plays an engine that fails";
+    let words = "the stand-in imitates a failing engine";
     for (wire, quirk, outcome, words) in [
         ("openai", "error-then-done", "error_frame", words),
         ("openai", "event-error", "error_frame", words),
@@ -147,5 +147,5 @@ fn an_unknown_quirk_is_told_which_there_are() {
         }
     }
     let (code, _, err) = ask(dir.path(), &["serve", "--listen", "127.0.0.1:0", "--quirk", "crlf,cr"]);
-    assert!(code != 0 && err.contains("the quirks `crlf` and `cr` can't be played together"), "{code} {err}");
+    assert!(code != 0 && err.contains("the quirks `crlf` and `cr` can't be combined"), "{code} {err}");
 }

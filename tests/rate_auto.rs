@@ -1,4 +1,4 @@
-//! `rate: auto`: half of what the slower target answers, known from what the stand-ins are declared to do.
+//! `rate: auto`: half of what the slower target can answer, known from what the stand-ins are declared to do.
 
 use crate::cli::{StandIn, ask, json, rows, write};
 use std::path::Path;
@@ -35,7 +35,7 @@ fn it_is_half_of_what_the_slower_one_answers_and_can_be_written() {
     write(dir.path(), "t.yaml", &text);
     let (code, out, err) = ask(dir.path(), &["check", "t.yaml"]);
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("by a look at the targets before the load"), "{out}");
+    assert!(out.contains("measured before the load"), "{out}");
     let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
     assert_eq!(code, 0, "{err}\n{table}");
     let (rate, hash) = planned(&dir.path().join("out"));
@@ -57,7 +57,7 @@ fn it_is_half_of_what_the_slower_one_answers_and_can_be_written() {
     let args = ["run", "t.yaml", "--out", "again", "--set", &format!("load.open.rate={rate}")];
     let (code, _, err) = ask(dir.path(), &args);
     assert_eq!(code, 0, "{err}");
-    assert!(!err.contains("a look at"), "{err}");
+    assert!(!err.contains("measuring what the targets"), "{err}");
     assert_eq!(planned(&dir.path().join("again")), (rate, hash));
 }
 

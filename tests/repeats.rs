@@ -81,7 +81,7 @@ fn a_known_ratio_is_found_and_every_form_tells_it_from_the_runs_alone() {
     assert!(latency["target_value"].as_f64() > Some(119e3) && latency["reference_value"].as_f64() > Some(29e3));
     let headline = words(&table);
     assert!(headline.contains("Over 4 runs a (stand-in) is worse than b (stand-in) in output tokens/s"), "{table}");
-    assert!(headline.contains("Went on running between the runs: a (stand-in), b (stand-in)."), "{table}");
+    assert!(headline.contains("Not restarted between runs: a (stand-in), b (stand-in)."), "{table}");
     assert!(headline.contains("the same prompts in the same order"), "{table}");
 
     // The same plan each time: one workload, another order, nonces of their own; each of two is first as often.
@@ -192,9 +192,9 @@ fn an_engine_that_wanders_from_run_to_run_is_not_called_better_or_worse() {
     }
     assert_eq!(told["judgement"]["gates"][0]["outcome"], "inconclusive");
     let table = words(&table);
-    assert!(table.contains("Undecided over 4 runs whether a (stand-in) or b (stand-in) is better"), "{table}");
-    assert!(table.contains(" By themselves: "), "{table}");
-    assert!(table.contains("Started anew for each run: a (stand-in). Went on running between the runs: b"), "{table}");
+    assert!(table.contains("Undecided over 4 runs in output tokens/s: a (stand-in)"), "{table}");
+    assert!(table.contains(" Single runs: "), "{table}");
+    assert!(table.contains("Restarted for each run: a (stand-in). Not restarted between runs: b"), "{table}");
     // Each run says of itself that it is one.
     let own = |run: usize| {
         let page = std::fs::read_to_string(dir.path().join(format!("out/repeats/0{run}/report.md"))).expect("a page");
@@ -213,7 +213,7 @@ fn an_engine_that_wanders_from_run_to_run_is_not_called_better_or_worse() {
         ask(dir.path(), &["run", "s.yaml", "--out", "kept", "--allow-commands", "--judge-stand-ins", "--repeats", "4"]);
     assert_eq!(code, 0, "{err}\n{table}");
     assert_eq!(starts(dir.path()), 1);
-    assert!(words(&table).contains("Went on running between the runs: a (stand-in), b (stand-in)."), "{table}");
+    assert!(words(&table).contains("Not restarted between runs: a (stand-in), b (stand-in)."), "{table}");
     assert!(words(&table).contains("Over 4 runs a (stand-in) is better"), "{table}");
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "it ends with the last run");
 }
@@ -283,10 +283,7 @@ fn what_a_signal_or_a_dead_engine_leaves_is_told_by_how_many_runs_there_are() {
     let told = json(&dir.path().join("cut/repeats.json"));
     let whole = told["runs"].as_array().expect("runs").iter().filter(|run| run["status"] == "complete").count();
     assert!((3..20).contains(&whole), "{whole}");
-    assert!(
-        words(&table).contains(&format!("Interrupted after {whole} of 20 runs; figures rest on those.")),
-        "{table}"
-    );
+    assert!(words(&table).contains(&format!("Interrupted after {whole} of 20 runs; figures cover those.")), "{table}");
     assert_eq!(main_row(&told, "latency.p50")["blocks"], whole);
     assert_eq!(told["manifest"]["status"], "interrupted");
     // Told again it is what it was.
@@ -347,7 +344,7 @@ fn one_target_and_three_are_told_over_runs_too() {
         .map(|c| (c["target"].as_u64().expect("a place"), c["reference"].as_u64().expect("a place")))
         .collect();
     assert_eq!(pairs, BTreeSet::from([(0, 2), (1, 2)]));
-    assert_eq!(table.matches("ratio (95 %)").count(), 2, "{table}");
+    assert_eq!(table.matches("ratio (95 % CI)").count(), 2, "{table}");
 }
 
 #[test]
@@ -371,7 +368,7 @@ fn what_makes_several_runs_of_its_own_says_that_it_takes_no_repeats() {
     let one = scenario(&engine.url, &engine.url, "allow_same_endpoint: true\nrepeats: 3\n");
     write(dir.path(), "s.yaml", &one);
     let (code, table, err) = ask(dir.path(), &["check", "s.yaml"]);
-    assert!(code == 0 && table.contains("3 runs of the same plan, 5s of pause between two"), "{table} {err}");
+    assert!(code == 0 && table.contains("3 runs of the same plan, 5s pause between runs"), "{table} {err}");
     let suite = |set: &str| {
         let text = format!(
             "name: t\nscenarios:\n  one: {{ file: s.yaml, set: {{ {set} }} }}\nchecks:\n  - {{ name: x, category: y, scenario: one, \

@@ -87,7 +87,7 @@ fn memory_that_grows_by_a_known_amount_is_seen_to() {
             && metric("tight", "voluntary_switches_per_request").is_some()
     );
     let page = std::fs::read_to_string(out.join("report.md")).expect("a report");
-    assert!(page.contains("Watching the machine") && page.contains("% of a core"), "{page}");
+    assert!(page.contains("Monitoring the machine") && page.contains("% of a core"), "{page}");
     // The host's own row has what is known of it.
     let host = of(&resources, "host");
     assert!(
@@ -203,7 +203,7 @@ fn what_an_engine_publishes_stands_in_for_processes_that_cannot_be_seen() {
     let output = run(dir.path(), &targets, "users: 1, duration: 6s, warmup: 1s");
     assert!(output.status.success(), "{}", text(&output).1);
     assert!(
-        text(&output).1.contains("`mute`: its `metrics` were not read: it answered with status 404"),
+        text(&output).1.contains("`mute`: its `metrics` were not read: it returned status 404"),
         "{}",
         text(&output).1
     );
@@ -226,7 +226,7 @@ fn what_an_engine_publishes_stands_in_for_processes_that_cannot_be_seen() {
     assert!((mean("cpu_cores") - 0.5).abs() < 0.2, "{}", mean("cpu_cores"));
     assert_eq!(mean("memory_peak"), 1e8);
     let told = std::fs::read_to_string(out.join("report.md")).expect("a report");
-    assert!(told.contains("are what it published of itself"), "{told}");
+    assert!(told.contains("are what it published itself"), "{told}");
 
     // Killed before it could say so, the run's rows still tell it.
     let path = out.join("manifest.json");

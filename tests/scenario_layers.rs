@@ -259,7 +259,7 @@ fn the_loop_and_the_order_can_be_changed_from_the_command_line() {
     assert_eq!((load.closed.is_none(), load.open.and_then(|open| open.rate)), (true, Some(Rate::Of(50.0))));
     let both = set(&["load.open.rate=50", "load.closed.users=3"]);
     let error = read(&both, &[]).map(|_| ()).unwrap_err().to_string();
-    assert!(error.contains("`closed` and `open` are two ways") && error.contains("--set load."), "{error}");
+    assert!(error.contains("`closed` and `open` are alternatives") && error.contains("--set load."), "{error}");
     let error = read(&set(&["load.open.rate=0"]), &[]).map(|_| ()).unwrap_err().to_string();
     assert!(error.contains("--set load.open.rate=0"), "{error}");
 }

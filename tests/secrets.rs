@@ -223,7 +223,7 @@ fn a_model_on_trust_and_a_template_that_repeats_what_was_sent_show_no_value() {
     assert!([0, 4].contains(&code), "{code}: {told}{err}");
     nothing_in(at);
     let manifest = std::fs::read_to_string(at.join("out/manifest.json")).unwrap();
-    assert!(manifest.contains("`${MODEL}` is asked for on trust"), "{manifest}");
+    assert!(manifest.contains("`${MODEL}` is used without a check"), "{manifest}");
     assert!(manifest.contains(&format!("{}${{DEEP}}", "x".repeat(1990))), "{manifest}");
 }
 
@@ -335,9 +335,9 @@ fn no_mistake_and_no_refusal_tells_a_value() {
         ("targets.a.openai.model=${MODEL}", 3, "no model `${MODEL}`"),
         ("workload.prompts={csv: {path: \"${PATHWORD}.csv\"}}", 2, "no file ${PATHWORD}.csv"),
         ("targets.a.openai.keep=${EXTRA}", 2, "unknown field"),
-        ("name=${ABOUT}", 2, "`name` stands in every file"),
-        ("start={a: [nosuch, --key, \"${BEARER}\"]}", 2, "among its arguments"),
-        ("cold_start={restart: {a: [nosuch, \"${BEARER}\"]}}", 2, "among its arguments"),
+        ("name=${ABOUT}", 2, "`name` appears in every file"),
+        ("start={a: [nosuch, --key, \"${BEARER}\"]}", 2, "in its arguments"),
+        ("cold_start={restart: {a: [nosuch, \"${BEARER}\"]}}", 2, "in its arguments"),
         ("start={a: [\"${PROCESS}\"]}", 2, "--allow-commands"),
     ] {
         let (code, _, err) = clean(at, &["run", "t.yaml", "--out", "out", "--set", set]);

@@ -72,15 +72,15 @@ fn what_isnt_waited_for_is_unfinished_in_every_load_and_no_failure() {
         assert!(rows.len() >= 2, "{name}: {err}");
         for row in &rows {
             assert_eq!(row["outcome"], "unfinished", "{name}: {row:?}");
-            assert!(row["error"].contains("not waited for"), "{name}: {row:?}");
+            assert!(row["error"].contains("unfinished: the run ended"), "{name}: {row:?}");
             // Sent, and given up some hundred milliseconds later: a lower bound of what it would have taken.
             let took = number(row, "end_us").zip(number(row, "sent_us")).map(|(end, sent)| end - sent);
             assert!(took.is_some_and(|us| (200_000.0..3_900_000.0).contains(&us)), "{name}: {row:?}");
         }
         let told = words(&table);
-        assert!(told.contains("not waited for when the run ended (no failures)"), "{name}: {table}");
+        assert!(told.contains("unfinished when the run ended (not failures)"), "{name}: {table}");
         let page = std::fs::read_to_string(out.join("report.md")).expect("a report");
-        assert!(page.contains("not waited for when the run ended"), "{name}");
+        assert!(page.contains("unfinished when the run ended"), "{name}");
         let failed = json(&out.join("report.json"))["targets"][0]["outcomes"].to_string();
         assert!(!failed.contains("timeout") && failed.contains("unfinished"), "{name}: {failed}");
     };
@@ -211,7 +211,7 @@ fn where_an_answer_takes_longer_than_a_block_there_are_fewer_blocks_and_it_is_sa
     let told = announced(dir.path());
     let since = Instant::now();
     let (_, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
-    assert!(words(&err).contains("blocks of each target in the place of 10"), "{err}");
+    assert!(words(&err).contains("blocks per target instead of 10"), "{err}");
     // Two rounds at least, each of a warm-up and an answer of both, after both paces were learned.
     let least = 2.0 * 2.0 * 1.2 + 1.5;
     let took = since.elapsed().as_secs_f64();
@@ -233,7 +233,7 @@ fn an_engine_that_takes_two_seconds_has_a_capacity() {
     let args = ["capacity", "--by", "users", "--slo", "latency.p50 <= 3s", "--probe", "1s", "--start", "4"];
     let (code, table, err) = ask(dir.path(), &[&args[..], &["--budget", "47s", "--out", "out", "t.yaml"]].concat());
     let told = words(&err);
-    assert!(told.contains("each is about 5 answers of the slowest target"), "{code} {table}{err}");
+    assert!(told.contains("about 5 consecutive answers of the slowest target"), "{code} {table}{err}");
     assert!(told.contains("--budget 47s leaves time for about"), "{err}");
     let told = json(&dir.path().join("out/capacity.json"));
     let found = &told["targets"][0]["capacity"];
@@ -242,5 +242,5 @@ fn an_engine_that_takes_two_seconds_has_a_capacity() {
     // Four at once, for that is how many it works on; eight wait for each other.
     let [value, high] = ["value", "high"].map(|end| found[end].as_f64().unwrap_or_default());
     assert!((4.0..8.0).contains(&value) && (high == 8.0 || high == 6.0), "{told}");
-    assert!(words(&table).contains("a 95 % confidence interval would take about"), "{table}");
+    assert!(words(&table).contains("a 95 % CI would take about"), "{table}");
 }

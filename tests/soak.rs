@@ -28,7 +28,7 @@ fn a_soak_that_is_too_short_says_how_long_it_takes() {
     let (a, b) = (StandIn::start(&["--first-token-ms", "5"]), StandIn::start(&["--first-token-ms", "5"]));
     for load in ["{ users: 2, duration: 3s }", "{ rate: 40, duration: 3s }"] {
         let (table, report, page) = soak(dir.path(), &a.url, &b.url, load);
-        assert!(table.contains("whether memory leaks is not shown: it takes 60.0 s of watching"), "{table}");
+        assert!(table.contains("memory leak undecided: it needs 60.0 s of measurement"), "{table}");
         assert!(page.contains("Over the time of the soak</h2>"), "{load}");
         assert_eq!(report["soak"]["targets"].as_array().map(Vec::len), Some(2), "{load}");
         assert_eq!(report["plan"]["soak"], true);

@@ -145,8 +145,8 @@ fn a_short_form_speaks_only_of_what_it_asked() {
     }
     assert_eq!(told.outcome("too slow anyway"), "fail");
     let words = told.table.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("it is about native.requests >= 20, and here that was 10"), "{words}");
-    assert!(words.contains("not put to the test: native.prompt_tokens.max >= 1000000"), "{words}");
+    assert!(words.contains("it needs native.requests >= 20, and here that was 10"), "{words}");
+    assert!(words.contains("not tested: native.prompt_tokens.max >= 1000000"), "{words}");
     // In full, what it asked is what is asked.
     std::fs::remove_dir_all(dir.path().join("out")).expect("no results");
     let told = run(dir.path(), &[]);
@@ -187,7 +187,7 @@ fn lengths_are_told_by_what_a_short_and_a_long_request_took() {
     assert!(pace["target"] == "native" && (0.04..0.5).contains(&token), "{pace}");
     // At the start, and on the way.
     assert!(
-        told.err.contains("suite t: 2 scenarios, about ") && told.err.contains("by a short and a long request"),
+        told.err.contains("suite t: 2 scenarios, about ") && told.err.contains("from a short and a long request"),
         "{}",
         told.err
     );
@@ -220,9 +220,9 @@ fn a_short_form_fits_into_its_time_and_says_what_did_not() {
         told.err
     );
     assert!(told.table.contains("crowd skipped: it takes about"), "{}", told.table);
-    assert!(told.err.contains("loads are cut; 1 of them don't fit"), "{}", told.err);
+    assert!(told.err.contains("loads are shortened; 1 of them still don't fit"), "{}", told.err);
     // A mistake in it has its place.
     suite(dir.path(), &engine.url, scenarios, &checks, "quick: { within: soon }\n");
     let (code, _, err) = ask(dir.path(), &["suite", "check", "t.yaml", "--quick"]);
-    assert!(code == 2 && err.contains("`within` is a length of time") && err.contains("t.yaml:3:"), "{err}");
+    assert!(code == 2 && err.contains("`within` is a duration") && err.contains("t.yaml:3:"), "{err}");
 }

@@ -58,7 +58,7 @@ fn declared_costs_are_found_and_told_beside_each_other() {
     let (code, table, err) = ask(dir.path(), &["run", "s.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
     assert!(err.contains("4 points, 4 runs") && err.contains("4 of 4: "), "{err}");
-    assert!(table.contains("What a request costs, with 1 in flight"), "{table}");
+    assert!(table.contains("Cost of a request with 1 in flight"), "{table}");
 
     let out = dir.path().join("out");
     let files = ["points", "sweep-manifest.json", "sweep.csv", "sweep.html", "sweep.json", "sweep.md"];
@@ -136,7 +136,7 @@ fn every_form_says_the_same(out: &Path, told: &Value) {
     }
     assert_eq!(counted, sheet.len());
     let markdown = std::fs::read_to_string(out.join("sweep.md")).expect("a file");
-    assert!(markdown.starts_with("### s\n") && markdown.contains("| + an output token |"), "{markdown}");
+    assert!(markdown.starts_with("### s\n") && markdown.contains("| + per output token |"), "{markdown}");
     let page = std::fs::read_to_string(out.join("sweep.html")).expect("a file");
     assert!(page.matches("<svg viewBox=\"0 0 720 260\"").count() >= 2 && !page.contains("<script"), "no charts");
     assert!(page.contains("A stand-in took the place"), "not said");
@@ -249,7 +249,7 @@ fn check_tells_of_the_sweep_and_the_limit_ends_it() {
     let (code, plan, err) = ask(dir.path(), &["check", "s.yaml"]);
     assert_eq!(code, 0, "{err}");
     assert!(
-        plan.contains("sweep over workload.sampling.max_tokens: 3 points, 3 runs; no run is begun after 1us"),
+        plan.contains("sweep over workload.sampling.max_tokens: 3 points, 3 runs; no run starts after 1us"),
         "{plan}"
     );
     let (code, out, err) = ask(dir.path(), &["run", "s.yaml", "--full", "--out", "out"]);
@@ -307,7 +307,7 @@ fn variants_that_others_are_better_than_in_everything_are_not_on_the_front() {
         assert_eq!(number(row, "value"), values(at)[respect.expect("a respect")]);
         assert_eq!((row["on_front"] == "true", row["stand_in"].as_str()), (on(at), "true"));
     }
-    assert!(table.contains("On the front") && table.contains("peak RSS takes no part"), "{table}");
+    assert!(table.contains("Pareto front") && table.contains("peak RSS is left out"), "{table}");
     let page = std::fs::read_to_string(out.join("report.html")).expect("a file");
     assert!(page.contains(">Variants</h2>"));
     assert!(

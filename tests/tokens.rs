@@ -44,7 +44,7 @@ fn prompts_have_the_tokens_that_the_reference_counts_and_another_template_is_tol
     let (code, out, err) = ask(dir.path(), &["check", "t.yaml"]);
     assert_eq!(code, 0, "{err}");
     assert!(
-        one_line(&out).contains("60 to 200 in each whole prompt: a run asks `b` before its load, with 2 requests"),
+        one_line(&out).contains("60 to 200 in each whole prompt: before the load, a run asks `b`, or else another target, for its token counts, with 2 requests"),
         "{out}"
     );
     assert_eq!(asked(&record), 0, "a look sends no load");
@@ -62,7 +62,7 @@ fn prompts_have_the_tokens_that_the_reference_counts_and_another_template_is_tol
     };
     assert!((mean("b", "requested_prompt_tokens") - mean("b", "prompt_tokens")).abs() < 1e-6);
     assert!((mean("a", "prompt_tokens") - mean("a", "requested_prompt_tokens") - 21.0).abs() < 1e-6);
-    assert!(told.contains("prompt tokens asked for, mean"), "{told}");
+    assert!(told.contains("requested prompt tokens, mean"), "{told}");
     assert_eq!(finding(dir.path(), "b"), None);
     let told = finding(dir.path(), "a").expect("the finding");
     assert!(told.contains("24 of 24 prompts") && told.contains("21 more") && told.contains("fitted to `b`"), "{told}");
@@ -74,7 +74,7 @@ fn prompts_have_the_tokens_that_the_reference_counts_and_another_template_is_tol
     assert_eq!(plan["exact"], true, "{plan}");
     // Two questions and a first request beside the load.
     assert_eq!(asked(&record), 2 + 1 + 24);
-    assert!(one_line(&err).contains("asks `b` how many tokens its prompts have"), "{err}");
+    assert!(one_line(&err).contains("asking `b` how many tokens its prompts have"), "{err}");
 }
 
 /// A pace that stand-ins are declared to have, and what is asked of them.
@@ -249,7 +249,7 @@ fn a_tokeniser_that_can_be_asked_costs_no_request() {
     let (code, out, err) = ask(dir.path(), &["check", "t.yaml"]);
     assert_eq!(code, 0, "{err}");
     assert!(
-        one_line(&out).contains("128 in each whole prompt as `b` counts them by /tokenize, 6 of them around"),
+        one_line(&out).contains("128 in each whole prompt as `b` counts them with /tokenize, 6 of them template"),
         "{out}"
     );
     assert_eq!(asked(&record), 0, "a look sends no load");
@@ -310,7 +310,7 @@ fn where_nobody_counts_words_stand_for_tokens_and_it_is_said() {
     write(dir.path(), "t.yaml", &scenario(&targets, "prompts: { synthetic: { tokens: 40 } }"));
     let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
-    assert!(one_line(&err).contains("no target tells how many tokens a prompt has"), "{err}");
+    assert!(one_line(&err).contains("no target reports how many tokens a prompt has"), "{err}");
     let plan = &json(&dir.path().join("out/manifest.json"))["plan"]["workload"]["tokens"];
     assert!(plan.get("by").is_none() && plan["exact"] == false, "{plan}");
 }
@@ -325,7 +325,7 @@ fn what_no_engine_can_be_asked_is_refused_before_the_load() {
         (
             "openai",
             "{ fixed: 40 }",
-            "prompts of 40 tokens can't be made: what stands around their text is 52 tokens on `b`",
+            "prompts of 40 tokens are too short: template, system message, instruction and nonce alone are 52 tokens on `b`",
         ),
     ] {
         let workload = format!("prompts: {{ synthetic: {{ tokens: {tokens} }} }}");

@@ -135,9 +135,7 @@ fn a_mooncake_traces_blocks_are_shared_prefixes() {
 fn conversations_of_others_are_asked_turn_by_turn() {
     let dir = tempfile::tempdir().expect("a directory");
     let engine = StandIn::start(&[]);
-    for (file, told) in
-        [("sharegpt.json", "1 conversations in which nobody asks, are left out"), ("messages.jsonl", "")]
-    {
+    for (file, told) in [("sharegpt.json", "1 conversations without a question are left out"), ("messages.jsonl", "")] {
         let _ = std::fs::remove_dir_all(dir.path().join("out"));
         sample(dir.path(), file);
         let load = "{ closed: { users: 1, requests: 2 } }";
@@ -191,7 +189,7 @@ fn what_is_no_trace_is_told_what_it_looks_like() {
     let mooncake = "{\"timestamp\": 5, \"input_length\": 600, \"output_length\": 5, \"hash_ids\": [1, 2]}\n";
     let cases: &[(&str, String, &str)] = &[
         ("x.csv", String::new(), "x.csv:1: the file is empty"),
-        ("x.csv", "a,b\n1,2\n".into(), "x.csv:1: the first line is none of a trace's that is known: `a,b`"),
+        ("x.csv", "a,b\n1,2\n".into(), "x.csv:1: the first line is not that of a known trace format: `a,b`"),
         ("x.csv", azure.lines().next().expect("a line").to_owned() + "\n", "x.csv: there are no prompts in it"),
         (
             "x.csv",
@@ -211,12 +209,12 @@ fn what_is_no_trace_is_told_what_it_looks_like() {
         (
             "x.csv",
             azure.to_owned() + "2024-01-01 00:00:00,5,5\n",
-            "line 3 has a `TIMESTAMP` that lies before that of the line above",
+            "line 3 has a `TIMESTAMP` earlier than that of the line above",
         ),
         (
             "x.csv",
             azure.to_owned() + "2024-01-01 00:00:02,0,5\n",
-            "line 3 has a `ContextTokens` of 0: a request has one token or more",
+            "line 3 has a `ContextTokens` of 0: a request has at least one token",
         ),
         (
             "x.csv",
@@ -233,7 +231,7 @@ fn what_is_no_trace_is_told_what_it_looks_like() {
         (
             "x.jsonl",
             mooncake.to_owned() + "{\"timestamp\n",
-            "x.jsonl:2:11: looks like a Mooncake trace, but line 2 is no JSON object",
+            "x.jsonl:2:11: looks like a Mooncake trace, but line 2 is not a JSON object",
         ),
     ];
     for (file, text, words) in cases {
@@ -248,11 +246,14 @@ fn what_is_no_trace_is_told_what_it_looks_like() {
     let load = "{ open: { trace: { path: b.csv } } }";
     write(dir.path(), "t.yaml", &scenario("generate", &target("openai", &engine), "a.csv", load));
     let (code, _, err) = ask(dir.path(), &["check", "t.yaml"]);
-    assert!(code == 2 && err.contains("t.yaml:7:") && err.contains("the times come from another file"), "{err}");
+    assert!(
+        code == 2 && err.contains("t.yaml:7:") && err.contains("times and prompts must come from the same file"),
+        "{err}"
+    );
     let limited = scenario("generate", &target("openai", &engine), "a.csv", "{ closed: { users: 1, requests: 1 } }");
     write(dir.path(), "t.yaml", &limited.replace("prompt_cache: bust", "sampling: { max_tokens: 9 }"));
     let (code, _, err) = ask(dir.path(), &["check", "t.yaml"]);
-    assert!(code == 2 && one_line(&err).contains("whose requests have limits of their own"), "{err}");
+    assert!(code == 2 && one_line(&err).contains("whose requests have their own limits"), "{err}");
     sample(dir.path(), "messages.jsonl");
     let load = "{ open: { trace: { path: messages.jsonl } } }";
     write(dir.path(), "t.yaml", &scenario("chat", &target("openai", &engine), "messages.jsonl", load));

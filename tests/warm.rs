@@ -51,7 +51,7 @@ fn is_warm(measured: &[Row], warmup: &[Row], told: &str) {
         // A busy machine may hold up a few; an engine that was not warm would be slow in the first dozen.
         assert!(slow(&measured) <= 2, "{target}: {} of {}\n{told}", slow(&measured), measured.len());
     }
-    assert!(told.contains("asking every prompt once before the load (12"), "{told}");
+    assert!(told.contains("sending every prompt once before the load (12"), "{told}");
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn the_targets_given_are_the_targets_of_the_run() {
     assert!(out.contains("llamacpp (stand-in)") && out.contains("ollama (stand-in), reference"), "{out}");
     assert!(!out.contains("native") && !out.contains("gate"), "{out}");
     assert!(
-        told.contains("the reference is `ollama`, since the command line leaves out the scenario's, `native`"),
+        told.contains("the reference is `ollama`, because the command line leaves out the scenario's, `native`"),
         "{err}"
     );
     assert!(
@@ -125,7 +125,7 @@ fn the_targets_given_are_the_targets_of_the_run() {
     assert!(code == 0 && out.contains("llamacpp") && !out.contains("ollama"), "{out}");
     let one = ["check", "t.yaml", "--set", "start={}", "--target", &ollama];
     let (code, _, err) = ask(dir.path(), &one);
-    assert!(code == 3 && err.contains("kept from the scenario: `native"), "{err}");
+    assert!(code == 3 && err.contains("also used, from the scenario: `native"), "{err}");
     assert!(err.contains("target `native-q4`") && !err.contains("target `ollama`"), "{err}");
 
     // A value set in a target that is left out would bring half of it back.
@@ -153,7 +153,10 @@ fn one_server_is_not_driven_twice_at_once() {
     for what in ["check", "run"] {
         let (code, out, err) = ask(dir.path(), &[what, "t.yaml"]);
         assert!(code == 4 && out.is_empty(), "{code} {out}{err}");
-        assert!(err.contains("`a` and `b` are one server and model") && err.contains("allow_same_endpoint"), "{err}");
+        assert!(
+            err.contains("`a` and `b` are the same server and model") && err.contains("allow_same_endpoint"),
+            "{err}"
+        );
     }
     assert!(!dir.path().join("results").exists(), "nothing was begun");
     let is_load =
@@ -191,7 +194,11 @@ fn runtimes_without_a_model_are_one_by_what_is_asked_of_them() {
         write(dir.path(), "t.yaml", &scenario(&targets, "reference: b\n"));
         let (code, _, err) = ask(dir.path(), &["check", "t.yaml"]);
         assert_eq!(code, expected, "{err}");
-        assert_eq!(err.contains(&format!("are one server and model: http://127.0.0.1:{real}")), other == "x", "{err}");
+        assert_eq!(
+            err.contains(&format!("are the same server and model: http://127.0.0.1:{real}")),
+            other == "x",
+            "{err}"
+        );
     }
 }
 
@@ -221,23 +228,23 @@ fn an_address_that_was_typed_is_used_or_told() {
     refused(check(&ollama("auto"), &empty), "`ollama pull qwen3:0.6b`");
     refused(check(&ollama("x"), &empty), "has no model `x`");
     let (bare, proxy) = (server(BARE_OPENAI), format!("127.0.0.1:{}", server(BARE_OLLAMA)));
-    refused(check(&openai(bare, "auto"), ""), "name one: `model:` of the target");
-    refused(check(&ollama("auto"), &proxy), "name the model");
+    refused(check(&openai(bare, "auto"), ""), "name one with the target's `model:`");
+    refused(check(&ollama("auto"), &proxy), "set the target's `model:`");
 
     // What answers is used, and what it doesn't tell is said.
     let used = |(code, out, err): (i32, String, String), words: &[&str]| {
         assert!(code == 0 && words.iter().all(|word| out.contains(word)), "{code} {out} {err}");
     };
-    used(check(&openai(bare, "tiny"), ""), &["it lists no models", "`tiny` is asked for on trust"]);
-    used(check(&ollama("tiny"), &proxy), &["it tells no version", "it lists no models (/api/tags)"]);
+    used(check(&openai(bare, "tiny"), ""), &["it lists no models", "`tiny` is used without a check"]);
+    used(check(&ollama("tiny"), &proxy), &["it reports no version", "it lists no models (/api/tags)"]);
     // A token that may not list the models may still ask for one of them.
     let closed = server(CLOSED_OPENAI);
     let with_token = |model: &str| openai(closed, model).replace("openai: {", "openai: { token: \"${OLLAMA_HOST}\",");
-    refused(check(&openai(closed, "tiny"), ""), "wants a token (status 401");
-    refused(check(&with_token("auto"), "hush"), "refuses the token (/v1/models gave status 401");
-    used(check(&with_token("tiny"), "hush"), &["it refuses the token there", "`tiny` is asked for on trust"]);
+    refused(check(&openai(closed, "tiny"), ""), "requires a token (status 401");
+    refused(check(&with_token("auto"), "hush"), "refuses the token (/v1/models returned status 401");
+    used(check(&with_token("tiny"), "hush"), &["it refuses the token", "`tiny` is used without a check"]);
     let old = server(OLD_OLLAMA);
-    let trust = "it doesn't tell what its models can do: `127.0.0.1:5000/ns/Tiny:latest` is asked for on trust";
+    let trust = "it doesn't report what its models can do: `127.0.0.1:5000/ns/Tiny:latest` is used without a check";
     for host in [format!(" '127.0.0.1:{old}' "), format!("\"Http://localhost:{old}\"")] {
         used(check(&ollama("auto"), &host), &[trust]);
     }
@@ -258,8 +265,8 @@ fn a_stand_in_on_one_side_is_not_compared() {
     let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 5, "the gate is not judged: {err}");
     assert!(table.contains("Not compared: `ollama` is a stand-in."), "{table}");
-    assert!(!table.contains("verdict") && !table.contains("ratio (95 %)"), "{table}");
-    assert!(table.contains("latency p50") && table.contains("models (/v1/models gave status 404"), "{table}");
+    assert!(!table.contains("verdict") && !table.contains("ratio (95 % CI)"), "{table}");
+    assert!(table.contains("latency p50") && table.contains("models (/v1/models returned status 404"), "{table}");
     let out = dir.path().join("out");
     let compared = rows(&out.join("comparison.csv"));
     assert!(!compared.is_empty());

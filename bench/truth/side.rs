@@ -9,7 +9,7 @@ use rand_distr::{Distribution, Exp1};
 /// How requests leave.
 #[derive(Clone, Copy, Debug)]
 pub enum Load {
-    /// Users who each wait for their answers.
+    /// Users who each wait for their answer, in a closed loop.
     Closed(usize),
     /// Evenly, so many a second.
     Constant(f64),

@@ -16,7 +16,7 @@ const DRIFT: (f64, f64) = (0.03, 1.0);
 /// How requests leave.
 #[derive(Clone, Copy, Debug)]
 pub enum Load {
-    /// Users who each wait for their answers.
+    /// Users who each wait for their answer, in a closed loop.
     Closed(usize),
     /// Evenly, so many a second.
     Constant(f64),

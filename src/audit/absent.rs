@@ -61,8 +61,8 @@ fn target_gone(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let Some((from, to)) = side.gathered.presence.gone else { continue };
         let (since, time) = (format!("{:.1} s", from.seconds()), format!("{:.1} s", to.since(from).seconds()));
         let sentence = format!(
-            "{} has taken no connection since {since} into the run. After {time} it was not asked any more: its figures are of \
-             the time before.",
+            "{} has accepted no connection since {since} into the run. After {time} no more requests were sent to it; \
+             its figures cover the time before.",
             side.name()
         );
         judge.find(Some(side.at), sentence, &[("since", since), ("refused for", time)]);
@@ -77,8 +77,8 @@ fn processes_missed(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if window > 0.0 && used.missed_s > judge.limit * window {
             let share = percent(used.missed_s / window);
             let sentence = format!(
-                "{}: its processes were gone for {} s of {} s ({share}), as when an engine is started anew: its CPU and CPU per \
-                 request are of the rest, and too low.",
+                "{}: its processes were gone for {} s of {} s ({share}), as when an engine is restarted. Its CPU \
+                 figures cover only the rest and are too low.",
                 side.name(),
                 three(used.missed_s),
                 three(window)
@@ -102,12 +102,12 @@ fn engine_count(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             continue;
         }
         let how = if counted.requests > most {
-            "somebody else asks it, too"
+            "someone else sends it requests, too"
         } else {
-            "answers came from elsewhere, or it was started anew"
+            "the answers came from elsewhere, or it was restarted"
         };
         let sentence = format!(
-            "{} says that it answered {} requests meanwhile, and loadcmp had {least} answers of it: {how}.",
+            "{} reports {} answered requests in this time, loadcmp received {least} answers from it: {how}.",
             side.name(),
             counted.requests
         );
@@ -129,8 +129,7 @@ fn engine_mean(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         // A millisecond is what a clock of whole ones may add.
         if engine > client * (1.0 + judge.limit) + 1.0 {
             let sentence = format!(
-                "{} says that its answers took {} ms on average, and by loadcmp's clock they took {} ms: one of the two rulers is \
-                 wrong.",
+                "{} reports a mean of {} ms per answer, loadcmp's clock {} ms: one of the two clocks is wrong.",
                 side.name(),
                 three(engine),
                 three(client)

@@ -45,26 +45,26 @@ pub(super) fn share_of_answers(
 
 fn zero_tokens(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     if makes_text(evidence) {
-        let so = ": it made nothing, fast.";
-        share_of_answers(evidence, judge, |side| side.gathered.no_tokens, "count no tokens", so);
+        let so = ": it produced nothing, quickly.";
+        share_of_answers(evidence, judge, |side| side.gathered.no_tokens, "report 0 tokens", so);
     }
 }
 
 fn missing_tokens(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     if makes_text(evidence) {
-        let so = ": its rate of tokens is not told, and its times are of texts of unknown length.";
+        let so = ": its token rates are not reported, and its times are for texts of unknown length.";
         let missing = |side: &Side<'_>| side.gathered.answered - side.gathered.counted;
-        share_of_answers(evidence, judge, missing, "have no count of tokens", so);
+        share_of_answers(evidence, judge, missing, "have no token count", so);
     }
 }
 
 fn empty_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    share_of_answers(evidence, judge, |side| side.gathered.without_text, "have nothing in them", ".");
+    share_of_answers(evidence, judge, |side| side.gathered.without_text, "are empty", ".");
 }
 
 fn one_token_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     if makes_text(evidence) {
-        let so = ", from which no rate can be told: engines that tell one divide by a time that is none.";
+        let so = ", which has no rate: engines that report one divide by a time of zero.";
         share_of_answers(evidence, judge, |side| side.gathered.one_token, "are a single token", so);
     }
 }
@@ -83,7 +83,7 @@ fn unequal_output(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let apart = (a - b).abs();
         if apart > ONE && a.max(b) > a.min(b) * (1.0 + judge.limit) && apart > CHANCE * error {
             let sentence = format!(
-                "{} answered in {} tokens on average, {} in {}: the work was not the same.",
+                "{} answered with {} tokens on average, {} with {}: the work was not the same.",
                 side.name(),
                 three(a),
                 reference.name(),
@@ -103,7 +103,7 @@ fn output_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let chance = a.by_chance(b);
         if distance > judge.limit && distance > chance {
             let sentence = format!(
-                "The lengths of answers are distributed unlike: those of {} and {} lie {} apart.",
+                "Answer lengths are distributed differently: {} and {} differ by {} (Kolmogorov-Smirnov distance).",
                 side.name(),
                 reference.name(),
                 percent(distance)
@@ -129,7 +129,7 @@ fn finish_reasons(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if (a / n - b / m).abs() > judge.limit && proportions_differ(a, n, b, m) {
             let (mine, other) = (percent(a / n), percent(b / m));
             let sentence = format!(
-                "Answers ended for different reasons: `{word}` for {mine} of those of {}, {other} of those of {}.",
+                "Answers ended for different reasons: `{word}` in {mine} of the answers of {}, {other} of {}.",
                 side.name(),
                 reference.name()
             );
@@ -149,8 +149,8 @@ fn claimed_limit(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if stopped >= STOPPED && at_limit as f64 > stopped as f64 * judge.limit {
             let share = percent(at_limit as f64 / stopped as f64);
             let sentence = format!(
-                "{}: {at_limit} of {stopped} answers that ended by themselves ({share}) count exactly the limit of {} \
-                 tokens: what was asked for seems to be told, not what was made.",
+                "{}: {at_limit} of {stopped} answers that ended by themselves ({share}) report exactly the limit of {} \
+                 tokens: the engine seems to report the limit, not what it produced.",
                 side.name(),
                 evidence.plan.workload.sampling.max_tokens
             );
@@ -169,8 +169,8 @@ fn tokens_per_chunk(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if chunks > 0.0 && tokens > chunks * judge.limit {
             let each = three(tokens / chunks);
             let sentence = format!(
-                "{} counts {each} tokens to each piece of text that it streamed: tokens are counted that were not sent, \
-                 or held back and sent together.",
+                "{} reports {each} tokens per streamed piece of text: it counts tokens that it did not send, or sends \
+                 several together.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("tokens", tokens.to_string()), ("pieces", chunks.to_string())]);
@@ -239,19 +239,21 @@ fn thinking(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let told = evidence.sides().find(|side| side.at == *at).as_ref().and_then(first_tokens);
         let counted = match &told {
             Some([first, answer]) => format!(
-                "the first token came after {first}, the first token of an answer after {answer}; token counts are of \
-                 thoughts, too."
+                "the first token came after {first}, the first token of the answer itself after {answer}; token counts \
+                 include the reasoning."
             ),
-            None => "first tokens and token counts are of thoughts, too.".to_owned(),
+            None => "first tokens and token counts include the reasoning.".to_owned(),
         };
         let sentence = if thinks(evidence.plan, &targets[*at]) {
-            format!("{label} lets its model think: {counted}")
+            format!("{label}: the model reasons before it answers; {counted}")
         } else {
-            format!("{label} thinks though it was not told to, in {thought} of {answered} answers: {counted}")
+            format!(
+                "{label}: the model reasons in {thought} of {answered} answers though it was not asked to; {counted}"
+            )
         };
         let count = format!("{} of {}", thinking.len(), targets.len());
         let mut seen =
-            vec![("targets that think", count), ("answers with thoughts", format!("{thought} of {answered}"))];
+            vec![("targets that reason", count), ("answers with reasoning", format!("{thought} of {answered}"))];
         if let Some([first, answer]) = told {
             seen.extend([("TTFT", first), ("TTFT (answer)", answer)]);
         }

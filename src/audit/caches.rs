@@ -30,8 +30,8 @@ fn unequal_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     if most > least * (1.0 + judge.limit) + TEMPLATE {
         let list = told.iter().map(|(name, n)| format!("{name} {n:.0}")).collect::<Vec<_>>().join(", ");
         let sentence = format!(
-            "The same prompts are unlike numbers of tokens, on average {list}: templates or tokenisers differ, or one \
-             engine cuts what is too long."
+            "The same prompts have different numbers of tokens, on average {list}: templates or tokenisers differ, or \
+             one engine cuts long prompts."
         );
         judge.find(None, sentence, &[("prompt tokens, mean:", list)]);
     }
@@ -54,12 +54,12 @@ fn requested_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         };
         let by = match evidence.plan.workload.tokens.as_ref().and_then(|tokens| tokens.by.as_deref()) {
             Some(by) if by != evidence.plan.targets[side.at].name => {
-                format!(" (the texts are fitted to `{by}`: another tokeniser or template counts differently)")
+                format!(" (the texts were fitted to `{by}`; another tokeniser or template counts differently)")
             }
             _ => String::new(),
         };
         let sentence = format!(
-            "{}: {} of {} prompts don't have the tokens that were asked for: {range}{by}.",
+            "{}: {} of {} prompts don't have the requested number of tokens: {range}{by}.",
             side.name(),
             requested.off,
             requested.n
@@ -74,8 +74,8 @@ fn truncated_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if full as f64 > answered as f64 * judge.limit {
             let context = plan.facts.context.unwrap_or(0).to_string();
             let sentence = format!(
-                "{}: {full} of {answered} prompts fill the whole context of {context} tokens: they were cut, and are less \
-                 work than they were meant to be.",
+                "{}: {full} of {answered} prompts fill the whole context of {context} tokens: they were cut, so they \
+                 are less work than intended.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("prompts", full.to_string()), ("context", context)]);
@@ -107,12 +107,12 @@ fn loads(evidence: &Evidence<'_>, judge: &mut Judge<'_>, of: fn(&Side<'_>) -> Wa
 }
 
 fn cold_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    loads(evidence, judge, |side| side.gathered.loads.cold(), ": it was loaded inside the window.");
+    loads(evidence, judge, |side| side.gathered.loads.cold(), ": it was loaded during the measured window.");
 }
 
 fn model_reload(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let what = ", which had answered before and served nobody meanwhile: it was loaded again in mid-run (dropped for want of \
-                memory or time, or by a change of its settings).";
+    let what = ", which had answered before: it was loaded again during the run (unloaded for lack of memory, after a \
+                timeout, or by a change of settings), and served no one meanwhile.";
     loads(evidence, judge, |side| side.gathered.loads.again(), what);
 }
 
@@ -124,16 +124,16 @@ fn cache_when_busting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             let beyond = match head {
                 0 => "of its prompt tokens from a cache".to_owned(),
                 _ => {
-                    format!("of its prompt tokens from a cache, beyond the {head} that its prompts may have in common")
+                    format!("of its prompt tokens from a cache, not counting the {head} that all its prompts may share")
                 }
             };
             let sentence = format!(
-                "{} served {} {beyond}, though each prompt has a nonce of its own.",
+                "{} served {} {beyond}, though each prompt has a different nonce.",
                 side.name(),
                 percent(share)
             );
             let (prompt, cached) = turns.tokens();
-            let counts = [("cached", cached), ("prompt tokens", prompt), ("in common", head)]
+            let counts = [("cached", cached), ("prompt tokens", prompt), ("shared", head)]
                 .map(|(what, n)| (what, n.to_string()));
             judge.find(Some(side.at), sentence, &counts);
         }
@@ -152,8 +152,9 @@ fn nonce_in_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             repeated = true;
             let share = percent(count as f64 / answered as f64);
             let sentence = format!(
-                "{}: {count} of {answered} answers ({share}) repeat the nonce that `prompt_cache: bust` puts before each prompt: \
-                 they are answers to another task, in accuracy and in length. `prompt_cache: as_is` asks without it.",
+                "{}: {count} of {answered} answers ({share}) repeat the nonce that `prompt_cache: bust` puts before \
+                 each prompt: it changed the task, so accuracy and length are not those of the prompts alone. \
+                 `prompt_cache: as_is` leaves it out.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("repeat", count.to_string()), ("answers", answered.to_string())]);
@@ -162,8 +163,8 @@ fn nonce_in_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let accuracy = evidence.sides().any(|side| side.summary.value("accuracy").is_some());
     if task == Task::Classify && workload.system.is_none() && accuracy && !repeated {
         judge.at_most(Severity::Note);
-        let sentence = "Accuracy is of prompts that begin with a nonce (`prompt_cache: bust`), and a small model may answer \
-                        other than without: `prompt_cache: as_is` asks without it.";
+        let sentence = "Accuracy was measured on prompts that begin with a nonce (`prompt_cache: bust`), which can \
+                        change the answers of a small model. `prompt_cache: as_is` leaves it out.";
         let answered: u64 = evidence.sides().map(|side| side.gathered.answered).sum();
         judge.find(None, sentence, &[("answers to prompts with a nonce", answered.to_string())]);
     }
@@ -184,7 +185,7 @@ fn one_sided_cache(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let unlike_work = apart > FEW.max(x.max(y) * judge.limit);
         if unlike_work && (a - b).abs() > judge.limit && proportions_differ(a * n, n, b * m, m) {
             let sentence = format!(
-                "{} served {} of its prompt tokens from a cache, {} {}: the same prompts were unlike work.",
+                "{} served {} of its prompt tokens from a cache, {} {}: the same prompts were different work.",
                 side.name(),
                 percent(a),
                 reference.name(),

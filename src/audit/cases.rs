@@ -164,7 +164,7 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case(
-        "unlike-requests",
+        "different-requests",
         |b| {
             b.plan.task = Task::Chat;
             b.plan.workload.history = History::Own;
@@ -173,14 +173,14 @@ pub(super) const CASES: &[Case] = &[
         |b| each(b, |i, s| s.request_hash = i + u64::from(i == 7)),
     ),
     Case(
-        "unlike-requests",
+        "different-requests",
         |b| each(b, |i, s| (s.index, s.request_hash) = (i + ANSWERS, 7)),
         |b| {
             b.plan.workload.history = History::Own;
             each(b, |_, s| s.request_hash = 7);
         },
     ),
-    Case("unlike-requests", nothing, |b| {
+    Case("different-requests", nothing, |b| {
         b.plan.task = Task::Chat;
         each(b, |_, s| s.request_hash = 7);
     }),
@@ -574,7 +574,7 @@ pub(super) const CASES: &[Case] = &[
         },
         |b| https(b, 1, true),
     ),
-    Case("unlike-transports", nothing, |b| b.plan.targets[0].endpoint = Endpoint::Unix { path: "/x".into() }),
+    Case("different-transports", nothing, |b| b.plan.targets[0].endpoint = Endpoint::Unix { path: "/x".into() }),
     Case(
         "same-endpoint",
         |b| b.plan.targets[1].endpoint = b.plan.targets[0].endpoint.clone(),
@@ -758,15 +758,15 @@ pub(super) const CASES: &[Case] = &[
     // In half a second, ten of the kernel's hundredths.
     Case("stolen-time", |b| half_a_second(b, 0.2), |b| half_a_second(b, 0.21)),
     // One and a half times, and half a core more.
-    Case("unlike-cores", |b| cores(b, 1.49, 1.0), |b| cores(b, 1.5, 1.0)),
-    Case("unlike-cores", |b| cores(b, 0.49, 0.0), |b| cores(b, 0.5, 0.0)),
-    Case("unlike-cores", |b| cores(b, 0.8, 1.29), |b| cores(b, 0.8, 1.31)),
+    Case("different-cores", |b| cores(b, 1.49, 1.0), |b| cores(b, 1.5, 1.0)),
+    Case("different-cores", |b| cores(b, 0.49, 0.0), |b| cores(b, 0.5, 0.0)),
+    Case("different-cores", |b| cores(b, 0.8, 1.29), |b| cores(b, 0.8, 1.31)),
     // Of the other machine nothing is known; a stand-in's time says nothing.
-    Case("unlike-cores", |b| b.conditions.target_cores = vec![Some(1.0), Some(2.0)], |b| cores(b, 1.0, 2.0)),
-    Case("unlike-cores", |b| (cores(b, 1.0, 2.0), b.plan.targets[1].stand_in = true).1, |b| cores(b, 2.0, 1.0)),
+    Case("different-cores", |b| b.conditions.target_cores = vec![Some(1.0), Some(2.0)], |b| cores(b, 1.0, 2.0)),
+    Case("different-cores", |b| (cores(b, 1.0, 2.0), b.plan.targets[1].stand_in = true).1, |b| cores(b, 2.0, 1.0)),
     // Half the time it has nothing to do: it works with as many.
     Case(
-        "unlike-cores",
+        "different-cores",
         |b| {
             cores(b, 1.0, 2.0);
             one_by_one(b, 200, false);
@@ -778,7 +778,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     // Half of its requests time out: it was at work all the same.
     Case(
-        "unlike-cores",
+        "different-cores",
         |b| {
             cores(b, 1.0, 1.0);
             one_by_one(b, 100, true);

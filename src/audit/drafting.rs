@@ -32,14 +32,14 @@ fn drafting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let seen = match (answers, accepted) {
             (0, _) => String::new(),
             (_, Some(share)) => {
-                format!(" in {answers} of {answered} answers, {} of these tokens accepted", percent(share))
+                format!(" in {answers} of {answered} answers, {} of the drafted tokens accepted", percent(share))
             }
             (_, None) => format!(" in {answers} of {answered} answers"),
         };
         let sentence = format!(
-            "{label} guesses tokens ahead (speculative decoding){seen}; {listed}. Its speed depends on how well the text can be \
-             guessed: the comparison is of two set-ups, not of two engines. Make them alike: the same draft model on both sides, or \
-             none (llama-server without `--spec-type` and `-md`)."
+            "{label} uses speculative decoding{seen}; {listed}. Its speed depends on how predictable the text is: this \
+             compares two setups, not two engines. Use the same draft model on both sides, or none (llama-server \
+             without `--spec-type` and `-md`)."
         );
         let mut rests = vec![("answers with drafts", format!("{answers} of {answered}"))];
         rests.extend(accepted.map(|share| ("draft acceptance", percent(share))));

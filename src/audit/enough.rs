@@ -17,7 +17,7 @@ fn few_samples(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
                 .map(|(q, least)| format!("p{} needs {least}", (q * 1000.0).round() / 10.0))
                 .collect();
             let sentence = format!(
-                "{} has {answered} answers, too few for the percentiles that are asked for ({}).",
+                "{} has {answered} answers, too few for the requested percentiles ({}).",
                 side.name(),
                 without.join(", ")
             );

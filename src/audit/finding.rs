@@ -4,20 +4,20 @@ use super::{Severity, Unit};
 use crate::metrics::human;
 use serde::{Deserialize, Serialize};
 
-/// A reason to read a comparison with care, or not to read it at all.
+/// An audit finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Finding {
     /// The rule's id.
     pub id: String,
-    /// How grave it is.
+    /// Its severity.
     pub severity: Severity,
     /// Position of the target it concerns; `None` where it concerns all, or the run.
     pub target: Option<usize>,
-    /// What was found, in plain words.
+    /// What was found, in a sentence.
     pub sentence: String,
-    /// What it rests on: figures with their names, in people's units.
+    /// The evidence: values with names and units.
     pub evidence: Vec<(String, String)>,
-    /// What the figures were held against, if the rule has a threshold.
+    /// The threshold, if the rule has one.
     pub threshold: Option<String>,
 }
 

@@ -33,11 +33,11 @@ fn generator_lag(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         };
         if lag > judge.limit.max(median * OF_LATENCY) {
             let sentence = format!(
-                "{}: loadcmp itself sent late, {} at the 99th percentile: it was short of processor time.",
+                "{}: the send lag of loadcmp itself is {} at the 99th percentile: it was short of CPU.",
                 side.name(),
                 time(lag)
             );
-            judge.find(Some(side.at), sentence, &[("lag p99", time(lag)), ("median latency", time(median))]);
+            judge.find(Some(side.at), sentence, &[("send lag p99", time(lag)), ("median latency", time(median))]);
         }
     }
 }
@@ -60,14 +60,14 @@ fn lag_of_difference(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if lag > (a - b).abs() * judge.limit {
             let difference = time((a - b).abs());
             let sentence = format!(
-                "{} and {} differ by {difference} in {}, and loadcmp's own lag is {}: the difference is as small as the \
-                 instrument's.",
+                "{} and {} differ by {difference} in {}, and loadcmp's own send lag is {}: too small a difference for \
+                 this instrument.",
                 side.name(),
                 reference.name(),
                 c.metric.replace('.', " "),
                 time(lag)
             );
-            judge.find(Some(side.at), sentence, &[("lag p50", time(lag)), ("difference", difference)]);
+            judge.find(Some(side.at), sentence, &[("send lag p50", time(lag)), ("difference", difference)]);
         }
     }
 }
@@ -77,8 +77,8 @@ fn own_limits(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let ((all, _), Some(words)) = (&side.gathered.own_limits, &side.gathered.own_limit) else { continue };
         let were = if *all == 1 { "request was" } else { "requests were" };
         let sentence = format!(
-            "{}: {all} {were} not sent for a limit of this process or machine ({words}): raise it (open files: \
-             `ulimit -n`), or lower the load.",
+            "{}: {all} {were} not sent because of a limit of this process or machine ({words}). Raise it (open files: \
+             `ulimit -n`) or lower the load.",
             side.name()
         );
         judge.find(Some(side.at), sentence, &[("not sent", all.to_string())]);
@@ -94,7 +94,7 @@ fn unsent_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let planned = side.summary.requests();
         if unsent as f64 > planned as f64 * judge.limit {
             let sentence = format!(
-                "{}: {unsent} of {planned} planned requests were never sent, since as many were in flight as may be.",
+                "{}: {unsent} of {planned} planned requests were never sent, because `in_flight` was reached.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("unsent", unsent.to_string()), ("planned", planned.to_string())]);
@@ -112,8 +112,7 @@ fn missed_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if (sent as f64) < planned as f64 * (1.0 - judge.limit) {
             let share = percent(sent as f64 / planned as f64);
             let sentence = format!(
-                "{}: {sent} of {planned} requests of the schedule were sent ({share}): the rate that was asked for was \
-                 not reached.",
+                "{}: {sent} of {planned} scheduled requests were sent ({share}): the requested rate was not reached.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("sent", sent.to_string()), ("planned", planned.to_string())]);
@@ -133,7 +132,7 @@ fn generator_cpu(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let (Some(own), Some(allowed)) = (conditions.own_cores, conditions.own_cores_allowed) else { return };
     if allowed > 0.0 && own > allowed * judge.limit {
         let sentence = format!(
-            "loadcmp itself used {} of the {} cores that it may: it may have been what was measured.",
+            "loadcmp itself used {} of the {} cores it may use: it may have been the bottleneck.",
             three(own),
             three(allowed)
         );
@@ -153,7 +152,7 @@ fn low_concurrency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let (users, reached) = (f64::from(closed.users), (side.gathered.occupied_s + thought) / span);
         if reached < users * (1.0 - judge.limit) {
             let sentence = format!(
-                "{}: {users} users were to be at work, and {} were on average: the load was less than its label says.",
+                "{}: {} of {users} users were active on average: the load was lower than planned.",
                 side.name(),
                 three(reached)
             );
@@ -170,8 +169,8 @@ fn precise_pacing(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let cores = evidence.conditions.and_then(|conditions| conditions.cores);
     if let Some(cores) = cores.filter(|cores| open.pacing == Pacing::Precise && *cores <= FEW_CORES) {
         let sentence = format!(
-            "Precise pacing spins on up to a core, and this machine has {cores:.0}: it takes time from engines and from the \
-             reading of answers."
+            "Precise pacing uses up to one core, and this machine has {cores:.0}: it takes CPU from the engines and \
+             from reading their answers."
         );
         judge.find(None, sentence, &[("cores", format!("{cores:.0}"))]);
     }

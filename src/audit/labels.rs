@@ -22,11 +22,9 @@ fn unreadable_labels(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let (target, whom) =
         if over.len() == rates.len() { (None, "every target") } else { (Some(over[0].0.at), "a target") };
     let all = over.iter().map(|one| words(one)).collect::<Vec<_>>().join(", ");
-    let sentence = format!(
-        "Most answers of {whom} hold no label that can be read: {all}. {}",
-        evidence.plan.for_readable_labels()
-    );
-    judge.find(target, sentence, &[("unreadable", all)]);
+    let sentence =
+        format!("Most answers of {whom} hold no readable label: {all}. {}", evidence.plan.for_readable_labels());
+    judge.find(target, sentence, &[("unparsed", all)]);
 }
 
 fn no_better_than_commonest(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
@@ -42,12 +40,12 @@ fn no_better_than_commonest(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
     let all: Vec<String> = told
         .iter()
-        .map(|(name, accuracy, commonest, _)| format!("{name} {} against {}", percent(*accuracy), percent(*commonest)))
+        .map(|(name, accuracy, commonest, _)| format!("{name} {} vs {}", percent(*accuracy), percent(*commonest)))
         .collect();
     let all = all.join(", ");
     let sentence = format!(
-        "No target is right more often than always giving the commonest label: {all}. Their accuracy says nothing of the \
-         runtimes; agreement and speed do. Take a model that can do the task."
+        "No target is right more often than by always giving the commonest label: {all}. Their accuracy says nothing \
+         about the runtimes; agreement and speed do. Use a model that can do the task."
     );
     judge.find(None, sentence, &[("accuracy", all)]);
 }

@@ -7,7 +7,7 @@ use crate::scenario::Order;
 
 pub(super) const CHECKS: [(&str, Check); 8] = [
     ("same-host", same_host),
-    ("unlike-cores", unlike_cores),
+    ("different-cores", different_cores),
     ("clock-jump", clock_jump),
     ("cpu-frequency", cpu_frequency),
     ("swapping", swapping),
@@ -29,9 +29,8 @@ fn same_host(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         .filter_map(|(target, cores)| Some((target.label(), format!("{} cores", three((*cores)?)))))
         .collect();
     let words = took.iter().map(|(name, cores)| format!("{name} {cores}")).collect::<Vec<_>>().join(", ");
-    let took_words = if words.is_empty() { String::new() } else { format!(" They took: {words}.") };
-    let sentence =
-        format!("{here} targets share the machine that sends the load: each has what the others leave it.{took_words}");
+    let took_words = if words.is_empty() { String::new() } else { format!(" They used: {words}.") };
+    let sentence = format!("{here} targets share the machine that sends the load and compete for it.{took_words}");
     let figures: Vec<(&str, String)> = took.iter().map(|(name, cores)| (name.as_str(), cores.clone())).collect();
     judge.find(None, sentence, &figures);
 }
@@ -40,7 +39,7 @@ fn same_host(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 const LEAST_CORES: f64 = 0.5;
 
 /// Cores that each side used while it had something to do: one that is asked less than it could answer rests between.
-fn unlike_cores(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn different_cores(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let cores = evidence.conditions.map(|conditions| conditions.target_cores.as_slice()).unwrap_or_default();
     let at_work = |side: &Side<'_>| {
         let target =
@@ -57,8 +56,8 @@ fn unlike_cores(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             continue;
         }
         let sentence = format!(
-            "While at work {name} used {} cores and {other} {}: threads, batches or a GPU are set differently, or one \
-             engine waits for something. Set the same threads on both sides (docs/alike.md).",
+            "While busy, {name} used {} cores and {other} {}: threads, batches or a GPU are set differently, or one \
+             engine waits for something. Set the same number of threads on both sides (docs/alike.md).",
             three(a),
             three(b)
         );
@@ -80,7 +79,8 @@ fn cpu_frequency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let Some((low, high)) = evidence.conditions.and_then(|conditions| conditions.frequency_mhz) else { return };
     if low < high * (1.0 - judge.limit) {
         let sentence = format!(
-            "The processor ran at {low:.0} to {high:.0} MHz: who was measured at which is chance (heat, power saving)."
+            "The CPU frequency ranged from {low:.0} to {high:.0} MHz (heat, power saving): which target was measured \
+             at which is chance."
         );
         judge.find(None, sentence, &[("lowest", format!("{low:.0} MHz")), ("highest", format!("{high:.0} MHz"))]);
     }
@@ -92,7 +92,7 @@ fn swapping(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let Some(bytes) = evidence.conditions.and_then(|conditions| conditions.swapped_bytes) else { return };
     if bytes as f64 > judge.limit * MIB {
         let moved = human::bytes(bytes);
-        let sentence = format!("{moved} of memory were swapped in or out meanwhile: times are of the disk, too.");
+        let sentence = format!("{moved} of memory were swapped during the run: times include the disk.");
         judge.find(None, sentence, &[("swapped", moved)]);
     }
 }
@@ -101,7 +101,7 @@ fn swap_in_use(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let Some(bytes) = evidence.conditions.and_then(|conditions| conditions.swap_bytes) else { return };
     if bytes as f64 > judge.limit * MIB {
         let used = human::bytes(bytes);
-        judge.find(None, format!("{used} of swap are in use: memory is short, or was."), &[("swap", used)]);
+        judge.find(None, format!("{used} of swap are in use: memory is or was short."), &[("swap", used)]);
     }
 }
 
@@ -120,7 +120,7 @@ fn stolen_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     };
     if stolen > least_cores(evidence, judge.limit * cores) {
         let told = percent(stolen / cores);
-        let sentence = format!("{told} of the machine's processor time went to other guests of its host meanwhile.");
+        let sentence = format!("The hypervisor gave {told} of this machine's CPU time to other guests (steal).");
         judge.find(None, sentence, &[("stolen", told)]);
     }
 }
@@ -140,10 +140,10 @@ fn other_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             .collect();
         if beside.iter().any(|(_, others)| *others > least) {
             let list: Vec<String> =
-                beside.iter().map(|(name, others)| format!("{} beside {name}", three(*others))).collect();
+                beside.iter().map(|(name, others)| format!("{} during {name}", three(*others))).collect();
             let sentence = format!(
-                "Other processes took a part of the machine's {} cores: {}. Targets that run one after another don't share \
-                 that, so none is called better: `order: alternate` makes them.",
+                "Other processes used part of the machine's {} cores: {}. Targets that run one after another are not \
+                 affected equally, so no verdict is given. `order: alternate` spreads it evenly.",
                 three(cores),
                 list.join(", ")
             );
@@ -155,11 +155,11 @@ fn other_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
     if let Some(other) = conditions.other_cores.filter(|other| *other > least) {
         let sentence = format!(
-            "Other processes took {} of the machine's {} cores ({}).",
+            "Other processes used {} of the machine's {} cores ({}).",
             three(other),
             three(cores),
             percent(other / cores)
         );
-        judge.find(None, sentence, &[("cores of others", three(other)), ("cores", three(cores))]);
+        judge.find(None, sentence, &[("cores used by others", three(other)), ("cores", three(cores))]);
     }
 }

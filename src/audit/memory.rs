@@ -13,8 +13,8 @@ fn which_process(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (at, (target, used)) in evidence.plan.targets.iter().zip(used).enumerate() {
         if used.unclear {
             let sentence = format!(
-                "{}: its server has processes for several models, and nothing says which serves this one: memory and CPU \
-                 are of all of them. Unload the others, or name the process (`process: {{ pid: … }}`).",
+                "{}: its server has processes for several models, and it isn't known which serves this one: memory and \
+                 CPU are for all of them. Unload the others, or name the process (`process: {{ pid: … }}`).",
                 target.label()
             );
             judge.find(Some(at), sentence, &[]);
@@ -41,8 +41,8 @@ fn prompt_cache_growth(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             _ => "`--cache-ram 0`",
         };
         let sentence = format!(
-            "{}: memory grew from {} to {} while it was measured. llama.cpp keeps the states of earlier prompts in memory, \
-             {cache}: peak RSS and peak RSS ÷ model file depend on how long the run is. {switch} turns it off.",
+            "{}: memory grew from {} to {} during the run. llama.cpp keeps the state of earlier prompts in memory, \
+             {cache}: peak RSS and peak RSS ÷ model file depend on the length of the run. {switch} turns it off.",
             target.label(),
             bytes(begin),
             bytes(end),

@@ -42,13 +42,13 @@ use judge::{Check, Judge};
 /// All that is known of a run: what the rules look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// What was to happen.
+    /// The plan of the run.
     pub plan: &'a Plan,
     /// Why the run didn't reach its end, in a sentence, if it didn't.
     pub unfinished: Option<&'a str>,
     /// The targets, in the plan's order.
     pub targets: &'a [TargetSummary],
-    /// Each target but the reference, beside the reference.
+    /// Each target compared with the reference.
     pub comparisons: &'a [Comparison],
     /// What was gathered of each target's samples, in the plan's order.
     pub gathered: &'a [Gathered],
@@ -67,7 +67,7 @@ impl<'a> Evidence<'a> {
         both.map(|(at, (summary, gathered))| Side { at, summary, gathered })
     }
 
-    /// Each target but the reference, beside the reference.
+    /// Each target compared with the reference.
     fn pairs(&self) -> impl Iterator<Item = (Side<'a>, Side<'a>)> + use<'a> {
         let at = self.plan.reference;
         let reference = self.sides().find(|side| side.at == at);
@@ -171,7 +171,7 @@ pub fn of_plan(plan: &Plan) -> Vec<Finding> {
 
 /// The rules as a table in Markdown: id, severity, threshold, what it finds.
 pub fn rules_table() -> String {
-    let mut table = String::from("| id | severity | threshold | finds that |\n|:--|:--|:--|:--|\n");
+    let mut table = String::from("| id | severity | threshold | what it finds |\n|:--|:--|:--|:--|\n");
     for rule in &RULES {
         let threshold = rule.threshold.map(|t| threshold_words(t.default, t.unit)).unwrap_or_default();
         table.push_str(&format!("| `{}` | {} | {threshold} | {} |\n", rule.id, rule.severity.as_str(), rule.about));

@@ -9,20 +9,20 @@ use crate::record::Remark;
 pub(super) const CHECKS: [(&str, Check); 9] = [
     ("no-stream", no_stream),
     ("no-end-mark", |evidence, judge| {
-        let so = " after their reason to end: they count as complete.";
-        remarked(evidence, judge, Remark::NoEnd, "ended without their end mark", so);
+        let so = ", but with a finish reason: they count as complete.";
+        remarked(evidence, judge, Remark::NoEnd, "ended without the end mark", so);
     }),
     ("bad-counts", |evidence, judge| {
-        let so = ": it is blank, and rates and means are of the other answers.";
+        let so = ": it is left blank, and rates and means are over the other answers.";
         remarked(evidence, judge, Remark::BadCount, "hold a count or a time that can't be read", so);
     }),
     ("bad-text", |evidence, judge| {
-        let so = ": U+FFFD stands there.";
-        remarked(evidence, judge, Remark::BadText, "hold half a character or bytes that are no UTF-8", so);
+        let so = ", replaced by U+FFFD.";
+        remarked(evidence, judge, Remark::BadText, "hold invalid UTF-8 or half a character", so);
     }),
     ("open-thoughts", |evidence, judge| {
-        let so = ": the answer proper is missing, most often for want of tokens.";
-        remarked(evidence, judge, Remark::OpenThought, "began to reason and never ended it", so);
+        let so = ": the answer itself is missing, most often because `max_tokens` was reached.";
+        remarked(evidence, judge, Remark::OpenThought, "started reasoning and never finished it", so);
     }),
     ("schema-not-kept", schema_not_kept),
     ("bad-vectors", bad_vectors),
@@ -36,13 +36,13 @@ fn no_stream(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let whole = side.gathered.remarked(Remark::NoStream);
         if answered > 0.0 && side.summary.row("ttft").is_none() {
             let sentence =
-                format!("{} was asked for a stream, and sent none: it has no first-token times.", side.name());
+                format!("{} was asked for a stream and sent none: it has no first-token times.", side.name());
             judge.find(Some(side.at), sentence, &[("answers", answered.to_string())]);
         } else if whole as f64 > answered * judge.limit {
             let share = percent(whole as f64 / answered);
             let sentence = format!(
-                "{} was asked for streams, and {whole} of {answered} answers ({share}) came whole: first-token times are \
-                 of the others.",
+                "{} was asked for streams, but {whole} of {answered} answers ({share}) came whole: first-token times \
+                 are from the others.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("whole", whole.to_string()), ("answers", answered.to_string())]);
@@ -63,7 +63,9 @@ fn schema_not_kept(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             let why = match cut {
                 0 => "the engine does not enforce it".to_owned(),
                 all if all == outside => "all of them were cut at `max_tokens`".to_owned(),
-                some => format!("{some} of them were cut at `max_tokens`, the others were free to be anything"),
+                some => {
+                    format!("{some} of them were cut at `max_tokens`; for the others the engine does not enforce it")
+                }
             };
             let sentence = format!(
                 "{}: {outside} of {answered} answers ({share}) are outside the schema that `constrain: schema` sends: {why}.",
@@ -81,7 +83,7 @@ fn bad_vectors(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let kinds = [
             (side.gathered.dimensions.get(&0).copied().unwrap_or(0), "empty"),
             (side.gathered.remarked(Remark::ZeroVector), "all zeros"),
-            (side.gathered.remarked(Remark::BadVector), "with numbers that are not finite"),
+            (side.gathered.remarked(Remark::BadVector), "with non-finite numbers"),
         ];
         let bad: u64 = kinds.iter().map(|(n, _)| n).sum();
         if bad as f64 > vectors as f64 * judge.limit {
@@ -89,7 +91,7 @@ fn bad_vectors(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
                 kinds.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| (what, n.to_string())).collect();
             let kinds = told.iter().map(|(what, n)| format!("{n} {what}")).collect::<Vec<_>>().join(", ");
             let share = percent(bad as f64 / vectors as f64);
-            let sentence = format!("{}: {bad} of {vectors} vectors ({share}) have no direction: {kinds}.", side.name());
+            let sentence = format!("{}: {bad} of {vectors} vectors ({share}) are unusable: {kinds}.", side.name());
             judge.find(Some(side.at), sentence, &told);
         }
     }
@@ -114,7 +116,7 @@ fn vector_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
                 all.iter().take(LISTED).map(|(length, n)| format!("{length} ({n} times)")).collect();
             let more = if all.len() > LISTED { ", …" } else { "" };
             let list = format!("{}{more}", list.join(", "));
-            let sentence = format!("{}: the lengths of its vectors change: {list}.", side.name());
+            let sentence = format!("{}: its vectors vary in length: {list}.", side.name());
             judge.find(Some(side.at), sentence, &[("numbers in a vector", list)]);
         }
     }
@@ -124,7 +126,7 @@ fn vector_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             && a != b
         {
             let sentence = format!(
-                "Vectors of {} have {a} numbers, those of {} {b}: they can't be compared, and are not of one model.",
+                "Vectors of {} have {a} numbers, those of {} {b}: they can't be compared; the models differ.",
                 side.name(),
                 reference.name()
             );
@@ -138,8 +140,8 @@ fn undefined_cosines(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let Some(row) = side.summary.row("cosine_undefined") else { continue };
         let (Some(without), Some(pairs)) = (row.mean.filter(|n| *n > 0.0), row.n) else { continue };
         let sentence = format!(
-            "{without:.0} of {pairs} pairs of vectors of {} and {} have no cosine (one has no direction, or their lengths \
-             differ): the cosine is of the others.",
+            "{without:.0} of {pairs} pairs of vectors of {} and {} have no cosine (one is unusable, or their lengths \
+             differ): the cosine is from the others.",
             side.name(),
             reference.name()
         );

@@ -11,7 +11,7 @@ pub(super) const CHECKS: [(&str, Check); 4] =
 
 /// How a side is brought to the other's, by engine. One page has all of it side by side.
 fn alike(llama_server: &str, ollama: &str) -> String {
-    format!("Make them alike: llama-server {llama_server}; Ollama {ollama} (docs/alike.md).")
+    format!("To make them equal: llama-server {llama_server}; Ollama {ollama} (docs/alike.md).")
 }
 
 pub(super) fn alike_slots() -> String {
@@ -65,7 +65,7 @@ fn batch(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         Some(physical.map_or_else(|| batch.to_owned(), |physical| format!("{batch} (physical {physical})")))
     };
     let how = alike("`-b N -ub N`", "`options: { num_batch: N }` of the target");
-    compare(evidence, judge, of, ("batch", "The engines process prompts in batches of different sizes", how));
+    compare(evidence, judge, of, ("batch", "The engines process prompts in different batch sizes", how));
 }
 
 fn flash_attention(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
@@ -88,5 +88,5 @@ fn kv_cache_type(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         _ => facts.setting("kv_cache").map(str::to_owned),
     };
     let how = alike("`-ctk TYPE -ctv TYPE`", "`OLLAMA_KV_CACHE_TYPE=TYPE`");
-    compare(evidence, judge, of, ("KV cache", "The caches of keys and values are of different types", how));
+    compare(evidence, judge, of, ("KV cache", "The KV caches have different types", how));
 }

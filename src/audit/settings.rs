@@ -20,7 +20,7 @@ pub(super) const CHECKS: [(&str, Check); 13] = [
     ("own-sampling", own_sampling),
     ("cannot-honour", cannot_honour),
     ("own-history", own_history),
-    ("unlike-transports", unlike_transports),
+    ("different-transports", different_transports),
     ("tls-on-one-side", tls_on_one_side),
     ("unchecked-certificate", unchecked_certificate),
     ("same-endpoint", same_endpoint),
@@ -35,8 +35,8 @@ fn stand_in(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (at, target) in targets.iter().enumerate().filter(|(_, target)| target.stand_in) {
         let spoken = target.wire();
         let sentence = format!(
-            "{} is loadcmp's embedded engine speaking the {spoken} wire, not a real {spoken} engine: its figures say \
-             nothing of one.",
+            "{} is loadcmp's embedded stand-in on the {spoken} wire, not a real {spoken} engine: its figures say \
+             nothing about one.",
             target.label()
         );
         judge.find(Some(at), sentence, &[]);
@@ -59,7 +59,7 @@ fn unlike<T: PartialEq>(told: &[(String, T)]) -> bool {
 fn quantisation(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let told = told(&evidence.plan.targets, |target| Some(target.facts.quantization.as_deref()?.to_uppercase()));
     if unlike(&told) {
-        let sentence = format!("The models are quantised unlike: {}.", listed(&told));
+        let sentence = format!("Different quantisation: {}.", listed(&told));
         judge.find(None, sentence, &[("quantisation", listed(&told))]);
     }
 }
@@ -83,7 +83,7 @@ fn parameters(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), (_, n)| (low.min(*n), high.max(*n)));
     if most > least * (1.0 + judge.limit) {
         let words = told(targets, |target| target.facts.parameters.clone());
-        let sentence = format!("The models are of unlike size: {} parameters.", listed(&words));
+        let sentence = format!("The models differ in size: {} parameters.", listed(&words));
         judge.find(None, sentence, &[("parameters", listed(&words))]);
     }
 }
@@ -112,7 +112,7 @@ fn context_length(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let told = told(&evidence.plan.targets, |target| target.facts.context);
     if unlike(&told) {
         let sentence =
-            format!("The engines have unlike context lengths: {} tokens. {}", listed(&told), alike_context());
+            format!("The engines have different context lengths: {} tokens. {}", listed(&told), alike_context());
         judge.find(None, sentence, &[("context", listed(&told))]);
     }
 }
@@ -123,12 +123,12 @@ fn slots(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let short = told.iter().any(|(_, slots)| *slots < asked);
     if unlike(&told) && short {
         let sentence = format!(
-            "The engines serve unlike numbers of requests at once: {}. With up to {asked} in flight, one queues where \
-             another works. {}",
+            "The engines serve different numbers of requests at once: {}. With up to {asked} in flight, one queues \
+             where another works. {}",
             listed(&told),
             alike_slots()
         );
-        judge.find(None, sentence, &[("slots", listed(&told)), ("in flight at most", asked.to_string())]);
+        judge.find(None, sentence, &[("slots", listed(&told)), ("max in flight", asked.to_string())]);
     }
 }
 
@@ -177,7 +177,7 @@ fn own_sampling(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         };
         let words = fields.iter().map(word).collect::<Vec<_>>().join(", ");
         let sentence = format!(
-            "{} gets sampling of its own and not the scenario's: {words}. Its answers may be others, and of another length.",
+            "{} uses its own sampling instead of the scenario's: {words}. Its answers may differ in text and length.",
             targets[at].label()
         );
         judge.find(Some(at), sentence, &[("its own:", words)]);
@@ -194,13 +194,12 @@ fn cannot_honour(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 fn own_history(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     if evidence.plan.task == Task::Chat && evidence.plan.workload.history == History::Own {
-        let sentence = "Each engine's own answers stand in the history of a conversation: later turns are not identical \
-                        work.";
+        let sentence = "Each conversation continues with the engine's own answers: later turns are not identical work.";
         judge.find(None, sentence, &[]);
     }
 }
 
-fn unlike_transports(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn different_transports(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let word = |target: &TargetPlan| match target.endpoint {
         Endpoint::Unix { .. } => "Unix socket",
         Endpoint::Tcp { .. } => "TCP",
@@ -208,7 +207,7 @@ fn unlike_transports(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let told = told(&evidence.plan.targets, |target| Some(word(target)));
     if unlike(&told) {
         let sentence =
-            "One target is asked over a Unix socket and another over TCP: a part of the difference is theirs.";
+            "One target is reached over a Unix socket and another over TCP: part of the difference comes from that.";
         judge.find(None, sentence, &[("transports", listed(&told))]);
     }
 }
@@ -221,8 +220,8 @@ fn tls_on_one_side(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let word = |target: &TargetPlan| if is_https(target) { "TLS" } else { "none" };
     let told = told(&evidence.plan.targets, |target| Some(word(target)));
     if unlike(&told) {
-        let sentence = "One target is asked over TLS and another isn't: encrypting and decrypting is a part of the difference. \
-                        Handshakes are not: they stand in `connect`.";
+        let sentence = "One target is reached over TLS and another isn't: encryption is part of the difference. \
+                        Handshakes are not, they are in `connect`.";
         judge.find(None, sentence, &[("encryption", listed(&told))]);
     }
 }
@@ -231,7 +230,7 @@ fn unchecked_certificate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (at, target) in evidence.plan.targets.iter().enumerate() {
         if is_https(target) && target.spec.tls().is_some_and(|tls| tls.insecure) {
             let sentence = format!(
-                "{}: its certificate is not checked (`insecure: true`), so who answered is not known.",
+                "{}: its certificate is not checked (`insecure: true`), so it is not known who answered.",
                 target.label()
             );
             judge.find(Some(at), sentence, &[]);
@@ -248,7 +247,7 @@ fn same_endpoint(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let same = |other: &&TargetPlan| target.same_as.as_ref() == Some(&other.name);
         if let Some(other) = targets[..at].iter().find(same) {
             let sentence = format!(
-                "{} and {} are the same model of the same server: an engine beside itself.",
+                "{} and {} are the same model on the same server: an engine compared with itself.",
                 other.label(),
                 target.label()
             );

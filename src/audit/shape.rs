@@ -28,7 +28,8 @@ fn equal_samples(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if of >= FEW && (one || share < judge.limit) {
             let different = (share * of as f64).round();
             let sentence = format!(
-                "{}: {of} answers have {different} different latencies, to the nanosecond: these are no measurements.",
+                "{}: {of} answers have only {different} different latencies, to the nanosecond: these are not \
+                 measurements.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("different", different.to_string()), ("answers", of.to_string())]);
@@ -47,7 +48,7 @@ fn identical_samples(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             && let Some(other) = sides[..number].iter().find(same)
         {
             let sentence = format!(
-                "{} and {} have the very same {answered} latencies, to the nanosecond: one is a copy of the other.",
+                "{} and {} have the same {answered} latencies, to the nanosecond: one is a copy of the other.",
                 other.name(),
                 side.name()
             );
@@ -59,8 +60,7 @@ fn identical_samples(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 fn impossible_times(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         if let Some(fastest) = side.gathered.fastest.map(|fastest| fastest.micros()).filter(|us| *us < judge.limit) {
-            let sentence =
-                format!("{}: an answer took {}, less than a socket takes to carry it.", side.name(), time(fastest));
+            let sentence = format!("{}: an answer took {}, faster than any socket.", side.name(), time(fastest));
             judge.find(Some(side.at), sentence, &[("fastest", time(fastest))]);
         }
     }
@@ -73,12 +73,12 @@ fn too_much_throughput(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let in_flight = side.gathered.in_flight_s / span;
         if in_flight > most * (1.0 + judge.limit) {
             let sentence = format!(
-                "{}: by their latencies, {} requests were in flight on average, and {most} at most may be (Little's law): \
-                 latencies or the time they took are wrong.",
+                "{}: by their latencies, {} requests were in flight on average, but at most {most} can be (Little's \
+                 law): the latencies or the elapsed time are wrong.",
                 side.name(),
                 three(in_flight)
             );
-            judge.find(Some(side.at), sentence, &[("in flight", three(in_flight)), ("at most", most.to_string())]);
+            judge.find(Some(side.at), sentence, &[("in flight", three(in_flight)), ("maximum", most.to_string())]);
         }
     }
 }
@@ -108,13 +108,13 @@ fn flat_latency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         ] {
             if let Some(growth) = line.most_growth().filter(|growth| enough && *growth < judge.limit) {
                 let sentence = format!(
-                    "{}: latency does not grow with the length of {of} ({} tokens on average, give or take {}): it is not \
-                     the work that takes the time.",
+                    "{}: latency does not grow with the length of {of} ({} tokens on average, standard deviation {}): \
+                     the time is not spent on the work.",
                     side.name(),
                     three(line.mean_x()),
                     three(line.sd_x())
                 );
-                judge.find(Some(side.at), sentence, &[("growth at most", percent(growth)), ("of", of.to_owned())]);
+                judge.find(Some(side.at), sentence, &[("max growth", percent(growth)), ("of", of.to_owned())]);
             }
         }
     }
@@ -159,8 +159,8 @@ fn fixed_percentiles(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         if let Some((times, of)) = fixed_multiple(&side, &reference) {
             let sentence = format!(
-                "{of} latencies of {} are each {times:.4} times those of {}: one side is made of the other, and with it all \
-                 percentiles.",
+                "{of} latencies of {} are each {times:.4} times those of {}: one side is computed from the other, and \
+                 so are all percentiles.",
                 side.name(),
                 reference.name()
             );
@@ -172,8 +172,8 @@ fn fixed_percentiles(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             if same(a[0], b[0]) && same(a[1], b[1]) {
                 let p95 = format!("{:.6}", a[1]);
                 let sentence = format!(
-                    "{} and {} have the same shape of {metric} to six digits (p95 is {p95} times the mean of both): \
-                     percentiles are made of the mean, or one side of the other.",
+                    "{} and {} have the same shape of {metric} to six digits (p95 is {p95} times the mean for both): \
+                     percentiles are computed from the mean, or one side from the other.",
                     side.name(),
                     reference.name()
                 );
@@ -190,7 +190,8 @@ fn fixed_percentiles(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let moving = told.iter().any(|(p50, _)| !same(*p50, told[0].0));
         if told.len() >= SECONDS && fixed && moving {
             let sentence = format!(
-                "{}: in each of {} seconds the 95th percentile is {first:.6} times the median: one is made of the other.",
+                "{}: in each of {} seconds the 95th percentile is {first:.6} times the median: one is computed from \
+                 the other.",
                 side.name(),
                 told.len()
             );
@@ -218,7 +219,7 @@ fn impossible_figures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
                     "{}: the figures of {} contradict each other: {}.",
                     side.name(),
                     row.metric,
-                    if falls { "percentiles fall" } else { "the mean lies outside of the smallest and the largest" }
+                    if falls { "percentiles fall" } else { "the mean lies outside the smallest and the largest value" }
                 );
                 let figures = [("min", row.min), ("mean", row.mean), ("p95", row.p95), ("max", row.max)];
                 let told: Vec<(&str, String)> = figures.into_iter().filter_map(|(n, x)| Some((n, three(x?)))).collect();
@@ -234,7 +235,7 @@ fn clamped_values(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if clamped > 0 {
             let lie = if clamped == 1 { "value lies" } else { "values lie" };
             let sentence = format!(
-                "{}: {clamped} {lie} outside what a histogram holds (below zero, or above a day); percentiles take its \
+                "{}: {clamped} {lie} outside the histogram's range (below zero, or above a day); percentiles use its \
                  nearest value instead.",
                 side.name()
             );

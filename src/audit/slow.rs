@@ -27,7 +27,7 @@ fn long_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let share = answer / window;
         if share > judge.limit {
             let sentence = format!(
-                "{}: an answer takes {}, which is {} of the measured window ({}): a longer window says more.",
+                "{}: an answer takes {}, {} of the measured window ({}). Use a longer window.",
                 side.name(),
                 time(answer),
                 percent(share),
@@ -48,11 +48,9 @@ fn short_warmup(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let Some((answer, window)) = spans(evidence, &side) else { continue };
         if warmup < answer && answer / window > judge.limit {
             let (begins, given) = match (evidence.is_closed(), warmup > 0.0) {
-                (true, true) => {
-                    ("the window opened later than planned, once every user had had an answer", time(warmup))
-                }
-                (_, true) => ("the window begins before the target is as busy as it will be", time(warmup)),
-                (_, false) => ("the window begins before the target is as busy as it will be", "none".to_owned()),
+                (true, true) => ("the window opened later than planned, after every user's first answer", time(warmup)),
+                (_, true) => ("the window begins before the target is fully loaded", time(warmup)),
+                (_, false) => ("the window begins before the target is fully loaded", "none".to_owned()),
             };
             let sentence = format!(
                 "{}: the warm-up ({given}) is shorter than an answer ({}): {begins}.",
@@ -76,8 +74,8 @@ fn unequal_contention(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let (alone, whole) = (to.since(*ended).micros(), to.since(*from).micros());
         if whole > 0.0 && alone / whole > judge.limit {
             let sentence = format!(
-                "{} ran on alone for {} of its {} after {} had ended: for that long it shared the machine with nobody. With \
-                 `duration` in the place of `requests` both end together.",
+                "{} ran alone for {} of its {}, after {} had ended, and had the machine to itself. With `duration` \
+                 instead of `requests` both end together.",
                 side.name(),
                 time(alone),
                 time(whole),

@@ -23,8 +23,8 @@ fn not_steady(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let begins = cut >= 0.05 && cut * side.summary.answered() as f64 > wave;
         if begins && (before - 1.0).abs() > judge.limit.max(NOISE / rest) {
             let sentence = format!(
-                "{} became steady {} into the measured window only (MSER-5): a longer `warmup` would leave the beginning out; \
-                 without it the mean is {} of what is told.",
+                "{} became steady only {} into the measured window (MSER-5). A longer `warmup` would leave the \
+                 beginning out; without it the mean is {} of the reported one.",
                 side.name(),
                 time(steady.from_s * 1e6),
                 percent(steady.mean_ratio)
@@ -53,7 +53,7 @@ fn drift(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let Some(drift) = drifted(&side) else { continue };
         let words = |x: f64| format!("{:+.1} %", x * 100.0);
         let mut sentence = format!(
-            "The median latency of {} changed by {} from the window's beginning to its end (95 % interval {} to {}).",
+            "The median latency of {} changed by {} from the beginning of the window to its end (95 % CI {} to {}).",
             side.name(),
             words(drift.change),
             words(drift.low),
@@ -66,10 +66,10 @@ fn drift(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if !still.is_empty() {
             let others = still.join(", ");
             sentence += &format!(
-                " That of {others} did not: what this run shows of the two may hold for this run alone; `--repeats 5` rests the \
-                 verdict on several runs."
+                " That of {others} did not: the difference in this run may hold for this run alone. `--repeats 5` \
+                 bases the verdict on several runs."
             );
-            facts.push(("not on", others));
+            facts.push(("no drift", others));
         }
         judge.find(Some(side.at), sentence, &facts);
     }
@@ -81,8 +81,8 @@ fn server_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if more as f64 > told as f64 * judge.limit {
             let over = time(side.gathered.server_most_over.micros());
             let sentence = format!(
-                "{}: for {more} of {told} answers the engine reports more time than the client waited, up to {over} \
-                 more: one of the two clocks is wrong.",
+                "{}: for {more} of {told} answers the engine reports more time than the client waited, by up to \
+                 {over}: one of the two clocks is wrong.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("answers", more.to_string()), ("most", over)]);

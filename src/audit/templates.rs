@@ -116,13 +116,13 @@ fn templates_differ(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             None => format!("{name} and {other} render the same prompt differently: "),
         };
         sentence.push_str(match (told.is_some(), unlike.is_some()) {
-            _ if difference.only_raw() => "one gets it as it is, and the other's engine puts its template around it.",
+            _ if difference.only_raw() => "one gets it as it is, the other's engine applies its template.",
             (true, true) => "their templates differ.",
-            (true, false) => "they render it alike, so special tokens or tokenisers differ.",
+            (true, false) => "they render it identically, so special tokens or tokenisers differ.",
             (false, _) if plan.workload.format == PromptFormat::Raw => {
-                "they go out raw, so special tokens or tokenisers differ."
+                "they are sent raw, so special tokens or tokenisers differ."
             }
-            (false, _) => "their templates differ, most likely (not every engine tells its own).",
+            (false, _) => "their templates most likely differ (not every engine reports its own).",
         });
         if let Some((mine, other_template)) = unlike {
             let (mine, theirs) = (shown(mine), shown(other_template));

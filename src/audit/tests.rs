@@ -170,7 +170,7 @@ fn the_same_host_is_told_with_the_cores_each_took() {
     at(&mut bench, 1, "127.0.0.2");
     bench.conditions.target_cores = vec![Some(1.5), None];
     let finding = bench.finding("same-host").unwrap();
-    assert!(finding.sentence.ends_with("They took: native 1.50 cores."), "{}", finding.sentence);
+    assert!(finding.sentence.ends_with("They used: native 1.50 cores."), "{}", finding.sentence);
     assert_eq!(finding.evidence, [("native".to_owned(), "1.50 cores".to_owned())]);
 }
 
@@ -231,7 +231,7 @@ fn a_plan_alone_is_audited_before_the_run() {
     bench.plan.targets[0].endpoint = Endpoint::Unix { path: "/x".into() };
     bench.plan.targets[0].facts.quantization = Some("F16".into());
     let ids: Vec<String> = of_plan(&bench.plan).into_iter().map(|finding| finding.id).collect();
-    assert_eq!(ids, ["quantisation", "unlike-transports"]);
+    assert_eq!(ids, ["quantisation", "different-transports"]);
 }
 
 #[test]

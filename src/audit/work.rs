@@ -11,7 +11,7 @@ pub(super) const CHECKS: [(&str, Check); 10] = [
     ("no-answers", no_answers),
     ("first-requests", first_requests),
     ("unequal-requests", unequal_requests),
-    ("unlike-requests", unlike_requests),
+    ("different-requests", different_requests),
     ("planned-requests", planned_requests),
     ("error-rate", error_rate),
     ("one-sided-failures", one_sided_failures),
@@ -33,11 +33,11 @@ fn no_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             let sentence = if requests == 0.0 {
                 format!("{name} has no measured requests.")
             } else if answered == 0.0 {
-                format!("{name} gave no answer to {requests} requests: nothing was measured of it.")
+                format!("{name} answered none of {requests} requests: nothing was measured.")
             } else {
                 let answers =
                     if answered == 1.0 { "a single answer".to_owned() } else { format!("{answered} answers") };
-                format!("{name} gave {answers} to {requests} requests: too little to tell anything of it.")
+                format!("{name} gave {answers} to {requests} requests: too few to measure anything.")
             };
             let counts = [("requests", requests.to_string()), ("answers", answered.to_string())];
             judge.find(Some(side.at), sentence, &counts);
@@ -83,14 +83,14 @@ fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let more = most - least > 1.0 || asked.len() > 1;
     if more && asked_for(evidence).is_some() && least < most * (1.0 - judge.limit) {
         let sentence = format!(
-            "The targets completed unequal work: {} answers. A target that does less is no faster for it.",
+            "The targets completed different amounts of work: {} answers. A target that does less is not faster.",
             listed(evidence, done)
         );
         judge.find(None, sentence, &[("answers", listed(evidence, done))]);
     }
 }
 
-fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn different_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     // With each engine's own answers in the history, later turns are unlike by design: `own-history` says so.
     if evidence.plan.task == Task::Chat && evidence.plan.workload.history == History::Own {
         return;
@@ -114,7 +114,7 @@ fn unlike_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             judge.find(
                 Some(side.at),
                 sentence,
-                &[("unlike", unlike.to_string()), ("looked at", both.len().to_string())],
+                &[("different", unlike.to_string()), ("compared", both.len().to_string())],
             );
         }
     }
@@ -129,8 +129,8 @@ fn planned_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let begun = side.gathered.begun;
         if (begun as f64) < planned as f64 * (1.0 - judge.limit) {
-            let sentence = format!("{}: {planned} requests were planned, and {begun} were begun.", side.name());
-            judge.find(Some(side.at), sentence, &[("planned", planned.to_string()), ("begun", begun.to_string())]);
+            let sentence = format!("{}: {planned} requests were planned, {begun} were started.", side.name());
+            judge.find(Some(side.at), sentence, &[("planned", planned.to_string()), ("started", begun.to_string())]);
         }
     }
 }
@@ -142,7 +142,7 @@ fn error_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if failed > requests * judge.limit {
             let share = percent(failed / requests);
             let sentence = format!(
-                "{}: {failed} of {requests} requests ({share}) have no complete answer; times are of the others.",
+                "{}: {failed} of {requests} requests ({share}) have no complete answer; times are from the others.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("failed", failed.to_string()), ("requests", requests.to_string())]);
@@ -158,7 +158,8 @@ fn one_sided_failures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if (p - q).abs() > judge.limit && proportions_differ(a, n, b, m) {
             let (worse, other) = if p > q { (side, reference) } else { (reference, side) };
             let sentence = format!(
-                "{} failed more often than {}: {} against {} of the requests. Its slow requests may be among those left out.",
+                "{} failed more often than {}: {} vs {} of the requests. Its slow requests may be among those that \
+                 failed and are left out.",
                 worse.name(),
                 other.name(),
                 percent(p.max(q)),
@@ -177,8 +178,8 @@ fn retries(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if resent as f64 > rows as f64 * judge.limit {
             let were = if resent == 1 { "request was" } else { "requests were" };
             let sentence = format!(
-                "{}: {resent} {were} sent again over a new connection, since the kept one was dead when the request was \
-                 written; the time counts from the first send.",
+                "{}: {resent} {were} sent again over a new connection, because the kept-alive one was dead when the \
+                 request was written; the time counts from the first send.",
                 side.name()
             );
             judge.find(Some(side.at), sentence, &[("sent again", resent.to_string()), ("requests", rows.to_string())]);
@@ -200,7 +201,7 @@ fn reconnects(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let (closed, rows) = (side.gathered.closed, side.gathered.rows);
         if closed >= SEVERAL && closed as f64 > rows as f64 * judge.limit {
             let sentence = format!(
-                "{}: {} needed a new connection, since the engine closed the one before.",
+                "{}: {} needed a new connection, because the engine had closed the previous one.",
                 side.name(),
                 share(closed, rows)
             );
@@ -213,12 +214,16 @@ fn reconnects(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let (ours, rows) = (side.gathered.not_kept, side.gathered.rows);
         if ours as f64 > rows as f64 * judge.limit {
             let sentence = format!(
-                "{}: {} went over a new connection by loadcmp's own choice: more than a fifth of the kept ones were dead when \
-                 a request was written, so none was kept for a while.",
+                "{}: loadcmp itself opened new connections for {}: more than a fifth of the kept-alive ones were dead \
+                 when a request was written, so for a while it kept none.",
                 side.name(),
                 share(ours, rows)
             );
-            judge.find(Some(side.at), sentence, &[("not kept", ours.to_string()), ("requests", rows.to_string())]);
+            judge.find(
+                Some(side.at),
+                sentence,
+                &[("new connections", ours.to_string()), ("requests", rows.to_string())],
+            );
         }
     }
 }

@@ -75,7 +75,7 @@ pub fn unfit(report: &Report, stand_ins: bool) -> Option<String> {
     }
     if report.has_stand_in() && !stand_ins {
         return Some(
-            "a stand-in answered: its figures say nothing of a real engine (--stand-ins keeps it as what it is)"
+            "a stand-in answered: its figures say nothing about a real engine (--stand-ins saves it marked as such)"
                 .to_owned(),
         );
     }
@@ -89,7 +89,7 @@ pub fn unfit(report: &Report, stand_ins: bool) -> Option<String> {
         Outcome::Fail | Outcome::Inconclusive => true,
     });
     let failed: Vec<String> = failed.map(|judged| format!("{} ({})", judged.gate, judged.outcome.as_str())).collect();
-    (!failed.is_empty()).then(|| format!("not all of its gates passed: {}", failed.join(", ")))
+    (!failed.is_empty()).then(|| format!("not all gates passed: {}", failed.join(", ")))
 }
 
 fn of_baseline(gate: &str) -> bool {
@@ -120,7 +120,7 @@ impl Kept {
         let bytes = std::fs::read(path)?;
         let Version { schema_version } = serde_json::from_slice(&bytes)?;
         if schema_version > SCHEMA_VERSION {
-            let known = format!("its form is version {schema_version}; this loadcmp knows {SCHEMA_VERSION}");
+            let known = format!("its format is version {schema_version}; this loadcmp reads version {SCHEMA_VERSION}");
             return Err(io::Error::other(known));
         }
         let mut kept: Self = serde_json::from_slice(&bytes)?;
@@ -226,8 +226,8 @@ mod tests {
             run.hold(Some((against, kept.runs())), across);
             run.judgement.unwrap().gates[0].reason.clone().unwrap_or_default()
         };
-        assert!(reason(false).contains("of another setup"), "{}", reason(false));
-        assert!(!reason(true).contains("of another setup"), "{}", reason(true));
+        assert!(reason(false).contains("has a different setup"), "{}", reason(false));
+        assert!(!reason(true).contains("has a different setup"), "{}", reason(true));
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         other.machine.logical_cores = Some(64);
         let told: Vec<String> = kept.unlike(&other.plan, &other.machine).into_iter().map(|u| u.what).collect();
         assert_eq!(told, ["prompts and sampling", "native: version", "logical cores"]);
-        assert!(kept.against("x", &other).words().contains("ACROSS"));
+        assert!(kept.against("x", &other).words().contains("DIFFERENT SETUPS"));
     }
 
     #[test]

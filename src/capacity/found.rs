@@ -19,7 +19,7 @@ pub const CAPACITY_VERSION: u32 = 2;
 pub struct Settings {
     /// The scenario's name.
     pub name: String,
-    /// One sentence for people.
+    /// One sentence of description.
     pub about: Option<String>,
     /// The limits.
     pub slo: String,
@@ -57,7 +57,7 @@ pub struct Settings {
 pub struct Searched {
     /// The scenario's name for it.
     pub name: String,
-    /// Whether an embedded engine stood in for a real one.
+    /// Whether a stand-in took the place of a real engine.
     pub stand_in: bool,
     /// The engine's name and version, where it told them.
     pub engine: Option<String>,
@@ -131,7 +131,7 @@ pub struct Failed {
     pub http_status: Option<u16>,
     /// The engine's or the system's words.
     pub words: String,
-    /// Requests that failed so.
+    /// Requests with this failure.
     pub count: u64,
     /// The least load at which some did.
     pub least: f64,
@@ -151,7 +151,7 @@ impl Target {
 pub struct Capacity {
     /// Version of this document's form.
     pub schema_version: u32,
-    /// What wrote it, with its version.
+    /// The program and version that wrote it.
     pub tool: String,
     /// What was asked.
     pub settings: Settings,
@@ -190,7 +190,7 @@ impl Capacity {
         Self { schema_version: CAPACITY_VERSION, tool: tool.to_owned(), settings: settings.clone(), targets, ratios }
     }
 
-    /// Whether an embedded engine stood in for a real one.
+    /// Whether a stand-in took the place of a real engine.
     pub fn has_stand_in(&self) -> bool {
         self.targets.iter().any(|target| target.searched.stand_in)
     }

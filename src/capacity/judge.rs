@@ -16,8 +16,8 @@ pub enum Verdict {
     /// A limit was broken, or the queue grew.
     #[serde(rename = "fail")]
     Fail,
-    /// The evidence shows neither.
-    #[serde(rename = "can't tell")]
+    /// The evidence shows neither. Earlier versions wrote "can't tell".
+    #[serde(rename = "undecided", alias = "can't tell")]
     CantTell,
 }
 
@@ -27,7 +27,7 @@ impl Verdict {
         match self {
             Verdict::Pass => "pass",
             Verdict::Fail => "fail",
-            Verdict::CantTell => "can't tell",
+            Verdict::CantTell => "undecided",
         }
     }
 }
@@ -119,13 +119,13 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
     let reason = if let Some((_, limit)) = unmeasured {
         format!("{} was not measured", limit.subject())
     } else if unsent > 0 && open {
-        format!("{unsent} requests were not sent: as many were in flight as may be")
+        format!("{unsent} requests were not sent: the limit of requests in flight was reached")
     } else if let Some(at) = broken {
         broken_words(&slo.limits[at], pooled(at, false).as_ref())
     } else if saturated {
-        "more requests came than were answered, and the queue grew".to_owned()
+        "more requests came in than were answered, and the queue grew".to_owned()
     } else if certain == Verdict::Pass {
-        "every limit was kept".to_owned()
+        "every limit was met".to_owned()
     } else if let Some(why) = &excused {
         why.clone()
     } else {
@@ -133,7 +133,7 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
         let near = slo.limits.iter().zip(&open_ones).find(|(_, v)| **v == Verdict::CantTell);
         near.map_or_else(
             || "the queue may be growing".to_owned(),
-            |(limit, _)| format!("too few requests to tell {} from its limit", limit.subject()),
+            |(limit, _)| format!("too few requests to decide {}", limit.subject()),
         )
     };
     Judged {
@@ -239,11 +239,11 @@ fn grows(probes: &[&Evidence], strength: Strength) -> bool {
 
 fn broken_words(limit: &Limit, shown: Option<&Shown>) -> String {
     match (limit.figure, shown) {
-        (Figure::Mean, _) | (_, None) => format!("{} lies beyond its limit", limit.subject()),
+        (Figure::Mean, _) | (_, None) => format!("{} is beyond its limit", limit.subject()),
         (_, Some(shown)) => {
             let percent = |x: f64| format!("{:.1} %", x * 100.0);
             format!(
-                "{}: {} of requests are beyond the limit, {} may be",
+                "{}: {} of requests are beyond the limit, {} is allowed",
                 limit.subject(),
                 percent(shown.x),
                 percent(allowed(limit))

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
-    /// Requests a second, of an open loop.
+    /// Requests per second, in an open loop.
     Rate,
     /// Users, of a closed one.
     Users,

@@ -51,7 +51,7 @@ fn a_load_passes_by_every_limit_or_not_at_all() {
     assert!((evidence.achieved_per_s - 100.0).abs() < 1.0 && evidence.goodput_per_s == 100.0, "{evidence:?}");
     assert_eq!((evidence.shown[0].value, evidence.shown[1].value), (Some(10_000.0), Some(5_000.0)));
     let (_, judged) = of("latency.p95 <= 20ms and ttft.mean <= 4ms", even(|_| 10));
-    assert_eq!((judged.certain, judged.reason.as_str()), (Verdict::Fail, "ttft.mean lies beyond its limit"));
+    assert_eq!((judged.certain, judged.reason.as_str()), (Verdict::Fail, "ttft.mean is beyond its limit"));
     // One in ten is slow, in no order: of a p95 that is too many, of a p50 not.
     let tenth = || even(|i| if i % 10 == i / 10 % 10 { 30 } else { 10 });
     assert_eq!(of("latency.p95 <= 20ms", tenth()).1.certain, Verdict::Fail);
@@ -119,11 +119,11 @@ fn what_the_generator_did_is_no_failure_of_the_target() {
     let judged =
         |by: u64, generator: Option<&str>| judge(&slo, &[&show(&slo, 2, late(by), generator.map(str::to_owned))], true);
     assert_eq!(judged(25, None).certain, Verdict::Fail);
-    let excused = judged(25, Some("sent late"));
-    assert_eq!((excused.certain, excused.generator.as_deref()), (Verdict::CantTell, Some("sent late")));
-    assert_eq!(judged(5, Some("sent late")).certain, Verdict::Fail, "25 ms are the target's own");
+    let excused = judged(25, Some("send lag"));
+    assert_eq!((excused.certain, excused.generator.as_deref()), (Verdict::CantTell, Some("send lag")));
+    assert_eq!(judged(5, Some("send lag")).certain, Verdict::Fail, "25 ms are the target's own");
     // A pass in spite of it is a pass.
-    let kept = judge(&slo, &[&show(&slo, 2, even(|_| 10), Some("sent late".to_owned()))], true);
+    let kept = judge(&slo, &[&show(&slo, 2, even(|_| 10), Some("send lag".to_owned()))], true);
     assert_eq!((kept.certain, kept.generator), (Verdict::Pass, None));
 }
 

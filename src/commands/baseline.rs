@@ -12,63 +12,63 @@ use std::path::{Path, PathBuf};
 pub(crate) struct BaselineArgs {
     #[command(subcommand)]
     command: Command,
-    /// The folder of baselines
+    /// Folder of the baselines
     #[arg(long, value_name = "DIR", default_value = baseline::FOLDER, global = true)]
     baselines: PathBuf,
 }
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Keep runs: such as ended, as their audit doesn't find invalid, and whose gates all passed. Of several (five or more), gates
-    /// allow for the scatter from run to run.
+    /// Save runs that ended, are valid and passed all their gates. With several runs (five or more), gates allow for
+    /// the variation between runs.
     Save {
-        /// What it is to be called; one of the name is replaced, and its reasons are kept
+        /// Name of the baseline; an existing one is replaced, and its log of reasons is kept
         name: String,
-        /// Directories of the runs, all of one setup
+        /// Results directories of the runs, all with the same setup
         #[arg(required_unless_present = "last")]
         dirs: Vec<PathBuf>,
-        /// Keep the last so many runs of a folder of results, of the setup of the last one
+        /// Save the last N runs of a results folder that have the setup of the latest one
         #[arg(long, value_name = "N", conflicts_with = "dirs", value_parser = clap::value_parser!(u16).range(1..))]
         last: Option<u16>,
-        /// The folder of results that --last takes them from
+        /// Results folder for --last
         #[arg(long, value_name = "DIR", default_value = "results", requires = "last")]
         results: PathBuf,
-        /// The scenario that --last takes them of, where the folder has several
+        /// Scenario for --last, if the folder has several
         #[arg(long, value_name = "NAME", requires = "last")]
         scenario: Option<String>,
-        /// Why it is kept, or replaced: it stands in every report that compares with it
+        /// Why it is saved or replaced; shown in every report that compares with it
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Keep a run of stand-ins as what it is
+        /// Allow a run with stand-ins; it stays marked as such
         #[arg(long)]
         stand_ins: bool,
     },
     /// List the baselines.
     List,
-    /// Show a baseline: its fingerprint, its reasons, its report.
+    /// Show a baseline: its setup, its reasons, its report.
     Show {
-        /// Its name, or a path to a file
+        /// Name of the baseline, or a path to a file
         name: String,
-        /// What is printed on standard output
+        /// Output format on standard output
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
-    /// Hold a run that was made before to a baseline: the same tables and exit code as of a run with --baseline.
+    /// Compare an existing run with a baseline: same tables and exit code as a run with --baseline.
     Check {
-        /// Its name, or a path to a file
+        /// Name of the baseline, or a path to a file
         name: String,
-        /// Directory of the run
+        /// Results directory of the run
         dir: PathBuf,
-        /// Compare with a baseline of another setup anyway
+        /// Allow a baseline with a different setup
         #[arg(long)]
         across: bool,
-        /// What is printed on standard output
+        /// Output format on standard output
         #[arg(long, value_enum, default_value_t = Format::Table)]
         format: Format,
     },
     /// Remove a baseline.
     Rm {
-        /// Its name
+        /// Name of the baseline
         name: String,
     },
 }
@@ -79,16 +79,17 @@ pub(crate) fn baseline(args: BaselineArgs) -> Told {
         Command::Save { name, dirs, last, results, scenario, reason, stand_ins } => {
             let path = named(&folder, &name)?;
             let which = match last {
-                Some(runs) => {
-                    Keep::Last { runs: usize::from(runs), folder: &results, scenario: scenario.as_deref() }
-                }
+                Some(runs) => Keep::Last { runs: usize::from(runs), folder: &results, scenario: scenario.as_deref() },
                 None => Keep::Dirs(&dirs),
             };
             let kept = run::keep(&path, which, reason.trim(), stand_ins)?;
-            let again = if kept.log.len() > 1 { format!(" (kept {} times)", kept.log.len()) } else { String::new() };
+            let again = if kept.log.len() > 1 { format!(" (saved {} times)", kept.log.len()) } else { String::new() };
             say(&format!("{}: {} of {}{again}\n", path.display(), kept.report.plan.name, kept.told()))?;
             if kept.nights.scattered().is_none() {
-                tell("loadcmp: one run: how far runs scatter is not known, so gates will compare two runs only; keep several: --last 5");
+                tell(
+                    "loadcmp: one run only: the variation between runs is not known, so gates will compare just two \
+                      runs. Save several: --last 5",
+                );
             }
             Ok(0)
         }
@@ -124,7 +125,7 @@ pub(crate) fn baseline(args: BaselineArgs) -> Told {
     }
     .inspect(|code| {
         if *code == 5 {
-            tell("loadcmp: not decided on this evidence");
+            tell("loadcmp: the data did not decide it");
         }
     })
 }
@@ -134,7 +135,9 @@ fn named(folder: &Path, name: &str) -> Result<PathBuf, Failure> {
     if baseline::is_name(name) && !name.ends_with(".json") {
         return Ok(baseline::file(folder, name));
     }
-    let text =
-        format!("error: `{}` is no name for a baseline: letters, digits, dash, dot and underscore", printable(name));
+    let text = format!(
+        "error: `{}` is not a valid baseline name: use letters, digits, dash, dot and underscore",
+        printable(name)
+    );
     Err(Failure::Usage(text))
 }

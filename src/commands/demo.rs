@@ -13,42 +13,43 @@ pub(crate) struct DemoArgs {
 
 #[derive(Subcommand)]
 enum DemoCommand {
-    /// Put a GGUF file into a running Ollama, and print the commands that serve and compare the same file elsewhere.
+    /// Load a GGUF file into a running Ollama, and print the commands to serve the same file with llama-server and to
+    /// compare both.
     ///
-    /// The file is checked first: cut short, no model, or larger than the memory that is left. It is sent through Ollama's API
-    /// (/api/blobs, /api/create) and loaded once. The system message that the file's chat template puts in by itself becomes
-    /// the model's own, so that Ollama renders the prompts that llama-server does.
+    /// The file is checked first: not truncated, a model, and small enough for the available memory. It is sent through
+    /// Ollama's API (/api/blobs, /api/create) and loaded once. If the file's chat template adds a default system
+    /// message, the model gets the same one, so that Ollama renders prompts as llama-server does.
     #[command(after_help = crate::EXIT_CODES)]
     Install(InstallArgs),
 }
 
 #[derive(clap::Args)]
 struct InstallArgs {
-    /// The model's file
+    /// The model file (GGUF)
     #[arg(value_name = "FILE.gguf")]
     file: PathBuf,
-    /// Address of the Ollama
+    /// Address of Ollama
     #[arg(long, value_name = "URL", default_value = "127.0.0.1:11434")]
     ollama: String,
-    /// Name of the model there. Default: the file's
+    /// Name of the model in Ollama. Default: from the file name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// System message of the model. Default: the one in the file's chat template
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
-    /// Template of the model, in Ollama's language. Default: Ollama chooses one by the file's
+    /// Template of the model, in Ollama's syntax. Default: Ollama chooses one from the file's
     #[arg(long, value_name = "TEXT")]
     template: Option<String>,
     /// Send the file to an Ollama on another machine
     #[arg(long)]
     allow_remote: bool,
-    /// Replace a model of that name
+    /// Replace an existing model of that name
     #[arg(long)]
     replace: bool,
-    /// Install a file that is larger than the memory that is left
+    /// Load a file that is larger than the available memory
     #[arg(long)]
     anyway: bool,
-    /// Print nothing but the result
+    /// Print only the result
     #[arg(long, short)]
     quiet: bool,
 }

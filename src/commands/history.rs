@@ -20,10 +20,10 @@ struct Which {
     /// Only runs with this target
     #[arg(long, value_name = "NAME")]
     target: Option<String>,
-    /// Only runs begun then or later: 2026-11-21, 2026-11-21T02:00:00Z, or so long ago: 14d, 36h, 2w
+    /// Only runs started at or after this time: 2026-11-21, 2026-11-21T02:00:00Z, or a time ago: 14d, 36h, 2w
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Only runs begun then or earlier; of a day, its end (UTC)
+    /// Only runs started at or before this time; a day includes its end (UTC)
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
     /// Only runs of real engines
@@ -32,61 +32,61 @@ struct Which {
     /// Only runs with a stand-in
     #[arg(long)]
     stand_ins: bool,
-    /// Also the runs that a search for capacity, a sweep or repeats are made of
+    /// Also the single runs of capacity searches, sweeps and repeats
     #[arg(long)]
     parts: bool,
 }
 
 #[derive(Args)]
 pub(crate) struct HistoryArgs {
-    /// Folder of results
+    /// Results folder
     #[arg(default_value = "results")]
     dir: PathBuf,
     #[command(flatten)]
     which: Which,
-    /// Only runs of which this became
+    /// Only runs with this status
     #[arg(long, value_enum)]
     status: Option<StatusArg>,
-    /// Only the last so many
+    /// Only the last N runs
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// What is printed on standard output
+    /// Output format on standard output
     #[arg(long, value_enum, default_value_t = ListFormat::Table)]
     format: ListFormat,
 }
 
 #[derive(Args)]
 pub(crate) struct TrendArgs {
-    /// A figure of summary.csv: ttft.p95, latency.p50, output_tokens_per_s; an unknown one lists the known
+    /// Metric: ttft.p95, latency.p50, output_tokens_per_s; an unknown name lists the known ones
     metric: String,
-    /// Folder of results
+    /// Results folder
     #[arg(default_value = "results")]
     dir: PathBuf,
     #[command(flatten)]
     which: Which,
-    /// Also runs that their own audit found invalid
+    /// Include invalid runs
     #[arg(long)]
     invalid: bool,
-    /// Highest p at which a step is told
+    /// Highest p-value at which a step is reported
     #[arg(long, value_name = "P", default_value_t = 0.01)]
     alpha: f64,
-    /// What is printed on standard output
+    /// Output format on standard output
     #[arg(long, value_enum, default_value_t = ListFormat::Table)]
     format: ListFormat,
-    /// Write it as a page, too
+    /// Also write an HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
 
 #[derive(Args)]
 pub(crate) struct PruneArgs {
-    /// Folder of results
+    /// Results folder
     #[arg(default_value = "results")]
     dir: PathBuf,
-    /// Remove the samples of runs that ended longer ago: 30d, 36h, 8w
+    /// Remove the samples of runs that ended longer ago than this: 30d, 36h, 8w
     #[arg(long, value_name = "AGE")]
     samples_older_than: String,
-    /// Say what would be removed, and remove nothing
+    /// List what would be removed, without removing it
     #[arg(long)]
     dry_run: bool,
 }
@@ -94,24 +94,24 @@ pub(crate) struct PruneArgs {
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum StatusArg {
-    /// It ran to its end, and its audit let it stand.
+    /// It ran to its end and is valid.
     Complete,
     /// It was stopped early.
     Interrupted,
-    /// Its audit found that its figures mean nothing.
+    /// Its audit found it invalid.
     Invalid,
-    /// Its directory can't be told.
+    /// Its directory can't be read.
     Damaged,
 }
 
-/// What is printed on standard output.
+/// Output format on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ListFormat {
     /// For people.
     Table,
-    /// For programs, all of it.
+    /// All data, for programs.
     Json,
-    /// For programs, a row a run and target.
+    /// One row per run and target, for programs.
     Csv,
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn history(args: &HistoryArgs) -> Told {
 
 pub(crate) fn trend(args: &TrendArgs) -> Told {
     if !(0.001..=0.2).contains(&args.alpha) {
-        return Err(Failure::Usage(format!("error: --alpha has to be from 0.001 to 0.2, and is {}", args.alpha)));
+        return Err(Failure::Usage(format!("error: --alpha must be from 0.001 to 0.2, not {}", args.alpha)));
     }
     let asked = Asked {
         metric: args.metric.clone(),
@@ -167,7 +167,7 @@ pub(crate) fn trend(args: &TrendArgs) -> Told {
 pub(crate) fn prune(args: &PruneArgs) -> Told {
     let age = history::age(&args.samples_older_than).ok_or_else(|| {
         Failure::Usage(format!(
-            "error: --samples-older-than has to be a time in hours, days or weeks, such as 36h, 30d or 8w, and is `{}`",
+            "error: --samples-older-than must be a time in hours, days or weeks, such as 36h, 30d or 8w, not `{}`",
             args.samples_older_than
         ))
     })?;
@@ -185,8 +185,8 @@ fn folder(dir: &std::path::Path) -> Result<(), Failure> {
     if dir.is_dir() {
         return Ok(());
     }
-    let what = if dir.exists() { "is no directory" } else { "is not there" };
-    Err(Failure::Usage(format!("error: {} {what}; name the folder that runs were kept in", dir.display())))
+    let what = if dir.exists() { "is not a directory" } else { "doesn't exist" };
+    Err(Failure::Usage(format!("error: {} {what}; name the results folder", dir.display())))
 }
 
 fn filter(which: &Which) -> Result<Filter, Failure> {
@@ -195,8 +195,8 @@ fn filter(which: &Which) -> Result<Filter, Failure> {
         let Some(text) = text else { return Ok(None) };
         Stamp::parse(text, now).map(Some).ok_or_else(|| {
             Failure::Usage(format!(
-                "error: --{name} has to be a day (2026-11-21), an instant (2026-11-21T02:00:00Z) or a time ago (14d, 36h, \
-                 2w), and is `{text}`"
+                "error: --{name} must be a day (2026-11-21), a time (2026-11-21T02:00:00Z) or a time ago (14d, 36h, \
+                 2w), not `{text}`"
             ))
         })
     };

@@ -18,7 +18,7 @@ pub(crate) fn list() -> Told {
                 writeln!(out, "  {:12}{}", name.trim_start_matches("suites/"), about(text))?;
             }
         }
-        writeln!(out, "\nWith `loadcmp init NAME` you write one of your own.")
+        writeln!(out, "\nWrite your own with `loadcmp init NAME`.")
     })
 }
 

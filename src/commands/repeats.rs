@@ -21,7 +21,7 @@ pub(super) fn tell_repeats(repeated: &Repeated, format: Format, quiet: bool) -> 
         tell(format_args!("\nfiles: {}", dir.display()));
     }
     if repeats.manifest.status == Status::Interrupted {
-        tell("loadcmp: interrupted: the runs that had ended by then are in the files");
+        tell("loadcmp: interrupted: the files hold the runs that had ended");
         return Ok(4);
     }
     if let Some(why) = &repeats.invalid {

@@ -17,26 +17,26 @@ pub(crate) struct SuiteArgs {
 // One is made in the life of the process.
 #[allow(clippy::large_enum_variant)]
 enum Command {
-    /// Run a suite's scenarios, one after another, and judge its checks.
+    /// Run a suite's scenarios one after another and judge its checks.
     #[command(after_help = crate::EXIT_CODES)]
     Run {
         #[command(flatten)]
         args: SuiteRunArgs,
-        /// Where the results go (must be empty). Default: results/<suite>-<utc>
+        /// Directory for the results (must be empty). Default: results/<suite>-<utc>
         #[arg(long, value_name = "DIR", conflicts_with = "resume")]
         out: Option<PathBuf>,
-        /// Take up a run that was cut off: scenarios that are done are not repeated
+        /// Resume an interrupted run: finished scenarios are not repeated
         #[arg(long, value_name = "DIR")]
         resume: Option<PathBuf>,
     },
-    /// List the suites that come with the program.
+    /// List the suites shipped with the program.
     List,
-    /// Read a suite and its scenarios, and print what would be run; send nothing.
+    /// Read a suite and its scenarios and print what would be run, without sending anything.
     Check {
         /// Suite file, or the name of a shipped one
         #[arg(value_name = "SUITE")]
         suite: PathBuf,
-        /// Of the quick form
+        /// Use the quick form
         #[arg(long)]
         quick: bool,
         #[command(flatten)]
@@ -49,17 +49,17 @@ pub(crate) struct SuiteRunArgs {
     /// Suite file, or the name of a shipped one
     #[arg(value_name = "SUITE")]
     suite: PathBuf,
-    /// Its quick form: shorter loads, wider intervals
+    /// Use the quick form: shorter loads, wider intervals
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
     over: Over,
     #[command(flatten)]
     hold: Hold,
-    /// What is printed on standard output
+    /// Output format on standard output
     #[arg(long, value_enum, default_value_t = SuiteFormat::Table)]
     format: SuiteFormat,
-    /// Print nothing but the result
+    /// Print only the result
     #[arg(long, short)]
     quiet: bool,
 }
@@ -107,10 +107,10 @@ pub(crate) fn suite(args: SuiteArgs) -> Told {
 pub(crate) struct NightlyArgs {
     #[command(flatten)]
     args: SuiteRunArgs,
-    /// The folder of the nights; its index.html tells them all
+    /// Folder of the nights; its index.html shows all of them
     #[arg(long, value_name = "DIR", default_value = "results/nightly")]
     results: PathBuf,
-    /// What this night is called. Default: <suite>-<utc>
+    /// Name of this night. Default: <suite>-<utc>
     #[arg(long, value_name = "NAME")]
     night: Option<String>,
 }
@@ -119,7 +119,7 @@ pub(crate) struct NightlyArgs {
 pub(crate) fn nightly(args: NightlyArgs) -> Told {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if args.night.as_ref().is_some_and(|name| name.is_empty() || !name.chars().all(plain)) {
-        return Err(Failure::Usage("error: --night has to be of letters, digits, dash and underscore".to_owned()));
+        return Err(Failure::Usage("error: --night must consist of letters, digits, dash and underscore".to_owned()));
     }
     let out = args.night.map(|name| args.results.join(name));
     let suited = run(&args.args, out, None, &args.results)?;
@@ -201,7 +201,7 @@ fn tell_suite(suited: &Suited, format: SuiteFormat, quiet: bool) -> Told {
     }
     let code = suite.code();
     if suite.status != loadcmp::report::Status::Complete {
-        tell(format_args!("loadcmp: interrupted: go on with --resume {}", dir.display()));
+        tell(format_args!("loadcmp: interrupted: continue with --resume {}", dir.display()));
     } else if code != 0 {
         tell(format_args!("loadcmp: {}", suite.headline()));
     }

@@ -21,7 +21,7 @@ pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
         tell(format_args!("\nfiles: {}", dir.display()));
     }
     if sweep.manifest.status == Status::Interrupted {
-        tell("loadcmp: interrupted: the runs that had ended by then are in the files");
+        tell("loadcmp: interrupted: the files hold the runs that had ended");
         return Ok(4);
     }
     if let Some(run) = sweep.failed().next() {

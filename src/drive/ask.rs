@@ -13,10 +13,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// What a row says that wasn't waited for.
-const NOT_WAITED_FOR: &str = "not waited for: the run ended before the answer was complete";
+const NOT_WAITED_FOR: &str = "unfinished: the run ended before the answer was complete";
 
 /// Why a request has no connection that needed a new one when the run ended.
-const RUN_OVER: &str = "not waited for: the run ended before a connection was open";
+const RUN_OVER: &str = "unfinished: the run ended before a connection was open";
 
 /// One turn of a unit in a phase.
 #[derive(Clone, Copy)]

@@ -42,6 +42,6 @@ impl Lane {
     /// Why a request isn't sent any more.
     pub(super) fn gone_words(&self) -> String {
         let since = Nanos(self.side.refusing.load(Relaxed)).seconds();
-        format!("not sent: the target has taken no connection since {since:.1} s into the run")
+        format!("not sent: the target has accepted no connection since {since:.1} s into the run")
     }
 }

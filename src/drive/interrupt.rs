@@ -43,7 +43,7 @@ fn words(presses: u32, in_flight: usize) -> String {
             let again = if std::io::stderr().is_terminal() { "press again" } else { "send the signal again" };
             format!("draining {requests}, {again} to stop ({} s at most)", PATIENCE.as_secs())
         }
-        _ => format!("stopping: {requests} in flight are not waited for"),
+        _ => format!("stopping without waiting for {requests} in flight"),
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
             "{first}"
         );
         assert!(words(1, 1).starts_with("draining 1 request, "));
-        assert_eq!(words(2, 3), "stopping: 3 requests in flight are not waited for");
+        assert_eq!(words(2, 3), "stopping without waiting for 3 requests in flight");
         assert_eq!(words(1, 0), "stopping");
     }
 }

@@ -50,36 +50,36 @@ pub trait Judge: Send + Sync {
     fn set(&self, found: Found);
 }
 
-/// How long a run that finds its own length turned out to have to be.
+/// The length that a run with `auto` or `until` chose.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Found {
-    /// What was measured of each target when it was decided.
+    /// Measured time per target when it was decided.
     pub first: Span,
-    /// Answers by then, of the target with the fewest.
+    /// Answers by then, for the target with the fewest.
     pub answers: u64,
-    /// What is measured of each target in all.
+    /// Total measured time per target.
     pub length: Span,
-    /// Why it is as long as it is.
+    /// Why it has this length.
     pub why: Why,
 }
 
-/// Why a run is as long as it is.
+/// Why a run has its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// The main metric was decided in the first stage.
     Decided,
-    /// It takes that long for the main ratio to be known as well as it was to be.
+    /// The main ratio needs this long to reach the requested precision.
     Known,
-    /// It would have taken this long, which is more than may be measured.
+    /// It would have needed this long, which is more than the maximum.
     Most(Span),
-    /// The first stage didn't say how long it would take: it is the most that may be measured.
+    /// The first stage didn't show how long it needs: the maximum is measured.
     Unknown,
-    /// One of the targets failed, which no length mends.
+    /// One of the targets failed, so a longer run would not help.
     Failing,
-    /// There is no ratio to wait for: it is the least that has to be measured.
+    /// There is no ratio to estimate: the minimum is measured.
     Least,
-    /// It took that long for each to have the answers that it must have, or the most that may be measured did not suffice.
+    /// Each target needed this long for the minimum number of answers, or the maximum was reached.
     Answers,
 }
 

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// What lanes are made of.
 #[derive(Clone)]
 pub struct LaneSetup {
-    /// What will happen.
+    /// The plan of a run.
     pub plan: Arc<Plan>,
     /// What is asked.
     pub workload: Arc<Workload>,

@@ -170,7 +170,7 @@ impl Armed {
             if matches!(self.ride, Ride::None) {
                 let request = Request { phase: self.phase, unit: &self.unit, turn: 0 };
                 let most = lane.setup.plan.load.concurrency();
-                let why = format!("{most} requests were in flight, the most that `in_flight` allows");
+                let why = format!("{most} requests were in flight, the maximum (`in_flight`)");
                 lane.setup.recorder.push(lane.unsent(request, self.planned, why));
             }
         }

@@ -146,7 +146,7 @@ impl Lane {
                     None => "no vector in the answer".to_owned(),
                     Some((0, _)) => "the vector is empty".to_owned(),
                     Some((_, 0)) => return,
-                    Some((all, bad)) => format!("{bad} of the vector's {all} elements are no numbers"),
+                    Some((all, bad)) => format!("{bad} of the vector's {all} elements are not numbers"),
                 }
             }
             Task::Generate | Task::Chat => return,

@@ -48,7 +48,7 @@ impl Adapt {
         let (processor, memory) = (slower(|p| p.rounds_per_s), slower(|p| p.bytes_per_s));
         match [processor, memory].iter().all(|x| x.is_finite() && *x > 0.0) {
             true => Self { slower: Some((processor, memory)), why: "" },
-            false => off("a probe has no figures"),
+            false => off("a probe has no values"),
         }
     }
 
@@ -67,10 +67,11 @@ impl Adapt {
     /// What was done, in a sentence.
     pub(super) fn words(&self) -> String {
         match self.slower {
-            None => format!("Bounds stand as they are written: {}.", self.why),
+            None => format!("Bounds are used as written: {}.", self.why),
             Some((processor, memory)) => format!(
-                "Bounds on times and rates are scaled by this machine's speed: beside the baseline's, its processor takes {} and its \
-                 memory {} times as long. Gates that compare measured values are not.",
+                "Bounds on times and rates are scaled to this machine's speed: compared with the baseline's machine, \
+                 its CPU takes {} times and its memory {} times as long. Gates that compare measured values are not \
+                 scaled.",
                 crate::metrics::human::ratio(processor),
                 crate::metrics::human::ratio(memory)
             ),

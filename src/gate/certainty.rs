@@ -59,7 +59,7 @@ pub(super) fn ratio(a: &Value, b: &Value) -> Certainty {
             return Certainty::Interval(if low_a.is_infinite() { f64::INFINITY } else { 0.0 }, f64::INFINITY);
         }
         if a.value <= 0.0 || b.value <= 0.0 || low_a < 0.0 || low_b < 0.0 {
-            return Certainty::Unknown("an interval reaches below nought: no ratio can be made of it".to_owned());
+            return Certainty::Unknown("an interval reaches below 0, so there is no ratio".to_owned());
         }
         let (la, lb) = (a.value.ln(), b.value.ln());
         let below = (la - low_a.ln()).hypot(high_b.ln() - lb);

@@ -35,7 +35,7 @@ pub(super) fn figure(subject: &Subject, target: &TargetSummary, at: usize, packe
     };
     value.ok_or_else(|| match (row.n, row.infinite_from) {
         (Some(_), Some(_)) => format!("{} {INFINITE}", subject.path()),
-        (Some(n), _) => format!("{n} requests carry no {}", subject.path()),
+        (Some(n), _) => format!("{n} requests are too few for {}", subject.path()),
         _ => format!("{} was not measured", subject.path()),
     })
 }
@@ -58,8 +58,8 @@ fn lacking(subject: &Subject, row: &Row) -> String {
     let needs = row.needs.iter().find(|needs| needs.figure == subject.figure.word());
     let n = row.n.unwrap_or(0);
     match needs {
-        Some(needs) => format!("{n} requests carry no interval of it; about {} would", needs.rows),
-        None if subject.metric.spread => format!("{n} requests carry no interval of it"),
+        Some(needs) => format!("{n} requests are too few for its interval; it needs about {}", needs.rows),
+        None if subject.metric.spread => format!("{n} requests are too few for its interval"),
         None => format!("{} has no interval", subject.metric.id),
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evide
             Outcome::Fail => "would have failed",
             Outcome::Inconclusive | Outcome::NotMeasured => "would not have been decided",
         };
-        let reason = format!("{}{whose} is a stand-in, no real engine: it {would}", side.name);
+        let reason = format!("{}{whose} is a stand-in, not a real engine: it {would}", side.name);
         return Judged { outcome: Outcome::NotMeasured, reason: Some(reason), ..judged };
     }
     let metric = gate.subject.metric;
@@ -118,7 +118,7 @@ pub(super) fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evide
     match failed.filter(|_| metric.of != Of::Run && judged.outcome == Outcome::Pass) {
         Some((side, whose, share)) => {
             let reason = format!(
-                "{:.1} % of the requests to {}{whose} failed: what the answered ones show passes nothing",
+                "{:.1} % of the requests to {}{whose} failed: the answered ones alone can't pass a gate",
                 share * 100.0,
                 side.name
             );
@@ -234,7 +234,7 @@ fn beside(gate: &Gate, ours: Value, theirs: Value, told: impl FnOnce() -> Option
         });
     }
     if theirs.value <= 0.0 || theirs.value.is_infinite() {
-        return Err(format!("what it is held to is {}: nothing can be told against that", theirs.value));
+        return Err(format!("the value it is compared with is {}: no ratio is possible", theirs.value));
     }
     let (values, point, sure) = match told() {
         Some(Told { value, other, ratio, ends }) => {
@@ -248,7 +248,9 @@ fn beside(gate: &Gate, ours: Value, theirs: Value, told: impl FnOnce() -> Option
     let (sure, bounds) = match theirs.between() {
         _ if bound.plus == 0.0 => (sure, (bound.factor, bound.factor)),
         Ok((low, high)) if low > 0.0 => (sure, (tidy(at(low)), tidy(at(high)))),
-        Ok(_) => (Certainty::Unknown("what it is held to may be nought".to_owned()), (at(values.1), at(values.1))),
+        Ok(_) => {
+            (Certainty::Unknown("the value it is compared with may be 0".to_owned()), (at(values.1), at(values.1)))
+        }
         Err(why) => (Certainty::Unknown(why.to_owned()), (at(values.1), at(values.1))),
     };
     Ok(Held {
@@ -274,7 +276,7 @@ fn outcome(gate: &Gate, held: &Held, strict: bool) -> (Outcome, Option<String>) 
         Certainty::Interval(low, high) => (*low, *high),
         Certainty::Unknown(why) => return (Outcome::Inconclusive, Some(why.clone())),
     };
-    by_interval(gate, ends, held.bounds, "the bound lies in the interval")
+    by_interval(gate, ends, held.bounds, "the bound is inside the interval")
 }
 
 /// Whether a value keeps a gate's bound.

@@ -111,7 +111,7 @@ pub struct Judged {
     pub gate: String,
     /// Position of the target in the report's targets; `None` where the run doesn't have it.
     pub target: Option<usize>,
-    /// What became of it.
+    /// How it developed.
     pub outcome: Outcome,
     /// The figure compared with the bound, in its unit.
     pub value: Option<f64>,
@@ -220,7 +220,7 @@ pub struct Evidence<'a> {
     pub targets: &'a [TargetSummary],
     /// Their distributions.
     pub histograms: &'a [Packed],
-    /// Each target but the reference, beside the reference.
+    /// Each target compared with the reference.
     pub comparisons: &'a [Comparison],
     /// How fast the machine is.
     pub probe: Option<&'a Probe>,

@@ -18,8 +18,8 @@ pub(super) fn fails_by_two_runs(gate: &Gate, held: &Held) -> (Outcome, Option<St
         return (Outcome::Fail, None);
     }
     let why = format!(
-        "one run doesn't say how far runs scatter, and {:.0} % are allowed for: save the baseline from several runs \
-         (`loadcmp baseline save NAME --last 5`)",
+        "one run doesn't show how much runs vary, so {:.0} % is allowed: save the baseline from several runs (`loadcmp \
+         baseline save NAME --last 5`)",
         ASSUMED_SCATTER * 100.0
     );
     match by_interval(gate, if_runs_scatter(held.point, (low, high)), held.bounds, "") {
@@ -49,7 +49,7 @@ pub(super) fn hold(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: 
     };
     let beside = match told.runs.saturating_sub(nights.runs.len()) {
         0 => own,
-        others => format!("{own} and {others} others of its setup"),
+        others => format!("{own} and {others} other runs of its setup"),
     };
     let scatter = told.scatter_words(differences);
     Some(Held {
@@ -61,7 +61,7 @@ pub(super) fn hold(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: 
         bound,
         bounds: (bound, bound),
         unscaled: None,
-        rests: Some(format!("98 % interval over {beside}; a run scatters by {scatter}")),
+        rests: Some(format!("98 % interval over {beside}; runs vary by {scatter}")),
         two_runs: false,
     })
 }

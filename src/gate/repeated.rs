@@ -122,7 +122,7 @@ fn told(gate: &Gate, runs: &[&OfRun], points: &[(f64, f64)]) -> Told {
     let bound = mean(&bounds);
     let values: Vec<f64> = points.iter().zip(&bounds).map(|((point, _), own)| on(*point) - own + bound).collect();
     let ends = over_runs(&values).map(|over| (over.low, over.high)).ok_or_else(|| {
-        let word = if runs.len() == 1 { "run carries" } else { "runs carry" };
+        let word = if runs.len() == 1 { "run has" } else { "runs have" };
         format!("{} {word} no interval: it needs {LEAST_RUNS}", runs.len())
     });
     let ends = ends.and_then(|ends| wider(gate, kind, measure, (runs, &on), (mean(&values), ends)));
@@ -173,7 +173,7 @@ fn outcome(
         return side(keeps(gate, point, bound));
     }
     match ends {
-        Ok(ends) => by_interval(gate, *ends, (bound, bound), "the bound lies in the interval over runs"),
+        Ok(ends) => by_interval(gate, *ends, (bound, bound), "the bound is inside the interval over runs"),
         Err(why) => (Outcome::Inconclusive, Some(why.clone())),
     }
 }
@@ -203,7 +203,7 @@ mod tests {
             high: None,
             bound: Some(bound),
             unscaled: None,
-            reason: Some("the bound lies in the interval".to_owned()),
+            reason: Some("the bound is inside the interval".to_owned()),
         };
         OfRun { judged, taken_back: Vec::new() }
     }
@@ -230,7 +230,7 @@ mod tests {
             assert_eq!(got.outcome, want, "{got:?}");
             assert_eq!(got.low.is_some(), points.len() > 2);
         }
-        assert!(judged(&ratios(&[0.5])).reason.unwrap().starts_with("1 run carries no interval"));
+        assert!(judged(&ratios(&[0.5])).reason.unwrap().starts_with("1 run has no interval"));
         let strict = ratios(&[0.90, 1.20, 1.00]);
         assert_eq!(judge_runs(&strict.iter().collect::<Vec<_>>(), true).unwrap().outcome, Outcome::Pass);
         assert_eq!(judge_runs(&[], false), None);

@@ -62,9 +62,9 @@ impl Judgement {
         let all = match (worst, self.gates.len()) {
             (Outcome::Pass, 1) => "the gate passed".to_owned(),
             (Outcome::Pass, n) => format!("all {n} gates passed"),
-            (_, 1) => format!("the one gate: {}", parts.join(", ")),
+            (_, 1) => format!("1 gate: {}", parts.join(", ")),
             (_, n) => format!("{n} gates: {}", parts.join(", ")),
         };
-        Some(if self.strict { format!("{all} (strict: by the figures, not their intervals)") } else { all })
+        Some(if self.strict { format!("{all} (strict: by the values, not their intervals)") } else { all })
     }
 }

@@ -14,13 +14,13 @@ pub struct Entry {
     pub dir: String,
     /// When it began, UTC (RFC 3339).
     pub started: String,
-    /// When it ended; `None` if it was cut off before it could say.
+    /// When it ended; `None` if it was killed.
     pub ended: Option<String>,
     /// Whether it ran to its end.
     pub status: Status,
     /// What its audit found that makes it worthless, in sentences.
     pub invalid: Vec<String>,
-    /// What wrote it, with its version.
+    /// The program and version that wrote it.
     pub tool: String,
     /// The machine that sent the load.
     pub machine: Facts,
@@ -28,7 +28,7 @@ pub struct Entry {
     pub primary: String,
     /// What came of the main metric, of each target but the reference.
     pub verdicts: Vec<MainVerdict>,
-    /// What was to happen.
+    /// The plan of the run.
     pub plan: Plan,
     /// The targets, in the plan's order.
     pub targets: Vec<TargetFigures>,
@@ -48,7 +48,7 @@ pub struct MainVerdict {
     pub low: Option<f64>,
     /// Upper end of it.
     pub high: Option<f64>,
-    /// What that comes to.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
@@ -56,11 +56,11 @@ pub struct MainVerdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// It ran to its end, and its audit let it stand.
+    /// It ran to its end and is valid.
     Complete,
     /// It was stopped early.
     Interrupted,
-    /// Its audit found that its figures mean nothing.
+    /// Its audit found it invalid.
     Invalid,
 }
 
@@ -113,21 +113,25 @@ struct Version {
 impl Entry {
     /// Reads what a `report.json` holds; why it can't be, in words.
     pub(super) fn parse(dir: &str, bytes: &[u8]) -> Result<Self, String> {
-        let later =
-            |version: u32| format!("its report's form is version {version}; this loadcmp knows {SCHEMA_VERSION}");
+        let later = |version: u32| {
+            format!(
+                "its report has format version {version}; this loadcmp reads version \
+                                    {SCHEMA_VERSION}"
+            )
+        };
         let told: Told = serde_json::from_slice(bytes).map_err(|error| {
             // A later form need not fit the types.
             let version = serde_json::from_slice(bytes).map(|Version { schema_version }| schema_version);
             match version {
                 Ok(version) if version > SCHEMA_VERSION => later(version),
-                _ => format!("its report.json is none of loadcmp's ({error})"),
+                _ => format!("its report.json is not from loadcmp ({error})"),
             }
         })?;
         if told.schema_version > SCHEMA_VERSION {
             return Err(later(told.schema_version));
         }
         if told.started.parse::<jiff::Timestamp>().is_err() {
-            return Err("its report.json does not tell when it began".to_owned());
+            return Err("its report.json does not say when it began".to_owned());
         }
         if told.plan.targets.len() != told.targets.len() {
             return Err("its report.json has other targets than its plan".to_owned());
@@ -158,7 +162,7 @@ impl Entry {
         })
     }
 
-    /// What became of it.
+    /// How it developed.
     pub fn state(&self) -> State {
         if self.status != Status::Complete {
             State::Interrupted

@@ -23,7 +23,7 @@ pub(super) fn unlike(entry: &Entry, anchor: &Entry, target: &str) -> Option<Stri
         _ if unlike.what == "targets" => "other targets:".to_owned(),
         _ => format!("another {}:", unlike.what),
     };
-    Some(format!("{what} {} against {}", unlike.first, unlike.second))
+    Some(format!("{what} {} vs {}", unlike.first, unlike.second))
 }
 
 /// What differs between two runs that stand beside each other in a line: the target's own first.

@@ -76,7 +76,7 @@ pub fn age(text: &str) -> Option<SignedDuration> {
 /// The folder can't be read, or a file can't be written or removed.
 pub fn prune(folder: &Path, age: SignedDuration, now: Timestamp, dry: bool) -> anyhow::Result<Pruned> {
     if !folder.is_dir() {
-        return Err(anyhow!("{} is no directory", folder.display()));
+        return Err(anyhow!("{} is not a directory", folder.display()));
     }
     let found = folders(folder, true).with_context(|| format!("reading {}", folder.display()))?;
     let mut told = Pruned::default();
@@ -118,16 +118,16 @@ fn removable(dir: &Path) -> Vec<PrunedFile> {
 /// When a run ended, if it is one of loadcmp's that is over and told; else why its samples stay.
 fn ended(dir: &Path) -> Result<Timestamp, String> {
     let manifest = Manifest::read(&dir.join("manifest.json"))
-        .map_err(|error| format!("its manifest.json is none of loadcmp's ({error})"))?;
+        .map_err(|error| format!("its manifest.json is not from loadcmp ({error})"))?;
     if manifest.status == Status::Running {
-        return Err("its manifest does not say that it ended: it may be under way".to_owned());
+        return Err("its manifest does not say that it ended: it may still be running".to_owned());
     }
     // A run whose report can't be read has nothing but its samples.
     let report = std::fs::read(dir.join("report.json"))
-        .map_err(|error| format!("it has no report.json to stay in their stead ({error})"))?;
-    super::entry::Entry::parse("", &report).map_err(|why| format!("{why}, so its samples are all there is"))?;
+        .map_err(|error| format!("it has no report.json that could replace them ({error})"))?;
+    super::entry::Entry::parse("", &report).map_err(|why| format!("{why}, so its samples are its only data"))?;
     let ended = manifest.ended.unwrap_or(manifest.started);
-    ended.parse().map_err(|_| "its manifest does not tell when it ended".to_owned())
+    ended.parse().map_err(|_| "its manifest does not say when it ended".to_owned())
 }
 
 /// Removes the files. What says so is written first: a run without samples and without a reason is a riddle.

@@ -36,14 +36,14 @@ pub struct Damaged {
 /// The folder itself can't be read. Whatever is wrong with a run makes it a damaged one.
 pub fn read(folder: &Path, parts: bool) -> anyhow::Result<History> {
     if !folder.is_dir() {
-        return Err(anyhow!("{} is no directory", folder.display()));
+        return Err(anyhow!("{} is not a directory", folder.display()));
     }
     let found = folders(folder, parts).with_context(|| format!("reading {}", folder.display()))?;
     let name = |path: &Path| below(folder, path);
     let mut damaged: Vec<Damaged> = found
         .unreadable
         .iter()
-        .map(|(path, error)| Damaged { dir: name(path), why: format!("it can't be looked into: {error}") })
+        .map(|(path, error)| Damaged { dir: name(path), why: format!("it can't be read: {error}") })
         .collect();
     let mut index = Index::read(folder);
     let (mut fresh, mut unread) = (Index::new(), Vec::new());
@@ -107,12 +107,13 @@ fn read_all(unread: &[(String, PathBuf, Seen)]) -> Vec<(String, Known)> {
 /// Why a run has no report.
 fn untold(dir: &Path) -> String {
     match Manifest::read(&dir.join("manifest.json")) {
-        Err(error) => format!("it has no report.json, and its manifest.json is none of loadcmp's ({error})"),
+        Err(error) => format!("it has no report.json, and its manifest.json is not from loadcmp ({error})"),
         Ok(manifest) if manifest.status == Status::Running => {
-            "it is under way, or was cut off: it has no report.json; loadcmp report DIR makes it of what there is"
+            "it is still running or was interrupted: it has no report.json; `loadcmp report DIR` makes one from the \
+             data so far"
                 .to_owned()
         }
-        Ok(_) => "it has no report.json; loadcmp report DIR makes it".to_owned(),
+        Ok(_) => "it has no report.json; `loadcmp report DIR` makes it".to_owned(),
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Series {
     pub part: Option<String>,
     /// The target.
     pub target: String,
-    /// Whether an embedded engine stood in for a real one.
+    /// Whether a stand-in took the place of a real engine.
     pub stand_in: bool,
     /// Unit of the figure.
     pub unit: String,
@@ -130,7 +130,7 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
             State::Interrupted => return Err("it was interrupted".to_owned()),
             State::Invalid if !asked.invalid => {
                 let why = entry.invalid.first().map(String::as_str).unwrap_or_default();
-                return Err(format!("its audit found it invalid: {}", why.trim_end_matches('.')));
+                return Err(format!("its audit found it invalid ({})", why.trim_end_matches('.')));
             }
             _ => {}
         }

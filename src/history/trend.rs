@@ -112,7 +112,7 @@ fn of_metric(history: &History, asked: &Asked) -> Result<Trend, String> {
 fn none(history: &History, asked: &Asked) -> String {
     let folder = history.folder.display();
     if history.entries.is_empty() {
-        return format!("{folder} holds no run that can be told");
+        return format!("{folder} holds no readable run");
     }
     let names = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
     let scenarios: BTreeSet<&str> = history.entries.iter().map(|entry| entry.plan.name.as_str()).collect();
@@ -124,7 +124,7 @@ fn none(history: &History, asked: &Asked) -> String {
     if let Some(name) = asked.filter.target.as_deref().filter(|name| !targets.contains(name)) {
         return format!("{folder} holds no run with a target `{name}`; there are: {}", names(targets));
     }
-    format!("none of the {} runs in {folder} is meant by these options", history.entries.len())
+    format!("none of the {} runs in {folder} matches these options", history.entries.len())
 }
 
 /// Says that a metric is not known, and what is.
@@ -144,9 +144,9 @@ fn unknown(meant: &[&Entry], metric: &str) -> String {
     }
     let (many, one): (Vec<_>, Vec<_>) = words.into_iter().partition(|(_, figures)| !figures.is_empty());
     let mut text =
-        format!("no run measured `{metric}`{near}\n  known, each with a word such as .p50, .p95, .p99, .mean:\n");
+        format!("no run measured `{metric}`{near}\n  known, each with a figure such as .p50, .p95, .p99, .mean:\n");
     text += &listed(many.into_iter().map(|(metric, _)| metric));
-    text += "  known, as they are:\n";
+    text += "  known, without a figure:\n";
     text + listed(one.into_iter().map(|(metric, _)| metric)).trim_end()
 }
 

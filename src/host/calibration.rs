@@ -17,7 +17,7 @@ pub const INSTRUMENT: &str = if cfg!(debug_assertions) {
     concat!("loadcmp ", env!("CARGO_PKG_VERSION"))
 };
 
-/// How bytes travel to an engine.
+/// How bytes are transported to an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Transport {
@@ -49,17 +49,17 @@ impl Transport {
     }
 }
 
-/// What a request costs over one wire when the server does nothing, from one user in a closed loop. Times in microseconds;
-/// the null server's own time is in them: no request takes less on this machine.
+/// The cost of a request over one wire when the server does nothing, with one user in a closed loop. Times are in
+/// microseconds and include the null server's own: no request takes less on this machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Floor {
     /// The wire's word: `ollama`, `openai`, `gg_core` or `json`.
     pub wire: String,
     /// Whether answers were streams.
     pub stream: bool,
-    /// How bytes travelled.
+    /// How bytes are transported.
     pub transport: Transport,
-    /// Requests that it rests on.
+    /// Number of requests it is based on.
     pub requests: u64,
     /// Median of the response time (end - planned).
     pub response_p50_us: f64,
@@ -67,17 +67,17 @@ pub struct Floor {
     pub response_p95_us: f64,
     /// 99th percentile of it.
     pub response_p99_us: f64,
-    /// The spread within: 99th percentile less the median.
+    /// The spread within a repeat: 99th percentile minus the median.
     pub spread_us: f64,
-    /// The spread between repeats: the highest of their medians less the lowest.
+    /// The spread between repeats: the highest of their medians minus the lowest.
     pub between_us: f64,
     /// Median time to first token (first token - sent); streams only.
     pub ttft_p50_us: Option<f64>,
-    /// Processor time of loadcmp for a request.
+    /// CPU time of loadcmp per request.
     pub cpu_per_request_us: Option<f64>,
-    /// Processor time of loadcmp for one token more of many paced streams, requests' share included; streams only.
+    /// CPU time of loadcmp per additional token of many paced streams, including the requests' share; streams only.
     pub cpu_per_token_us: Option<f64>,
-    /// Processor time of the null server for a request: the part of the floor that isn't loadcmp's or the kernel's.
+    /// CPU time of the null server per request: the part of the floor that isn't loadcmp's or the kernel's.
     #[serde(default)]
     pub server_cpu_per_request_us: Option<f64>,
 }
@@ -176,16 +176,19 @@ impl Calibration {
             Err(error) => return Err(words(error.to_string())),
         };
         let version = serde_json::from_slice(&bytes).map(|Version { schema_version }| schema_version);
-        match version.map_err(|error| words(format!("it is not one of loadcmp's ({error})")))? {
+        match version.map_err(|error| words(format!("it is not from loadcmp ({error})")))? {
             CALIBRATION_VERSION => {}
             other => {
-                return Err(words(format!("its form is version {other}; this loadcmp knows {CALIBRATION_VERSION}")));
+                return Err(words(format!(
+                    "its format is version {other}; this loadcmp reads version \
+                                          {CALIBRATION_VERSION}"
+                )));
             }
         }
         let read: Self =
-            serde_json::from_slice(&bytes).map_err(|error| words(format!("it is not one of loadcmp's ({error})")))?;
+            serde_json::from_slice(&bytes).map_err(|error| words(format!("it is not from loadcmp ({error})")))?;
         match read.wires.iter().find(|wire| !wire.floor.possible()) {
-            Some(wire) => Err(words(format!("no machine has the floor that it tells of {}", wire.floor.wire))),
+            Some(wire) => Err(words(format!("its floor for {} is impossible", wire.floor.wire))),
             None => Ok(Some(read)),
         }
     }
@@ -193,11 +196,11 @@ impl Calibration {
     /// Whether it was made on this machine by this instrument; the error says what differs.
     pub fn suits(&self, machine: &Facts) -> Result<(), String> {
         if self.tool != INSTRUMENT {
-            return Err(format!("it is of another loadcmp ({}, here {INSTRUMENT})", self.tool));
+            return Err(format!("it was made by another version of loadcmp ({}, this one is {INSTRUMENT})", self.tool));
         }
         match self.machine.unlike(machine) {
             None => Ok(()),
-            Some((what, kept, here)) => Err(format!("it is of another {what} ({kept}, here {here})")),
+            Some((what, kept, here)) => Err(format!("it was made on another {what} ({kept}, here {here})")),
         }
     }
 
@@ -258,7 +261,7 @@ mod tests {
         let patched = Facts { kernel: Some("6.99.1".to_owned()), memory_bytes: None, ..here.clone() };
         assert_eq!(kept.suits(&patched), Ok(()), "a patch level is the same kernel");
         for (machine, part) in [
-            (Facts { cpu: Some("Other".to_owned()), ..here.clone() }, "processor"),
+            (Facts { cpu: Some("Other".to_owned()), ..here.clone() }, "CPU"),
             (Facts { logical_cores: Some(64), ..here.clone() }, "(2, here 64)"),
             (Facts { kernel: Some("7.0".to_owned()), ..here.clone() }, "(6, here 7)"),
             (Facts { kernel: None, ..here.clone() }, "unknown"),
@@ -266,7 +269,7 @@ mod tests {
             assert!(kept.suits(&machine).unwrap_err().contains(part), "{machine:?}");
         }
         let other = Calibration { tool: "loadcmp 0.0.1".to_owned(), ..kept };
-        assert!(other.suits(&here).unwrap_err().contains("another loadcmp"));
+        assert!(other.suits(&here).unwrap_err().contains("another version of loadcmp"));
     }
 
     #[test]
@@ -281,9 +284,9 @@ mod tests {
         let later = Calibration { schema_version: 9, ..calibration() };
         for (bytes, part) in [
             (serde_json::to_vec(&later).unwrap(), "version 9"),
-            (serde_json::to_vec(&absurd).unwrap(), "no machine has the floor that it tells of ollama"),
-            (b"{".to_vec(), "not one of loadcmp's"),
-            (b"{\"schema_version\":1}".to_vec(), "not one of loadcmp's"),
+            (serde_json::to_vec(&absurd).unwrap(), "its floor for ollama is impossible"),
+            (b"{".to_vec(), "not from loadcmp"),
+            (b"{\"schema_version\":1}".to_vec(), "not from loadcmp"),
         ] {
             std::fs::write(&path, bytes).unwrap();
             let error = Calibration::read(&path).unwrap_err().to_string();

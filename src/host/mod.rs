@@ -61,7 +61,7 @@ use crate::scenario::ProcessSpec;
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-/// Facts of the machine; `None` where it doesn't tell.
+/// Facts about the machine; `None` if not known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Facts {
     /// Operating system with its version.
@@ -83,7 +83,7 @@ impl Facts {
         let major = |facts: &Facts| facts.kernel.as_deref().and_then(|k| k.split('.').next()).map(str::to_owned);
         let cores = |facts: &Facts| facts.logical_cores.map(|n| n.to_string());
         let pairs = [
-            ("processor", self.cpu.clone(), other.cpu.clone()),
+            ("CPU", self.cpu.clone(), other.cpu.clone()),
             ("number of cores", cores(self), cores(other)),
             ("kernel", major(self), major(other)),
         ];

@@ -44,7 +44,7 @@ impl Better {
 /// The whole table in Markdown: what `docs/metrics.md` shows.
 pub fn document() -> String {
     let mut text =
-        "| id | label | unit | better | figures | judged | what it is |\n|---|---|---|---|---|---|---|\n".to_owned();
+        "| id | label | unit | better | figures | used in | what it is |\n|---|---|---|---|---|---|---|\n".to_owned();
     for metric in METRICS {
         text += &format!(
             "| `{}` | {} | {} | {} | {} | {} | {} |\n",

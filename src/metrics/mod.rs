@@ -106,7 +106,7 @@ impl Section {
             Section::Answers => "Answers",
             Section::Spent => "Where a request's time goes (means)",
             Section::Cost => "Cost to the engine's processes",
-            Section::Engine => "By the engine's own clock, and around it",
+            Section::Engine => "By the engine's own clock",
         }
     }
 }

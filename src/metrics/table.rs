@@ -149,7 +149,7 @@ table! {
         "from the planned instant to the last non-empty text of a stream")
         .planned();
     ITL = spread("itl", "ITL", TIME, Less,
-        "mean gap between tokens of a request: (last token - first token) / (tokens - 1)")
+        "mean gap between the tokens of a request: (last token - first token) / (tokens - 1)")
         .compared(&["itl.mean"])
         .slo()
         .shown(Section::Wait, &[line("itl.mean", "ITL mean")]);
@@ -158,29 +158,29 @@ table! {
         .compared(&["tpot.mean"])
         .slo()
         .shown(Section::Wait, &[line("tpot.mean", "TPOT mean")]);
-    ITL_MAX = spread("itl_max", "ITL max", TIME, Less, "longest wait between two pieces of text of an answer")
+    ITL_MAX = spread("itl_max", "ITL max", TIME, Less, "longest time between two pieces of text of an answer")
         .slo()
         .shown(Section::Wait, &[line("itl_max.p95", "ITL max p95")]);
     CONNECT = spread("connect", "connect", TIME, Less,
-        "time to open a connection, where one was opened; outside every latency");
+        "time to open a connection, where one was opened; not part of any latency");
     LATENCY_OR_FAILED = spread("latency_or_failed", "latency or failed", TIME, Less,
-        "latency over all requests: one that failed counts as infinitely slow")
+        "latency over all requests: a failed one counts as infinitely slow")
         .of(Of::Run);
     RESPONSE_OR_FAILED = spread("response_or_failed", "response or failed", TIME, Less,
-        "response over all requests: one that failed or was never sent counts as infinitely slow")
+        "response time over all requests: a failed or unsent one counts as infinitely slow")
         .of(Of::Run);
 
     REQUESTS_PER_S = one("requests_per_s", "requests/s", REQUEST_RATE, More,
-        "complete answers per second of the measured window, each by its part inside")
+        "complete answers per second of the measured window; one that crosses its edge counts in part")
         .compared(&["requests_per_s"])
         .shown(Section::Rate, &[line("requests_per_s", "requests/s")]);
     GOODPUT = one("goodput", "goodput", REQUEST_RATE, More,
-        "answers per second that each kept every limit of `slo`")
+        "answers per second that met every limit of `slo`")
         .compared(&["goodput"])
         .slo()
         .shown(Section::Rate, &[line("goodput", "goodput")]);
     GOODPUT_SHARE = one("goodput_share", "goodput share", SHARE, More,
-        "share of all measured requests that have an answer and kept every limit of `slo`")
+        "share of all measured requests that were answered and met every limit of `slo`")
         .shown(Section::Rate, &[line("goodput_share", "  of requests")]);
     OUTPUT_TOKENS_PER_S = one("output_tokens_per_s", "output tokens/s", TOKEN_RATE, More,
         "output tokens of all users per second of the measured window, by the engine's count")
@@ -190,49 +190,49 @@ table! {
         "prompt tokens of all users per second of the measured window, by the engine's count")
         .shown(Section::Rate, &[line("prompt_tokens_per_s", "prompt tokens/s")]);
     TOKENS_PER_S = spread("tokens_per_s", "tokens/s per request", TOKEN_RATE, More,
-        "output tokens of a request per second of its latency")
+        "output tokens of a request ÷ its latency")
         .compared(&["tokens_per_s.p50"])
         .slo()
         .shown(Section::Rate, &[line("tokens_per_s.p50", "tokens/s per request p50")]);
     PREFILL_TOKENS_PER_S = spread("prefill_tokens_per_s", "prefill tokens/s", TOKEN_RATE, More,
-        "prompt tokens of a request, without those from a cache, per second to its first token")
+        "prompt tokens of a request, without cached ones, per second until its first token")
         .shown(Section::Rate, &[line("prefill_tokens_per_s.p50", "prefill tokens/s p50")]);
     DECODE_TOKENS_PER_S = spread("decode_tokens_per_s", "decode tokens/s", TOKEN_RATE, More,
-        "(tokens - 1) of a request per second from its first token to its last")
+        "(tokens - 1) of a request per second between its first token and its last")
         .shown(Section::Rate, &[line("decode_tokens_per_s.p50", "decode tokens/s p50")]);
 
     ERROR_RATE = one("error_rate", "errors", SHARE, Less,
-        "share of the requests that ended without a complete answer")
+        "share of the requests without a complete answer")
         .slo()
         .shown(Section::Answers, &[line("error_rate", "errors")]);
     ACCURACY = one("accuracy", "accuracy", SHARE, More, "share of the answers with the expected label")
         .of(Of::Content)
         .shown(Section::Answers, &[line("accuracy", "accuracy"), line("accuracy.interval", "  95 % interval")]);
     ACCURACY_COMMONEST = exact("accuracy_commonest", "accuracy commonest", SHARE, Neither,
-        "share of those requests whose expected label is the commonest: what naming it every time would reach")
+        "share of the commonest expected label: the accuracy of always answering with it")
         .of(Of::Content)
         .shown(Section::Answers, &[line("accuracy_commonest", "  commonest label")]);
     MACRO_F1 = one("macro_f1", "macro F1", SCORE, More,
-        "mean over the labels of F1, the harmonic mean of precision and recall")
+        "mean over the labels of F1 (harmonic mean of precision and recall)")
         .of(Of::Content)
         .shown(Section::Answers, &[line("macro_f1", "macro F1")]);
     UNPARSED_RATE = one("unparsed_rate", "unparsed", SHARE, Less,
-        "share of the answers of which no label could be read")
+        "share of the answers without a readable label")
         .of(Of::Content)
         .shown(Section::Answers, &[line("unparsed_rate", "unparsed")]);
     AGREEMENT = one("agreement", "agreement", SHARE, More,
-        "share of the items with a label from both for which the reference gave the same")
+        "share of the items, with a label from both targets, for which the reference gave the same label")
         .of(Of::Content)
         .shown(Section::Answers, &[line("agreement", "agreement")]);
     SAME_ANSWERS = one("same_answers", "same answers", SHARE, More,
-        "share of the answers that are the reference's, word for word")
+        "share of the answers that are identical to the reference's, word for word")
         .of(Of::Content);
     ANSWER_LOGPROB = one("answer_logprob", "answer logprob", SCORE, Neither,
         "mean log-probability (natural logarithm) of an answer's tokens, as its engine reports it (`logprobs: true`)")
         .of(Of::Content)
         .shown(Section::Answers, &[line("answer_logprob", "own answer's logprob")]);
     VALID_JSON = one("valid_json", "valid json", SHARE, More,
-        "share of the answers that are JSON by the schema that was sent, whatever their label")
+        "share of the answers that are valid JSON by the schema that was sent, whatever their label")
         .of(Of::Content)
         .shown(Section::Answers, &[line("valid_json", "valid JSON")]);
     COSINE = spread("cosine", "cosine", SCORE, More, "cosine of an item's embedding with the reference's")
@@ -242,9 +242,9 @@ table! {
         "pairs of embeddings that have no cosine")
         .shown(Section::Answers, &[line("cosine_undefined", "  undefined")]);
     REQUESTED_PROMPT_TOKENS = spread("requested_prompt_tokens", "requested prompt tokens", TOKENS, Neither,
-        "tokens that the scenario wants the whole prompt of a request to have")
+        "tokens that the scenario requests for the whole prompt")
         .of(Of::Content)
-        .shown(Section::Answers, &[line("requested_prompt_tokens.mean", "prompt tokens asked for, mean")]);
+        .shown(Section::Answers, &[line("requested_prompt_tokens.mean", "requested prompt tokens, mean")]);
     PROMPT_TOKENS = spread("prompt_tokens", "prompt tokens", TOKENS, Neither,
         "prompt tokens of a request, by the engine's count")
         .of(Of::Content)
@@ -254,32 +254,32 @@ table! {
         .of(Of::Content)
         .shown(Section::Answers, &[line("output_tokens.mean", "output tokens, mean")]);
     CACHED_FIRST = spread("cached_first", "cached tokens (prefix, first)", TOKENS, Neither,
-        "prompt tokens from a cache, by the engine's count, of the first request of each group that shares a prefix")
+        "cached prompt tokens, by the engine's count, of the first request of each group that shares a prefix")
         .of(Of::Content)
         .shown(Section::Answers, &[line("cached_first.mean", "cached (prefix, first), mean")]);
     CACHED_LATER = spread("cached_later", "cached tokens (prefix, later)", TOKENS, Neither,
-        "the same of the requests that were sent after one of their group had been answered")
+        "cached prompt tokens of the requests that were sent after one of their group had been answered")
         .of(Of::Content)
         .shown(Section::Answers, &[line("cached_later.mean", "cached (prefix, later), mean")]);
     THOUGHT_TOKENS = spread("thought_tokens", "thought tokens", TOKENS, Neither,
-        "output tokens of an answer that are reasoning, by the engine's count, of answers that have any")
+        "reasoning tokens of an answer, by the engine's count; only answers that have any")
         .of(Of::Content)
         .shown(Section::Answers, &[line("thought_tokens.mean", "thought tokens, mean")]);
     ANSWER_TOKENS = spread("answer_tokens", "answer tokens", TOKENS, Neither,
-        "output tokens less thought tokens, of answers that have both counts")
+        "output tokens minus thought tokens; only answers with both counts")
         .of(Of::Content)
         .shown(Section::Answers, &[line("answer_tokens.mean", "answer tokens, mean")]);
     THOUGHT_PIECES = spread("thought_pieces", "thought pieces", COUNT, Neither,
-        "pieces of reasoning in which a stream came, of answers that have any; no count of tokens")
+        "pieces of reasoning in a stream, only answers that have any; not a token count")
         .of(Of::Content)
         .shown(Section::Answers, &[line("thought_pieces.mean", "thought pieces, mean")]);
     DIMENSIONS = spread("dimensions", "dimensions", COUNT, Neither, "numbers in an embedding")
         .of(Of::Content);
     CACHED_SHARE = one("cached_share", "cached share", SHARE, Neither,
-        "share of the prompt tokens that the engine says it had in its cache")
+        "share of the prompt tokens that the engine reports as cached")
         .of(Of::Answers);
     DRAFT_ACCEPTANCE = one("draft_acceptance", "draft acceptance", SHARE, More,
-        "share of the tokens guessed ahead by speculative decoding that the model accepted, by the engine's count")
+        "share of the drafted tokens (speculative decoding) that the model accepted, by the engine's count")
         .of(Of::Answers)
         .shown(Section::Engine, &[line("draft_acceptance", "draft acceptance")]);
 
@@ -289,146 +289,146 @@ table! {
     OUTCOME_CONNECT = exact("outcome_connect", "outcome connect", REQUEST, Less,
         "requests for which no connection could be opened");
     OUTCOME_ERROR_FRAME = exact("outcome_error_frame", "outcome error frame", REQUEST, Less,
-        "requests that an error within the answer ended");
+        "requests that ended with an error inside the answer");
     OUTCOME_HTTP_STATUS = exact("outcome_http_status", "outcome http status", REQUEST, Less,
-        "requests answered by an HTTP status of failure");
+        "requests answered with an HTTP error status");
     OUTCOME_REJECTED = exact("outcome_rejected", "outcome rejected", REQUEST, Less,
-        "requests that the engine turned away as too many");
+        "requests that the engine rejected because it was busy");
     OUTCOME_TIMEOUT = exact("outcome_timeout", "outcome timeout", REQUEST, Less,
         "requests without an answer in the time allowed");
     OUTCOME_TRUNCATED = exact("outcome_truncated", "outcome truncated", REQUEST, Less,
-        "requests whose answer broke off before its end");
+        "requests whose answer was cut off");
     OUTCOME_UNPARSED = exact("outcome_unparsed", "outcome unparsed", REQUEST, Less,
-        "requests whose answer held no label that could be read");
+        "requests whose answer has no readable label or vector");
     OUTCOME_UNSENT = exact("outcome_unsent", "outcome unsent", REQUEST, Less,
-        "requests that loadcmp had no room to send; no failure of the engine");
+        "requests that loadcmp could not send because of a limit on its side; not a failure of the engine");
     OUTCOME_UNFINISHED = exact("outcome_unfinished", "outcome unfinished", REQUEST, Neither,
-        "requests not waited for when the run ended; no failure of the engine");
+        "requests still open when the run ended; not a failure of the engine");
     RETRIES = exact("retries", "retries", REQUEST, Less, "requests that were sent again");
     WARMUP_REQUESTS = exact("warmup_requests", "warmup requests", REQUEST, Neither,
         "requests before the measured window");
     WINDOW = exact("window", "window", TIME, Neither, "length of the measured window");
 
-    TIME_WHOLE = one("time_whole", "time whole", TIME, Less, "mean time of a request: all its parts together")
+    TIME_WHOLE = one("time_whole", "time whole", TIME, Less, "mean time of a request, all parts together")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_whole", "time per request")]);
     TIME_CONNECTION = one("time_connection", "time connection", TIME, Less,
-        "mean time of opening a connection for a request")
+        "mean time to open a connection")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_connection", "  connection")]);
     TIME_CLIENT = one("time_client", "time client", TIME, Less,
-        "mean time by which loadcmp sent late, connections aside")
+        "mean send lag of loadcmp, without connections")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_client", "  client")]);
     TIME_QUEUE = one("time_queue", "time queue", TIME, Less,
-        "mean of the engine's total that its own parts don't account for: waiting for a slot, mostly; derived")
+        "mean of the engine's total minus its reported parts: mostly waiting for a slot; derived")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_queue", "  queue (derived)")]);
     TIME_LOAD = one("time_load", "time load", TIME, Less,
-        "mean time of getting the model ready, by the engine's own clock")
+        "mean time to load the model, by the engine's own clock")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_load", "  model load")]);
-    TIME_PROMPT = one("time_prompt", "time prompt", TIME, Less, "mean time of the prompt, by the engine's own clock")
+    TIME_PROMPT = one("time_prompt", "time prompt", TIME, Less, "mean time to process the prompt, by the engine's own clock")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_prompt", "  prefill")]);
     TIME_DECODE = one("time_decode", "time decode", TIME, Less,
-        "mean time of the output: first token to last of a stream, else by the engine's own clock")
+        "mean time of the output: from first to last token of a stream, otherwise by the engine's own clock")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_decode", "  decode")]);
     TIME_TAIL = one("time_tail", "time tail", TIME, Less, "mean time from the last token to the end of a stream")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_tail", "  tail")]);
-    TIME_UNEXPLAINED = one("time_unexplained", "time unexplained", TIME, Less, "mean time that neither clock explains")
+    TIME_UNEXPLAINED = one("time_unexplained", "time other", TIME, Less, "mean time in none of the other parts")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_unexplained", "  other")]);
 
     CPU_CORES = exact("cpu_cores", "CPU cores", number(unit::CORES), Less,
-        "processor time of the engine's processes by the measured time")
+        "CPU time of the engine's processes ÷ measured time")
         .shown(Section::Cost, &[line("cpu_cores", "CPU")]);
     CPU_PER_REQUEST = exact("cpu_per_request", "CPU per request", TIME, Less,
-        "processor time by the answers in the window")
+        "CPU time ÷ answers in the window")
         .shown(Section::Cost, &[line("cpu_per_request", "  per request")]);
     CPU_PER_1K_TOKENS = exact("cpu_per_1k_tokens", "CPU per 1k tokens", TIME, Less,
-        "processor time by a thousand output tokens in the window")
+        "CPU time per 1,000 output tokens in the window")
         .shown(Section::Cost, &[line("cpu_per_1k_tokens", "  per 1k tokens")]);
-    MEMORY_PEAK = exact("memory_peak", "peak RSS", BYTES, Less, "most resident memory of the engine's processes")
+    MEMORY_PEAK = exact("memory_peak", "peak RSS", BYTES, Less, "highest resident memory of the engine's processes")
         .followed(&["memory_peak"])
         .shown(Section::Cost, &[line("memory_peak", "peak RSS")]);
     MEMORY_ANONYMOUS = exact("memory_anonymous", "anonymous RSS", BYTES, Less,
-        "the part of that peak that belongs to no file: heap, caches, weights that were read")
+        "part of the peak that is not backed by files: heap, caches, weights that were read")
         .shown(Section::Cost, &[line("memory_anonymous", "  anonymous")]);
     MEMORY_FILE = exact("memory_file", "memory file", BYTES, Less,
-        "the part of that peak that is pages of files: mapped weights");
+        "part of the peak that is backed by files: mapped weights");
     MEMORY_WEIGHTS = exact("memory_weights", "memory weights", BYTES, Less,
-        "weights, by the size of the model's file: a part of the peak, mapped or read")
+        "weights, by the size of the model file: part of the peak, mapped or read")
         .shown(Section::Cost, &[line("memory_weights", "  weights (file)")]);
     MEMORY_CONTEXT = exact("memory_context", "memory context", BYTES, Less,
-        "keys and values of the whole context, by the model's shape")
+        "KV cache of the whole context, by the model's shape")
         .shown(Section::Cost, &[line("memory_context", "  context (KV)")]);
     MEMORY_PROMPTS = exact("memory_prompts", "memory prompts", BYTES, Less,
-        "growth of memory from the beginning of the measured time to its peak, of an engine that keeps earlier prompts")
-        .shown(Section::Cost, &[line("memory_prompts", "  kept of old prompts")]);
-    MEMORY_RATIO = exact("memory_ratio", "peak RSS ÷ model file", RATIO, Less, "peak of memory by the size of the model's file")
+        "growth of memory from the start of the measured time to its peak, for an engine that caches earlier prompts")
+        .shown(Section::Cost, &[line("memory_prompts", "  cached prompts")]);
+    MEMORY_RATIO = exact("memory_ratio", "peak RSS ÷ model file", RATIO, Less, "peak RSS ÷ size of the model file")
         .shown(Section::Cost, &[line("memory_ratio", "  ÷ model file")]);
     MEMORY_RATIO_LOADED = exact("memory_ratio_loaded", "memory ratio loaded", RATIO, Less,
-        "the same without what is kept of old prompts: weights, context, program and buffers")
-        .shown(Section::Cost, &[line("memory_ratio_loaded", "  … without old prompts")]);
-    MEMORY_REST = exact("memory_rest", "memory rest", BYTES, Less, "resident memory before anything was asked");
+        "the same without cached prompts: weights, context, program and buffers")
+        .shown(Section::Cost, &[line("memory_ratio_loaded", "  … without cached prompts")]);
+    MEMORY_REST = exact("memory_rest", "memory rest", BYTES, Less, "resident memory before the first request");
     MEMORY_SHARE = exact("memory_share", "memory share", BYTES, Less,
-        "most memory by proportional share: pages that several processes hold count in part for each");
+        "highest memory by proportional share (PSS): pages shared by several processes are divided between them");
     MEMORY_SHARE_REST = exact("memory_share_rest", "memory share rest", BYTES, Less,
-        "memory by proportional share before anything was asked");
+        "memory by proportional share (PSS) before the first request");
     MEMORY_GROWTH = one("memory_growth", "memory growth", BYTES_PER_H, Less,
-        "bytes an hour by which memory grew in a soak");
-    GPU_MEMORY = exact("gpu_memory", "GPU memory", BYTES, Less, "most graphics memory, all devices together")
+        "memory growth per hour in a soak");
+    GPU_MEMORY = exact("gpu_memory", "GPU memory", BYTES, Less, "highest GPU memory, all devices together")
         .shown(Section::Cost, &[line("gpu_memory", "GPU memory")]);
     ENERGY_CPU = exact("energy_cpu", "energy cpu", number(unit::JOULES), Less,
-        "energy of the processor packages in the window");
+        "energy of the CPU packages in the window");
     ENERGY_GPU = exact("energy_gpu", "energy gpu", number(unit::JOULES), Less,
-        "energy of the graphics devices in the window");
+        "energy of the GPUs in the window");
     JOULES_PER_REQUEST = exact("joules_per_request", "joules per request", number(unit::JOULES), Less,
-        "energy that is known by the answers in the window");
+        "measured energy ÷ answers in the window");
     JOULES_PER_TOKEN = exact("joules_per_token", "joules per token", number(unit::JOULES), Less,
-        "energy that is known by the output tokens in the window")
+        "measured energy ÷ output tokens in the window")
         .shown(Section::Cost, &[line("joules_per_token", "energy per token")]);
     TOKENS_PER_S_PER_GIB = one("tokens_per_s_per_gib", "tokens/s per GiB",
         number(unit::TOKENS_PER_S_PER_GIB), More,
-        "output tokens per second by GiB of the peak of memory")
+        "output tokens per second ÷ peak RSS in GiB")
         .shown(Section::Cost, &[line("tokens_per_s_per_gib", "tokens/s per GiB")]);
-    THREADS = exact("threads", "threads", number(unit::THREADS), Neither, "most threads of the engine's processes");
+    THREADS = exact("threads", "threads", number(unit::THREADS), Neither, "highest number of threads of the engine's processes");
     DISK_READ_PER_REQUEST = exact("disk_read_per_request", "disk read per request", BYTES, Less,
-        "bytes fetched from storage by the answers in the window");
+        "bytes read from storage ÷ answers in the window");
     MINOR_FAULTS_PER_REQUEST = exact("minor_faults_per_request", "minor faults per request", number(unit::FAULTS), Less,
-        "page faults without a disk by the answers in the window");
+        "page faults without disk access ÷ answers in the window");
     MAJOR_FAULTS_PER_REQUEST = exact("major_faults_per_request", "major faults per request", number(unit::FAULTS), Less,
-        "page faults with a disk by the answers in the window");
+        "page faults with disk access ÷ answers in the window");
     VOLUNTARY_SWITCHES_PER_REQUEST = exact("voluntary_switches_per_request", "voluntary switches per request",
-        number(unit::SWITCHES), Neither, "context switches to wait by the answers in the window");
+        number(unit::SWITCHES), Neither, "voluntary context switches ÷ answers in the window");
     INVOLUNTARY_SWITCHES_PER_REQUEST = exact("involuntary_switches_per_request", "involuntary switches per request",
-        number(unit::SWITCHES), Less, "context switches by being put aside, by the answers in the window");
-    MODEL_SIZE = exact("model_size", "model size", BYTES, Less, "size of the model's file");
+        number(unit::SWITCHES), Less, "involuntary context switches ÷ answers in the window");
+    MODEL_SIZE = exact("model_size", "model size", BYTES, Less, "size of the model file");
 
     SERVER_TOTAL = spread("server_total", "server time", TIME, Less, "total time by the engine's own clock")
         .shown(Section::Engine, &[line("server_total.p50", "server time p50")]);
     SERVER_LOAD = spread("server_load", "server load", TIME, Less,
-        "time to get the model ready, by the engine's own clock");
+        "time to load the model, by the engine's own clock");
     SERVER_PROMPT = spread("server_prompt", "server prompt", TIME, Less,
-        "time for the prompt, by the engine's own clock");
+        "time to process the prompt, by the engine's own clock");
     SERVER_OUTPUT = spread("server_output", "server output", TIME, Less,
         "time for the output, by the engine's own clock");
     SERVER_PREFILL_PER_S = spread("server_prefill_per_s", "server prefill tokens/s", TOKEN_RATE, More,
-        "prompt tokens, without those from a cache, per second of prompt time, by the engine's own clock")
+        "prompt tokens, without cached ones, per second of prompt time, by the engine's own clock")
         .shown(Section::Engine, &[line("server_prefill_per_s.p50", "server prefill tokens/s p50")]);
     SERVER_DECODE_PER_S = spread("server_decode_per_s", "server decode tokens/s", TOKEN_RATE, More,
         "(tokens - 1) per second of output time, by the engine's own clock")
         .shown(Section::Engine, &[line("server_decode_per_s.p50", "server decode tokens/s p50")]);
     OUTSIDE_SERVER = spread("outside_server", "outside server", TIME, Less,
-        "latency less the engine's own total: queue, transport, client")
+        "latency minus the engine's own total: queue, transport, client")
         .shown(Section::Engine, &[line("outside_server.p50", "outside server p50")]);
     COLD_LATENCY = exact("cold_latency", "cold latency", TIME, Less, "latency of the first request, before the warm-up")
         .shown(Section::Engine, &[line("cold_latency", "cold request")]);
     COLD_SERVER_LOAD = exact("cold_server_load", "cold server load", TIME, Less,
-        "time to get the model ready for the first request, by the engine's own clock")
+        "time to load the model for the first request, by the engine's own clock")
         .shown(Section::Engine, &[line("cold_server_load", "model load")]);
     COLD_ANSWER = spread("cold_answer", "cold answer", TIME, Less, "from a cold start to the end of the first answer")
         .of(Of::Run)
@@ -440,6 +440,6 @@ table! {
         "from a cold start to the first token")
         .of(Of::Run)
         .shown(Section::Engine, &[line("cold_first_token.p50", "  TTFT")]);
-    SEND_LAG = spread("send_lag", "send lag", TIME, Less, "how late the generator sent, from the planned instant")
+    SEND_LAG = spread("send_lag", "send lag", TIME, Less, "delay from the planned instant until loadcmp sent")
         .shown(Section::Engine, &[line("send_lag.p99", "send lag p99")]);
 }

@@ -290,7 +290,7 @@ fn read_sheet(from: impl Read, names: &Names, mut take: impl FnMut(&Sample)) -> 
     let headers =
         headers.iter().map(|column| FORMER.iter().find(|(was, _)| *was == column).map_or(column, |(_, is)| is));
     if headers.clone().ne(of_then.copied()) {
-        return Err(anyhow!("the columns are not those of this version of loadcmp"));
+        return Err(anyhow!("its columns are not those of this version of loadcmp"));
     }
     let columns = headers.count();
     let mut row = csv::ByteRecord::new();
@@ -298,7 +298,7 @@ fn read_sheet(from: impl Read, names: &Names, mut take: impl FnMut(&Sample)) -> 
     let mut torso = None;
     while sheet.read_byte_record(&mut row)? {
         if let Some(line) = torso {
-            return Err(anyhow!("line {line} is no row of this run"));
+            return Err(anyhow!("line {line} is not a row of this run"));
         }
         // As bytes first: a torso may end inside a character.
         let text = csv::StringRecord::from_byte_record(row.clone()).ok();

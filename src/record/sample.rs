@@ -43,12 +43,12 @@ pub const OWN_LIMIT: &str = "loadcmp's own limit: ";
 pub enum Outcome {
     /// A complete answer, with its end marker.
     Ok,
-    /// A complete answer from which no label or vector could be read, or that ended inside its reasoning (the request itself
+    /// A complete answer without a readable label or vector, or that ended inside its reasoning (the request itself
     /// succeeded).
     Unparsed,
-    /// A status that is no success, other than 429 and 503.
+    /// An HTTP error status other than 429 and 503.
     HttpStatus,
-    /// An error told inside an answer that began well, or an error frame.
+    /// An error inside an answer that began well, or an error frame.
     ErrorFrame,
     /// The answer ended without its end marker.
     Truncated,
@@ -56,11 +56,12 @@ pub enum Outcome {
     Timeout,
     /// No connection, or it broke before any byte of the answer.
     Connect,
-    /// The engine was full and said so (429, 503, or its wire's own word for it).
+    /// The engine was busy and said so (429, 503, or the wire's equivalent).
     Rejected,
-    /// Planned, and never sent: a limit of ours, such as `in_flight` or the number of open files. No failure of the engine's.
+    /// Planned, but never sent because of a limit of loadcmp, such as `in_flight` or the number of open files. Not a
+    /// failure of the engine.
     Unsent,
-    /// We stopped waiting for it, because the run had ended: censored, its elapsed time is a lower bound. No failure.
+    /// Still open when the run ended: censored, its elapsed time is a lower bound. Not a failure.
     Unfinished,
 }
 

@@ -87,10 +87,9 @@ impl Against {
     pub fn words(&self) -> String {
         let across = match self.across.len() {
             0 => String::new(),
-            _ => format!(
-                "; ACROSS unlike setups: {}",
-                self.across.iter().map(Unlike::words).collect::<Vec<_>>().join(", ")
-            ),
+            _ => {
+                format!("; DIFFERENT SETUPS: {}", self.across.iter().map(Unlike::words).collect::<Vec<_>>().join(", "))
+            }
         };
         let of = match &self.first_started {
             Some(first) => format!("{} runs, {first} to {}", self.runs, self.started),
@@ -98,12 +97,12 @@ impl Against {
         };
         let scatter = match (self.runs, self.scatter_of) {
             (1, None) => format!(
-                " It is one run, and how far runs scatter from night to night is not known: what is said of it holds for these two \
-                 runs. Keep several: loadcmp baseline save {} --last 5 --reason WHY",
+                " It is a single run, so the variation between runs is not known: the result holds for these two runs \
+                 only. Save several: loadcmp baseline save {} --last 5 --reason WHY",
                 self.name
             ),
             (_, Some(of)) if of > self.runs => {
-                format!(" How far runs scatter is taken from {of} other runs of its setup.")
+                format!(" The variation between runs is estimated from {of} other runs of its setup.")
             }
             _ => String::new(),
         };
@@ -116,8 +115,8 @@ fn one() -> usize {
 }
 
 /// Why a baseline isn't compared with that was like the run as long as no model was loaded.
-const OTHER_SETUP: &str = "the baseline is of another setup, as the engines told once their models were loaded (--across \
-                           compares anyway)";
+const OTHER_SETUP: &str = "the baseline has a different setup, as the engines reported once their models were loaded \
+                           (--across compares anyway)";
 
 impl Report {
     /// Judges a gate that isn't the scenario's own; once for each target where it names none.

@@ -25,7 +25,7 @@ pub enum Relation {
 pub struct Beside {
     /// Version of this document's form.
     pub schema_version: u32,
-    /// What wrote it, with its version.
+    /// The program and version that wrote it.
     pub tool: String,
     /// What the second run is to the first.
     pub relation: Relation,
@@ -78,8 +78,8 @@ pub struct Pair {
     pub first_floor: Option<Floor>,
     /// The same in the second run.
     pub second_floor: Option<Floor>,
-    /// The least difference of two response times that shows anything, in microseconds; `None` where it wasn't measured, or
-    /// the runs are of two machines.
+    /// The least difference of two response times that shows anything, in microseconds; `None` where it wasn't
+    /// measured, or the runs are from two machines.
     pub least_difference_us: Option<f64>,
     /// What the engines differ in.
     pub unlike: Vec<Unlike>,
@@ -90,7 +90,7 @@ impl Pair {
     pub fn floor_words(&self) -> Option<String> {
         let (least, a, b) = (self.least_difference_us?, self.first_floor.as_ref()?, self.second_floor.as_ref()?);
         let told = if a == b { format!("{} in both", words(a)) } else { format!("{}; then {}", words(a), words(b)) };
-        Some(format!("Floor: {told}.{}", apart_words(least)))
+        Some(format!("Noise floor: {told}.{}", apart_words(least)))
     }
 }
 
@@ -199,19 +199,19 @@ fn notes(relation: Relation, first: (&str, &Report), second: (&str, &Report)) ->
     let mut notes = Vec::new();
     for (name, report) in [first, second] {
         if report.status != Status::Complete {
-            notes.push(format!("{name} was interrupted: it tells of what was done until then."));
+            notes.push(format!("{name} was interrupted: it covers what was done until then."));
         }
         if !report.invalid().is_empty() {
-            notes.push(format!("{name} is invalid by its own audit: nothing follows from it."));
+            notes.push(format!("{name} is invalid by its own audit: don't draw conclusions from it."));
         }
         if report.has_stand_in() {
-            notes.push(format!("{name} holds a stand-in's figures: they say nothing of a real engine."));
+            notes.push(format!("{name} has figures of a stand-in: they say nothing about a real engine."));
         }
     }
     if relation == Relation::Compare {
         notes.push(
-            "The two runs were made at different times: a machine that changed in between changes the ratio, too. One run of both, \
-             in alternating blocks, tells them apart."
+            "The two runs were made at different times: a change of the machine in between changes the ratio, too. One run \
+             of both in alternating blocks (`order: alternate`) rules that out."
                 .to_owned(),
         );
     }
@@ -226,11 +226,11 @@ fn unmeasured(first: (&str, &Report), second: (&str, &Report)) -> String {
         (true, false) => format!("{} was not calibrated (loadcmp calibrate)", first.0),
         (false, true) => format!("{} was not calibrated (loadcmp calibrate)", second.0),
         (false, false) if first.1.machine.unlike(&second.1.machine).is_some() => {
-            "the runs are of two machines".to_owned()
+            "the runs are from two machines".to_owned()
         }
         (false, false) => "a target's wire was not calibrated (loadcmp calibrate)".to_owned(),
     };
-    format!("How small a difference can be told apart was not measured: {why}.")
+    format!("The smallest measurable difference is not known: {why}.")
 }
 
 #[cfg(test)]
@@ -277,7 +277,12 @@ mod tests {
         let verdict = |a: &Report, b: &Report| {
             let beside = Beside::new(Relation::Compare, ("a", a), ("b", b)).unwrap();
             let main = beside.pairs[0].comparisons.iter().find(|c| c.metric == "latency.p50").unwrap().verdict;
-            let told = beside.notes.iter().find(|note| note.contains("told apart")).cloned().unwrap_or_default();
+            let told = beside
+                .notes
+                .iter()
+                .find(|note| note.contains("smallest measurable difference"))
+                .cloned()
+                .unwrap_or_default();
             (main, told, beside.pairs[0].floor_words())
         };
         let (main, told, words) = verdict(&a, &b);
@@ -286,7 +291,7 @@ mod tests {
         assert!(verdict(&a, &b).1.contains("a was not calibrated"));
         a.floors = vec![Some(floor("gg_core", false, 50.0, 2.0))];
         let (main, told, words) = verdict(&a, &b);
-        assert!(main == Verdict::Worse && told.is_empty() && words.unwrap().contains("less than 22.0 µs"));
+        assert!(main == Verdict::Worse && told.is_empty() && words.unwrap().contains("below 22.0 µs"));
         // The machine became slow: between the two floors lies as much as between the targets.
         b.floors = vec![Some(floor("ollama", false, 9e3, 1.0))];
         assert_eq!(verdict(&a, &b).0, Verdict::Undecided);

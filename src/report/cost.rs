@@ -48,11 +48,11 @@ impl Loaded {
 /// - `gpu_memory` (bytes): at most, of all devices together.
 /// - `energy_cpu`, `energy_gpu`: joules of the processor packages, of the graphics devices, in the window; only of a target
 ///   that worked alone. `joules_per_request`, `joules_per_token`: what is known of the two / answers; / their output tokens.
-/// - `memory_weights` (bytes): the size of the model's file.
-/// - `memory_context` (bytes): the keys and values of the whole context, by the model's shape.
+/// - `memory_weights` (bytes): the size of the model file.
+/// - `memory_context` (bytes): the KV cache of the whole context, by the model's shape.
 /// - `memory_prompts` (bytes): what memory grew by from the beginning of the measured time to its peak, of an engine that is
 ///   known to keep states of earlier prompts. What it kept before that is not in it.
-/// - `memory_ratio`: peak / size of the model's file. `memory_ratio_loaded`: the same without `memory_prompts`: weights,
+/// - `memory_ratio`: peak / size of the model file. `memory_ratio_loaded`: the same without `memory_prompts`: weights,
 ///   context, program and buffers.
 /// - `tokens_per_s_per_gib`: output tokens a second / GiB of the peak.
 pub(super) fn rows(target: &TargetSummary, used: &Used, loaded: &Loaded) -> Vec<Row> {

@@ -21,7 +21,7 @@ pub(super) fn below(c: &Comparison, floors: Option<(&Floor, &Floor)>) -> Option<
     let least = floors.and_then(|(a, b)| least_us(&c.metric, a, b)).filter(|least| c.closer_than(*least))?;
     // The same words for each metric: a table tells them once.
     let least = human::time(least);
-    Some(format!("the difference is below what this machine can tell apart, {least} by its calibration"))
+    Some(format!("the difference is below this machine's noise floor, {least} by its calibration"))
 }
 
 impl Report {
@@ -35,7 +35,7 @@ impl Report {
                 format!("{}{each}", words(first))
             }
             _ if floors.iter().all(Option::is_none) => {
-                return "Floor on this machine: not calibrated (loadcmp calibrate).".to_owned();
+                return "Noise floor: not calibrated (loadcmp calibrate).".to_owned();
             }
             _ => {
                 let one = |(at, floor): (usize, &Option<&Floor>)| {
@@ -49,7 +49,7 @@ impl Report {
             [Some(a), Some(b)] => apart_words(least_difference_us(a, b)),
             _ => String::new(),
         };
-        format!("Floor on this machine: {told}.{apart}")
+        format!("Noise floor: {told}.{apart}")
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn words(floor: &Floor) -> String {
 
 /// What that lets one see.
 pub(super) fn apart_words(least_us: f64) -> String {
-    format!(" Times that differ by less than {} are not told apart.", human::time(least_us))
+    format!(" Differences below {} can't be measured.", human::time(least_us))
 }
 
 #[cfg(test)]
@@ -91,10 +91,7 @@ mod tests {
             with_floors(vec![Some(floor("gg_core", false, 50.0, 10.0)), Some(floor("ollama", false, 60.0, 9e3))]);
         let told = of(&coarse, "latency.p50");
         assert_eq!(told.verdict, Verdict::Undecided);
-        assert!(
-            told.reason.as_deref().unwrap().contains("below what this machine can tell apart, 9.01 ms"),
-            "{told:?}"
-        );
+        assert!(told.reason.as_deref().unwrap().contains("below this machine's noise floor, 9.01 ms"), "{told:?}");
         let before = of(&plain, "latency.p50");
         assert_eq!((told.ratio, told.low, told.p), (before.ratio, before.low, before.p), "the numbers stay");
         // 18 against 35 ms is more than 9; a rate has no floor.
@@ -126,21 +123,20 @@ mod tests {
     fn the_floor_is_told_once_where_it_is_alike() {
         let (a, b) = (floor("ollama", false, 60.0, 9.0), floor("gg_core", true, 50.0, 2.0));
         let said = |floors| with_floors(floors).floor_words();
-        assert_eq!(said(vec![]), "Floor on this machine: not calibrated (loadcmp calibrate).");
+        assert_eq!(said(vec![]), "Noise floor: not calibrated (loadcmp calibrate).");
         assert_eq!(said(vec![None, None]), said(vec![]));
         assert_eq!(
             said(vec![Some(a.clone()), Some(a.clone())]),
-            "Floor on this machine: 60.0 µs (9.00 µs between repeats) for each. Times that differ by less than 9.00 µs are \
-             not told apart."
+            "Noise floor: 60.0 µs (9.00 µs between repeats) for each. Differences below 9.00 µs can't be measured."
         );
         assert_eq!(
             said(vec![Some(b.clone()), Some(a)]),
-            "Floor on this machine: native 50.0 µs (2.00 µs between repeats), TTFT 40.0 µs; ollama 60.0 µs (9.00 µs \
-             between repeats). Times that differ by less than 19.0 µs are not told apart."
+            "Noise floor: native 50.0 µs (2.00 µs between repeats), TTFT 40.0 µs; ollama 60.0 µs (9.00 µs \
+             between repeats). Differences below 19.0 µs can't be measured."
         );
         assert_eq!(
             said(vec![Some(b), None]),
-            "Floor on this machine: native 50.0 µs (2.00 µs between repeats), TTFT 40.0 µs; ollama not calibrated."
+            "Noise floor: native 50.0 µs (2.00 µs between repeats), TTFT 40.0 µs; ollama not calibrated."
         );
     }
 }

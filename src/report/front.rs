@@ -59,7 +59,7 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
         }),
         Task::Generate | Task::Chat => {
             let shares = each(&|at| matches.share(at).map(|share| share.value));
-            ("same_answers", "the reference's answers, word for word", shares)
+            ("same_answers", "answers identical to the reference's", shares)
         }
     };
     let speed = metric_words(&report.primary);
@@ -117,12 +117,12 @@ fn left_out(report: &Report, metric: &str, values: &[Option<f64>]) -> Option<Str
     let lacking: Vec<&str> =
         report.targets.iter().zip(values).filter(|(_, value)| value.is_none()).map(|(t, _)| t.name.as_str()).collect();
     if !lacking.is_empty() {
-        return Some(format!("it was not measured of {}", lacking.join(", ")));
+        return Some(format!("not measured for {}", lacking.join(", ")));
     }
     let endpoints = || report.plan.targets.iter().map(|target| &target.endpoint);
     let shared = endpoints().enumerate().any(|(at, one)| endpoints().skip(at + 1).any(|other| other == one));
     (metric == "memory_peak" && shared)
-        .then(|| "targets of one server share its processes, so its memory is not told apart".to_owned())
+        .then(|| "targets of one server share its processes, so their memory can't be separated".to_owned())
 }
 
 /// How two targets stand in one respect. Worse is only what is worse by more than the smallest difference that matters.
@@ -167,14 +167,14 @@ impl Front {
         let mut told = Vec::new();
         if !taking.is_empty() {
             told.push(format!(
-                "On the front, none better in everything: {} (by {}).",
+                "Pareto front: {} (by {}). No other variant is better in everything.",
                 on.join(", "),
                 taking.join("; ")
             ));
         }
         for respect in &self.respects {
             if let Some(why) = &respect.left_out {
-                told.push(format!("{} takes no part: {why}.", respect.name));
+                told.push(format!("{} is left out: {why}.", respect.name));
             }
         }
         told
@@ -194,7 +194,7 @@ mod tests {
         if let Some(front) = &told {
             let words = front.words(&report).join(" ");
             assert_eq!(
-                words.matches("takes no part").count(),
+                words.matches("is left out").count(),
                 front.respects.iter().filter(|r| r.left_out.is_some()).count()
             );
         }
@@ -242,7 +242,7 @@ mod tests {
         };
         let front = of(Task::Classify, same).unwrap();
         assert_eq!(on(&front), [Some(true), Some(false)], "{front:?}");
-        assert_eq!(respect(&front, "memory_peak").left_out.as_deref(), Some("it was not measured of native, ollama"));
+        assert_eq!(respect(&front, "memory_peak").left_out.as_deref(), Some("not measured for native, ollama"));
         // A better answer is a reason to be on it; so is a smaller file.
         let smaller = |report: &mut Report| {
             same(report);
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn what_is_measured_of_one_alone_takes_no_part() {
         let front = of(Task::Generate, |report| report.plan.targets[0].facts.size_bytes = Some(1)).unwrap();
-        assert_eq!(respect(&front, "size").left_out.as_deref(), Some("it was not measured of ollama"));
+        assert_eq!(respect(&front, "size").left_out.as_deref(), Some("not measured for ollama"));
         assert!(respect(&front, "same_answers").left_out.is_some());
         let none =
             of(Task::Generate, |report| report.targets.iter_mut().for_each(|target| target.rows.clear())).unwrap();

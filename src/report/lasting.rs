@@ -37,24 +37,24 @@ pub fn found_words(plan: &Plan, found: &Found) -> String {
     format!("{} ({}: {})", time(found.length), length_words(plan, " each"), why_words(plan, found))
 }
 
-/// Why a run is as long as it is.
+/// Why a run has its length.
 pub fn why_words(plan: &Plan, found: &Found) -> String {
     let first = time(found.first);
     let ci = plan.until_ci.map_or_else(String::new, |ci| ci.to_string());
     match found.why {
-        Why::Decided => format!("the main metric was decided after {first}"),
-        Why::Known => format!("by the scatter of the first {first}, the main ratio is then known within {ci}"),
-        Why::Most(needs) => format!("known within {ci} would take about {}", about(needs.0)),
+        Why::Decided => format!("decided after {first}"),
+        Why::Known => format!("by the variation in the first {first}, the main ratio is then known within {ci}"),
+        Why::Most(needs) => format!("a ratio within {ci} would take about {}", about(needs.0)),
         Why::Unknown => {
             format!(
-                "the first {first}, with {} of each, don't say when it is known within {ci}",
+                "the first {first}, with {} each, don't show how long a ratio within {ci} would take",
                 answers_words(found.answers)
             )
         }
-        Why::Failing => "one of the targets fails, and no length mends that".to_owned(),
-        Why::Least => "there is no ratio to wait for".to_owned(),
+        Why::Failing => "a target fails, and a longer run would not help".to_owned(),
+        Why::Least => "there is no ratio to estimate".to_owned(),
         Why::Answers => {
-            format!("each was to have {} answers", plan.least.map_or(0, |least| least.answers))
+            format!("until each had {} answers", plan.least.map_or(0, |least| least.answers))
         }
     }
 }
@@ -92,13 +92,13 @@ mod tests {
             told(9, Why::Answers),
         ];
         let expected = [
-            "5.00 s (5s to 20s: the main metric was decided after 5.00 s)",
-            "11.0 s (5s to 20s: by the scatter of the first 5.00 s, the main ratio is then known within 5%)",
-            "20.0 s (5s to 20s: known within 5% would take about 12 min)",
-            "20.0 s (5s to 20s: the first 5.00 s, with 36 answers of each, don't say when it is known within 5%)",
-            "5.00 s (5s to 20s: one of the targets fails, and no length mends that)",
-            "5.00 s (5s to 20s: there is no ratio to wait for)",
-            "9.00 s (5s to 20s: each was to have 30 answers)",
+            "5.00 s (5s to 20s: decided after 5.00 s)",
+            "11.0 s (5s to 20s: by the variation in the first 5.00 s, the main ratio is then known within 5%)",
+            "20.0 s (5s to 20s: a ratio within 5% would take about 12 min)",
+            "20.0 s (5s to 20s: the first 5.00 s, with 36 answers each, don't show how long a ratio within 5% would take)",
+            "5.00 s (5s to 20s: a target fails, and a longer run would not help)",
+            "5.00 s (5s to 20s: there is no ratio to estimate)",
+            "9.00 s (5s to 20s: until each had 30 answers)",
         ];
         assert_eq!(told, expected);
     }

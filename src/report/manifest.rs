@@ -13,7 +13,7 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Under way, or cut off.
+    /// Running, or killed.
     Running,
     /// It ran to its end.
     Complete,
@@ -26,9 +26,9 @@ pub enum Status {
 pub struct Manifest {
     /// Version of this document's form.
     pub schema_version: u32,
-    /// What wrote it, with its version.
+    /// The program and version that wrote it.
     pub tool: String,
-    /// The command that began it, secrets masked; empty where that isn't known.
+    /// The command line, with secrets masked; empty if not known.
     #[serde(default)]
     pub command: String,
     /// When the run began, UTC (RFC 3339).
@@ -57,14 +57,14 @@ pub struct Manifest {
     /// The cold starts that came before the load.
     #[serde(default)]
     pub cold_starts: Vec<ColdRun>,
-    /// What a request costs each target's wire on this machine when the server does nothing, in the plan's order; `None`
-    /// where that wasn't calibrated.
+    /// The noise floor of each target's wire on this machine (the cost of a request to a server that does nothing), in
+    /// the plan's order; `None` if not calibrated.
     #[serde(default)]
     pub floors: Vec<Option<Floor>>,
     /// How fast the machine is, where the plan's gates are scaled by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
-    /// What will happen.
+    /// The plan of a run.
     pub plan: Plan,
 }
 
@@ -116,7 +116,7 @@ impl Manifest {
         if manifest.schema_version > SCHEMA_VERSION {
             let version = manifest.schema_version;
             return Err(io::Error::other(format!(
-                "its form is version {version}; this loadcmp knows {SCHEMA_VERSION}"
+                "its format is version {version}; this loadcmp reads version {SCHEMA_VERSION}"
             )));
         }
         Ok(manifest)

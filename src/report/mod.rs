@@ -54,18 +54,18 @@ pub const SCHEMA_VERSION: u32 = 2;
 /// The files of every run's directory, each with what it is.
 const FILES: [(&str, &str); 14] = [
     ("manifest.json", "the plan, the machine, versions"),
-    ("samples.csv", "a row a request"),
-    ("summary.csv", "a row a target and metric"),
+    ("samples.csv", "one row per request"),
+    ("summary.csv", "one row per target and metric"),
     ("comparison.csv", "ratios with intervals and verdicts"),
     ("findings.csv", "what the audit found"),
-    ("failures.csv", "why requests failed: a row a target and reason"),
-    ("timeline.csv", "a row a target and second"),
-    ("resources.csv", "what the machine and each process tree used, a row a second"),
-    ("report.json", "all of it but the timeline, for machines"),
+    ("failures.csv", "why requests failed: one row per target and reason"),
+    ("timeline.csv", "one row per target and second"),
+    ("resources.csv", "what the machine and each process tree used: one row per second"),
+    ("report.json", "everything except the timeline, for programs"),
     ("report.md", "for a pull request"),
-    ("report.html", "this page, on its own"),
-    ("histograms.hlog", "distributions, for HdrHistogram's tools"),
-    ("benchstat.txt", "for benchstat, in the form of Ollama's own bench"),
+    ("report.html", "this page"),
+    ("histograms.hlog", "distributions, for HdrHistogram tools"),
+    ("benchstat.txt", "for benchstat, in the format of Ollama's bench"),
     ("metrics.prom", "for Prometheus' textfile collector"),
 ];
 
@@ -74,12 +74,12 @@ pub fn files(plan: &Plan, baseline: bool) -> Vec<(&'static str, &'static str)> {
     let metrics = plan.targets.iter().any(|target| target.spec.metrics().is_some());
     let kept = plan.keep_answers != KeepAnswers::None && plan.task != Task::Embed;
     let besides = [
-        (!plan.variants.is_empty(), ("variants.csv", "a row a target: speed, memory, size and quality")),
-        (!plan.gates.is_empty(), ("gates.csv", "a row a gate: outcome, figures, bound")),
+        (!plan.variants.is_empty(), ("variants.csv", "one row per target: speed, memory, size and quality")),
+        (!plan.gates.is_empty(), ("gates.csv", "one row per gate: outcome, values, bound")),
         (!plan.gates.is_empty(), ("junit.xml", "the gates, for CI")),
-        (baseline, ("baseline.json", "what the run is held to, as it was then")),
+        (baseline, ("baseline.json", "the baseline, as it was then")),
         (kept, ("answers.jsonl", "answers of the engines, with their prompts")),
-        (metrics, ("metrics.csv", "what engines publish of themselves")),
+        (metrics, ("metrics.csv", "the engines' own published metrics")),
     ];
     FILES.into_iter().chain(besides.into_iter().filter_map(|(there, file)| there.then_some(file))).collect()
 }
@@ -89,60 +89,60 @@ pub fn files(plan: &Plan, baseline: bool) -> Vec<(&'static str, &'static str)> {
 pub struct Report {
     /// Version of this document's form.
     pub schema_version: u32,
-    /// What wrote it, with its version.
+    /// The program and version that wrote it.
     pub tool: String,
-    /// The command that began it, secrets masked; empty where that isn't known.
+    /// The command line, with secrets masked; empty if not known.
     #[serde(default)]
     pub command: String,
     /// When the run began, UTC (RFC 3339).
     pub started: String,
-    /// When it ended; `None` if it was cut off before it could say.
+    /// When it ended; `None` if it was killed.
     pub ended: Option<String>,
     /// Whether it ran to its end.
     pub status: Status,
     /// Why it didn't, and how far it got.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unfinished: Option<Unfinished>,
-    /// The metric that was declared the main one beforehand: the others are to be read beside it.
+    /// The main metric, declared beforehand.
     pub primary: String,
-    /// Reasons to read it with care, or not at all: the gravest first.
+    /// Audit findings, the most severe first.
     #[serde(default)]
     pub findings: Vec<Finding>,
     /// The targets, in the plan's order.
     pub targets: Vec<TargetSummary>,
-    /// Each target but the reference, beside the reference.
+    /// Each target compared with the reference.
     pub comparisons: Vec<Comparison>,
     /// What a soak showed; `None` if this was none.
     #[serde(default)]
     pub soak: Option<Soak>,
-    /// How long the run turned out to have to be, where it found its own length.
+    /// The length the run chose, for `duration: auto` or `until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
     /// The machine that sent the load.
     pub machine: Facts,
-    /// What a request costs each target's wire on this machine when the server does nothing, in the plan's order; `None`
-    /// where that wasn't calibrated.
+    /// The noise floor of each target's wire on this machine (the cost of a request to a server that does nothing), in
+    /// the plan's order; `None` if not calibrated.
     #[serde(default)]
     pub floors: Vec<Option<Floor>>,
     /// How the machine fared meanwhile; `None` where that isn't known. In `manifest.json`, not in `report.json`: figures
     /// that went through JSON may end in another digit, and a run told again is the same to the byte.
     #[serde(skip)]
     pub conditions: Option<Conditions>,
-    /// What was to happen.
+    /// The plan of the run.
     pub plan: Plan,
-    /// The targets beside each other in everything at once, where some are variants of one.
+    /// The Pareto front, if some targets are variants of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<front::Front>,
-    /// How fast the machine is, where gates are scaled by it.
+    /// The speed of the machine, if gates are scaled by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
-    /// What became of the gates and tiers; `None` without any.
+    /// The outcomes of gates and tiers; `None` without any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judgement: Option<Judgement>,
-    /// The baseline, and this run beside it.
+    /// The baseline, and this run compared with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Box<Against>>,
-    /// Names of the files beside this one.
+    /// Names of the other files.
     pub files: Vec<String>,
     /// The distributions, mergeable.
     pub histograms: Vec<Packed>,
@@ -248,8 +248,8 @@ impl Report {
         let of_others = |finding: &&Finding| finding.id == "other-load" && finding.severity >= Severity::Warning;
         self.findings.iter().find(of_others).filter(|_| apart)?;
         Some(
-            "other processes were at work on the machine, and targets that run one after another don't share that: \
-             `order: alternate` makes them"
+            "other processes used the machine, which does not affect targets equally that run one after another: \
+             `order: alternate` spreads it evenly"
                 .to_owned(),
         )
     }

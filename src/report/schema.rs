@@ -11,10 +11,11 @@ pub fn schema() -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<Report>().to_value();
     schema["title"] = json!(format!("report.json of loadcmp, version {SCHEMA_VERSION}"));
     schema["description"] = json!(
-        "One run, told. Times are microseconds where a field's name or its unit doesn't say otherwise; null is not measured."
+        "The report of one run. Times are in microseconds unless a field's name or unit says otherwise; null means not \
+         measured."
     );
     schema["properties"]["schema_version"] = json!({
-        "description": "Version of this document's form. A reader that meets a later one should refuse it.",
+        "description": "Version of this document's format. A reader should refuse a later one.",
         "const": SCHEMA_VERSION,
     });
     schema

@@ -21,8 +21,7 @@ pub struct Soak {
     pub targets: Vec<SoakedTarget>,
     /// The memory of loadcmp itself; `None` if it wasn't read for long enough.
     pub own: Option<Growth>,
-    /// The mean frequency of the machine's cores, in MHz: one that falls is a machine that grows hot. `None` where it isn't
-    /// told.
+    /// The mean frequency of the machine's cores, in MHz: it falls if the machine becomes hot. `None` if not known.
     #[serde(default)]
     pub frequency: Option<Growth>,
 }
@@ -32,13 +31,13 @@ pub struct Soak {
 pub struct SoakedTarget {
     /// Memory of its processes, in bytes; `None` if it isn't known, or was not watched for long enough.
     pub memory: Option<Growth>,
-    /// Where there is none: how many seconds it should have been watched; `None` if its processes aren't known.
+    /// If there is none: the seconds of measurement it would need; `None` if its processes aren't known.
     pub needs_s: Option<f64>,
-    /// Growth of its memory in bytes for each thousand requests that ended.
+    /// Growth of its memory in bytes per thousand requests.
     pub memory_per_1000: Option<f64>,
-    /// How metrics changed from the window's beginning to its end; those alone that have intervals.
+    /// How metrics changed from the start of the window to its end; only metrics with intervals.
     pub drifts: Vec<Drifted>,
-    /// Times in which more failed than chance would have it.
+    /// Bursts of failures beyond chance.
     pub bursts: Vec<Burst>,
 }
 
@@ -112,14 +111,14 @@ impl Report {
             let memory = match (&soaked.memory, soaked.needs_s) {
                 (Some(growth), _) => {
                     let requests = soaked.memory_per_1000.filter(|_| growth.course == Course::Grows);
-                    let requests = requests.map(|bytes| format!(", {} for each 1,000 requests", size(bytes)));
+                    let requests = requests.map(|bytes| format!(", {} per 1,000 requests", size(bytes)));
                     let cache = plan.host_prompt_cache().filter(|_| growth.course == Course::Grows);
                     memory_words(growth, &requests.unwrap_or_default(), cache.as_deref())
                 }
                 (None, Some(seconds)) => {
-                    format!("whether memory leaks is not shown: it takes {} of watching", human::time(seconds * 1e6))
+                    format!("memory leak undecided: it needs {} of measurement", human::time(seconds * 1e6))
                 }
-                (None, None) => "memory was not measured: its processes aren't known here".to_owned(),
+                (None, None) => "memory was not measured: its processes are not known".to_owned(),
             };
             words.push(format!("{}: {memory}.", target.label()));
             words.push(format!("{}: {}.", target.label(), drift_words(soaked)));
@@ -131,10 +130,10 @@ impl Report {
             words.push(format!("loadcmp itself: {}.", memory_words(own, "", None)));
         }
         if let Some(told) = &soak.frequency {
-            let levels = format!("{:.0} MHz at first, {:.0} MHz at last", told.from, told.to);
+            let levels = format!("{:.0} MHz at the start, {:.0} MHz at the end", told.from, told.to);
             words.push(match told.high < 0.0 && told.to < told.from * (1.0 - LEAST_FALL) {
-                true => format!("The machine's cores slowed down: {levels}. It may have grown hot."),
-                false => format!("The machine's cores: no decline of their frequency shown ({levels})."),
+                true => format!("The CPU frequency fell: {levels}. The machine may have become hot."),
+                false => format!("CPU frequency: no decline ({levels})."),
             });
         }
         words
@@ -153,23 +152,19 @@ fn size(bytes: f64) -> String {
 
 /// `cache` is how large a cache of prompts may grow that this may be, and no leak.
 fn memory_words(growth: &Growth, more: &str, cache: Option<&str>) -> String {
-    let levels = format!("memory {} at first, {} at last", size(growth.from), size(growth.to));
-    let slope =
-        format!("{} an hour (95 % interval {} to {})", size(growth.per_hour), size(growth.low), size(growth.high));
+    let levels = format!("memory {} at the start, {} at the end", size(growth.from), size(growth.to));
+    let slope = format!("{} per hour (95 % CI {} to {})", size(growth.per_hour), size(growth.low), size(growth.high));
     match growth.course {
         Course::Grows if let Some(cache) = cache => format!(
-            "memory grows, and whether it leaks is not shown: llama.cpp keeps earlier prompts in memory, {cache} \
-             (`--cache-ram 0` or LLAMA_ARG_CACHE_RAM=0 turns it off): {levels}, {slope}{more}"
+            "memory grows, leak undecided: llama.cpp caches earlier prompts in memory, {cache} (`--cache-ram 0` or \
+             LLAMA_ARG_CACHE_RAM=0 turns it off): {levels}, {slope}{more}"
         ),
-        Course::Grows => format!("a leak is shown, or a cache that isn't full yet: {levels}, {slope}{more}"),
-        Course::Settles => format!("no leak shown: it grew, and went on ever less ({levels}; {slope})"),
+        Course::Grows => format!("memory leak, or a cache that isn't full yet: {levels}, {slope}{more}"),
+        Course::Settles => format!("no leak found: it grew less and less ({levels}; {slope})"),
         Course::NotShown if growth.high > 0.0 => {
-            format!(
-                "no leak shown: {levels}, {slope}; less than {} an hour would not have been seen",
-                size(growth.high)
-            )
+            format!("no leak found: {levels}, {slope}; less than {} per hour could not be detected", size(growth.high))
         }
-        Course::NotShown => format!("no leak shown: {levels}, {slope}"),
+        Course::NotShown => format!("no leak found: {levels}, {slope}"),
     }
 }
 
@@ -183,7 +178,7 @@ fn drift_words(soaked: &SoakedTarget) -> String {
             let word = if Some(drift.change > 0.0) == more_is_better(metric) { "better" } else { "worse" };
             let percent = |share: f64| format!("{:+.1} %", share * 100.0);
             changed.push(format!(
-                "{name} got {word}: {} from beginning to end (95 % interval {} to {})",
+                "{name} got {word}: {} from start to end (95 % CI {} to {})",
                 percent(drift.change),
                 percent(drift.low),
                 percent(drift.high)
@@ -193,10 +188,10 @@ fn drift_words(soaked: &SoakedTarget) -> String {
         }
     }
     match (changed.is_empty(), level.is_empty()) {
-        (true, true) => "drift is not shown: too few answers for stretches of time".to_owned(),
-        (true, false) => format!("no drift shown in {}", level.join(", ")),
+        (true, true) => "drift undecided: too few answers".to_owned(),
+        (true, false) => format!("no drift in {}", level.join(", ")),
         (false, true) => changed.join("; "),
-        (false, false) => format!("{}; none shown in {}", changed.join("; "), level.join(", ")),
+        (false, false) => format!("{}; no drift in {}", changed.join("; "), level.join(", ")),
     }
 }
 
@@ -211,7 +206,7 @@ fn burst_words(bursts: &[Burst]) -> String {
     let told: Vec<_> = bursts.iter().take(BURSTS_TOLD).map(one).collect();
     let more = if bursts.len() > BURSTS_TOLD { ", and more" } else { "" };
     let times = if bursts.len() == 1 { "a burst" } else { "bursts" };
-    format!("failures came in {times}: {}{more}", told.join(", "))
+    format!("failures in {times}: {}{more}", told.join(", "))
 }
 
 #[cfg(test)]
@@ -277,9 +272,9 @@ mod tests {
         let mut report = soaked();
         report.plan.targets[0].facts.set("cache_ram_mib", "8192", "default");
         let words = report.soak_words().remove(0);
-        assert!(words.contains("up to 8192 MiB (`--cache-ram 0`") && !words.contains("a leak is shown"), "{words}");
+        assert!(words.contains("up to 8192 MiB (`--cache-ram 0`") && !words.contains("memory leak, or"), "{words}");
         report.plan.targets[0].facts.set("cache_ram_mib", "0", "command line");
-        assert!(report.soak_words().remove(0).contains("a leak is shown"), "there is no such cache");
+        assert!(report.soak_words().remove(0).contains("memory leak, or"), "there is no such cache");
     }
 
     #[test]
@@ -296,8 +291,8 @@ mod tests {
         }
         report.soak = Some(Soak::of(&report.targets, &[], &levels));
         let words = report.soak_words().join("\n");
-        assert!(words.contains("whether memory leaks is not shown: it takes 60.0 s of watching"), "{words}");
-        assert!(words.contains("drift is not shown: too few answers"), "{words}");
+        assert!(words.contains("memory leak undecided: it needs 60.0 s of measurement"), "{words}");
+        assert!(words.contains("drift undecided: too few answers"), "{words}");
         report.soak = None;
         assert!(report.soak_words().is_empty());
     }

@@ -6,21 +6,21 @@ use crate::stats::TargetSummary;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Why a run ended before its load was done.
+/// Why a run ended early.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// A signal: Ctrl-C, SIGTERM, SIGHUP.
     Signal,
-    /// A target gave no answer to its first request; in words.
+    /// A target did not answer its first request; the reason in words.
     Refused(String),
-    /// loadcmp couldn't ask a target its first request; in words.
+    /// loadcmp couldn't send the first request to a target; the reason in words.
     NotAsked(String),
-    /// It never said that it ended: it was killed, or its machine was.
+    /// It was killed, or the machine went down.
     Killed,
 }
 
-/// What is to be known before any figure of a run that did not end by itself.
+/// Why and when a run ended early.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Unfinished {
     /// Why.
@@ -33,11 +33,11 @@ impl Unfinished {
     pub(super) fn new(cause: Cause, plan: &Plan, targets: &[TargetSummary]) -> Self {
         let why = match &cause {
             Cause::Signal => "interrupted",
-            Cause::Killed => "interrupted without notice (killed?)",
+            Cause::Killed => "interrupted without a signal (killed?)",
             Cause::Refused(why) | Cause::NotAsked(why) => why,
         };
         let sentence = match progress(plan, targets) {
-            Some(far) => format!("Unfinished: {why} {far}; figures rest on what was done until then."),
+            Some(far) => format!("Unfinished: {why} {far}; figures cover what was done until then."),
             None if why.ends_with('.') => format!("Unfinished: {why} Nothing was measured."),
             None => format!("Unfinished: {why}; nothing was measured."),
         };
@@ -92,15 +92,16 @@ mod tests {
 
     #[test]
     fn it_says_why_and_how_far() {
-        let far = "00:00:12 of 00:00:20; figures rest on what was done until then.";
+        let far = "00:00:12 of 00:00:20; figures cover what was done until then.";
         assert_eq!(told(Cause::Signal, Some(12)), format!("Unfinished: interrupted after {far}"));
         assert_eq!(
             told(Cause::Killed, Some(12)),
-            format!("Unfinished: interrupted without notice (killed?) after {far}")
+            format!("Unfinished: interrupted without a signal (killed?) after {far}")
         );
         assert_eq!(told(Cause::Signal, None), "Unfinished: interrupted; nothing was measured.");
-        let refused = Cause::Refused("`a` could not answer the first request (rejected): loading".to_owned());
-        let words = "Unfinished: `a` could not answer the first request (rejected): loading; nothing was measured.";
+        let refused = Cause::Refused("`a` failed on the first request (rejected): loading".to_owned());
+        let words = "Unfinished: `a` failed on the first request (rejected): loading; nothing was \
+                     measured.";
         assert_eq!(told(refused, None), words);
         assert_eq!(clock(Duration::from_secs(3 * 3600 + 62)), "03:01:02");
     }

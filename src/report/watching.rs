@@ -9,23 +9,26 @@ impl Report {
     pub fn watching_words(&self) -> Option<String> {
         let conditions = self.conditions.as_ref()?;
         let ends = conditions.stopped.iter().map(|Stopped { file, at_s, why }| {
-            format!("{file} ends {at_s:.0} s into the run, for it couldn't be written: {why}. What is told over time ends there.")
+            format!(
+                "{file} ends {at_s:.0} s into the run, because it couldn't be written: {why}. Time series end \
+                     there."
+            )
         });
         let ends = ends.collect::<Vec<_>>().join(" ");
         let Some(share) = conditions.watching_cores.map(percent) else {
             return Some(ends).filter(|ends| !ends.is_empty());
         };
         let mut words =
-            format!("Watching the machine and the engines' processes took {share} of a core (resources.csv).");
+            format!("Monitoring the machine and the engines' processes took {share} of a core (resources.csv).");
         if !ends.is_empty() {
             words.push_str(&format!(" {ends}"));
         }
         for (at, gpu) in conditions.gpus.iter().enumerate() {
             let told = [
-                gpu.peak_bytes.map(|bytes| format!("{} of memory at most", crate::metrics::human::bytes(bytes))),
+                gpu.peak_bytes.map(|bytes| format!("peak memory {}", crate::metrics::human::bytes(bytes))),
                 gpu.busy.map(|share| format!("{} busy", percent(share))),
                 gpu.power_w.map(|watts| format!("{} W", three(watts))),
-                gpu.temperature_c.map(|degrees| format!("{degrees:.0} °C at most")),
+                gpu.temperature_c.map(|degrees| format!("peak {degrees:.0} °C")),
             ];
             let told: Vec<_> = told.into_iter().flatten().collect();
             if !told.is_empty() {
@@ -35,12 +38,12 @@ impl Report {
         let with = self.targets.iter().zip(&conditions.targets);
         let published: Vec<_> = with.filter(|(_, used)| used.published).map(|(target, _)| target.label()).collect();
         if !published.is_empty() {
-            words.push_str(&format!(" The figures of {} are what it published of itself.", published.join(", ")));
+            words.push_str(&format!(" CPU and memory of {} are what it published itself.", published.join(", ")));
         }
         for (target, used) in self.targets.iter().zip(&conditions.targets) {
             if let Some(bytes) = used.other_models_bytes.filter(|bytes| *bytes > 0) {
                 let (label, bytes) = (target.label(), crate::metrics::human::bytes(bytes));
-                words.push_str(&format!(" Other models of {label}'s server: {bytes} at most, not counted."));
+                words.push_str(&format!(" Other models of {label}'s server: peak {bytes}, not counted."));
             }
         }
         let mut missing = Vec::new();
@@ -52,19 +55,19 @@ impl Report {
             .map(|(target, _)| target.label())
             .collect();
         if !unseen.is_empty() {
-            missing.push(format!("the processes of {} (on another machine, or not to be seen)", unseen.join(", ")));
+            missing.push(format!("the processes of {} (on another machine, or not visible)", unseen.join(", ")));
         }
         if conditions.busy_cores.is_none() {
-            missing.push("other processes' load (/proc/stat doesn't tell it here)".to_owned());
+            missing.push("other processes' load (/proc/stat doesn't show it here)".to_owned());
         }
         if conditions.gpus.is_empty() {
-            missing.push("GPUs (no NVIDIA library)".to_owned());
+            missing.push("GPU (NVML not found)".to_owned());
         }
         let energy = |of: &dyn Fn(&crate::host::Used) -> bool| conditions.targets.iter().any(of);
         if conditions.energy_j.is_none() && !energy(&|used| used.gpu_energy_j.is_some()) {
-            missing.push("energy (the kernel tells none)".to_owned());
+            missing.push("energy (RAPL not readable)".to_owned());
         } else if self.targets.len() > 1 && !energy(&|used| used.energy_j.is_some() || used.gpu_energy_j.is_some()) {
-            missing.push("energy by target (a package can't be divided between targets that work at once)".to_owned());
+            missing.push("energy per target (targets that run at once share the CPU package)".to_owned());
         }
         if !missing.is_empty() {
             words.push_str(&format!(" Not measured: {}.", missing.join("; ")));
@@ -88,8 +91,7 @@ mod tests {
         };
         assert_eq!(words(Conditions::default()), None, "an older run");
         let full = Stopped { file: "resources.csv".to_owned(), at_s: 12.0, why: "No space left on device".to_owned() };
-        let ends = "resources.csv ends 12 s into the run, for it couldn't be written: No space left on device. What is told \
-                    over time ends there.";
+        let ends = "resources.csv ends 12 s into the run, because it couldn't be written: No space left on device. Time series end there.";
         let stopped = Conditions { stopped: vec![full], ..Conditions::default() };
         assert_eq!(words(stopped.clone()).unwrap(), ends);
         assert!(
@@ -102,18 +104,18 @@ mod tests {
             targets: vec![seen.clone(), Used::default()],
             ..Conditions::default()
         });
-        let watching = "Watching the machine and the engines' processes took 0.2 % of a core (resources.csv).";
+        let watching = "Monitoring the machine and the engines' processes took 0.2 % of a core (resources.csv).";
         let label = |at: usize| report(Task::Generate, false).targets[at].label();
         assert_eq!(
             told.unwrap(),
             format!(
-                "{watching} Not measured: the processes of {} (on another machine, or not to be seen); GPUs (no NVIDIA \
-                 library); energy (the kernel tells none).",
+                "{watching} Not measured: the processes of {} (on another machine, or not visible); GPU (NVML not \
+                 found); energy (RAPL not readable).",
                 label(1)
             )
         );
         let blind = words(Conditions { watching_cores: Some(0.0023), ..Conditions::default() }).unwrap();
-        assert!(blind.contains(" Not measured: other processes' load (/proc/stat doesn't tell it here); "), "{blind}");
+        assert!(blind.contains(" Not measured: other processes' load (/proc/stat doesn't show it here); "), "{blind}");
         let told = words(Conditions {
             watching_cores: Some(0.0023),
             targets: vec![seen.clone(), seen],
@@ -131,8 +133,8 @@ mod tests {
         assert_eq!(
             told.unwrap(),
             format!(
-                "{watching} gpu0: 3.0 GiB of memory at most, 50.0 % busy, 120 W, 61 °C at most. Not measured: energy by \
-                 target (a package can't be divided between targets that work at once)."
+                "{watching} gpu0: peak memory 3.0 GiB, 50.0 % busy, 120 W, peak 61 °C. Not measured: energy \
+                 per target (targets that run at once share the CPU package)."
             )
         );
     }

@@ -57,7 +57,7 @@ impl Report {
     /// A comparison's sentence without what would decide it.
     fn statement(&self, c: &Comparison) -> String {
         if c.verdict == Verdict::NotCompared {
-            return format!("Not compared: {}.", c.reason.as_deref().unwrap_or("a stand-in beside a real engine"));
+            return format!("Not compared: {}.", c.reason.as_deref().unwrap_or("a stand-in and a real engine"));
         }
         let name = |at: usize| self.targets.get(at).map(|t| t.label()).unwrap_or_default();
         let (target, reference, metric) = (name(c.target), name(c.reference), metric_words(&c.metric));
@@ -114,8 +114,8 @@ impl Report {
         // Long lengths are the engines' work on one machine at once: apart, each scatters less.
         if self.plan.order == Order::Concurrent && seconds > LONG_S && self.targets.len() > 1 {
             return format!(
-                " To show a difference of {shown}: `{command} --set order=alternate` first, where neither disturbs the other; \
-                 else the same with `{longer} in its place."
+                " To show a difference of {shown}: try `{command} --set order=alternate` first, where the targets \
+                 don't disturb each other; otherwise the same with `{longer} instead."
             );
         }
         format!(" To show a difference of {shown}: `{bare} {longer}.")
@@ -134,16 +134,15 @@ impl Report {
             None => limit.text.clone(),
         };
         let limits: Vec<String> = self.plan.slo.as_ref()?.of_each().map(own).collect();
-        let from = if self.comparing().open_loop { "the planned instant" } else { "when they were sent" };
+        let from = if self.comparing().open_loop { "the planned instant" } else { "the time of sending" };
         let without: Vec<String> =
             self.targets.iter().filter(|t| t.row("goodput").is_none()).map(|t| t.label()).collect();
         let without = match without.is_empty() {
             true => String::new(),
-            false => format!("; not measured on {}, whose answers tell nothing of a limit", without.join(", ")),
+            false => format!("; not measured on {}, whose answers lack a value for a limit", without.join(", ")),
         };
-        (!limits.is_empty()).then(|| {
-            format!("goodput counts the answers that each kept {}, from {from}{without}.", limits.join(" and "))
-        })
+        (!limits.is_empty())
+            .then(|| format!("goodput counts answers with {}, measured from {from}{without}.", limits.join(" and ")))
     }
 
     /// What the tails of the time people wait for lack for intervals of their own, of each target: `latency p99 lacks
@@ -157,11 +156,11 @@ impl Report {
                 let more = needs.rows.saturating_sub(row.n?);
                 let share = more as f64 / needs.rows.max(1) as f64;
                 let time = needs.seconds.map(|s| format!(", {}", human::time(s * share * 1e6))).unwrap_or_default();
-                Some(format!("{} {more} more{time}", target.label()))
+                Some(format!("{} needs {more} more{time}", target.label()))
             });
             let lacking = lacking.collect::<Vec<_>>().join("; ");
             let metric = metric_words(&format!("{metric}.{figure}"));
-            (!lacking.is_empty()).then(|| format!("{metric} lacks requests for an interval of its own: {lacking}"))
+            (!lacking.is_empty()).then(|| format!("{metric} has too few requests for an interval: {lacking}"))
         };
         ["p95", "p99"].into_iter().filter_map(of).collect()
     }
@@ -171,8 +170,8 @@ impl Report {
         let (units, effect) = (self.units_words(), human::percent(self.plan.smallest_effect.0));
         let main = metric_words(&self.primary);
         format!(
-            "Ratio = target ÷ reference, with its 95 % confidence interval (CI) over {units}. Better or worse: the whole \
-             interval lies beyond ±{effect}. The main metric, declared beforehand, is {main}. {}",
+            "Ratio = target ÷ reference, with its 95 % confidence interval (CI) over {units}. Better or worse: the \
+             whole interval is beyond ±{effect}. The main metric, declared beforehand, is {main}. {}",
             self.order_words()
         )
     }
@@ -182,16 +181,16 @@ impl Report {
         match self.plan.order {
             _ if self.targets.len() < 2 => "",
             Order::Concurrent => {
-                "All targets ran at the same time: where they share a machine, each figure is what you get while the others \
-                 work too, not what an engine does alone."
+                "All targets ran at the same time: if they share a machine, each figure was measured while the others \
+                 were working, too."
             }
             Order::Alternate => {
-                "Each target had the machine to itself, in turns: the figures are of engines alone, and a drift of the machine \
-                 falls on all of them alike."
+                "Each target had the machine to itself, in turns: figures are for each engine alone, and a drift of \
+                 the machine affects all targets equally."
             }
             Order::Isolated => {
-                "Each target had the machine to itself, one after another: the figures are of engines alone, and a drift of the \
-                 machine falls on one of them."
+                "Each target had the machine to itself, one after another: figures are for each engine alone, and a \
+                 drift of the machine affects only one of them."
             }
         }
     }
@@ -199,7 +198,7 @@ impl Report {
     /// What intervals rest on.
     pub fn units_words(&self) -> String {
         let told = self.comparisons.iter().filter_map(|c| Some((c, c.pairs?, c.unpaired?))).max_by_key(|(_, n, _)| *n);
-        let Some((c, pairs, (ours, theirs))) = told else { return "stretches of time".to_owned() };
+        let Some((c, pairs, (ours, theirs))) = told else { return "batches".to_owned() };
         let name = |at: usize| self.targets.get(at).map(|target| target.label()).unwrap_or_default();
         let alone: Vec<String> = [(ours, c.target), (theirs, c.reference)]
             .into_iter()
@@ -207,8 +206,8 @@ impl Report {
             .map(|(n, at)| format!("{n} of {}", name(at)))
             .collect();
         let left = if alone.is_empty() { String::new() } else { format!(" ({} left out)", alone.join(", ")) };
-        let blocks = if self.plan.order == Order::Alternate { ", by blocks driven apart" } else { "" };
-        format!("the {pairs} requests that both answered{left}{blocks}")
+        let blocks = if self.plan.order == Order::Alternate { ", in separate blocks" } else { "" };
+        format!("the {pairs} requests answered by both{left}{blocks}")
     }
 
     /// How the load was driven: `closed loop, 4 users on each, 20s after 2s of warm-up, both at once`.
@@ -226,7 +225,7 @@ impl Report {
         };
         let warmup =
             if load.warmup().0.is_zero() { String::new() } else { format!(" after {} of warm-up", load.warmup()) };
-        let think = if load.think().0.is_zero() { String::new() } else { format!(", {} of thought", load.think()) };
+        let think = if load.think().0.is_zero() { String::new() } else { format!(", {} think time", load.think()) };
         let order = match (self.plan.order, self.targets.len()) {
             (_, 0 | 1) => String::new(),
             (Order::Concurrent, 2) => ", both at once".to_owned(),
@@ -234,7 +233,7 @@ impl Report {
             (Order::Isolated, _) => ", one after another".to_owned(),
             (Order::Alternate, _) => format!(", {}", blocks_words(&self.plan)),
         };
-        let twice = if self.plan.interference { ", one of two runs that tell interference" } else { "" };
+        let twice = if self.plan.interference { ", one of the two runs of an interference measurement" } else { "" };
         format!("{users}{each}, {until}{warmup}{think}{early}{order}{twice}")
     }
 
@@ -318,7 +317,7 @@ mod tests {
         }));
         assert_eq!(report.load_words(), "open loop, Poisson, 20/s each, 30s after 5s of warm-up, both at once");
         report.plan.interference = true;
-        assert!(report.load_words().ends_with("both at once, one of two runs that tell interference"));
+        assert!(report.load_words().ends_with("both at once, one of the two runs of an interference measurement"));
         report.plan.interference = false;
         report.plan.order = Order::Alternate;
         report.plan.until_ci = Some(Share(0.05));
@@ -332,7 +331,7 @@ mod tests {
         report.command = "loadcmp run x.yaml --set load.closed.duration=auto".to_owned();
         let mut row = report.comparisons[0].clone();
         row.needs = Some(Needs { figure: row.metric.clone(), rows: 9_000_000, seconds: Some(470.0) });
-        row.undecided("the interval comes within 2 % of equal".to_owned());
+        row.undecided("the CI overlaps ±2 %".to_owned());
         report.plan.order = Order::Alternate;
         report.plan.blocks.pairs = 54;
         report.plan.load = LoadPlan::Closed(ClosedPlan {

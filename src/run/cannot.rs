@@ -20,16 +20,16 @@ fn of(plan: &Plan, target: &TargetPlan) -> Vec<String> {
     if let TargetSpec::OpenAi(spec) = &target.spec {
         match spec.api {
             Api::Completions if engine.contains("ollama") => {
-                told.push("Ollama's /v1 knows no top_k, min_p and repeat_penalty: its defaults are in force".to_owned());
+                told.push("Ollama's /v1 has no top_k, min_p and repeat_penalty: its defaults apply".to_owned());
             }
             Api::Completions => {}
             Api::Responses if engine.contains("ollama") => told.push(
-                "Ollama's /v1/responses knows no seed, top_k, min_p, repeat_penalty and stop: its defaults are in force"
+                "Ollama's /v1/responses has no seed, top_k, min_p, repeat_penalty and stop: its defaults apply"
                     .to_owned(),
             ),
             Api::Responses => {}
             Api::Messages => told.push(
-                "/v1/messages knows no seed, min_p, repeat_penalty and repeat_last_n: the engine's defaults are in force"
+                "/v1/messages has no seed, min_p, repeat_penalty and repeat_last_n: the engine's defaults apply"
                     .to_owned(),
             ),
         }
@@ -52,28 +52,28 @@ fn probabilities(target: &TargetPlan) -> Option<String> {
         TargetSpec::OpenAi(spec) if spec.api == Api::Messages => "/v1/messages has",
         TargetSpec::OpenAi(_) | TargetSpec::Ollama(_) => return None,
     };
-    Some(format!("`logprobs` isn't sent: {api} no place for them"))
+    Some(format!("`logprobs` isn't sent: {api} no field for it"))
 }
 
 /// What of an asked-for reasoning a target can't be told.
 fn reasoning(plan: &Plan, target: &TargetPlan, engine: &str, think: Think) -> Option<String> {
     let word = think.word();
     match &target.spec {
-        TargetSpec::GgCore(_) => Some(format!("`think: {word}` isn't sent: GG-CORE's requests have no word for it")),
-        TargetSpec::Json(_) => Some(format!("`think: {word}` isn't sent: write what your engine takes into the body")),
+        TargetSpec::GgCore(_) => Some(format!("`think: {word}` isn't sent: GG-CORE's requests have no field for it")),
+        TargetSpec::Json(_) => Some(format!("`think: {word}` isn't sent: add what your engine expects to `body`")),
         TargetSpec::Ollama(_) if plan.workload.format == PromptFormat::Raw && think.thinks() => {
-            Some(format!("`think: {word}` works by the model's template, which `format: raw` leaves out"))
+            Some(format!("`think: {word}` works through the model's template, which `format: raw` skips"))
         }
         TargetSpec::OpenAi(spec) => match (spec.api, think) {
             (Api::Completions, _) if plan.workload.format == PromptFormat::Raw => {
-                Some(format!("`think: {word}` isn't sent: /v1/completions has no word for it"))
+                Some(format!("`think: {word}` isn't sent: /v1/completions has no field for it"))
             }
             (Api::Messages, _) if engine == "llama.cpp" => Some(format!(
-                "`think: {word}` has no effect on llama-server's /v1/messages: start it with `--reasoning-budget` or speak \
-                 another API"
+                "`think: {word}` has no effect on llama-server's /v1/messages: start it with `--reasoning-budget`, or \
+                 use another API"
             )),
             (Api::Completions | Api::Responses, Think::On) => {
-                Some("`think: on` is sent as the level medium: this API knows levels only".to_owned())
+                Some("`think: on` is sent as `medium`: this API has only levels".to_owned())
             }
             _ => None,
         },

@@ -117,7 +117,7 @@ impl StandIn {
         let mut urls = Vec::new();
         for scheme in lines {
             let line = tokio::time::timeout(PATIENCE, guarded.line()).await;
-            let line = line.unwrap_or_else(|_| Err("it did not say where it listens".to_owned()))?;
+            let line = line.unwrap_or_else(|_| Err("it did not report its address".to_owned()))?;
             urls.push(line.find(&scheme).and_then(|at| line.get(at..)).unwrap_or_default().trim().to_owned());
         }
         Ok(Self { name: name.to_owned(), guarded, urls, socket, _files: files })

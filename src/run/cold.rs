@@ -55,7 +55,7 @@ impl<'a> Restarted<'a> {
             Ok(Ok(ended)) if ended.well => return Ok(()),
             Ok(Ok(ended)) => format!("`{program}` ended with {}{}", ended.how, ended.last_words()),
             Ok(Err(why)) => why,
-            Err(_) => format!("`{program}` didn't come back within {} s", COMMAND.as_secs()),
+            Err(_) => format!("`{program}` didn't return within {} s", COMMAND.as_secs()),
         };
         guarded.let_go();
         Err(why)
@@ -160,7 +160,7 @@ async fn started(
 ) -> Result<Begun, String> {
     let Some(words) = spec.restart.get(&plan.name) else {
         if !can_unload(plan) {
-            return Err("it can't unload its model by request; `cold_start.restart` names a command".to_owned());
+            return Err("it can't unload its model on request; set a command with `cold_start.restart`".to_owned());
         }
         unload(plan).await?;
         return Ok(Begun { at: setup.clock.now(), ready: None });

@@ -34,9 +34,10 @@ fn compare_two((first, a): (&Path, &Report), second: &Path, hold: &CompareGates)
     let names = (first.display().to_string(), second.display().to_string());
     let gates = hold.gates.iter().map(|text| gate(text, &b)).collect::<Result<Vec<_>, _>>()?;
     let beside = Beside::new(Relation::Compare, (&names.0, a), (&names.1, &b)).map_err(|unlike| {
-        let mut text = format!("error: {} and {} asked unlike things, so no ratio means anything:", names.0, names.1);
+        let mut text =
+            format!("error: {} and {} have different workloads, so ratios would mean nothing:", names.0, names.1);
         for unlike in unlike {
-            text += &format!("\n  {}: {} against {}", unlike.what, unlike.first, unlike.second);
+            text += &format!("\n  {}: {} vs {}", unlike.what, unlike.first, unlike.second);
         }
         Failure::Usage(text)
     });
@@ -63,7 +64,7 @@ pub fn report_of(path: &Path) -> Result<Report, Failure> {
     let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
     let bytes = std::fs::read(&file).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound if path.is_dir() && path.join("manifest.json").is_file() => {
-            wrong("has no report.json; make it with: loadcmp report DIR".to_owned())
+            wrong("has no report.json; create it with: loadcmp report DIR".to_owned())
         }
         std::io::ErrorKind::NotFound if super::interference::is_of_two(path) => {
             wrong("holds two runs; name one of them: its folder `concurrent` or `isolated`".to_owned())
@@ -75,7 +76,7 @@ pub fn report_of(path: &Path) -> Result<Report, Failure> {
             wrong("holds several runs of one plan; name one of them: a folder in its `repeats`".to_owned())
         }
         std::io::ErrorKind::NotFound if path.is_dir() => {
-            wrong("is no results directory: it has no report.json".to_owned())
+            wrong("is not a results directory: it has no report.json".to_owned())
         }
         _ => wrong(format!("can't be read: {error}")),
     })?;
@@ -84,10 +85,12 @@ pub fn report_of(path: &Path) -> Result<Report, Failure> {
     struct Version {
         schema_version: u32,
     }
-    let not_ours = |error: serde_json::Error| wrong(format!("is not a report of loadcmp's ({error})"));
+    let not_ours = |error: serde_json::Error| wrong(format!("is not a loadcmp report ({error})"));
     let Version { schema_version } = serde_json::from_slice(&bytes).map_err(not_ours)?;
     if schema_version > SCHEMA_VERSION {
-        return Err(wrong(format!("its form is version {schema_version}; this loadcmp knows {SCHEMA_VERSION}")));
+        return Err(wrong(format!(
+            "its format is version {schema_version}; this loadcmp reads version {SCHEMA_VERSION}"
+        )));
     }
     serde_json::from_slice(&bytes).map_err(not_ours)
 }

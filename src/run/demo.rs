@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// What is to be installed, and where.
 #[derive(Clone, Debug, Default)]
 pub struct Install {
-    /// Address of the Ollama.
+    /// Address of Ollama.
     pub ollama: String,
     /// The GGUF file.
     pub file: PathBuf,
@@ -60,7 +60,7 @@ pub async fn install(asked: &Install) -> Result<Installed, Failure> {
     let (base, here) = ollama_at(&asked.ollama).map_err(usage)?;
     if !here && !asked.allow_remote {
         return Err(usage(format!(
-            "{base} is not this machine: a file of {} would be sent there. --allow-remote does so",
+            "{base} is another machine, and a file of {} would be sent there. To allow that, add --allow-remote",
             size(gguf.bytes)
         )));
     }
@@ -69,12 +69,12 @@ pub async fn install(asked: &Install) -> Result<Installed, Failure> {
     }
     let name = match &asked.name {
         Some(name) => name.clone(),
-        None => {
-            named_after(path).ok_or_else(|| usage(format!("{} makes no model's name: --name NAME", path.display())))?
-        }
+        None => named_after(path).ok_or_else(|| {
+            usage(format!("{} can't be used as a model name. Give one with --name NAME", path.display()))
+        })?,
     };
     if gguf.embeds && (asked.system.is_some() || asked.template.is_some()) {
-        return Err(usage(format!("{} is of a model that embeds: it has no template", path.display())));
+        return Err(usage(format!("{} is an embedding model: it has no template", path.display())));
     }
     let say = |text: String| {
         if !asked.quiet {
@@ -88,14 +88,15 @@ pub async fn install(asked: &Install) -> Result<Installed, Failure> {
     let digest = digest.map_err(|error| anyhow!("reading {}: {error}", path.display()))?;
     if !asked.replace && ollama.has_another(&name, &digest).await {
         return Err(usage(format!(
-            "the Ollama at {base} has a model `{name}` of another file: choose another --name, or --replace it"
+            "the Ollama at {base} already has a model `{name}` from another file: choose another --name, or add \
+             --replace"
         )));
     }
     let clock = Stopwatch::start();
     let system = asked.system.clone().or_else(|| gguf.chat_template.as_deref().and_then(gguf::default_system));
     say(format!("loadcmp: sending {} ({}) to {base}", path.display(), size(gguf.bytes)));
     if !ollama.upload(path, &digest).await.map_err(fault)? {
-        say("loadcmp: it is there already".to_owned());
+        say("loadcmp: it is already there".to_owned());
     }
     let file = path.file_name().map_or_else(|| "model.gguf".into(), |name| name.to_string_lossy().into_owned());
     let model = Model {
@@ -150,7 +151,8 @@ pub async fn install(asked: &Install) -> Result<Installed, Failure> {
 fn fits(gguf: &Gguf, path: &Path) -> Result<(), String> {
     match host::memory_left() {
         Some(left) if gguf.bytes > left => Err(format!(
-            "{} needs {} of memory for its weights alone, and {} are left. A smaller quantisation fits; --anyway tries it",
+            "{} needs {} of memory for its weights alone, and {} are available. Use a smaller quantisation, or try it \
+             with --anyway",
             path.display(),
             size(gguf.bytes),
             size(left)
@@ -203,17 +205,17 @@ fn notes(gguf: &Gguf, system: Option<&str>, asked: &Install, loaded: &EngineFact
     match (system, &gguf.chat_template) {
         _ if gguf.embeds => {}
         (Some(system), _) if asked.system.is_none() => notes.push(format!(
-            "Its system message is set to the one that the file's chat template puts in by itself, so that both sides get it: \
+            "Its system message is set to the default of the file's chat template, so that both sides use it: \
              {system:?}."
         )),
         (None, Some(_)) if asked.template.is_none() => notes.push(
-            "Ollama chooses a template of its own by the file's. Whether both sides render the same prompt is checked by the run \
-             (`templates-differ`)."
+            "Ollama chooses one of its built-in templates by the file's. The run checks whether both sides render the \
+             same prompt (`templates-differ`)."
                 .to_owned(),
         ),
         (None, None) if asked.template.is_none() => notes.push(
-            "The file has no chat template: give one to both sides (`--template`, `--chat-template` of llama-server), or compare \
-             with `--set workload.format=raw`."
+            "The file has no chat template: set one on both sides (`--template` here, `--chat-template` of \
+             llama-server), or compare with `--set workload.format=raw`."
                 .to_owned(),
         ),
         _ => {}
@@ -222,14 +224,15 @@ fn notes(gguf: &Gguf, system: Option<&str>, asked: &Install, loaded: &EngineFact
         |setting: &crate::scenario::plan::EngineSetting| setting.name == "cache_ram_mib" && setting.value == "0";
     if !loaded.settings.iter().any(cached) && !gguf.embeds {
         notes.push(
-            "Both keep states of old prompts in memory, up to 8 GiB. To compare memory: `LLAMA_ARG_CACHE_RAM=0` in Ollama's \
+            "Both cache earlier prompts in memory, up to 8 GiB. To compare memory: `LLAMA_ARG_CACHE_RAM=0` in Ollama's \
              environment, `--cache-ram 0` here."
                 .to_owned(),
         );
     }
     if loaded.slots.is_none() {
-        notes
-            .push("How many slots and threads Ollama uses is not known: set `-np` and `-t` as it has them.".to_owned());
+        notes.push(
+            "The number of slots and threads of Ollama is not known: set `-np` and `-t` to its values.".to_owned(),
+        );
     }
     notes
 }

@@ -177,7 +177,7 @@ impl Log {
         }
         let end = self.tail.len().min(usize::try_from(self.more).unwrap_or(usize::MAX)).min(TAIL);
         let left_out = self.more - end as u64;
-        writeln!(out, "\n[loadcmp: {left_out} bytes are left out here]")?;
+        writeln!(out, "\n[loadcmp: {left_out} bytes left out]")?;
         out.write_all(self.tail.get(self.tail.len() - end..).unwrap_or_default())
     }
 }
@@ -206,7 +206,7 @@ mod tests {
         let kept = std::fs::read(&path).unwrap();
         let text = String::from_utf8_lossy(&kept);
         assert!(text.starts_with("first\n") && text.ends_with("the end"), "{}", kept.len());
-        assert!(text.contains("bytes are left out here]") && kept.len() < HEAD + TAIL + 100, "{}", kept.len());
+        assert!(text.contains("bytes left out]") && kept.len() < HEAD + TAIL + 100, "{}", kept.len());
     }
 
     #[test]
@@ -248,6 +248,6 @@ mod tests {
         let kept = std::fs::read_to_string(&path).unwrap();
         assert!(kept.starts_with("first\na ***\n") && kept.ends_with("a ***\nthe end ***"));
         assert!(kept.len() < HEAD + TAIL + 100 && !kept.contains("123"), "{}", kept.len());
-        assert!(kept.contains("bytes are left out here]\na ***\n"));
+        assert!(kept.contains("bytes left out]\na ***\n"));
     }
 }

@@ -29,15 +29,15 @@ fn refuse(load: &LoadPlan, targets: u64, files: Option<u64>, ports: Option<u64>)
     let needed = each * targets + host::OTHER_FILES;
     if let Some(files) = files.filter(|files| needed > *files) {
         return Some(format!(
-            "error: {each} {what} on each of {targets} targets need {needed} open files ({} of them for loadcmp's own), and this \
-             process may have {files}\n  raise the limit: `ulimit -n {needed}` before loadcmp (a container: `--ulimit \
-             nofile={needed}`), or lower `{setting}`",
+            "error: {each} {what} on each of {targets} targets need {needed} open files ({} of them for loadcmp \
+             itself), and the limit of this process is {files}\n  raise it with `ulimit -n {needed}` before loadcmp \
+             (in a container: `--ulimit nofile={needed}`), or lower `{setting}`",
             host::OTHER_FILES
         ));
     }
     let ports = ports.filter(|ports| each > *ports)?;
     Some(format!(
-        "error: {each} {what} need as many ports, and this machine gives out {ports} to one address\n  widen \
+        "error: {each} {what} need as many ports, and this machine has {ports} per address\n  widen \
          net.ipv4.ip_local_port_range, or lower `{setting}`"
     ))
 }

@@ -92,7 +92,7 @@ pub fn guard() -> anyhow::Result<()> {
     let start = match events.recv() {
         Ok(Event::Order(Order::Start(start))) => start,
         Ok(Event::Over) | Err(_) => return Ok(()),
-        Ok(_) => anyhow::bail!("`loadcmp guard` is for loadcmp's own use"),
+        Ok(_) => anyhow::bail!("`loadcmp guard` is for internal use only"),
     };
     let group = match begin(&start, &send) {
         Ok(group) => group,
@@ -144,8 +144,8 @@ fn read_orders(events: &SyncSender<Event>) {
 
 /// Starts the command. What went wrong, in words.
 fn begin(start: &Start, events: &SyncSender<Event>) -> Result<ProcessGroup, String> {
-    let Some((program, rest)) = start.words.split_first() else { return Err("its command has no words".to_owned()) };
-    let no_place = |error: std::io::Error| format!("no place for what it says: {error}");
+    let Some((program, rest)) = start.words.split_first() else { return Err("its command is empty".to_owned()) };
+    let no_place = |error: std::io::Error| format!("can't create its log file: {error}");
     let mut command = Command::new(program);
     command.args(rest).stdin(if start.holds_stdin { Stdio::piped() } else { Stdio::null() });
     let by_here = match &start.log {

@@ -24,7 +24,7 @@ pub(super) struct Guarded {
 impl Guarded {
     /// Starts a command. `with` changes the environment that it gets. What went wrong, in words.
     pub(super) fn start(mut start: Start, with: impl FnOnce(&mut Command)) -> Result<Self, String> {
-        let words = |error: std::io::Error| format!("no guard for it: {error}");
+        let words = |error: std::io::Error| format!("can't start its guard process: {error}");
         let mut command = Command::new(std::env::current_exe().map_err(words)?);
         command.arg("guard").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         with(&mut command);
@@ -95,7 +95,7 @@ impl Guarded {
     }
 }
 
-const GONE: &str = "its guard is gone";
+const GONE: &str = "its guard process is gone";
 
 impl Drop for Guarded {
     fn drop(&mut self) {

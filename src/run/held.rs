@@ -56,8 +56,8 @@ pub(super) fn baseline(named: &Named, plan: &Plan, options: &Options) -> Result<
             let needs = plan.gates.all.iter().find(|gate| gate.needs_baseline());
             return needs.map_or(Ok(None), |gate| {
                 let text = format!(
-                    "error: the gate `{}` needs a baseline, and none is named\n  name one with --baseline, or as `baseline:` of the \
-                     scenario; one is kept by: loadcmp baseline save NAME DIR --reason WHY",
+                    "error: the gate `{}` needs a baseline\n  name one with --baseline, or as `baseline:` in the \
+                     scenario; save one with: loadcmp baseline save NAME DIR --reason WHY",
                     gate.text
                 );
                 Err(Failure::Usage(text))
@@ -84,7 +84,7 @@ pub(super) fn read(folder: &Path, name: &str, path: &Path) -> Result<Kept, Failu
     Kept::read(path).map_err(|error| {
         let mut text = format!("error: no baseline `{name}`: {} ", path.display());
         text += &match error.kind() {
-            std::io::ErrorKind::NotFound => "is not there".to_owned(),
+            std::io::ErrorKind::NotFound => "doesn't exist".to_owned(),
             _ => format!("can't be read ({error})"),
         };
         let names: Vec<String> =
@@ -166,9 +166,9 @@ pub fn check_against(folder: &Path, name: &str, dir: &Path, across: bool) -> Res
 
 /// Why a baseline of another setup isn't compared with.
 fn refused(name: &str, unlike: &[Unlike], other: &str) -> Failure {
-    let mut text = format!("error: the baseline `{name}` is of another setup:");
+    let mut text = format!("error: the baseline `{name}` has a different setup:");
     for unlike in unlike {
         text += &format!("\n  {}: {} in the baseline, {} {other}", unlike.what, unlike.first, unlike.second);
     }
-    Failure::Usage(text + "\n  --across compares them anyway, and says so in every file")
+    Failure::Usage(text + "\n  --across compares them anyway; every file then says so")
 }

@@ -86,9 +86,12 @@ pub(super) fn read<M: DeserializeOwned>(path: &Path, version: fn(&M) -> u32, kno
     let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
     let bytes = std::fs::read(path).map_err(|error| wrong(format!("can't be read: {error}")))?;
     let manifest: M =
-        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is none of loadcmp's ({error})")))?;
+        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is not from loadcmp ({error})")))?;
     match version(&manifest) {
-        version if version > known => Err(wrong(format!("its form is version {version}; this loadcmp knows {known}"))),
+        version if version > known => Err(wrong(format!(
+            "its format is version {version}; this loadcmp reads version \
+                                                         {known}"
+        ))),
         _ => Ok(manifest),
     }
 }

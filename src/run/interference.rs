@@ -70,7 +70,7 @@ fn tell(dir: &Path, mut runs: Vec<Finished>) -> Result<Finished, Failure> {
         return Err(Failure::Other(anyhow::anyhow!("no run was made")));
     };
     let beside = Beside::new(Relation::Interference, ("isolated", &isolated), ("concurrent", &concurrent))
-        .map_err(|unlike| Failure::Other(anyhow::anyhow!("the two runs asked unlike things: {unlike:?}")))?;
+        .map_err(|unlike| Failure::Other(anyhow::anyhow!("the two runs have different workloads: {unlike:?}")))?;
     let write = |name: &str, sink: fn(&Beside, &mut dyn std::io::Write) -> std::io::Result<()>| {
         replace(&dir.join(name), |out| sink(&beside, out)).with_context(|| format!("writing {name}"))
     };

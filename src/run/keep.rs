@@ -50,7 +50,7 @@ pub fn keep(path: &Path, which: Keep<'_>, reason: &str, stand_ins: bool) -> Resu
         }
         let began = report.started.parse().with_context(|| format!("when {} began", dir.display()))?;
         if let Some((_, same, _)) = kept.iter().find(|(at, _, _)| *at == began) {
-            let text = format!("error: {} and {} are one run, kept twice", same.display(), dir.display());
+            let text = format!("error: {} and {} are the same run", same.display(), dir.display());
             return Err(Failure::Usage(text));
         }
         kept.push((began, dir, RunFigures::of(&report.started, &report.targets)));
@@ -59,7 +59,7 @@ pub fn keep(path: &Path, which: Keep<'_>, reason: &str, stand_ins: bool) -> Resu
             if let Some(unlike) = unlike.first() {
                 let (a, b) = (other.display(), dir.display());
                 let text =
-                    format!("error: {a} and {b} are of unlike setups, and no baseline together: {}", unlike.words());
+                    format!("error: {a} and {b} have different setups and can't form one baseline: {}", unlike.words());
                 return Err(Failure::Usage(text));
             }
         }
@@ -68,7 +68,8 @@ pub fn keep(path: &Path, which: Keep<'_>, reason: &str, stand_ins: bool) -> Resu
         }
     }
     let Some((_, _, report)) = latest else {
-        let text = "error: which runs? name their directories, or take the last of a folder of results: --last 5";
+        let text = "error: no runs given: name their directories, or save the last runs of a results folder with \
+                    --last 5";
         return Err(Failure::Usage(text.to_owned()));
     };
     let before = match Kept::read(path) {
@@ -89,20 +90,16 @@ pub fn keep(path: &Path, which: Keep<'_>, reason: &str, stand_ins: bool) -> Resu
 fn last(runs: usize, folder: &Path, scenario: Option<&str>, stand_ins: bool) -> Result<Vec<PathBuf>, Failure> {
     let usage = |why: String| Failure::Usage(format!("error: {}: {why}", folder.display()));
     if !folder.is_dir() {
-        return Err(usage("is no folder of results; name one with --results".to_owned()));
+        return Err(usage("is not a results folder; name one with --results".to_owned()));
     }
     let told = history::read(folder, false)?;
     let meant = told.entries.iter().filter(|entry| scenario.is_none_or(|name| entry.plan.name == name));
     let meant: Vec<&Entry> = meant.filter(|entry| entry.state() == State::Complete).collect();
     let fit: Vec<&Entry> = meant.iter().copied().filter(|entry| stand_ins || !entry.has_stand_in()).collect();
     let Some(anchor) = fit.last() else {
-        let why = if meant.is_empty() {
-            ""
-        } else {
-            " of real engines (--stand-ins keeps runs of stand-ins as what they are)"
-        };
+        let why = if meant.is_empty() { "" } else { " of real engines (--stand-ins allows runs with stand-ins)" };
         let of = scenario.map(|name| format!(" of scenario `{name}`")).unwrap_or_default();
-        return Err(usage(format!("holds no run{of} that ended and is valid{why}")));
+        return Err(usage(format!("holds no complete and valid run{of}{why}")));
     };
     if let Some(other) = fit.iter().find(|entry| entry.plan.name != anchor.plan.name) {
         let why = format!(
@@ -116,7 +113,7 @@ fn last(runs: usize, folder: &Path, scenario: Option<&str>, stand_ins: bool) -> 
     if like.len() < runs {
         let other = fit.iter().rev().find_map(|entry| Some((&entry.dir, unlike(entry).into_iter().next()?)));
         let other =
-            other.map(|(dir, unlike)| format!("; the last that is left out, {dir}, has another {}", unlike.words()));
+            other.map(|(dir, unlike)| format!("; the latest one left out, {dir}, has another {}", unlike.words()));
         let why = format!(
             "holds {} run{} of the setup of {} that ended and {} valid, and not {runs}{}",
             like.len(),

@@ -69,7 +69,7 @@ pub(super) fn schedule_words(spec: &OpenSpec) -> String {
         (Kind::Gamma, Some(burstiness), _) => format!("gamma (burstiness {burstiness})"),
         (Kind::Gamma, None, _) => "gamma".to_owned(),
         (Kind::Bursts, _, Some(burst)) if burst.gap == Span::default() => format!("bursts of {}", burst.size),
-        (Kind::Bursts, _, Some(burst)) => format!("bursts of {}, {} apart", burst.size, burst.gap),
+        (Kind::Bursts, _, Some(burst)) => format!("bursts of {} with gaps of {}", burst.size, burst.gap),
         (Kind::Bursts, _, None) => "bursts".to_owned(),
         (Kind::Poisson, ..) => "Poisson".to_owned(),
         (Kind::Constant, ..) => "constant".to_owned(),
@@ -94,8 +94,8 @@ fn stages(all: &[StageSpec]) -> String {
 pub(super) fn fewer_blocks(plan: &Plan, made: u32) -> String {
     let length = plan.load_length().map_or_else(String::new, |length| format!(" in {:.0} s", length.as_secs_f64()));
     format!(
-        "loadcmp: {made} blocks of each target in the place of {}: an answer takes too long for more{length}; a longer \
-         `duration` has room for more",
+        "loadcmp: {made} blocks per target instead of {}: answers take too long for more{length}; a longer `duration` \
+         allows more",
         plan.blocks.pairs
     )
 }
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(told(&format!("stages: [{many}]")), "stages 5/s, 5/s, 5/s, 5/s, … (5 in all), Poisson");
         let bursts = "rate: 2.5, duration: 5s, arrivals: bursts, burst: { size: 10";
         assert_eq!(told(&format!("{bursts} }}")), "bursts of 10, 2.5/s");
-        assert_eq!(told(&format!("{bursts}, gap: 5ms }}")), "bursts of 10, 5ms apart, 2.5/s");
+        assert_eq!(told(&format!("{bursts}, gap: 5ms }}")), "bursts of 10 with gaps of 5ms, 2.5/s");
         let trace = "trace: { path: tests/broken/data.csv";
         assert_eq!(told(&format!("{trace} }}")), "trace tests/broken/data.csv");
         assert_eq!(told(&format!("{trace}, speed: 2 }}")), "trace tests/broken/data.csv at 2x");
@@ -163,6 +163,6 @@ mod tests {
         assert_eq!(plan.until(), Until::Duration(Span(std::time::Duration::from_secs(3))));
         std::fs::write(dir.path().join("a.csv"), "offset_s\nx\n").unwrap();
         let Err(Failure::Usage(why)) = load(&scenario, dir.path(), &plain) else { panic!("it was read") };
-        assert!(why.starts_with("error: ") && why.ends_with("a.csv:2: `x` is no number of seconds"), "{why}");
+        assert!(why.starts_with("error: ") && why.ends_with("a.csv:2: `x` is not a number of seconds"), "{why}");
     }
 }

@@ -196,7 +196,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     let dir = results_directory(&prepared, options)?;
     prepared.log_into(&dir);
     if let Some(baseline) = baseline {
-        baseline.copy(&dir).with_context(|| format!("keeping the baseline in {}", dir.display()))?;
+        baseline.copy(&dir).with_context(|| format!("saving the baseline in {}", dir.display()))?;
     }
     if prepared.plan.interference {
         return interference::run(prepared, clock, &dir, options).await;
@@ -366,7 +366,7 @@ pub fn retell(dir: &Path) -> Result<Finished, Failure> {
 
 /// Makes every file of one run again.
 fn retell_one(dir: &Path) -> Result<Finished, Failure> {
-    let no_run = |why: String| Failure::Usage(format!("error: {} is no results directory: {why}", dir.display()));
+    let no_run = |why: String| Failure::Usage(format!("error: {} is not a results directory: {why}", dir.display()));
     not_pruned(dir)?;
     for name in ["manifest.json", "samples.csv"] {
         if !dir.join(name).is_file() {
@@ -374,7 +374,7 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
         }
     }
     let mut manifest = Manifest::read(&dir.join("manifest.json"))
-        .map_err(|error| no_run(format!("its manifest.json is not one of loadcmp's ({error:#})")))?;
+        .map_err(|error| no_run(format!("its manifest.json is not from loadcmp ({error:#})")))?;
     let names = Names::of(&manifest.plan);
     let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan));
     let mut picks = AnswerPicks::default();
@@ -400,8 +400,8 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
 fn not_pruned(dir: &Path) -> Result<(), Failure> {
     let Some(pruned) = crate::history::pruned(dir) else { return Ok(()) };
     Err(Failure::Usage(format!(
-        "error: {}: its samples were removed by `loadcmp prune` ({}), so its files can't be made again\n  \
-         they are there as they were: report.md, report.html, report.json",
+        "error: {}: its samples were removed by `loadcmp prune` ({}), so its files can't be rebuilt\n  report.md, \
+         report.html and report.json are still there",
         dir.display(),
         pruned.when
     )))
@@ -442,12 +442,12 @@ fn front(dir: &Path, report: &mut Report) -> anyhow::Result<Option<Front>> {
 fn refusal(name: &str, outcome: Outcome, error: Option<&str>) -> String {
     let words = match outcome {
         Outcome::Timeout => "gave no answer to the first request",
-        Outcome::Connect => "let go of the first request",
-        Outcome::Unsent => "could not be asked",
-        _ => "could not answer the first request",
+        Outcome::Connect => "dropped the first request",
+        Outcome::Unsent => "could not be reached",
+        _ => "failed on the first request",
     };
     let longer = match outcome {
-        Outcome::Timeout => "\n  a model that takes longer to load needs a `load_timeout` of its own",
+        Outcome::Timeout => "\n  if its model takes longer to load, set `load_timeout`",
         _ => "",
     };
     format!("`{name}` {words} ({}): {}{longer}", outcome.as_str(), error.unwrap_or("it said no more"))
@@ -479,7 +479,7 @@ pub fn free(dir: &Path) -> Result<(), Failure> {
     let refuse = |why: &str| Err(Failure::Usage(format!("error: {} {why}", dir.display())));
     match dir.read_dir().map(|mut files| files.next().is_some()) {
         Ok(false) => Ok(()),
-        Ok(true) => refuse("is not empty: results are never written over; name another directory, or remove it"),
+        Ok(true) => refuse("is not empty: results are never overwritten; name another directory, or remove it"),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(_) if !dir.is_dir() => refuse("is not a directory"),
         Err(error) => refuse(&format!("can't be read: {error}")),

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Tells the nights of a folder anew: what became of each, and the steps in their figures.
 pub fn nights(folder: &Path) -> Result<Nightly, Failure> {
-    let none = || Failure::Usage(format!("error: {} holds no run of a suite", folder.display()));
+    let none = || Failure::Usage(format!("error: {} holds no suite run", folder.display()));
     let nightly = gather(folder, suites(folder)?, None)?.ok_or_else(none)?;
     sink::write_nightly(folder, &nightly).with_context(|| format!("writing the files of {}", folder.display()))?;
     Ok(nightly)

@@ -10,18 +10,18 @@ use anyhow::Context;
 /// answers one at a time in 18 s.
 const AT_ONCE: u32 = 4;
 
-/// Puts a rate in the place of `auto`: half of what the slower target answers of some requests at once. The same for each
-/// target, and told, so that it can be written in the next run.
+/// Puts a rate in the place of `auto`: half of what the slower target can answer of some requests at once. The same for
+/// each target, and told, so that it can be written in the next run.
 pub(super) async fn found(mut loaded: Loaded, options: &Options) -> Result<Loaded, Failure> {
     if !waits(&loaded.scenario) {
         return Ok(loaded);
     }
     if !options.quiet {
         tell(format_args!(
-            "loadcmp: rate: auto: a look at what the targets answer, {AT_ONCE} requests at once to each"
+            "loadcmp: rate: auto: measuring what the targets can answer, {AT_ONCE} requests at once to each"
         ));
     }
-    let folder = tempfile::tempdir().context("making a folder for the look at the targets")?;
+    let folder = tempfile::tempdir().context("creating a temporary folder for `rate: auto`")?;
     let mut look = Loaded { points: Vec::new(), ..loaded.clone() };
     look.scenario.look("look", AT_ONCE, AT_ONCE.into());
     if loaded.scenario.order == Order::Concurrent {
@@ -41,7 +41,7 @@ pub(super) async fn found(mut loaded: Loaded, options: &Options) -> Result<Loade
     for (seen, target) in seen.iter().zip(&plan.targets) {
         let Some(rate) = seen.per_second() else {
             return Err(Failure::Target(format!(
-                "error: `{}` answered none of {AT_ONCE} requests, so `rate: auto` finds no rate\n  write one: \
+                "error: `{}` answered none of {AT_ONCE} requests, so `rate: auto` finds no rate\n  set one, such as \
                  `--set load.open.rate=0.5`",
                 target.name
             )));
@@ -52,9 +52,9 @@ pub(super) async fn found(mut loaded: Loaded, options: &Options) -> Result<Loade
     let rate = Rate::found(least);
     if !options.quiet {
         let each: Vec<String> = rates.iter().map(|(name, rate)| format!("{name} {rate:.3}/s")).collect();
-        let most = if rate == Rate::MOST { ", and no more than that" } else { "" };
+        let most = if rate == Rate::MOST { ", the maximum" } else { "" };
         tell(prepare::wrapped(&format!(
-            "loadcmp: rate: auto is {rate}/s: half of what the slower target answers{most} ({})",
+            "loadcmp: rate: auto is {rate}/s: half of what the slower target can answer{most} ({})",
             each.join(", ")
         )));
     }
@@ -75,8 +75,8 @@ fn put(scenario: &mut Scenario, rate: f64) -> Result<(), Failure> {
         open.rate = Some(Rate::Of(rate));
         if open.expected() < f64::from(blocks) {
             return Err(Failure::Usage(format!(
-                "error: `rate: auto` is {rate}/s, and {} of that are too few requests for {blocks} blocks\n  a longer \
-                 `duration`, or fewer `blocks.pairs`",
+                "error: `rate: auto` is {rate}/s, and {} at that rate gives too few requests for {blocks} blocks\n \
+                 use a longer `duration`, or fewer `blocks.pairs`",
                 open.window()
             )));
         }

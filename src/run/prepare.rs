@@ -28,7 +28,7 @@ use std::time::Duration;
 
 /// A plan with everything it needs: nothing is left to find.
 pub struct Prepared {
-    /// What will happen.
+    /// The plan of a run.
     pub plan: Plan,
     /// What is asked.
     pub workload: Arc<Workload>,
@@ -132,8 +132,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
             && processes_of(&ProcessSpec::Pid(*pid)).is_empty()
         {
             missing.push(format!(
-                "error: target `{name}`: there is no process {pid}\n  correct `process: {{ pid: {pid} }}`, or leave it out: \
-                 who listens at the target's address is found by itself"
+                "error: target `{name}`: there is no process {pid}\n  correct `process: {{ pid: {pid} }}`, or leave it \
+                 out: the process that listens at the target's address is then used"
             ));
             continue;
         }
@@ -148,8 +148,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     }
     if !engines.stand_ins.is_empty() && !options.quiet {
         tell(wrapped(
-            "loadcmp: a stand-in's answers and timing are made up; to compare real engines, start them, or say \
-                      where they are with --target NAME=WIRE:ADDRESS",
+            "loadcmp: answers and timing of a stand-in are made up. To compare real engines, start them, or give their \
+             addresses with --target NAME=WIRE:ADDRESS",
         ));
     }
     if !missing.is_empty() {
@@ -205,7 +205,7 @@ async fn find(
 ) -> Result<Found, String> {
     let why = match patiently(name, discover(spec, scenario.task), options).await {
         Ok(found) if found.stand_in && options.real => {
-            return Err(format!("{} is a stand-in, and --real refuses those", found.endpoint));
+            return Err(format!("{} is a stand-in, which --real refuses", found.endpoint));
         }
         Ok(found) => return Ok(found),
         Err(why) => why,
@@ -215,10 +215,10 @@ async fn find(
         return Err(why.to_string());
     }
     if options.real {
-        return Err(format!("{why}\n  --real refuses the stand-in that would take its place"));
+        return Err(format!("{why}\n  with --real no stand-in takes its place"));
     }
     if scenario.task == Task::Embed && matches!(spec, TargetSpec::GgCore(_)) {
-        return Err("GG-CORE's socket has no embeddings, so there is nothing to stand in for".to_owned());
+        return Err("GG-CORE's socket has no embeddings, so no stand-in can take its place".to_owned());
     }
     if !options.quiet {
         tell(wrapped(&format!("loadcmp: STAND-IN for `{name}`: {}", why.in_brief())));
@@ -240,7 +240,7 @@ async fn patiently<T>(name: &str, asked: impl Future<Output = T>, options: &Opti
         () = tokio::time::sleep(SAY_SO) => {}
     }
     if !options.quiet {
-        tell(format!("loadcmp: waiting for `{name}` to say who it is: it may be at work"));
+        tell(format!("loadcmp: waiting for `{name}` to identify itself: it may be busy"));
     }
     asked.await
 }
@@ -383,13 +383,15 @@ fn tell_inequalities(plan: &mut Plan, constrain: Constrain, recorded: bool) {
         let mut tell = |text: &str| target.inequalities.push(text.to_owned());
         if recorded && task == Task::Generate && !ignores_eos {
             tell(
-                "its API has nothing to make a model go on after its end token (`ignore_eos`), so answers may be shorter than \
+                "its API has no option to continue after the end token (`ignore_eos`), so answers may be shorter than \
                  recorded",
             );
         }
         match constrain {
             Constrain::Auto if free => {
-                tell("its API has no schema for answers, so no target is held to one: labels are read from free text");
+                tell(
+                    "its API has no schema for answers, so none is used for any target: labels are read from free text",
+                );
             }
             Constrain::Schema if free => tell("its API has no schema for answers: they are free text"),
             _ => {}
@@ -397,25 +399,27 @@ fn tell_inequalities(plan: &mut Plan, constrain: Constrain, recorded: bool) {
         match &target.spec {
             TargetSpec::GgCore(_) => {
                 tell(
-                    "GG-CORE fixes seed 42 and repetition penalty 1.1 over 64 tokens, and knows no min_p and no stop texts",
+                    "GG-CORE always uses seed 42 and repetition penalty 1.1 over 64 tokens, and has no min_p and no \
+                     stop texts",
                 );
-                tell("GG-CORE generates one request at a time: more users only queue");
+                tell("GG-CORE generates one request at a time: additional users only queue");
                 if workload.format == PromptFormat::Chat && target.template.is_none() {
                     tell(
-                        "GG-CORE has no chat template: it gets the prompt as it is (`template:` of the target puts one there)",
+                        "GG-CORE has no chat template: it gets the prompt as it is (set one with the target's \
+                         `template:`)",
                     );
                 }
                 if workload.stream {
                     tell(
-                        "GG-CORE holds back 128 characters of a stream and counts no tokens in it, so its first token, gaps, \
-                         decode rate and tokens/s are not measured; a stream that its model ends by itself fails there (`detok: \
-                         Unknown Token Type`), and each one needs a message beside it to start. `--set workload.stream=false` \
-                         measures tokens/s of whole answers",
+                        "GG-CORE holds back 128 characters of a stream and counts no tokens in it, so TTFT, ITL, \
+                         decode rate and tokens/s are not measured; a stream that the model ends by itself fails \
+                         (`detok: Unknown Token Type`), and each stream needs another message to start. `--set \
+                         workload.stream=false` measures tokens/s of whole answers",
                     );
                 } else {
                     tell(
-                        "GG-CORE leaves the end token out of its count of tokens; it is added where an answer ended before its \
-                         limit, as Ollama counts",
+                        "GG-CORE doesn't count the end token; it is added where an answer ended before its limit, as \
+                         Ollama counts it",
                     );
                 }
             }
@@ -425,7 +429,7 @@ fn tell_inequalities(plan: &mut Plan, constrain: Constrain, recorded: bool) {
                     [("{{temperature}}", "temperature"), ("{{max_tokens}}", "max_tokens"), ("{{seed}}", "seed")]
                 {
                     if generates && !body.contains(place) {
-                        tell(&format!("`{option}` isn't sent: the body has no {place}"));
+                        tell(&format!("`{option}` isn't sent: `body` has no {place}"));
                     }
                 }
             }
@@ -451,16 +455,15 @@ fn named_by(target: &TargetPlan) -> Option<String> {
     let Some(process @ ProcessSpec::Name(name)) = target.spec.process() else { return None };
     let found = processes_of(process);
     match found.as_slice() {
-        [] => Some(format!(
-            "{}: no process is called {name} now; it is looked for again every few seconds.",
-            target.label()
-        )),
+        [] => {
+            Some(format!("{}: no process is called {name} now; loadcmp looks again every few seconds.", target.label()))
+        }
         [_] => None,
         many => {
             let pids = many.iter().take(8).map(u32::to_string).collect::<Vec<_>>().join(", ");
             let more = if many.len() > 8 { ", …" } else { "" };
             Some(format!(
-                "{}: {} processes are called {name} ({pids}{more}); all are counted as its.",
+                "{}: {} processes are called {name} ({pids}{more}); all of them are counted.",
                 target.label(),
                 many.len()
             ))

@@ -198,7 +198,7 @@ impl Progress {
 
     /// Every prompt is asked once before the load.
     pub(super) fn warming(&self, prompts: usize) {
-        let text = format!("asking every prompt once before the load ({prompts}, `prompt_cache: warm`)");
+        let text = format!("sending every prompt once before the load ({prompts}, `prompt_cache: warm`)");
         if !self.quiet && !self.shown {
             super::tell(super::prepare::wrapped(&format!("loadcmp: {text}")));
         }
@@ -217,7 +217,7 @@ impl Progress {
         if before.is_none() && found.why != Why::Least && !self.quiet && !self.shown {
             let Found { answers, .. } = found;
             let answers = answers_words(answers);
-            let text = format!("loadcmp: {answers} of each so far; measuring for {}", found_words(plan, &found));
+            let text = format!("loadcmp: {answers} each so far; measuring for {}", found_words(plan, &found));
             super::tell(super::prepare::wrapped(&text));
         }
     }

@@ -42,7 +42,7 @@ pub fn is_repeats(dir: &Path) -> bool {
 /// The runs in words, for whoever is about to start them; nothing where there is one run.
 pub fn repeats_words(loaded: &Loaded) -> Option<String> {
     let spec = loaded.scenario.repeats.as_ref()?;
-    let pause = if spec.pause.0.is_zero() { String::new() } else { format!(", {} of pause between two", spec.pause) };
+    let pause = if spec.pause.0.is_zero() { String::new() } else { format!(", {} pause between runs", spec.pause) };
     let load = loaded.scenario.load_length().map(|one| format!(", about {} of load in all", about(one * spec.runs)));
     Some(format!("{} runs of the same plan{pause}{}", spec.runs, load.unwrap_or_default()))
 }

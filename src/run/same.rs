@@ -101,15 +101,15 @@ pub(super) fn refuse(plan: &Plan) -> Result<(), Failure> {
     let told: Vec<String> = twins
         .map(|(first, target)| {
             let model = if target.model.is_empty() { String::new() } else { format!("{} at ", target.model) };
-            format!("error: `{first}` and `{}` are one server and model: {model}{}", target.name, target.endpoint)
+            format!("error: `{first}` and `{}` are the same server and model: {model}{}", target.name, target.endpoint)
         })
         .collect();
     if told.is_empty() {
         return Ok(());
     }
     Err(Failure::Invalid(format!(
-        "{}\n  driven at once, each waits for the other, and neither is measured: correct the address, or give each target once\n  \
-         if it is meant, write `allow_same_endpoint: true` into the scenario, or `order: alternate`",
+        "{}\n  at once, each would wait for the other: correct the address, or name each target only once\n  if this \
+         is intended, write `allow_same_endpoint: true` or `order: alternate` in the scenario",
         told.join("\n")
     )))
 }

@@ -38,7 +38,7 @@ pub(super) fn told(far: &Far) -> (f64, String) {
         (Why::Known, Some(ci)) => format!("until ±{ci}"),
         (Why::Decided, _) => "decided".to_owned(),
         (Why::Failing, _) => "a target fails".to_owned(),
-        (Why::Most(_) | Why::Unknown, _) => "to the most".to_owned(),
+        (Why::Most(_) | Why::Unknown, _) => "to the maximum".to_owned(),
         (Why::Least | Why::Answers | Why::Known, _) => "measuring".to_owned(),
     };
     let (length, first) = (found.length.0.as_secs_f64(), found.first.0.as_secs_f64().max(1e-3));
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(far(90, Some(44), known), "until ±5%: 90 of about 90 answers, draining");
         assert_eq!(
             far(9, Some(180), Some((180, Why::Unknown))),
-            "to the most: 9 of about 324 answers, waiting for those"
+            "to the maximum: 9 of about 324 answers, waiting for those"
         );
         assert_eq!(far(9, Some(30), Some((30, Why::Failing))), "a target fails: 9 of about 54 answers, draining");
     }

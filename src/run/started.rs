@@ -63,7 +63,7 @@ pub(super) fn allowed(scenario: &Scenario, path: &Path, options: &super::Options
         return Ok(());
     }
     Err(Failure::Usage(format!(
-        "error: {} names commands that start engines ({})\n  --allow-commands runs them; read them first",
+        "error: {} has commands that start engines ({})\n  read them, then allow them with --allow-commands",
         path.display(),
         fields.join(", ")
     )))
@@ -80,7 +80,7 @@ pub(super) async fn start(scenario: &Scenario, quiet: bool) -> Result<Engines, F
         let failed = |why: String| Failure::Target(format!("error: target `{name}`: {why}"));
         // What answers already is somebody else's, and would be measured in its place.
         if discover(spec, scenario.task).await.is_ok() {
-            return Err(failed("something answers there already, before its command was run; end it first".to_owned()));
+            return Err(failed("something already answers there before its command was run; stop it first".to_owned()));
         }
         let run = Start { words: words.clone(), secrets: secrets(scenario.targets.values()), ..Start::default() };
         let guarded = Guarded::start(run, |_| {}).map_err(failed)?;
@@ -130,5 +130,5 @@ pub(super) async fn answering(
         Ok(())
     };
     let told = tokio::time::timeout(READY, wait).await;
-    told.unwrap_or_else(|_| Err(format!("it didn't answer within {} s of its start", READY.as_secs())))
+    told.unwrap_or_else(|_| Err(format!("it didn't answer within {} s after its start", READY.as_secs())))
 }

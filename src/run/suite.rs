@@ -45,8 +45,8 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
     let clock = Stopwatch::start();
     if let Some((name, _)) = run.scenarios.iter().find(|(_, loaded)| loaded.scenario.repeats.is_some()) {
         return Err(Failure::Usage(format!(
-            "error: `{name}` has `repeats`, which a suite doesn't make\n  run it by itself, or write `repeats: null` in the \
-             suite's `set` for it"
+            "error: `{name}` has `repeats`, which suites don't support\n  run it by itself, or add `repeats: null` to \
+             its `set` in the suite"
         )));
     }
     let mut told = planned(&run, options);
@@ -205,16 +205,16 @@ fn check(spec: &CheckSpec, quick: bool) -> Check {
 /// suite, and each scenario that is done the same as now.
 fn taken_up(dir: &Path, planned: Suite) -> Result<Suite, Failure> {
     let before = read(dir)?;
-    let refuse = |why: String| Failure::Usage(format!("error: {} can't be taken up: {why}", dir.display()));
+    let refuse = |why: String| Failure::Usage(format!("error: {} can't be resumed: {why}", dir.display()));
     if (&before.name, before.quick) != (&planned.name, planned.quick) {
         let form = |suite: &Suite| format!("{}{}", suite.name, if suite.quick { " --quick" } else { "" });
-        return Err(refuse(format!("it is of {}, not of {}", form(&before), form(&planned))));
+        return Err(refuse(format!("it is a run of {}, not of {}", form(&before), form(&planned))));
     }
     let mut told = Suite { started: before.started.clone(), ..planned };
     for done in before.scenarios.into_iter().filter(|scenario| scenario.state == State::Done) {
         match told.scenarios.iter_mut().find(|scenario| scenario.name == done.name) {
             Some(scenario) if scenario.hash == done.hash => *scenario = done,
-            _ => return Err(refuse(format!("`{}` was run in another form than it has now", done.name))),
+            _ => return Err(refuse(format!("`{}` has changed since it was run", done.name))),
         }
     }
     Ok(told)
@@ -301,10 +301,10 @@ pub(super) fn read(dir: &Path) -> Result<Suite, Failure> {
     let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
     let bytes = std::fs::read(&path).map_err(|error| wrong(format!("can't be read: {error}")))?;
     let suite: Suite =
-        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is none of loadcmp's ({error})")))?;
+        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is not from loadcmp ({error})")))?;
     if suite.schema_version > SUITE_VERSION {
         let version = suite.schema_version;
-        return Err(wrong(format!("its form is version {version}; this loadcmp knows {SUITE_VERSION}")));
+        return Err(wrong(format!("its format is version {version}; this loadcmp reads version {SUITE_VERSION}")));
     }
     Ok(suite)
 }

@@ -48,7 +48,7 @@ pub fn sweep_words(loaded: &Loaded) -> Option<String> {
     };
     let paths: Vec<&str> = loaded.points.first()?.values.iter().map(|(path, _)| path.as_str()).collect();
     Some(format!(
-        "sweep over {}: {points} points, {runs} runs{lasting}; no run is begun after {}",
+        "sweep over {}: {points} points, {runs} runs{lasting}; no run starts after {}",
         paths.join(", "),
         sweep.limit
     ))
@@ -243,7 +243,7 @@ mod tests {
     fn how_long_it_takes_is_told_beforehand() {
         let loaded = loaded("sweep: { over: { load.closed.duration: [4s, 14s] }, repeats: 3, limit: 5m }");
         let words = sweep_words(&loaded).unwrap();
-        assert_eq!(words, "sweep over load.closed.duration: 2 points, 6 runs, 60 s of load; no run is begun after 5m");
+        assert_eq!(words, "sweep over load.closed.duration: 2 points, 6 runs, 60 s of load; no run starts after 5m");
         assert_eq!(sweep_words(&super::tests::loaded("")), None);
     }
 

@@ -148,7 +148,8 @@ async fn searched(
     }
     if !tokenises && !quiet {
         tell(wrapped(&format!(
-            "loadcmp: asks `{}` how many tokens its prompts have: 2 requests of one output token, {MOST_TRIALS} at most",
+            "loadcmp: asking `{}` how many tokens its prompts have: 2 requests of one output token, at most \
+             {MOST_TRIALS}",
             target.name
         )));
     }
@@ -202,10 +203,10 @@ fn refuse(plan: &Plan, tokens: &TokensPlan, fit: &Fit) -> Result<(), Failure> {
     let (longest, by) = (tokens.longest, tokens.by.as_deref().unwrap_or_default());
     let (own, least) = (longest - tokens.prefix.map_or(0, |prefix| u64::from(prefix.tokens)), fit.least(tokens.prefix));
     if own < least {
-        let behind = if tokens.prefix.is_some() { ", 8 more are the nonce behind the prefix" } else { "" };
+        let behind = if tokens.prefix.is_some() { ", plus 8 for the nonce after the prefix" } else { "" };
         return Err(Failure::Usage(format!(
-            "error: prompts of {own} tokens can't be made: what stands around their text is {} tokens on `{by}` (template, \
-             system message, instruction, nonce){behind}:\n  ask for {least} tokens or more, or write `format: raw`",
+            "error: prompts of {own} tokens are too short: template, system message, instruction and nonce alone are \
+             {} tokens on `{by}`{behind}\n  ask for {least} tokens or more, or write `format: raw`",
             fit.base
         )));
     }
@@ -224,7 +225,8 @@ fn refuse(plan: &Plan, tokens: &TokensPlan, fit: &Fit) -> Result<(), Failure> {
                 Some(_) => format!("requests of up to {whole} with their answers"),
             };
             Err(Failure::Usage(format!(
-                "error: `{}` has a context of {context} tokens, and {what} don't fit:\n  ask for fewer tokens, or start it with a larger context",
+                "error: `{}` has a context of {context} tokens, and {what} don't fit\n  ask for fewer tokens, or start \
+                 it with a larger context",
                 target.name
             )))
         }
@@ -236,16 +238,17 @@ fn told(tokens: &TokensPlan) -> Option<String> {
     let TokensPlan { wanted, by, around, exact, questions, .. } = tokens;
     Some(match by {
         None => format!(
-            "no target tells how many tokens a prompt has: prompts of {wanted} tokens are made of as many words"
+            "no target reports how many tokens a prompt has: prompts of {wanted} tokens are made of as many words"
         ),
         Some(by) if *exact => {
             format!(
-                "prompts of {wanted} tokens as `{by}` counts them, {around} of them around the text ({questions} questions)"
+                "prompts of {wanted} tokens as `{by}` counts them, {around} of them template and other text around the \
+                 prompt ({questions} questions)"
             )
         }
         Some(by) => format!(
-            "prompts of about {wanted} tokens ({questions} questions): `{by}` counts several tokens for common words, so they \
-             can't be met to the token"
+            "prompts of about {wanted} tokens ({questions} questions): `{by}` counts several tokens for common words, \
+             so the number can't be exact"
         ),
     })
 }

@@ -68,12 +68,12 @@ impl Unread {
         let said = self.targets.iter().find_map(|seen| seen.first.as_deref()).unwrap_or("the answers are empty");
         let cure = self.plan.readable_labels();
         let end = match cure {
-            Some((_, why)) => format!("Ctrl-C ends it; then try this, {why}:"),
+            Some((_, why)) => format!("Stop it with Ctrl-C, then try this, {why}:"),
             None => self.plan.for_readable_labels(),
         };
         let text = format!(
-            "loadcmp: most first answers of every target hold no label that can be read ({counts}; {said}). What follows \
-             measures speed and not the answers. {end}"
+            "loadcmp: most first answers of every target hold no readable label ({counts}; {said}). The run will \
+             measure speed, but not accuracy. {end}"
         );
         self.bars.note(&wrapped(&text));
         if let Some((setting, _)) = cure {

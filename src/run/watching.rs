@@ -1,5 +1,5 @@
-//! What goes on beside the load: reading what the machine and the engines' processes use, and what engines publish of
-//! themselves; and what is told of it afterwards.
+//! What goes on beside the load: reading what the machine and the engines' processes use, and the engines' own
+//! published metrics; and what is told of it afterwards.
 
 use super::tell;
 use crate::drive::Window;
@@ -89,7 +89,7 @@ impl Watching {
 /// Says that a file can't be written any more, and keeps it for the report. It is an error once for each.
 fn give_up(stopped: &Mutex<Vec<Stopped>>, file: &str, at_s: f64, written: std::io::Result<()>) {
     let Err(error) = written else { return };
-    tell(format!("loadcmp: {file} ends {at_s:.0} s into the run, for it can't be written: {error}"));
+    tell(format!("loadcmp: {file} ends {at_s:.0} s into the run, because it can't be written: {error}"));
     super::lock(stopped).push(Stopped { file: file.to_owned(), at_s: at_s.round(), why: error.to_string() });
 }
 
@@ -136,7 +136,7 @@ pub(super) fn stretches(windows: &[Window], end: Nanos) -> Vec<Stretch> {
 pub(super) fn recalled(dir: &Path, manifest: &Manifest) -> Option<Conditions> {
     let mut recall = Recall::new(manifest.plan.targets.iter().map(|target| target.name.clone()).collect());
     if let Err(error) = read_resources(dir, &manifest.plan, |row| recall.push(&row)) {
-        tell(format!("loadcmp: what the processes used is left out: {error}"));
+        tell(format!("loadcmp: resource use of the processes is left out: {error}"));
         return None;
     }
     let end = recall.until_s().map(|s| Nanos((s * 1e9) as u64))?;
@@ -144,7 +144,7 @@ pub(super) fn recalled(dir: &Path, manifest: &Manifest) -> Option<Conditions> {
     let mut conditions = recall.conditions(&stretches);
     let mut published = vec![Published::default(); manifest.plan.targets.len()];
     if let Err(error) = read_metrics(dir, &manifest.plan, |figures| note(&mut published, figures)) {
-        tell(format!("loadcmp: what engines published of themselves is left out: {error}"));
+        tell(format!("loadcmp: the engines' own published metrics are left out: {error}"));
         return Some(conditions);
     }
     for (at, told) in published.iter().enumerate() {
@@ -157,7 +157,7 @@ pub(super) fn recalled(dir: &Path, manifest: &Manifest) -> Option<Conditions> {
 pub(super) fn levels(dir: &Path, plan: &Plan) -> Levels {
     let mut levels = Levels::default();
     if let Err(error) = read_resources(dir, plan, |row| levels.push(&row)) {
-        tell(format!("loadcmp: how memory went is left out: {error}"));
+        tell(format!("loadcmp: memory over time is left out: {error}"));
     }
     levels
 }

@@ -20,7 +20,7 @@ impl Address {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
             Some((scheme, _)) => {
-                return Err(format!("begins with `{scheme}://`, and only http:// and https:// are spoken"));
+                return Err(format!("begins with `{scheme}://`; only http:// and https:// are supported"));
             }
             None => (false, text),
         };
@@ -28,21 +28,21 @@ impl Address {
             return Err("is empty; write an address, or auto".to_owned());
         }
         if let Some(odd) = text.chars().find(|c| c.is_whitespace() || c.is_control() || !c.is_ascii()) {
-            return Err(format!("has a character that no address has: {odd:?}"));
+            return Err(format!("has an invalid character: {odd:?}"));
         }
         if text.contains(['?', '#']) {
-            return Err("has a query or a fragment; an address ends with its path".to_owned());
+            return Err("has a query or a fragment; an address must end with its path".to_owned());
         }
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         if authority.contains('@') {
-            return Err("has a user or a password in it; a secret must not stand in an address".to_owned());
+            return Err("contains a user or a password; an address must not contain secrets".to_owned());
         }
         let (host, port) = split_port(authority)?;
         let port = match port {
             None => None,
             Some(port) => {
                 let number = port.parse::<u16>().ok().filter(|n| *n > 0 && !port.starts_with('+'));
-                Some(number.ok_or_else(|| format!("has the port `{port}`, and a port is a number from 1 to 65535"))?)
+                Some(number.ok_or_else(|| format!("has the port `{port}`; a port is a number from 1 to 65535"))?)
             }
         };
         if host.is_empty() && port.is_none() {
@@ -63,12 +63,12 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
     if let Some(rest) = authority.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or("has a `[` without its `]`")?;
         if host.parse::<std::net::Ipv6Addr>().is_err() {
-            return Err(format!("has `[{host}]` for its host, and that is no IPv6 address"));
+            return Err(format!("has the host `[{host}]`, which is not an IPv6 address"));
         }
         return match after.strip_prefix(':') {
             Some(port) => Ok((host, Some(port))),
             None if after.is_empty() => Ok((host, None)),
-            None => Err(format!("has `{after}` where its port should be")),
+            None => Err(format!("has `{after}` instead of a port")),
         };
     }
     if authority.parse::<std::net::Ipv6Addr>().is_ok() {
@@ -76,7 +76,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), String> {
     }
     let (host, port) = authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
     match host.chars().find(|c| !c.is_ascii_alphanumeric() && !"-._".contains(*c)) {
-        Some(odd) => Err(format!("has a character that no host name has: {odd:?}")),
+        Some(odd) => Err(format!("has an invalid character in its host name: {odd:?}")),
         None => Ok((host, port)),
     }
 }
@@ -124,7 +124,7 @@ mod tests {
             ("box?a=b", "query"),
             ("::1", "brackets"),
             ("[::1", "without its"),
-            ("[box]:1", "no IPv6"),
+            ("[box]:1", "not an IPv6"),
         ] {
             let error = Address::parse(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");

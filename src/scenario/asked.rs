@@ -4,7 +4,7 @@ use super::{PromptsSpec, Think};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What is asked, and how the answer is read.
+/// The prompts, and how answers are read.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a workload")]
@@ -14,38 +14,38 @@ pub struct WorkloadSpec {
     /// The labels (classify): the label of each prompt is one of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// The prompt around each text (not for chat): `{text}`, `{labels}` and `{examples}` are filled in.
+    /// The prompt with a placeholder for each text (not for chat): `{text}`, `{labels}` and `{examples}` are filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instruction: Option<String>,
-    /// Examples in each prompt (classify): so many texts with their labels, drawn from the data by the seed, as many of each
-    /// label as can be had. They are the same for every target and every prompt, and are not asked themselves.
+    /// Number of examples in each prompt (classify): texts with their labels, drawn from the data by the seed and
+    /// balanced over the labels. They are the same for every target and prompt, and are not used as prompts themselves.
     #[serde(default, skip_serializing_if = "none")]
     #[schemars(range(min = 0, max = 200))]
     pub examples: u32,
     /// System message (chat format only).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// Whether engines are held to a label by a schema (classify).
+    /// Whether a schema forces engines to answer with a label (classify).
     #[serde(default)]
     pub constrain: Constrain,
-    /// `chat` sends messages, and each engine puts its own template around them; `raw` sends the text as it is.
-    /// Default: `raw` where a target speaks GG-CORE without a `template`, else `chat`.
+    /// `chat` sends messages, and each engine applies its own template; `raw` sends the text as it is. Default: `raw`
+    /// if a target uses GG-CORE without a `template`, otherwise `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<PromptFormat>,
-    /// Sampling, sent in full to every engine that can be told.
+    /// Sampling, sent in full to every engine that supports it.
     #[serde(default)]
     pub sampling: Sampling,
-    /// Reasoning before the answer: `off`, `on`, `low`, `medium`, `high`; told as an inequality where a target can't be asked.
+    /// Reasoning before the answer: `off`, `on`, `low`, `medium`, `high`; the report notes targets that can't do it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think: Option<Think>,
-    /// Whether engines are asked for the log-probability of each token that they answer with (not for embed). It is work for
-    /// them: no setting for measurements of speed.
+    /// Whether to request the log-probability of each output token (not for embed). It costs the engines time, so don't
+    /// use it to measure speed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub logprobs: bool,
-    /// Whether answers are asked for as a stream. Default: yes for generate and chat, no for classify. Embeddings never stream.
+    /// Whether to stream the answers. Default: yes for generate and chat, no for classify. Embeddings never stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
-    /// What is done about prefix caches.
+    /// How prefix caches are handled.
     #[serde(default)]
     pub prompt_cache: PromptCache,
     /// Earlier answers in a conversation (chat): `scripted` ones from the data, the same for every engine, or each engine's `own`.
@@ -62,36 +62,37 @@ fn none(examples: &u32) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Constrain {
-    /// `schema` where every target's wire can (`ollama`, `openai`), else `none` for all of them: both sides do the same work.
-    /// `max_tokens` is then at least what the schema's JSON takes.
+    /// `schema` if every target's wire supports it (`ollama`, `openai`), otherwise `none` for all of them, so that both
+    /// sides do the same work. `max_tokens` is then at least the length of the schema's JSON.
     Auto,
     /// The prompt asks; the answer is free text.
     #[default]
     None,
-    /// An enum schema (`format` of Ollama, `response_format` of OpenAI) where the wire can; told as an inequality where not.
+    /// An enum schema (`format` of Ollama, `response_format` of OpenAI) where the wire supports it; the report notes
+    /// where it doesn't.
     Schema,
 }
 
-/// How a prompt is put to an engine.
+/// How a prompt is sent to an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptFormat {
-    /// As messages; the engine's own template goes around them.
+    /// As messages; the engine applies its own template.
     Chat,
     /// As it is.
     Raw,
 }
 
-/// What is done about prefix caches.
+/// How prefix caches are handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PromptCache {
-    /// A nonce, one a request and the same for every target, stands at the start of each prompt (`Request 5f0c77a1.`, in the
-    /// system message where there is one): nothing after it can be reused.
+    /// A nonce, different per request and the same for every target, is put before each prompt (`Request 5f0c77a1.`, in
+    /// the system message if there is one): nothing after it can be reused.
     Bust,
-    /// Every prompt is asked once on every target before the load begins.
+    /// Every prompt is sent once to every target before the load begins.
     Warm,
-    /// Prompts go out as they are.
+    /// Prompts are sent as they are.
     #[default]
     AsIs,
 }
@@ -120,40 +121,40 @@ impl KeepAnswers {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum History {
-    /// From the data: every engine is asked exactly the same.
+    /// From the data: every engine gets exactly the same.
     #[default]
     Scripted,
-    /// Each engine's own answers: real, and no longer identical work. Told as an inequality.
+    /// Each engine's own answers: realistic, but no longer identical work. The report notes it.
     Own,
 }
 
-/// Sampling options: all are sent, so that no engine's default decides.
+/// Sampling options: all are sent, so that engine defaults don't matter.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(title = "`sampling`")]
 pub struct Sampling {
-    /// Most output tokens. 0 is refused: one engine takes it for "no limit".
+    /// Maximum number of output tokens. 0 is refused, because one engine takes it for "no limit".
     #[schemars(range(min = 1, max = 1000000))]
     pub max_tokens: u32,
     /// 0 is greedy.
     #[schemars(range(min = 0.0, max = 2.0))]
     pub temperature: f64,
-    /// Keep the k likeliest tokens.
+    /// Keep only the k most likely tokens.
     #[schemars(range(min = 0))]
     pub top_k: u32,
-    /// Keep the likeliest tokens up to this mass.
+    /// Keep only the most likely tokens up to this total probability.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub top_p: f64,
-    /// Drop tokens less likely than this share of the likeliest.
+    /// Drop tokens less likely than this share of the most likely one.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub min_p: f64,
-    /// Penalty for repeats; 1 is none.
+    /// Penalty for repeated tokens; 1 is none.
     #[schemars(range(min = 0.0, max = 10.0))]
     pub repeat_penalty: f64,
-    /// Tokens looked back for repeats.
+    /// Number of last tokens checked for repeats.
     #[schemars(range(min = 0))]
     pub repeat_last_n: u32,
-    /// The engines' own seed. Default: the scenario's.
+    /// Seed for the engines. Default: the scenario's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
     /// Texts that end the output.

@@ -12,16 +12,16 @@ pub use setting::{AuditSpec, Setting};
 
 use serde::{Deserialize, Serialize};
 
-/// How grave a finding is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// To be known; it takes nothing from the verdict.
+    /// For information; the verdict stands.
     Note,
-    /// A reason not to trust the verdict; printed with it. (`doubt` in files of earlier versions.)
+    /// A reason to be careful with the verdict; printed with it. (Earlier versions wrote `doubt`.)
     #[serde(alias = "doubt")]
     Warning,
-    /// The comparison is worthless: exit code 4.
+    /// The comparison is not valid: exit code 4.
     Invalid,
 }
 
@@ -81,8 +81,21 @@ pub struct RuleSpec {
     pub of_sides: bool,
 }
 
-/// The rule of an id.
+/// Ids that earlier versions used, with those of today.
+const FORMER: [(&str, &str); 3] = [
+    ("unlike-requests", "different-requests"),
+    ("unlike-transports", "different-transports"),
+    ("unlike-cores", "different-cores"),
+];
+
+/// Today's id of a rule that may be called by its former one.
+pub(super) fn current(id: &str) -> &str {
+    FORMER.iter().find(|(former, _)| *former == id).map_or(id, |(_, now)| now)
+}
+
+/// The rule of an id, today's or a former one.
 pub fn rule(id: &str) -> Option<&'static RuleSpec> {
+    let id = current(id);
     RULES.iter().find(|rule| rule.id == id)
 }
 
@@ -101,6 +114,11 @@ mod tests {
         ids.dedup();
         assert_eq!(ids.len(), RULES.len());
         assert!(rule("no-such-rule").is_none());
+        // Scenarios and reports of earlier versions name these rules otherwise.
+        for (former, now) in FORMER {
+            assert!(!ids.contains(&former) && ids.contains(&now), "{former}");
+            assert_eq!(rule(former).map(|rule| rule.id), Some(now));
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for Length {
         impl serde::de::Visitor<'_> for Text {
             type Value = Length;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a length of time, such as 500ms, 30s, 5m, or auto")
+                f.write_str("a duration, such as 500ms, 30s, 5m, or auto")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Length, E> {
                 Length::parse(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
@@ -74,8 +74,8 @@ impl JsonSchema for Length {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "title": "a length of time, or `auto`",
-            "description": "A length of time (500us, 250ms, 30s, 1.5m, 2h), or auto: as long as the main metric needs",
+            "title": "a duration, or `auto`",
+            "description": "A duration (500us, 250ms, 30s, 1.5m, 2h), or auto: as long as the main metric needs",
             "type": ["string", "integer"],
             "pattern": PATTERN,
             "minimum": 0,
@@ -84,22 +84,23 @@ impl JsonSchema for Length {
     }
 }
 
-/// When a run may end before its load's length; and the bounds of `duration: auto`.
+/// When a run may end early; also the bounds of `duration: auto`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`until`")]
 pub struct UntilSpec {
-    /// Half the width, relative to the ratio, that the main metric's interval is to have.
+    /// Target precision: half the width of the main metric's interval, relative to the ratio.
     #[serde(default = "defaults::ci")]
     pub ci: Share,
-    /// The least that is measured of each target.
+    /// Minimum measured time per target.
     #[serde(default = "defaults::least")]
     pub least: Span,
-    /// Answers of each target that are measured at the least.
+    /// Minimum number of measured answers per target.
     #[serde(default = "defaults::answers")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub answers: u64,
-    /// The most that is measured of each target with `duration: auto`; else it is the load's duration or number of requests.
+    /// Maximum measured time per target with `duration: auto`; otherwise the load's duration or number of requests is
+    /// the maximum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<Span>,
 }
@@ -110,12 +111,12 @@ impl Default for UntilSpec {
     }
 }
 
-/// What is measured of each target before a run may end early.
+/// What must be measured per target before a run may end early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Least {
     /// This long.
     pub time: Span,
-    /// So many answers.
+    /// This many answers.
     pub answers: u64,
 }
 

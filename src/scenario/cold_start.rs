@@ -4,19 +4,18 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Unloads and loads each target's model before the load, and tells how long it takes until it answers.
+/// Unloads and loads each target's model before the load, and reports how long it takes until it answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`cold_start`")]
 pub struct ColdStartSpec {
-    /// Times for each target.
+    /// Number of cold starts per target.
     #[serde(default = "repeats")]
     #[schemars(range(min = 1, max = 100))]
     pub repeats: u32,
-    /// For targets that can't unload by request: the command that starts each anew, as a list of words. It has to come back
-    /// once the engine is on its way; no shell reads it. It is run only where the command line allows it
-    /// (`--allow-commands`). An Ollama needs none. One empty word, as of a variable that isn't set (`["${RESTART:-}"]`), is no
-    /// command.
+    /// For targets that can't unload on request: the command that restarts each, as a list of words, run without a
+    /// shell. It must return once the engine is starting, and it runs only with `--allow-commands` on the command line.
+    /// Ollama needs none. A single empty word, such as an unset variable (`["${RESTART:-}"]`), means no command.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub restart: IndexMap<String, Vec<String>>,
 }

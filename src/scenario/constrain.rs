@@ -38,10 +38,10 @@ impl Plan {
         let schema = self.targets.iter().all(|target| target.spec.takes_a_schema());
         match self.workload.constrain {
             Constrain::None if schema => {
-                Some(("--set workload.constrain=auto", "it holds every engine to a label by a schema"))
+                Some(("--set workload.constrain=auto", "which forces every engine to answer with a label"))
             }
             _ if self.workload.examples.is_empty() => {
-                Some(("--set workload.examples=6", "it shows in each prompt what is wanted"))
+                Some(("--set workload.examples=6", "which shows examples in each prompt"))
             }
             _ => None,
         }
@@ -50,8 +50,8 @@ impl Plan {
     /// The same as a sentence.
     pub fn for_readable_labels(&self) -> String {
         match self.readable_labels() {
-            Some((setting, why)) => format!("Try `{setting}`: {why}."),
-            None => "Take a larger model, or an `instruction` that it follows.".to_owned(),
+            Some((setting, why)) => format!("Try `{setting}`, {why}."),
+            None => "Use a larger model, or a clearer `instruction`.".to_owned(),
         }
     }
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-/// A file of data. One that the scenario names starts from the scenario's directory and has to lie there or below the current
-/// one; one that the command line names starts from the current directory and may lie anywhere.
+/// A data file. In a scenario, the path is relative to the scenario's directory and must stay in it or below the
+/// current directory; on the command line, it is relative to the current directory and may be anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct DataPath {
@@ -59,7 +59,7 @@ pub fn data_path(base: &Path, path: &Path) -> Result<PathBuf, String> {
     let roots: Vec<PathBuf> = [base, Path::new(".")].iter().filter_map(|root| root.canonicalize().ok()).collect();
     if !roots.iter().any(|root| real.starts_with(root)) {
         return Err(format!(
-            "{} lies outside the scenario's directory and the current one, and is not read",
+            "{} is outside the scenario's directory and the current one, so it is not read",
             real.display()
         ));
     }

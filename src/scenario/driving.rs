@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// All at once: they share the machine, and contend for it.
+    /// All at once: they share the machine and compete for it.
     #[default]
     Concurrent,
-    /// One after another: nothing shared, but drift of the machine falls on one of them.
+    /// One after another: nothing is shared, but a drift of the machine affects only one of them.
     Isolated,
-    /// In blocks of equal work, A B B A: nothing shared, and drift falls on all alike. The one for a verdict.
+    /// In blocks of equal work, A B B A: nothing is shared, and a drift affects all equally. The best choice for a
+    /// verdict.
     Alternate,
 }
 
@@ -22,15 +23,15 @@ pub enum Order {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`blocks`")]
 pub struct BlocksSpec {
-    /// Blocks of each target; the load's duration or requests are divided among them. An interval rests on their number.
+    /// Blocks per target; the load's duration or requests are divided among them. More blocks give better intervals.
     #[serde(default = "defaults::pairs")]
     #[schemars(range(min = 2, max = 200))]
     pub pairs: u32,
-    /// Pause between two blocks, once the last answer of the one before has come.
+    /// Pause between blocks, after the last answer of the previous one.
     #[serde(default = "defaults::settle")]
     pub settle: Span,
-    /// Load before each block, kept apart as the load's own `warmup` is. A target's first block has the load's own, but in a
-    /// closed loop driven for a `duration`, which has that before its pace is learned.
+    /// Warm-up before each block, not measured. A target's first block uses the load's own `warmup`; in a closed loop
+    /// with a `duration`, that one comes before its pace is measured.
     #[serde(default = "defaults::block_warmup")]
     pub warmup: Span,
 }
@@ -41,21 +42,21 @@ impl Default for BlocksSpec {
     }
 }
 
-/// How the requests are driven: a `closed` or an `open` loop.
+/// How requests are sent: in a `closed` or an `open` loop.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a load")]
 pub struct LoadSpec {
-    /// A number of users, each of whom sends the next request after the last answer: capacity at that concurrency.
+    /// A number of users, each sending the next request after the previous answer: throughput at that concurrency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<ClosedSpec>,
-    /// Requests leave at instants drawn beforehand, whether answers have come or not: latency at that rate.
+    /// Requests are sent at planned times, whether or not answers have come: latency at that rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open: Option<OpenSpec>,
-    /// One long stretch, in which memory that grows, answers that slow down and bursts of failures are looked for.
+    /// One long run, to find growing memory, answers that slow down and bursts of failures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak: Option<SoakSpec>,
-    /// Ends the run early, once the main ratio is known well enough.
+    /// Ends the run early, once the main ratio is known precisely enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<UntilSpec>,
     /// Whether `duration: auto` was written, in whose place the most stands by now.
@@ -90,20 +91,20 @@ impl LoadSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`soak`")]
 pub struct SoakSpec {
-    /// Length of the measured window: hours, for what is slow.
+    /// Length of the measured window; slow changes need hours.
     pub duration: Span,
-    /// Users on each target, each of whom sends the next request after the last answer.
+    /// Users per target, each sending the next request after the previous answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub users: Option<u32>,
-    /// Requests a second, on each target, at instants drawn beforehand (Poisson).
+    /// Requests per second per target, at planned times (Poisson).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.001, max = 1_000_000))]
     pub rate: Option<f64>,
     /// Pause of a user between an answer and the next request.
     #[serde(default)]
     pub think: Span,
-    /// Load sent before the measured window opens: caches that fill are no leak.
+    /// Load sent before the measured window, so that caches can fill.
     #[serde(default)]
     pub warmup: Span,
 }
@@ -126,7 +127,7 @@ pub struct ClosedSpec {
     /// Pause of a user between an answer and the next request.
     #[serde(default)]
     pub think: Span,
-    /// Load sent before the measured window opens; kept in samples.csv, left out of every summary.
+    /// Load sent before the measured window; kept in samples.csv, but left out of every summary.
     #[serde(default)]
     pub warmup: Span,
 }
@@ -136,44 +137,45 @@ pub struct ClosedSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`open`")]
 pub struct OpenSpec {
-    /// Requests a second, on each target (conversations begun, for chat), or `auto`: half of what the slower target answers.
+    /// Requests per second per target (for chat: conversations started), or `auto`: half of what the slower target can
+    /// answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
     /// A rate that grows or falls evenly over the duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ramp: Option<RampSpec>,
-    /// Rates one after another, each for a time of its own.
+    /// Rates one after another, each with its own duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub stages: Option<Vec<StageSpec>>,
-    /// Recorded instants, from a CSV file.
+    /// Recorded send times, from a CSV file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceSpec>,
-    /// How requests lie around the rate.
+    /// How requests are distributed in time.
     #[serde(default)]
     pub arrivals: Arrivals,
-    /// For `gamma`: 1 is Poisson, less comes in bursts, more is more even (the shape of the gaps' distribution; a gap's
-    /// coefficient of variation is 1 / sqrt(burstiness), as in vLLM's benchmark).
+    /// For `gamma`: 1 is Poisson, less is more bursty, more is more even (the shape of the gap distribution; the
+    /// coefficient of variation of a gap is 1 / sqrt(burstiness), as in vLLM's benchmark).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0.01, max = 1000))]
     pub burstiness: Option<f64>,
-    /// For `bursts`: what a burst is.
+    /// For `bursts`: the size and spacing of a burst.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub burst: Option<BurstSpec>,
-    /// Length of the measured window, or `auto`: as long as the main metric needs. For `stages` and `trace` it is their own, a
-    /// trace's being a mean gap longer than its last instant.
+    /// Length of the measured window, or `auto`: as long as the main metric needs. `stages` and `trace` have their own
+    /// length; a trace ends one mean gap after its last send time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<Length>,
-    /// Load sent before the measured window opens, at the rate the window begins with (a trace's mean rate); kept in
-    /// samples.csv, left out of every summary.
+    /// Load sent before the measured window, at its first rate (for a trace: the mean rate); kept in samples.csv, but
+    /// left out of every summary.
     #[serde(default)]
     pub warmup: Span,
-    /// Most requests in flight on a target. One that is due while so many are is not sent and not delayed: it is a row
-    /// `unsent`.
+    /// Maximum requests in flight per target. A request that is due at the maximum is neither sent nor delayed, but
+    /// recorded as `unsent`.
     #[serde(default = "defaults::in_flight")]
     #[schemars(range(min = 1, max = 65536))]
     pub in_flight: u32,
-    /// How an instant is waited for.
+    /// How send times are kept.
     #[serde(default)]
     pub pacing: Pacing,
 }
@@ -197,22 +199,22 @@ impl Default for OpenSpec {
     }
 }
 
-/// How requests lie around a rate.
+/// How requests are distributed in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Arrivals {
-    /// Independent of each other, as from many users who don't know of one another: exponential gaps.
+    /// Independent of each other, as from many independent users: exponential gaps.
     #[default]
     Poisson,
-    /// Evenly, a metronome.
+    /// Evenly spaced.
     Constant,
     /// Gamma-distributed gaps, by `burstiness`.
     Gamma,
-    /// Bursts of some requests (`burst`), at Poisson instants.
+    /// Bursts of several requests (`burst`), at Poisson-distributed times.
     Bursts,
 }
 
-/// A burst: some requests close together. The rate counts requests, not bursts.
+/// A burst: several requests close together. The rate counts requests, not bursts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`burst`")]
@@ -220,7 +222,7 @@ pub struct BurstSpec {
     /// Requests in it.
     #[schemars(range(min = 1, max = 10000))]
     pub size: u32,
-    /// Time between two of them.
+    /// Time between two requests.
     #[serde(default)]
     pub gap: Span,
 }
@@ -230,10 +232,10 @@ pub struct BurstSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`ramp`")]
 pub struct RampSpec {
-    /// Requests a second at the window's beginning.
+    /// Requests per second at the beginning of the window.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub from: f64,
-    /// Requests a second at its end.
+    /// Requests per second at its end.
     #[schemars(range(min = 0, max = 1_000_000))]
     pub to: f64,
 }
@@ -243,10 +245,10 @@ pub struct RampSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a stage")]
 pub struct StageSpec {
-    /// Requests a second (at its end, if `from` is given).
+    /// Requests per second (at the end, if `from` is given).
     #[schemars(range(min = 0, max = 1_000_000))]
     pub rate: f64,
-    /// Requests a second at its beginning: the rate changes evenly from there. Default: `rate`.
+    /// Requests per second at the beginning: the rate changes evenly from there. Default: `rate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub from: Option<f64>,
@@ -254,30 +256,30 @@ pub struct StageSpec {
     pub duration: Span,
 }
 
-/// Recorded instants.
+/// Recorded send times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`trace`")]
 pub struct TraceSpec {
-    /// CSV file with a header, beside the scenario or below it.
+    /// CSV file with a header, in the scenario's directory or below it.
     pub path: DataPath,
-    /// Column that holds seconds, counted from anywhere and in any order: the earliest becomes the window's opening.
+    /// Column with seconds, from any starting point and in any order: the earliest becomes the start of the window.
     #[serde(default = "defaults::offset")]
     pub column: String,
-    /// Speed it is replayed at: 2 is twice as fast.
+    /// Replay speed: 2 is twice as fast.
     #[serde(default = "defaults::speed")]
     #[schemars(range(min = 0.001, max = 1000))]
     pub speed: f64,
 }
 
-/// How an instant is waited for.
+/// How send times are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pacing {
-    /// The kernel's timer: some tens of microseconds late, next to no processor time.
+    /// The kernel's timer: tens of microseconds late, almost no CPU.
     #[default]
     Timer,
-    /// A thread that spins before each instant: some microseconds late, and up to a core of processor time.
+    /// A thread that spins before each send time: a few microseconds late, up to one core of CPU.
     Precise,
 }
 

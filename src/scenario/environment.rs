@@ -141,7 +141,7 @@ fn variable(inside: &str, source: &Source<'_>, filled: &mut Filled) -> Result<St
     let (name, default) = inside.split_once(":-").map_or((inside, None), |(name, default)| (name, Some(default)));
     let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if name.is_empty() || !letters || name.starts_with(|c: char| c.is_ascii_digit()) {
-        return Err((format!("{} is no name of an environment variable", quoted(name)), dollar()));
+        return Err((format!("{} is not a valid name of an environment variable", quoted(name)), dollar()));
     }
     if default.is_some_and(|default| default.contains("${")) {
         let message = format!("the default of `${{{name}}}` holds another `${{`");
@@ -178,7 +178,7 @@ fn file(path: &str, base: &Path) -> Result<String, Wrong> {
     let wrong = |why: String| (format!("`${{file:{path}}}`: {why}"), help());
     let length = std::fs::metadata(&file).map_err(|error| wrong(error.to_string()))?.len();
     if length > MAX_FILE {
-        return Err(wrong(format!("it has {length} bytes, and at most {MAX_FILE} are filled in")));
+        return Err(wrong(format!("it has {length} bytes; the maximum is {MAX_FILE}")));
     }
     let text = std::fs::read_to_string(&file).map_err(|error| wrong(error.to_string()))?;
     Ok(text.trim_end_matches(['\n', '\r']).to_owned())
@@ -273,9 +273,9 @@ mod tests {
         for (text, part) in [
             ("${NONE}", "`NONE` is not set"),
             ("${HOST", "without its `}`"),
-            ("${}", "no name"),
-            ("${1A}", "no name"),
-            ("${A B}", "no name"),
+            ("${}", "not a valid name"),
+            ("${1A}", "not a valid name"),
+            ("${A B}", "not a valid name"),
             ("${A:-${B}}", "another"),
         ] {
             assert!(filled(text).unwrap_err().contains(part), "{text}: {:?}", filled(text));

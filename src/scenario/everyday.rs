@@ -49,9 +49,9 @@ impl Everyday {
         mistakes.extend(lay_flag(root, "rate", &self.rate, &["load", rate, "rate"]));
         let kind = kind(root);
         if let Some(requests) = self.requests.as_ref().filter(|_| kind != "closed") {
-            let message = format!("--requests counts those of a closed loop, and this load is `{kind}`");
+            let message = format!("--requests is for a closed loop, and this load is `{kind}`");
             let mistake = Mistake::new(message, Place::Argument(format!("--requests {requests}")));
-            mistakes.push(mistake.help("say how long with --duration, or make it a closed loop with --users"));
+            mistakes.push(mistake.help("set a length with --duration, or make it a closed loop with --users"));
         } else {
             mistakes.extend(lay_flag(root, "requests", &self.requests, &["load", kind, "requests"]));
         }

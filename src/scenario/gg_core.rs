@@ -25,39 +25,43 @@ const LARGEST_TOKEN: u64 = 64 << 10;
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a `gg_core` target")]
 pub struct GgCoreSpec {
-    /// Path of the Unix socket (on Windows the named pipe), or `auto`: `GG_CORE_SOCKET_PATH`, else the usual path, else the stand-in.
+    /// Path of the Unix socket (on Windows the named pipe), or `auto`: `GG_CORE_SOCKET_PATH`, then the usual path, then
+    /// the stand-in.
     #[serde(default = "super::defaults::auto")]
     pub socket: String,
-    /// The server's `CORE_AUTH_TOKEN`; write it as `${NAME}`: it must come from the environment. Default: `CORE_AUTH_TOKEN`, else the text of the file that `CORE_AUTH_TOKEN_FILE` names.
+    /// The server's `CORE_AUTH_TOKEN`, written as `${NAME}`: it must come from the environment. Default:
+    /// `CORE_AUTH_TOKEN`, then the file named by `CORE_AUTH_TOKEN_FILE`.
     #[serde(default, skip_serializing_if = "Secret::is_empty")]
     pub token: Secret,
     /// Model id, or `auto`: the first by name that is ready and generates text.
     #[serde(default = "super::defaults::auto")]
     pub model: String,
-    /// The chat template around its prompts, which its engine doesn't put there itself: chatml, llama2, llama3, mistral, gemma,
+    /// The chat template for its prompts, because its engine doesn't apply one: chatml, llama2, llama3, mistral, gemma,
     /// phi3, zephyr, or `{ from: ollama }`, the template of another target's model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateSpec>,
-    /// Most connections the server takes (`GG_CORE_MAX_CONNECTIONS`); more users than this are refused. 64 unless written.
+    /// Maximum number of connections of the server (`GG_CORE_MAX_CONNECTIONS`); more users are refused. Default: 64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_connections: Option<u32>,
-    /// Context of the host in tokens (n_ctx): prompt and answer have to fit into it. 2048 unless written.
+    /// Context of the host in tokens (n_ctx), for prompt and answer together. Default: 2048.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 16))]
     pub context: Option<u32>,
-    /// Tokens of a prompt that the host takes at once (n_batch): a longer prompt ends the server, and is refused. 2048 unless written.
+    /// Batch size of the host in tokens (n_batch): a longer prompt would crash the server, so it is refused. Default:
+    /// 2048.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 16))]
     pub batch: Option<u32>,
-    /// Requests after which a session is renewed on the same connection (the server's limit is 1000 a minute).
+    /// Requests per session; the session is then renewed on the same connection (the server's limit is 1000 per
+    /// minute).
     #[serde(default = "super::defaults::gg_core_session")]
     #[schemars(range(min = 1))]
     pub session_requests: u32,
-    /// Which processes of this machine are its own, if not those that listen where it answers.
+    /// Its processes on this machine, if they are not those that listen at its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessSpec>,
-    /// Address of figures in Prometheus's format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
+    /// Address of metrics in Prometheus format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
 }
@@ -88,7 +92,7 @@ impl GgCoreSpec {
         let assumed: Vec<String> =
             limits.into_iter().filter(|(written, _)| written.is_none()).map(|(_, it)| it).collect();
         (!assumed.is_empty()).then(|| {
-            format!("GG-CORE doesn't report its limits; assumed, where the target says nothing: {}", assumed.join(", "))
+            format!("GG-CORE doesn't report its limits; assumed, unless the target sets them: {}", assumed.join(", "))
         })
     }
 
@@ -114,7 +118,7 @@ impl GgCoreSpec {
                 }
                 Err(why) => {
                     let message = format!("the environment variable `CORE_AUTH_TOKEN_FILE` names {file}, which {why}");
-                    let help = "correct it or unset it; CORE_AUTH_TOKEN and the target's `token` come before it";
+                    let help = "correct or unset it; CORE_AUTH_TOKEN and the target's `token` take precedence";
                     mistakes.push(Mistake::new(message, place.clone()).help(help));
                 }
             }
@@ -129,7 +133,7 @@ fn token_of(path: &Path) -> Result<String, String> {
         return Err("is not a file".to_owned());
     }
     if facts.len() > LARGEST_TOKEN {
-        return Err(format!("has {} bytes: no token has that many", facts.len()));
+        return Err(format!("has {} bytes: too long for a token", facts.len()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| format!("can't be read: {error}"))?;
     let token = text.trim_end_matches(['\n', '\r']);

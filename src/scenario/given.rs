@@ -38,7 +38,7 @@ pub(super) fn lay(root: &mut Node, arguments: &[String], mistakes: &mut Vec<Mist
         match target(argument) {
             Ok((name, Entry { key, .. })) if given.contains_key(&name) => {
                 let message = format!("--target gives {} twice", quoted(&name));
-                mistakes.push(Mistake::new(message, key).help("each target needs a name of its own"));
+                mistakes.push(Mistake::new(message, key).help("each target needs a different name"));
             }
             Ok((name, entry)) => drop(given.insert(name, entry)),
             Err(mistake) => mistakes.push(mistake),
@@ -104,8 +104,9 @@ impl Given {
         let is_in = |name: &&String| below.replace(['"', '\''], "").starts_with(&format!("{name}."));
         match self.out.iter().find(is_in) {
             Some(name) if root.at(&["targets", name]).is_none() => {
-                let message = format!("{} is of {}, which the command line leaves out", quoted(path), quoted(name));
-                let help = "the targets given are the targets of the run: give this one too, or leave the value out";
+                let message =
+                    format!("{} belongs to {}, which the command line leaves out", quoted(path), quoted(name));
+                let help = "only the given targets are used: give this one, too, or leave the value out";
                 Err(Mistake::new(message, place.clone()).help(help))
             }
             _ => Ok(()),
@@ -132,7 +133,7 @@ impl Given {
     pub(super) fn follow(&self, root: &mut Node) -> Followed {
         let mut followed = Followed::default();
         if !self.kept.is_empty() {
-            followed.notes.push(format!("kept from the scenario: {}", listed(&self.kept)));
+            followed.notes.push(format!("also used, from the scenario: {}", listed(&self.kept)));
         }
         let Value::Map(fields) = &mut root.value else { return followed };
         let is_out = |name: &str| self.out.iter().any(|out| out == name);
@@ -145,7 +146,7 @@ impl Given {
             let new = new.unwrap_or_default();
             followed
                 .notes
-                .push(format!("the reference is {new}, since the command line leaves out the scenario's, {name}"));
+                .push(format!("the reference is {new}, because the command line leaves out the scenario's, {name}"));
         }
         let mut gone = Vec::new();
         if let Some(Entry { node: Node { value: Value::List(gates), .. }, .. }) = fields.get_mut("gates") {
@@ -162,7 +163,7 @@ impl Given {
         }
         followed.gates = (!gone.is_empty()).then(|| {
             let (s, they) = if gone.len() == 1 { ("", "it names") } else { ("s", "they name") };
-            format!("gate{s} left out, since {they} a target that the command line leaves out: {}", gone.join("; "))
+            format!("gate{s} left out, because {they} a target that the command line leaves out: {}", gone.join("; "))
         });
         followed
     }
@@ -176,13 +177,13 @@ fn listed(names: &[String]) -> String {
 fn target(argument: &str) -> Result<(String, Entry), Mistake> {
     let place = Place::Argument(format!("--target {}", masked(argument)));
     let Some((name, spec)) = argument.split_once('=').filter(|(name, _)| !name.contains([':', ','])) else {
-        return Err(Mistake::new("--target needs a name, `=` and what it is", place).help(EXAMPLE));
+        return Err(Mistake::new("--target needs a name, `=` and a wire with an address", place).help(EXAMPLE));
     };
     let (wire, rest) = spec.split_once(':').unwrap_or((spec, ""));
     let wires = WIRES.map(|(wire, _)| wire);
     let Some((_, address_field)) = WIRES.iter().find(|(known, _)| *known == wire) else {
         let near = nearest(wire, wires).map(|near| format!("did you mean `{near}`?"));
-        return Err(Mistake::new(format!("{} is no kind of target", quoted(wire)), place)
+        return Err(Mistake::new(format!("{} is not a kind of target", quoted(wire)), place)
             .note(near.unwrap_or_default())
             .help(format!("kinds: {}", wires.join(", ")))
             .help(EXAMPLE));
@@ -204,7 +205,7 @@ fn target(argument: &str) -> Result<(String, Entry), Mistake> {
             None if i == 0 && wire == "json" => json_address(&mut node, part, &place)?,
             None if i == 0 => insert(&mut node, &[address_field], text(part, &place), &place)?,
             None => {
-                let message = format!("{} is no `field=value`", quoted(part));
+                let message = format!("{} is not `field=value`", quoted(part));
                 return Err(Mistake::new(message, place).help(EXAMPLE));
             }
         }

@@ -14,7 +14,7 @@ const MOST: u32 = 2_000_000;
 pub enum Lengths {
     /// All the same.
     Fixed(#[schemars(range(min = 1, max = 2_000_000))] u32),
-    /// Evenly between two lengths, both included.
+    /// Uniform between two lengths, both included.
     Uniform {
         /// Shortest.
         #[schemars(range(min = 1, max = 100000))]

@@ -244,12 +244,12 @@ fn is_scenario(root: Node, text: &str) -> Result<Node, Mistake> {
         _ => {
             let mistake = Mistake::new("a scenario is a map of fields, not a single value", root.place);
             let first = text.lines().find(|line| line.contains(':')).unwrap_or_default();
-            Err(if first.is_empty() { mistake.help(INIT) } else { mistake.help("after `:` comes a space") })
+            Err(if first.is_empty() { mistake.help(INIT) } else { mistake.help("write a space after `:`") })
         }
     }
 }
 
-const INIT: &str = "`loadcmp init` writes one to start from";
+const INIT: &str = "`loadcmp init` writes one as a starting point";
 
 /// The text of a file.
 pub(super) fn read_text(path: &Path, name: &str) -> Result<String, ScenarioError> {
@@ -301,13 +301,13 @@ fn text(bytes: Vec<u8>, name: &str) -> Result<String, ScenarioError> {
 
 fn too_large(bytes: u64) -> Mistake {
     let limit = tree::MAX_BYTES / (1 << 20);
-    let message = format!("too large for a scenario: {bytes} bytes, and the limit is {limit} MiB");
+    let message = format!("too large for a scenario: {bytes} bytes; the limit is {limit} MiB");
     Mistake::new(message, Place::Whole).help("prompts belong in a data file: `prompts: { jsonl: { path: ... } }`")
 }
 
 /// A scenario that isn't there, with what is.
 fn missing(path: &Path) -> Mistake {
-    let mistake = Mistake::new("there is no such file", Place::Whole);
+    let mistake = Mistake::new("no such file", Place::Whole);
     let wanted = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut files: Vec<String> = Vec::new();

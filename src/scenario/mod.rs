@@ -101,31 +101,31 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A scenario as written.
+/// A scenario, as written.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a scenario")]
 pub struct Scenario {
-    /// Short name: letters, digits, dash and underscore; names the results directory.
+    /// Short name (letters, digits, dash and underscore); also names the results directory.
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub name: String,
-    /// One sentence for people.
+    /// One sentence of description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
-    /// What is asked of the engines.
+    /// The task of the engines.
     pub task: Task,
-    /// Seed of everything drawn at random: order of the prompts, nonces, synthetic prompts, sampling.
+    /// Seed of everything random: order of the prompts, nonces, synthetic prompts, sampling.
     #[serde(default = "defaults::seed")]
     pub seed: u64,
-    /// The engines under test, by a name of your own (letters, digits, `-`, `_`, and dots between them). Two is usual; any number
-    /// works.
+    /// The engines under test, each with a name you choose (letters, digits, `-`, `_`, and dots between them). Usually
+    /// two; any number works.
     #[schemars(extend("minProperties" = 1, "propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", "maxLength": 64 }))]
     pub targets: IndexMap<String, TargetSpec>,
-    /// The target that ratios are told against (target / reference). Default: the target called `ollama`, else the last one.
+    /// The reference of the ratios (target ÷ reference). Default: the target called `ollama`, otherwise the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// Variants of targets (models, quantisations, options), each a target in its own right: `ollama: { q4: { ollama.model: "x:q4" } }`
-    /// puts `ollama-q4` in the place of `ollama`.
+    /// Variants of targets (models, quantisations, options); each becomes a separate target:
+    /// `ollama: { q4: { ollama.model: "x:q4" } }` replaces `ollama` with `ollama-q4`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", "maxLength": 64 }))]
     pub variants: Variants,
@@ -134,76 +134,76 @@ pub struct Scenario {
     /// Whether the targets are driven at the same time or one after another.
     #[serde(default)]
     pub order: Order,
-    /// Drives two targets at once although they are one server and model, as a trial of the measurement itself does. Without it
-    /// that is refused: each would wait for the other.
+    /// Allows two targets that are the same server and model to run at once, for example to test the measurement
+    /// itself. Otherwise this is refused, because each would wait for the other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_same_endpoint: bool,
     /// The blocks of `order: alternate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<BlocksSpec>,
-    /// Drives the load twice, all targets at once and then one after another, and tells what sharing the machine costs
-    /// each of them.
+    /// Runs the load twice, all targets at once and then one after another, and reports the cost of sharing the machine
+    /// for each target.
     #[serde(default)]
     pub interference: bool,
-    /// The smallest difference that matters: `better` and `worse` are said of what lies beyond it.
+    /// The smallest difference that matters: the verdicts `better` and `worse` need a larger one.
     #[serde(default = "defaults::smallest_effect")]
     pub smallest_effect: Share,
-    /// Limits that each request has to keep to count for goodput, joined by `and`: `ttft.p95 <= 300ms and tokens_per_s.p5 >= 20`.
-    /// `loadcmp capacity` searches by them, too.
+    /// Limits that a request must meet to count for goodput, joined by `and`:
+    /// `ttft.p95 <= 300ms and tokens_per_s.p5 >= 20`. Also the limits of `loadcmp capacity`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo: Option<String>,
-    /// How the requests are driven.
+    /// How requests are sent.
     pub load: LoadSpec,
-    /// Commands that start engines, by target: each a list of words that no shell reads. The engine is the command itself; it
-    /// runs from before it is looked for until the run has ended, and only where the command line allows it
-    /// (`--allow-commands`).
+    /// Commands that start engines, by target: each a list of words, run without a shell. The command must stay running
+    /// as the engine; it is started before the run and stopped after it, and only with `--allow-commands` on the
+    /// command line.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub start: IndexMap<String, Vec<String>>,
-    /// Unloads and loads each target's model before the load, and tells how long it takes until it answers.
+    /// Unloads and loads each target's model before the load, and reports how long it takes until it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold_start: Option<ColdStartSpec>,
     /// Deadline of one request. Default: 60s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
-    /// Longest wait for the first answer of each target, whose model may have to be loaded. Default: `timeout` where that is
-    /// written, else 10m.
+    /// Longest wait for the first answer of each target, which may load its model. Default: `timeout` if set, otherwise
+    /// 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_timeout: Option<Span>,
-    /// How long requests in flight may take to finish once sending has stopped; what then still isn't answered is
-    /// `unfinished`, which is no failure. Default: `timeout`, so that every request gets its whole time.
+    /// Time for requests in flight to finish after sending has stopped; requests still open after that are
+    /// `unfinished`, which is not a failure. Default: `timeout`, so that every request gets its full time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<Span>,
-    /// Which answers are kept for people to look at (not of embeddings): `none`, `some` or `all`.
+    /// Which answers are kept for people to look at (not for embeddings): `none`, `some` or `all`.
     #[serde(default, skip_serializing_if = "KeepAnswers::is_default")]
     pub keep_answers: KeepAnswers,
-    /// How the rules that doubt a comparison are set.
+    /// Settings of the audit rules.
     #[serde(default, skip_serializing_if = "AuditSpec::is_empty")]
     pub audit: AuditSpec,
     /// Conditions that decide the exit code: `native.latency.p95 <= 20ms`, `native.ttft.p95 <= 1.05 * ollama.ttft.p95`,
-    /// `native.ttft.p95 <= 1.10 * baseline`, `errors == 0`. A gate fails where the 95 % interval lies beyond the bound, and
-    /// is inconclusive where the bound lies in it.
+    /// `native.ttft.p95 <= 1.10 * baseline`, `errors == 0`. A gate fails if the whole 95 % confidence interval is
+    /// beyond the bound, and is inconclusive if the bound is inside the interval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<String>,
-    /// Named levels, the lowest first, each a list of gates without targets (`tokens_per_s >= 25`): the report says which
-    /// each target has reached, and what the next lacks. They don't decide the exit code.
+    /// Named levels, lowest first, each a list of gates without targets (`tokens_per_s >= 25`): the report shows which
+    /// level each target has reached, and what is missing for the next. They don't affect the exit code.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub tiers: IndexMap<String, Vec<String>>,
-    /// Judges gates by the figures themselves in the place of their intervals: no gate is inconclusive then.
+    /// Judges gates by the values themselves instead of their intervals; no gate is then inconclusive.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub strict: bool,
-    /// Scales bounds that are numbers by how fast this machine is beside the one of the baseline, as a short probe of its
-    /// processor and memory tells. Gates that compare measured values are left as they are.
+    /// Scales bounds that are numbers by the speed of this machine relative to the baseline's, measured by a short CPU
+    /// and memory probe. Gates that compare measured values are not scaled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adaptive: bool,
-    /// The baseline that gates and the report compare with: a name in `baselines/`, or a path to a file.
+    /// The baseline for gates and the report: a name in `baselines/`, or a path to a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub baseline: Option<String>,
-    /// Runs the scenario at several points, each with some of its values changed.
+    /// Runs the scenario at several points, each with some values changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepSpec>,
-    /// Runs the scenario several times, and rests what it says on how the runs differ: a number of runs, or a map with `runs`,
-    /// `pause` and `restart`. A speed that wanders slowly on one side only is taken for a difference by any single run.
+    /// Runs the scenario several times and bases the verdict on the variation between runs: a number of runs, or a map
+    /// with `runs`, `pause` and `restart`. A single run can't distinguish a slow drift of one side from a difference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeats: Option<RepeatsSpec>,
     /// The same as it may be told: what came from the environment or a file as the reference that was written.
@@ -211,7 +211,7 @@ pub struct Scenario {
     pub shown: Option<Box<Scenario>>,
 }
 
-/// What is asked of the engines.
+/// The task of the engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {

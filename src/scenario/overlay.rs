@@ -73,7 +73,7 @@ pub(super) fn lay(root: &mut Node, overrides: &Overrides, mistakes: &mut Vec<Mis
 fn lay_one(root: &mut Node, laid: &Laid) -> Result<(), Mistake> {
     let place = Place::Argument(format!("{}: {}", laid.from, laid.path));
     let Some(path) = steps(root, &laid.path) else {
-        return Err(Mistake::new("a path is made of field names with `.` between them", place)
+        return Err(Mistake::new("a path consists of field names with `.` between them", place)
             .help("for example: load.closed.users: 8"));
     };
     insert(root, &path, value(&laid.value.to_string(), &place)?, &place)
@@ -89,7 +89,7 @@ fn set(root: &mut Node, argument: &str, given: &mut Given) -> Result<(), Mistake
     };
     given.refuse(root, path, &place)?;
     let Some(path) = steps(root, path) else {
-        return Err(Mistake::new("the path of --set is made of field names with `.` between them", place)
+        return Err(Mistake::new("the path of --set consists of field names with `.` between them", place)
             .help("for example: --set load.closed.users=8"));
     };
     let value = self::value(value, &place)?;
@@ -158,7 +158,7 @@ pub(super) fn insert(root: &mut Node, path: &[impl AsRef<str>], value: Node, pla
         Value::List(list) => {
             let length = list.len();
             let position = step.parse::<usize>().ok().filter(|n| *n <= length).ok_or_else(|| {
-                let message = format!("{} is no position in a list of {length}", quoted(step));
+                let message = format!("{} is not a position in a list of {length}", quoted(step));
                 Mistake::new(message, place.clone()).help("positions count from 0; the next after the last adds one")
             })?;
             if position == length {
@@ -167,7 +167,7 @@ pub(super) fn insert(root: &mut Node, path: &[impl AsRef<str>], value: Node, pla
             insert(&mut list[position], rest, value, place)
         }
         _ => Err(Mistake::new(format!("there are no fields below {}", quoted(step)), place.clone())
-            .help("what stands before it is a single value")),
+            .help("the field before it is a single value")),
     }
 }
 

@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What will happen.
+/// The plan of a run.
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Plan {
     /// The scenario's name.
     pub name: String,
-    /// One sentence for people.
+    /// One sentence of description.
     pub about: Option<String>,
-    /// What is asked of the engines.
+    /// The task of the engines.
     pub task: Task,
     /// Seed of everything drawn at random.
     pub seed: u64,
@@ -30,8 +30,8 @@ pub struct Plan {
     /// Names of the targets that are variants of one.
     #[serde(default)]
     pub variants: Vec<String>,
-    /// What schedules the users of a closed loop (`goose`, `native`); `None` in an open one, and in a report of a loadcmp that
-    /// didn't tell it.
+    /// Scheduler of the users of a closed loop (`goose`, `native`); `None` in an open one, and in reports of earlier
+    /// versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
     /// Position of the reference in `targets`.
@@ -47,7 +47,7 @@ pub struct Plan {
     pub blocks: BlocksSpec,
     /// Whether this run is one of the two of an interference measurement.
     pub interference: bool,
-    /// Whether this run is a soak: growth, drift and bursts are looked for in it.
+    /// Whether this run is a soak: it looks for growth, drift and bursts.
     #[serde(default)]
     pub soak: bool,
     /// The cold starts that come before the load.
@@ -58,12 +58,13 @@ pub struct Plan {
     pub slo: Option<Slo>,
     /// The smallest difference that matters.
     pub smallest_effect: Share,
-    /// Half the relative width of the main ratio's interval at which the run may end early; `None` where no ratio is waited for.
+    /// Half the relative width of the main ratio's interval at which the run may end early; `None` without such a
+    /// target.
     pub until_ci: Option<Share>,
-    /// What is measured at the least, where the run finds its own length: that of the load is the most.
+    /// The minimum to measure, if the run chooses its length; the load's length is the maximum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least: Option<Least>,
-    /// How the requests are driven.
+    /// How requests are sent.
     pub load: LoadPlan,
     /// Deadline of one request.
     pub timeout: Span,
@@ -75,13 +76,13 @@ pub struct Plan {
     /// Which answers are kept for people to look at.
     #[serde(default, skip_serializing_if = "KeepAnswers::is_default")]
     pub keep_answers: KeepAnswers,
-    /// How the rules that doubt a comparison are set.
+    /// Settings of the audit rules.
     #[serde(default)]
     pub audit: AuditSpec,
     /// The conditions that decide the exit code.
     #[serde(default, skip_serializing_if = "GatesPlan::is_empty")]
     pub gates: GatesPlan,
-    /// The commands that start engines, by target; `None` in a report of a loadcmp that didn't tell them.
+    /// The commands that start engines, by target; `None` in reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<IndexMap<String, Vec<String>>>,
     /// What came from the environment or from files, as it was written; see [`Plan::told`].
@@ -138,7 +139,7 @@ impl GatesPlan {
     }
 }
 
-/// One engine, found and known.
+/// One engine, as found.
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TargetPlan {
     /// The scenario's name for it.
@@ -147,15 +148,15 @@ pub struct TargetPlan {
     pub stand_in: bool,
     /// Where it answers.
     pub endpoint: Endpoint,
-    /// The model that will be asked.
+    /// The model to use.
     pub model: String,
     /// The settings as written (secrets masked when serialised).
     pub spec: TargetSpec,
-    /// What the engine told of itself.
+    /// What the engine reported about itself.
     pub facts: EngineFacts,
-    /// What this target cannot honour of the scenario, or doesn't tell and is taken on trust, in sentences.
+    /// What this target can't do as the scenario asks, or what couldn't be checked, in sentences.
     pub inequalities: Vec<String>,
-    /// The template that loadcmp renders its prompts by, where its engine has none.
+    /// The template that loadcmp applies to its prompts, if its engine has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplatePlan>,
     /// The name of an earlier target that is the same server and model.
@@ -188,7 +189,7 @@ impl TargetPlan {
             && facts.setting("program").is_none_or(|program| program == "llama-server");
         let is = |name: &str| facts.engine.as_deref() == Some(name);
         (!self.stand_in && (is("llama.cpp") || (is("ollama") && ollama_runs_it)))
-            .then(|| "up to 8192 MiB unless it was started otherwise".to_owned())
+            .then(|| "up to 8192 MiB by default".to_owned())
     }
 
     /// The name as tables show it: with `(stand-in)` after it where that is so.
@@ -246,7 +247,7 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// What an engine told of itself; `None` where it didn't.
+/// What an engine reported about itself; `None` if it didn't.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct EngineFacts {
     /// The engine's name for itself (`ollama`, `llama.cpp`, `gg-core`, `loadcmp stand-in`).
@@ -267,24 +268,24 @@ pub struct EngineFacts {
     pub slots: Option<u64>,
     /// Size of the model in bytes.
     pub size_bytes: Option<u64>,
-    /// What that is the size of, in words: the file of its weights wherever that can be seen.
+    /// What that size refers to, in words: the weights file if visible.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size_of: Option<String>,
     /// Whether the model was loaded before the run's first request.
     pub loaded: Option<bool>,
-    /// How it renders a chat's first messages, with `{system}` and `{prompt}` in the place of their texts.
+    /// How it renders the first messages of a chat, with `{system}` and `{prompt}` instead of their texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// The models that are there.
+    /// Its models.
     pub models: Vec<String>,
-    /// Digests of the model's files where the engine keeps models by them (Ollama): 64 hex digits each. By them the
-    /// processes that serve it are known from those of other models.
+    /// Digests of the model's files, if the engine stores models by digest (Ollama): 64 hex digits each. They identify
+    /// the processes that serve this model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blobs: Vec<String>,
-    /// What it counted between the first requests and the end of the load, where it counts.
+    /// What it counted between the first requests and the end of the load, if it counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<Counted>,
-    /// The settings that are known, each by one name for all engines where they have the same.
+    /// The known settings, under the same name for all engines where possible.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub settings: Vec<EngineSetting>,
 }
@@ -292,10 +293,10 @@ pub struct EngineFacts {
 /// The setting that holds what the keys and values of the whole context take, in bytes: of all slots together.
 pub const CONTEXT_BYTES: &str = "context_bytes";
 
-/// What an engine counted of its requests while it was asked, by its own word: a second ruler.
+/// What an engine counted itself during the load: an independent check.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Counted {
-    /// Requests that it answered well.
+    /// Requests that it answered successfully.
     pub requests: u64,
     /// Their mean time, in milliseconds.
     pub mean_ms: f64,
@@ -306,9 +307,9 @@ pub struct Counted {
 pub struct EngineSetting {
     /// Its name: `threads`, `OLLAMA_NUM_PARALLEL`.
     pub name: String,
-    /// Its value, as it was told.
+    /// Its value, as reported.
     pub value: String,
-    /// Who told it: `command line`, `environment`, `default` of the engine, or a path of its wire.
+    /// The source: `command line`, `environment`, `default` of the engine, or a path of its wire.
     pub by: String,
 }
 
@@ -387,33 +388,34 @@ pub struct WorkloadPlan {
     pub system: Option<String>,
     /// Sampling; its seed filled in.
     pub sampling: Sampling,
-    /// How much models are to reason, unless their targets say otherwise; `None` where the scenario doesn't say.
+    /// Reasoning of the models, unless their targets set it; `None` if the scenario doesn't set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think: Option<Think>,
-    /// Whether the log-probabilities of the answers' tokens are asked for.
+    /// Whether the log-probabilities of output tokens are requested.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub logprobs: bool,
     /// Streams or whole answers.
     pub stream: bool,
-    /// What is done about prefix caches.
+    /// How prefix caches are handled.
     pub prompt_cache: PromptCache,
-    /// What this run's nonces were drawn from (16 hex digits); a run's own, so that no run finds its prompts in a cache.
+    /// The salt of this run's nonces (16 hex digits), different for each run, so that no run finds its prompts in a
+    /// cache.
     #[serde(default)]
     pub nonce_salt: String,
     /// Earlier answers in a conversation.
     pub history: History,
-    /// How prompts of wanted numbers of tokens were made; `None` where nobody wants so many.
+    /// How prompts of a requested number of tokens were made; `None` if none was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokensPlan>,
 }
 
-/// How the requests are driven.
+/// How requests are sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadPlan {
-    /// Users who each wait for their answers.
+    /// Users who each wait for their answer, in a closed loop.
     Closed(ClosedPlan),
-    /// Instants drawn beforehand.
+    /// Planned send times.
     Open(Box<OpenPlan>),
 }
 
@@ -479,7 +481,7 @@ pub enum Until {
 pub struct OpenPlan {
     /// The schedule in words: `Poisson, 20/s`.
     pub about: String,
-    /// What the instants are built from; together with the plan's seed it gives the same ones again.
+    /// The specification of the send times; with the plan's seed it gives the same ones again.
     pub spec: OpenSpec,
     /// Length of the measured window, the schedule's own where it has one.
     pub duration: Span,
@@ -487,10 +489,10 @@ pub struct OpenPlan {
     pub warmup: Span,
     /// Most requests in flight on a target.
     pub in_flight: u32,
-    /// How an instant is waited for.
+    /// How send times are kept.
     pub pacing: Pacing,
     /// Requests planned inside the measured window (conversations, for chat).
     pub planned: u64,
-    /// Hash of the instants: 64 hex digits. Equal hash, equal departures.
+    /// Hash of the send times: 64 hex digits. Equal hash, equal send times.
     pub hash: String,
 }

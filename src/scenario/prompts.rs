@@ -13,13 +13,13 @@ pub enum PromptsSpec {
     Inline(#[schemars(length(min = 1))] Vec<InlinePrompt>),
     /// A CSV file with a header line.
     Csv(CsvPrompts),
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl(JsonlPrompts),
-    /// A text file: one prompt a line, or blocks parted by a blank line.
+    /// A text file: one prompt per line, or blocks separated by blank lines.
     Text(TextPrompts),
-    /// Made up from words, with a distribution of lengths.
+    /// Generated from words, with a distribution of lengths.
     Synthetic(SyntheticPrompts),
-    /// A load that others recorded: its lengths, or its conversations.
+    /// A recorded load: its lengths, or its conversations.
     Trace(TracePrompts),
 }
 
@@ -46,10 +46,10 @@ pub struct InlinePrompt {
 pub struct TurnSpec {
     /// What the user says.
     pub user: String,
-    /// The scripted answer, which stands in the history of the next turn.
+    /// The scripted answer, used in the history of the next turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assistant: Option<String>,
-    /// Pause of the user before this turn, in the place of the load's `think`; none before the first turn of a conversation.
+    /// Pause of the user before this turn, instead of the load's `think`; none before the first turn of a conversation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think: Option<Span>,
 }
@@ -94,27 +94,27 @@ pub struct JsonlPrompts {
 pub struct TextPrompts {
     /// The file.
     pub path: DataPath,
-    /// What parts one prompt from the next.
+    /// How prompts are separated.
     #[serde(default)]
     pub split: TextSplit,
 }
 
-/// What parts one prompt from the next in a text file.
+/// How prompts are separated in a text file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TextSplit {
-    /// Each line is a prompt; empty lines are passed over.
+    /// Each line is a prompt; empty lines are skipped.
     #[default]
     Lines,
-    /// A blank line parts prompts.
+    /// Prompts are separated by blank lines.
     Blocks,
     /// The whole file is one prompt.
     File,
 }
 
-/// A load that others recorded. What kind of file it is, its first line tells: Azure's or BurstGPT's CSV and Mooncake's JSONL have
-/// lengths, to which prompts and limits of answers are made, in the file's order; ShareGPT's and OpenAI's `messages` have
-/// conversations.
+/// A recorded load. The kind of file is detected from its first line: Azure's or BurstGPT's CSV and Mooncake's JSONL
+/// have lengths, from which prompts and answer limits are generated in the file's order; ShareGPT's and OpenAI's
+/// `messages` have conversations.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`trace` of prompts")]
@@ -123,25 +123,25 @@ pub struct TracePrompts {
     pub path: DataPath,
 }
 
-/// Made-up prompts, their lengths given in words or in tokens.
+/// Generated prompts, with lengths in words or in tokens.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`synthetic`")]
 pub struct SyntheticPrompts {
-    /// How many different prompts.
+    /// Number of different prompts.
     #[serde(default = "super::defaults::hundred")]
     #[schemars(range(min = 1, max = 100000))]
     pub count: u32,
-    /// Length of each, in words: a word is about one token for most tokenisers of English.
+    /// Length of each, in words: a word is about one token for most English tokenisers.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::lengths::written")]
     #[schemars(schema_with = "super::lengths::schema")]
     pub words: Option<Lengths>,
-    /// Length of each, in tokens: of the whole prompt as the engine counts it, template, system message and nonce included.
-    /// Reached by asking the reference (or the first target that tells) before the load.
+    /// Length of each whole prompt in tokens, as the engine counts it, including template, system message and nonce.
+    /// Found by asking the reference (or the first target that counts tokens) before the load.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "super::lengths::written")]
     #[schemars(schema_with = "super::lengths::schema")]
     pub tokens: Option<Lengths>,
-    /// What groups of prompts begin with alike, on top of `tokens`.
+    /// A shared prefix for groups of prompts, in addition to `tokens`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<PrefixSpec>,
     /// Turns of each conversation (chat).
@@ -150,8 +150,8 @@ pub struct SyntheticPrompts {
     pub turns: u32,
 }
 
-/// The same text at the start of every prompt of a group, such as a long system message or a document with many questions. The
-/// prefix of a group is the same for all its requests and all targets, and each group has one of its own.
+/// The same text at the start of every prompt of a group, such as a long system message or a document with many
+/// questions. Each group has a different prefix, the same for all its requests and all targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`prefix`")]
@@ -159,7 +159,7 @@ pub struct PrefixSpec {
     /// Tokens of the prefix's text, as the engine that is asked counts them.
     #[schemars(range(min = 1, max = 1000000))]
     pub tokens: u32,
-    /// Groups, each with its own prefix. Every round of `groups` requests asks each group once.
+    /// Number of groups, each with its own prefix. Each round of `groups` requests has one request per group.
     #[serde(default = "super::defaults::one")]
     #[schemars(range(min = 1, max = 10000))]
     pub groups: u32,

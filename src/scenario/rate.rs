@@ -1,4 +1,4 @@
-//! A rate as written: requests a second, or `auto`.
+//! A rate as written: requests per second, or `auto`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ impl Rate {
 impl std::fmt::Display for Rate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Rate::Auto => f.write_str("half of what the slower target answers"),
+            Rate::Auto => f.write_str("half of what the slower target can answer"),
             Rate::Of(rate) => write!(f, "{rate}/s"),
         }
     }
@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for Rate {
         impl serde::de::Visitor<'_> for Written {
             type Value = Rate;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("requests a second, such as 4 or 0.5, or auto")
+                f.write_str("requests per second, such as 4 or 0.5, or auto")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Rate, E> {
                 let wrong = || E::invalid_value(serde::de::Unexpected::Str(text), &self);
@@ -89,8 +89,9 @@ impl JsonSchema for Rate {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "title": "requests a second, or `auto`",
-            "description": "Requests a second (4, 0.5), or auto: half of what the slower target answers, by a look before the load",
+            "title": "requests per second, or `auto`",
+            "description": "Requests per second (4, 0.5), or auto: half of what the slower target can answer, measured \
+                            before the load",
             "type": ["number", "string"],
             "pattern": PATTERN,
             "minimum": 0.001,

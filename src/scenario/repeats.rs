@@ -40,14 +40,14 @@ fn pause() -> Span {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Written {
-    /// Runs of the same plan: the same prompts in the same order, the targets in an order drawn anew.
+    /// Number of runs of the same plan: the same prompts in the same order, the targets in a newly drawn order.
     #[schemars(range(min = 2, max = 50))]
     runs: u32,
-    /// Pause between two runs. Default: 5s.
+    /// Pause between runs. Default: 5s.
     #[serde(default = "pause")]
     pause: Span,
-    /// Whether the engines that `start` names are ended and started again between two runs. Default: true where there are any.
-    /// An engine that somebody else started goes on running, and the report says so.
+    /// Whether the engines in `start` are restarted between runs. Default: true if there are any. Engines started by
+    /// others keep running, and the report says so.
     #[serde(default)]
     restart: Option<bool>,
 }
@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn what_can_be_no_repeats_is_told_where_it_stands() {
         for (more, words) in [
-            ("repeats: 1", "`repeats` must be from 2 to 50, and is 1"),
+            ("repeats: 1", "`repeats` must be from 2 to 50, not 1"),
             ("repeats: 51", "`repeats` must be from 2 to 50"),
             ("repeats: often", "`repeats` must be"),
             ("repeats: { runs: 1 }", "`runs` must be from 2 to 50"),

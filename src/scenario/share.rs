@@ -50,7 +50,7 @@ impl JsonSchema for Share {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "title": "a share",
-            "description": "A share, in per cent: 2%, 0.5%",
+            "description": "A percentage: 2%, 0.5%",
             "type": "string",
             "pattern": PATTERN
         })

@@ -80,7 +80,7 @@ impl<'de> Deserialize<'de> for Span {
         impl serde::de::Visitor<'_> for Text {
             type Value = Span;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a length of time, such as 500ms, 30s, 5m")
+                f.write_str("a duration, such as 500ms, 30s, 5m")
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Span, E> {
                 Span::parse(text).ok_or_else(|| E::invalid_value(serde::de::Unexpected::Str(text), &self))
@@ -101,8 +101,8 @@ impl JsonSchema for Span {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "title": "a length of time",
-            "description": "A length of time: 500us, 250ms, 30s, 1.5m, 2h",
+            "title": "a duration",
+            "description": "A duration: 500us, 250ms, 30s, 1.5m, 2h",
             "type": ["string", "integer"],
             "pattern": PATTERN,
             "minimum": 0,

@@ -12,38 +12,39 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Several scenarios run as one, and the checks that they are for.
+/// Several scenarios and the checks on them.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a suite")]
 pub struct SuiteSpec {
-    /// Short name: letters, digits, dash and underscore; names the results directory.
+    /// Short name (letters, digits, dash and underscore); also names the results directory.
     #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub name: String,
-    /// One sentence for people.
+    /// One sentence of description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
-    /// Time for all of it. A scenario that wouldn't end within it is not begun, and its checks are not measured.
+    /// Time limit for the whole suite. A scenario that would not end in time is not started, and its checks are not
+    /// measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Span>,
-    /// Targets of every scenario, in the place of its own of these names.
+    /// Targets for all scenarios, replacing their own targets of the same names.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(extend("propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", "maxLength": 64 }))]
     pub targets: IndexMap<String, TargetSpec>,
-    /// Values laid over every scenario, by their paths: `smallest_effect: 5%`.
+    /// Values set in every scenario, by path: `smallest_effect: 5%`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, serde_json::Value>,
-    /// The same where an environment variable is set, and not empty: by its name, and after those of each scenario.
+    /// Values set if an environment variable is set and not empty, by its name; applied after those of each scenario.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub if_set: IndexMap<String, IndexMap<String, serde_json::Value>>,
-    /// The same for a run with `--quick`, after all others: `load.closed.duration: 2s`. `within` is the time that such a run
-    /// may take (default: 5m): loads are cut until all of it fits, and what doesn't fit even so is skipped.
+    /// Values set for a run with `--quick`, after all others: `load.closed.duration: 2s`. `within` is the time limit of
+    /// such a run (default: 5m): loads are shortened until everything fits, and what still doesn't fit is skipped.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub quick: IndexMap<String, serde_json::Value>,
-    /// The scenarios, by a name of their own, in the order they are run.
+    /// The scenarios by name, in the order they are run.
     #[schemars(extend("minProperties" = 1, "propertyNames" = { "pattern": r"^[A-Za-z0-9_-]+$", "maxLength": 64 }))]
     pub scenarios: IndexMap<String, SuiteScenario>,
-    /// What is to be found out, in the order it is told.
+    /// The checks, in the order they are reported.
     #[schemars(length(min = 1))]
     pub checks: Vec<CheckSpec>,
 }
@@ -53,50 +54,49 @@ pub struct SuiteSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a scenario of a suite")]
 pub struct SuiteScenario {
-    /// Its file; the path starts from the suite's.
+    /// Its file, relative to the suite's file.
     #[schemars(length(min = 1))]
     pub file: String,
-    /// Values laid over it, by their paths: `load.closed.users: 4`.
+    /// Values set in it, by path: `load.closed.users: 4`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, serde_json::Value>,
-    /// The same where an environment variable is set, and not empty, by its name; after those of the suite.
+    /// Values set if an environment variable is set and not empty, by its name; applied after those of the suite.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub if_set: IndexMap<String, IndexMap<String, serde_json::Value>>,
-    /// The same for a run with `--quick`.
+    /// Values set for a run with `--quick`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub quick: IndexMap<String, serde_json::Value>,
 }
 
-/// One thing that a suite finds out: a gate on a scenario, or why it can't be found out.
+/// One check of a suite: a gate on a scenario, or why it can't be measured.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a check")]
 pub struct CheckSpec {
-    /// What it is called.
+    /// Its name.
     #[schemars(length(min = 1, max = 200))]
     pub name: String,
-    /// What it belongs to, in the table.
+    /// Its category in the table.
     #[schemars(length(min = 1, max = 64))]
     pub category: String,
-    /// The scenario that it is about.
+    /// Its scenario.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
-    /// What has to hold there, as the gates of scenarios: `native.latency.p95 <= 20ms`.
+    /// Its condition, written as a gate of a scenario: `native.latency.p95 <= 20ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<String>,
-    /// What a run with `--quick` is held to in its place, where its scenario does less than the gate speaks of. Breaking it is a
-    /// failure; keeping it is no pass, since the gate itself was not put to the test: the check is then not measured.
+    /// A weaker condition for runs with `--quick`, whose shorter scenario can't test the gate itself. Breaking it fails
+    /// the check; meeting it leaves the check not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quick: Option<String>,
-    /// What the scenario must have done for the check to speak of its subject, as gates with a number for a bound:
-    /// `native.prompt_tokens.mean >= 4000`, `native.requests >= 600`. They are held to what was measured, in either form. Where
-    /// one isn't met, the check is not measured.
+    /// Preconditions, written as gates with a number as the bound: `native.prompt_tokens.mean >= 4000`,
+    /// `native.requests >= 600`. If one is not met, with or without `--quick`, the check is not measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<String>,
-    /// Of a scenario with a sweep, the points that it is about, by paths and values; without it, every point.
+    /// For a scenario with a sweep: the points it applies to, by paths and values. Default: every point.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub at: IndexMap<String, serde_json::Value>,
-    /// Why it can't be measured through an engine's interface. Such a check never passes, and fails nothing.
+    /// Why it can't be measured through an engine's interface. Such a check neither passes nor fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cannot: Option<String>,
 }
@@ -200,7 +200,7 @@ fn files(spec: &SuiteSpec, root: &Node, path: &Path, mistakes: &mut Vec<Mistake>
         if let Err(why) = data_path(around, &real.join(&scenario.file)).map(drop)
             && why.contains("outside")
         {
-            let why = why.replace("the scenario's directory", "what is beside the suite's folder");
+            let why = why.replace("the scenario's directory", "the suite's parent folder");
             let place = sense::place(root, &["scenarios", name, "file"], false);
             mistakes.push(Mistake::new(why, place));
         }
@@ -212,7 +212,7 @@ fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
     let time = |value: &serde_json::Value| value.as_str().and_then(Span::parse).is_some_and(|span| !span.0.is_zero());
     if spec.quick.get(WITHIN).is_some_and(|value| !time(value)) {
         let place = sense::place(root, &["quick", WITHIN], false);
-        mistakes.push(Mistake::new("`within` is a length of time", place).help("for example: quick: { within: 5m }"));
+        mistakes.push(Mistake::new("`within` is a duration", place).help("for example: quick: { within: 5m }"));
     }
     let mut names = std::collections::BTreeSet::new();
     for (at, check) in spec.checks.iter().enumerate() {
@@ -230,7 +230,7 @@ fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
                 if !spec.scenarios.contains_key(scenario) {
                     let names = spec.scenarios.keys().map(String::as_str);
                     let near = nearest(scenario, names).map(|near| format!("; did you mean `{near}`?"));
-                    let message = format!("no scenario of the suite is called {}", quoted(scenario));
+                    let message = format!("the suite has no scenario called {}", quoted(scenario));
                     wrong("scenario", message + &near.unwrap_or_default());
                 }
                 let gates = [("gate", Some(gate)), ("quick", check.quick.as_ref())];
@@ -251,12 +251,15 @@ fn checks(spec: &SuiteSpec, root: &Node, mistakes: &mut Vec<Mistake>) {
                 ];
                 for (field, written) in written {
                     if written {
-                        wrong(field, format!("`{field}` is of a check that is measured"));
+                        wrong(field, format!("`{field}` belongs to a check that is measured"));
                     }
                 }
             }
             _ => {
-                wrong("name", "a check has a `scenario` and a `gate`, or says why it `cannot` be measured".to_owned());
+                wrong(
+                    "name",
+                    "a check needs a `scenario` and a `gate`, or the reason why it `cannot` be measured".to_owned(),
+                );
             }
         }
     }
@@ -270,7 +273,7 @@ fn needs(check: &CheckSpec, root: &Node, at: &str, mistakes: &mut Vec<Mistake>) 
         match Gate::parse(text) {
             Ok(gate) if gate.is_absolute() => {}
             Ok(_) => mistakes.push(
-                Mistake::new("what a check needs is held to a number, not to another figure", place())
+                Mistake::new("`needs` compares with a number, not with another figure", place())
                     .help("for example: native.prompt_tokens.mean >= 4000"),
             ),
             Err(error) => {

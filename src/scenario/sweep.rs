@@ -22,17 +22,17 @@ const FIXED: [&str; 5] = ["name", "task", "sweep", "interference", "repeats"];
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`sweep`")]
 pub struct SweepSpec {
-    /// Values by the path of what they are for, such as `load.closed.users: [1, 2, 4]`; with several paths, every combination.
+    /// Values by path, such as `load.closed.users: [1, 2, 4]`; with several paths, every combination.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub over: Option<IndexMap<String, Vec<serde_json::Value>>>,
     /// The points one by one, each a map of paths and values.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<Vec<IndexMap<String, serde_json::Value>>>,
-    /// Times that each point is run; every round has an order of its own, drawn from the seed.
+    /// Runs per point; each round has a different order, drawn from the seed.
     #[serde(default = "super::defaults::one")]
     #[schemars(range(min = 1, max = 100))]
     pub repeats: u32,
-    /// No point is begun once the sweep has taken this long.
+    /// No point is started after this time.
     #[serde(default = "an_hour")]
     pub limit: Span,
 }
@@ -84,7 +84,7 @@ pub(super) fn trees(root: &Node, mistakes: &mut Vec<Mistake>) -> Vec<Tree> {
     let (over, points) = (sweep.entry("over"), sweep.entry("points"));
     let written: Vec<Vec<(&str, &Place, &Node)>> = match (over, points) {
         (Some(_), Some(points)) => {
-            mistakes.push(Mistake::new("`over` and `points` both say what is swept; write one", points.key.clone()));
+            mistakes.push(Mistake::new("`over` and `points` are alternatives; write one of them", points.key.clone()));
             return Vec::new();
         }
         (None, None) => {
@@ -100,7 +100,7 @@ pub(super) fn trees(root: &Node, mistakes: &mut Vec<Mistake>) -> Vec<Tree> {
     let repeats = sweep.at(&["repeats"]).and_then(whole).unwrap_or(1);
     let all = written.len().saturating_mul(repeats);
     if all > MOST_POINTS {
-        let message = format!("the sweep has {all} points, repeats counted, and the most is {MOST_POINTS}");
+        let message = format!("the sweep has {all} points, including repeats; the maximum is {MOST_POINTS}");
         mistakes.push(Mistake::new(message, key.clone()));
         return Vec::new();
     }
@@ -127,15 +127,15 @@ pub(super) fn trees(root: &Node, mistakes: &mut Vec<Mistake>) -> Vec<Tree> {
 /// Sets one value of a point. Its mistakes, and those that the checks find later, stand where the sweep was written.
 fn set(root: &mut Node, path: &str, key: &Place, value: &Node) -> Result<(), Mistake> {
     let Some(steps) = overlay::steps(root, path) else {
-        return Err(Mistake::new(format!("{} is no path of a value", quoted(path)), key.clone())
-            .help("field names with `.` between them, such as load.closed.users"));
+        return Err(Mistake::new(format!("{} is not the path of a value", quoted(path)), key.clone())
+            .help("use field names with `.` between them, such as load.closed.users"));
     };
     let first = steps.first().map_or("", String::as_str);
     if FIXED.contains(&first) {
-        return Err(Mistake::new(format!("`{first}` is the same at all points, and can't be swept"), key.clone()));
+        return Err(Mistake::new(format!("`{first}` can't be swept: it must be the same at all points"), key.clone()));
     }
     if is_secret_name(path) || steps.iter().any(|step| step == "headers") {
-        let message = format!("{} can't be swept: its values would stand in the results", quoted(path));
+        let message = format!("{} can't be swept: its values would appear in the results", quoted(path));
         return Err(Mistake::new(message, key.clone()));
     }
     overlay::insert(root, &steps, value.clone(), key)
@@ -145,7 +145,7 @@ fn set(root: &mut Node, path: &str, key: &Place, value: &Node) -> Result<(), Mis
 fn grid<'a>(over: &'a Entry, mistakes: &mut Vec<Mistake>) -> Vec<Vec<(&'a str, &'a Place, &'a Node)>> {
     let Value::Map(map) = &over.node.value else { return Vec::new() };
     if map.is_empty() {
-        mistakes.push(Mistake::new("`over` names nothing to sweep", over.key.clone()));
+        mistakes.push(Mistake::new("`over` is empty", over.key.clone()));
         return Vec::new();
     }
     let mut points = vec![Vec::new()];
@@ -158,7 +158,7 @@ fn grid<'a>(over: &'a Entry, mistakes: &mut Vec<Mistake>) -> Vec<Vec<(&'a str, &
             return Vec::new();
         };
         if values.is_empty() {
-            mistakes.push(Mistake::new(format!("{} has no values to sweep over", quoted(path)), key.clone()));
+            mistakes.push(Mistake::new(format!("{} has no values", quoted(path)), key.clone()));
             return Vec::new();
         }
         // Told by whoever counts the points; a grid beyond it is never made.
@@ -177,7 +177,7 @@ fn grid<'a>(over: &'a Entry, mistakes: &mut Vec<Mistake>) -> Vec<Vec<(&'a str, &
 fn listed<'a>(points: &'a Entry, mistakes: &mut Vec<Mistake>) -> Vec<Vec<(&'a str, &'a Place, &'a Node)>> {
     let Value::List(list) = &points.node.value else { return Vec::new() };
     if list.is_empty() {
-        mistakes.push(Mistake::new("`points` lists none", points.key.clone()));
+        mistakes.push(Mistake::new("`points` is empty", points.key.clone()));
     }
     let mut all: Vec<Vec<(&str, &Place, &Node)>> = Vec::new();
     for node in list {
@@ -189,13 +189,13 @@ fn listed<'a>(points: &'a Entry, mistakes: &mut Vec<Mistake>) -> Vec<Vec<(&'a st
             if !first.iter().map(|p| p.0).eq(point.iter().map(|p| p.0)) {
                 let names = first.iter().map(|p| p.0).collect::<Vec<_>>().join(", ");
                 mistakes.push(
-                    Mistake::new("a point that doesn't set what the first one does", node.place.clone())
-                        .help(format!("each sets: {names}")),
+                    Mistake::new("this point doesn't set the same values as the first one", node.place.clone())
+                        .help(format!("each must set: {names}")),
                 );
                 continue;
             }
         } else if point.is_empty() {
-            mistakes.push(Mistake::new("a point that sets nothing", node.place.clone()));
+            mistakes.push(Mistake::new("this point sets nothing", node.place.clone()));
             return Vec::new();
         }
         all.push(point);

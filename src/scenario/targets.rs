@@ -20,7 +20,7 @@ pub enum TargetSpec {
     OpenAi(OpenAiSpec),
     /// GG-CORE's local socket.
     GgCore(GgCoreSpec),
-    /// Any other runtime that answers JSON over HTTP, on TCP or a Unix socket.
+    /// Any other runtime with JSON over HTTP, on TCP or a Unix socket.
     Json(JsonSpec),
 }
 
@@ -146,35 +146,36 @@ impl TargetSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "an `ollama` target")]
 pub struct OllamaSpec {
-    /// Base URL (http or https), `host:port`, or `auto`: where Ollama usually listens, else the stand-in.
+    /// Base URL (http or https), `host:port`, or `auto`: Ollama's usual address, otherwise the stand-in.
     #[serde(default = "super::defaults::auto")]
     pub url: String,
-    /// Model name, or `auto`: the one already loaded, else the smallest that can do the task.
+    /// Model name, or `auto`: the one already loaded, otherwise the smallest that can do the task.
     #[serde(default = "super::defaults::auto")]
     pub model: String,
     /// How long the model stays loaded after a request (Ollama's `keep_alive`): `5m`, `-1` for ever.
     #[serde(default = "super::defaults::keep_alive")]
     pub keep_alive: String,
-    /// Context length in tokens (`num_ctx`); a change reloads the model, so it is sent the same with every request.
+    /// Context length in tokens (`num_ctx`), sent with every request, because a change reloads the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 16))]
     pub num_ctx: Option<u32>,
-    /// Reasoning, where it isn't the workload's: `off`, `on`, `low`, `medium`, `high`. Without either, `off` is sent.
+    /// Reasoning, if different from the workload's: `off`, `on`, `low`, `medium`, `high`. If neither is set, `off` is
+    /// sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think: Option<Think>,
-    /// More of Ollama's `options`, sent as they are (`num_thread`, `num_gpu`, ...).
+    /// Additional `options` of Ollama, sent as they are (`num_thread`, `num_gpu`, ...).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub options: serde_json::Map<String, serde_json::Value>,
-    /// Headers besides Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
+    /// Headers in addition to Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub headers: IndexMap<String, Secret>,
     /// How the certificate of an https server is checked.
     #[serde(default, skip_serializing_if = "TlsSpec::is_default")]
     pub tls: TlsSpec,
-    /// Which processes of this machine are its own, if not those that listen where it answers.
+    /// Its processes on this machine, if they are not those that listen at its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessSpec>,
-    /// Address of figures in Prometheus's format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
+    /// Address of metrics in Prometheus format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
 }
@@ -184,39 +185,40 @@ pub struct OllamaSpec {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "an `openai` target")]
 pub struct OpenAiSpec {
-    /// Base URL (http or https, with or without `/v1`), `host:port`, or `auto`: port 8080, else the stand-in.
+    /// Base URL (http or https, with or without `/v1`), `host:port`, or `auto`: port 8080, otherwise the stand-in.
     #[serde(default = "super::defaults::auto")]
     pub url: String,
-    /// Model name, or `auto`: the first the server lists.
+    /// Model name, or `auto`: the first one that the server lists.
     #[serde(default = "super::defaults::auto")]
     pub model: String,
-    /// Which of the server's APIs is spoken.
+    /// Which of the server's APIs is used.
     #[serde(default, skip_serializing_if = "Api::is_default")]
     pub api: Api,
-    /// Reasoning, where it isn't the workload's: `off`, `on`, `low`, `medium`, `high`. Without either, the server decides.
+    /// Reasoning, if different from the workload's: `off`, `on`, `low`, `medium`, `high`. If neither is set, the server
+    /// decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub think: Option<Think>,
-    /// Bearer token (`x-api-key` on the API `messages`); write it as `${NAME}`: it must come from the environment.
+    /// Bearer token (`x-api-key` for the API `messages`), written as `${NAME}`: it must come from the environment.
     #[serde(default, skip_serializing_if = "Secret::is_empty")]
     pub token: Secret,
-    /// More fields of the request's body, sent as they are (`cache_prompt`, `top_k`, ...).
+    /// Additional fields of the request body, sent as they are (`cache_prompt`, `top_k`, ...).
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub extra: serde_json::Map<String, serde_json::Value>,
-    /// Headers besides Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
+    /// Headers in addition to Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub headers: IndexMap<String, Secret>,
     /// How the certificate of an https server is checked.
     #[serde(default, skip_serializing_if = "TlsSpec::is_default")]
     pub tls: TlsSpec,
-    /// Which processes of this machine are its own, if not those that listen where it answers.
+    /// Its processes on this machine, if they are not those that listen at its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessSpec>,
-    /// Address of figures in Prometheus's format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
+    /// Address of metrics in Prometheus format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
 }
 
-/// What is asked of an OpenAI-compatible server.
+/// The API of an OpenAI-compatible server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {
@@ -245,7 +247,7 @@ impl Api {
     }
 }
 
-/// Any other runtime that answers JSON over HTTP.
+/// Any other runtime with JSON over HTTP.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "a `json` target")]
@@ -259,8 +261,7 @@ pub struct JsonSpec {
     /// Model name, filled in for `{{model}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The chat template around `{{prompt}}`, where its engine puts none there itself: a name as for `gg_core`, or
-    /// `{ from: ollama }`.
+    /// The chat template for `{{prompt}}`, if its engine applies none: a name as for `gg_core`, or `{ from: ollama }`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<TemplateSpec>,
     /// HTTP method.
@@ -269,7 +270,7 @@ pub struct JsonSpec {
     /// Path of the request, such as `/infer`.
     #[schemars(regex(pattern = r"^/"))]
     pub path: String,
-    /// Headers besides Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
+    /// Headers in addition to Host, Content-Type and Content-Length. A secret must be written as `${NAME}`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub headers: IndexMap<String, Secret>,
     /// How the certificate of an https server is checked.
@@ -277,27 +278,27 @@ pub struct JsonSpec {
     pub tls: TlsSpec,
     /// The request's body: any YAML. `{{prompt}}`, `{{model}}`, `{{max_tokens}}`, `{{temperature}}`, `{{seed}}` and `{{messages}}` are filled in.
     pub body: serde_json::Value,
-    /// How the answer comes.
+    /// The format of the answer.
     #[serde(default)]
     pub stream: JsonStream,
-    /// Where things lie in the answer, as JSON pointers (RFC 6901).
+    /// Where to find values in the answer, as JSON pointers (RFC 6901).
     pub answer: JsonPointers,
-    /// Which processes of this machine are its own, if not those that listen where it answers.
+    /// Its processes on this machine, if they are not those that listen at its address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessSpec>,
-    /// Address of figures in Prometheus's format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
+    /// Address of metrics in Prometheus format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
 }
 
-/// Which processes of this machine are a target's own, with all they start.
+/// The processes of a target on this machine, including their children.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(title = "`process`")]
 pub enum ProcessSpec {
-    /// The one of this number.
+    /// The process with this id.
     Pid(#[schemars(range(min = 1))] u32),
-    /// All that go by this name: the program's file, the word it was called by, or the kernel's name for it.
+    /// All processes with this name: the program's file name, its argv[0], or the kernel's name for it.
     Name(String),
 }
 
@@ -312,16 +313,16 @@ pub enum Method {
     Put,
 }
 
-/// How a `json` target's answer comes.
+/// The format of a `json` target's answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JsonStream {
     /// One JSON object.
     #[default]
     None,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
-    /// Server-sent events, one JSON object an event.
+    /// Server-sent events, one JSON object per event.
     Sse,
 }
 
@@ -330,7 +331,7 @@ pub enum JsonStream {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`answer`")]
 pub struct JsonPointers {
-    /// The text, or the piece of it (generate, chat, classify).
+    /// The text, or a piece of it (generate, chat, classify).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^(/|$)"))]
     pub text: Option<String>,
@@ -338,15 +339,16 @@ pub struct JsonPointers {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^(/|$)"))]
     pub embedding: Option<String>,
-    /// The mark of the end: this place holds `true`, or a non-empty string. Without it a stream is complete when `finish` was there; without both, when the stream ends properly after a text.
+    /// The end mark: `true` or a non-empty string here. Without it, a stream is complete once `finish` was present;
+    /// without both, when the stream ends properly after a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^(/|$)"))]
     pub done: Option<String>,
-    /// An error: anything here but null, false and "" makes the request a failure. Default `/error`.
+    /// An error: any value other than null, false and "" makes the request a failure. Default `/error`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^(/|$)"))]
     pub error: Option<String>,
-    /// The word for why it stopped.
+    /// The finish reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^(/|$)"))]
     pub finish: Option<String>,
@@ -379,7 +381,7 @@ pub struct JsonPointers {
     pub time_unit: TimeUnit,
 }
 
-/// Unit of a time that a server tells.
+/// Unit of the times that a server reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TimeUnit {

@@ -4,7 +4,7 @@ use super::yaml_word;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The chat template around a target's prompts, where its engine puts none.
+/// The chat template for a target's prompts, if its engine applies none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(title = "a template")]
@@ -23,7 +23,7 @@ pub enum TemplateSpec {
     Phi3,
     /// `<|user|>` and `</s>`: Zephyr, TinyLlama.
     Zephyr,
-    /// As another target of this scenario, an `ollama` one, has it: by name.
+    /// The template of another target of this scenario, an `ollama` one, by name.
     From(#[schemars(length(min = 1))] String),
 }
 
@@ -43,7 +43,7 @@ impl TemplateSpec {
     }
 }
 
-/// A template that is known.
+/// A known template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "each is documented by `TemplateSpec`")]
@@ -84,12 +84,12 @@ impl Family {
     }
 }
 
-/// The template that a target's prompts are rendered by.
+/// The template of a target's prompts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TemplatePlan {
     /// Its family.
     pub family: Family,
-    /// The system message of the model that it was taken from: it stands where the scenario has none.
+    /// The system message of the model it was taken from, used if the scenario has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
 }

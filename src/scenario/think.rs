@@ -66,7 +66,7 @@ impl<'de> Deserialize<'de> for Think {
             Written::Truth(true) => Ok(Think::On),
             Written::Truth(false) => Ok(Think::Off),
             Written::Word(text) => Think::parse(&text)
-                .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is none of off, on, low, medium, high"))),
+                .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not one of off, on, low, medium, high"))),
         }
     }
 }
@@ -98,7 +98,7 @@ mod tests {
         );
         assert_eq!((Think::On.level(), Think::High.level(), Think::Off.thinks()), (None, Some("high"), false));
         let told = from_value::<Think>(json!("max")).unwrap_err().to_string();
-        assert!(told.contains("`max` is none of off, on, low, medium, high"), "{told}");
+        assert!(told.contains("`max` is not one of off, on, low, medium, high"), "{told}");
         assert!(from_value::<Think>(json!(3)).is_err());
     }
 }

@@ -11,16 +11,16 @@ const LARGEST: u64 = 1 << 20;
 /// How a PEM certificate begins.
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 
-/// How an https server's certificate is checked. Nothing written: by the authorities that this machine trusts.
+/// How the certificate of an https server is checked. Default: against the authorities that this machine trusts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`tls`")]
 pub struct TlsSpec {
-    /// File of PEM certificates that are trusted instead of this machine's authorities: the server's CA, or its self-signed
-    /// certificate. Starts from the scenario's directory; on the command line, from the current one.
+    /// PEM file of certificates to trust instead of this machine's authorities: the server's CA, or its self-signed
+    /// certificate. Relative to the scenario's directory, or, on the command line, to the current one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<PathBuf>,
-    /// Takes any certificate, unchecked: whoever answers is believed to be the server. The report says so.
+    /// Accepts any certificate without a check. The report says so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure: bool,
 }
@@ -45,7 +45,7 @@ impl TlsSpec {
         let path = self.ca.as_deref()?;
         let at = path.display();
         match std::fs::metadata(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(format!("names no file: {at}")),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(format!("doesn't exist: {at}")),
             Err(error) => return Some(format!("can't be read: {at}: {error}")),
             Ok(facts) if !facts.is_file() => return Some(format!("is not a regular file: {at}")),
             Ok(facts) if facts.len() > LARGEST => return Some(format!("is larger than 1 MiB: {at}")),
@@ -56,7 +56,7 @@ impl TlsSpec {
         match read {
             Err(error) => Some(format!("can't be read: {at}: {error}")),
             Ok(_) if String::from_utf8_lossy(&bytes).contains(BEGIN) => None,
-            Ok(_) => Some(format!("holds no certificate in PEM (`{BEGIN}`): {at}")),
+            Ok(_) => Some(format!("has no certificate in PEM format (`{BEGIN}`): {at}")),
         }
     }
 }
@@ -83,6 +83,6 @@ mod tests {
         assert_eq!(ca(&scenario), Some(folder.path().join("ca.pem")));
         assert_eq!(ca(scenario.shown.as_ref().unwrap()), Some(PathBuf::from("ca.pem")));
         let given = load(&["targets.a.openai.tls.ca=nosuch/ca.pem"]).unwrap_err().to_string();
-        assert!(given.contains("names no file: nosuch/ca.pem"), "{given}");
+        assert!(given.contains("doesn't exist: nosuch/ca.pem"), "{given}");
     }
 }

@@ -3,14 +3,14 @@
 use super::PrefixSpec;
 use serde::{Deserialize, Serialize};
 
-/// How prompts of wanted numbers of tokens were made.
+/// How prompts of a requested number of tokens were made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TokensPlan {
-    /// What is wanted, in words: `512`, `100 to 900`.
+    /// What was requested, in words: `512`, `100 to 900`.
     pub wanted: String,
-    /// The most tokens that a prompt is to have.
+    /// The longest requested prompt in tokens.
     pub longest: u64,
-    /// The target whose counts they were fitted to; `None` where none tells, and a word is taken for a token.
+    /// The target whose counts they were fitted to; `None` if none counts tokens, and a word counts as a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// How it was asked: `/tokenize`, or `requests` of one output token each.
@@ -19,10 +19,10 @@ pub struct TokensPlan {
     /// How often it was asked.
     #[serde(default)]
     pub questions: u32,
-    /// Tokens of a prompt that are none of its text's: template, system message, instruction, nonce.
+    /// Tokens of a prompt that are not its text: template, system message, instruction, nonce.
     #[serde(default)]
     pub around: u64,
-    /// Whether every word used is one token for that target, so that its counts are met to the token.
+    /// Whether every word used is one token for that target, so that the counts are exact.
     #[serde(default)]
     pub exact: bool,
     /// What groups of prompts begin with alike.
@@ -33,7 +33,7 @@ pub struct TokensPlan {
     pub recorded: Option<RecordedPlan>,
 }
 
-/// A record of lengths, for whoever reads a run.
+/// Description of a recorded load of lengths.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RecordedPlan {
     /// What it is, as in `an Azure trace`.

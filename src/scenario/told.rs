@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 /// What a plan has from the environment or from files, as it was written.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
-    /// One sentence for people.
+    /// One sentence of description.
     pub about: Option<String>,
     /// Where the prompts come from, in words.
     pub source: String,

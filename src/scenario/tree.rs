@@ -220,7 +220,7 @@ impl<'de> de::Visitor<'de> for ValueVisitor {
         Ok(Value::Number(value.into()))
     }
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number without end"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("an infinite number"))
     }
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
         Ok(Value::Text(value.to_owned()))
@@ -273,7 +273,7 @@ fn tell(error: &serde_yaml::Error, text: &str) -> Mistake {
         E::MultipleDocuments { .. } => say("a second YAML document; a scenario is one document".to_owned()),
         E::Budget { breach, .. } => say(match breach {
             BudgetBreach::Depth { .. } => {
-                format!("nested too deep: more than {MAX_DEPTH} levels")
+                format!("nested too deeply: more than {MAX_DEPTH} levels")
             }
             BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
                 format!("too long: more than {MAX_NODES} values")
@@ -289,16 +289,16 @@ fn tell(error: &serde_yaml::Error, text: &str) -> Mistake {
         | E::AliasReplayCounterOverflow { .. } => {
             say(format!("the aliases multiply into more than {MAX_NODES} values")).note("repeated by aliases")
         }
-        E::AliasReplayStackDepthExceeded { .. } => say("aliases within aliases are nested too deep".to_owned()),
-        E::RecursiveReferencesRequireWeakTypes { .. } => say("an alias stands within its own anchor".to_owned()),
-        E::MergeKeyNotAllowed { .. } => say("merge keys (`<<`) are not read".to_owned())
+        E::AliasReplayStackDepthExceeded { .. } => say("aliases are nested too deeply".to_owned()),
+        E::RecursiveReferencesRequireWeakTypes { .. } => say("an alias is inside its own anchor".to_owned()),
+        E::MergeKeyNotAllowed { .. } => say("merge keys (`<<`) are not supported".to_owned())
             .help("write the fields out, or change them for one run with --set"),
-        E::UnsupportedTag { tag, .. } => say(format!("the YAML tag {} is not read", quoted(tag)))
-            .help("a text that begins with `!` must stand in quotes"),
+        E::UnsupportedTag { tag, .. } => say(format!("the YAML tag {} is not supported", quoted(tag)))
+            .help("a text that begins with `!` must be in quotes"),
         E::UnknownAnchor { .. } => {
-            say("an alias without an anchor".to_owned()).help("a text that begins with `*` must stand in quotes")
+            say("an alias without an anchor".to_owned()).help("a text that begins with `*` must be in quotes")
         }
-        E::NonFiniteFloat { value, .. } => say(format!("{} is no number that can be counted with", quoted(value))),
+        E::NonFiniteFloat { value, .. } => say(format!("{} is not a usable number", quoted(value))),
         E::NullIntoString { .. } | E::Unexpected { expected: "string scalar", .. } => {
             say("a key must be a text".to_owned())
         }
@@ -311,7 +311,7 @@ fn syntax(error: &serde_yaml::Error, at: Place, text: &str) -> Mistake {
     let formatter = serde_yaml::UserMessageFormatter;
     let message = serde_yaml::MessageFormatter::format_message(&formatter, error);
     if message.contains("recursion limit") {
-        return Mistake::new(format!("nested too deep: more than {MAX_DEPTH} levels"), at);
+        return Mistake::new(format!("nested too deeply: more than {MAX_DEPTH} levels"), at);
     }
     // The place is told by the frame around the line, in one form for all mistakes.
     let message = message.split(" at line ").next().unwrap_or_default().split(" at byte ").next().unwrap_or_default();
@@ -319,7 +319,7 @@ fn syntax(error: &serde_yaml::Error, at: Place, text: &str) -> Mistake {
     let Place::File { line, .. } = at else { return mistake };
     let here = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
     let before = line.checked_sub(2).and_then(|n| text.lines().nth(n)).unwrap_or_default();
-    let quotes = |what: &str| format!("a text that {what} must stand in quotes");
+    let quotes = |what: &str| format!("a text that {what} must be in quotes");
     let tabbed = |l: &str| l.trim_start_matches(' ').starts_with('\t');
     let bare_variable = |l: &str| l.contains("${") && !l.contains("\"${") && !l.contains("'${");
     if tabbed(here) || tabbed(before) {
@@ -331,9 +331,9 @@ fn syntax(error: &serde_yaml::Error, at: Place, text: &str) -> Mistake {
     } else if message.contains("mapping values are not allowed") {
         mistake.help(format!("check the indentation; {}", quotes("holds `: `")))
     } else if message.contains("did not find expected key") {
-        mistake.help("check the indentation: the fields of a map begin in one column")
+        mistake.help("check the indentation: all fields of a map must begin in the same column")
     } else if message.contains("quote") {
-        mistake.help("is the quote closed where its text ends?")
+        mistake.help("is a closing quote missing?")
     } else {
         mistake
     }

@@ -38,7 +38,7 @@ pub(super) fn expand(root: &mut Node, mistakes: &mut Vec<Mistake>) {
             continue;
         };
         if of.is_empty() || of.len() > MOST {
-            let message = format!("{} has {} variants, and 1 to {MOST} are taken", quoted(name), of.len());
+            let message = format!("{} has {} variants; 1 to {MOST} are allowed", quoted(name), of.len());
             mistakes.push(Mistake::new(message, key.clone()));
             expanded.insert(name.clone(), target.clone());
             continue;
@@ -48,7 +48,7 @@ pub(super) fn expand(root: &mut Node, mistakes: &mut Vec<Mistake>) {
             let Value::Map(values) = &node.value else { continue };
             for (path, value) in values {
                 let Some(steps) = overlay::steps(&made.node, path) else {
-                    let message = format!("{} is no path of a value", quoted(path));
+                    let message = format!("{} is not the path of a value", quoted(path));
                     mistakes.push(Mistake::new(message, value.key.clone()).help("for example: ollama.model"));
                     continue;
                 };
@@ -56,7 +56,7 @@ pub(super) fn expand(root: &mut Node, mistakes: &mut Vec<Mistake>) {
             }
             let full = variant_name(name, variant);
             if targets.contains_key(&full) || expanded.contains_key(&full) {
-                let message = format!("the variant is called {} among the targets, and so is another", quoted(&full));
+                let message = format!("the variant gets the target name {}, which is already used", quoted(&full));
                 mistakes.push(Mistake::new(message, key.clone()));
             }
             expanded.insert(full, made);
@@ -127,6 +127,6 @@ mod tests {
         assert!(why.contains("has 0 variants"), "{why}");
         let taken = "variants: { ollama: { x: {} } }";
         let why = read(taken, &["targets.ollama-x={ollama: {}}"]).unwrap_err();
-        assert!(why.contains("and so is another"), "{why}");
+        assert!(why.contains("which is already used"), "{why}");
     }
 }

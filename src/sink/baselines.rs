@@ -42,12 +42,12 @@ pub fn kept(kept: &Kept, look: Look, out: &mut dyn Write) -> io::Result<()> {
     told.push(format!("machine: {}", machine.into_iter().flatten().collect::<Vec<_>>().join(", ")));
     if let Some(probe) = &kept.report.probe {
         told.push(format!(
-            "probed: {:.0} million rounds a second, {:.1} GB/s",
+            "probed: {:.0} million rounds/s, {:.1} GB/s",
             probe.rounds_per_s / 1e6,
             probe.bytes_per_s / 1e9
         ));
     }
-    told.extend(kept.log.iter().map(|entry| format!("kept {}: {}", entry.saved, entry.reason)));
+    told.extend(kept.log.iter().map(|entry| format!("saved {}: {}", entry.saved, entry.reason)));
     told.iter().try_for_each(|words| wrapped(out, words, width, "  "))?;
     writeln!(out)
 }

@@ -23,8 +23,8 @@ pub fn benchstat(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "# A line is one of the run's {}; prefill and load are by the engine's clock, all else by the client's.",
-        if report.plan.order == Order::Alternate { "blocks driven apart" } else { "stretches of time" }
+        "# One line per {}; prefill and load are by the engine's clock, everything else by the client's.",
+        if report.plan.order == Order::Alternate { "block" } else { "batch" }
     )?;
     writeln!(out, "Unit ns/token better=lower\nUnit token/sec better=higher\nUnit request/sec better=higher")?;
     writeln!(out, "scenario: {}", one_line(&plan.name))?;

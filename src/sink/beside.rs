@@ -19,7 +19,8 @@ pub fn beside_table(beside: &Beside, look: Look, out: &mut dyn Write) -> io::Res
         writeln!(out)?;
         wrapped(out, &sentence(beside, pair), width, "")?;
         writeln!(out)?;
-        let header = [pair_name(pair), columns(beside).0, columns(beside).1, "ratio (95 %)".into(), "verdict".into()];
+        let header =
+            [pair_name(pair), columns(beside).0, columns(beside).1, "ratio (95 % CI)".into(), "verdict".into()];
         let lines = in_order(&pair.comparisons);
         let row = |(name, c): &(String, &Comparison)| {
             let (first, second) = values(c);
@@ -57,7 +58,7 @@ pub fn beside_markdown(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
         let (first, second) = columns(beside);
         writeln!(
             out,
-            "| {} | {} | {} | ratio (95 %) | verdict |",
+            "| {} | {} | {} | ratio (95 % CI) | verdict |",
             plain(&pair_name(pair)),
             plain(&first),
             plain(&second)
@@ -80,7 +81,7 @@ pub fn beside_json(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
     pretty(out, beside)
 }
 
-/// Writes a row a target and metric.
+/// Writes one row per target and metric.
 pub fn beside_csv(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
     let header = [
         "metric",
@@ -118,12 +119,11 @@ pub fn beside_csv(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
 fn headline(beside: &Beside) -> String {
     match beside.relation {
         Relation::Compare => format!(
-            "{} ({}) beside {} ({}): ratios are the second / the first.",
+            "{} ({}) and {} ({}): ratio = second ÷ first.",
             beside.first.name, beside.first.started, beside.second.name, beside.second.started
         ),
         Relation::Interference => {
-            "Interference: what sharing the machine costs each target. Ratios are at once / one after another."
-                .to_owned()
+            "Interference: the cost of sharing the machine, per target. Ratio = at once ÷ one after another.".to_owned()
         }
     }
 }
@@ -150,15 +150,15 @@ pub(super) fn values(c: &Comparison) -> (String, String) {
 fn sentence(beside: &Beside, pair: &Pair) -> String {
     let metric = metric_words(&beside.primary);
     let Some(c) = pair.comparisons.iter().find(|c| c.metric == beside.primary) else {
-        return format!("{}: {metric} was not measured in both.", pair_name(pair));
+        return format!("{}: {metric} was not measured in both runs.", pair_name(pair));
     };
     let (Some(first), Some(second)) = (c.reference_value, c.target_value) else {
-        return format!("{}: {metric} was not measured in both.", pair_name(pair));
+        return format!("{}: {metric} was not measured in both runs.", pair_name(pair));
     };
     let (first, second) = (value_words(&c.metric, &c.unit, first), value_words(&c.metric, &c.unit, second));
     let values = match beside.relation {
         Relation::Compare => format!("{first} before, {second} now"),
-        Relation::Interference => format!("{first} alone, {second} beside the others"),
+        Relation::Interference => format!("{first} alone, {second} with the others"),
     };
     let ratio = ratio_clause(c);
     let why = c.reason.as_deref().map(|why| format!("; {why}")).unwrap_or_default();
@@ -169,9 +169,9 @@ fn sentence(beside: &Beside, pair: &Pair) -> String {
 fn told(beside: &Beside) -> Vec<String> {
     let mut told = beside.notes.clone();
     if !beside.unmatched.is_empty() {
-        told.push(format!("Compared with nothing: {}.", beside.unmatched.join(", ")));
+        told.push(format!("Without a counterpart: {}.", beside.unmatched.join(", ")));
     }
-    let unlike = |u: &crate::report::Unlike| format!("{} {} against {}", u.what, u.first, u.second);
+    let unlike = |u: &crate::report::Unlike| format!("{} {} vs {}", u.what, u.first, u.second);
     told.extend(beside.unlike.iter().map(|u| format!("The runs differ in {}.", unlike(u))));
     for pair in &beside.pairs {
         told.extend(pair.unlike.iter().map(|u| format!("{} differs in {}.", pair_name(pair), unlike(u))));

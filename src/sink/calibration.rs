@@ -41,12 +41,13 @@ pub fn calibration(calibration: &Calibration, out: &mut dyn Write) -> io::Result
 }
 
 const LEGEND: [&str; 4] = [
-    "p50, p99: response time against a server that does nothing, the floor of every figure here; repeats: what its median \
-     differed by from repeat to repeat; first: median time to first token.",
-    "CPU: loadcmp's own for a request; +: for a token more of many paced streams; server: that of the server for a request, \
-     which is in the floor, too.",
-    "most: the highest rate, and the users that reached it; of streams, how many at once were followed, and what kept it from more.",
-    "A difference between two targets below their repeats and the difference of their floors is not shown.",
+    "p50, p99: response time of a server that does nothing, the floor of every time measured here; repeats: spread of \
+     the median between repeats; TTFT: median.",
+    "CPU: loadcmp's own per request; +: per additional token of many paced streams; server: the server's per request, \
+     also included in the floor.",
+    "most: the highest rate and its number of users; for streams, the number at once, and what limited it.",
+    "Differences between two targets that are smaller than the repeats and the difference of their floors can't be \
+     measured.",
 ];
 
 fn row(wire: &Wire) -> [String; 8] {

@@ -15,7 +15,7 @@ const CURVES: [(&str, &str, &str, &str); 4] = [
     ("latency", "response", "Latency", "were answered within this time"),
     ("ttft", "response_ttft", "TTFT", "showed their first text within this time"),
     ("itl", "itl", "ITL", "had a mean gap between tokens of at most this"),
-    ("itl_max", "itl_max", "ITL max", "were never silent for longer in mid-answer"),
+    ("itl_max", "itl_max", "ITL max", "never paused longer during an answer"),
 ];
 
 /// Where percentiles are marked.

@@ -52,7 +52,7 @@ pub(super) fn ours(report: &Report) -> Option<String> {
     let of = |target: &TargetSummary| {
         let (unsent, unfinished) = (target.ended(Outcome::Unsent), target.ended(Outcome::Unfinished));
         let told = [
-            (unsent, "unsent (a limit of loadcmp's)"),
+            (unsent, "unsent (a limit of loadcmp)"),
             (unfinished, "unfinished (loadcmp stopped waiting when the run ended)"),
         ];
         let told: Vec<String> =
@@ -60,7 +60,7 @@ pub(super) fn ours(report: &Report) -> Option<String> {
         (!told.is_empty()).then(|| format!("{} {}", target.label(), told.join(", ")))
     };
     let told: Vec<String> = report.targets.iter().filter_map(of).collect();
-    (!told.is_empty()).then(|| format!("Not failures of an engine, and in no error rate: {}.", told.join("; ")))
+    (!told.is_empty()).then(|| format!("Not failures of an engine, and not counted as errors: {}.", told.join("; ")))
 }
 
 /// Writes `failures.csv`: one row a reason.
@@ -97,7 +97,8 @@ mod tests {
         report.targets[1].outcomes.push((Outcome::Unfinished, 4));
         let unfinished = "unfinished (loadcmp stopped waiting when the run ended)";
         let want = format!(
-            "Not failures of an engine, and in no error rate: native 3 unsent (a limit of loadcmp's), 2 {unfinished}; ollama \
+            "Not failures of an engine, and not counted as errors: native 3 unsent (a limit of loadcmp), 2 {unfinished}; \
+             ollama \
              4 {unfinished}."
         );
         assert_eq!(ours(&report), Some(want.clone()));

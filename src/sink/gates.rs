@@ -53,7 +53,7 @@ pub(super) fn tier_words(report: &Report) -> Vec<String> {
         let target = report.targets.get(reached.target);
         let name = target.map(|target| target.label()).unwrap_or_default();
         if target.is_some_and(|target| target.stand_in) && !report.plan.gates.stand_ins {
-            return format!("{name} climbs no tiers.");
+            return format!("{name} has no tiers.");
         }
         let got = match &reached.tier {
             Some(tier) => format!("{name} has reached the tier `{tier}`"),
@@ -77,7 +77,7 @@ pub(super) fn notes(report: &Report) -> Vec<String> {
     let adapted = report.judgement.iter().filter_map(|judgement| judgement.adapted.clone());
     let baseline = report.baseline.iter().map(|baseline| baseline.words());
     let alone = report.baseline.iter().flat_map(|baseline| &baseline.unmatched);
-    baseline.chain(alone.map(|name| format!("Beside no other: {name}."))).chain(adapted).collect()
+    baseline.chain(alone.map(|name| format!("Without a counterpart: {name}."))).chain(adapted).collect()
 }
 
 /// The run beside its baseline: a table a target, header and rows.
@@ -85,7 +85,7 @@ pub(super) fn deltas(report: &Report) -> Vec<([String; 5], Vec<[String; 5]>)> {
     let pairs = report.baseline.iter().flat_map(|baseline| &baseline.pairs);
     // Where it is known how far runs scatter, the interval is that of one more run of an equal engine.
     let scattered = report.baseline.as_ref().is_some_and(|baseline| baseline.scatter_of.is_some());
-    let ratio = if scattered { "ratio (98 %)" } else { "ratio (95 %)" };
+    let ratio = if scattered { "ratio (98 % CI)" } else { "ratio (95 % CI)" };
     let table = |pair: &crate::report::Pair| {
         let header = [pair.second.as_str(), "baseline", "now", ratio, "verdict"].map(str::to_owned);
         let row = |(name, c): (String, &crate::stats::Comparison)| {
@@ -117,7 +117,7 @@ pub(super) fn table_of(rows: Vec<[String; 3]>, look: Look, out: &mut dyn Write) 
     if rows.is_empty() {
         return Ok(());
     }
-    let header = ["outcome", "gate", "with its 95 % interval, and why"].map(str::to_owned).to_vec();
+    let header = ["outcome", "gate", "value (95 % CI) and reason"].map(str::to_owned).to_vec();
     print(header, rows.into_iter().map(Vec::from).collect(), 1, look, out)
 }
 
@@ -126,7 +126,7 @@ pub(super) fn markdown_of(rows: &[[String; 3]]) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec!["| outcome | gate | with its 95 % interval, and why |\n|:--|:--|:--|".to_owned()];
+    let mut lines = vec!["| outcome | gate | value (95 % CI) and reason |\n|:--|:--|:--|".to_owned()];
     for [outcome, gate, told] in rows {
         let outcome = if outcome == "FAIL" { "**FAIL**" } else { outcome };
         lines.push(format!("| {outcome} | {} | {} |", plain(gate), plain(told)));
@@ -147,7 +147,7 @@ pub(super) fn markdown(report: &Report) -> String {
         add(format!("- {}", plain(words)));
     }
     for (header, rows) in deltas(report) {
-        add(format!("\n<details><summary>{} beside the baseline</summary>\n", plain(&header[0])));
+        add(format!("\n<details><summary>{} and the baseline</summary>\n", plain(&header[0])));
         add(format!("| {} |\n|:--|--:|--:|--:|:--|", cells(&header)));
         rows.iter().for_each(|row| add(format!("| {} |", cells(row))));
         add("\n</details>".to_owned());

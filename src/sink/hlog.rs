@@ -8,8 +8,8 @@ use std::io::{self, Write};
 pub fn hlog(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut comments = vec![
         format!("[{} {}, {}]", report.tool, one_line(&report.plan.name), report.started),
-        "Tag=target.metric; values in nanoseconds for times, thousandths of a token a second for rates,".to_owned(),
-        "else in the metric's unit".to_owned(),
+        "Tag=target.metric; values in nanoseconds for times, thousandths of a token per second for rates,".to_owned(),
+        "otherwise in the metric's unit".to_owned(),
     ];
     let stand_ins = report.targets.iter().filter(|target| target.stand_in);
     comments.extend(stand_ins.map(|t| format!("{} is a stand-in, not a real engine", one_line(&t.name))));

@@ -70,7 +70,7 @@ fn last(report: &Report, look: Look, files: Option<&Path>, out: &mut dyn Write) 
     let most = |below: &[String]| LINES.saturating_sub(report.targets.len() + 1 + below.len()).max(FIGURES);
     let mut chosen = chosen(report, &lines, most(&below));
     if chosen.iter().any(|line| line.values.iter().any(|value| value.starts_with('~'))) {
-        below.insert(0, "~ too few requests for a confidence interval of its own".to_owned());
+        below.insert(0, "~ too few requests for a confidence interval".to_owned());
         chosen.truncate(most(&below));
     }
     figures(report, &lines, &chosen, look, out)?;
@@ -196,7 +196,7 @@ mod tests {
                 report.command =
                     format!("loadcmp run {name} --real --target native=openai:http://127.0.0.1:8080,model=some-model");
                 let main = report.comparisons.iter_mut().find(|c| c.metric == report.primary).unwrap();
-                main.undecided("the interval comes within 2 % of equal".to_owned());
+                main.undecided("the CI overlaps ±2 %".to_owned());
                 main.needs = Some(Needs { figure: main.metric.clone(), rows: 9_000_000, seconds: Some(470.0) });
                 let text = told(&report, width);
                 assert!(text.contains("To show a difference of") && text.contains("model=some-model"), "{text}");

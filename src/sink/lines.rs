@@ -90,8 +90,7 @@ pub(super) fn marked(lines: &[Line]) -> bool {
 }
 
 /// What the mark says.
-pub(super) const MARK: &str =
-    "~ rests on too few requests for a 95 % interval of its own (p50 needs 6, p90 36, p95 72, p99 368, p99.9 3688).";
+pub(super) const MARK: &str = "~ too few requests for a 95 % CI (needed: p50 6, p90 36, p95 72, p99 368, p99.9 3,688).";
 
 /// A figure of a target in words; `None` if it wasn't measured.
 pub(super) fn value(target: &TargetSummary, path: &str) -> Option<String> {
@@ -155,8 +154,8 @@ pub(super) fn outcome_words(target: &TargetSummary) -> String {
 fn unfinished_words(target: &TargetSummary) -> String {
     match target.outcomes.iter().find(|(outcome, _)| *outcome == Outcome::Unfinished) {
         None | Some((_, 0)) => String::new(),
-        Some((_, 1)) => "; 1 request was not waited for when the run ended (no failure)".to_owned(),
-        Some((_, n)) => format!("; {n} requests were not waited for when the run ended (no failures)"),
+        Some((_, 1)) => "; 1 request was unfinished when the run ended (not a failure)".to_owned(),
+        Some((_, n)) => format!("; {n} requests were unfinished when the run ended (not failures)"),
     }
 }
 

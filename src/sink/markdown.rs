@@ -20,12 +20,12 @@ pub fn markdown(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     parts.extend(report.front.as_ref().map(|front| variants(report, front)));
     let costs = |section| !matches!(section, Section::Wait | Section::Rate | Section::Answers);
     let table = side_by_side(report, &|section| costs(section));
-    let title = "Where the time goes, what it cost the engines, and their own clocks";
+    let title = "Time, cost and the engines' own clocks";
     parts.extend(table.map(|table| folded(title, &table)));
     parts.push(repeat(report));
     for part in parts {
         if text.len() + part.len() > MOST {
-            text.push_str("\nThe rest is in report.html: a comment holds no more.\n");
+            text.push_str("\nThe rest is in report.html: this comment is full.\n");
             break;
         }
         text.push_str(&part);
@@ -56,7 +56,7 @@ fn head(report: &Report) -> String {
         add(String::new());
     }
     if report.has_stand_in() {
-        add("A stand-in took the place of a real engine. Its figures say nothing of that engine.\n".to_owned());
+        add("A stand-in took the place of a real engine. Its figures say nothing about that engine.\n".to_owned());
     }
     let judged = super::gates::markdown(report);
     if !judged.is_empty() {
@@ -183,11 +183,11 @@ fn repeat(report: &Report) -> String {
         // In a fence nothing is markup; a line of backticks would end it.
         text += &format!("\n```\n{}\n```\n", report.command.replace(['\n', '\r'], " ").replace("```", "` ` `"));
     }
-    folded("Why, and how to repeat it", &text)
+    folded("Audit, and how to repeat the run", &text)
 }
 
 /// The facts that a comment has room for.
-const SHORT: [&str; 6] = ["Seed", "Hash of the workload", "Sampling", "Machine", "When", "Told by"];
+const SHORT: [&str; 6] = ["Seed", "Hash of the workload", "Sampling", "Machine", "When", "Written by"];
 
 /// A part that opens when it is asked for.
 fn folded(title: &str, text: &str) -> String {

@@ -116,9 +116,9 @@ pub(super) fn steps(nightly: &Nightly) -> (StepWords, String) {
     let (mut told, seen) = parted(nightly);
     told.extend(seen);
     let figures: usize = nightly.trends.iter().map(|trend| trend.series.len()).sum();
-    let followed = format!("{figures} figures were followed over {} nights", nightly.nights.len());
+    let followed = format!("{figures} metrics were followed over {} nights", nightly.nights.len());
     let rate = nightly.trends.first().map(|trend| human::percent(trend.family.rate));
-    let rate = rate.map(|rate| format!("; of the steps told as findings at most {rate} are expected to be none"));
+    let rate = rate.map(|rate| format!("; at most {rate} of the reported steps are expected to be false"));
     (told, format!("{followed}{}.", rate.unwrap_or_default()))
 }
 
@@ -171,7 +171,7 @@ pub(super) fn nightly_markdown(nightly: &Nightly, out: &mut dyn Write) -> io::Re
     if steps.is_empty() {
         writeln!(out, "- No step.")?;
     }
-    writeln!(out, "- {}\n\n| night | what came of it |\n|:--|:--|", plain(&quiet))?;
+    writeln!(out, "- {}\n\n| night | result |\n|:--|:--|", plain(&quiet))?;
     for night in nightly.nights.iter().rev().take(30) {
         writeln!(
             out,
@@ -192,6 +192,6 @@ pub(super) fn nightly_json(nightly: &Nightly, out: &mut dyn Write) -> io::Result
 /// What the nights say, in lines for a terminal.
 pub fn nightly_words(nightly: &Nightly) -> Vec<String> {
     let (steps, quiet) = steps(nightly);
-    let none = steps.is_empty().then(|| "No step in the figures of the nights.".to_owned());
+    let none = steps.is_empty().then(|| "No step over the nights.".to_owned());
     steps.into_iter().map(|(step, differs)| format!("{step} {differs}")).chain(none).chain([quiet]).collect()
 }

@@ -49,7 +49,7 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
     line(targets(plan, width));
     let width = usize::from(width);
     for target in plan.targets.iter().filter(|target| target.stand_in) {
-        let sentence = format!("STAND-IN: `{}` is loadcmp's embedded engine; its timing is made up", target.name);
+        let sentence = format!("STAND-IN: `{}` is loadcmp's embedded stand-in; its timing is made up", target.name);
         line(set_in(&sentence, width));
     }
     for target in &plan.targets {
@@ -73,7 +73,7 @@ fn workload(plan: &Plan) -> String {
     let prompts = format!("{} prompts from {}", work.items, work.source);
     match work.examples.len() {
         0 => prompts,
-        n => format!("{prompts}; {n} others are the examples in each prompt ({})", work.examples.join(", ")),
+        n => format!("{prompts}; {n} others are used as examples in each prompt ({})", work.examples.join(", ")),
     }
 }
 
@@ -83,19 +83,23 @@ fn wanted(plan: &Plan, tokens: &TokensPlan) -> String {
     let Some(by) = by else {
         let reference = plan.targets.get(plan.reference).map_or("the reference", |target| target.name.as_str());
         return format!(
-            "{wanted} in each whole prompt: a run asks `{reference}` before its load, with 2 requests of one output token \
-             ({MOST_TRIALS} at most); where it counts none, the other targets; where none counts, a word is taken for a token"
+            "{wanted} in each whole prompt: before the load, a run asks `{reference}`, or else another target, for its \
+             token counts, with 2 requests of one output token (at most {MOST_TRIALS}); if none counts tokens, a word \
+             counts as a token"
         );
     };
     let met = if *exact { "" } else { "about " };
-    format!("{met}{wanted} in each whole prompt as `{by}` counts them by /tokenize, {around} of them around the text")
+    format!(
+        "{met}{wanted} in each whole prompt as `{by}` counts them with /tokenize, {around} of them template and \
+             other text around the prompt"
+    )
 }
 
 /// A record of lengths.
 fn trace(recorded: &RecordedPlan) -> String {
     let RecordedPlan { kind, requests, seconds, prompts, answers, shared, .. } = recorded;
     let span = about(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
-    let shared = if *shared { "; prompts share the blocks that were recorded" } else { "" };
+    let shared = if *shared { "; prompts share the recorded blocks" } else { "" };
     format!("{kind} of {requests} requests in {span}: prompts of {prompts} tokens, answers of {answers}{shared}")
 }
 
@@ -103,12 +107,12 @@ fn asks(plan: &Plan) -> String {
     let workload = &plan.workload;
     let task = match plan.task {
         Task::Classify => {
-            let how = if workload.constrain == Constrain::Schema { "held by a schema" } else { "as free text" };
+            let how = if workload.constrain == Constrain::Schema { "by a schema" } else { "as free text" };
             format!("for one of {} labels, {how}", workload.labels.len())
         }
-        Task::Embed => return "for a vector of each text".to_owned(),
+        Task::Embed => return "for one vector per text".to_owned(),
         Task::Generate => "for text".to_owned(),
-        Task::Chat => "for each turn of conversations".to_owned(),
+        Task::Chat => "for each turn of a conversation".to_owned(),
     };
     let sampling = &workload.sampling;
     let stream = if workload.stream { "streamed" } else { "whole answers" };
@@ -159,7 +163,7 @@ fn load(plan: &Plan) -> String {
 
 fn waits(plan: &Plan) -> String {
     format!(
-        "{} for an answer, {} for a target's first (its model may have to be loaded), {} for those in flight at the end",
+        "{} for an answer, {} for a target's first one (which may load the model), {} for those in flight at the end",
         plan.timeout, plan.load_timeout, plan.drain
     )
 }
@@ -179,7 +183,7 @@ fn arrivals(plan: &Plan, open: &OpenPlan) -> String {
     };
     let OpenPlan { planned, in_flight, hash, spec, .. } = open;
     if spec.rate == Some(Rate::Auto) {
-        return format!("by a look at the targets before the load, at most {in_flight} in flight{pacing}");
+        return format!("measured before the load, at most {in_flight} in flight{pacing}");
     }
     format!("{planned} {} each, at most {in_flight} in flight{pacing}, hash {hash}", unit(plan))
 }
@@ -188,12 +192,12 @@ fn order(plan: &Plan) -> String {
     let blocks = &plan.blocks;
     match plan.order {
         _ if plan.interference => {
-            "all targets at once, then one after another: what sharing the machine costs each".to_owned()
+            "all targets at once, then one after another: the cost of sharing the machine".to_owned()
         }
         Order::Concurrent => "all targets at once".to_owned(),
         Order::Isolated => "one target after another".to_owned(),
         Order::Alternate => format!(
-            "{}, {} between two blocks, {} of warm-up before each but a target's first",
+            "{}, {} pause between blocks, {} of warm-up before each except a target's first",
             blocks_words(plan),
             blocks.settle,
             blocks.warmup
@@ -210,11 +214,11 @@ fn templates(plan: &Plan) -> Option<String> {
     let names = |of: &[&TargetPlan]| of.iter().map(|target| target.label()).collect::<Vec<_>>().join(", ");
     let mut words = match told.windows(2).all(|pair| pair[0].facts.template == pair[1].facts.template) {
         _ if told.len() < 2 => "not compared".to_owned(),
-        true => format!("{} render a prompt alike", names(&told)),
+        true => format!("{} render a prompt identically", names(&told)),
         false => format!("{} render a prompt differently", names(&told)),
     };
     if !silent.is_empty() {
-        words.push_str(&format!("; not told by {}: a run compares the prompt tokens that it counts", names(&silent)));
+        words.push_str(&format!("; not reported by {}: a run compares prompt token counts", names(&silent)));
     }
     Some(words)
 }
@@ -246,14 +250,14 @@ fn targets(plan: &Plan, width: u16) -> String {
     for (name, fact) in facts {
         // What an engine says of itself may hold anything.
         let clean = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-        let cells = plan.targets.iter().map(|target| fact(target).map_or_else(|| "not told".to_owned(), clean));
+        let cells = plan.targets.iter().map(|target| fact(target).map_or_else(|| "not reported".to_owned(), clean));
         table.add_row(std::iter::once(name.to_owned()).chain(cells));
     }
     // What few engines tell has a row only where one does.
     for name in ["threads", "batch", "flash_attention", "kv_cache_k", "cache_ram_mib"] {
         let values: Vec<_> = plan.targets.iter().map(|target| target.facts.setting(name)).collect();
         if values.iter().any(Option::is_some) {
-            let cells = values.into_iter().map(|value| value.unwrap_or("not told").to_owned());
+            let cells = values.into_iter().map(|value| value.unwrap_or("not reported").to_owned());
             table.add_row(std::iter::once(name.replace('_', " ")).chain(cells));
         }
     }

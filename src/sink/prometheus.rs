@@ -88,14 +88,14 @@ fn run(report: &Report) -> Vec<Family> {
     let found = Severity::ALL
         .map(|severity| (vec![scenario(), ("severity", yaml_word(&severity))], report.found(severity).count() as f64));
     vec![
-        gauge("run_info", "What was run; the value is always 1.", vec![(about, 1.0)]),
-        gauge("run_start_time_seconds", "When the run began, since 1970.", began.into_iter().collect()),
+        gauge("run_info", "The scenario and target; the value is always 1.", vec![(about, 1.0)]),
+        gauge("run_start_time_seconds", "Start of the run, seconds since 1970.", began.into_iter().collect()),
         gauge(
             "run_valid",
-            "1 if the run ended by itself and its audit does not call it invalid, else 0.",
+            "1 if the run completed and is valid, otherwise 0.",
             vec![(vec![scenario()], f64::from(u8::from(valid)))],
         ),
-        gauge("findings", "What the audit found, by how grave it is.", found.into()),
+        gauge("findings", "Number of audit findings by severity.", found.into()),
     ]
 }
 
@@ -197,10 +197,10 @@ fn comparisons(report: &Report) -> Vec<Family> {
         Family { name: format!("loadcmp_{name}"), kind: "gauge", help: help.to_owned(), lines }
     };
     vec![
-        told("comparison_ratio", "Target by reference.", &|c| c.low.and(c.ratio), false),
+        told("comparison_ratio", "Target ÷ reference.", &|c| c.low.and(c.ratio), false),
         told("comparison_ratio_low", "Lower end of the ratio's 95 % interval.", &|c| c.low, false),
         told("comparison_ratio_high", "Upper end of the ratio's 95 % interval.", &|c| c.high, false),
-        told("comparison_verdict", "What the comparison came to; the value is always 1.", &|_| Some(1.0), true),
+        told("comparison_verdict", "The verdict of the comparison; the value is always 1.", &|_| Some(1.0), true),
     ]
 }
 

@@ -18,7 +18,7 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Hash of the workload", workload.hash.clone()),
     ];
     if let LoadPlan::Open(open) = &plan.load {
-        facts.push(("Hash of the departures", open.hash.clone()));
+        facts.push(("Hash of the send times", open.hash.clone()));
     }
     let mut sent = vec![
         format!("temperature {}", sampling.temperature),
@@ -46,7 +46,7 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
     if !workload.labels.is_empty() {
         facts.push(("Labels", format!("{}; constrain {}", workload.labels.join(", "), yaml_word(&workload.constrain))));
     }
-    facts.push(("Worth telling", format!("differences from {} on", plan.smallest_effect)));
+    facts.push(("Smallest effect", format!("{}", plan.smallest_effect)));
     let known = [
         machine.cpu.clone(),
         machine.logical_cores.map(|n| format!("{n} logical cores")),
@@ -57,7 +57,7 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
     facts.push(("Machine", known.into_iter().flatten().collect::<Vec<_>>().join(", ")));
     let ended = report.ended.as_ref().map(|ended| format!(" to {ended}")).unwrap_or_default();
     facts.push(("When", format!("{}{ended}", report.started)));
-    facts.push(("Told by", format!("{}, form {} of report.json", report.tool, report.schema_version)));
+    facts.push(("Written by", format!("{}, format {} of report.json", report.tool, report.schema_version)));
     facts
 }
 
@@ -149,7 +149,7 @@ mod tests {
         }
         report.plan.targets[1].facts.set("OLLAMA_NUM_PARALLEL", "4", "environment");
         let facts = facts(&report);
-        for what in ["Seed", "Hash of the workload", "Sampling", "Machine", "Labels", "Told by"] {
+        for what in ["Seed", "Hash of the workload", "Sampling", "Machine", "Labels", "Written by"] {
             assert!(facts.iter().any(|(known, value)| *known == what && !value.is_empty()), "{what}: {facts:?}");
         }
         let engines = engines(&report);

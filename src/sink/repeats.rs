@@ -1,5 +1,5 @@
-//! Several runs of one plan: a row a run, target and metric for programs, tables for the terminal and a pull request, and the
-//! gates for CI.
+//! Several runs of one plan: one row per run, target and metric for programs, tables for the terminal and a pull
+//! request, and the gates for CI.
 
 use super::csv_text::{count, number, rows, text};
 use super::junit::{Case, junit};
@@ -12,8 +12,9 @@ use crate::report::repeats::{RepeatRun, Repeats};
 use crate::report::{human, pretty};
 use std::io::{self, Write};
 
-/// Writes `repeats.csv`: a row a run, target and metric, then one over all runs that count, whose `run` is `all`. A target beside
-/// the reference has both values and their ratio; the reference, and what is told of no pair, its own value alone.
+/// Writes `repeats.csv`: one row per run, target and metric, then one over all runs that count, whose `run` is `all`. A
+/// target beside the reference has both values and their ratio; the reference, and what is told of no pair, its own
+/// value alone.
 pub fn repeats_csv(repeats: &Repeats, out: &mut dyn Write) -> io::Result<()> {
     let header = [
         "run",
@@ -146,7 +147,7 @@ fn metrics(repeats: &Repeats) -> Vec<Sheet> {
             let ends = ends.map(|(low, high)| format!("{}–{}", value(low), value(high))).unwrap_or_default();
             vec![metric_words(&figure.metric), value(figure.value), ends]
         };
-        let header = vec![String::new(), label(0), "95 % over runs".to_owned()];
+        let header = vec![String::new(), label(0), "95 % CI over runs".to_owned()];
         return vec![Sheet { header, rows: repeats.figures.iter().map(row).collect(), right: 2 }];
     }
     let sheet = |target: usize| {
@@ -174,7 +175,7 @@ fn metrics(repeats: &Repeats) -> Vec<Sheet> {
             String::new(),
             label(target),
             label(repeats.reference),
-            "ratio (95 %)".to_owned(),
+            "ratio (95 % CI)".to_owned(),
             "verdict".to_owned(),
         ];
         Sheet { header, rows, right: 3 }
@@ -190,7 +191,7 @@ fn each(repeats: &Repeats) -> Sheet {
     header.extend((0..repeats.targets.len()).map(label));
     for at in &others {
         let of = if others.len() > 1 { format!(" of {}", label(*at)) } else { String::new() };
-        header.extend([format!("ratio{of}"), "by itself".to_owned()]);
+        header.extend([format!("ratio{of}"), "single run".to_owned()]);
     }
     let row = |run: &RepeatRun| {
         let order: Vec<String> = run.planned.order.iter().map(|name| human::printable(name)).collect();
@@ -281,7 +282,7 @@ pub fn repeats_table(repeats: &Repeats, look: Look, out: &mut dyn Write) -> io::
     let rows = gates(repeats);
     if !rows.is_empty() {
         writeln!(out)?;
-        let header = ["outcome", "gate", "over the runs, with its 95 % interval, and why"].map(str::to_owned).to_vec();
+        let header = ["outcome", "gate", "value over the runs (95 % CI) and reason"].map(str::to_owned).to_vec();
         print(header, rows.into_iter().map(Vec::from).collect(), 1, look, out)?;
     }
     repeats
@@ -299,7 +300,7 @@ pub fn repeats_markdown(repeats: &Repeats, out: &mut dyn Write) -> io::Result<()
     writeln!(out, "{}\n", plain(&repeats.how()))?;
     let rows = gates(repeats);
     if !rows.is_empty() {
-        writeln!(out, "| outcome | gate | over the runs, with its 95 % interval, and why |\n|:--|:--|:--|")?;
+        writeln!(out, "| outcome | gate | value over the runs (95 % CI) and reason |\n|:--|:--|:--|")?;
         for [outcome, gate, told] in &rows {
             let outcome = if outcome == "FAIL" { "**FAIL**" } else { outcome };
             writeln!(out, "| {outcome} | {} | {} |", plain(gate), plain(told))?;

@@ -42,13 +42,13 @@ pub(super) fn by_category(suite: &Suite) -> (Vec<String>, Vec<Vec<String>>) {
 pub(super) fn about(suite: &Suite) -> Vec<String> {
     let mut words = Vec::new();
     if suite.has_stand_in() {
-        let judged = if suite.judge_stand_ins { ": they are judged as what they are" } else { "" };
-        words.push(format!("Stand-ins answered; their figures say nothing of a real engine{judged}."));
+        let judged = if suite.judge_stand_ins { ": they are judged as stand-ins" } else { "" };
+        words.push(format!("Stand-ins answered; their figures say nothing about a real engine{judged}."));
     }
     if suite.quick {
         let within = suite.budget_s.map(|s| format!(", within {}", human::length(s))).unwrap_or_default();
         words.push(format!(
-            "The quick form{within}: shorter loads, wider intervals. What it didn't ask is not measured."
+            "Quick form{within}: shorter loads, wider intervals. Checks that it skips are not measured."
         ));
     }
     if let Some((folder, started)) = &suite.before {
@@ -110,7 +110,7 @@ pub fn suite_markdown(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "\n<details><summary>Every check</summary>\n\n| outcome | check | gate | with its 95 % interval, and why | before |"
+        "\n<details><summary>Every check</summary>\n\n| outcome | check | gate | value (95 % CI) and reason | before |"
     )?;
     writeln!(out, "|:--|:--|:--|:--|:--|")?;
     for check in &suite.checks {

@@ -245,8 +245,7 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
         values.chain(columns.iter().map(|(target, _, metric)| mean_words(&runs, *target, metric))).collect()
     });
     Some(Sheet {
-        title: "Prefill and decode of one request (p50), as a client sees them and by the engine's own clock"
-            .to_owned(),
+        title: "Prefill and decode of one request (p50), by the client's and by the engine's own clock".to_owned(),
         header,
         rows: rows.collect(),
     })
@@ -267,8 +266,8 @@ pub(super) fn beside(sweep: &Sweep) -> Vec<Sheet> {
             ]
         };
         tables.push(Sheet {
-            title: format!("What a request costs, with {} in flight (95 %)", sweep.costs.concurrency),
-            header: ["", "a request", "+ a prompt token", "+ an output token", "R²"].map(str::to_owned).to_vec(),
+            title: format!("Cost of a request with {} in flight (95 % CI)", sweep.costs.concurrency),
+            header: ["", "per request", "+ per prompt token", "+ per output token", "R²"].map(str::to_owned).to_vec(),
             rows: sweep.costs.fits.iter().map(row).collect(),
         });
     }
@@ -303,19 +302,19 @@ pub(super) fn fit_words(sweep: &Sweep) -> Vec<String> {
     let mut told = Vec::new();
     if let Some(fit) = sweep.costs.fits.first() {
         told.push(format!(
-            "Costs are a straight line through {} points by least squares on their relative errors, with intervals by leaving out \
-             one point after the other (cluster jackknife).",
+            "Costs are a straight line through {} points, fitted by least squares on relative errors; intervals by \
+             cluster jackknife over the points.",
             fit.points
         ));
     }
     for fit in &sweep.costs.fits {
         told.extend(fit.bent.iter().map(|bent| format!("{}: {bent}.", label(fit.target))));
         let left_out = match (fit.prompt_token_us, fit.output_token_us) {
-            (None, _) => "prompts hardly varied in length, so the cost of theirs",
-            (_, None) => "answers hardly varied in length, so the cost of theirs",
+            (None, _) => "prompts hardly varied in length, so the cost per prompt token",
+            (_, None) => "answers hardly varied in length, so the cost per output token",
             _ => continue,
         };
-        told.push(format!("{}: {left_out} is in the fixed one.", label(fit.target)));
+        told.push(format!("{}: {left_out} is part of the fixed cost.", label(fit.target)));
     }
     if sweep.manifest.paths.iter().any(|path| path.starts_with("workload.")) {
         told.extend(sweep.costs.lacking.iter().map(|(at, why)| format!("{}: no costs are fitted: {why}.", label(*at))));
@@ -329,8 +328,8 @@ pub(super) fn fit_words(sweep: &Sweep) -> Vec<String> {
     }
     if !sweep.scaling.is_empty() {
         told.push(
-            "efficiency: requests a second by request in flight, as a share of that at the least; slowdown: mean latency by \
-             that at the least; fairness: Jain's index over the users' rates, 1 is even."
+            "efficiency: requests/s per request in flight, relative to the lowest level; slowdown: mean latency \
+             relative to the lowest level; fairness: Jain's index over the users' rates, 1 is even."
                 .to_owned(),
         );
     }

@@ -145,8 +145,8 @@ fn curve(
         short_path(path),
         if others.is_empty() { String::new() } else { format!(", {others}") }
     );
-    let about = "A dot a run, a ring where its own audit found it invalid; the line joins the means, and the band reaches over \
-                 the runs' 95 % intervals.";
+    let about = "One dot per run, a ring if its own audit found it invalid; the line connects the means, the band \
+                 covers the runs' 95 % CIs.";
     plot(&title, about, &x, &y, all)
 }
 
@@ -181,8 +181,7 @@ fn scaling_chart(sweep: &Sweep) -> Option<Chart> {
     let at = point_words(first.at.iter().map(|(path, value)| (path, value)));
     let title =
         format!("Throughput by requests in flight{}", if at.is_empty() { String::new() } else { format!(", {at}") });
-    let about =
-        "Dots are measured; lines are the universal scalability law, fitted, where there are four levels or more.";
+    let about = "Dots are measured; lines are the fitted universal scalability law (with four or more levels).";
     let x = Axis { scale: Scale::Linear, ticks: None, word: &|x| format!("{x:.0}") };
     let y = Axis { scale: Scale::Linear, ticks: None, word: &|y| format!("{} /s", human::three(y)) };
     plot(&title, about, &x, &y, all)

@@ -146,7 +146,7 @@ fn side_by_side(
     let mut header = vec![String::new()];
     header.extend(report.targets.iter().map(|target| printable(&target.label())));
     if beside.is_some() {
-        header.extend(["ratio (95 %)".to_owned(), "verdict".to_owned()]);
+        header.extend(["ratio (95 % CI)".to_owned(), "verdict".to_owned()]);
     }
     let mut rows = Vec::new();
     for (at, line) in lines.iter().enumerate() {
@@ -166,8 +166,8 @@ fn side_by_side(
 /// The ratios of one target to the reference.
 fn ratios(report: &Report, lines: &[Line], at: usize, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let name = |at: usize| report.targets.get(at).map(|t| printable(&t.label())).unwrap_or_default();
-    writeln!(out, "\n{} against {}", name(at), name(report.plan.reference))?;
-    let header = vec![String::new(), name(at), name(report.plan.reference), "ratio (95 %)".into(), "verdict".into()];
+    writeln!(out, "\n{} vs {}", name(at), name(report.plan.reference))?;
+    let header = vec![String::new(), name(at), name(report.plan.reference), "ratio (95 % CI)".into(), "verdict".into()];
     let compared = lines.iter().filter(|line| line.comparisons[at].is_some());
     let rows = compared.map(|line| {
         let of = line.comparisons[at].and_then(quotient).unwrap_or_default();

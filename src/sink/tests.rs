@@ -148,7 +148,7 @@ fn a_stand_in_beside_a_real_engine_is_not_compared() {
         [shown(&report, Look::default()), text(markdown, &report), text(html, &report), text(prometheus, &report)];
     for text in &told {
         assert!(text.contains("Not compared: ") || text.contains("verdict=\"not compared\""), "{text}");
-        let words = ["better", "worse", "ratio (95 %)", "undecided", "comparison_ratio{"];
+        let words = ["better", "worse", "ratio (95 % CI)", "undecided", "comparison_ratio{"];
         // The page names the classes of all verdicts in its style.
         let body = text.rsplit("</style>").next().unwrap_or_default().replace("no-better-than-commonest", "");
         assert!(words.iter().all(|word| !body.contains(word)), "{body}");

@@ -83,7 +83,7 @@ pub(super) fn timeline(report: &Report) -> Option<TimeChart> {
     }
     let foot = panels.last()?.bottom;
     let names = report.targets.iter().enumerate().map(|(at, target)| (at % COLOURS, target.label()));
-    let more = [(OTHERS, "everything else on the machine"), (LOADCMP, "loadcmp")];
+    let more = [(OTHERS, "other processes"), (LOADCMP, "loadcmp")];
     let key = names.chain(more.map(|(colour, name)| (colour, name.to_owned())));
     Some(TimeChart {
         height: foot + BELOW,
@@ -114,11 +114,11 @@ fn asked(report: &Report) -> [Asked; 6] {
     let panel = |name, lines, bars, word| Asked { name, lines, bars, word };
     [
         panel("answers per second", each(&|at| answers(report, at), false), false, plain()),
-        panel("latency: median, and thin the 95th percentile", latency, false, Box::new(human::time)),
+        panel("latency: median, and p95 (thin)", latency, false, Box::new(human::time)),
         panel("failed requests per second", each(&|at| errors(report, at), false), true, plain()),
-        panel("processor: cores kept busy", cores, false, plain()),
+        panel("CPU: cores in use", cores, false, plain()),
         memory("memory of the engines' processes", held),
-        memory("memory that the machine has left", vec![(OTHERS, levels.available.clone(), false)]),
+        memory("available memory of the machine", vec![(OTHERS, levels.available.clone(), false)]),
     ]
 }
 
@@ -138,17 +138,17 @@ fn trimmed(y: f64) -> String {
 
 /// What is to be known of it.
 fn about(report: &Report) -> String {
-    let mut about = "Each second since the start; what lies in grey is warm-up or drain, and not measured.".to_owned();
+    let mut about = "Seconds since the start; grey: warm-up or drain, not measured.".to_owned();
     if report.timeline.iter().all(|second| second.errors == 0) {
         about.push_str(" No request failed.");
     }
     if alone(report) {
-        about.push_str(" Where a line is broken, it was another target's turn.");
+        about.push_str(" Gaps in a line: another target's turn.");
     }
     if report.levels.cores.is_empty() {
-        about.push_str(" What processes used was not read.");
+        about.push_str(" Resource use of the processes was not read.");
     }
-    about.push_str(" The rows are in timeline.csv and resources.csv.");
+    about.push_str(" Data: timeline.csv and resources.csv.");
     about
 }
 
@@ -303,12 +303,12 @@ mod tests {
         report.timeline[3].errors = 2;
         let chart = timeline(&report).unwrap();
         let names: Vec<_> = chart.panels.iter().map(|panel| panel.name.split([':', ' ']).next().unwrap()).collect();
-        assert_eq!(names, ["answers", "latency", "failed", "processor", "memory", "memory"]);
+        assert_eq!(names, ["answers", "latency", "failed", "CPU", "memory", "available"]);
         assert_eq!(panel(&chart, "failed").lines[0].path.matches('L').count(), 1);
-        let cores = panel(&chart, "processor");
+        let cores = panel(&chart, "CPU");
         let drawn: Vec<_> = cores.lines.iter().map(|line| (line.colour, line.path.matches('L').count())).collect();
         assert_eq!(drawn, [(1, 18), (OTHERS, 18)], "the first row tells no rate; a target keeps its colour");
-        assert!(chart.key.iter().any(|(colour, name)| *colour == OTHERS && name.starts_with("everything else")));
+        assert!(chart.key.iter().any(|(colour, name)| *colour == OTHERS && name.starts_with("other processes")));
         assert!(chart.panels.windows(2).all(|two| two[0].bottom < two[1].top), "{chart:?}");
         assert_eq!(chart.outside.len(), 2, "warm-up and drain: {:?}", chart.outside);
     }

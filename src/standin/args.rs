@@ -15,23 +15,23 @@ pub struct ServeArgs {
     /// Address of the Ollama and OpenAI wires; port 0 = a free one.
     #[arg(long, default_value = "127.0.0.1:11500", value_name = "ADDRESS")]
     pub listen: SocketAddr,
-    /// Do not serve HTTP, only the GG-CORE socket.
+    /// Serve only the GG-CORE socket, no HTTP.
     #[arg(long, requires = "socket")]
     pub no_http: bool,
-    /// Unix socket of the GG-CORE wire; its token is the variable CORE_AUTH_TOKEN.
+    /// Unix socket of the GG-CORE wire; its token is taken from CORE_AUTH_TOKEN.
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// Serve the Ollama and OpenAI wires on this Unix socket, too.
+    /// Also serve the Ollama and OpenAI wires on this Unix socket.
     #[arg(long, value_name = "PATH")]
     pub http_socket: Option<PathBuf>,
-    /// Serve the Ollama and OpenAI wires over TLS on this address, too; port 0 = a free one. Its certificate is made at the
-    /// start and signed by itself, for localhost and the loopback's addresses.
+    /// Also serve the Ollama and OpenAI wires over TLS on this address; port 0 = a free one. A self-signed certificate
+    /// for localhost and the loopback addresses is made at each start.
     #[arg(long, value_name = "ADDRESS")]
     pub tls_listen: Option<SocketAddr>,
     /// Write the certificate of --tls-listen to this file, for a target's `tls: { ca: FILE }`.
     #[arg(long, value_name = "FILE", requires = "tls_listen")]
     pub tls_save: Option<PathBuf>,
-    /// A certificate of your own for --tls-listen (PEM), with those above it.
+    /// Your own certificate chain for --tls-listen (PEM).
     #[arg(long, value_name = "FILE", requires_all = ["tls_listen", "tls_key"])]
     pub tls_cert: Option<PathBuf>,
     /// The key of --tls-cert (PEM).
@@ -40,13 +40,13 @@ pub struct ServeArgs {
     /// Listen on an address that other machines can reach.
     #[arg(long)]
     pub allow_remote: bool,
-    /// Threads that serve.
+    /// Server threads.
     #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: u16,
-    /// Append a row for each request really served to this CSV file.
+    /// Append one row per request served to this CSV file.
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
-    /// End when standard input closes, so that a child never outlives its parent.
+    /// Exit when standard input closes, so that a child never outlives its parent.
     #[arg(long)]
     pub until_stdin_closes: bool,
     /// What is served.
@@ -66,7 +66,7 @@ pub fn run(args: ServeArgs) -> anyhow::Result<()> {
             builder
         }
     };
-    let runtime = runtime.enable_all().build().context("starting the stand-in's runtime")?;
+    let runtime = runtime.enable_all().build().context("starting the stand-in")?;
     let served = runtime.block_on(async {
         let http = (!args.no_http).then_some(args.listen);
         let mut listeners = bind(http, args.socket.as_deref(), args.allow_remote)?;

@@ -64,7 +64,7 @@ pub(super) async fn infer(
     let stream = asked.parameters.stream;
     let tokens = prompt_tokens(&asked.prompt);
     if let Some(quirk) = server.engine.spec.quirks.names.first() {
-        let why = format!("the quirk `{}` doesn't fit the GG-CORE wire", quirk.name());
+        let why = format!("the quirk `{}` doesn't apply to the GG-CORE wire", quirk.name());
         return link.error(500, &why, Next::Open).await;
     }
     let draw = server.engine.draw(&asked.prompt);

@@ -83,7 +83,7 @@ fn port(address: SocketAddr, allow_remote: bool) -> anyhow::Result<TcpListener> 
     let loopback = address.ip().to_canonical().is_loopback();
     anyhow::ensure!(
         loopback || allow_remote,
-        "{address} can be reached from other machines; a stand-in listens on loopback unless --allow-remote is given"
+        "{address} can be reached from other machines. To allow that, add --allow-remote"
     );
     let open = || {
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -120,9 +120,9 @@ fn open_socket(listeners: &mut Listeners, path: &Path) -> anyhow::Result<()> {
 fn unix_listener(path: &Path) -> anyhow::Result<tokio::net::UnixListener> {
     use std::os::unix::fs::FileTypeExt;
     if let Ok(found) = std::fs::symlink_metadata(path) {
-        anyhow::ensure!(found.file_type().is_socket(), "{} exists and is no socket", path.display());
+        anyhow::ensure!(found.file_type().is_socket(), "{} exists and is not a socket", path.display());
         let taken = std::os::unix::net::UnixStream::connect(path).is_ok();
-        anyhow::ensure!(!taken, "{} is served by another process", path.display());
+        anyhow::ensure!(!taken, "{} is in use by another process", path.display());
         std::fs::remove_file(path).with_context(|| format!("removing the stale socket {}", path.display()))?;
     }
     tokio::net::UnixListener::bind(path).with_context(|| format!("listening on {}", path.display()))
@@ -130,7 +130,7 @@ fn unix_listener(path: &Path) -> anyhow::Result<tokio::net::UnixListener> {
 
 #[cfg(not(unix))]
 fn open_socket(_: &mut Listeners, path: &Path) -> anyhow::Result<()> {
-    anyhow::bail!("{}: this system has no Unix sockets; the GG-CORE wire can't be served here", path.display())
+    anyhow::bail!("{}: this system has no Unix sockets, so the GG-CORE wire can't be served", path.display())
 }
 
 #[cfg(test)]

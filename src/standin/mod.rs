@@ -94,8 +94,8 @@ pub async fn serve(
     }
     drop((listeners.socket, listeners.http_file));
     if let (Some(writer), Some(path)) = (writer, record) {
-        let written = tokio::task::spawn_blocking(move || writer.join()).await.context("ending the record")?;
-        let written = written.map_err(|_| anyhow::anyhow!("the record's writer broke"))?;
+        let written = tokio::task::spawn_blocking(move || writer.join()).await.context("closing the record")?;
+        let written = written.map_err(|_| anyhow::anyhow!("the record's writer failed"))?;
         written.with_context(|| format!("writing the stand-in's record {}", path.display()))?;
     }
     Ok(())

@@ -145,7 +145,7 @@ pub(super) fn show(call: &Call) -> Reply {
         "standin.context_length": engine.spec.context, "standin.embedding_length": engine.spec.dimensions,
     });
     let whole = object!({
-        "modelfile": format!("# a stand-in of loadcmp: no model\nFROM standin@sha256-{}\n", digest(&engine.spec.model)),
+        "modelfile": format!("# a loadcmp stand-in, not a model\nFROM standin@sha256-{}\n", digest(&engine.spec.model)),
         "parameters": "", "template": "{{ .Prompt }}", "system": "", "details": details(engine), "model_info": info,
         "capabilities": capabilities(engine), "modified_at": engine.wall(crate::record::Nanos(0)).to_string(),
     });
@@ -182,7 +182,7 @@ pub(super) fn create(call: &Call) -> Reply {
         Some("blob not found")
     } else {
         let taken = engine.store.with(|known| known.names.len() < MOST && known.names.insert(bare(name).to_owned()));
-        (!taken && !engine.store.knows(name, &engine.spec.model)).then_some("a stand-in remembers no more names")
+        (!taken && !engine.store.knows(name, &engine.spec.model)).then_some("the stand-in can't store more model names")
     };
     let last = problem.map_or(object!({ "status": "success" }), |problem| object!({ "error": problem }));
     if asked.stream == Some(false) {
@@ -217,7 +217,7 @@ pub(super) async fn blob(engine: &Arc<Engine>, method: &Method, digest: &str, bo
             while let Some(frame) = body.frame().await {
                 match frame {
                     Ok(frame) => hasher.update(frame.data_ref().map_or(&[][..], |data| data)),
-                    Err(_) => return error(StatusCode::BAD_REQUEST, "the upload broke off"),
+                    Err(_) => return error(StatusCode::BAD_REQUEST, "the upload was cut off"),
                 }
             }
             let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();

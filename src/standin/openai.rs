@@ -182,7 +182,7 @@ async fn talk(call: Call, chat: bool) -> Reply {
         (true, false, _) => templated(conversation(&messages), engine.spec.template_tokens),
         (false, _, 0) => return invalid("\"prompt\" is required"),
         (false, _, 1) => prompts.joined(),
-        (false, ..) => return invalid("a stand-in takes one prompt a request"),
+        (false, ..) => return invalid("the stand-in takes one prompt per request"),
     };
     let tokens = prompt_tokens(&said);
     if tokens > engine.spec.context {

@@ -221,10 +221,14 @@ impl Quirks {
             if let Some(first) = both.next()
                 && let Some(other) = both.find(|quirk| *quirk != first)
             {
-                anyhow::bail!("the quirks `{}` and `{}` can't be played together", first.name(), other.name());
+                anyhow::bail!("the quirks `{}` and `{}` can't be combined", first.name(), other.name());
             }
         }
-        anyhow::ensure!((0.0..=1.0).contains(&self.share), "`quirks.share` is a share from 0 to 1, not {}", self.share);
+        anyhow::ensure!(
+            (0.0..=1.0).contains(&self.share),
+            "`quirks.share` must be a share from 0 to 1, not {}",
+            self.share
+        );
         anyhow::ensure!(self.ms.is_finite() && self.ms >= 0.0, "`quirks.ms` must be 0 or more, not {}", self.ms);
         Ok(())
     }
@@ -238,7 +242,7 @@ impl Quirks {
             (false, false) => "whole answers",
         };
         let api = if wire.is_openai() { "OpenAI" } else { "Ollama" };
-        Some(format!("the quirk `{}` doesn't fit {what} on the {api} wire ({wire:?})", quirk.name()))
+        Some(format!("the quirk `{}` doesn't apply to {what} on the {api} wire ({wire:?})", quirk.name()))
     }
 }
 
@@ -310,7 +314,7 @@ mod tests {
         let check = |names: &[Quirk]| Quirks { names: names.to_vec(), ..Quirks::default() }.check();
         assert!(check(&[Quirk::Crlf, Quirk::Bom, Quirk::ThinkTags, Quirk::Crlf]).is_ok());
         let told = check(&[Quirk::Crlf, Quirk::Cr]).unwrap_err().to_string();
-        assert_eq!(told, "the quirks `crlf` and `cr` can't be played together");
+        assert_eq!(told, "the quirks `crlf` and `cr` can't be combined");
         assert!(check(&[Quirk::DoneOnly, Quirk::Reject429]).is_err());
     }
 

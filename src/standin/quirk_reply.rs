@@ -17,7 +17,7 @@ use std::task::{Context, Poll};
 use tokio::sync::Notify;
 
 /// What an engine says that fails.
-const FAILED: &str = "the stand-in plays an engine that fails";
+const FAILED: &str = "the stand-in imitates a failing engine";
 
 /// What becomes of a request.
 pub(super) enum Entered {
@@ -32,7 +32,7 @@ pub(super) async fn enter(engine: &Arc<Engine>, method: &Method, path: &str, bod
     let quirks = &engine.spec.quirks;
     let plain = |body| Entered::Answered(None, body);
     if matches!(path, "/v1/responses" | "/v1/messages") && !quirks.names.is_empty() {
-        let message = format!("no quirk is played on {path}");
+        let message = format!("no quirk on {path}");
         return Entered::Replied(error(Wire::OpenAiChat, StatusCode::NOT_IMPLEMENTED, &message));
     }
     let Some(wire) = Wire::of(path).filter(|_| !quirks.names.is_empty() && *method == Method::POST) else {

@@ -9,47 +9,47 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineSpec {
-    /// Name of the one model it serves.
+    /// Name of the model it serves.
     #[arg(long, default_value = "standin", value_name = "NAME")]
     pub model: String,
     /// What the model can do.
     #[arg(long, value_enum, default_value_t = Kind::Any)]
     pub kind: Kind,
-    /// Requests it works on at the same time; others queue.
+    /// Requests served at the same time; others queue.
     #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub slots: u32,
-    /// Requests that may queue; one more is refused.
+    /// Maximum length of the queue; further requests are refused.
     #[arg(long, default_value_t = 512, value_name = "N")]
     pub queue: u32,
-    /// Tokens that fit into the model's context.
+    /// Context length of the model in tokens.
     #[arg(long, default_value_t = 4096, value_name = "TOKENS")]
     pub context: u32,
-    /// Quantisation that it tells of its model (Ollama wire only).
+    /// Quantisation that it reports for its model (Ollama wire only).
     #[arg(long, default_value = "F16", value_name = "NAME")]
     pub quantization: String,
-    /// Number of parameters that it tells of its model, such as 7B (Ollama wire only).
+    /// Number of parameters that it reports for its model, such as 7B (Ollama wire only).
     #[arg(long, default_value = "1", value_name = "NUMBER")]
     pub parameters: String,
-    /// Time that loading the model takes: the first request waits for it.
+    /// Time to load the model: the first request waits for it.
     #[arg(long, default_value_t = 0.0, value_name = "MS", value_parser = amount)]
     pub load_ms: f64,
-    /// Prompt tokens a second; 0 = at once.
+    /// Prompt tokens per second; 0 = immediately.
     #[arg(long, default_value_t = 0.0, value_name = "TOKENS/S", value_parser = amount)]
     pub prefill_rate: f64,
-    /// Output tokens a second after the first; 0 = at once.
+    /// Output tokens per second after the first; 0 = immediately.
     #[arg(long, default_value_t = 0.0, value_name = "TOKENS/S", value_parser = amount)]
     pub decode_rate: f64,
-    /// Time from slot to first token, whatever the prompt's length; takes the place of --prefill-rate.
+    /// Time from getting a slot to the first token, independent of prompt length; replaces --prefill-rate.
     #[arg(long, value_name = "MS", value_parser = amount)]
     pub first_token_ms: Option<f64>,
-    /// Prompts whose tokens it keeps, the newest ones: what another begins with as one of them did is not worked through again.
-    /// 0 = none.
+    /// Number of recent prompts in the prefix cache: a beginning shared with one of them is not processed again. 0 =
+    /// none.
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(..=100_000))]
     pub prefix_cache: u32,
-    /// How much later the first token comes for each second that the engine has been up: an engine that slows down.
+    /// Delay added to the first token per second of uptime: an engine that slows down.
     #[arg(long, default_value_t = 0.0, value_name = "MS", value_parser = amount)]
     pub slower_ms_per_s: f64,
-    /// How the declared times vary.
+    /// How the configured times vary.
     #[arg(long, value_enum, default_value_t = Jitter::None)]
     pub jitter: Jitter,
     /// Milliseconds for constant and exponential jitter, sigma for lognormal.
@@ -58,50 +58,51 @@ pub struct EngineSpec {
     /// Output tokens of a request that names no limit.
     #[arg(long, default_value_t = 64, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub output_tokens: u32,
-    /// Tokens of thought before each answer on the Ollama and OpenAI chat wires, though nobody asked; they count.
+    /// Reasoning tokens before each answer on the Ollama and OpenAI chat wires, sent without being asked for; they
+    /// count as output.
     #[arg(long, default_value_t = 0, value_name = "TOKENS")]
     pub think_tokens: u32,
-    /// Tokens that it says it guesses ahead at each step (speculative decoding; `timings` of the OpenAI wire only). No token comes
-    /// sooner for it.
+    /// Tokens it claims to draft per step (speculative decoding; `timings` of the OpenAI wire only). It doesn't make
+    /// tokens faster.
     #[arg(long, default_value_t = 0, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(..=1024))]
     pub draft: u32,
-    /// Share of these that it says were accepted.
+    /// Share of the drafted tokens it claims were accepted.
     #[arg(long, default_value_t = 0.7, value_name = "SHARE", value_parser = share)]
     pub draft_accept: f64,
-    /// Words of a system message that its chat template puts before each conversation; they count.
+    /// Words of a system message that its chat template adds to each conversation; they count as prompt tokens.
     #[arg(long, default_value_t = 0, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(..=4096))]
     pub template_tokens: u32,
-    /// Share of generations that end by themselves before their limit.
+    /// Share of answers that end by themselves before their limit.
     #[arg(long, default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub early_stop: f64,
     /// Share of tickets that get the right label.
     #[arg(long, default_value_t = 1.0, value_name = "SHARE", value_parser = share)]
     pub accuracy: f64,
-    /// CSV file with columns `text` and `label`: the right labels of the tickets it will be asked about.
+    /// CSV file with the columns `text` and `label`: the right labels of the tickets.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
     /// Numbers in an embedding.
     #[arg(long, default_value_t = 384, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub dimensions: u32,
-    /// Length of the random vector added to an embedding (its own length is 1); drawn from seed and text.
+    /// Length of the random vector added to each embedding (whose own length is 1), drawn from seed and text.
     #[arg(long, default_value_t = 0.0, value_name = "X", value_parser = amount)]
     pub embed_noise: f64,
-    /// Put all tokens that are due into one write, instead of one write a token.
+    /// Send all tokens that are due in one write, instead of one write per token.
     #[arg(long)]
     pub coalesce: bool,
-    /// Memory kept for ever at each request it works on, and written to.
+    /// Memory leaked per request.
     #[arg(long, default_value_t = 0, value_name = "KIB", value_parser = clap::value_parser!(u32).range(..=1_048_576))]
     pub leak_kib_per_request: u32,
-    /// Seed of everything drawn: jitter, faults, labels, noise.
+    /// Seed of everything random: jitter, faults, labels, noise.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// What goes wrong.
     #[command(flatten)]
     pub faults: Faults,
-    /// Oddities of real engines that it plays.
+    /// Quirks of real engines to imitate.
     #[command(flatten)]
     pub quirks: Quirks,
-    /// What only the GG-CORE wire has.
+    /// Settings of the GG-CORE wire.
     #[command(flatten)]
     pub gg_core: GgCoreSpec,
 }
@@ -113,34 +114,34 @@ pub struct Faults {
     /// Share answered with status 500.
     #[arg(long = "fault-status", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub status: f64,
-    /// Share answered with an error inside a 200, in a stream after half of the tokens.
+    /// Share answered with an error inside a 200; in a stream, after half of the tokens.
     #[arg(long = "fault-error-frame", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub error_frame: f64,
-    /// Share that ends in good order but without its end marker, after half of the tokens.
+    /// Share that ends properly after half of the tokens, but without the end mark.
     #[arg(long = "fault-truncate", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub truncate: f64,
-    /// Share whose connection is closed in the middle of the answer.
+    /// Share whose connection is closed during the answer.
     #[arg(long = "fault-cut", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub cut: f64,
-    /// Share that goes silent after half of the tokens, for --stall-for-ms.
+    /// Share that stalls after half of the tokens, for --stall-for-ms.
     #[arg(long = "fault-stall", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub stall: f64,
-    /// How long a stalled answer is silent.
+    /// How long a stalled answer pauses.
     #[arg(long, default_value_t = 60_000.0, value_name = "MS", value_parser = amount)]
     pub stall_for_ms: f64,
-    /// Share whose first byte comes late, by --slow-first-byte-ms.
+    /// Share whose first byte is delayed by --slow-first-byte-ms.
     #[arg(long = "fault-slow-first-byte", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub slow_first_byte: f64,
-    /// How late a slow first byte is.
+    /// Delay of a slow first byte.
     #[arg(long, default_value_t = 1_000.0, value_name = "MS", value_parser = amount)]
     pub slow_first_byte_ms: f64,
-    /// Share whose pieces are each sent in two writes, cut in the middle of a line; no fault for a client that reads well.
+    /// Share whose pieces are each sent in two writes, split in the middle of a line; harmless for a correct client.
     #[arg(long = "fault-split", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub split: f64,
-    /// Share answered with another request's id (GG-CORE wire only).
+    /// Share answered with the id of another request (GG-CORE wire only).
     #[arg(long = "fault-wrong-id", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub wrong_id: f64,
-    /// Share whose connection is closed before any byte of an answer.
+    /// Share whose connection is closed before the first byte of the answer.
     #[arg(long = "fault-hang-up", default_value_t = 0.0, value_name = "SHARE", value_parser = share)]
     pub hang_up: f64,
 }
@@ -149,24 +150,25 @@ pub struct Faults {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct GgCoreSpec {
-    /// Copy the habits that spoil benchmarks: one worker; no new connection read while an ordinary answer is generated;
-    /// streams that start only behind an ordinary request (a warm-up of an unknown model does, and costs nothing), hold
-    /// back 128 characters, and fail where their model ends them by itself; answers lost beyond 2048 tokens.
+    /// Imitate the habits that distort benchmarks: one worker; new connections are not read while an ordinary answer is
+    /// generated; streams start only after an ordinary request (a warm-up of an unknown model is enough), hold back 128
+    /// characters and fail if the model ends them by itself; answers beyond 2048 tokens are lost.
     #[arg(long = "gg-faithful")]
     pub faithful: bool,
-    /// Names of more models, which are ready and generate nothing (classifiers); the list has another order after each start.
+    /// Names of additional models that are ready but generate nothing (classifiers); the list has a different order
+    /// after each start.
     #[arg(long = "gg-other-model", value_name = "NAME", value_delimiter = ',')]
     pub other_models: Vec<String>,
-    /// Connections at the same time; one more is accepted and dropped.
+    /// Maximum simultaneous connections; further ones are accepted and dropped.
     #[arg(long = "gg-connections", default_value_t = 64, value_name = "N")]
     pub connections: u32,
-    /// Inference requests a session may make in one window.
+    /// Inference requests allowed per session and window.
     #[arg(long = "gg-session-limit", default_value_t = 1000, value_name = "N")]
     pub session_limit: u32,
     /// Length of a session's window.
     #[arg(long = "gg-session-window-ms", default_value_t = 60_000.0, value_name = "MS", value_parser = amount)]
     pub session_window_ms: f64,
-    /// How long five wrong tokens lock everybody out.
+    /// How long five wrong tokens lock out everyone.
     #[arg(long = "gg-lockout-ms", default_value_t = 30_000.0, value_name = "MS", value_parser = amount)]
     pub lockout_ms: f64,
 }
@@ -188,14 +190,14 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Jitter {
-    /// They do not.
+    /// They don't.
     #[default]
     None,
-    /// The first token comes the scale later, always.
+    /// The first token is always late by the scale.
     Constant,
-    /// The first token and each gap are multiplied by their own draw: median 1, the scale as sigma.
+    /// The first token and each gap are multiplied by separate draws with median 1 and the scale as sigma.
     Lognormal,
-    /// The first token comes later by a draw whose mean is the scale.
+    /// The first token is late by a random time whose mean is the scale.
     Exponential,
 }
 
@@ -280,7 +282,7 @@ impl EngineSpec {
             ("faults.least", faults.shares().iter().copied().fold(0.0, f64::min)),
         ];
         for (name, value) in shares {
-            anyhow::ensure!((0.0..=1.0 + 1e-9).contains(&value), "`{name}` is a share from 0 to 1, not {value}");
+            anyhow::ensure!((0.0..=1.0 + 1e-9).contains(&value), "`{name}` must be a share from 0 to 1, not {value}");
         }
         let amounts = [
             ("load_ms", self.load_ms),
@@ -325,7 +327,7 @@ impl Faults {
 
 pub(super) fn share(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("a share is from 0 to 1".to_owned()) }
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("must be from 0 to 1".to_owned()) }
 }
 
 pub(super) fn amount(text: &str) -> Result<f64, String> {

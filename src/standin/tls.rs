@@ -40,7 +40,7 @@ impl Identity {
         let wrong = |path: &Path| format!("reading {}", path.display());
         let chain = CertificateDer::pem_file_iter(certificate).with_context(|| wrong(certificate))?;
         let chain = chain.collect::<Result<Vec<_>, _>>().with_context(|| wrong(certificate))?;
-        ensure!(!chain.is_empty(), "{} holds no certificate in PEM", certificate.display());
+        ensure!(!chain.is_empty(), "{} has no certificate in PEM format", certificate.display());
         let key = PrivateKeyDer::from_pem_file(key).with_context(|| wrong(key))?;
         Ok(Self { chain, key })
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Confusion {
     /// The labels, in the scenario's order.
     pub labels: Vec<String>,
-    /// By expected label, then by read label; one column more than labels, for answers without a readable one.
+    /// By expected label, then by read label; the additional last column is for answers without a readable label.
     pub counts: Vec<Vec<u64>>,
 }
 

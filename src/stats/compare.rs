@@ -17,7 +17,7 @@ use crate::scenario::plan::{LoadPlan, Plan};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
-/// What the evidence says.
+/// The verdict of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -27,7 +27,7 @@ pub enum Verdict {
     Worse,
     /// The two are equal: the whole interval lies within the smallest effect.
     Equal,
-    /// Neither better, worse nor equal could be shown. Documents before version 2 said "not shown".
+    /// None of these is certain. Documents before version 2 wrote "not shown".
     #[serde(alias = "not shown")]
     Undecided,
     /// There is nothing to compare: one of the two is a stand-in, the other a real engine.
@@ -69,22 +69,23 @@ pub struct Comparison {
     pub low: Option<f64>,
     /// Upper end of it.
     pub high: Option<f64>,
-    /// Independent units that the interval rests on: groups of paired requests, stretches of time, or blocks.
+    /// Number of independent units behind the interval: batches of paired requests, batches of time, or blocks.
     pub blocks: Option<usize>,
-    /// Requests that both answered, over which both values are; `None` where each value is of the whole run.
+    /// Number of requests answered by both, the basis of both values; `None` if each value covers the whole run.
     #[serde(default)]
     pub pairs: Option<u64>,
-    /// Requests with a value on one side alone, which are left out: the target's, and the reference's.
+    /// Requests with a value on one side only, which are left out: the target's, and the reference's.
     #[serde(default)]
     pub unpaired: Option<(u64, u64)>,
     /// Two-sided p that the true ratio lies within the smallest effect, corrected by Holm: the main metric's for the number of
     /// targets, the others' for the number of targets and metrics together.
     #[serde(default)]
     pub p: Option<f64>,
-    /// How large the run should have been to show a difference of 5 % (`worth_showing`) nine times in ten.
+    /// How large the run should have been to detect a difference of 5 % (at the default `smallest_effect`) nine times
+    /// in ten.
     #[serde(default)]
     pub needs: Option<Needs>,
-    /// What that comes to.
+    /// The verdict.
     pub verdict: Verdict,
     /// Why it is undecided, or not compared.
     pub reason: Option<String>,
@@ -94,7 +95,7 @@ pub struct Comparison {
 }
 
 /// What the interval of one run is called.
-const THE_INTERVAL: &str = "the interval";
+const THE_INTERVAL: &str = "the CI";
 
 /// What a verdict is made from.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,7 +113,7 @@ pub(crate) struct Basis {
 impl Basis {
     /// That of a ratio over runs, none of which is longer than it is; `spoilt` says why it says nothing of the engines.
     pub(super) fn over_runs(told: Evidence, more_is_better: bool, spoilt: Option<String>) -> Self {
-        Self { weight: Weight::Ratio(told), more_is_better, spoilt, interval: "the interval over runs", size: None }
+        Self { weight: Weight::Ratio(told), more_is_better, spoilt, interval: "the CI over runs", size: None }
     }
 }
 
@@ -155,7 +156,7 @@ impl Comparison {
             }
             (None, None) => self.undecided(match &basis.weight {
                 Weight::Ratio(_) => {
-                    format!("{} comes within {} % of equal", basis.interval, tidy(smallest_effect * 100.0))
+                    format!("{} overlaps ±{} %", basis.interval, tidy(smallest_effect * 100.0))
                 }
                 Weight::Difference(_) => {
                     let points = |x: f64| format!("{:+.1}", x * 100.0);
@@ -282,7 +283,7 @@ pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, sett
         let values = target.value(headline.path).zip(reference.value(headline.path));
         let told = || {
             let (Some(a), Some(b)) = (series(target), series(reference)) else {
-                return Err(format!("fewer than {LEAST_UNITS} units in a run"));
+                return Err(format!("a run has fewer than {LEAST_UNITS} batches"));
             };
             let (x, y) = values.filter(|(x, y)| *x > 0.0 && *y > 0.0).ok_or("a ratio needs two values above zero")?;
             let (error, free) = welch((&a.0, a.1), (&b.0, b.1)).ok_or_else(|| DEPENDENT.to_owned())?;
@@ -299,8 +300,8 @@ pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, sett
 }
 
 /// Why neighbours that depend on each other carry no interval, and what to do.
-const DEPENDENT: &str = "neighbouring requests of the run depend on each other, as in a queue that is never empty: \
-    `order: alternate` drives blocks apart, or a longer run tells more of them";
+const DEPENDENT: &str = "consecutive requests of the run depend on each other, as in a queue that is never empty: use \
+                         `order: alternate`, or a longer run";
 
 /// Why there is no interval: too few answers, or enough of them in too few groups of neighbours.
 fn few(n: u64, groups: usize, headline: &Headline) -> String {
@@ -308,9 +309,7 @@ fn few(n: u64, groups: usize, headline: &Headline) -> String {
     if n < least || groups >= LEAST_UNITS {
         return format!("{n} answers to the same requests, and an interval needs {least}");
     }
-    format!(
-        "{n} answers to the same requests lie in {groups} groups of neighbours, and an interval needs {LEAST_UNITS} groups"
-    )
+    format!("{n} answers to the same requests form {groups} batches, and an interval needs {LEAST_UNITS}")
 }
 
 fn all(
@@ -417,7 +416,7 @@ pub fn decide_by(rows: &mut [Comparison], primary: &str, smallest_effect: f64, d
             let row = &mut rows[at];
             row.p = Some(tidy(p));
             if p >= 0.05 && matches!(row.verdict, Verdict::Better | Verdict::Worse) {
-                row.undecided("one of many comparisons: corrected for their number (Holm) it is not shown".to_owned());
+                row.undecided("not significant after correction for the number of comparisons (Holm)".to_owned());
             }
             if let Some(Basis { weight: Weight::Ratio(told), spoilt: None, size: Some((requests, seconds)), .. }) =
                 &row.basis

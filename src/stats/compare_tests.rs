@@ -63,7 +63,7 @@ fn the_near_end_of_the_interval_decides() {
     ] {
         let told = median(100.0, 100.0, &known(low, high));
         assert_eq!(told.verdict, verdict, "{low} {high}");
-        let reason = (verdict == Verdict::Undecided).then(|| "the interval comes within 2 % of equal".to_owned());
+        let reason = (verdict == Verdict::Undecided).then(|| "the CI overlaps ±2 %".to_owned());
         assert_eq!(told.reason, reason);
         assert_eq!((told.low, told.high), (Some(tidy(low.exp())), Some(tidy(high.exp()))));
         assert_eq!((told.blocks, told.target, told.reference), (Some(10), 3, 5));
@@ -201,7 +201,7 @@ fn all_but_the_main_metric_pay_for_their_number() {
             (None, Verdict::Undecided),
         ]
     );
-    let reason = "one of many comparisons: corrected for their number (Holm) it is not shown";
+    let reason = "not significant after correction for the number of comparisons (Holm)";
     assert_eq!((rows[2].reason.as_deref(), rows[4].reason.as_deref()), (Some(reason), Some("its own")));
     // Of two targets the main metrics, too, are two.
     let mut two = [of_p("latency.mean", 0.04), Comparison { target: 2, ..of_p("latency.mean", 0.03) }];

@@ -1,4 +1,4 @@
-//! What a request costs: so much for itself, so much for each token of its prompt, so much for each token of its answer. A
+//! What a request costs: a fixed part, a part per prompt token, and a part per output token. A
 //! straight line through the points of a sweep, for each target, and two targets' lines beside each other.
 //!
 //! Ordinary least squares over the answered requests, every point of the sweep counted alike and by its own relative error
@@ -157,7 +157,7 @@ pub fn fit_costs(target: usize, points: &[CostSums]) -> Result<CostFit, String> 
     let told: Vec<&CostSums> = points.iter().filter(|p| p.requests() > 0.0 && p.mean_us() > 0.0).collect();
     if told.is_empty() {
         let uncounted = points.iter().any(|p| p.uncounted > 0);
-        return Err(if uncounted { "its tokens were not told" } else { "no request was answered" }.to_owned());
+        return Err(if uncounted { "its token counts were not reported" } else { "no request was answered" }.to_owned());
     }
     let all = problem(told.iter().copied());
     let columns = columns(&told)?;
@@ -165,7 +165,7 @@ pub fn fit_costs(target: usize, points: &[CostSums]) -> Result<CostFit, String> 
         let least = columns.len() + 1;
         return Err(format!("{} points, and {} costs need {least} or more", told.len(), columns.len()));
     }
-    let apart = "prompt and output tokens rose together, so their costs can't be told apart: sweep each by itself";
+    let apart = "prompt and output tokens grew together, so their costs can't be separated: sweep each by itself";
     let fitted = all.solve(&columns).ok_or(apart)?;
     let without = leave_out(&told, &columns);
     let bounds = |at: usize| {
@@ -206,7 +206,7 @@ fn columns(told: &[&CostSums]) -> Result<Vec<usize>, String> {
     }
     let alike = covariance(PROMPT, OUTPUT).powi(2) / (covariance(PROMPT, PROMPT) * covariance(OUTPUT, OUTPUT));
     if columns.len() == 3 && alike > MOST_ALIKE {
-        return Err("prompt and output tokens rose together, so their costs can't be told apart: sweep each by itself"
+        return Err("prompt and output tokens grew together, so their costs can't be separated: sweep each by itself"
             .to_owned());
     }
     Ok(columns)
@@ -261,7 +261,7 @@ fn bent(told: &[&CostSums], columns: &[usize], column: usize) -> Option<String> 
     let slope = |x: f64| super::summary::tidy((fitted[at] + 2.0 * fitted[last] * x) / 1e3);
     let what = if column == PROMPT { "prompt" } else { "output" };
     Some(format!(
-        "the cost of one more {what} token is no constant: about {:.3} ms at {low:.0} tokens, {:.3} ms at {high:.0}",
+        "the cost per additional {what} token is not constant: about {:.3} ms at {low:.0} tokens, {:.3} ms at {high:.0}",
         slope(low),
         slope(high)
     ))

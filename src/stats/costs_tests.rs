@@ -72,7 +72,7 @@ fn a_cheaper_token_is_shown_and_an_equal_one_is_not() {
 fn a_curve_is_no_line_and_that_is_said() {
     let square = |prompt: f64, output: f64| declared(prompt, output) + 0.5 * prompt * prompt;
     let fit = fit_costs(0, &grid(square, 0.002, 0.02, 5)).unwrap();
-    assert!(fit.bent.len() == 1 && fit.bent[0].contains("prompt token is no constant"), "{:?}", fit.bent);
+    assert!(fit.bent.len() == 1 && fit.bent[0].contains("prompt token is not constant"), "{:?}", fit.bent);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn what_did_not_vary_has_no_cost_of_its_own() {
     assert!(only.prompt_token_us.is_none() && (only.output_token_us.unwrap().value - 50.0).abs() < 1e-6, "{only:?}");
     assert!((only.fixed_us.value - 1_010.0).abs() < 1e-6, "{only:?}");
     let why = |points: &[CostSums]| fit_costs(0, points).unwrap_err();
-    assert!(why(&points(&|x| (10.0 * x, 8.0 * x))).contains("rose together"));
+    assert!(why(&points(&|x| (10.0 * x, 8.0 * x))).contains("grew together"));
     assert!(why(&points(&|_| (10.0, 8.0))).contains("neither prompts nor answers"));
     assert!(why(&points(&|x| (10.0, 8.0 * x))[..2]).contains("2 points, and 2 costs need 3"));
     assert_eq!(why(&[CostSums::default()]), "no request was answered");

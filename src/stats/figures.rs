@@ -78,7 +78,7 @@ fn figure(rows: &[Kept], path: &str) -> Option<Figure> {
 pub struct TargetFigures {
     /// The scenario's name for it.
     pub name: String,
-    /// Whether an embedded engine stood in for a real one.
+    /// Whether a stand-in took the place of a real engine.
     pub stand_in: bool,
     rows: Vec<Kept>,
 }

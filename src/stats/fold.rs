@@ -22,7 +22,7 @@ use crate::scenario::plan::{LoadPlan, Plan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The stretch of time in which a target was measured, on the run's clock.
+/// The time in which a target was measured, on the run's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Window {
     /// When it opened.
@@ -43,7 +43,7 @@ impl Window {
 pub struct Folded {
     /// One a target, in the plan's order.
     pub targets: Vec<TargetSummary>,
-    /// Each target but the reference, beside the reference.
+    /// Each target compared with the reference.
     pub comparisons: Vec<Comparison>,
     /// A row a target and second; by target, then second.
     pub timeline: Vec<Second>,

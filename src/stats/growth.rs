@@ -15,36 +15,36 @@ const ADVISED_SECONDS: f64 = 60.0;
 /// Growth that is worth a word, as a share of the level at the beginning, and in the readings' unit where that is more.
 const LEAST_SHARE: f64 = 0.01;
 
-/// What became of a level.
+/// How a level developed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Course {
-    /// It grew, and went on growing: a leak, if it is memory.
+    /// It kept growing: a leak, if it is memory.
     Grows,
-    /// It grew at first, and less and less or not at all later: a cache that fills.
+    /// It grew at first, then less or not at all: a cache that fills.
     Settles,
-    /// No growth is shown.
+    /// No growth found.
     NotShown,
 }
 
-/// How a level changed over the time it was watched.
+/// How a level changed over the measured time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Growth {
     /// The level in the first stretch, in the readings' unit.
     pub from: f64,
     /// The level in the last stretch.
     pub to: f64,
-    /// Change an hour.
+    /// Change per hour.
     pub per_hour: f64,
     /// Lower end of its 95 % interval.
     pub low: f64,
-    /// Upper end: a growth beyond it would have been seen.
+    /// Upper end: a larger growth would have been detected.
     pub high: f64,
-    /// Seconds that were watched.
+    /// Measured seconds.
     pub seconds: f64,
-    /// Stretches that the time was cut into.
+    /// Number of batches of the time.
     pub stretches: usize,
-    /// What became of it.
+    /// How it developed.
     pub course: Course,
 }
 
@@ -112,7 +112,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     f64::midpoint(low, high)
 }
 
-/// A time in which more failed than chance would have it.
+/// A burst of failures beyond chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Burst {
     /// First second of it, from the run's start.

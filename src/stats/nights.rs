@@ -130,7 +130,7 @@ impl Nights {
                 Verdict::Undecided | Verdict::NotCompared => true,
             };
             if !carried {
-                row.undecided(format!("{} runs scatter by {}", told.runs, told.scatter_words(share)));
+                row.undecided(format!("{} runs vary by {}", told.runs, told.scatter_words(share)));
             }
         }
     }
@@ -308,7 +308,7 @@ mod tests {
         };
         let near = told(105.0, Verdict::Worse);
         assert_eq!((near.verdict, near.blocks), (Verdict::Undecided, Some(5)));
-        assert!(near.reason.is_some_and(|why| why.contains("5 runs scatter by 2.")), "{:?}", near.low);
+        assert!(near.reason.is_some_and(|why| why.contains("5 runs vary by 2.")), "{:?}", near.low);
         let far = told(150.0, Verdict::Worse);
         assert_eq!(far.verdict, Verdict::Worse);
         assert!((far.ratio.unwrap() - 150.0 / far.reference_value.unwrap()).abs() < 1e-5, "{far:?}");

@@ -22,7 +22,7 @@ pub struct Reason {
     pub http_status: Option<u16>,
     /// The engine's or the system's words. Where they differ only in numbers and ids, `#` stands for those.
     pub words: String,
-    /// Requests that failed so.
+    /// Requests with this failure.
     pub count: u64,
     /// When the first of them failed, in seconds since the run's start.
     pub first_s: f64,

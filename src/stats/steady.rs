@@ -14,7 +14,7 @@ const LEAST: usize = 20;
 /// Where a run became steady.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Steady {
-    /// Seconds from the window's opening to the first row of the steady part; 0 when all of it is.
+    /// Seconds from the start of the window to the first row of the steady part; 0 if all of it is steady.
     pub from_s: f64,
     /// Share of the rows before it.
     pub cut_share: f64,

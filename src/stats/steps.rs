@@ -28,7 +28,7 @@ const STREAM: u64 = 0x57e9_5000;
 /// What steps are looked for by.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepsBy {
-    /// Highest p at which a step is told; for one that was taken back, half of it.
+    /// Highest p-value at which a step is reported; for one that was taken back, half of it.
     pub alpha: f64,
     /// Fewest runs of a level: fewer are no step, but runs that stand alone.
     pub least: usize,

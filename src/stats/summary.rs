@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// requests that were slow, and counted as infinite they would make p99 infinite (measuring.md 10).
 pub(super) const MOST_FAILED: f64 = 0.01;
 
-/// What a figure lacks: how many rows, and how many seconds at the run's own rate, there should have been in all.
+/// What a figure needs for its interval: total rows, and total seconds at the run's own rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Needs {
     /// The figure: `p99`.
@@ -20,7 +20,7 @@ pub struct Needs {
     pub seconds: Option<f64>,
 }
 
-/// One metric of one target. A blank is a thing that wasn't measured, or that the rows can't carry; never zero.
+/// One metric of one target. Blank means not measured, or too few rows; never zero.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Row {
     /// Its word, such as `latency` or `requests_per_s`.
@@ -51,7 +51,7 @@ pub struct Row {
     pub low: Option<f64>,
     /// Upper end of it.
     pub high: Option<f64>,
-    /// Effective number of rows: what they are worth as independent ones, by batch means.
+    /// Effective number of independent rows, by batch means.
     #[serde(default)]
     pub n_eff: Option<f64>,
     /// Lower end of the median's 95 % interval, from order statistics at the effective number.
@@ -75,7 +75,7 @@ pub struct Row {
     /// The quantile from which the percentiles are infinite (`…_or_failed` only): the failures' share lies beyond it.
     #[serde(default)]
     pub infinite_from: Option<f64>,
-    /// What the percentiles lack for intervals of their own.
+    /// What the percentiles need for an interval.
     #[serde(default)]
     pub needs: Vec<Needs>,
     /// Values that the histogram behind the percentiles could not take as they were.
@@ -154,23 +154,23 @@ impl Row {
     }
 }
 
-/// One headline metric in each unit of a target's run, so that runs can be compared without their samples.
+/// One headline metric in each batch or block of a target's run, so that runs can be compared without their samples.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UnitSeries {
     /// The metric: `latency.p50`.
     pub metric: String,
     /// Its value in each unit, in time order; the unit of measure is the summary's.
     pub values: Vec<f64>,
-    /// Whether the units are blocks that were driven apart.
+    /// Whether these are separate blocks.
     pub apart: bool,
 }
 
-/// Everything that one target's samples come to.
+/// The summary of one target's samples.
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TargetSummary {
     /// The scenario's name for it.
     pub name: String,
-    /// Whether an embedded engine stood in for a real one.
+    /// Whether a stand-in took the place of a real engine.
     pub stand_in: bool,
     /// The measured window: as driven, or from the first request planned to the last end; of blocks, from the first's
     /// opening to the last's close. `None` without samples.
@@ -181,13 +181,13 @@ pub struct TargetSummary {
     /// How the median latency changed over the window.
     #[serde(default)]
     pub drift: Option<Drift>,
-    /// The headline metrics in each unit: stretches of time, or blocks.
+    /// The headline metrics in each batch or block.
     #[serde(default)]
     pub units: Vec<UnitSeries>,
     /// The work that was done inside the window.
     #[serde(default)]
     pub work: Work,
-    /// One row a metric, then the totals.
+    /// One row per metric, then the totals.
     pub rows: Vec<Row>,
     /// Measured requests by outcome, in the order of [`Outcome::ALL`]; outcomes that did not happen are left out.
     pub outcomes: Vec<(Outcome, u64)>,

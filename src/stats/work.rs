@@ -8,7 +8,7 @@ use super::summary::tidy;
 use crate::record::{Nanos, Sample};
 use serde::{Deserialize, Serialize};
 
-/// Work done inside a stretch of time. Parts of answers and tokens are counted, so the numbers aren't whole.
+/// Work done inside a time span. Parts of answers and tokens count, so the numbers aren't whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Work {
     /// Complete answers, each by the part of it that lies inside.

@@ -80,7 +80,7 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
             check.why = check
                 .full
                 .as_ref()
-                .map(|full| format!("quick form: it keeps what a short run can show; not put to the test: {full}"));
+                .map(|full| format!("quick form: meets what a short run can show; not tested: {full}"));
             Outcome::NotMeasured
         }
         (Some(outcome), _) => outcome,
@@ -100,10 +100,10 @@ fn lack(need: &Gate, had: &Judged) -> Option<String> {
         Some(value) if met(value) => None,
         Some(value) => {
             let had = value_words(need.subject.metric.id, &had.unit, value);
-            Some(format!("it is about {}, and here that was {had}", need.text))
+            Some(format!("it needs {}, and here that was {had}", need.text))
         }
         None => Some(format!(
-            "it is about {}, and here that isn't known{}",
+            "it needs {}, which is not known here{}",
             need.text,
             had.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
         )),

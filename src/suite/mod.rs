@@ -25,11 +25,11 @@ pub const SUITE_VERSION: u32 = 2;
 
 /// The files of a suite's directory, each with what it is.
 pub const SUITE_FILES: [(&str, &str); 5] = [
-    ("suite.json", "all of it, for machines; a run is taken up again by it"),
-    ("checks.csv", "a row a check"),
+    ("suite.json", "everything, for programs; used to resume a run"),
+    ("checks.csv", "one row per check"),
     ("junit.xml", "the checks, for CI"),
     ("suite.md", "for a pull request"),
-    ("suite.html", "this page, on its own"),
+    ("suite.html", "this page"),
 ];
 
 /// The category of the checks that scenarios bring along: their own gates.
@@ -58,7 +58,7 @@ impl State {
     pub fn as_str(self) -> &'static str {
         match self {
             State::Planned => "not run",
-            State::Running => "cut off",
+            State::Running => "interrupted",
             State::Done => "done",
             State::Failed => "failed",
             State::Skipped => "skipped",
@@ -72,7 +72,7 @@ impl State {
             State::Done => "was run",
             State::Failed => "could not be run",
             State::Planned => "was not run",
-            State::Running => "was cut off",
+            State::Running => "was interrupted",
             State::Skipped => "was skipped",
             State::Cannot => "can't be run",
         }
@@ -181,7 +181,7 @@ pub struct Check {
 /// What became of a check in the last comparable run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Before {
-    /// What became of it.
+    /// How it developed.
     pub outcome: Outcome,
     /// What was judged then; of the same measure and unit as now.
     pub point: Option<f64>,
@@ -192,11 +192,11 @@ pub struct Before {
 pub struct Suite {
     /// Version of this document's form.
     pub schema_version: u32,
-    /// What wrote it, with its version.
+    /// The program and version that wrote it.
     pub tool: String,
     /// Its name.
     pub name: String,
-    /// One sentence for people.
+    /// One sentence of description.
     pub about: Option<String>,
     /// Whether this was the quick form.
     pub quick: bool,

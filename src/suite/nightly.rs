@@ -25,7 +25,7 @@ pub struct Night {
 pub struct Nightly {
     /// Version of this document's form.
     pub schema_version: u32,
-    /// What wrote it, with its version.
+    /// The program and version that wrote it.
     pub tool: String,
     /// The suite.
     pub name: String,

@@ -77,7 +77,7 @@ impl Pace {
         if self.token_s > 0.0 {
             format!("{}: {before} to a first token, then {:.0}/s", self.target, 1.0 / self.token_s)
         } else {
-            format!("{}: {before} an answer", self.target)
+            format!("{}: {before} per answer", self.target)
         }
     }
 }

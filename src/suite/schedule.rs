@@ -69,7 +69,7 @@ impl Schedule {
         let Some(budget) = suite.budget_s else { return Turn::Run(1.0) };
         let (left, whole) = ((budget - spent).max(0.0), length(budget));
         let Some(cost) = self.costs.get(at).and_then(Option::as_ref) else {
-            let none = || Turn::Skip(format!("none of {whole} was left for it"));
+            let none = || Turn::Skip(format!("no time of {whole} was left for it"));
             return if left > 0.0 { Turn::Run(1.0) } else { none() };
         };
         let skip = |needed: f64, least: &str| {
@@ -83,7 +83,7 @@ impl Schedule {
         let places = self.left(suite, at);
         let (share, dropped) = fit(&self.costs_of(&places), left * PLANNED, self.factor());
         match places.iter().position(|place| *place == at) {
-            Some(place) if dropped.contains(&place) => skip(cost.seconds(0.0, self.factor()), " at its least"),
+            Some(place) if dropped.contains(&place) => skip(cost.seconds(0.0, self.factor()), " at least"),
             _ => Turn::Run(share),
         }
     }
@@ -139,7 +139,7 @@ impl Schedule {
             words += &format!(" and {unknown} of unknown length, whose engines gave no answer");
         }
         if done > 0 {
-            words += &format!("; {done} were done before");
+            words += &format!("; {done} were already done");
         }
         if let Some(budget) = suite.budget_s {
             words += &format!(", within {}", length(budget));
@@ -149,13 +149,16 @@ impl Schedule {
             let whole: f64 = self.costs_of(&places).iter().map(|cost| cost.seconds(1.0, 1.0)).sum();
             let dropped = match share.1.len() {
                 0 => String::new(),
-                n => format!("; {n} of them don't fit even so, and are skipped"),
+                n => format!("; {n} of them still don't fit and are skipped"),
             };
-            lines.push(format!("loadcmp:   all of it would take about {}: loads are cut{dropped}", length(whole)));
+            lines.push(format!(
+                "loadcmp:   everything would take about {}: loads are shortened{dropped}",
+                length(whole)
+            ));
         }
         if !suite.paces.is_empty() {
             let paces: Vec<String> = suite.paces.iter().map(super::Pace::told).collect();
-            lines.push(format!("loadcmp:   by a short and a long request to each engine: {}", paces.join("; ")));
+            lines.push(format!("loadcmp:   from a short and a long request to each engine: {}", paces.join("; ")));
         }
         lines
     }

@@ -51,7 +51,7 @@ impl Suite {
         };
         let mut words = cut
             + &match total.all() {
-                0 => "No check can be measured through an engine's interface".to_owned(),
+                0 => "None of the checks can be measured through an engine's interface".to_owned(),
                 all => format!("{} of {all} checks passed{rate}", total.passed),
             };
         if total.failed > 0 {

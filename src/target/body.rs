@@ -154,7 +154,7 @@ impl Body {
             return Err(format!("more than {} MiB in one piece", LINE_LIMIT >> 20));
         }
         if self.taken > STREAM_LIMIT {
-            return Err(format!("more than {} MiB of answer", STREAM_LIMIT >> 20));
+            return Err(format!("an answer of more than {} MiB", STREAM_LIMIT >> 20));
         }
         Ok(())
     }

@@ -117,10 +117,10 @@ impl<R: Read + Seek> Header<R> {
         self.magic()?;
         let version = self.u32()?;
         if version > 0xffff {
-            return wrong("is a GGUF of a machine with the other byte order. Convert it again for this one");
+            return wrong("is a GGUF with the other byte order. Convert it for this machine");
         }
         if !(2..=3).contains(&version) {
-            return wrong(format!("is a GGUF of version {version}; 2 and 3 are known. Convert it again"));
+            return wrong(format!("is a GGUF of version {version}; 2 and 3 are supported. Convert it again"));
         }
         let (tensors, values) = (self.u64()?, self.u64()?);
         let mut found = Gguf { bytes: self.bytes, ..Gguf::default() };
@@ -159,20 +159,22 @@ impl<R: Read + Seek> Header<R> {
         match kind.as_deref() {
             None | Some("model") => {}
             Some(other) => {
-                return wrong(format!("is a GGUF of type `{other}`, not of a model that writes or embeds by itself"));
+                return wrong(format!("is a GGUF of type `{other}`, not a complete model"));
             }
         }
         if found.architecture.is_empty() {
-            return wrong("is a GGUF that names no architecture (`general.architecture`). Convert it again");
+            return wrong("is a GGUF without an architecture (`general.architecture`). Convert it again");
         }
         if parts > 1 {
             return wrong(format!(
-                "is one of {parts} parts of a model. Make them one file: llama-gguf-split --merge FIRST_PART OUT.gguf"
+                "is one of {parts} parts of a model. Merge them: llama-gguf-split --merge FIRST_PART OUT.gguf"
             ));
         }
         if !tokenizer {
             let architecture = &found.architecture;
-            return wrong(format!("is a GGUF of architecture `{architecture}` without a tokenizer: no language model"));
+            return wrong(format!(
+                "is a GGUF of architecture `{architecture}` without a tokenizer: not a language model"
+            ));
         }
         Ok(found)
     }
@@ -182,17 +184,17 @@ impl<R: Read + Seek> Header<R> {
         let magic: [u8; 4] = match self.take() {
             Ok(magic) => magic,
             Err(Why::Cut) if self.bytes == 0 => return wrong("is empty"),
-            Err(Why::Cut) => return wrong("is not a GGUF file: it has less than four bytes"),
+            Err(Why::Cut) => return wrong("is not a GGUF file: it has fewer than four bytes"),
             Err(other) => return Err(other),
         };
         let looks = match &magic {
             b"GGUF" => return Ok(()),
             b"vers" => "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
-            b"PK\x03\x04" => "a zip archive, as Python packages and PyTorch's files are: take the GGUF out of it",
-            b"lmgg" | b"tjgg" | b"fmgg" | b"algg" => "a model of llama.cpp's old format: convert it again",
+            b"PK\x03\x04" => "a zip archive, such as a Python package or a PyTorch file: extract the GGUF from it",
+            b"lmgg" | b"tjgg" | b"fmgg" | b"algg" => "a model in an old llama.cpp format: convert it again",
             b"<!DO" | b"<htm" => "a web page: download the file itself",
             [_, _, _, 0] => "safetensors, maybe: convert it with llama.cpp's convert_hf_to_gguf.py",
-            _ => return wrong("is not a GGUF file: its first bytes are others"),
+            _ => return wrong("is not a GGUF file: its first bytes are different"),
         };
         wrong(format!("is not a GGUF file but {looks}"))
     }
@@ -250,7 +252,7 @@ impl<R: Read + Seek> Header<R> {
     fn array(&mut self, depth: u32) -> Result<Option<Vec<u64>>, Why> {
         let (of, count) = (self.u32()?, self.u64()?);
         if depth >= DEEPEST {
-            return wrong("is damaged: its header has arrays in arrays without end");
+            return wrong("is damaged: its header has too many nested arrays");
         }
         if matches!(of, 4 | 5 | 10 | 11) && count <= MOST_NUMBERS {
             let number = |header: &mut Self| if of < 10 { header.u32().map(u64::from) } else { header.u64() };
@@ -321,7 +323,7 @@ fn wrong<T>(what: impl Into<String>) -> Result<T, Why> {
 }
 
 fn unknown(kind: u32) -> Why {
-    Why::Wrong(format!("is damaged: its header has a value of type {kind}, which there is none of"))
+    Why::Wrong(format!("is damaged: its header has a value of unknown type {kind}"))
 }
 
 /// A name without what moves a cursor.
@@ -489,7 +491,7 @@ mod tests {
         for (values, words) in [
             (vec![("general.architecture", "clip"), ("general.type", "mmproj")], "type `mmproj`"),
             (vec![("general.architecture", "whisper")], "`whisper` without a tokenizer"),
-            (vec![("tokenizer.ggml.model", "gpt2")], "no architecture"),
+            (vec![("tokenizer.ggml.model", "gpt2")], "without an architecture"),
         ] {
             let told = of(&file(&values)).unwrap_err();
             assert!(told.contains(words), "{words}: {told}");

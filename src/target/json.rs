@@ -53,7 +53,7 @@ pub(super) fn take(spec: &JsonSpec, answer: &mut Answer, data: &[u8], stamp: Nan
         if complete(spec, answer) {
             answer.done = Some(stamp);
         } else {
-            answer.lack("`[DONE]` came, and nothing said that the answer is complete");
+            answer.lack("`[DONE]` came without a sign that the answer is complete");
         }
         return;
     }

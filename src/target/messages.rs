@@ -109,7 +109,7 @@ fn event(answer: &mut Answer, value: &Value, stamp: Nanos) {
         }
         "message_stop" => match answer.finish {
             Some(_) => answer.done = Some(stamp),
-            None => answer.lack("`message_stop` came, and nothing said why the answer ended: no stop_reason"),
+            None => answer.lack("`message_stop` came without a stop_reason"),
         },
         // Pings and the ends of blocks; others may come.
         _ => {}

@@ -259,7 +259,7 @@ impl Target {
                 let _one = if known { None } else { Some(self.door.lock().await) };
                 let token = spec.token.expose();
                 if let Some(why) = gg_core::is_refused(&self.endpoint, token) {
-                    let why = format!("{why}; not tried again, for that locks every client out");
+                    let why = format!("{why}; not retried, because that would lock out every client");
                     return Err(NoConnection { outcome: Outcome::Connect, why });
                 }
                 let opened = gg_core::GgConnection::open(&self.endpoint, token, self.clock, self.timeout).await;
@@ -331,7 +331,7 @@ impl Target {
                 Outcome::Unsent
             }
             Err(Some(Break::Midway(error))) if !answer.over() => {
-                answer.fail(format!("the answer broke off: {error}"));
+                answer.fail(format!("the answer was cut off: {error}"));
                 Outcome::Truncated
             }
             _ => settled(&mut answer),

@@ -186,7 +186,7 @@ fn take_line(answer: &mut Answer, line: Line<'_>, stamp: Nanos, streamed: bool) 
     }
     if !line.done && !embedded {
         if !streamed {
-            answer.fail("an answer with `done` false: the engine gave up on it");
+            answer.fail("an answer with `done` false: the engine gave it up");
         }
         return;
     }

@@ -212,7 +212,7 @@ pub(super) fn take(api: Api, answer: &mut Answer, data: &[u8], stamp: Nanos, str
     if streamed && data == b"[DONE]" {
         return match answer.finish {
             Some(_) => answer.done = Some(stamp),
-            None => answer.lack("`[DONE]` came, and nothing said why the answer ended: no finish_reason"),
+            None => answer.lack("`[DONE]` came without a finish_reason"),
         };
     }
     if data.is_empty() {

@@ -28,7 +28,7 @@ impl Target {
                 None => connection.piece(head).await,
                 Some((since, _)) => {
                     let left = AFTER.0.saturating_sub(Duration::from_nanos(self.clock.now().since(since).0));
-                    let late = |_| Err("the answer was over, and its body went on".to_owned());
+                    let late = |_| Err("the body continued after the end of the answer".to_owned());
                     tokio::time::timeout(left, connection.piece(head)).await.unwrap_or_else(late)
                 }
             };
@@ -41,7 +41,7 @@ impl Target {
             match over {
                 None if answer.over() => over = Some((stamp, read.taken())),
                 Some((_, from)) if read.taken() - from > AFTER.1 => {
-                    return Err(Break::Midway("the answer was over, and its body went on".to_owned()));
+                    return Err(Break::Midway("the body continued after the end of the answer".to_owned()));
                 }
                 _ => {}
             }

@@ -96,7 +96,7 @@ fn event(answer: &mut Answer, value: &Value, stamp: Nanos) {
             let response = value.get("response").filter(|response| response.is_object());
             whole(answer, response.unwrap_or(&Value::Null), stamp, true);
             if !answer.over() {
-                answer.lack(format!("`{kind}` came, and no status with it"));
+                answer.lack(format!("`{kind}` came without a status"));
             }
         }
         _ => filled(answer, kind, &lenient::text(value.get("delta")), stamp),

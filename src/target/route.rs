@@ -51,7 +51,7 @@ pub(super) fn route(target: &TargetPlan, settings: &Settings) -> Result<Option<H
         Endpoint::Unix { .. } => ("localhost".to_owned(), ""),
     };
     let uri: Uri =
-        format!("{prefix}{path}").parse().map_err(|error| format!("`{prefix}{path}` is no path: {error}"))?;
+        format!("{prefix}{path}").parse().map_err(|error| format!("`{prefix}{path}` is not a valid path: {error}"))?;
     let mut headers = HeaderMap::new();
     headers.insert(header::HOST, value(&host)?);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -81,7 +81,7 @@ pub(super) fn own_headers(spec: &TargetSpec) -> Result<HeaderMap, String> {
         }
     }
     for (name, text) in spec.headers().into_iter().flatten() {
-        let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is no header name"))?;
+        let name: HeaderName = name.parse().map_err(|_| format!("`{name}` is not a valid header name"))?;
         let mut text = value(text.expose())?;
         text.set_sensitive(true);
         headers.insert(name, text);
@@ -90,5 +90,5 @@ pub(super) fn own_headers(spec: &TargetSpec) -> Result<HeaderMap, String> {
 }
 
 fn value(text: &str) -> Result<HeaderValue, String> {
-    HeaderValue::from_str(text).map_err(|_| "a header's value has characters that no header can hold".to_owned())
+    HeaderValue::from_str(text).map_err(|_| "a header's value has invalid characters".to_owned())
 }

@@ -147,7 +147,7 @@ impl<F: FnMut(&[Scraped])> Reading<F> {
             })
             .collect();
         if told.is_empty() {
-            return Err("the page has none of the figures that are known".to_owned());
+            return Err("the page has no known metrics".to_owned());
         }
         (self.tell)(&told);
         Ok(())
@@ -183,7 +183,7 @@ async fn fetch(page: &Asked) -> Result<String, String> {
     let (client, url) = page.client.clone()?;
     let answer = client.get(url).send().await.map_err(words)?;
     if !answer.status().is_success() {
-        return Err(format!("it answered with status {}", answer.status().as_u16()));
+        return Err(format!("it returned status {}", answer.status().as_u16()));
     }
     body(answer).await
 }

@@ -15,7 +15,7 @@ pub(super) fn object(
     bare: impl FnOnce(&Value) -> bool,
 ) -> Option<Value> {
     let Ok((value, bad_text)) = lenient::read(data) else {
-        answer.fail(format!("what is not {whose}'s JSON: {}", told(data)));
+        answer.fail(format!("not valid JSON of {whose}: {}", told(data)));
         return None;
     };
     if bad_text {

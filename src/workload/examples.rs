@@ -41,7 +41,7 @@ pub(super) fn draw(items: Vec<Item>, labels: usize, count: usize, seed: u64) -> 
     let spare: usize = of_label.iter().map(Vec::len).sum();
     if spare < count {
         return Err(format!(
-            "the data can spare {spare} examples, with a prompt of each label left to ask, and `examples` takes {count}"
+            "`examples` is {count}, but only {spare} texts can be examples: at least one prompt per label must remain"
         ));
     }
     let mut drawn = Vec::with_capacity(count);
@@ -131,7 +131,7 @@ mod tests {
             assert!(drawn.rest.iter().all(|item| !texts.contains(&text(item))), "{drawn:?}");
         }
         let refused = draw(twice, 2, 3, 1).unwrap_err();
-        assert!(refused.starts_with("the data can spare 2 examples"), "{refused}");
+        assert!(refused.contains("only 2 texts can be examples"), "{refused}");
     }
 
     #[test]

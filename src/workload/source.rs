@@ -214,7 +214,7 @@ impl Source {
         let size = std::fs::metadata(&path).map(|facts| facts.len()).unwrap_or(0);
         if size > MAX_BYTES {
             let limit = MAX_BYTES >> 20;
-            return Err(whole(format!("the file has {size} bytes, and the limit is {limit} MiB")));
+            return Err(whole(format!("the file has {size} bytes; the limit is {limit} MiB")));
         }
         let file = File::open(&path).map_err(|error| whole(format!("can't be read: {error}")))?;
         Ok(Self { path, file, odd: Odd::default() })
@@ -307,7 +307,7 @@ impl Maker<'_> {
         let written = written.trim();
         self.labels.iter().position(|label| label == written).ok_or_else(|| {
             let near = nearest(written, self.labels.iter().map(String::as_str));
-            format!("`{}` is none of the labels{near} (labels: {})", cut(written), self.labels.join(", "))
+            format!("`{}` is not one of the labels{near} (labels: {})", cut(written), self.labels.join(", "))
         })
     }
 
@@ -384,16 +384,16 @@ impl Maker<'_> {
             .and_then(|id| id.as_str().map(str::to_owned).or_else(|| id.as_i64().map(|n| n.to_string())));
         if self.task == Task::Chat {
             let turns: Vec<TurnSpec> = serde_json::from_value(field(&spec.turns)?.clone()).map_err(|error| {
-                format!("`{}` is no list of {{\"user\": ..., \"assistant\": ...}}: {error}", spec.turns)
+                format!("`{}` is not a list of {{\"user\": ..., \"assistant\": ...}}: {error}", spec.turns)
             })?;
             if turns.is_empty() || turns.iter().any(|turn| turn.user.trim().is_empty()) {
-                return Err(format!("`{}` has no turns, or one that says nothing", spec.turns));
+                return Err(format!("`{}` has no turns, or an empty one", spec.turns));
             }
             let answered = &turns[..turns.len() - 1];
             if let Some(at) = answered.iter().position(|turn| turn.assistant.is_none()).filter(|_| self.scripted) {
                 return Err(format!(
-                    "turn {} needs `assistant`, the scripted answer, for another turn follows; or write `history: own`, \
-                     and each engine's own answers are used",
+                    "turn {} needs `assistant`, the scripted answer, because another turn follows; or write `history: \
+                     own` to use each engine's own answers",
                     at + 1
                 ));
             }

@@ -35,9 +35,9 @@ fn a_side_that_fails_makes_the_run_invalid_and_every_file_says_so() {
     let (code, out, err) = run(&["--fault-status", "0.3"], &[], dir.path());
     assert_eq!(code, 4, "{err}");
     let told: Vec<&str> = err.lines().filter(|line| line.starts_with("loadcmp: invalid: ")).collect();
-    assert!(matches!(told[..], [line] if line.contains("unequal work")), "{err}");
-    let first = out.find("INVALID: The targets completed unequal work").expect("it stands in the table");
-    assert!(first < out.find("ratio (95 %)").expect("a table"), "before the figures\n{out}");
+    assert!(matches!(told[..], [line] if line.contains("different amounts of work")), "{err}");
+    let first = out.find("INVALID: The targets completed different amounts of work").expect("it stands in the table");
+    assert!(first < out.find("ratio (95 % CI)").expect("a table"), "before the figures\n{out}");
     assert!(out.contains("warning: a (stand-in) failed more often than b (stand-in)"), "{out}");
     let ids = found(dir.path());
     for id in ["unequal-requests", "error-rate", "one-sided-failures", "stand-in"] {
@@ -45,7 +45,7 @@ fn a_side_that_fails_makes_the_run_invalid_and_every_file_says_so() {
     }
     for name in ["report.json", "report.md", "report.html", "findings.csv"] {
         let text = std::fs::read_to_string(dir.path().join("out").join(name)).expect(name);
-        assert!(text.contains("completed unequal work"), "{name}");
+        assert!(text.contains("completed different amounts of work"), "{name}");
     }
     // Told again it is no better.
     let output = loadcmp().args(["report", "--full"]).arg(dir.path().join("out")).output().expect("a report");
@@ -65,7 +65,7 @@ fn a_scenario_says_what_it_takes_for_what() {
     ];
     let (code, out, err) = run(&["--fault-status", "0.3"], &more, dir.path());
     assert_eq!(code, 4, "{err}");
-    assert!(out.contains("note: The targets completed unequal work"), "{out}");
+    assert!(out.contains("note: The targets completed different amounts of work"), "{out}");
     let sheet = rows(&dir.path().join("out/findings.csv"));
     let few = sheet.iter().find(|row| row["id"] == "few-samples").expect("too few");
     assert_eq!((few["severity"].as_str(), few["threshold"].as_str()), ("invalid", "61 answers"));
@@ -84,5 +84,5 @@ fn answers_that_end_early_on_one_side_are_doubted_and_no_more() {
         assert!(ids.iter().any(|found| found == id), "{id} in {ids:?}");
     }
     let doubt = out.find("warning: ").expect("printed with the verdict");
-    assert!(doubt < out.find("ratio (95 %)").expect("a table"), "{out}");
+    assert!(doubt < out.find("ratio (95 % CI)").expect("a table"), "{out}");
 }

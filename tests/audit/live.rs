@@ -24,7 +24,7 @@ const EDITED: [(&str, &str); 37] = [
     ("unreadable-labels", "labels are in tests/classify_fair.rs"),
     ("no-better-than-commonest", "there, too"),
     ("model-size", "stand-ins have no file; another engine's is in tests/classify_fair.rs"),
-    ("unlike-requests", "all targets get the one list of the seed"),
+    ("different-requests", "all targets get the one list of the seed"),
     ("planned-requests", "users ask until the list is empty, whatever the answers"),
     ("reconnects", "an engine that closes after its answers is in tests/connections.rs"),
     ("own-limits", "a process that runs out of files is in tests/own_limits.rs"),
@@ -33,7 +33,7 @@ const EDITED: [(&str, &str); 37] = [
     ("batch", "the same"),
     ("flash-attention", "the same"),
     ("kv-cache-type", "the same"),
-    ("unlike-cores", "a stand-in's processor time says nothing of an engine's settings"),
+    ("different-cores", "a stand-in's processor time says nothing of an engine's settings"),
     ("which-process", "a server with several children is in tests/alike_machine.rs"),
     ("prompt-cache-growth", "the same"),
     ("clock-jump", "setting the clock takes the right to"),
@@ -197,7 +197,7 @@ fn thoughts_in_the_answers() {
         let told = Live { targets, set: &set, ..Live::default() }.run(&thinker, &STEADY);
         told.only_a(&["thinking"]);
         let finding = told.finding("thinking", "a");
-        assert!(finding["sentence"].contains("though it was not told to, in 40 of 40 answers"), "{finding:?}");
+        assert!(finding["sentence"].contains("reasons in 40 of 40 answers though it was not asked to"), "{finding:?}");
         assert_eq!(finding["severity"], "warning");
         let samples = rows(&told.out().join("samples.csv"));
         for row in samples.iter().filter(|row| row["phase"] == "measure") {
@@ -237,7 +237,7 @@ fn a_socket_of_another_kind() {
     let answer = "output_tokens: /eval_count";
     let targets = json("standin", "{{prompt}}", answer).replace("url: \"{a}\"", &format!("socket: \"{socket}\""));
     let told = Live { targets: &targets, ..Live::default() }.run_at(&a.url, &b.url);
-    told.finding("unlike-transports", "");
+    told.finding("different-transports", "");
 }
 
 #[test]

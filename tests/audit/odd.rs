@@ -57,7 +57,7 @@ fn thoughts_are_told_with_both_first_tokens() {
         let sentence = &told.finding("thinking", "a")["sentence"];
         assert!(sentence.contains("24 of 24 answers"), "{quirk}: {sentence}");
         assert!(
-            sentence.contains("the first token came after") && sentence.contains("of an answer after"),
+            sentence.contains("the first token came after") && sentence.contains("of the answer itself after"),
             "{sentence}"
         );
         let [first, answer] = ["ttft", "ttfat"].map(|metric| figure(&told, 0, metric).expect(metric));
@@ -87,7 +87,7 @@ fn vectors_without_a_direction_or_of_changing_length() {
         let told = run("vector-zero", "0.25");
         told.only_a(&["bad-vectors", "undefined-cosines"]);
         let sentence = &told.finding("bad-vectors", "a")["sentence"];
-        assert!(sentence.contains("10 of 40 vectors (25.0 %) have no direction: 10 all zeros"), "{sentence}");
+        assert!(sentence.contains("10 of 40 vectors (25.0 %) are unusable: 10 all zeros"), "{sentence}");
         let undefined = &told.finding("undefined-cosines", "a")["sentence"];
         assert!(undefined.contains("10 of 40 pairs"), "{undefined}");
         let summary = rows(&told.out().join("summary.csv"));
@@ -105,7 +105,7 @@ fn vectors_without_a_direction_or_of_changing_length() {
         let told = run("vector-nan", "0.25");
         told.only_a(&["bad-vectors", "undefined-cosines"]);
         let sentence = &told.finding("bad-vectors", "a")["sentence"];
-        assert!(sentence.contains("10 with numbers that are not finite"), "{sentence}");
+        assert!(sentence.contains("10 with non-finite numbers"), "{sentence}");
         // Nothing in it is no vector: the answer counts as one that couldn't be read.
         let told = run("vector-empty", "0.25");
         told.only_a(&["bad-vectors", "undefined-cosines"]);

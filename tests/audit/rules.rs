@@ -20,7 +20,7 @@ const CASES: &[Case] = &[
     ("unequal-requests", |d| {
         d.keep("a", 110);
     }),
-    ("unlike-requests", |d| {
+    ("different-requests", |d| {
         d.set("a", "request_hash", 1, "00000000000000aa");
     }),
     ("planned-requests", |d| d.manifest["plan"]["load"]["closed"]["until"]["requests"] = json!(121)),
@@ -131,7 +131,7 @@ const CASES: &[Case] = &[
         d.manifest["plan"]["task"] = json!("chat");
         d.manifest["plan"]["workload"]["history"] = json!("own");
     }),
-    ("unlike-transports", |d| d.target(0)["endpoint"] = json!({ "unix": { "path": "/tmp/x.sock" } })),
+    ("different-transports", |d| d.target(0)["endpoint"] = json!({ "unix": { "path": "/tmp/x.sock" } })),
     ("tls-on-one-side", |d| d.target(0)["endpoint"]["tcp"]["tls"] = json!(true)),
     ("unchecked-certificate", |d| {
         d.target(0)["endpoint"]["tcp"]["tls"] = json!(true);
@@ -209,7 +209,7 @@ const CASES: &[Case] = &[
     ("swapping", |d| d.manifest["conditions"]["swapped_bytes"] = json!(50_000_000)),
     ("swap-in-use", |d| d.manifest["conditions"]["swap_bytes"] = json!(500_000_000)),
     ("other-load", |d| d.manifest["conditions"]["other_cores"] = json!(3.0)),
-    ("unlike-cores", |d| {
+    ("different-cores", |d| {
         d.manifest["conditions"]["target_cores"] = json!([1.0, 2.0]);
         (d.target(0)["stand_in"], d.target(1)["stand_in"]) = (json!(false), json!(false));
     }),

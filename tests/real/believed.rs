@@ -79,7 +79,7 @@ fn an_open_loop_asks_all_engines_at_the_same_instants() {
         let lag = told("sent_us") - told("planned_us");
         assert!((told("response_us") - told("latency_us") - lag).abs() < 1e-6 && lag >= 0.0, "{row:?}");
     }
-    for id in ["missed-rate", "unsent-requests", "planned-requests", "unlike-requests", "same-host"] {
+    for id in ["missed-rate", "unsent-requests", "planned-requests", "different-requests", "same-host"] {
         assert!(!found(&run, id), "{id}: {:?}", findings(&run));
     }
     let sheet = rows(&run.path().join("comparison.csv"));
@@ -136,7 +136,7 @@ fn a_fair_run_of_real_engines_is_not_doubted() {
         let all = findings(&good(&ring(&of(&pair), load), &[])).into_iter();
         let all = all.filter(|(id, severity, _)| severity != "note" && !OF_THE_MACHINE.contains(&id.as_str()));
         // Two versions of one engine do differ in what they wait for between tokens.
-        let all = all.filter(|(id, _, _)| id != "unlike-cores");
+        let all = all.filter(|(id, _, _)| id != "different-cores");
         all.collect::<Vec<_>>()
     };
     let none = doubted([Old, New]);

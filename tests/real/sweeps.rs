@@ -37,7 +37,7 @@ fn a_sweep_over_lengths_fits_real_counts_of_tokens() {
     let fits = told["costs"]["fits"].as_array().expect("fits");
     assert!(fits.len() == 2 && fits.iter().all(|fit| fit["requests"] == 32 && fit["points"] == 4), "{}", told["costs"]);
     assert!(told["costs"]["comparisons"][0]["fixed_us"]["value"].is_number(), "{}", told["costs"]);
-    assert!(run.out.contains("What a request costs, with 1 in flight"), "{}", run.out);
+    assert!(run.out.contains("Cost of a request with 1 in flight"), "{}", run.out);
     assert!(rows(&run.path().join("sweep.csv")).iter().all(|row| row["stand_in"] == "false"));
 }
 
@@ -72,5 +72,5 @@ fn two_models_of_one_ollama_are_two_variants() {
     assert!(!of(&small, "memory_peak").1 && of(&small, "same_answers").0 == Some(1.0), "{sheet:?}");
     // Tiny as they are, both rings say the same words, and the larger one is slower by far: it is on no front.
     assert!(of(&small, "size").2 || of(Llama.name(), "size").2, "{sheet:?}");
-    assert!(run.out.contains("On the front"), "{}", run.out);
+    assert!(run.out.contains("Pareto front"), "{}", run.out);
 }

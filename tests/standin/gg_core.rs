@@ -382,5 +382,5 @@ async fn a_quirk_is_of_other_wires() {
     let parameters = json!({"max_tokens": 2, "temperature": 0.0, "top_p": 1.0, "top_k": 1});
     let ask = json!({"type": "inference_request", "request_id": 1, "model_id": "standin", "prompt": "x", "parameters": parameters});
     let told = client.ask(ask).await;
-    assert_eq!(told["message"], "the quirk `crlf` doesn't fit the GG-CORE wire");
+    assert_eq!(told["message"], "the quirk `crlf` doesn't apply to the GG-CORE wire");
 }

@@ -56,11 +56,11 @@ async fn streams_that_are_no_answers() {
     for (quirk, want) in [
         (
             Quirk::ErrorThenDone,
-            "data: {\"code\":500,\"message\":\"the stand-in plays an engine that fails\",\"object\":\"error\",\"type\":\
+            "data: {\"code\":500,\"message\":\"the stand-in imitates a failing engine\",\"object\":\"error\",\"type\":\
              \"server_error\"}\n\ndata: [DONE]\n\n",
         ),
-        (Quirk::EventError, "event: error\ndata: {\"message\":\"the stand-in plays an engine that fails\"}\n\n"),
-        (Quirk::ErrorField, "error: {\"code\":500,\"message\":\"the stand-in plays an engine that fails\"}\n\n"),
+        (Quirk::EventError, "event: error\ndata: {\"message\":\"the stand-in imitates a failing engine\"}\n\n"),
+        (Quirk::ErrorField, "error: {\"code\":500,\"message\":\"the stand-in imitates a failing engine\"}\n\n"),
         (Quirk::DoneOnly, "data: [DONE]\n\n"),
     ] {
         // Whatever the order of an object's fields.
@@ -335,11 +335,11 @@ async fn connections_that_are_not_what_they_were_said_to_be() {
 #[tokio::test]
 async fn a_quirk_that_does_not_fit_says_so() {
     for (quirk, path, stream, words) in [
-        (Quirk::DoneOnly, OLLAMA, true, "the quirk `done-only` doesn't fit streams on the Ollama wire"),
-        (Quirk::DoneOnly, OPENAI, false, "the quirk `done-only` doesn't fit whole answers on the OpenAI wire"),
-        (Quirk::VectorNan, OPENAI, false, "the quirk `vector-nan` doesn't fit whole answers"),
-        (Quirk::NoNewline, OPENAI, true, "the quirk `no-newline` doesn't fit streams on the OpenAI wire"),
-        (Quirk::ToolCalls, COMPLETIONS, true, "the quirk `tool-calls` doesn't fit streams"),
+        (Quirk::DoneOnly, OLLAMA, true, "the quirk `done-only` doesn't apply to streams on the Ollama wire"),
+        (Quirk::DoneOnly, OPENAI, false, "the quirk `done-only` doesn't apply to whole answers on the OpenAI wire"),
+        (Quirk::VectorNan, OPENAI, false, "the quirk `vector-nan` doesn't apply to whole answers"),
+        (Quirk::NoNewline, OPENAI, true, "the quirk `no-newline` doesn't apply to streams on the OpenAI wire"),
+        (Quirk::ToolCalls, COMPLETIONS, true, "the quirk `tool-calls` doesn't apply to streams"),
     ] {
         let (status, bytes) = bytes(&odd(&[quirk]), path, stream).await;
         let text = String::from_utf8(bytes).unwrap();

@@ -35,13 +35,13 @@ impl Asked {
     /// Why this is no run of the plan that the first was of, if it isn't.
     fn unlike(&self, first: &Self) -> Option<String> {
         if self.workload != first.workload {
-            return Some("it asked another workload than the runs before: the prompts changed".to_owned());
+            return Some("its workload differs from the earlier runs: the prompts changed".to_owned());
         }
         let pairs = self.targets.iter().filter_map(|now| Some((now, first.targets.iter().find(|was| was.0 == now.0)?)));
         pairs.into_iter().find(|(now, was)| now != was).map(|((name, model, stand_in), was)| match *stand_in == was.2 {
-            true => format!("`{name}` had another model than in the runs before: {model}, not {}", was.1),
-            false if *stand_in => format!("a stand-in took the place of `{name}`, a real engine in the runs before"),
-            false => format!("`{name}` was a real engine, and a stand-in in the runs before"),
+            true => format!("`{name}` had another model than in the earlier runs: {model}, not {}", was.1),
+            false if *stand_in => format!("a stand-in took the place of `{name}`, a real engine in the earlier runs"),
+            false => format!("`{name}` was a real engine, and a stand-in in the earlier runs"),
         })
     }
 }
@@ -170,7 +170,7 @@ impl RepeatsBuilder {
     fn left_out(&mut self, report: &Report) -> Option<String> {
         if report.status != Status::Complete {
             let cut = report.unfinished.as_ref().map(|unfinished| unfinished.sentence.clone());
-            return Some(cut.unwrap_or_else(|| "it did not end by itself".to_owned()));
+            return Some(cut.unwrap_or_else(|| "it was interrupted".to_owned()));
         }
         if let Some(first) = report.invalid().first() {
             return Some(format!("invalid: {}", first.sentence));
@@ -341,7 +341,7 @@ impl RepeatsBuilder {
         }));
         let begun = manifest.runs.iter().filter(|run| run.failed.is_some()).count() + self.runs.len();
         if begun < manifest.runs.len() && manifest.status == Status::Complete {
-            notes.push(format!("{begun} of {} runs were begun: the last ones failed.", manifest.runs.len()));
+            notes.push(format!("{begun} of {} runs were started: the last ones failed.", manifest.runs.len()));
         }
         notes
     }

@@ -24,15 +24,15 @@ pub const REPEATS_VERSION: u32 = 1;
 pub struct RepeatsManifest {
     /// Version of this document's form.
     pub schema_version: u32,
-    /// What wrote it, with its version.
+    /// The program and version that wrote it.
     pub tool: String,
     /// The command that began it, secrets masked.
     pub command: String,
     /// The scenario's name.
     pub name: String,
-    /// One sentence for people.
+    /// One sentence of description.
     pub about: Option<String>,
-    /// What is asked of the engines.
+    /// The task of the engines.
     pub task: Task,
     /// Seed of the runs, and of the order of the targets in each.
     pub seed: u64,
@@ -238,10 +238,9 @@ pub fn schema() -> Value {
     let settings = SchemaSettings::draft07().for_serialize();
     let mut schema = settings.into_generator().into_root_schema_for::<Repeats>().to_value();
     schema["title"] = json!(format!("repeats.json of loadcmp, version {REPEATS_VERSION}"));
-    schema["description"] =
-        json!("Several runs of one plan. Times are microseconds where a unit doesn't say otherwise.");
+    schema["description"] = json!("Several runs of one plan. Times are in microseconds unless a unit says otherwise.");
     schema["properties"]["schema_version"] = json!({
-        "description": "Version of this document's form. A reader that meets a later one should refuse it.",
+        "description": "Version of this document's format. A reader should refuse a later one.",
         "const": REPEATS_VERSION,
     });
     schema

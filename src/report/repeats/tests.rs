@@ -63,7 +63,7 @@ fn runs_of_one_plan_are_told_together_and_their_doubts_once() {
     assert!(doubts_of(&all).contains(&"in every run: b has few."), "{:?}", all.notes);
     let doubts = one.found(Severity::Warning).count();
     assert_eq!(all.notes.iter().filter(|note| note.starts_with("in every run: ")).count(), doubts, "{:?}", all.notes);
-    assert!(all.how().contains("a pause of 5 s between two"), "{}", all.how());
+    assert!(all.how().contains("a pause of 5 s between runs"), "{}", all.how());
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_run_of_another_model_is_none_of_these_runs() {
     let all = told(&[one.clone(), other, one.clone(), one], 0);
     assert_eq!(all.counted().count(), 3);
     let why = all.runs[1].left_out.as_deref().unwrap();
-    assert!(why.contains("had another model than in the runs before: another:model"), "{why}");
+    assert!(why.contains("had another model than in the earlier runs: another:model"), "{why}");
     assert!(all.notes.iter().any(|note| note.starts_with("repeats/02 is left out: ")), "{:?}", all.notes);
 }
 
@@ -94,7 +94,7 @@ fn what_the_machine_cannot_tell_apart_no_number_of_runs_does() {
     let all = told(&vec![coarse; 3], 0);
     let main = all.comparison(0, "latency.p50").unwrap();
     assert_eq!(main.verdict, Verdict::Undecided);
-    assert!(main.reason.as_deref().unwrap().contains("below what this machine can tell apart"), "{main:?}");
+    assert!(main.reason.as_deref().unwrap().contains("below this machine's noise floor"), "{main:?}");
 }
 
 #[test]

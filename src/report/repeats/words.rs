@@ -12,7 +12,7 @@ impl Repeats {
     /// comparison.
     pub fn headlines(&self) -> Vec<String> {
         if self.runs.is_empty() {
-            return vec!["No run was made.".to_owned()];
+            return vec!["No runs were made.".to_owned()];
         }
         let main: Vec<&Comparison> = self.comparisons.iter().filter(|c| c.metric == self.primary).collect();
         if !main.is_empty() {
@@ -31,7 +31,7 @@ impl Repeats {
             Some(figure) => {
                 let value = |x: f64| value_words(&figure.metric, &figure.unit, x);
                 let ends = figure.low.zip(figure.high);
-                let ends = ends.map(|(low, high)| format!(" (95 % interval {}–{})", value(low), value(high)));
+                let ends = ends.map(|(low, high)| format!(" (95 % CI {}–{})", value(low), value(high)));
                 format!(
                     "{name}: {metric} {}{} over {}.",
                     value(figure.value),
@@ -39,14 +39,14 @@ impl Repeats {
                     runs(figure.runs)
                 )
             }
-            None => format!("{name}: {metric} was not measured in a run that counts."),
+            None => format!("{name}: {metric} was not measured in any valid run."),
         }
     }
 
     /// What a comparison over runs says.
     pub fn sentence(&self, c: &Comparison) -> String {
         if c.verdict == Verdict::NotCompared {
-            return format!("Not compared: {}.", c.reason.as_deref().unwrap_or("a stand-in beside a real engine"));
+            return format!("Not compared: {}.", c.reason.as_deref().unwrap_or("a stand-in and a real engine"));
         }
         let (target, reference, metric) = (self.label(c.target), self.label(c.reference), metric_words(&c.metric));
         let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| value_words(&c.metric, &c.unit, x));
@@ -60,7 +60,10 @@ impl Repeats {
                 human::percent(self.smallest_effect)
             ),
             Verdict::Undecided | Verdict::NotCompared => format!(
-                "Undecided over {over} whether {target} or {reference} is better in {metric}: {values}; {}.{}",
+                "Undecided over {over} in {metric}: {target} {}, {reference} {}{}; {}.{}",
+                value(c.target_value),
+                value(c.reference_value),
+                ratio_clause(c),
                 c.reason.as_deref().unwrap_or("no reason is known"),
                 self.by_themselves(c)
             ),
@@ -82,7 +85,7 @@ impl Repeats {
                 n => Some(format!("{} in {n}", verdict.as_str())),
             })
             .collect();
-        if parts.is_empty() { String::new() } else { format!(" By themselves: {}.", parts.join(", ")) }
+        if parts.is_empty() { String::new() } else { format!(" Single runs: {}.", parts.join(", ")) }
     }
 
     /// How the runs were made, in sentences.
@@ -98,12 +101,12 @@ impl Repeats {
             false => format!("{} of {} of the same plan were made", self.runs.len(), runs(manifest.runs.len())),
         };
         let pause = match Duration::try_from_secs_f64(manifest.pause_s) {
-            Ok(pause) if !pause.is_zero() => format!("a pause of {} between two", about(pause)),
-            _ => "no pause between two".to_owned(),
+            Ok(pause) if !pause.is_zero() => format!("a pause of {} between runs", about(pause)),
+            _ => "no pause between runs".to_owned(),
         };
         format!(
-            "{made}{left}: the same prompts in the same order; drawn anew for each are the order of the targets \
-             (seed {}) and the nonces that keep engines from answering out of a cache; {pause}. {}",
+            "{made}{left}: the same prompts in the same order; each run draws a new order of the targets (seed {}) and \
+             new nonces, which prevent answers from a cache; {pause}. {}",
             manifest.seed,
             self.engines_words()
         )
@@ -119,8 +122,8 @@ impl Repeats {
         let (fresh, kept): (Vec<_>, Vec<_>) = self.targets.iter().partition(|t| anew(&t.name, t.stand_in));
         let names = |all: &[&super::RepeatedTarget]| all.iter().map(|t| t.label()).collect::<Vec<_>>().join(", ");
         let parts = [
-            (!fresh.is_empty()).then(|| format!("Started anew for each run: {}.", names(&fresh))),
-            (!kept.is_empty()).then(|| format!("Went on running between the runs: {}.", names(&kept))),
+            (!fresh.is_empty()).then(|| format!("Restarted for each run: {}.", names(&fresh))),
+            (!kept.is_empty()).then(|| format!("Not restarted between runs: {}.", names(&kept))),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
@@ -129,15 +132,16 @@ impl Repeats {
     pub fn unfinished(&self) -> Option<String> {
         (self.manifest.status == Status::Interrupted).then(|| {
             let whole = self.runs.iter().filter(|run| run.status == Status::Complete).count();
-            format!("Interrupted after {whole} of {}; figures rest on those.", runs(self.manifest.runs.len()))
+            format!("Interrupted after {whole} of {}; figures cover those.", runs(self.manifest.runs.len()))
         })
     }
 
     /// How ratios and verdicts are to be read.
     pub fn ratios_words(&self) -> String {
         format!(
-            "Values are geometric means over the runs; ratios are their quotients, target / reference, with Student's 95 % \
-             interval over the runs' own ratios; better, worse or equal is said from {} on. {} was declared the main metric.",
+            "Values are geometric means over the runs. Ratio = target ÷ reference, with Student's 95 % confidence \
+             interval (CI) over the ratios of the runs. Better or worse: the whole interval is beyond ±{}. The main \
+             metric, declared beforehand, is {}.",
             human::percent(self.smallest_effect),
             metric_words(&self.primary)
         )

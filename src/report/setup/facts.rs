@@ -38,7 +38,7 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
         if open.spec.trace.is_some() {
             all.push(fact(Asked, "trace", format!("{:.12}…, {} requests", open.hash, open.planned)));
         }
-        all.push(fact(Setup, "most in flight", open.in_flight));
+        all.push(fact(Setup, "max in flight", open.in_flight));
         all.push(fact(Setup, "pacing", word(&open.pacing)));
     }
     all.push(fact(Setup, "order", word(&plan.order)));
@@ -57,7 +57,7 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     all.push(fact(Setup, "load timeout", plan.load_timeout));
     all.push(fact(Setup, "drain", plan.drain));
     all.push(fact(Length, "length", length(&plan.load)));
-    let least = plan.least.map(|least| format!("from {} and {} answers on", least.time, least.answers));
+    let least = plan.least.map(|least| format!("after {} and {} answers", least.time, least.answers));
     let ratio = plan.until_ci.map(|ci| format!("the main ratio known within {ci}"));
     let early: Vec<String> = ratio.into_iter().chain(least).collect();
     let early = if early.is_empty() { "none".to_owned() } else { early.join(", ") };
@@ -108,7 +108,7 @@ pub(super) fn target_facts(plan: &Plan, target: &TargetPlan) -> Vec<Fact> {
 pub(super) fn machine_facts(machine: &Facts, tool: &str) -> Vec<Fact> {
     let gib = |bytes: u64| format!("{:.0} GiB", bytes as f64 / (1_u64 << 30) as f64);
     let told = [
-        (Kind::Machine, "processor", machine.cpu.clone()),
+        (Kind::Machine, "CPU", machine.cpu.clone()),
         (Kind::Machine, "logical cores", machine.logical_cores.map(|n| n.to_string())),
         (Kind::Machine, "memory", machine.memory_bytes.map(gib)),
         (Kind::System, "kernel", machine.kernel.clone()),
@@ -168,7 +168,7 @@ fn plain(value: &Value) -> String {
 fn driven(load: &LoadPlan) -> String {
     match load {
         LoadPlan::Closed(closed) if closed.think.0.is_zero() => format!("closed loop, {} users", closed.users),
-        LoadPlan::Closed(closed) => format!("closed loop, {} users, {} of thought", closed.users, closed.think),
+        LoadPlan::Closed(closed) => format!("closed loop, {} users, {} think time", closed.users, closed.think),
         LoadPlan::Open(open) => format!("open loop, {}", open.about),
     }
 }

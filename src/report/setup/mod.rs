@@ -23,7 +23,7 @@ pub struct Unlike {
 impl Unlike {
     /// The difference in a few words: `version 0.30.1 against 0.34.1`.
     pub fn words(&self) -> String {
-        format!("{} {} against {}", self.what, self.first, self.second)
+        format!("{} {} vs {}", self.what, self.first, self.second)
     }
 }
 
@@ -69,7 +69,7 @@ pub struct Difference {
 }
 
 /// What stands where an engine, a machine or a report doesn't tell a thing.
-const NOT_TOLD: &str = "not told";
+const NOT_TOLD: &str = "not reported";
 /// What stands where a target doesn't have a setting that the other has.
 const NOT_SET: &str = "not set";
 

@@ -94,11 +94,7 @@ fn settings_are_told_one_by_one_and_one_that_is_not_there_is_not_set() {
         unlike_setups((&run.plan, &run.machine), (&other.plan, &other.machine)).iter().map(Unlike::words).collect();
     assert_eq!(
         told,
-        [
-            "ollama: keep_alive 5m against 1h",
-            "ollama: num_ctx 2048 against not set",
-            "ollama: options.num_thread 1 against 8"
-        ]
+        ["ollama: keep_alive 5m vs 1h", "ollama: num_ctx 2048 vs not set", "ollama: options.num_thread 1 vs 8"]
     );
 }
 
@@ -124,7 +120,7 @@ fn a_report_that_does_not_tell_a_fact_is_not_unlike_for_it() {
     let mut none = other.plan.clone();
     none.start = Some(indexmap::IndexMap::new());
     let told = unlike_setups((&other.plan, &run.machine), (&none, &run.machine));
-    assert_eq!(told.iter().map(Unlike::words).collect::<Vec<_>>(), ["ollama: start ollama serve against not set"]);
+    assert_eq!(told.iter().map(Unlike::words).collect::<Vec<_>>(), ["ollama: start ollama serve vs not set"]);
 }
 
 #[test]
@@ -152,5 +148,5 @@ fn engines_that_changed_are_told() {
         told.iter().map(|one| one.unlike.what.as_str()).collect::<Vec<_>>(),
         ["what answered", "engine", "version"]
     );
-    assert!(told[2].unlike.second == "not told" && !told[2].is_known());
+    assert!(told[2].unlike.second == "not reported" && !told[2].is_known());
 }

@@ -72,7 +72,7 @@ pub struct SweepBuilder {
 
 impl SweepBuilder {
     /// Nothing yet.
-    #[allow(clippy::new_without_default, reason = "an empty sweep is nothing to begin with")]
+    #[allow(clippy::new_without_default, reason = "an empty sweep has no runs")]
     pub fn new() -> Self {
         let (targets, runs, gathered) = (Vec::new(), Vec::new(), Vec::new());
         Self { targets, reference: 0, primary: String::new(), runs, gathered, by_duration: false }
@@ -249,12 +249,12 @@ impl SweepBuilder {
         }
         for run in self.runs.iter().filter(|run| !run.invalid.is_empty()) {
             let why = run.invalid.first().map(String::as_str).unwrap_or_default();
-            notes.push(format!("{} is invalid and stands in no fit: {why}", run.planned.folder));
+            notes.push(format!("{} is invalid and left out of the fits: {why}", run.planned.folder));
         }
         if self.by_duration {
             notes.push(
-                "The points were driven for a time, so fast ones answered more requests than slow ones; `requests` in place of \
-                 `duration` gives each the same work."
+                "The points ran for a fixed time, so fast ones answered more requests than slow ones; `requests` \
+                 instead of `duration` gives each the same work."
                     .to_owned(),
             );
         }
@@ -266,11 +266,11 @@ impl SweepBuilder {
             .map(String::as_str)
             .collect();
         if !costs.fits.is_empty() && !others.is_empty() {
-            notes.push(format!("Costs are fitted over all values of {} alike.", others.join(", ")));
+            notes.push(format!("Costs are fitted over all values of {} together.", others.join(", ")));
         }
         if !costs.fits.is_empty() && costs.concurrency > 1 {
             notes.push(format!(
-                "Costs are those at {} requests in flight: a request's time holds what it waits for the others.",
+                "Costs were measured with {} requests in flight: the time of a request includes waiting for the others.",
                 costs.concurrency
             ));
         }

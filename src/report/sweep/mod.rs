@@ -17,12 +17,12 @@ pub const SWEEP_VERSION: u32 = 1;
 
 /// The files of a sweep's directory, each with what it is.
 pub const SWEEP_FILES: [(&str, &str); 6] = [
-    ("sweep-manifest.json", "the runs as they were planned"),
-    ("points/", "a results directory for each run"),
-    ("sweep.csv", "a row a run, target and metric"),
-    ("sweep.json", "all of it, for machines"),
+    ("sweep-manifest.json", "the planned runs"),
+    ("points/", "one results directory per run"),
+    ("sweep.csv", "one row per run, target and metric"),
+    ("sweep.json", "everything, for programs"),
     ("sweep.md", "for a pull request"),
-    ("sweep.html", "this page, on its own"),
+    ("sweep.html", "this page"),
 ];
 
 /// `sweep-manifest.json`: what a sweep was to be, so that it can be told again from its runs.
@@ -30,13 +30,13 @@ pub const SWEEP_FILES: [(&str, &str); 6] = [
 pub struct SweepManifest {
     /// Version of this document's form.
     pub schema_version: u32,
-    /// What wrote it, with its version.
+    /// The program and version that wrote it.
     pub tool: String,
     /// The scenario's name.
     pub name: String,
-    /// One sentence for people.
+    /// One sentence of description.
     pub about: Option<String>,
-    /// What is asked of the engines.
+    /// The task of the engines.
     pub task: Task,
     /// Seed of the runs and of their order.
     pub seed: u64,

@@ -69,9 +69,10 @@ impl Sweep {
         let n = verdicts.len();
         Some(match (better, worse) {
             _ if n == 0 => return None,
-            (0, 0) => format!("In none of {n} runs is it shown whether {a} or {b} is better in {metric}."),
+            (0, 0) => format!("Undecided in all {n} runs: {a} or {b} in {metric}."),
             _ => format!(
-                "{a} is better than {b} in {metric} in {better} of {n} runs and worse in {worse}; in {} neither is shown.",
+                "{a} is better than {b} in {metric} in {better} of {n} runs, worse in {worse}; {} are equal or \
+                 undecided.",
                 n - better - worse
             ),
         })
@@ -96,11 +97,11 @@ impl Sweep {
             let name = self.targets.get(scaling.target)?.label();
             let last = scaling.levels.last()?;
             let peak = match usl.peak.filter(|_| usl.kappa.beyond(0.0)) {
-                Some(peak) => format!("its throughput has its peak at {}", peak_at(peak, most)),
-                None => "no peak of throughput is shown".to_owned(),
+                Some(peak) => format!("its throughput peaks at {}", peak_at(peak, most)),
+                None => "no throughput peak found".to_owned(),
             };
             Some(format!(
-                "{name}{at}: with {most} in flight each is served {} as fast as alone; {peak}.",
+                "{name}{at}: with {most} in flight, each request gets {} of the speed of a single one; {peak}.",
                 human::percent(last.efficiency)
             ))
         });
@@ -114,21 +115,17 @@ fn peak_at(peak: Bounds, most: u32) -> String {
         (Some(low), None) => format!(" ({low:.0} or more)"),
         _ => String::new(),
     };
-    let beyond = if peak.value > f64::from(most) { ", beyond what was measured" } else { "" };
+    let beyond = if peak.value > f64::from(most) { ", beyond the measured range" } else { "" };
     format!("{:.0} in flight{ends}{beyond}", peak.value)
 }
 
 fn fixed_words(bounds: Bounds) -> String {
     let Bounds { value, low, high } = bounds;
     let (Some(low), Some(high)) = (low, high) else {
-        return format!("the difference of their fixed costs, {}, has no interval", human::time(value));
+        return format!("fixed cost difference {}, without an interval", human::time(value));
     };
     if !bounds.beyond(0.0) {
-        return format!(
-            "a difference of their fixed costs is not shown ({} to {})",
-            human::time(low),
-            human::time(high)
-        );
+        return format!("fixed cost undecided ({} to {})", human::time(low), human::time(high));
     }
     let (word, ends) = if value < 0.0 { ("less", (-high, -low)) } else { ("more", (low, high)) };
     format!("fixed cost {} {word} ({})", human::time(value.abs()), ends_words(value, ends.0, ends.1))
@@ -141,7 +138,7 @@ fn token_words(bounds: Bounds, of: &str) -> String {
         return format!("{} per {of} token, without an interval", change(value));
     };
     if !bounds.beyond(1.0) {
-        return format!("a difference per {of} token is not shown ({} to {})", change(low), change(high));
+        return format!("cost per {of} token undecided ({} to {})", change(low), change(high));
     }
     let size = |ratio: f64| format!("{:.1}", (ratio - 1.0).abs() * 100.0);
     let (word, ends) = if value < 1.0 { ("less", (high, low)) } else { ("more", (low, high)) };
@@ -180,14 +177,12 @@ mod tests {
     fn differences_in_words() {
         assert_eq!(fixed_words(bounds(-3e3, -3.9e3, -2.1e3)), "fixed cost 3.00 ms less (2.10–3.90)");
         assert_eq!(fixed_words(bounds(3e3, 2.1e3, 3.9e3)), "fixed cost 3.00 ms more (2.10–3.90)");
-        assert!(
-            fixed_words(bounds(1e3, -1e3, 3e3)).starts_with("a difference of their fixed costs is not shown (-1.00 ms")
-        );
+        assert!(fixed_words(bounds(1e3, -1e3, 3e3)).starts_with("fixed cost undecided (-1.00 ms"));
         assert_eq!(token_words(bounds(0.88, 0.86, 0.9), "output"), "12.0 % less per output token (10.0–14.0 %)");
         assert_eq!(token_words(bounds(1.1, 1.05, 1.15), "prompt"), "10.0 % more per prompt token (5.0–15.0 %)");
         assert_eq!(
             token_words(bounds(1.0, 0.95, 1.05), "prompt"),
-            "a difference per prompt token is not shown (-5.0 % to +5.0 %)"
+            "cost per prompt token undecided (-5.0 % to +5.0 %)"
         );
         assert!(token_words(Bounds { value: 0.5, low: None, high: None }, "output").contains("without an interval"));
         assert_eq!(cost_words(Some(bounds(1500.0, 1400.0, 1600.0))), "1.50 ms (1.40–1.60)");
@@ -211,6 +206,6 @@ mod tests {
     fn peaks_in_words() {
         assert_eq!(peak_at(bounds(7.8, 6.2, 10.1), 16), "8 in flight (6–10)");
         let open = Bounds { value: 40.0, low: Some(20.0), high: None };
-        assert_eq!(peak_at(open, 16), "40 in flight (20 or more), beyond what was measured");
+        assert_eq!(peak_at(open, 16), "40 in flight (20 or more), beyond the measured range");
     }
 }

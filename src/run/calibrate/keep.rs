@@ -11,15 +11,17 @@ use std::path::{Path, PathBuf};
 pub fn kept() -> Result<(Calibration, PathBuf), Failure> {
     let path = path()?;
     let read = Calibration::read(&path)
-        .map_err(|error| Failure::Other(anyhow!("{error}; make it anew: loadcmp calibrate")))?;
+        .map_err(|error| Failure::Other(anyhow!("{error}; repeat it with: loadcmp calibrate")))?;
     let Some(calibration) = read else {
         return Err(Failure::Usage(format!(
-            "error: no calibration is kept in {}; make one: loadcmp calibrate",
+            "error: no calibration in {}; make one with: loadcmp calibrate",
             path.display()
         )));
     };
     if let Err(why) = calibration.suits(&facts()) {
-        tell(wrapped(&format!("loadcmp: runs here don't use this calibration: {why}; make one: loadcmp calibrate")));
+        tell(wrapped(&format!(
+            "loadcmp: runs here don't use this calibration: {why}; make one with: loadcmp calibrate"
+        )));
     }
     Ok((calibration, path))
 }
@@ -38,17 +40,18 @@ pub(in crate::run) fn floors(plan: &Plan, quiet: bool) -> Vec<Option<Floor>> {
     let calibration = match Calibration::read(&path) {
         Ok(Some(calibration)) => calibration,
         Ok(None) => {
-            say("loadcmp: this machine isn't calibrated, so no floor is known below which a difference says nothing; \
-                 once: loadcmp calibrate");
+            say(
+                "loadcmp: this machine is not calibrated, so its noise floor is not known; run once: loadcmp calibrate",
+            );
             return none;
         }
         Err(error) => {
-            say(&format!("loadcmp: {error}; make it anew: loadcmp calibrate"));
+            say(&format!("loadcmp: {error}; repeat it with: loadcmp calibrate"));
             return none;
         }
     };
     if let Err(why) = calibration.suits(&facts()) {
-        say(&format!("loadcmp: the kept calibration isn't used: {why}; make it anew: loadcmp calibrate"));
+        say(&format!("loadcmp: the saved calibration is not used: {why}; repeat it with: loadcmp calibrate"));
         return none;
     }
     let stream = plan.workload.stream && plan.task != crate::scenario::Task::Embed;
@@ -57,7 +60,7 @@ pub(in crate::run) fn floors(plan: &Plan, quiet: bool) -> Vec<Option<Floor>> {
 
 pub(super) fn path() -> Result<PathBuf, Failure> {
     let none =
-        || Failure::Usage("error: there is no home to keep a calibration in; set LOADCMP_CALIBRATION=FILE".to_owned());
+        || Failure::Usage("error: no home directory to save a calibration in; set LOADCMP_CALIBRATION=FILE".to_owned());
     calibration_path().ok_or_else(none)
 }
 
@@ -66,7 +69,7 @@ pub(super) fn writable(path: &Path) -> Result<(), Failure> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let refused = |error: std::io::Error| {
         Failure::Other(anyhow!(
-            "a calibration can't be kept in {}: {error}; LOADCMP_CALIBRATION=FILE names another place",
+            "a calibration can't be saved in {}: {error}; set LOADCMP_CALIBRATION=FILE to another place",
             path.display()
         ))
     };

@@ -106,7 +106,7 @@ pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBu
 }
 
 fn interrupted() -> Failure {
-    Failure::Interrupted("loadcmp: interrupted: nothing was kept".to_owned())
+    Failure::Interrupted("loadcmp: interrupted: nothing was saved".to_owned())
 }
 
 async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
@@ -124,7 +124,7 @@ async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
         wired.push(wires::ready(&null, way, clock).await?);
     }
     let length = if options.quick { "15 s" } else { "a minute" };
-    say(&format!("{} floors of response time, about {length} in all", wired.len()));
+    say(&format!("{} response time floors, about {length} in all", wired.len()));
     let floors = floors_of(&wired, &effort, clock).await?;
     let mut rates = Vec::new();
     for ready in wired.iter().filter(|ready| !ready.way.stream && ready.way.is_measured_in_full()) {
@@ -159,12 +159,12 @@ async fn measure(options: CalibrateOptions) -> Result<Calibration, Failure> {
 }
 
 const METHOD: [&str; 3] = [
-    "Floors: one user in a closed loop against a stand-in that answers at once, in repeats that take turns over the wires. Over \
-     TLS there is no more than these; its handshake lies before the loop.",
-    "Highest rate: closed loops of more and more users, whole answers of 8 tokens.",
-    "Streams at once: closed loops of more and more users over streams of 100 tokens/s, until the 99th percentile of the \
-     first token is 1 ms later than with one stream (the stand-in's own lateness is in it), requests leave 1 ms late, or \
-     80 % of the generator's processor time is used.",
+    "Floors: one user in a closed loop against a stand-in that answers immediately, repeated in turns over the wires. \
+     For TLS only the floors are measured; its handshake comes before the loop.",
+    "Highest rate: closed loops with more and more users, whole answers of 8 tokens.",
+    "Streams at once: closed loops with more and more users on streams of 100 tokens/s, until TTFT p99 is 1 ms higher \
+     than with one stream (including delays of the stand-in), the send lag is 1 ms, or the generator uses 80 % of its \
+     CPU.",
 ];
 
 /// The floors of every wire.
@@ -246,8 +246,8 @@ fn restless(calibration: &Calibration) -> Option<String> {
     let form = if worst.stream { "streams" } else { "whole answers" };
     (share(worst) > RESTLESS).then(|| {
         format!(
-            "the machine was busy: {form} over {} ({}) took {} in the median, and {} more or less from repeat to repeat; made again \
-             when it is quiet, a calibration tells smaller differences apart",
+            "the machine was busy: {form} over {} ({}) took {} (median), with a spread of {} between repeats; \
+             calibrate again when it is idle for a lower noise floor",
             worst.wire,
             worst.transport.as_str(),
             time(worst.response_p50_us),

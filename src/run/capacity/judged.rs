@@ -56,7 +56,7 @@ pub fn search_again(dir: &Path) -> Result<Sought, Failure> {
     let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
     let settings: Settings =
-        serde_json::from_str(&text).map_err(|error| wrong(format!("not one of loadcmp's ({error})")))?;
+        serde_json::from_str(&text).map_err(|error| wrong(format!("not from loadcmp ({error})")))?;
     let slo = Slo::parse(&settings.slo).map_err(|error| wrong(error.to_string()))?;
     let mut all = Vec::new();
     for target in &settings.targets {
@@ -64,7 +64,7 @@ pub fn search_again(dir: &Path) -> Result<Sought, Failure> {
         for tried in &target.probes {
             // Folders of this search: a name that leads elsewhere was not written by it.
             if tried.folder.contains(['/', '\\']) || tried.folder.starts_with('.') {
-                return Err(wrong(format!("`{}` is no folder of a probe", tried.folder)));
+                return Err(wrong(format!("`{}` is not the folder of a probe", tried.folder)));
             }
             evidence_of.push(evidence(&slo, &retell_one(&dir.join("probes").join(&tried.folder))?)?);
         }

@@ -32,8 +32,8 @@ impl Shape {
     /// In words.
     pub fn words(&self) -> String {
         match self.by {
-            By::Users if self.think == Span::default() => "closed loop, no pause".to_owned(),
-            By::Users => format!("closed loop, {} of pause", self.think),
+            By::Users if self.think == Span::default() => "closed loop, no think time".to_owned(),
+            By::Users => format!("closed loop, {} think time", self.think),
             By::Rate => format!("open loop, {}", self.arrivals()),
         }
     }
@@ -41,13 +41,13 @@ impl Shape {
     fn arrivals(&self) -> &'static str {
         match self.open.arrivals {
             Law::Poisson => "Poisson arrivals",
-            Law::Constant => "even arrivals",
+            Law::Constant => "constant arrivals",
             Law::Gamma => "gamma arrivals",
-            Law::Bursts => "arrivals in bursts",
+            Law::Bursts => "bursts",
         }
     }
 
-    /// Users who each wait for their answers.
+    /// Users who each wait for their answer, in a closed loop.
     pub fn closed(&self, users: u32, length: Duration, warmup: Duration) -> ClosedPlan {
         ClosedPlan { users, until: Until::Duration(Span(length)), think: self.think, warmup: Span(warmup) }
     }

@@ -62,8 +62,8 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     prepared.plan.cold_start = None;
     if let Some(limit) = slo.needs_stream().filter(|_| !prepared.plan.workload.stream) {
         return Err(Failure::Usage(format!(
-            "error: `{}` needs streamed answers, and this scenario asks for whole ones\n  write `workload: {{ stream: true }}`, or \
-             limit `latency` instead",
+            "error: `{}` needs streamed answers, and this scenario doesn't stream\n  write `workload: {{ stream: true \
+             }}`, or limit `latency` instead",
             limit.subject()
         )));
     }
@@ -100,8 +100,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
 fn limits(search: &Search, scenario: &Scenario) -> Result<Slo, Failure> {
     let Some(text) = search.slo.as_ref().or(scenario.slo.as_ref()) else {
         return Err(Failure::Usage(
-            "error: there are no limits to search by\n  give --slo 'ttft.p95 <= 300ms and errors <= 1%', or write `slo` into \
-             the scenario"
+            "error: no limits given\n  give --slo 'ttft.p95 <= 300ms and errors <= 1%', or add `slo` to the scenario"
                 .to_owned(),
         ));
     };

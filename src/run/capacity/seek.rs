@@ -112,7 +112,7 @@ impl Seeker<'_> {
             if latency.is_none() && finished.report.status == Status::Complete {
                 let name = &self.settings.targets[target].name;
                 return Err(Failure::Target(format!(
-                    "error: `{name}` answered no request of one user, each of which had {} (`timeout`)",
+                    "error: `{name}` answered no request of a single user within {} (`timeout`)",
                     Span(timeout)
                 )));
             }
@@ -188,9 +188,9 @@ impl Seeker<'_> {
         let answers = (settings.probe.0.as_secs_f64() / slowest).min(1e6);
         let least = each * (USUAL.0 + USUAL.1) * targets;
         self.say(&format!(
-            "the highest {what}, within {}: short probes of {} and more find the way (each is about {answers:.0} answers of the \
-             slowest target, one after the other), long ones are the evidence; about {} for a pass and a fail of each target, \
-             {} at most (--budget)",
+            "the highest {what}, within {}: short probes of {} or more find the range (about {answers:.0} consecutive \
+             answers of the slowest target each), long ones decide; about {} for a pass and a fail of each target, at \
+             most {} (--budget)",
             settings.slo,
             settings.probe,
             length(least.min(settings.budget.0).as_secs_f64()),
@@ -200,8 +200,8 @@ impl Seeker<'_> {
         let fit = (left.as_secs_f64() / (each * targets).as_secs_f64().max(f64::MIN_POSITIVE)) as u32;
         if fit < USUAL.0 + USUAL.1 {
             self.say(&format!(
-                "--budget {} leaves time for about {fit} short probes of each target: what is found by then may be rough; \
-                 --budget {}m is usually enough for a pass and a fail",
+                "--budget {} leaves time for about {fit} short probes per target, so the result may be rough; --budget \
+                 {}m is usually enough for a pass and a fail",
                 settings.budget,
                 (least.as_secs_f64() / 60.0).ceil()
             ));

@@ -107,7 +107,7 @@ impl<'de> Deserialize<'de> for AuditSpec {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut all = Self::default();
         for (id, value) in IndexMap::<String, serde_json::Value>::deserialize(deserializer)? {
-            let rule = rule(&id).ok_or_else(|| D::Error::custom(format!("no rule is called `{id}`")))?;
+            let rule = rule(&id).ok_or_else(|| D::Error::custom(format!("unknown rule `{id}`")))?;
             let text = match value {
                 serde_json::Value::String(text) => text,
                 number => number.to_string(),
@@ -137,7 +137,7 @@ pub(in crate::scenario) const PATTERNS: [Written; 4] = [
     (
         r"^(off|((note|warning|doubt|invalid) )?(0|[0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))|note|warning|doubt|invalid)$",
         |text| Setting::parse(text, Some(Unit::Time)).is_some(),
-        "a length of time such as 5ms, a severity (note, warning, invalid), both (note 5ms), or off",
+        "a duration such as 5ms, a severity (note, warning, invalid), both (note 5ms), or off",
     ),
     (
         r"^(off|((note|warning|doubt|invalid) )?[0-9]+(\.[0-9]+)?|note|warning|doubt|invalid)$",
@@ -168,7 +168,7 @@ impl JsonSchema for AuditSpec {
             RULES.iter().map(|rule| (rule.id.to_owned(), field(rule))).collect();
         schemars::json_schema!({
             "title": "`audit`",
-            "description": "How the rules of the audit are set, by id: off, a severity, a threshold, or both",
+            "description": "Settings of the audit rules, by id: off, a severity, a threshold, or both",
             "type": "object",
             "properties": fields,
             "additionalProperties": false
@@ -219,6 +219,8 @@ mod tests {
         // What isn't set has its default; a rule without a threshold has none.
         assert_eq!((spec.limit("error-rate"), spec.limit("thinking"), spec.limit("nope")), (0.01, 0.0, 0.0));
         assert_eq!(serde_json::from_str::<AuditSpec>(r#"{"few-samples":7}"#).unwrap().limit("few-samples"), 7.0);
+        let former: AuditSpec = serde_json::from_str(r#"{"unlike-cores":"note 2"}"#).unwrap();
+        assert_eq!(serde_json::to_string(&former).unwrap(), r#"{"different-cores":"note 2"}"#);
         for wrong in [r#"{"nope":"off"}"#, r#"{"thinking":"5%"}"#, r#"{"error-rate":3}"#] {
             assert!(serde_json::from_str::<AuditSpec>(wrong).is_err(), "{wrong}");
         }

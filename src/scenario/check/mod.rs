@@ -122,7 +122,7 @@ impl<'a> Walk<'a> {
         let message = if schema["minLength"].as_u64().is_some_and(|least| length < least) {
             format!("`{name}` must not be empty")
         } else if let Some(most) = schema["maxLength"].as_u64().filter(|most| length > *most) {
-            format!("`{name}` must have at most {most} characters, and has {length}")
+            format!("`{name}` must have at most {most} characters, not {length}")
         } else if let Some(meant) = pattern::unmatched(text, schema) {
             format!("`{name}` must be {meant}, not {}", describe(node, text))
         } else {
@@ -154,7 +154,7 @@ impl<'a> Walk<'a> {
                 (None, None) => "another number".to_owned(),
             };
             self.mistakes.push(Mistake::new(
-                format!("`{name}` must be {range}, and is {}", describe_number(node, number)),
+                format!("`{name}` must be {range}, not {}", describe_number(node, number)),
                 node.place.clone(),
             ));
         }
@@ -212,7 +212,7 @@ impl<'a> Walk<'a> {
                         Mistake::new(format!("{title} needs its kind before its fields: {one_of}"), place)
                             .help(format!("write it as `{}: {{ {kind}: {{ {first}: ... }} }}`", owner.name))
                     }
-                    _ => Mistake::new(format!("{} is no kind of {}", quoted(first), no_article(title)), place)
+                    _ => Mistake::new(format!("{} is not a kind of {}", quoted(first), no_article(title)), place)
                         .note(did_you_mean(first, &names))
                         .help(format!("kinds: {list}")),
                 };
@@ -244,7 +244,9 @@ impl<'a> Walk<'a> {
             }
             self.key(key, &entry.key, &schema["propertyNames"], owner);
             let owner = Owner { name: key.clone(), place: entry.key.clone() };
-            if let Some(field) = fields.and_then(|fields| fields.get(key)) {
+            if let Some(field) =
+                fields.and_then(|fields| fields.get(key).or_else(|| fields.get(super::audit::current(key))))
+            {
                 self.node(&mut entry.node, field, &owner);
             } else if schema["additionalProperties"] == false {
                 let mistake = self.unknown_field(key, &entry.key, fields, &title);
@@ -315,8 +317,8 @@ impl<'a> Walk<'a> {
         // Of a long list, those that share a part of the name.
         let shares = |name: &&&str| key.split(['-', '_']).any(|part| part.len() > 2 && name.contains(part));
         let alike: Vec<&str> = names.iter().filter(shares).copied().collect();
-        let mistake = if alike.is_empty() { mistake } else { mistake.help(format!("alike: {}", alike.join(", "))) };
-        mistake.help(format!("`loadcmp schema` has all {} with what each is", names.len()))
+        let mistake = if alike.is_empty() { mistake } else { mistake.help(format!("similar: {}", alike.join(", "))) };
+        mistake.help(format!("`loadcmp schema` describes all {}", names.len()))
     }
 
     /// Where a field of this name would be right.

@@ -21,7 +21,7 @@ pub(super) const PATTERNS: [Pattern; 13] = [
     ("^/", |text| text.starts_with('/'), "a path that begins with `/`"),
     ("^(/|$)", |text| text.is_empty() || text.starts_with('/'), "a JSON pointer, which begins with `/`"),
     (SPAN, |text| Span::parse(text).is_some(), LENGTH_OF_TIME),
-    (LENGTH, |text| Length::parse(text).is_some(), "a length of time such as 500ms, 30s, 5m, or `auto`"),
+    (LENGTH, |text| Length::parse(text).is_some(), "a duration such as 500ms, 30s, 5m, or `auto`"),
     (RATE, |text| text == "auto", "a number, or `auto`"),
     (SHARE, |text| Share::parse(text).is_some(), "a share such as 2% or 0.5%"),
     (THINK, |text| Think::parse(text).is_some(), THINK_WORDS),
@@ -39,9 +39,9 @@ fn plain(text: &str) -> bool {
 pub(super) const THINK_WORDS: &str = "one of off, on, low, medium, high";
 
 /// What a span looks like, in words.
-pub(super) const LENGTH_OF_TIME: &str = "a length of time such as 500ms, 30s, 5m";
+pub(super) const LENGTH_OF_TIME: &str = "a duration such as 500ms, 30s, 5m";
 
-/// Whether a text must be a length of time.
+/// Whether a text must be a duration.
 pub(super) fn is_span(schema: &Json) -> bool {
     [SPAN, LENGTH].iter().any(|known| schema["pattern"] == *known)
 }

@@ -157,7 +157,7 @@ impl JsonSchema for Gate {
         "Gate".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "title": "a gate, as it was written", "type": "string" })
+        schemars::json_schema!({ "title": "a gate, as written", "type": "string" })
     }
 }
 

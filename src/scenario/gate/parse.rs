@@ -61,10 +61,10 @@ fn relation(word: &Word, metric: &Definition) -> Result<Relation, GateError> {
         ">=" | "≥" | ">" => Ok(Relation::AtLeast),
         "==" if metric.exact && metric.kind != Kind::Time || metric.kind == Kind::Share => Ok(Relation::Equal),
         "==" => Err(word.wrong(
-            format!("`{}` is measured, and no measured value is equal to another", metric.id),
+            format!("`{}` is measured, and measured values are never exactly equal", metric.id),
             "write <= or >=; == is for shares and counts, such as errors == 0",
         )),
-        other => Err(word.wrong(format!("`{other}` is no comparison"), "write <=, >= or ==")),
+        other => Err(word.wrong(format!("`{other}` is not a comparison"), "write <=, >= or ==")),
     }
 }
 
@@ -83,14 +83,14 @@ fn subject(word: &Word) -> Result<Subject, GateError> {
         [] if !known.spread || known.kind == Kind::PerSecond => Figure::Mean,
         [] => {
             let help = format!("such as {}.p95 or {}.mean", word.text, word.text);
-            return Err(word.wrong(format!("which figure of `{}` is meant is missing", known.id), help));
+            return Err(word.wrong(format!("the figure of `{}` is missing", known.id), help));
         }
         written => {
             // A percentile may have a decimal: p99.9.
             let text = written.join(".");
             let place = word.part(begins(at + 1), &text);
             if !known.spread {
-                let what = format!("`{}` is one value, and has no figures", known.id);
+                let what = format!("`{}` is a single value without figures", known.id);
                 return Err(place.wrong(what, format!("write it without `.{text}`")));
             }
             let help = "figures: mean, min, max, and percentiles from p1 to p99.9, such as p50, p90, p95, p99";
@@ -138,13 +138,13 @@ fn bound(side: &[&Word], end: &Word, subject: &Subject) -> Result<Bound, GateErr
         [factor, times, rest @ ..] if matches!(times.text.as_str(), "*" | "×") => {
             let number: Option<f64> = factor.text.parse().ok();
             let number = number.filter(|x: &f64| x.is_finite() && *x > 0.0);
-            let help = "a factor is a number above 0, and stands first: 1.05 * ollama.latency.p95";
-            (number.ok_or_else(|| factor.wrong(format!("`{}` is no factor", factor.text), help))?, rest)
+            let help = "a factor is a number above 0 and comes first: 1.05 * ollama.latency.p95";
+            (number.ok_or_else(|| factor.wrong(format!("`{}` is not a factor", factor.text), help))?, rest)
         }
         rest => (1.0, rest),
     };
     let [from, rest @ ..] = rest else {
-        return Err(end.wrong("what the factor is of is missing", FORM));
+        return Err(end.wrong("the metric after the factor is missing", FORM));
     };
     let plus = match rest {
         [] => 0.0,
@@ -160,7 +160,7 @@ fn bound(side: &[&Word], end: &Word, subject: &Subject) -> Result<Bound, GateErr
 }
 
 fn ended(word: &Word) -> GateError {
-    let help = if word.text == "and" { "write two gates, each on a line of its own" } else { FORM };
+    let help = if word.text == "and" { "write two gates, each on its own line" } else { FORM };
     word.wrong(format!("`{}` where the gate should end", word.text), help)
 }
 
@@ -171,18 +171,18 @@ fn measured_from(word: &Word, subject: &Subject) -> Result<From, GateError> {
     if let Some(path) = word.text.strip_prefix("baseline.") {
         let of = self::subject(&word.part("baseline.".len(), path))?;
         if of.path() != subject.path() {
-            let what = format!("`{}` is held to `{}`, which is another metric", subject.path(), of.path());
-            return Err(word.wrong(what, "both sides have to be of one metric and figure"));
+            let what = format!("`{}` is compared with `{}`, which is another metric", subject.path(), of.path());
+            return Err(word.wrong(what, "both sides must have the same metric and figure"));
         }
         return Ok(From::Baseline(Subject { target: of.target.or(subject.target.clone()), ..of }));
     }
     if word.text.starts_with(|c: char| c.is_ascii_digit()) && !named(word) {
-        return Err(word.wrong(format!("`{}` is no target's metric", word.text), FORM));
+        return Err(word.wrong(format!("`{}` has no target", word.text), FORM));
     }
     let of = self::subject(word)?;
     if of.target.is_none() {
-        let help = format!("write whose: ollama.{}", word.text);
-        return Err(word.wrong(format!("`{}` names no target", word.text), help));
+        let help = format!("name a target: ollama.{}", word.text);
+        return Err(word.wrong(format!("`{}` has no target", word.text), help));
     }
     same(word, subject, &of)?;
     Ok(From::Target(of))
@@ -196,12 +196,16 @@ fn same(word: &Word, subject: &Subject, of: &Subject) -> Result<(), GateError> {
         of.metric.kind == subject.metric.kind && matches!(of.metric.kind, Kind::Time | Kind::PerSecond | Kind::Bytes);
     match of.path() == subject.path() {
         true if own => {
-            let what = format!("`{}` is held to itself", subject.path());
-            Err(word.wrong(what, "write another target's, or another figure of this one"))
+            let what = format!("`{}` is compared with itself", subject.path());
+            Err(word.wrong(what, "name another target, or another figure of this one"))
         }
         false if !(own && alike) => {
-            let what = format!("`{}` is held to `{}`, which is another metric", subject.path(), of.path());
-            Err(word.wrong(what, "both sides have to be of one metric and figure; of one target, of one unit"))
+            let what = format!("`{}` is compared with `{}`, which is another metric", subject.path(), of.path());
+            Err(word.wrong(
+                what,
+                "both sides must have the same metric and figure, or, for a single target, the same \
+                                  unit",
+            ))
         }
         _ => Ok(()),
     }
@@ -219,8 +223,8 @@ fn value_of(word: &Word, metric: &Definition, added: bool) -> Result<f64, GateEr
         Kind::Bytes => "a size with its unit, such as 2GiB",
         Kind::Number => "a number, such as 1.35",
     };
-    let wrong = |what: &str| word.wrong(format!("`{}` {what}", word.text), format!("it has to be {wants}"));
-    let value: f64 = number.parse().map_err(|_| wrong("is no value"))?;
+    let wrong = |what: &str| word.wrong(format!("`{}` {what}", word.text), format!("it must be {wants}"));
+    let value: f64 = number.parse().map_err(|_| wrong("is not a value"))?;
     let known = UNITS.iter().find(|(known, ..)| *known == written);
     let of = known.map(|(.., of)| *of);
     let fits = match metric.kind {
@@ -237,14 +241,14 @@ fn value_of(word: &Word, metric: &Definition, added: bool) -> Result<f64, GateEr
     }
     let value = value * known.map_or(1.0, |(_, factor, _)| *factor);
     let possible = value.is_finite() && (metric.kind != Kind::Share || value <= 1.0);
-    possible.then_some(value).ok_or_else(|| wrong("is more than can be"))
+    possible.then_some(value).ok_or_else(|| wrong("is too large"))
 }
 
 /// Bounds that can't be met, or can't be broken, are mistakes.
 fn check_bound(side: &[&Word], subject: &Subject, relation: Relation, bound: &Bound) -> Result<(), GateError> {
     let Some(word) = side.last().filter(|_| bound.from == From::Constant) else {
         let Some(first) = side.first().filter(|_| relation == Relation::Equal) else { return Ok(()) };
-        return Err(first.wrong("== needs a number", "write <= or >= to hold a target to another"));
+        return Err(first.wrong("== needs a number", "use <= or >= to compare targets"));
     };
     let always = match relation {
         Relation::AtLeast => bound.plus == 0.0,
@@ -257,12 +261,13 @@ fn check_bound(side: &[&Word], subject: &Subject, relation: Relation, bound: &Bo
     // Nought and all of it are counted; what lies between is an estimate.
     let between = !subject.metric.exact && bound.plus > 0.0 && bound.plus < 1.0;
     if relation == Relation::Equal && between {
-        let what = format!("`{}` is measured, and no measured share is equal to `{}`", subject.metric.id, word.text);
-        return Err(word.wrong(what, "write <= or >=; a share is == 0 or == 100%"));
+        let what =
+            format!("`{}` is measured, and a measured share is never exactly `{}`", subject.metric.id, word.text);
+        return Err(word.wrong(what, "use <= or >=; shares can only be == 0 or == 100%"));
     }
     match (always, never) {
-        (true, _) => Err(word.wrong("a gate that nothing can fail", "every value is on this side of its bound")),
-        (_, true) => Err(word.wrong("a gate that nothing can pass", "no value is on this side of its bound")),
+        (true, _) => Err(word.wrong("this gate always passes", "every possible value meets the bound")),
+        (_, true) => Err(word.wrong("this gate always fails", "no possible value meets the bound")),
         _ => Ok(()),
     }
 }

@@ -10,7 +10,10 @@ impl Sense<'_> {
         let Some(cold) = &scenario.cold_start else { return };
         self.commands(&["cold_start", "restart"], &cold.restart, "[systemctl, --user, restart, my-runtime]");
         if scenario.interference {
-            self.wrong_key(&["cold_start"], "`cold_start` is not for `interference`, whose two runs begin warm");
+            self.wrong_key(
+                &["cold_start"],
+                "`cold_start` can't be used with `interference`, whose two runs start warm",
+            );
         }
     }
 
@@ -34,7 +37,7 @@ impl Sense<'_> {
                 mistake.add_help(list);
             }
             if command.first().is_none_or(|program| program.trim().is_empty()) {
-                self.wrong_key(&path, "a command needs a program at least").add_help(format!("for example: {example}"));
+                self.wrong_key(&path, "a command needs at least a program").add_help(format!("for example: {example}"));
             }
         }
     }

@@ -18,8 +18,8 @@ impl Sense<'_> {
                 let path = ["tiers", tier, &at];
                 let Some(gate) = self.gate(&path, text) else { continue };
                 if gate.subject.target.is_some() || gate.bound.from != From::Constant {
-                    let help = "such as tokens_per_s >= 25: a tier is held to every target in turn";
-                    self.wrong(&path, "a gate of a tier names no target, and holds to a number").add_help(help);
+                    let help = "such as tokens_per_s >= 25: every target is compared with each tier";
+                    self.wrong(&path, "a gate of a tier has no target, and compares with a number").add_help(help);
                 }
             }
             if gates.is_empty() {
@@ -29,12 +29,12 @@ impl Sense<'_> {
         if scenario.gates.is_empty() && scenario.tiers.is_empty() {
             for field in ["strict", "adaptive"] {
                 if self.has(&[field]) {
-                    self.wrong_key(&[field], format!("`{field}` is about gates, and there are none"));
+                    self.wrong_key(&[field], format!("`{field}` needs gates, and there are none"));
                 }
             }
         }
         if scenario.interference && !scenario.gates.is_empty() {
-            self.wrong_key(&["gates"], "gates are not for `interference`, whose two runs differ by what they share");
+            self.wrong_key(&["gates"], "gates can't be used with `interference`");
         }
     }
 
@@ -56,7 +56,7 @@ impl Sense<'_> {
             mistake.add_help(list);
         }
         if gate.needs_baseline() && self.scenario.sweep.is_some() {
-            self.wrong(path, "a gate against a baseline is not for a `sweep`, whose points have no baseline");
+            self.wrong(path, "a gate against a baseline can't be used in a `sweep`, whose points have no baseline");
         }
         Some(gate)
     }

@@ -26,7 +26,7 @@ impl Sense<'_> {
                 .add_help("for example: load: { closed: { users: 4, duration: 30s } }");
         }
         if load.closed.is_some() && load.open.is_some() {
-            self.wrong_key(&OPEN, "`closed` and `open` are two ways to drive the load; write one");
+            self.wrong_key(&OPEN, "`closed` and `open` are alternatives; write one of them");
         } else if let Some(closed) = &load.closed {
             self.closed(closed);
         } else if let Some(open) = &load.open {
@@ -39,10 +39,10 @@ impl Sense<'_> {
 
     fn timeout(&mut self) {
         if self.scenario.timeout.is_some_and(|limit| limit.0.is_zero()) {
-            self.wrong(&["timeout"], "`timeout` must be longer than nothing: every request would fail");
+            self.wrong(&["timeout"], "`timeout` must be more than 0: every request would fail");
         }
         if self.scenario.load_timeout.is_some_and(|limit| limit.0.is_zero()) {
-            self.wrong(&["load_timeout"], "`load_timeout` must be longer than nothing: every first request would fail");
+            self.wrong(&["load_timeout"], "`load_timeout` must be more than 0: every first request would fail");
         }
     }
 
@@ -50,7 +50,8 @@ impl Sense<'_> {
     fn soak(&mut self, soak: &SoakSpec) {
         for other in ["closed", "open", "until"] {
             if self.has(&["load", other]) {
-                let message = format!("`{other}` is not for a soak, which is a loop of its own and runs to its end");
+                let message =
+                    format!("`{other}` can't be used with `soak`, which has its own loop and runs to its end");
                 self.wrong_key(&["load", other], message);
             }
         }
@@ -60,31 +61,32 @@ impl Sense<'_> {
                     .add_help("for example: load: { soak: { duration: 2h, users: 4 } }");
             }
             (Some(_), Some(_)) => {
-                self.wrong_key(
-                    &["load", "soak", "rate"],
-                    "`users` and `rate` are two ways to drive the load; write one",
-                );
+                self.wrong_key(&["load", "soak", "rate"], "`users` and `rate` are alternatives; write one of them");
             }
             _ => {}
         }
         if soak.duration.0.is_zero() {
-            self.wrong(&["load", "soak", "duration"], "`duration` must be longer than nothing");
+            self.wrong(&["load", "soak", "duration"], "`duration` must be more than 0");
         }
         let planned = soak.rate.unwrap_or(0.0) * (soak.duration.0 + soak.warmup.0).as_secs_f64();
         if planned > MOST_ARRIVALS as f64 {
-            let message = format!("about {planned:.0} requests would be planned, and the limit is {MOST_ARRIVALS}");
+            let message = format!("about {planned:.0} requests would be planned; the limit is {MOST_ARRIVALS}");
             self.wrong_key(&["load", "soak", "rate"], message)
                 .add_help("lower the rate, or write `users`, whose requests are not planned");
         }
         if !soak.think.0.is_zero() && soak.rate.is_some() {
-            self.wrong_key(&["load", "soak", "think"], "`think` is for `users`: at a rate nobody waits");
+            self.wrong_key(
+                &["load", "soak", "think"],
+                "`think` is for `users`: with `rate`, requests don't wait for \
+                                                        answers",
+            );
         }
         if self.scenario.order == Order::Alternate {
-            self.wrong(&["order"], "a soak is one long stretch: blocks would cut it up")
-                .add_help("order: isolated, or concurrent");
+            self.wrong(&["order"], "a soak is one long run and can't be split into blocks")
+                .add_help("use `order: isolated` or `order: concurrent`");
         }
         if self.scenario.interference {
-            self.wrong_key(&["interference"], "`interference` is not for a soak: it would take it twice");
+            self.wrong_key(&["interference"], "`interference` can't be used with `soak`: it would run it twice");
         }
     }
 
@@ -97,14 +99,14 @@ impl Sense<'_> {
             (Some(_), Some(_)) => {
                 self.wrong_key(
                     &["load", "closed", "requests"],
-                    "`duration` and `requests` both end the run; write one",
+                    "`duration` and `requests` both end the run; write one of them",
                 );
             }
             (Some(Length::Of(duration)), None) if duration.0.is_zero() => {
-                self.wrong(&["load", "closed", "duration"], "`duration` must be longer than nothing");
+                self.wrong(&["load", "closed", "duration"], "`duration` must be more than 0");
             }
             (None, Some(requests)) if requests < self.blocks() => {
-                let message = format!("{requests} requests can't be divided among {} blocks", self.blocks());
+                let message = format!("{requests} requests are too few for {} blocks", self.blocks());
                 self.wrong(&["load", "closed", "requests"], message).add_help(FEWER_BLOCKS);
             }
             _ => {}
@@ -129,7 +131,7 @@ impl Sense<'_> {
             }
             [one] => self.one_rate(one, open, base),
             [one, other, ..] => {
-                let message = format!("`{one}` and `{other}` both say when requests leave; write one");
+                let message = format!("`{one}` and `{other}` both say when requests are sent; write one of them");
                 self.wrong_key(&open_field(other), message);
             }
         }
@@ -146,16 +148,16 @@ impl Sense<'_> {
                 return;
             }
             Some(_) if own_length => {
-                let message = format!("`duration` is not for `{given}`, whose length is its own");
+                let message = format!("`duration` can't be used with `{given}`, which has its own length");
                 self.wrong_key(&open_field("duration"), message);
             }
             Some(Length::Of(duration)) if duration.0.is_zero() => {
-                self.wrong(&open_field("duration"), "`duration` must be longer than nothing");
+                self.wrong(&open_field("duration"), "`duration` must be more than 0");
                 return;
             }
             Some(_) if given == "ramp" && self.scenario.load.auto => {
                 let message =
-                    "`ramp` needs a length of its own: how fast the rate grows would depend on when the run ends";
+                    "`ramp` needs a fixed `duration`: with `auto` the slope would depend on when the run ends";
                 self.wrong(&open_field("duration"), message).add_help("for example: duration: 60s");
             }
             _ => {}
@@ -166,7 +168,7 @@ impl Sense<'_> {
             }
             for field in ["arrivals", "burstiness", "burst"] {
                 if self.has(&open_field(field)) {
-                    let message = format!("`{field}` is not for `trace`, whose instants are its own");
+                    let message = format!("`{field}` can't be used with `trace`, which has its own send times");
                     self.wrong_key(&open_field(field), message);
                 }
             }
@@ -175,7 +177,7 @@ impl Sense<'_> {
         for (i, stage) in open.stages.iter().flatten().enumerate() {
             if stage.duration.0.is_zero() {
                 let path = ["load", "open", "stages", &i.to_string(), "duration"];
-                self.wrong(&path, "`duration` of a stage must be longer than nothing");
+                self.wrong(&path, "`duration` of a stage must be more than 0");
             }
         }
         self.number(given, open);
@@ -193,17 +195,17 @@ impl Sense<'_> {
             self.wrong_key(&path, "the rate is 0 throughout: nothing would be sent");
         } else if expected + warmup > MOST_ARRIVALS as f64 {
             let message =
-                format!("about {:.0} requests would be planned, and the limit is {MOST_ARRIVALS}", expected + warmup);
+                format!("about {:.0} requests would be planned; the limit is {MOST_ARRIVALS}", expected + warmup);
             self.wrong_key(&path, message).add_help("lower the rate, or shorten the duration");
         } else if expected < blocks as f64 && blocks > 1 {
-            let message = format!("about {expected:.0} requests can't be divided among {blocks} blocks");
+            let message = format!("about {expected:.0} requests are too few for {blocks} blocks");
             self.wrong_key(&path, message).add_help(FEWER_BLOCKS);
         } else if warmup == 0.0
             && !open.warmup.0.is_zero()
             && open.stages.iter().flatten().all(|s| !s.duration.0.is_zero())
         {
-            self.wrong(&open_field("warmup"), "`warmup` would send nothing: the rate begins at 0")
-                .add_help("begin above 0, or leave the warm-up out");
+            self.wrong(&open_field("warmup"), "`warmup` would send nothing: the rate starts at 0")
+                .add_help("start above 0, or leave the warm-up out");
         }
     }
 
@@ -232,47 +234,47 @@ impl Sense<'_> {
             self.wrong_key(&["blocks"], "`blocks` are for `order: alternate`");
         }
         if scenario.order == Order::Alternate && lone {
-            self.wrong(&["order"], "`alternate` needs two targets or more: there is nothing to alternate with");
+            self.wrong(&["order"], "`alternate` needs two or more targets");
         }
         if scenario.order == Order::Alternate && self.goose {
             self.wrong(
                 &["order"],
-                "`--driver goose` can't drive `alternate`: each block would be an attack of goose's own",
+                "`--driver goose` can't be used with `alternate`: each block would be a separate goose attack",
             )
-            .add_help("leave `--driver` out: blocks are driven by `native`");
+            .add_help("leave `--driver` out: blocks use the `native` driver");
         }
         if scenario.interference && scenario.order != Order::Concurrent {
-            self.wrong(&["order"], "`interference` drives the targets at once and then one after another by itself")
-                .add_help("leave `order` out, or write a scenario for each");
+            self.wrong(&["order"], "`interference` already runs the targets at once and then one after another")
+                .add_help("leave `order` out, or write one scenario for each order");
         }
         if scenario.interference && lone {
-            self.wrong_key(&["interference"], "`interference` needs two targets or more: one alone shares with nobody");
+            self.wrong_key(&["interference"], "`interference` needs two or more targets");
         }
     }
 
     fn until(&mut self) {
         let Some(until) = self.scenario.load.until else { return };
         if until.ci.0 <= 0.0 {
-            self.wrong(&["load", "until", "ci"], "`ci` must be more than 0%: no interval gets that narrow")
+            self.wrong(&["load", "until", "ci"], "`ci` must be more than 0%")
                 .add_help("for example: until: { ci: 5% }");
         }
         if until.most.is_some_and(|most| most < until.least) && self.has(&["load", "until", "least"]) {
-            self.wrong(&["load", "until", "most"], "`most` is less than `least`, which is measured in any case");
+            self.wrong(&["load", "until", "most"], "`most` is less than `least`");
         }
         // By itself `auto` has the least to go by where there is no ratio.
         if self.scenario.load.auto && !self.has(&["load", "until", "ci"]) {
             return;
         }
         if self.scenario.targets.len() < 2 {
-            self.wrong_key(&["load", "until"], "`until` waits for a ratio, and one target alone has none");
+            self.wrong_key(&["load", "until"], "`until` needs a ratio, and a single target has none");
         } else if self.scenario.order == Order::Isolated {
             self.wrong_key(
                 &["load", "until"],
-                "`until` can't be told under `order: isolated`, which has no ratio before its end",
+                "`until` can't be used with `order: isolated`, which has no ratio before its end",
             )
-            .add_help("`order: alternate` has one after every few blocks");
+            .add_help("use `order: alternate`, which has a ratio after every few blocks");
         }
     }
 }
 
-const FEWER_BLOCKS: &str = "more requests, or fewer: blocks: { pairs: 6 }";
+const FEWER_BLOCKS: &str = "use more requests, or fewer blocks: blocks: { pairs: 6 }";

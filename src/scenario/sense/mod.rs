@@ -124,8 +124,8 @@ fn seen(root: &Node, mistakes: &mut Vec<Mistake>) {
     let refers = |node: &Node| node.text().is_some_and(|text| environment::references(text).is_some());
     if let Some(name) = root.get("name").filter(|name| refers(name)) {
         let mistake =
-            Mistake::new("`name` stands in every file, so it can't come from the environment", name.place.clone());
-        mistakes.push(mistake.help("give it on the command line: --set name=…"));
+            Mistake::new("`name` appears in every file, so it can't come from the environment", name.place.clone());
+        mistakes.push(mistake.help("set it on the command line: --set name=…"));
     }
     for (field, commands) in [("start", root.get("start")), ("restart", root.at(&["cold_start", "restart"]))] {
         let Some(Node { value: Value::Map(commands), .. }) = commands else { continue };
@@ -134,10 +134,10 @@ fn seen(root: &Node, mistakes: &mut Vec<Mistake>) {
             // The first is the program, which is no secret.
             for word in words.iter().skip(1).filter(|word| refers(word)) {
                 let message =
-                    format!("`{field}` has a reference among its arguments, which everyone on this machine can read");
+                    format!("`{field}` has a variable in its arguments, which everyone on this machine can read");
                 mistakes.push(Mistake::new(message, word.place.clone()).help(
-                    "the command has our environment: let it read the variable itself, or write it for a shell: \
-                     [sh, -c, 'exec llama-server -m \"$MODEL\"']",
+                    "the command inherits the environment: let it read the variable itself, or use a shell: [sh, -c, \
+                     'exec llama-server -m \"$MODEL\"']",
                 ));
             }
         }
@@ -153,8 +153,8 @@ fn secret(node: &Node, name: &str, example: &str, mistakes: &mut Vec<Mistake>) {
     let message = match environment::references(&text) {
         _ if text.is_empty() => return,
         Some(filled) if !filled.defaulted => return,
-        Some(_) => format!("`{name}` has a secret written out as its default"),
-        None => format!("`{name}` has a secret written out; it must come from the environment"),
+        Some(_) => format!("`{name}` has a secret as its default"),
+        None => format!("`{name}` contains a secret; secrets must come from the environment"),
     };
     let mistake = Mistake::new(message, node.place.clone()).hide();
     mistakes.push(mistake.help(format!("write it as \"{example}\", and set that variable")));

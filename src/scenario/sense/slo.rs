@@ -19,13 +19,15 @@ impl Sense<'_> {
             }
         };
         if slo.of_each().next().is_none() {
-            self.wrong(&["slo"], "no limit of `slo` is on a single request: every answer would be good")
-                .add_help("such as latency.p95 <= 300ms; shares of requests alone are for `loadcmp capacity --slo`");
+            self.wrong(&["slo"], "no limit of `slo` applies to single requests: every answer would count as good")
+                .add_help(
+                    "add one such as latency.p95 <= 300ms; limits on shares of requests alone are for `loadcmp \
+                           capacity --slo`",
+                );
         }
         let streams = scenario.workload.stream.unwrap_or(matches!(scenario.task, Task::Generate | Task::Chat));
         if let Some(limit) = slo.needs_stream().filter(|_| !streams) {
-            let message =
-                format!("`{}` needs streamed answers, and this scenario asks for whole ones", limit.subject());
+            let message = format!("`{}` needs streamed answers, and this scenario doesn't stream", limit.subject());
             self.wrong(&["slo"], message).add_help("write `workload: { stream: true }`, or limit `latency` instead");
         }
     }
@@ -80,7 +82,7 @@ mod tests {
     fn limits_that_no_request_can_keep_or_break_are_refused() {
         assert_eq!(told("ttft.p95 <= 300ms and errors <= 1%", ""), "");
         assert!(told("errors <= 1%", "").contains("t.yaml:3:6"));
-        assert!(told("errors <= 1%", "").contains("no limit of `slo` is on a single request"));
+        assert!(told("errors <= 1%", "").contains("no limit of `slo` applies to single requests"));
         let whole = told("ttft.p95 <= 300ms", ", stream: false");
         assert!(whole.contains("`ttft.p95` needs streamed answers"), "{whole}");
         assert_eq!(told("latency.p95 <= 300ms", ", stream: false"), "");

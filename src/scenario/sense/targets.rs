@@ -68,10 +68,10 @@ impl Sense<'_> {
         let Some(template) = target.template() else { return };
         let path = ["targets", name, wire(target), "template"];
         if self.scenario.workload.format == Some(PromptFormat::Raw) {
-            self.wrong_key(&path, "`template` goes around messages, and `format: raw` sends none")
+            self.wrong_key(&path, "`template` applies to messages, and `format: raw` sends none")
                 .add_help("write `format: chat`, or leave `template` out");
         } else if self.scenario.task == Task::Embed {
-            self.wrong_key(&path, "`template` goes around messages, and embed sends texts");
+            self.wrong_key(&path, "`template` applies to messages, and embed sends texts");
         }
         if let TemplateSpec::From(other) = template
             && !matches!(self.scenario.targets.get(other), Some(TargetSpec::Ollama(_)))
@@ -83,7 +83,7 @@ impl Sense<'_> {
                 names => format!("there are: {}", names.join(", ")),
             };
             let path = [&path[..], &["from"]].concat();
-            self.wrong(&path, format!("`from` must name an `ollama` target, and {} is none", quoted(other)))
+            self.wrong(&path, format!("`from` must name an `ollama` target, and {} isn't one", quoted(other)))
                 .add_help(help);
         }
     }
@@ -92,10 +92,10 @@ impl Sense<'_> {
         match process {
             ProcessSpec::Pid(_) => {}
             ProcessSpec::Name(name) if name.trim().is_empty() => {
-                self.wrong(&[path, &["name"]].concat(), "`name` must be a process's name");
+                self.wrong(&[path, &["name"]].concat(), "`name` must be the name of a process");
             }
             ProcessSpec::Name(name) if name.contains('/') => {
-                self.wrong(&[path, &["name"]].concat(), "`name` is the last part of a program's path, without folders")
+                self.wrong(&[path, &["name"]].concat(), "`name` is the program's file name, without folders")
                     .add_help("for example: llama-server");
             }
             ProcessSpec::Name(_) => {}
@@ -131,7 +131,7 @@ impl Sense<'_> {
         if socket.is_empty() || socket.contains('\0') {
             self.wrong(path, "`socket` must be the path of a Unix socket");
         } else if socket.len() > SOCKET_PATH {
-            let message = format!("`socket` is {} bytes long, and the system takes {SOCKET_PATH}", socket.len());
+            let message = format!("`socket` is {} bytes long; the system allows {SOCKET_PATH}", socket.len());
             self.wrong(path, message);
         }
     }
@@ -149,7 +149,7 @@ impl Sense<'_> {
             rest = &rest[after..];
         }
         if !seconds && (positive.is_empty() || !rest.is_empty()) {
-            self.wrong(path, "`keep_alive` must be a length of time such as 5m, or \"-1\" for ever");
+            self.wrong(path, "`keep_alive` must be a duration such as 5m, or \"-1\" for ever");
         }
     }
 
@@ -160,13 +160,13 @@ impl Sense<'_> {
                 self.wrong_key(&path("url")[..3], "a `json` target needs `url` or `socket`");
             }
             (Some(_), Some(_)) => {
-                self.wrong_key(&path("socket"), "`url` and `socket` both say where the target is; write one");
+                self.wrong_key(&path("socket"), "`url` and `socket` both give the address; write one of them");
             }
             (Some(url), None) => self.address(&path("url"), url, false),
             (None, Some(socket)) => self.socket(&path("socket"), &socket.to_string_lossy()),
         }
         if spec.path.chars().any(|c| c.is_whitespace() || c.is_control() || !c.is_ascii() || c == '#') {
-            let message = "`path` has a character that no request's path has; write it in percent form";
+            let message = "`path` has an invalid character; percent-encode it";
             self.wrong(&path("path"), message);
         }
         self.json_answer(name, spec);
@@ -186,11 +186,11 @@ impl Sense<'_> {
             if ["host", "content-type", "content-length", "transfer-encoding", "connection"].contains(&&*lower) {
                 self.wrong_key(&path, format!("the header `{header}` is set by loadcmp itself"));
             } else if token == Some(&*lower) {
-                self.wrong_key(&path, format!("`token` and the header `{header}` say the same thing; write one"));
+                self.wrong_key(&path, format!("`token` and the header `{header}` mean the same; write one of them"));
             } else if header.is_empty() || header.contains(odd) {
-                self.wrong_key(&path, format!("`{header}` is no name of a header"));
+                self.wrong_key(&path, format!("`{header}` is not a valid header name"));
             } else if value.expose().chars().any(|c| c.is_control() || !c.is_ascii()) {
-                let message = format!("the header `{header}` has a character that no header has");
+                let message = format!("the header `{header}` has an invalid character");
                 self.wrong(&path, message).hide_it();
             }
         }
@@ -209,12 +209,12 @@ impl Sense<'_> {
         let https = |url: &str| Address::parse(url).map_or(true, |address| address.tls);
         let addresses: Vec<&str> = url.into_iter().chain(target.metrics()).collect();
         if url != Some("auto") && !addresses.into_iter().any(https) {
-            self.wrong_key(&path, "`tls` says how an https server is checked, and this target's address isn't https")
+            self.wrong_key(&path, "`tls` is for https, and this target's address isn't https")
                 .add_help("for example: url: https://127.0.0.1:8443");
         }
         match tls.wrong_ca() {
             _ if tls.ca.is_some() && tls.insecure => {
-                self.wrong_key(&path, "`ca` checks the certificate, and `insecure` doesn't; write one");
+                self.wrong_key(&path, "`ca` checks the certificate, and `insecure` doesn't; write one of them");
             }
             Some(why) => {
                 self.wrong(&[&path[..], &["ca"]].concat(), format!("`ca` {why}"));
@@ -228,7 +228,7 @@ impl Sense<'_> {
         let task = yaml_word(&self.scenario.task);
         match self.scenario.task {
             Task::Embed if spec.answer.embedding.is_none() => {
-                self.wrong_key(&path, format!("`answer` needs `embedding`: where the vector lies ({task})"))
+                self.wrong_key(&path, format!("`answer` needs `embedding`, the location of the vector ({task})"))
                     .add_help("for example: embedding: /data/0/embedding");
             }
             Task::Embed if spec.stream != JsonStream::None => {
@@ -236,7 +236,7 @@ impl Sense<'_> {
                 self.wrong(&path, "embeddings never stream; write `stream: none`, or leave it out");
             }
             Task::Generate | Task::Chat | Task::Classify if spec.answer.text.is_none() => {
-                self.wrong_key(&path, format!("`answer` needs `text`: where the text lies ({task})"))
+                self.wrong_key(&path, format!("`answer` needs `text`, the location of the text ({task})"))
                     .add_help("for example: text: /choices/0/message/content");
             }
             _ => {}
@@ -250,16 +250,17 @@ impl Sense<'_> {
         let known = |word: &String| PLACEHOLDERS.contains(&word.as_str());
         for word in asked.iter().filter(|word| !known(word)) {
             let near = nearest(word, PLACEHOLDERS);
-            let mistake = self.wrong_key(&path, format!("`body` asks for `{{{{{word}}}}}`, which is not filled in"));
+            let mistake = self.wrong_key(&path, format!("`body` has the unknown placeholder `{{{{{word}}}}}`"));
             mistake.set_note(near.map(|near| format!("did you mean `{{{{{near}}}}}`?")));
-            mistake.add_help(format!("filled in: {}", PLACEHOLDERS.map(|word| format!("{{{{{word}}}}}")).join(", ")));
+            mistake
+                .add_help(format!("placeholders: {}", PLACEHOLDERS.map(|word| format!("{{{{{word}}}}}")).join(", ")));
         }
         if asked.iter().all(known) && !asked.iter().any(|word| word == "prompt" || word == "messages") {
-            self.wrong_key(&path, "`body` has no place for the prompt")
-                .add_help("write \"{{prompt}}\" or \"{{messages}}\" where it belongs");
+            self.wrong_key(&path, "`body` has no placeholder for the prompt")
+                .add_help("add \"{{prompt}}\" or \"{{messages}}\"");
         }
         if asked.iter().any(|word| word == "model") && spec.model.is_none() {
-            self.wrong_key(&path, "`body` asks for `{{model}}`, and the target has no `model`");
+            self.wrong_key(&path, "`body` has `{{model}}`, but the target has no `model`");
         }
     }
 }

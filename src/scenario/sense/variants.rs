@@ -7,11 +7,11 @@ impl Sense<'_> {
     pub(super) fn variants(&mut self) {
         if !self.scenario.variants.is_empty() && self.scenario.order == Order::Concurrent {
             let path = if self.has(&["order"]) { "order" } else { "variants" };
-            self.wrong_key(&[path], "variants driven at once contend with each other for the machine")
-                .add_help("write `order: alternate` for a verdict, or `order: isolated`");
+            self.wrong_key(&[path], "variants that run at once compete for the machine")
+                .add_help("use `order: alternate` for a verdict, or `order: isolated`");
         }
         if self.scenario.sweep.is_some() && self.scenario.interference {
-            self.wrong_key(&["interference"], "`interference` and `sweep` each make several runs; write one of them");
+            self.wrong_key(&["interference"], "`interference` and `sweep` can't be combined: each makes several runs");
         }
         self.repeats();
     }
@@ -21,7 +21,7 @@ impl Sense<'_> {
         let (restart, several) = (repeats.restart, "each make several runs; write one of them");
         if self.scenario.sweep.is_some() {
             self.wrong_key(&["repeats"], format!("`repeats` and `sweep` {several}"))
-                .add_help("a sweep has `repeats` of its own: sweep: { repeats: 3 }");
+                .add_help("a sweep has its own `repeats`: sweep: { repeats: 3 }");
         }
         if self.scenario.interference {
             self.wrong_key(&["repeats"], format!("`repeats` and `interference` {several}"));

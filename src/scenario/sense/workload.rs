@@ -20,7 +20,7 @@ impl Sense<'_> {
         self.prompts(base);
         for (i, stop) in self.scenario.workload.sampling.stop.iter().enumerate() {
             if stop.is_empty() {
-                self.wrong(&["workload", "sampling", "stop", &i.to_string()], "a text of `stop` must not be empty");
+                self.wrong(&["workload", "sampling", "stop", &i.to_string()], "a `stop` text must not be empty");
             }
         }
     }
@@ -36,7 +36,7 @@ impl Sense<'_> {
             return;
         }
         if labels.len() < 2 {
-            self.wrong_key(&path, "classify needs `labels`: two or more")
+            self.wrong_key(&path, "classify needs two or more `labels`")
                 .add_help("for example: labels: [billing, bug, praise]");
         }
         for (i, label) in labels.iter().enumerate() {
@@ -44,10 +44,10 @@ impl Sense<'_> {
             if label.trim().is_empty() {
                 self.wrong(&path, "a label must not be empty");
             } else if label.trim() != label || label.contains('\n') {
-                self.wrong(&path, "a label must stand on one line, without spaces around it");
+                self.wrong(&path, "a label must be on one line, without spaces around it");
             } else if labels[..i].iter().any(|earlier| earlier.to_lowercase() == label.to_lowercase()) {
                 // An answer is read without regard to case.
-                self.wrong(&path, format!("the label {} is written twice", quoted(label)));
+                self.wrong(&path, format!("the label {} is listed twice", quoted(label)));
             }
         }
     }
@@ -57,7 +57,7 @@ impl Sense<'_> {
         let path = ["workload", "instruction"];
         let task = self.scenario.task;
         if task == Task::Chat {
-            self.wrong_key(&path, "`instruction` is not for chat, whose turns go out as they are")
+            self.wrong_key(&path, "`instruction` can't be used with chat, whose turns are sent as they are")
                 .add_help("write `system` for a system message");
         } else if !instruction.contains("{text}") {
             self.wrong_key(&path, "`instruction` has no `{text}`: the prompts would all be the same");
@@ -66,10 +66,10 @@ impl Sense<'_> {
         } else if instruction.contains("{examples}") != (self.scenario.workload.examples > 0) {
             let message = match self.scenario.workload.examples {
                 0 => "`instruction` has `{examples}`, and there are none".to_owned(),
-                n => format!("`instruction` has no `{{examples}}`: the {n} examples would stand nowhere"),
+                n => format!("`instruction` has no `{{examples}}`: the {n} examples would not be used"),
             };
             self.wrong_key(&path, message)
-                .add_help("write `examples: 6` below `workload`, and `{examples}` before `{text}`");
+                .add_help("add `examples: 6` below `workload`, and `{examples}` before `{text}`");
         }
     }
 
@@ -122,7 +122,7 @@ impl Sense<'_> {
         let limit = workload.sampling.max_tokens;
         if limit < least {
             let set = room_for_a_label(&workload.labels);
-            let message = format!("`max_tokens` is {limit}: `constrain: schema` asks for {answer}, which that cuts");
+            let message = format!("`max_tokens` is {limit}, too few for {answer}, which `constrain: schema` asks for");
             let path = ["workload", "sampling", "max_tokens"];
             let path = if self.has(&path) { &path[..] } else { &["workload", "constrain"] };
             self.wrong(path, message).add_help(format!("max_tokens: {set}   # the schema ends the answer itself"));
@@ -149,7 +149,7 @@ impl Sense<'_> {
             self.wrong(&path("path"), why);
         }
         if chat && matches!(kind, "csv" | "text") {
-            self.wrong_key(&path("")[..3], format!("chat needs conversations, and `{kind}` has none"))
+            self.wrong_key(&path("")[..3], format!("chat needs conversations, which `{kind}` doesn't have"))
                 .add_help("write them as `jsonl`, `inline` or `synthetic`");
         }
         if chat && kind == "jsonl" && self.has(&path("text")) {
@@ -163,17 +163,14 @@ impl Sense<'_> {
             "text" | "synthetic" | "trace" if classify => {
                 self.wrong_key(
                     &path("")[..3],
-                    format!("classify needs a right label to each prompt; `{kind}` has none"),
+                    format!("classify needs the right label of each prompt, which `{kind}` doesn't have"),
                 )
                 .add_help("write them as `csv`, `jsonl` or `inline`");
             }
             "csv" | "jsonl" if classify && !self.has(&path("label")) => {
                 let what = if kind == "csv" { "column" } else { "field" };
-                self.wrong_key(
-                    &path("")[..3],
-                    format!("classify needs `label`: the {what} that holds the right label"),
-                )
-                .add_help("for example: label: label");
+                self.wrong_key(&path("")[..3], format!("classify needs `label`: the {what} with the right label"))
+                    .add_help("for example: label: label");
             }
             "csv" | "jsonl" if !classify && self.has(&path("label")) => {
                 let message = format!("`label` is for classify, and the task is {}", yaml_word(&scenario.task));
@@ -185,7 +182,7 @@ impl Sense<'_> {
         if kind == "trace" && !chat && self.has(&limit) {
             self.wrong_key(
                 &limit,
-                "`max_tokens` is not for a trace of lengths, whose requests have limits of their own",
+                "`max_tokens` can't be used with a trace of lengths, whose requests have their own limits",
             );
         }
         if let PromptsSpec::Trace(trace) = &scenario.workload.prompts
@@ -193,7 +190,7 @@ impl Sense<'_> {
             && times.path != trace.path
         {
             let message = format!(
-                "the times come from another file than the prompts, {}: request by request they belong together",
+                "times and prompts must come from the same file, {}: they belong together request by request",
                 quoted(&trace.path.display().to_string())
             );
             self.wrong(&["load", "open", "trace", "path"], message);
@@ -214,7 +211,7 @@ impl Sense<'_> {
             (Some(_), Some(_)) => {
                 self.wrong_key(
                     &path("tokens"),
-                    "a prompt's length is given in `words` or in `tokens`, and here are both",
+                    "a prompt's length is given in `words` or in `tokens`; write one of them",
                 );
             }
             (None, None) => {
@@ -230,7 +227,7 @@ impl Sense<'_> {
         if synthetic.tokens.is_some() && synthetic.turns > 1 {
             self.wrong_key(
                 &path("tokens"),
-                "`tokens` is the length of a whole prompt, and a conversation has one a turn",
+                "`tokens` is the length of a whole prompt, and a conversation has one prompt per turn",
             )
             .add_help("write `words`, or leave `turns` out");
         }
@@ -241,27 +238,24 @@ impl Sense<'_> {
         let path = |field| ["workload", "prompts", "synthetic", "prefix", field];
         let whole = &path("")[..4];
         if synthetic.tokens.is_none() {
-            self.wrong_key(whole, "`prefix` is counted in tokens, and these prompts in words")
-                .add_help("write `tokens` in the place of `words`: a prefix comes on top of it");
+            self.wrong_key(whole, "`prefix` is given in tokens, but these prompts in words")
+                .add_help("use `tokens` instead of `words`; the prefix is added to it");
         }
         if prefix.groups > synthetic.count {
-            let message = format!("{} groups share {} prompts: some would have none", prefix.groups, synthetic.count);
+            let message =
+                format!("{} groups but only {} prompts: some groups would have none", prefix.groups, synthetic.count);
             self.wrong(&path("groups"), message).add_help(format!("count: {}", prefix.groups.saturating_mul(10)));
         }
         if self.scenario.task == Task::Embed {
-            self.wrong_key(
-                whole,
-                "`prefix` is for answers, whose first token waits for the prompt: embeddings have none",
-            );
+            self.wrong_key(whole, "`prefix` can't be used with embeddings, which have no first token");
         }
         if self.scenario.workload.prompt_cache != PromptCache::Bust {
             let at = ["workload", "prompt_cache"];
-            let message = "`prefix` needs `prompt_cache: bust`: the first request of a group would find what the warm-up or an earlier \
-                           run left in the caches, and a prompt that comes again would be found whole";
+            let message = "`prefix` needs `prompt_cache: bust`: otherwise caches could hold prefixes of the warm-up or \
+                           an earlier run, and whole prompts that repeat";
             let mistake = if self.has(&at) { self.wrong(&at, message) } else { self.wrong_key(whole, message) };
-            mistake.add_help(
-                "prompt_cache: bust   # each run's prefixes begin with a nonce of their group; each prompt has one behind it",
-            );
+            mistake
+                .add_help("prompt_cache: bust   # a nonce per group before each prefix, and one per prompt after it");
         }
     }
 
@@ -269,14 +263,14 @@ impl Sense<'_> {
         let path = |kind, field| ["workload", "prompts", "synthetic", unit, kind, field];
         match lengths {
             Lengths::Uniform { min, max } if min > max => {
-                self.wrong(&path("uniform", "min"), format!("`min` is {min}, which is more than `max`, {max}"));
+                self.wrong(&path("uniform", "min"), format!("`min` is {min}, more than `max`, {max}"));
             }
             Lengths::Lognormal { median, max, .. } if median > f64::from(max) => {
-                let message = format!("`median` is {median}, which is more than `max`, {max}");
+                let message = format!("`median` is {median}, more than `max`, {max}");
                 self.wrong(&path("lognormal", "median"), message);
             }
             Lengths::Bimodal { short, long, .. } if short > long => {
-                self.wrong(&path("bimodal", "short"), format!("`short` is {short}, which is more than `long`, {long}"));
+                self.wrong(&path("bimodal", "short"), format!("`short` is {short}, more than `long`, {long}"));
             }
             _ => {}
         }
@@ -303,7 +297,7 @@ impl Sense<'_> {
         }
         match &prompt.label {
             None if task == Task::Classify => {
-                self.wrong(&path("")[..4], "classify needs a `label` to each prompt");
+                self.wrong(&path("")[..4], "classify needs a `label` for each prompt");
             }
             Some(_) if task != Task::Classify => {
                 self.wrong_key(
@@ -315,7 +309,7 @@ impl Sense<'_> {
                 let near =
                     nearest(label, labels.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
                 let list = format!("labels: {}", labels.join(", "));
-                let mistake = self.wrong(&path("label"), format!("{} is none of the labels", quoted(label)));
+                let mistake = self.wrong(&path("label"), format!("{} is not one of the labels", quoted(label)));
                 mistake.set_note(near);
                 mistake.add_help(list);
             }
@@ -333,7 +327,7 @@ impl Sense<'_> {
             }
             if scripted && turn.assistant.is_none() && n + 1 < prompt.turns.len() {
                 self.wrong(&path[..6], "a turn before the last needs `assistant`, the scripted answer")
-                    .add_help("or write `history: own`, and each engine's own answers are used");
+                    .add_help("or write `history: own` to use each engine's own answers");
             }
         }
     }

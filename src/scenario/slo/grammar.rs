@@ -49,11 +49,11 @@ fn limit(whole: &str, name: &Word, operator: &Word, value: &Word) -> Result<Limi
     let figure = match (figure, share) {
         (None, true) => Figure::Share,
         (Some(_), true) => {
-            return Err(name.wrong(whole, format!("`{word}` is a share of the requests and has no figures"), FORM));
+            return Err(name.wrong(whole, format!("`{word}` is a share of the requests, without figures"), FORM));
         }
         (None, false) => {
             let help = format!("such as {word}.p95 or {word}.mean");
-            return Err(name.wrong(whole, format!("which figure of `{word}` is meant is missing"), help));
+            return Err(name.wrong(whole, format!("the figure of `{word}` is missing"), help));
         }
         (Some(figure), false) => match read_figure(figure) {
             Some(figure) => figure,
@@ -67,7 +67,7 @@ fn limit(whole: &str, name: &Word, operator: &Word, value: &Word) -> Result<Limi
     let at_most = match operator.text.as_str() {
         "<=" | "≤" => true,
         ">=" | "≥" => false,
-        other => return Err(operator.wrong(whole, format!("`{other}` is no comparison of a limit"), OPERATORS)),
+        other => return Err(operator.wrong(whole, format!("`{other}` is not a comparison for a limit"), OPERATORS)),
     };
     if at_most != measure.at_most() {
         let what = format!("a limit on `{word}` is {} one", if measure.at_most() { "an upper" } else { "a lower" });
@@ -90,12 +90,12 @@ fn read_value(whole: &str, value: &Word, measure: Measure) -> Result<f64, SloErr
     let (digits, unit) = value.text.split_at(at);
     let known = UNITS.iter().find(|(known, ..)| *known == unit);
     let wants = match measure {
-        Measure::TokensPerS => "tokens a second, such as 20",
+        Measure::TokensPerS => "tokens per second, such as 20",
         Measure::Errors | Measure::Goodput => "a share, such as 1%",
         _ => "a time with its unit, such as 300ms",
     };
-    let wrong = |what: &str| value.wrong(whole, format!("`{}` {what}", value.text), format!("it has to be {wants}"));
-    let number: f64 = digits.parse().map_err(|_| wrong("is no value"))?;
+    let wrong = |what: &str| value.wrong(whole, format!("`{}` {what}", value.text), format!("it must be {wants}"));
+    let number: f64 = digits.parse().map_err(|_| wrong("is not a value"))?;
     let fits = match (measure, known) {
         (Measure::TokensPerS, Some((unit, ..))) => unit.ends_with("/s"),
         (Measure::TokensPerS, None) => unit.is_empty(),
@@ -109,7 +109,7 @@ fn read_value(whole: &str, value: &Word, measure: Measure) -> Result<f64, SloErr
     let zero_is_right = measure == Measure::Errors;
     let share = matches!(measure, Measure::Errors | Measure::Goodput);
     if !bound.is_finite() || bound < 0.0 || bound == 0.0 && !zero_is_right || share && bound > 1.0 {
-        return Err(wrong("is no limit"));
+        return Err(wrong("is not a limit"));
     }
     Ok(bound)
 }

@@ -181,7 +181,7 @@ impl schemars::JsonSchema for Slo {
         "Slo".into()
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "title": "limits, as they were written", "type": "string" })
+        schemars::json_schema!({ "title": "limits, as written", "type": "string" })
     }
 }
 
@@ -238,17 +238,17 @@ mod tests {
         for (text, column, what) in [
             ("ttf.p95 <= 300ms", 1, "unknown metric `ttf`"),
             ("errors <= 1% and ttft.p0 <= 1s", 23, "unknown figure `p0`"),
-            ("ttft <= 300ms", 1, "which figure of `ttft`"),
-            ("errors.p95 <= 1%", 1, "has no figures"),
-            ("ttft.p95 < 300ms", 10, "`<` is no comparison"),
+            ("ttft <= 300ms", 1, "the figure of `ttft`"),
+            ("errors.p95 <= 1%", 1, "without figures"),
+            ("ttft.p95 < 300ms", 10, "`<` is not a comparison"),
             ("ttft.p95 >= 300ms", 10, "is an upper one"),
             ("tokens_per_s.p5 <= 3", 17, "is a lower one"),
             ("ttft.p95 <= 300", 13, "wrong unit"),
             ("ttft.p95 <= 3%", 13, "wrong unit"),
             ("errors <= 3ms", 11, "wrong unit"),
-            ("errors <= 300%", 11, "no limit"),
-            ("latency.p95 <= 0ms", 16, "no limit"),
-            ("latency.p95 <= -3ms", 16, "no value"),
+            ("errors <= 300%", 11, "not a limit"),
+            ("latency.p95 <= 0ms", 16, "not a limit"),
+            ("latency.p95 <= -3ms", 16, "not a value"),
             ("ttft.p95 <=", 12, "a value is missing"),
             ("ttft.p95 <= 3ms or errors <= 1%", 17, "where `and` should be"),
             ("ttft.p95 <= 3ms and", 20, "a metric is missing"),

@@ -35,8 +35,8 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
     });
     let engines = capacity.targets.iter().map(|target| {
         let searched = &target.searched;
-        let engine = searched.engine.clone().unwrap_or_else(|| "an engine that told no name".to_owned());
-        let alone = searched.alone_us.map(|us| format!(", {} for one request at a time", human::time(us)));
+        let engine = searched.engine.clone().unwrap_or_else(|| "unknown engine".to_owned());
+        let alone = searched.alone_us.map(|us| format!(", {} for a single request", human::time(us)));
         (target.label(), format!("{engine}, model {}{}", searched.model, alone.unwrap_or_default()))
     });
     let page = CapacityPage {
@@ -102,10 +102,9 @@ fn latency(capacity: &Capacity) -> Option<Chart> {
         ..Series::default()
     });
     let title = format!("{} by load", limit.subject());
-    let about = "Each probe's figure against the load that was asked of it, both axes logarithmic. The line across is the limit; upright \
-                 lines are the capacities with their intervals. Dots: the target kept up. Crosses: over-saturated, the \
-                 queue grew. Rings: it can't be told whether that load is sustained. Where failures make \
-                 a figure infinite there is no dot.";
+    let about = "The value of each probe against its requested load, both axes logarithmic. The horizontal line is the \
+                 limit; vertical lines are the capacities with their intervals. Dots: the target kept up. Crosses: \
+                 overloaded, the queue grew. Rings: undecided. There is no dot where failures make a value infinite.";
     let x = Axis { scale: Scale::Log, ticks: Some(tried(capacity)), word: &|x| words::load(&capacity.settings, x) };
     let y = Axis { scale: Scale::Log, ticks: None, word: &|us| human::time(us) };
     plot(&title, about, &x, &y, series)
@@ -170,10 +169,10 @@ fn achieved(capacity: &Capacity) -> Option<Chart> {
     }
     if settings.reach.by == crate::capacity::By::Rate && from < to {
         let points = vec![(from, from), (to, to)];
-        series.push(Series { name: "as asked".to_owned(), colour: 3, points, joined: true, ..Series::default() });
+        series.push(Series { name: "as requested".to_owned(), colour: 3, points, joined: true, ..Series::default() });
     }
-    let about = "Answers a second against the load. Below capacity a target gives what is asked; beyond it the dots leave the line, and \
-                 what isn't answered queues.";
+    let about = "Answers per second against the load. Below capacity a target answers everything; beyond it the dots \
+                 leave the line, and requests queue.";
     let x = Axis { scale: Scale::Log, ticks: Some(tried(capacity)), word: &|x| words::load(settings, x) };
     let y = Axis { scale: Scale::Log, ticks: None, word: &|y| format!("{}/s", human::three(y)) };
     plot("Achieved by load", about, &x, &y, series)

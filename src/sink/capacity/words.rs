@@ -17,10 +17,10 @@ pub(super) fn title(settings: &Settings) -> String {
 
 /// How it was searched for.
 pub(super) fn method(settings: &Settings) -> String {
-    let added = if settings.errors_added { "; the limit on errors was added, for none was given" } else { "" };
+    let added = if settings.errors_added { "; a limit on errors was added, because none was given" } else { "" };
     format!(
-        "{}; probes of {} and more after {} of warm-up, one target at a time, in turns; until pass and fail (or the ends of the \
-         interval) lie {} apart, within {}{added}",
+        "{}; probes of {} or more after {} of warm-up, one target at a time, in turns; until pass and fail (or the \
+         ends of the interval) are within {} of each other, for at most {}{added}",
         settings.load,
         settings.probe,
         settings.warmup,
@@ -82,7 +82,7 @@ pub(super) fn boundary_words(settings: &Settings, found: &Boundary) -> String {
             format!("{value} {unit} (95 % CI {low}–{high})")
         }
         (Basis::Bracket, _, Some(low), Some(high)) if by == By::Users && high <= low + 1.0 => {
-            format!("{}, and {} no longer", at(low), figures(high))
+            format!("{}, but not {}", at(low), figures(high))
         }
         (Basis::Bracket, _, Some(low), Some(high)) => {
             format!("between {} (the last pass) and {} (the first fail)", at(low), figures(high))
@@ -107,7 +107,7 @@ pub(super) fn boundary_words(settings: &Settings, found: &Boundary) -> String {
         }
         (_, None, Some(low), None) => format!("at least {}", at(low)),
         (_, None, None, Some(high)) => format!("less than {}", at(high)),
-        _ => "no load that was found".to_owned(),
+        _ => "no load found".to_owned(),
     }
 }
 
@@ -131,14 +131,14 @@ fn needs_words(capacity: &Capacity, target: &Target) -> Option<String> {
     let budget = format!("{:.0}m", (all / 60.0).ceil());
     Some(if all > 24.0 * 3600.0 {
         format!(
-            "a 95 % confidence interval would take about {} of load for this target: limit a lower percentile, or search `--by users`",
+            "a 95 % CI would take about {} of load for this target: limit a lower percentile, or search `--by users`",
             human::length(time(needs).as_secs_f64())
         )
     } else {
         let slow = target.searched.alone_us.is_some_and(|us| us >= 1e6) && settings.reach.by == By::Rate;
         let cheaper = if slow { "; `--by users` needs far fewer answers" } else { "" };
         format!(
-            "a 95 % confidence interval would take about {} of load for this target: `--budget {budget}`{cheaper}",
+            "a 95 % CI would take about {} of load for this target: `--budget {budget}`{cheaper}",
             human::length(time(needs).as_secs_f64())
         )
     })
@@ -149,28 +149,28 @@ fn ended_words(settings: &Settings, target: &Target) -> Option<String> {
     let words = match target.searched.ended {
         Some(Ended::Found) => return None,
         Some(Ended::AtMost) => {
-            format!("{} was the most that was to be tried (--most)", load(settings, settings.reach.most))
+            format!("{} was the highest load to try (--most)", load(settings, settings.reach.most))
         }
         Some(Ended::Never) => {
             let lower = match settings.reach.by {
-                By::Rate => "lower the rate it begins with (--start), or the limits are out of reach",
-                By::Users => "the limits are out of its reach",
+                By::Rate => "lower the first rate (--start), or the limits can't be met",
+                By::Users => "it can't meet the limits",
             };
             format!("even {} is too much: {lower}", load(settings, settings.reach.least))
         }
         // A search that has its interval took the time there was to make it narrower.
         Some(Ended::Budget) if target.capacity.basis == Basis::Interval => return None,
         Some(Ended::Budget) => {
-            format!("the time was over ({}): --budget gives it more", human::length(settings.budget.0.as_secs_f64()))
+            format!("the time was up ({}): increase --budget", human::length(settings.budget.0.as_secs_f64()))
         }
-        Some(Ended::Probes) => "as many probes were made as may be".to_owned(),
-        Some(Ended::Generator) => "beyond it the generator was at its end, not the target".to_owned(),
+        Some(Ended::Probes) => "the maximum number of probes was reached".to_owned(),
+        Some(Ended::Generator) => "beyond it the generator was the limit, not the target".to_owned(),
         Some(Ended::Unmeasured) => {
             let last = target.probes.last().map(|probe| probe.reason.clone()).unwrap_or_default();
-            format!("nothing can be said: {last}")
+            format!("no result: {last}")
         }
         Some(Ended::Interrupted) => "it was interrupted".to_owned(),
-        None => "it was not brought to its end".to_owned(),
+        None => "it was not finished".to_owned(),
     };
     Some(words)
 }
@@ -194,7 +194,10 @@ pub(super) fn headlines(capacity: &Capacity) -> Vec<String> {
     }
     for target in &capacity.targets {
         if let Some(alone) = &target.searched.alone {
-            all.push(format!("{} sustains no load: one request at a time breaks a limit, {alone}.", target.label()));
+            all.push(format!(
+                "{} sustains no load: even one request at a time breaks a limit, {alone}.",
+                target.label()
+            ));
             continue;
         }
         let found = boundary_words(settings, &target.capacity);
@@ -210,10 +213,10 @@ fn ratio_words(ratio: &Ratio) -> String {
     let word = human::ratio;
     let ends = match (ratio.low, ratio.high) {
         (Some(low), Some(high)) if ratio.interval => format!("95 % CI {}–{}", word(low), word(high)),
-        (Some(low), Some(high)) => format!("between {} and {}, by passes and fails", word(low), word(high)),
+        (Some(low), Some(high)) => format!("{}–{}, by passes and fails", word(low), word(high)),
         (Some(low), None) => format!("at least {}", word(low)),
         (None, Some(high)) => format!("at most {}", word(high)),
-        (None, None) => "too little was found of them".to_owned(),
+        (None, None) => "not enough data".to_owned(),
     };
     ratio.ratio.map(|ratio| format!("ratio {} ({ends})", word(ratio))).unwrap_or(ends)
 }
@@ -223,13 +226,13 @@ pub(super) fn doubts(capacity: &Capacity) -> Vec<String> {
     let mut all = Vec::new();
     if capacity.has_stand_in() {
         all.push(
-            "warning: a stand-in took the place of a real engine; its figures say nothing of that engine".to_owned(),
+            "warning: a stand-in took the place of a real engine; its figures say nothing about that engine".to_owned(),
         );
     }
     for target in capacity.targets.iter().filter(|target| target.capacity.contradicted) {
         all.push(format!(
-            "warning: {} failed at a load below one that passed: the boundary lies somewhere around both, or it does not recover at \
-             once from too much",
+            "warning: {} failed at a load below one that passed: the boundary is near both, or it recovers slowly from \
+             overload",
             target.label()
         ));
     }
@@ -237,8 +240,8 @@ pub(super) fn doubts(capacity: &Capacity) -> Vec<String> {
         let lagging = target.probes.iter().filter(|probe| probe.evidence.generator.is_some()).count();
         if lagging > 0 {
             all.push(format!(
-                "warning: in {lagging} of {} probes of {} the generator was late or at its end; they fail only by what is left of \
-                 times when its lateness is taken off",
+                "warning: in {lagging} of {} probes of {} the generator was late or overloaded; these fail only if \
+                 they do so without its delay",
                 target.probes.len(),
                 target.label()
             ));
@@ -328,15 +331,18 @@ pub(super) fn by_load(target: &Target) -> Vec<&Probe> {
 /// How the figures are to be read.
 pub(super) fn legend(settings: &Settings) -> String {
     let from = match settings.reach.by {
-        By::Rate => "Latency and ttft count from the planned instant, so that waiting for a late answer is in them. ",
+        By::Rate => "Latency and ttft count from the planned time and include waiting for late answers. ",
         By::Users => "",
     };
     format!(
-        "{from}A probe passes if the share of requests beyond each limit (failed ones among them, so that a figure may be ∞) is \
-         certainly as small as it may be, and fails if it certainly isn't, by Wilson's 95 % interval at the number of independent \
-         requests that dependent ones count as; errors are judged as counted. It fails, too, if its queue grows. A 95 % CI of a \
-         capacity is by all long probes together; where they don't carry one, the last pass and the first fail are told, and \
-         nothing more precise. Goodput: answers per second that kept every limit."
+        "{from}A probe passes if the share of requests beyond each limit is certainly small enough, and fails if it \
+         certainly isn't \
+         (Wilson's 95 % interval at the effective number of independent requests; failed requests are beyond every \
+         limit, so a value \
+         may be ∞; errors are judged as counted), or if its queue grows. The 95 % CI of a capacity uses all long \
+         probes together; where \
+         they give none, the last pass and the first fail are reported. Goodput: answers per second that met every \
+         limit."
     )
 }
 

@@ -63,7 +63,7 @@ pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries
         let step = series.steps.iter().find(|step| step.at == at);
         let note = match step {
             Some(step) => format!("{} from here on", words::size(series, step)),
-            None if series.alone.contains(&at) => "stands alone".to_owned(),
+            None if series.alone.contains(&at) => "outlier".to_owned(),
             None if point.invalid => "invalid by its audit".to_owned(),
             None => String::new(),
         };
@@ -134,8 +134,9 @@ fn chart(trend: &Trend, series: &Series) -> Option<Chart> {
     let stride = points.len().div_ceil(MOST_DATES).max(1);
     let date = |at: usize| points[at].started.get(5..10).map(human::printable).unwrap_or_default();
     let dates = (0..points.len()).step_by(stride).map(|at| (place(at), date(at))).collect();
-    let about = "A dot a run, in the order of their time; the line is the median of each level. The axis does not begin at zero. \
-                 A cross stands alone and is part of no level: it may lie beyond the edge. Rings: invalid by their own audit.";
+    let about = "One dot per run, in order of time; the line is the median of each level. The axis does not start at \
+                 zero. Crosses are outliers, not part of any level, and may lie beyond the edge. Rings: invalid by \
+                 their own audit.";
     let x = Axis { scale: Scale::Close, ticks: Some(dates), word: &|_| String::new() };
     let y = Axis { scale: Scale::Close, ticks: None, word: &|value| value_words(&trend.metric, &series.unit, value) };
     plot(&words::title(trend, series), about, &x, &y, drawn)

@@ -26,7 +26,7 @@ pub fn pruned_table(pruned: &Pruned, dry: bool, look: Look, out: &mut dyn Write)
     let runs = |n: usize| format!("{n} {}", if n == 1 { "run" } else { "runs" });
     let (verb, nothing) = if dry { ("would be freed", " (nothing was removed)") } else { ("freed", "") };
     let told = format!(
-        "{} {verb}: the samples of {}{nothing}. Reports stay. With younger samples: {}; kept for a reason: {}.",
+        "{} {verb}: the samples of {}{nothing}. Reports are kept. With newer samples: {}; kept for a reason: {}.",
         size(bytes),
         runs(pruned.runs.len()),
         runs(pruned.young),

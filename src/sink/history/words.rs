@@ -53,15 +53,15 @@ fn told_of(trend: &Trend, series: &Series, step: &StepTold) -> String {
     let to = series.ratio.as_ref().map(|ratio| human::printable(&ratio.to)).unwrap_or_default();
     let moved = series.ratio.as_ref().and_then(|ratio| ratio.step_at(step.at, step.change));
     let mover = match (step.of_ratio, step.mover, moved) {
-        (true, ..) => "; the figure itself shows no step, since the machine moved or its noise hides it".to_owned(),
+        (true, ..) => "; the value itself shows no step, because the machine changed or its noise hides it".to_owned(),
         (false, Some(Mover::Engine), Some(moved)) => {
-            format!("; its ratio to {to} moved by {}, so it is not the machine", size(series, moved))
+            format!("; its ratio to {to} changed by {}, so it is not the machine", size(series, moved))
         }
         (false, Some(Mover::Machine), _) => {
-            format!("; both sides moved, and the ratio to {to} did not: the machine, not the engine")
+            format!("; both sides changed, but not the ratio to {to}: the machine, not the engine")
         }
         (false, Some(Mover::Unknown), _) => {
-            format!("; its ratio to {to} doesn't say whether it is the engine or the machine")
+            format!("; its ratio to {to} doesn't show whether it is the engine or the machine")
         }
         _ => String::new(),
     };
@@ -69,7 +69,7 @@ fn told_of(trend: &Trend, series: &Series, step: &StepTold) -> String {
         return mover;
     }
     let lines = trend.family.lines;
-    format!("{mover}; seen, not certain among {lines} {}", if lines == 1 { "line" } else { "lines" })
+    format!("{mover}; not significant among {lines} {}", if lines == 1 { "line" } else { "lines" })
 }
 
 /// Whether a step says that the engine became better or worse: it is a finding, and not the machine's.
@@ -99,7 +99,7 @@ pub(super) fn step(trend: &Trend, series: &Series, step: &StepTold) -> String {
         _ => String::new(),
     };
     format!(
-        "{of}{} from {} on, first run {}: {} before, {} since{verdict} (p {}){}",
+        "{of}{} since {}, first run {}: {} before, {} after{verdict} (p {}){}",
         size(series, step),
         when(&step.started),
         folder(&step.dir),
@@ -113,16 +113,13 @@ pub(super) fn step(trend: &Trend, series: &Series, step: &StepTold) -> String {
 /// What differs at a step, in a sentence.
 pub(super) fn differs(step: &StepTold) -> String {
     if step.differs.is_empty() {
-        return format!(
-            "Nothing that the manifests tell differs from {}, the last run before.",
-            folder(&step.dir_before)
-        );
+        return format!("The manifests show no difference from {}, the run before it.", folder(&step.dir_before));
     }
     let one = |differs: &crate::history::Differs| {
         format!("{} {} → {}", differs.what, short(&differs.before), short(&differs.after))
     };
     let all = step.differs.iter().map(one).collect::<Vec<_>>().join("; ");
-    human::printable(&format!("What differs from {}, the last run before: {all}.", folder(&step.dir_before)))
+    human::printable(&format!("Differences from {}, the run before it: {all}.", folder(&step.dir_before)))
 }
 
 /// A digest by its first digits; anything else as it is.
@@ -160,7 +157,7 @@ pub(super) fn headline(trend: &Trend, series: &Series) -> String {
             };
             format!("{what}: {}{more}.", step(trend, series, last))
         }
-        None if n < least => format!("{what}: {n} {}, and a step takes {least} to be told.", runs(n)),
+        None if n < least => format!("{what}: {n} {}; steps need at least {least}.", runs(n)),
         None => format!("{what}: no step in {n} runs."),
     }
 }
@@ -172,8 +169,8 @@ pub(super) fn alone(trend: &Trend, series: &Series) -> Option<String> {
         Some(format!("{} ({})", when(&point.started), value_words(&trend.metric, &series.unit, point.value)))
     };
     let all: Vec<String> = series.alone.iter().filter_map(one).collect();
-    let verb = if all.len() == 1 { "Stands alone, and is" } else { "Stand alone, and are" };
-    (!all.is_empty()).then(|| format!("{verb} no step: {}.", all.join(", ")))
+    let verb = if all.len() == 1 { "Outlier" } else { "Outliers" };
+    (!all.is_empty()).then(|| format!("{verb}, ignored: {}.", all.join(", ")))
 }
 
 /// Which runs are not in the line, gathered by why.
@@ -196,10 +193,10 @@ pub(super) fn left_out(series: &Series) -> Vec<String> {
 /// How steps are looked for.
 pub(in crate::sink) fn method(trend: &Trend) -> String {
     format!(
-        "A step is told where a permutation test has p of at most {} and the level changes by {} or more for at least {} \
-         runs. {} lines were looked at together, figures and their ratios to the reference: of the lines with a step at most \
-         {} are expected to be flat (Benjamini and Hochberg), more where nights carry on what the one before was off by. What \
-         that rate doesn't allow is told as seen, not certain.",
+        "A step is reported where a permutation test gives p ≤ {} and the level changes by {} or more for at least {} \
+         runs. {} series were tested together (values and their ratios to the reference): the expected share of false \
+         steps is at most {} (Benjamini and Hochberg), more if consecutive nights are correlated. Steps beyond that \
+         rate are marked as not significant.",
         trend.by.alpha,
         human::percent(trend.by.smallest),
         trend.by.least,
@@ -212,7 +209,7 @@ pub(in crate::sink) fn method(trend: &Trend) -> String {
 pub(super) fn damaged(trend: &Trend) -> Option<String> {
     let n = trend.damaged.len();
     (n > 0).then(|| {
-        format!("{n} {} can't be told: loadcmp history {} lists them.", runs(n), human::printable(&trend.folder))
+        format!("{n} {} can't be read: loadcmp history {} lists them.", runs(n), human::printable(&trend.folder))
     })
 }
 

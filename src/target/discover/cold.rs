@@ -22,7 +22,7 @@ pub fn can_unload(target: &TargetPlan) -> bool {
 /// Ollama's way: a request without a prompt and with `keep_alive: 0`, and then its list of running models.
 pub async fn unload(target: &TargetPlan) -> Result<(), String> {
     if !can_unload(target) {
-        return Err("its wire has no way to let a model go".to_owned());
+        return Err("its wire can't unload a model".to_owned());
     }
     let base = base_url(&target.endpoint.to_string(), 11434).map_err(|why| why.to_string())?;
     let control = Control::new(base, &target.spec).await.map_err(|why| why.to_string())?;
@@ -57,7 +57,7 @@ pub async fn unload(target: &TargetPlan) -> Result<(), String> {
         }
     };
     let told = tokio::time::timeout(GONE, gone).await;
-    told.map_err(|_| format!("after {} s it still had the model", GONE.as_secs()))
+    told.map_err(|_| format!("after {} s the model was still loaded", GONE.as_secs()))
 }
 
 /// Whether the target's engine is there and has its model.

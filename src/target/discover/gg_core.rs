@@ -59,9 +59,7 @@ pub(super) async fn find(spec: &GgCoreSpec) -> Result<Found, Missing> {
     }
     Err(Missing::Unreachable {
         tried: format!("no GG-CORE at {}", tried.join(", nor at ")),
-        hint:
-            "start its host program, or say where its socket is: GG_CORE_SOCKET_PATH=/path, or `socket:` of the target"
-                .into(),
+        hint: "start its host program, or give its socket: GG_CORE_SOCKET_PATH=/path, or the target's `socket:`".into(),
     })
 }
 
@@ -83,7 +81,7 @@ impl Server {
             Ok(connection) => Ok(Self { endpoint, connection }),
             // It is there, and isn't for us.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Err(Silent::There(format!("is a socket that may not be opened: {}", chain(&error))))
+                Err(Silent::There(format!("is a socket that can't be opened: {}", chain(&error))))
             }
             Err(error) => Err(Silent::Absent(chain(&error))),
         }
@@ -94,15 +92,15 @@ impl Server {
         let told = tokio::time::timeout(BUSY, self.connection.question(message)).await;
         let why = match told {
             Ok(Ok(told)) if told["type"] == kind => return Ok(told),
-            Ok(Ok(told)) => format!("something answers that is not GG-CORE: it said `{told}`"),
+            Ok(Ok(told)) => format!("the server is not GG-CORE: it sent `{told}`"),
             Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => chain(&error),
             Ok(Err(error)) => format!(
-                "the connection was closed in the place of an answer ({}): the server has as many connections as it takes, or \
-                 it is not GG-CORE's socket",
+                "the connection was closed instead of an answer ({}): the server has reached its maximum of \
+                 connections, or it is not GG-CORE's socket",
                 chain(&error)
             ),
             Err(_) => format!(
-                "a connection was taken, and no question answered within {} s: a GG-CORE that is busy for longer, or another \
+                "it accepted a connection, but answered nothing within {} s: GG-CORE is busy, or it is another \
                  program's socket",
                 BUSY.as_secs()
             ),
@@ -154,7 +152,7 @@ impl Server {
         } else {
             format!("the GG-CORE at {} has no model that generates text: {}", self.endpoint, refused.join(", "))
         };
-        let hint = "its stock server loads none: start a host program that loads a GGUF model".into();
+        let hint = "its own server loads none: start a host program that loads a GGUF model".into();
         Err(Missing::NoModel { told, hint })
     }
 
@@ -162,13 +160,13 @@ impl Server {
     async fn greet(&mut self, token: &str) -> Result<(), Missing> {
         let words = |why: String| {
             Missing::Different(format!(
-                "the GG-CORE at {}: {why}; the token is the target's `token`, else that of CORE_AUTH_TOKEN, or of the file that \
-                 CORE_AUTH_TOKEN_FILE names",
+                "the GG-CORE at {}: {why}; the token comes from the target's `token`, CORE_AUTH_TOKEN, or the file \
+                 named by CORE_AUTH_TOKEN_FILE",
                 self.endpoint
             ))
         };
         if let Some(why) = is_refused(&self.endpoint, token) {
-            return Err(words(format!("{why} (not tried again, for that locks every client out)")));
+            return Err(words(format!("{why} (not retried, because that would lock out every client)")));
         }
         let greeted = self.connection.greet(token, BUSY).await;
         greeted.inspect_err(|error| note_refusal(&self.endpoint, token, error)).map_err(|error| words(chain(&error)))

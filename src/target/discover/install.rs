@@ -75,7 +75,10 @@ impl Ollama {
         let told: Value = answer.json().await.unwrap_or_default();
         let version = text(&told, "/version");
         let version = version.ok_or_else(|| {
-            format!("what answers at {base} is no Ollama: /api/version gave status {} and no version", status.as_u16())
+            format!(
+                "the server at {base} is not Ollama: /api/version returned status {} and no version",
+                status.as_u16()
+            )
         })?;
         Ok(Self { control, version, stand_in })
     }
@@ -103,7 +106,7 @@ impl Ollama {
         let file = std::fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let bytes = file.metadata().map_err(|error| format!("{}: {error}", path.display()))?.len();
         let request = self.control.client.post(url).timeout(UPLOAD).body(Body::wrap(FileBody::new(file, bytes)));
-        let answer = request.send().await.map_err(|why| format!("the file was not taken: {}", words(why)))?;
+        let answer = request.send().await.map_err(|why| format!("the file was not accepted: {}", words(why)))?;
         if answer.status().is_success() {
             Ok(true)
         } else {
@@ -119,7 +122,7 @@ impl Ollama {
                 asked[field] = value.into();
             }
         }
-        let refused = |why: String| format!("no model was made of it: {why}");
+        let refused = |why: String| format!("no model could be created from it: {why}");
         let mut answer = self.control.send_within(UPLOAD, "/api/create", Some(asked)).await.map_err(refused)?;
         if !answer.status().is_success() {
             return Err(refused(said(answer).await));
@@ -132,7 +135,7 @@ impl Ollama {
                 Ok(Ok(Some(piece))) => told.extend_from_slice(&piece),
                 Ok(Ok(None)) => break,
                 Ok(Err(why)) => return Err(refused(words(why))),
-                Err(_) => return Err(refused(format!("{} s of silence", SILENCE.as_secs()))),
+                Err(_) => return Err(refused(format!("no response for {} s", SILENCE.as_secs()))),
             }
         }
         let lines: Vec<Value> =
@@ -141,7 +144,7 @@ impl Ollama {
             return Err(refused(why));
         }
         let done = lines.iter().any(|line| text(line, "/status").as_deref() == Some("success"));
-        if done { Ok(()) } else { Err(refused("it ended without saying that it succeeded".into())) }
+        if done { Ok(()) } else { Err(refused("it ended without reporting success".into())) }
     }
 
     /// Has it load the model, which shows whether it can: its architecture is one that the engine knows, and there is room.

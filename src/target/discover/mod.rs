@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Found {
     /// Where.
     pub endpoint: Endpoint,
-    /// The model that will be asked.
+    /// The model to use.
     pub model: String,
     /// What it told of itself.
     pub facts: EngineFacts,
@@ -133,10 +133,10 @@ pub fn is_auto(spec: &TargetSpec) -> bool {
 }
 
 /// What to do about a server that can't be asked over https.
-const HINT: &str = "correct `url:` or `tls:` of the target";
+const HINT: &str = "correct the target's `url:` or `tls:`";
 
 /// What is said where plain http was tried on a port that speaks TLS.
-const TLS_THERE: &str = "TLS is spoken there: write https://";
+const TLS_THERE: &str = "it uses TLS: write https://";
 
 /// An HTTP server that is asked questions.
 struct Control {
@@ -262,7 +262,7 @@ async fn json_runtime(target: &TargetSpec, spec: &JsonSpec) -> Result<Found, Mis
     let reached = tls::reach(&endpoint, &spec.tls, PATIENCE).await;
     reached.map_err(|why| Missing::Unreachable {
         tried: format!("nothing answers at {endpoint} ({why})"),
-        hint: "start the runtime, or correct `url:`, `socket:` or `tls:` of the target".into(),
+        hint: "start the runtime, or correct the target's `url:`, `socket:` or `tls:`".into(),
     })?;
     let stand_in = match base {
         Some(base) => stand_in_at(base, target).await,

@@ -13,8 +13,7 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
     let control = Control::new(base.clone(), target).await?;
     let unreachable = |why: String| Missing::Unreachable {
         tried: format!("no Ollama at {base} ({why})"),
-        hint: "start one with `ollama serve`, or say where it is: OLLAMA_HOST=host:port, or `url:` of the target"
-            .into(),
+        hint: "start it with `ollama serve`, or give its address: OLLAMA_HOST=host:port, or the target's `url:`".into(),
     };
     let version = match control.send("/api/version", None).await {
         Ok(version) => version,
@@ -25,12 +24,12 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
     let version: Value = version.json().await.unwrap_or_default();
     let number = text(&version, "/version");
     if number.is_none() && control.is_sealed().await {
-        return Err(Missing::Different(format!("what answers at {base} is no Ollama: {TLS_THERE}")));
+        return Err(Missing::Different(format!("the server at {base} is not Ollama: {TLS_THERE}")));
     }
     if number.is_none() && spec.model == "auto" {
         return Err(Missing::Different(format!(
-            "what answers at {base} is no Ollama: /api/version gave status {status} and no version\n  of a proxy in front of \
-             one, name the model: `model:` of the target"
+            "the server at {base} is not Ollama: /api/version returned status {status} and no version\n  if it is a \
+             proxy in front of Ollama, set the target's `model:`"
         )));
     }
     let told = control.ask("/api/tags", None).await;
@@ -39,7 +38,7 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
     let running = control.ask("/api/ps", None).await.unwrap_or_default();
     let mut untold = Vec::new();
     if number.is_none() {
-        untold.push(format!("it tells no version (/api/version gave status {status}): a proxy, or no Ollama"));
+        untold.push(format!("it reports no version (/api/version returned status {status}): a proxy, or not Ollama"));
     }
     let mut facts = EngineFacts {
         engine: Some(if stand_in { "loadcmp stand-in" } else { "ollama" }.to_owned()),
@@ -53,13 +52,13 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
             if !is_list {
                 return Err(Missing::NoModel {
                     told: format!("the Ollama at {base} lists no models (/api/tags)"),
-                    hint: "name one: `model:` of the target, or OLLAMA_MODEL=MODEL".into(),
+                    hint: "name one with the target's `model:`, or OLLAMA_MODEL=MODEL".into(),
                 });
             }
             let picked = pick_model(&control, &tags, &loaded, task).await;
             let (name, sure) = picked.ok_or_else(|| no_ollama_model(&base, &facts.models, task))?;
             if !sure {
-                untold.push(format!("it doesn't tell what its models can do: `{name}` is asked for on trust"));
+                untold.push(format!("it doesn't report what its models can do: `{name}` is used without a check"));
             }
             name
         }
@@ -67,11 +66,11 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
         (named, None) if is_list => {
             return Err(Missing::Different(format!(
                 "the Ollama at {base} has no model `{named}`; {}",
-                there_are(&facts.models, "`ollama pull` gets one")
+                there_are(&facts.models, "get one with `ollama pull`")
             )));
         }
         (named, None) => {
-            untold.push(format!("it lists no models (/api/tags): `{named}` is asked for on trust"));
+            untold.push(format!("it lists no models (/api/tags): `{named}` is used without a check"));
             named.to_owned()
         }
     };
@@ -128,7 +127,7 @@ fn no_ollama_model(base: &Url, models: &[String], task: Task) -> Missing {
     let (kind, example) = if task == Task::Embed {
         ("an embedding model", "all-minilm")
     } else {
-        ("a model that writes text", "qwen3:0.6b")
+        ("a text generation model", "qwen3:0.6b")
     };
     let others = if models.is_empty() { String::new() } else { format!(" ({})", there_are(models, "")) };
     Missing::NoModel {

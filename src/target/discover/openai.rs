@@ -16,8 +16,8 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
     let unreachable = |why: String| Missing::Unreachable {
         tried: format!("no OpenAI-compatible server at {base} ({why})"),
         hint:
-            "start yours (`llama-server -m MODEL.gguf --port 8080`), or say where it is: NATIVE_URL=http://host:port, \
-               `url:` of the target, or --target NAME=openai:http://host:port"
+            "start yours (`llama-server -m MODEL.gguf --port 8080`), or give its address: NATIVE_URL=http://host:port, \
+             the target's `url:`, or --target NAME=openai:http://host:port"
                 .into(),
     };
     let models = match control.send("/v1/models", None).await {
@@ -30,14 +30,14 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
     match status.as_u16() {
         401 | 403 if spec.token.is_empty() && spec.headers.is_empty() => {
             return Err(Missing::Different(format!(
-                "the server at {base} wants a token (status {status}): set the target's `token: ${{NAME}}`"
+                "the server at {base} requires a token (status {status}): set the target's `token: ${{NAME}}`"
             )));
         }
         // A token may be for completions alone: where the scenario names the model, that is found out by asking for it.
         401 | 403 if spec.url == "auto" || spec.model == "auto" => {
             return Err(Missing::Different(format!(
-                "the server at {base} refuses the token (/v1/models gave status {status}): correct `token:` or `headers:` of \
-                 the target, or name its `model:` if the token is for completions alone"
+                "the server at {base} refuses the token (/v1/models returned status {status}): correct the target's \
+                 `token:` or `headers:`, or set its `model:` if the token is only valid for completions"
             )));
         }
         503 => {
@@ -48,7 +48,7 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
         // Plain http on a port of TLS is answered by some, and is no server to be measured.
         400.. if control.is_sealed().await => {
             return Err(Missing::Different(format!(
-                "what answers at {base} is no OpenAI-compatible server: /v1/models gave status {status}; {TLS_THERE}"
+                "the server at {base} is not OpenAI-compatible: /v1/models returned status {status}; {TLS_THERE}"
             )));
         }
         _ => {}
@@ -61,14 +61,14 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
         ("auto", Some(first)) => first.clone(),
         ("auto", None) if !status.is_success() => {
             return Err(Missing::Different(format!(
-                "what answers at {base} lists no models (/v1/models gave status {status}), so `auto` finds none\n  name one: \
-                 `model:` of the target, or --target NAME=openai:{base},model=MODEL"
+                "the server at {base} lists no models (/v1/models returned status {status}), so `auto` finds none\n \
+                 name one with the target's `model:`, or --target NAME=openai:{base},model=MODEL"
             )));
         }
         ("auto", None) => {
             return Err(Missing::NoModel {
                 told: format!("the server at {base} lists no model"),
-                hint: "name one: `model:` of the target".into(),
+                hint: "name one with the target's `model:`".into(),
             });
         }
         (named, Some(_)) => match listed(named, &names) {
@@ -82,11 +82,11 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
         },
         (named, None) => {
             let why = match status.as_u16() {
-                401 | 403 => format!("status {status}: it refuses the token there"),
+                401 | 403 => format!("status {status}: it refuses the token"),
                 _ if status.is_success() => "none".to_owned(),
                 _ => format!("status {status}"),
             };
-            untold.push(format!("it lists no models (/v1/models gave {why}): `{named}` is asked for on trust"));
+            untold.push(format!("it lists no models (/v1/models returned {why}): `{named}` is used without a check"));
             named.to_owned()
         }
     };

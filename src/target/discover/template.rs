@@ -77,7 +77,7 @@ pub async fn template_of(target: &TargetPlan) -> Result<Option<TemplatePlan>, St
     }
     let family = Family::of(&template).ok_or_else(|| {
         let start: String = scrub(&template).chars().filter(|c| !c.is_control()).take(80).collect();
-        format!("the template of `{}` is none that loadcmp knows: {start}", target.model)
+        format!("loadcmp doesn't know the template of `{}`: {start}", target.model)
     })?;
     Ok(Some(TemplatePlan { family, system: text(&shown, "/system").filter(|system| !system.trim().is_empty()) }))
 }

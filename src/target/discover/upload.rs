@@ -38,7 +38,7 @@ impl Body for FileBody {
         let read = (&self.file).take(want).read_to_end(&mut piece);
         self.left -= (piece.len() as u64).min(self.left);
         Poll::Ready(Some(match read {
-            Ok(0) => Err(Error::new(ErrorKind::UnexpectedEof, "the file became shorter while it was sent")),
+            Ok(0) => Err(Error::new(ErrorKind::UnexpectedEof, "the file was truncated while it was sent")),
             Ok(_) => Ok(Frame::data(piece.into())),
             Err(error) => Err(error),
         }))

@@ -67,15 +67,15 @@ impl GgConnection {
         let frame = match tokio::time::timeout(limit, answered).await {
             Ok(Ok(frame)) => frame,
             Ok(Err(error)) if ended(&error) => {
-                let words = "the connection was closed in the place of a handshake: the server has as many connections as it \
-                             takes (GG_CORE_MAX_CONNECTIONS), or has ended";
+                let words = "the connection was closed instead of a handshake: the server has reached its maximum of \
+                             connections (GG_CORE_MAX_CONNECTIONS), or has ended";
                 return Err(io::Error::new(error.kind(), words));
             }
             Ok(Err(error)) => return Err(error),
             Err(_) => {
                 let words = format!(
-                    "the server is busy: it took the connection, and answered no handshake within {} s (it answers none while \
-                     it generates an ordinary answer)",
+                    "the server is busy: it accepted the connection, but no handshake came within {} s (none comes \
+                     while it generates an ordinary answer)",
                     limit.as_secs()
                 );
                 return Err(io::Error::new(io::ErrorKind::ResourceBusy, words));
@@ -185,7 +185,7 @@ impl GgConnection {
         self.write(message.to_string().as_bytes()).await?;
         let frame = self.frame().await?;
         let other = || {
-            let words = format!("what answers there is not GG-CORE: it said `{}`", refusal_words(&frame));
+            let words = format!("the server is not GG-CORE: it sent `{}`", refusal_words(&frame));
             io::Error::new(io::ErrorKind::InvalidData, words)
         };
         serde_json::from_slice(&frame).map_err(|_| other())
@@ -203,7 +203,7 @@ fn no_frame(bytes: &[u8], length: usize) -> String {
     if bytes.iter().take(4).all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
         let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
         let shown = &line[..line.len().min(SHOWN)];
-        return format!("what answers there is not GG-CORE: it said `{}`", brief(&String::from_utf8_lossy(shown)));
+        return format!("the server is not GG-CORE: it sent `{}`", brief(&String::from_utf8_lossy(shown)));
     }
     format!("a frame of {length} bytes was announced")
 }
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn another_protocol_is_known_by_its_words() {
         let http = b"HTTP/1.1 400 Bad Request\r\nserver: x\r\n";
-        assert_eq!(no_frame(http, 1), "what answers there is not GG-CORE: it said `HTTP/1.1 400 Bad Request`");
+        assert_eq!(no_frame(http, 1), "the server is not GG-CORE: it sent `HTTP/1.1 400 Bad Request`");
         assert_eq!(no_frame(&[0xff; 8], 77), "a frame of 77 bytes was announced");
     }
 }

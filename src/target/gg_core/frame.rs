@@ -77,7 +77,7 @@ pub(super) fn take(bytes: &[u8], expected: Expected, stamp: Nanos, answer: &mut 
             let mut bad = false;
             let frame = mended.as_ref().and_then(|(value, _)| Frame::lenient(value, &mut bad));
             let Some(frame) = frame else {
-                answer.fail(format!("a frame that is not GG-CORE's JSON: {}", refusal_words(bytes)));
+                answer.fail(format!("a frame that is not valid GG-CORE JSON: {}", refusal_words(bytes)));
                 return false;
             };
             if mended.is_some_and(|(_, bad_text)| bad_text) {
@@ -119,7 +119,7 @@ pub(super) fn take(bytes: &[u8], expected: Expected, stamp: Nanos, answer: &mut 
                 None => {}
             }
         }
-        other => answer.fail(format!("a frame of type `{other}` in place of an answer")),
+        other => answer.fail(format!("a frame of type `{other}` instead of an answer")),
     }
     true
 }
@@ -138,7 +138,7 @@ fn counted(generated: Option<u64>, limit: Option<u64>) -> (Option<u64>, Option<S
 /// An engine's error, with what is known of it.
 fn explained(error: String) -> String {
     let known = if error.contains(NO_END) {
-        "a fault of GG-CORE's: a stream that its model ends by itself fails; ask for whole answers, `stream: false`"
+        "a bug in GG-CORE: a stream that the model ends by itself fails; use whole answers, `stream: false`"
     } else if error.contains(NO_ROOM) {
         "prompt and answer are longer than the host's context"
     } else {

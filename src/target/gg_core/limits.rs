@@ -27,15 +27,15 @@ fn tokens(text: &str) -> usize {
 pub(in crate::target) fn refusal(spec: &GgCoreSpec, settings: &Settings, users: u32, items: &[Item]) -> Option<String> {
     if settings.task == Task::Embed {
         return Some(
-            "GG-CORE's socket generates only: an embedder answers \"Model returned non-generation output\" there; take \
-             another target for this task, such as a `json` one of the program that hosts it"
+            "GG-CORE's socket only generates: an embedding model answers \"Model returned non-generation output\"; use \
+             another target for this task, such as a `json` one of its host program"
                 .into(),
         );
     }
     let (side, most) = (u32::from(settings.stream), spec.connections());
     if users.saturating_add(side) > most {
         return Some(format!(
-            "{users} users need {} connections, and the server takes {most}: lower `load.closed.users`, or raise the \
+            "{users} users need {} connections, and the server allows {most}: lower `load.closed.users`, or raise the \
              server's GG_CORE_MAX_CONNECTIONS and this target's `max_connections`",
             users + side,
         ));
@@ -49,15 +49,15 @@ pub(in crate::target) fn refusal(spec: &GgCoreSpec, settings: &Settings, users: 
     let (batch, context) = (spec.batch() as usize, spec.context() as usize);
     if prompt > batch {
         return Some(format!(
-            "the longest prompt has {longest} bytes (up to {prompt} tokens): a prompt of more than {batch} tokens, the \
-             host's n_batch, ends GG-CORE; shorten the prompts, or say `batch` of the target where the host has a larger one"
+            "the longest prompt has {longest} bytes (up to {prompt} tokens): a prompt of more than {batch} tokens (the \
+             host's n_batch) crashes GG-CORE; shorten the prompts, or set the target's `batch` if the host's is larger"
         ));
     }
     (prompt + output > context).then(|| {
         format!(
-            "the longest prompt has {longest} bytes (up to {prompt} tokens) and {output} more are asked for: beyond {context} \
-             tokens GG-CORE loses the whole answer; shorten the prompts or `max_tokens`, or say `context` of the target where \
-             the host has a larger one"
+            "the longest prompt has {longest} bytes (up to {prompt} tokens) plus {output} output tokens: beyond \
+             {context} tokens GG-CORE loses the whole answer; shorten the prompts or `max_tokens`, or set the target's \
+             `context` if the host's is larger"
         )
     })
 }

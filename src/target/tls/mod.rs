@@ -51,7 +51,7 @@ impl Tls {
     /// For a host. The error is a sentence.
     pub(super) fn new(host: &str, spec: &TlsSpec) -> Result<Self, String> {
         let name = ServerName::try_from(host.to_owned());
-        let name = name.map_err(|_| format!("`{host}` is no name that a certificate could be of"))?;
+        let name = name.map_err(|_| format!("`{host}` can't be the name in a certificate"))?;
         Ok(Self { config: Arc::new(trust::config(spec)?), name })
     }
 
@@ -73,7 +73,7 @@ impl Tls {
             }
             Err(_) => {
                 let limit = HANDSHAKE_LIMIT.as_secs();
-                let told = format!("it took the connection, and its TLS handshake wasn't over within {limit} s");
+                let told = format!("it accepted the connection, but its TLS handshake took more than {limit} s");
                 Err(io::Error::new(io::ErrorKind::TimedOut, told))
             }
         }

@@ -39,7 +39,7 @@ fn named(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         |error: &dyn std::fmt::Display| format!("the certificates of `tls: {{ ca: {} }}`: {error}", path.display());
     let all = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
     let all = all.collect::<Result<Vec<_>, _>>().map_err(|error| wrong(&error))?;
-    if all.is_empty() { Err(wrong(&"there are none in it")) } else { Ok(all) }
+    if all.is_empty() { Err(wrong(&"it has none")) } else { Ok(all) }
 }
 
 /// The certificates of the authorities that this machine trusts.
@@ -50,8 +50,8 @@ fn of_the_machine() -> Result<Vec<CertificateDer<'static>>, String> {
     }
     let why = found.errors.first().map(|error| format!(" ({error})")).unwrap_or_default();
     Err(format!(
-        "this machine has no list of authorities to check an https server's certificate by{why}: install one (on most systems \
-         the package `ca-certificates`), name the server's with `tls: {{ ca: FILE }}`, or don't check it with `tls: {{ \
+        "this machine has no list of certificate authorities{why}: install one (on most systems the package \
+         `ca-certificates`), name the server's CA with `tls: {{ ca: FILE }}`, or skip the check with `tls: {{ \
          insecure: true }}`"
     ))
 }
@@ -64,7 +64,7 @@ fn verifier(
     // A machine's list may hold some of an age that can't be read any more.
     roots.add_parsable_certificates(certificates);
     let built = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
-    built.map_err(|error| format!("no certificate can be checked by those of `tls: {{ ca }}`: {error}"))
+    built.map_err(|error| format!("the certificates of `tls: {{ ca }}` can't be used for a check: {error}"))
 }
 
 /// Whether a certificate is refused for saying that it is a CA's, as those of `openssl req -x509` do: webpki takes none of

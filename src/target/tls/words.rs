@@ -22,16 +22,15 @@ pub(super) fn of_handshake(error: &io::Error) -> Option<String> {
         error.kind(),
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
     );
-    let closed =
-        || "it closed the connection during the TLS handshake: does it speak TLS at all? For plain http write http://";
+    let closed = || "it closed the connection during the TLS handshake. If it doesn't use TLS, write http://";
     words(error).or_else(|| early.then(|| closed().to_owned()))
 }
 
 fn of(error: &Error) -> String {
     match error {
         Error::InvalidCertificate(why) => certificate(why),
-        Error::InvalidMessage(_) => "what answers there doesn't speak TLS: for plain http write http://".to_owned(),
-        Error::PeerIncompatible(why) => format!("it speaks no TLS that is spoken here (1.2 and 1.3): {why:?}"),
+        Error::InvalidMessage(_) => "the server doesn't use TLS: write http://".to_owned(),
+        Error::PeerIncompatible(why) => format!("it supports no TLS version of loadcmp (1.2 and 1.3): {why:?}"),
         Error::AlertReceived(alert) => format!("it refused the TLS handshake with the alert {alert:?}"),
         other => format!("TLS failed: {other}"),
     }
@@ -43,7 +42,7 @@ fn certificate(why: &CertificateError) -> String {
         Some(jiff::Timestamp::from_second(seconds).ok()?.strftime("%Y-%m-%d").to_string())
     };
     let since = |word: &str, time: &UnixTime| day(time).map(|day| format!(" {word} {day}")).unwrap_or_default();
-    let unchecked = "or don't check it: `tls: { insecure: true }`";
+    let unchecked = "or skip the check: `tls: { insecure: true }`";
     match why {
         why if matches!(why, CertificateError::UnknownIssuer) || is_a_cas(why) => format!(
             "its certificate isn't signed by a known authority: name its CA (or the certificate itself) with `tls: {{ ca: FILE \
@@ -59,7 +58,7 @@ fn certificate(why: &CertificateError) -> String {
             format!("its certificate isn't valid{from}: is this machine's clock right? Wait, {unchecked}")
         }
         CertificateError::NotValidForName => {
-            format!("its certificate is of another name: write a name that is in it, {unchecked}")
+            format!("its certificate is for another name: use a name in the certificate, {unchecked}")
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
             let of = match presented.as_slice() {
@@ -68,11 +67,12 @@ fn certificate(why: &CertificateError) -> String {
                 some => some.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", "),
             };
             let expected = expected.to_str();
-            format!("its certificate is of {of}, not of {expected}: write a name that is in it, {unchecked}")
+            format!("its certificate is for {of}, not for {expected}: use a name in the certificate, {unchecked}")
         }
         CertificateError::Revoked => format!("its certificate was revoked: renew it, {unchecked}"),
         CertificateError::BadSignature => format!(
-            "its certificate isn't signed by the authority that it names: name the right CA with `tls: {{ ca: FILE }}`, {unchecked}"
+            "its certificate isn't signed by the authority it claims: name the right CA with `tls: {{ ca: FILE }}`, \
+             {unchecked}"
         ),
         other => format!("its certificate can't be checked ({other:?}): {}", unchecked.trim_start_matches("or ")),
     }

@@ -56,7 +56,7 @@ impl Arrivals {
             }
         };
         if arrivals.measure.is_empty() {
-            return Err("no request falls into the measured window; raise the rate or the duration".to_owned());
+            return Err("no request falls into the measured window; increase the rate or the duration".to_owned());
         }
         let whole = trace.map_or_else(|| spec.window(), Trace::duration);
         let rate = arrivals.rate_of(0, whole.0.into(), arrivals.measure.len());
@@ -135,7 +135,7 @@ impl Arrivals {
 fn allowed(expected: f64) -> Result<(), String> {
     match expected <= MOST_ARRIVALS as f64 {
         true => Ok(()),
-        false => Err(format!("about {expected:.0} requests would be planned, and the limit is {MOST_ARRIVALS}")),
+        false => Err(format!("about {expected:.0} requests would be planned; the limit is {MOST_ARRIVALS}")),
     }
 }
 

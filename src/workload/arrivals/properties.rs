@@ -246,7 +246,7 @@ fn a_trace_is_replayed_and_warmed_up_at_its_own_rate() {
 fn too_many_and_none_at_all_are_told() {
     let error = |fields: &str| Arrivals::build(&open(fields), None, 1).unwrap_err();
     let many = error(r#""rate": 1000000, "duration": "11s""#);
-    assert_eq!(many, "about 11000000 requests would be planned, and the limit is 10000000");
+    assert_eq!(many, "about 11000000 requests would be planned; the limit is 10000000");
     assert!(error(r#""rate": 1000000, "duration": "1s", "warmup": "10s""#).contains("11000000"));
     assert!(error(r#""rate": 0.001, "duration": "1ms""#).contains("no request falls"));
     assert!(error(r#""rate": 5, "duration": "1s", "arrivals": "gamma""#).contains("`burstiness`"));

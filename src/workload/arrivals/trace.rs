@@ -20,12 +20,14 @@ impl Trace {
     pub fn new(mut seconds: Vec<f64>, speed: f64) -> Result<Self, String> {
         seconds.sort_by(f64::total_cmp);
         let (Some(first), Some(last)) = (seconds.first().copied(), seconds.last().copied()) else {
-            return Err("there are no instants in it".to_owned());
+            return Err("it has no times".to_owned());
         };
         let span = (last - first) / speed;
         if span.is_nan() || span > LONGEST.as_secs_f64() {
             let days = LONGEST.as_secs() / (24 * 3600);
-            return Err(format!("the trace would take {span:.0} s, and the limit is {days} days; is it in seconds?"));
+            return Err(format!(
+                "the trace would take {span:.0} s; the limit is {days} days. Are its times in seconds?"
+            ));
         }
         let offsets: Vec<Nanos> = seconds.iter().map(|at| Nanos(((at - first) / speed * 1e9).round() as u64)).collect();
         let last = offsets.last().map_or(0, |last| last.0);
@@ -73,11 +75,13 @@ mod tests {
 
     #[test]
     fn what_is_no_trace_is_told() {
-        assert!(Trace::new(Vec::new(), 1.0).unwrap_err().contains("no instants"));
+        assert!(Trace::new(Vec::new(), 1.0).unwrap_err().contains("no times"));
         let month = 30.0 * 24.0 * 3600.0;
         assert!(Trace::new(vec![0.0, month], 1.0).is_ok());
         let error = Trace::new(vec![0.0, month + 1.0], 1.0).unwrap_err();
-        assert!(error.contains("2592001 s") && error.contains("30 days") && error.contains("is it in seconds?"));
+        assert!(
+            error.contains("2592001 s") && error.contains("30 days") && error.contains("Are its times in seconds?")
+        );
         assert!(Trace::new(vec![0.0, month + 1.0], 2.0).is_ok(), "the limit is of the replay");
         assert!(Trace::new(vec![-1e308, 1e308], 1.0).is_err());
     }

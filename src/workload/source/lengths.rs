@@ -26,7 +26,7 @@ impl Maker<'_> {
         let chat = self.task == Task::Chat;
         match recorded::read(source)?.ok_or_else(|| recorded::unknown(source))? {
             recorded::Record::Lengths(kind, _) if chat => {
-                Err(source.wrong(0, format!("it is {}, of single requests: write `task: generate`", kind.name())))
+                Err(source.wrong(0, format!("it is {}, with single requests: write `task: generate`", kind.name())))
             }
             recorded::Record::Talks(kind, ..) if !chat => {
                 Err(source.wrong(0, format!("these are {}: write `task: chat`", kind.name())))

@@ -51,7 +51,7 @@ impl Odd {
         (!named.is_empty()).then(|| {
             let file = file.display().to_string();
             let place = format!("{}: {word} {}{more}", file.escape_debug(), named.join(", "));
-            format!("{place}: not valid UTF-8, or half of a character: U+FFFD is asked in its place")
+            format!("{place}: not valid UTF-8, or half a character: replaced by U+FFFD")
         })
     }
 }

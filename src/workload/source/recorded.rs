@@ -77,7 +77,7 @@ pub(super) fn unknown(source: &Source) -> SourceError {
     let what = if first.trim().is_empty() {
         "the file is empty".to_owned()
     } else {
-        format!("the first line is none of a trace's that is known: `{}`", cut(first.trim_end()))
+        format!("the first line is not that of a known trace format: `{}`", cut(first.trim_end()))
     };
     source.wrong(
         1,
@@ -171,16 +171,16 @@ impl Taken {
         let [time, input, output] = self.kind.columns();
         for (name, length) in [(input, recorded.input), (output, recorded.output)] {
             if length == 0 {
-                return Err(format!("a `{name}` of 0: a request has one token or more"));
+                return Err(format!("a `{name}` of 0: a request has at least one token"));
             }
         }
         if at < self.last {
-            return Err(format!("a `{time}` that lies before that of the line above"));
+            return Err(format!("a `{time}` earlier than that of the line above"));
         }
         self.last = at;
         self.tokens = self.tokens.saturating_add(recorded.input.into());
         if self.tokens > MOST_TOKENS {
-            return Err(format!("more than {MOST_TOKENS} prompt tokens up to it, which is the limit: cut the file"));
+            return Err(format!("more than {MOST_TOKENS} prompt tokens so far, the limit: shorten the file"));
         }
         let first = *self.first.get_or_insert(at);
         self.all.push(((at - first) as f64 / 1e9, recorded));
@@ -240,7 +240,7 @@ fn instant(text: &str) -> Result<i128, &'static str> {
 
 /// Says of a line that is no object what its file looks like.
 fn no_object(kind: Kind) -> impl Fn(u64, &serde_json::Error) -> String {
-    move |line, _| format!("looks like {}, but line {line} is no JSON object", kind.name())
+    move |line, _| format!("looks like {}, but line {line} is not a JSON object", kind.name())
 }
 
 fn mooncake(source: &Source) -> Result<Vec<(f64, Recorded)>, SourceError> {
@@ -306,7 +306,7 @@ fn talks(source: &Source, kind: Kind, list: bool) -> Result<Record, SourceError>
         read.map_err(|error| source.wrong(0, format!("can't be read: {error}")))?;
         let text = whole_text(text.trim_start_matches('\u{feff}'));
         let objects: Vec<Map<String, Value>> = serde_json::from_str(&text).map_err(|error| {
-            let why = format!("looks like {}, but is no list of JSON objects", kind.name());
+            let why = format!("looks like {}, but is not a list of JSON objects", kind.name());
             source.wrong_at(error.line() as u64, Some(error.column() as u64), why)
         })?;
         objects.iter().try_for_each(|object| take(None, object))?;
@@ -315,8 +315,8 @@ fn talks(source: &Source, kind: Kind, list: bool) -> Result<Record, SourceError>
     }
     let path = source.path.display().to_string();
     let told = [
-        (silent, "in which nobody asks, are left out"),
-        (system, "begin with a system message, which is left out: `system` of the scenario sets one for all"),
+        (silent, "without a question are left out"),
+        (system, "begin with a system message, which is left out: set one for all with `system` in the scenario"),
     ];
     let odd = told.into_iter().filter(|(count, _)| *count > 0);
     let odd = odd.map(|(count, what)| format!("{}: {count} conversations {what}", path.escape_debug())).collect();
@@ -338,7 +338,7 @@ fn talk(kind: Kind, object: &Map<String, Value>) -> Result<Talk, String> {
     let mut talk = Talk::default();
     for message in messages {
         let role = message.get(who).and_then(Value::as_str).ok_or_else(|| format!("a message without `{who}`"))?;
-        let said = said(message.get(what)).ok_or_else(|| format!("a message whose `{what}` is no text"))?;
+        let said = said(message.get(what)).ok_or_else(|| format!("a message whose `{what}` is not text"))?;
         match role {
             "system" | "developer" => talk.system = true,
             "human" | "user" => {
@@ -355,7 +355,7 @@ fn talk(kind: Kind, object: &Map<String, Value>) -> Result<Talk, String> {
                 _ => {}
             },
             "tool" | "function" => break,
-            other => return Err(format!("a message from `{}`, who is nobody known", cut(other))),
+            other => return Err(format!("a message from the unknown role `{}`", cut(other))),
         }
     }
     Ok(talk)

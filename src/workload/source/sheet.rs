@@ -37,13 +37,12 @@ impl Source {
                         return Ok(Some((line, why.to_owned())));
                     }
                     (Quoting::Closed { .. }, _) if line > opened => {
-                        let why =
-                            format!("the quote opened here is closed by one in line {line}, in the middle of a text");
+                        let why = format!("the quote opened here is closed in line {line}, in the middle of a text");
                         return Ok(Some((opened, why)));
                     }
                     (Quoting::Closed { .. }, _) => {
-                        let why = "a quoted text goes on after its closing quote; CSV doubles a quote that is a part of \
-                                   a text: `\"\"`";
+                        let why = "a quoted text continues after its closing quote; CSV doubles a quote inside a text: \
+                                   `\"\"`";
                         return Ok(Some((line, why.to_owned())));
                     }
                     _ => Quoting::Plain,
@@ -76,7 +75,7 @@ impl Source {
         let message = match error.kind() {
             csv::ErrorKind::Utf8 { .. } => "not valid UTF-8".to_owned(),
             csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                format!("{len} columns here, and {expected_len} in the header; a comma in a text needs quotes")
+                format!("{len} columns here, {expected_len} in the header; a text with a comma needs quotes")
             }
             _ => error.to_string(),
         };

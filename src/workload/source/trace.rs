@@ -25,10 +25,10 @@ pub fn read_trace(spec: &TraceSpec, base: &Path) -> Result<Trace, SourceError> {
                 let line = record.position().map_or(0, csv::Position::line);
                 let written = record.get(column).unwrap_or_default().trim();
                 let number = written.parse().ok().filter(|number: &f64| number.is_finite());
-                let number =
-                    number.ok_or_else(|| source.wrong(line, format!("`{}` is no number of seconds", cut(written))))?;
+                let number = number
+                    .ok_or_else(|| source.wrong(line, format!("`{}` is not a number of seconds", cut(written))))?;
                 if seconds.len() as u64 == MOST_ARRIVALS {
-                    return Err(source.wrong(line, format!("more than {MOST_ARRIVALS} instants, which is the limit")));
+                    return Err(source.wrong(line, format!("more than {MOST_ARRIVALS} times, the limit")));
                 }
                 seconds.push(number);
             }
@@ -64,12 +64,12 @@ mod tests {
             let error = read(text, "offset_s").unwrap_err();
             assert_eq!(error, told, "{text:?}");
         };
-        wrong("offset_s\n0\nsoon\n", ":3: `soon` is no number of seconds");
-        wrong("offset_s\n0\n\"\"\n", ":3: `` is no number of seconds");
-        wrong("offset_s\nNaN\n", ":2: `NaN` is no number of seconds");
-        wrong("offset_s,b\n0,1\n0\n", ":3: 1 columns here, and 2 in the header; a comma in a text needs quotes");
+        wrong("offset_s\n0\nsoon\n", ":3: `soon` is not a number of seconds");
+        wrong("offset_s\n0\n\"\"\n", ":3: `` is not a number of seconds");
+        wrong("offset_s\nNaN\n", ":2: `NaN` is not a number of seconds");
+        wrong("offset_s,b\n0,1\n0\n", ":3: 1 columns here, 2 in the header; a text with a comma needs quotes");
         wrong("offset\n0\n", ":1: there is no column `offset_s`; did you mean `offset`? (columns: offset)");
-        wrong("offset_s\n", ": there are no instants in it");
+        wrong("offset_s\n", ": it has no times");
         let error = read_trace(
             &TraceSpec { path: "/etc/passwd".into(), column: "t".to_owned(), speed: 1.0 },
             Path::new("/nowhere"),
