@@ -64,7 +64,7 @@ echo
 cat "$out/nightly.md"
 echo
 echo "page: $out/index.html"
-changed=$(sed -n '/What changed, and since when/,/The nights/p' "$out/index.html")
+changed=$(sed -n '/What changed, and when/,/The nights/p' "$out/index.html")
 grep -q 'TTFT p50 of native (stand-in) in chat: [^<]*first run night-09/chat' <<<"$changed" || { echo "night 9 is not named"; exit 1; }
 if grep -q 'first run night-05' <<<"$changed"; then echo "night 5 is named"; exit 1; fi
 echo "night 9 is named, and night 5 is not"

@@ -7,11 +7,12 @@ use super::failures;
 use super::forest::{Card, Check, Forest, cards, checks, forests};
 use super::front::front_table;
 use super::labels::{LabelTable, Matrix, label_table, matrices};
-use super::lines::{MARK, Section, compared, lines, marked, outcome_words, ratio_cell, reasons};
+use super::lines::{Line, MARK, Section, compared, lines, marked, outcome_words, ratio_cell, reasons};
 use super::plot::Chart;
 use super::repeat;
 use super::timeline::{TimeChart, timeline};
 use crate::audit::{Finding, Severity};
+use crate::metrics::metric_of;
 use crate::report::{Report, files};
 use crate::scenario::yaml_word;
 use askama::Template;
@@ -64,6 +65,8 @@ struct Page<'a> {
     /// Everything the audit found: how grave it is, and what.
     findings: Vec<(String, &'a Finding)>,
     answers: Vec<PromptView>,
+    /// Each metric on the page: label, id, what it is.
+    glossary: Vec<(&'static str, &'static str, &'static str)>,
     labels: Option<LabelTable>,
     confusions: Vec<Matrix>,
     command: &'a str,
@@ -118,6 +121,8 @@ impl CapacityPage<'_> {
 /// One row of the table.
 struct PageLine {
     name: &'static str,
+    /// What its metric is.
+    about: &'static str,
     main: bool,
     /// It tells a part of the line before it.
     part: bool,
@@ -145,6 +150,7 @@ fn page(report: &Report) -> Page<'_> {
         };
         let row = PageLine {
             name: line.name.trim_start(),
+            about: metric_of(line.path).map(|metric| metric.about).unwrap_or_default(),
             part: line.name.starts_with(' '),
             main: line.path == report.primary,
             values: line.values.clone(),
@@ -198,6 +204,7 @@ fn page(report: &Report) -> Page<'_> {
         doubts: report.found(Severity::Warning).collect(),
         findings: report.findings.iter().map(|finding| (yaml_word(&finding.severity), finding)).collect(),
         answers: answers(report),
+        glossary: glossary(&lines),
         labels: label_table(report),
         confusions: matrices(report),
         command: &report.command,
@@ -241,6 +248,17 @@ fn identical(report: &Report) -> String {
         "one list, drawn with seed {} before anything was sent, in the same order for every target (hash {hash}…){both}.",
         report.plan.seed
     )
+}
+
+/// The metrics of some lines, each once.
+fn glossary(lines: &[Line]) -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut all: Vec<(&str, &str, &str)> = Vec::new();
+    for metric in lines.iter().filter_map(|line| metric_of(line.path)) {
+        if !all.iter().any(|(_, id, _)| *id == metric.id) {
+            all.push((metric.label, metric.id, metric.about));
+        }
+    }
+    all
 }
 
 fn class(verdict: &str) -> &'static str {
