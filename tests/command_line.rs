@@ -115,7 +115,7 @@ fn init_writes_a_suite_that_can_be_checked_and_run() {
     // Nothing is written over, not even in part.
     std::fs::remove_file(dir.path().join("mine.yaml")).expect("gone");
     let (_, err) = told(&at(dir.path(), &["init", "mine", "--suite"]), 2);
-    assert!(err.contains("mine-load.yaml is there already") && !dir.path().join("mine.yaml").exists(), "{err}");
+    assert!(err.contains("mine-load.yaml already exists") && !dir.path().join("mine.yaml").exists(), "{err}");
     let (out, _) = told(&at(dir.path(), &["suite", "list"]), 0);
     for name in ["herald", "vibrant", "gg-core", "trainer", "muse"] {
         assert!(out.lines().any(|line| line.starts_with(name)), "{name}: {out}");

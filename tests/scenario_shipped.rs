@@ -70,7 +70,7 @@ fn the_data_keep_their_own_names_and_the_instruction_stands_around_them() {
     assert_eq!(tickets[0].label, Some(0));
     let text = &tickets[0].turns[0].user;
     assert!(text.starts_with("Answer with one of these labels: billing, bug, feature"), "{text}");
-    assert!(text.contains("Text: We need our VAT number") && text.ends_with("\nLabel:"), "{text}");
+    assert!(text.contains("Write it as JSON") && text.contains("Text: We need our VAT number"), "{text}");
     let conversations = items("chat.yaml");
     assert_eq!(conversations[0].id, "c01");
     assert!(conversations.iter().all(|item| item.turns[0].assistant.is_some()));

@@ -29,7 +29,7 @@ fn a_soak_that_is_too_short_says_how_long_it_takes() {
     for load in ["{ users: 2, duration: 3s }", "{ rate: 40, duration: 3s }"] {
         let (table, report, page) = soak(dir.path(), &a.url, &b.url, load);
         assert!(table.contains("memory leak undecided: it needs 60.0 s of measurement"), "{table}");
-        assert!(page.contains("Over the time of the soak</h2>"), "{load}");
+        assert!(page.contains("Over the time of the soak</a></h2>"), "{load}");
         assert_eq!(report["soak"]["targets"].as_array().map(Vec::len), Some(2), "{load}");
         assert_eq!(report["plan"]["soak"], true);
         std::fs::remove_dir_all(dir.path().join("out")).expect("gone");

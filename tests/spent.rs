@@ -26,7 +26,7 @@ fn a_wait_for_a_slot_is_told_from_the_work() {
         let (table, err) = text(&output);
         assert!(table.contains("queue (derived)") && table.contains("decode"), "{task}: {table}{err}");
         let page = std::fs::read_to_string(dir.path().join("out/report.html")).expect("a page");
-        assert!(page.contains("Where a request's time goes</h2>") && page.contains("queue (derived): "), "{task}");
+        assert!(page.contains("Where a request's time goes</a></h2>") && page.contains("queue (derived): "), "{task}");
         let sheet = rows(&dir.path().join("out/summary.csv"));
         let ms = |target: &str, metric: &str| {
             let row = sheet.iter().find(|row| row["target"].starts_with(target) && row["metric"] == metric);

@@ -206,7 +206,7 @@ fn nights_are_told_on_one_page() {
         assert!(text.contains("1 of 1 checks passed"), "{file}: {text}");
     }
     let own = std::fs::read_to_string(dir.path().join("nights/two/suite.html")).unwrap();
-    assert!(own.contains("No step in the figures of its runs"), "{own}");
+    assert!(own.contains("No step over its runs"), "{own}");
     let page = std::fs::read_to_string(dir.path().join("nights/index.html")).unwrap();
     assert!(page.contains("href=\"two/suite.html\"") && !page.contains("<script"), "{page}");
     // A check that was as it is in every night is folded; one that fails stands open, with what it was before, latest first.

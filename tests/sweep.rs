@@ -309,7 +309,7 @@ fn variants_that_others_are_better_than_in_everything_are_not_on_the_front() {
     }
     assert!(table.contains("Pareto front") && table.contains("peak RSS is left out"), "{table}");
     let page = std::fs::read_to_string(out.join("report.html")).expect("a file");
-    assert!(page.contains(">Variants</h2>"));
+    assert!(page.contains(">Variants</a></h2>"));
     assert!(
         std::fs::read_to_string(out.join("report.md")).expect("a file").contains("same") || table.contains("accuracy")
     );

@@ -32,7 +32,7 @@ pub(crate) fn suites() -> Told {
         for (name, text) in suites {
             writeln!(out, "{name:12}{}", about(text))?;
         }
-        writeln!(out, "\nRun one: loadcmp suite run NAME. Write one of your own: loadcmp init NAME --suite.")
+        writeln!(out, "\nRun one: loadcmp suite run NAME. Write a suite: loadcmp init NAME --suite.")
     })
 }
 

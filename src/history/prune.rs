@@ -108,6 +108,10 @@ pub fn prune(folder: &Path, age: SignedDuration, now: Timestamp, dry: bool) -> a
 
 /// The files of a run that may be removed: plain files, never links.
 fn removable(dir: &Path) -> Vec<PrunedFile> {
+    // Samples that lie elsewhere are somebody's arrangement: the rest of the run stays with them.
+    if std::fs::symlink_metadata(dir.join("samples.csv")).is_ok_and(|told| told.is_symlink()) {
+        return Vec::new();
+    }
     let file = |name: &&str| {
         let told = std::fs::symlink_metadata(dir.join(name)).ok().filter(std::fs::Metadata::is_file)?;
         Some(PrunedFile { name: (*name).to_owned(), bytes: told.len() })

@@ -3,8 +3,9 @@
 use super::reading::{Held, Reading};
 use super::{Conditions, Gpu, Stretch, Used};
 
-/// How long after a stretch's end a reading is still of it, in seconds.
-const LATE: f64 = 0.1;
+/// How long after a stretch's end a reading of what is held is still of it, in seconds: a window that the last answer closes is
+/// known to be over when its users have gone home.
+const LATE: f64 = 1.0;
 
 /// Share of a stretch that readings must cover: a reading at its edge may come late, a target found in its midst tells
 /// nothing of its beginning.

@@ -197,12 +197,15 @@ fn pieces(text: &str) -> Vec<String> {
     pieces
 }
 
+/// What stands in loadcmp's own instruction where a schema holds the answer.
+const AS_JSON: &str = " Write it as JSON: ";
+
 /// The labels that a prompt asks to choose from: what follows `labels: ` to the end of the line, without its full stop.
 pub(super) fn labels_in(prompt: &str) -> Option<Vec<&str>> {
     const MARK: &str = "labels: ";
     let at = prompt.find(MARK)? + MARK.len();
     let line = prompt[at..].lines().next()?;
-    let line = line.trim_end();
+    let line = line.split_once(AS_JSON).map_or(line, |(labels, _)| labels).trim_end();
     let labels: Vec<_> = line.strip_suffix('.').unwrap_or(line).split(", ").map(str::trim).collect();
     (labels.len() > 1 && labels.iter().all(|label| !label.is_empty())).then_some(labels)
 }
@@ -223,6 +226,8 @@ pub(super) fn ticket_in(prompt: &str) -> &str {
     let inside = prompt.rsplit_once("\n\nText: ").map(|(_, rest)| rest);
     match inside.and_then(|rest| rest.rsplit_once("\nLabel:")) {
         Some((ticket, _)) => ticket,
+        // Where a schema holds the answer, the text stands last.
+        None if prompt.contains(AS_JSON) => inside.unwrap_or(prompt),
         None => without_nonce(prompt),
     }
 }
