@@ -5,7 +5,7 @@ use super::{Conditions, Gpu, Stretch, Used};
 
 /// How long after a stretch's end a reading of what is held is still of it, in seconds: a window that the last answer closes is
 /// known to be over when its users have gone home.
-const LATE: f64 = 1.0;
+const LATE: f64 = 0.9;
 
 /// Share of a stretch that readings must cover: a reading at its edge may come late, a target found in its midst tells
 /// nothing of its beginning.

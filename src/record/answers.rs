@@ -30,6 +30,7 @@ pub struct Answer {
 #[derive(Serialize, Deserialize)]
 struct Line<'a> {
     target: std::borrow::Cow<'a, str>,
+    stand_in: bool,
     index: u64,
     prompt: std::borrow::Cow<'a, str>,
     answer: std::borrow::Cow<'a, str>,
@@ -54,6 +55,7 @@ impl AnswersFile {
         };
         let line = Line {
             target: names.target(answer.target).into(),
+            stand_in: names.stands_in(answer.target),
             index: answer.index,
             prompt: answer.prompt.as_str().into(),
             answer: answer.text.as_str().into(),

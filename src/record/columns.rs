@@ -99,6 +99,11 @@ impl Names {
         self.targets.get(number).map_or("", |(name, _, _)| name)
     }
 
+    /// Whether a stand-in took the place of a target's engine.
+    pub fn stands_in(&self, number: usize) -> bool {
+        self.targets.get(number).is_some_and(|(_, _, stand_in)| *stand_in)
+    }
+
     /// The position of a target's name.
     pub fn target_number(&self, name: &str) -> Option<usize> {
         self.targets.iter().position(|(known, _, _)| known == name)
