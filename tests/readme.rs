@@ -93,8 +93,8 @@ fn the_table_of_truth_is_the_one_recorded() {
     let table = |ways: &[Value]| {
         let mut table =
             "| way of driving | measured, mean | equal engines called different (at most 6 %) | 95 % intervals that hold the \
-                 truth: equal, 2 and 10 % apart (93 to 97 %) | a true 10 % shown | a true 5 % shown at the advised length (at \
-                 least 90 %) | that length, median | beside what is needed |\n\
+                 truth: engines equal, and 2 and 10 % different (93 to 97 %) | a true 10 % shown | a true 5 % shown at the advised length (at \
+                 least 90 %) | that length, median | compared with what is needed |\n\
                  |:--|--:|--:|--:|--:|--:|--:|--:|\n"
                 .to_owned();
         for way in ways {
@@ -104,7 +104,7 @@ fn the_table_of_truth_is_the_one_recorded() {
             writeln!(
                 table,
                 "| {}{} | {:.0} s | {} | {}, {} | {} | {} | {} | {} |",
-                way["name"].as_str().expect("its name"),
+                way["name"].as_str().expect("its name").replace("of unlike lengths", "answers of different lengths"),
                 if way["held"] == true { "" } else { " (can't be held)" },
                 way["seconds"].as_f64().expect("a length"),
                 share(&way["false_any"]),
@@ -126,7 +126,7 @@ fn the_table_of_truth_is_the_one_recorded() {
         String::new()
     } else {
         format!(
-            " The real program over real sockets, {} runs of two stand-ins that are alike: {} with a verdict; {} of {} intervals \
+            " The real program over real sockets, {} runs of two equal stand-ins: {} with a verdict; {} of {} intervals \
              leave out 1.",
             real["runs"],
             real["false_verdicts"],

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 /// Whether README.md and docs/*.md are read, too.
-const DOCS: bool = false;
+const DOCS: bool = true;
 
 /// What isn't said, and what to say instead. Each matches whole words, in any case; `_` and `-` belong to a word, so that
 /// ids aren't meant. A placeholder counts as `N`.

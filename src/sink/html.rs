@@ -18,6 +18,9 @@ use crate::scenario::yaml_word;
 use askama::Template;
 use std::io::{self, Write};
 
+/// Warnings that are written out at the top of the page, at most: more would push the answer off the first screen.
+const SPELT: usize = 2;
+
 /// Everything on the page as text; the template escapes all of it.
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -61,7 +64,9 @@ struct Page<'a> {
     timeline: Option<TimeChart>,
     reasons: Vec<String>,
     invalid: Vec<&'a Finding>,
-    doubts: Vec<&'a Finding>,
+    /// Warnings that are written out at the top, and those that are named.
+    warnings: Vec<&'a Finding>,
+    more_warnings: Vec<&'a Finding>,
     /// Everything the audit found: how grave it is, and what.
     findings: Vec<(String, &'a Finding)>,
     answers: Vec<PromptView>,
@@ -161,6 +166,7 @@ fn page(report: &Report) -> Page<'_> {
             _ => sections.push((line.section, vec![row])),
         }
     }
+    let spelt = if report.found(Severity::Warning).count() > SPELT { 1 } else { SPELT };
     let main = report.comparisons.iter().filter(|c| c.metric == report.primary).map(|c| class(c.verdict.as_str()));
     Page {
         name: &report.plan.name,
@@ -201,7 +207,8 @@ fn page(report: &Report) -> Page<'_> {
         watching: report.watching_words(),
         reasons: reasons(report, &compared),
         invalid: report.spoilt().collect(),
-        doubts: report.found(Severity::Warning).collect(),
+        warnings: report.found(Severity::Warning).take(spelt).collect(),
+        more_warnings: report.found(Severity::Warning).skip(spelt).collect(),
         findings: report.findings.iter().map(|finding| (yaml_word(&finding.severity), finding)).collect(),
         answers: answers(report),
         glossary: glossary(&lines),
