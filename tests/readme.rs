@@ -178,7 +178,7 @@ fn the_pacing_figures_are_those_recorded() {
     }
     writeln!(
         table,
-        "\n{} requests a second on {} cores that the server shared; medians of {} rounds of {} s, one tool after the other \
+        "\n{} requests per second on {} cores that the server shared; medians of {} rounds of {} s, one tool after the other \
          in each.",
         told["rate"], told["cores"], told["rounds"], told["seconds"]
     )

@@ -159,11 +159,11 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
             }
             let (Some(stretch), Some(side)) = (cutter.block(round), sides.get(number)) else { continue };
             for lane in group.drive(std::slice::from_ref(side), &stretch, None).await? {
-                if let Some(window) = lane.closed_window() {
-                    if let Some((time, answers)) = sized.as_mut().and_then(|sized| sized.done.get_mut(number)) {
-                        *time += length(window);
-                        *answers += lane.answered();
-                    }
+                if let Some(window) = lane.closed_window()
+                    && let Some((time, answers)) = sized.as_mut().and_then(|sized| sized.done.get_mut(number))
+                {
+                    *time += length(window);
+                    *answers += lane.answered();
                 }
             }
         }
