@@ -298,7 +298,7 @@ pub struct JsonSpec {
 pub enum ProcessSpec {
     /// The process with this id.
     Pid(#[schemars(range(min = 1))] u32),
-    /// All processes with this name: the program's file name, its argv[0], or the kernel's name for it.
+    /// All processes with this name: the program's file name, its `argv[0]`, or the kernel's name for it.
     Name(String),
 }
 
