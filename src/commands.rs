@@ -188,7 +188,7 @@ fn create_all(files: &[(PathBuf, String)]) -> Result<(), Failure> {
 /// Writes a schema beside an example, whose first line points an editor at it. One that is there may be somebody's own.
 fn keep_schema(path: &str, schema: &serde_json::Value) -> Result<(), Failure> {
     match std::fs::File::create_new(path) {
-        Ok(mut file) => Ok(file.write_all(pretty(schema)?.as_bytes()).with_context(|| format!("writing {path}"))?),
+        Ok(mut file) => Ok(loadcmp::report::pretty(&mut file, schema).with_context(|| format!("writing {path}"))?),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(Failure::Other(anyhow::anyhow!("creating {path}: {error}"))),
     }
@@ -219,11 +219,7 @@ pub(crate) fn schema(report: bool, suite: bool) -> Told {
         (_, true) => scenario::editor_suite_schema(),
         _ => scenario::editor_schema(),
     };
-    say(&pretty(&schema)?)
-}
-
-fn pretty(schema: &serde_json::Value) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(schema).context("writing the schema")? + "\n")
+    show("the schema", |out| loadcmp::report::pretty(out, &schema))
 }
 
 pub(crate) fn report(args: ReportArgs) -> Told {

@@ -115,7 +115,7 @@ impl Open {
         let clock = Stopwatch::start();
         let ready = |target| Target::new(&plan, target, prepared.workload.clone(), clock).expect("a target");
         let targets: Vec<Arc<Target>> = plan.targets.iter().map(|target| Arc::new(ready(target))).collect();
-        let (log, recorder) = Log::start(dir.path(), Names::of(&plan), Keep::default()).expect("a log");
+        let (log, recorder) = Log::start(dir.path(), Names::of(&plan), false, Keep::default()).expect("a log");
         let setup = LaneSetup {
             plan: Arc::new(plan.clone()),
             workload: prepared.workload.clone(),

@@ -5,7 +5,7 @@ use crate::record::answers::{ANSWERS_KEPT, Answer};
 use crate::record::log::Vector;
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::plan::LoadPlan;
-use crate::scenario::{History, KeepAnswers, Task, scrub};
+use crate::scenario::{History, KeepAnswers};
 use crate::target::{Ask, Exchange, NoConnection};
 use crate::workload::Unit;
 use bytes::Bytes;
@@ -125,14 +125,10 @@ impl Lane {
     /// Has an answer kept for people to look at, if the scenario wants it.
     fn keep_answer(&self, request: Request<'_>, sample: &Sample, text: &str) {
         let plan = &self.setup.plan;
-        let kept = match plan.keep_answers {
-            KeepAnswers::None => false,
-            KeepAnswers::Some => sample.index < ANSWERS_KEPT,
-            KeepAnswers::All => true,
-        };
-        if kept && request.phase == Phase::Measure && plan.task != Task::Embed && sample.outcome.answered() {
+        let wanted = sample.index < ANSWERS_KEPT || plan.keep_answers == KeepAnswers::All;
+        if plan.keeps_answers() && wanted && request.phase == Phase::Measure && sample.outcome.answered() {
             let asked = &self.setup.workload.items()[request.unit.item].turns[request.turn].user;
-            let (prompt, text) = (scrub(asked).into_owned(), scrub(text).into_owned());
+            let (prompt, text) = (asked.clone(), text.to_owned());
             self.setup.recorder.push_answer(Answer { target: sample.target, index: sample.index, prompt, text });
         }
     }

@@ -1,6 +1,7 @@
 //! `answers.jsonl`: what engines answered, so that a reader can look at it. A line an answer, appended as samples are.
 
 use super::columns::Names;
+use crate::scenario::scrubbed;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -13,7 +14,7 @@ pub const ANSWERS_KEPT: u64 = 100;
 /// The file's name.
 pub const ANSWERS: &str = "answers.jsonl";
 
-/// What a request asked and what it got, secrets masked.
+/// What a request asked and what it got.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// Position in `plan.targets`.
@@ -36,23 +37,27 @@ struct Line<'a> {
     answer: std::borrow::Cow<'a, str>,
 }
 
-/// The file, made when the first answer comes.
+impl Answer {
+    /// The same without values of the environment.
+    pub(super) fn scrubbed(self) -> Self {
+        Self { prompt: scrubbed(self.prompt), text: scrubbed(self.text), ..self }
+    }
+}
+
+/// The file, as it grows.
 pub(super) struct AnswersFile {
     path: PathBuf,
-    file: Option<File>,
+    file: File,
 }
 
 impl AnswersFile {
-    pub(super) fn new(dir: &Path) -> Self {
-        Self { path: dir.join(ANSWERS), file: None }
+    pub(super) fn create(dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join(ANSWERS);
+        let file = File::create_new(&path).with_context(|| format!("creating {}", path.display()))?;
+        Ok(Self { path, file })
     }
 
     pub(super) fn write(&mut self, names: &Names, answer: &Answer) -> anyhow::Result<()> {
-        let told = || format!("writing {}", self.path.display());
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(File::create_new(&self.path).with_context(told)?),
-        };
         let line = Line {
             target: names.target(answer.target).into(),
             stand_in: names.stands_in(answer.target),
@@ -61,7 +66,7 @@ impl AnswersFile {
             answer: answer.text.as_str().into(),
         };
         let text = serde_json::to_string(&line)? + "\n";
-        file.write_all(text.as_bytes()).with_context(told)
+        self.file.write_all(text.as_bytes()).with_context(|| format!("writing {}", self.path.display()))
     }
 }
 

@@ -90,8 +90,9 @@ pub struct Log<F> {
 }
 
 impl<F: Folder + 'static> Log<F> {
-    /// Creates `samples.csv` in `dir` (`vectors.csv` and `answers.jsonl` when there is something for them), and starts the thread.
-    pub fn start(dir: &Path, names: Names, mut folder: F) -> anyhow::Result<(Self, Recorder)> {
+    /// Creates `samples.csv` in `dir` (`answers.jsonl` too, if answers are kept; `vectors.csv` when the first embedding comes), and
+    /// starts the thread.
+    pub fn start(dir: &Path, names: Names, answers: bool, mut folder: F) -> anyhow::Result<(Self, Recorder)> {
         let path = dir.join("samples.csv");
         let mut file = File::create_new(&path).with_context(|| format!("creating {}", path.display()))?;
         let written = move || format!("writing {}", path.display());
@@ -101,7 +102,8 @@ impl<F: Folder + 'static> Log<F> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let mut vectors = Vectors { path: dir.join("vectors.csv"), file: None };
-        let mut answers = AnswersFile::new(dir);
+        // Now, and not when the first one comes: by then the system may have no file left to open.
+        let mut answers = if answers { Some(AnswersFile::create(dir)?) } else { None };
         let work = move || {
             let mut spare = Pending::default();
             let mut rows = Vec::new();
@@ -124,7 +126,11 @@ impl<F: Folder + 'static> Log<F> {
                     folder.vector(&vector);
                 }
                 for answer in spare.answers.drain(..) {
-                    answers.write(&names, &answer)?;
+                    // Here, and not where the load is driven.
+                    let answer = answer.scrubbed();
+                    if let Some(answers) = &mut answers {
+                        answers.write(&names, &answer)?;
+                    }
                     folder.answer(answer);
                 }
                 folder.tick();

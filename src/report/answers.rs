@@ -1,7 +1,7 @@
 //! The answers that a page shows: a few by the seed, and those in which the targets differ most.
 
 use crate::record::answers::{ANSWERS_KEPT, Answer};
-use crate::record::{Outcome, Phase, Sample};
+use crate::record::{Nanos, Phase, Sample};
 use crate::scenario::Task;
 use crate::scenario::plan::Plan;
 use rand::SeedableRng;
@@ -111,7 +111,7 @@ impl AnswerPicks {
         if plan.task == Task::Classify {
             return rows.windows(2).any(|pair| pair[0].label != pair[1].label).then_some(Why::Labels);
         }
-        let latencies: Vec<f64> = rows.iter().filter_map(|row| latency(row)).collect();
+        let latencies: Vec<f64> = rows.iter().filter_map(|row| row.latency()).map(Nanos::micros).collect();
         let most = latencies.iter().copied().fold(f64::NAN, f64::max);
         let least = latencies.iter().copied().fold(f64::NAN, f64::min);
         (latencies.len() > 1 && least > 0.0).then_some(Why::Latency(most / least))
@@ -121,12 +121,11 @@ impl AnswerPicks {
         let label = |at: Option<usize>| at.and_then(|at| plan.workload.labels.get(at).cloned());
         let of = |at: usize| {
             let (row, told) = (self.rows.get(&(index, at))?, self.texts.get(&(index, at))?);
-            let first = row.stamps.first_token.zip(row.stamps.sent);
             Some(ShownAnswer {
                 text: cut(&told.text),
                 label: label(row.label),
-                latency: latency(row),
-                ttft: first.map(|(first, sent)| first.0.saturating_sub(sent.0) as f64 / 1e3),
+                latency: row.latency().map(Nanos::micros),
+                ttft: row.ttft().map(Nanos::micros),
                 tokens: row.output_tokens,
                 finish: row.finish.clone(),
             })
@@ -136,11 +135,6 @@ impl AnswerPicks {
         let expected = label(self.rows.get(&(index, 0))?.expected_label);
         Some(ShownPrompt { index, why, prompt, expected, answers: answers? })
     }
-}
-
-fn latency(row: &Sample) -> Option<f64> {
-    let (end, sent) = row.stamps.end.zip(row.stamps.sent)?;
-    Some(end.0.saturating_sub(sent.0) as f64 / 1e3).filter(|_| row.outcome != Outcome::Unfinished)
 }
 
 fn ratio(why: Why) -> f64 {
@@ -158,7 +152,7 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Nanos;
+    use crate::record::Outcome;
     use crate::stats::fixture::{plan, sample};
 
     fn row(target: usize, index: u64, label: usize, took: u64) -> Sample {

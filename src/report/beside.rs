@@ -49,6 +49,9 @@ pub struct Beside {
     /// The targets that were held to them: those of the second run, in its order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<SweptTarget>,
+    /// The smallest effect that its verdicts were decided by, as a share.
+    #[serde(skip)]
+    pub smallest_effect: f64,
     /// What an inconclusive gate does to the exit code.
     #[serde(skip)]
     pub inconclusive: Inconclusive,
@@ -136,6 +139,7 @@ impl Beside {
             notes,
             judgement: None,
             targets: Vec::new(),
+            smallest_effect: b.comparing().smallest_effect,
             inconclusive: Inconclusive::default(),
         })
     }

@@ -40,8 +40,8 @@ use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
 use crate::drive::Found;
 use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
+use crate::scenario::Order;
 use crate::scenario::plan::Plan;
-use crate::scenario::{KeepAnswers, Order, Task};
 use crate::stats::{Comparison, Doubts, Folded, Packed, Row, Second, Settings, TargetSummary, decide};
 use serde::{Deserialize, Serialize};
 
@@ -72,13 +72,12 @@ const FILES: [(&str, &str); 14] = [
 /// The files of a run's directory: those of every run, and those that this one has besides.
 pub fn files(plan: &Plan, baseline: bool) -> Vec<(&'static str, &'static str)> {
     let metrics = plan.targets.iter().any(|target| target.spec.metrics().is_some());
-    let kept = plan.keep_answers != KeepAnswers::None && plan.task != Task::Embed;
     let besides = [
         (!plan.variants.is_empty(), ("variants.csv", "one row per target: speed, memory, size and quality")),
         (!plan.gates.is_empty(), ("gates.csv", "one row per gate: outcome, values, bound")),
         (!plan.gates.is_empty(), ("junit.xml", "the gates, for CI")),
         (baseline, ("baseline.json", "the baseline, as it was then")),
-        (kept, ("answers.jsonl", "answers of the engines, with their prompts")),
+        (plan.keeps_answers(), ("answers.jsonl", "answers of the engines, with their prompts")),
         (metrics, ("metrics.csv", "the engines' own published metrics")),
     ];
     FILES.into_iter().chain(besides.into_iter().filter_map(|(there, file)| there.then_some(file))).collect()

@@ -267,7 +267,7 @@ async fn measure(
     let folder = RunFolder::new(fold, Gather::new(&told), manifest.clone(), dir.join("manifest.json"), bars.view());
     let folder = folder.looking_at(unread::Unread::of(&plan, &bars));
     let judge = length::Length::judge(&plan, folder.fold(), &manifest, &bars);
-    let (log, recorder) = Log::start(&dir, Names::of(&told), folder)?;
+    let (log, recorder) = Log::start(&dir, Names::of(&told), plan.keeps_answers(), folder)?;
     let watch = Watching::start(&plan, clock, &dir)?;
     let stop = Stop::default();
     let setup = LaneSetup {

@@ -91,6 +91,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether answers are kept: those of embeddings are no texts.
+    pub fn keeps_answers(&self) -> bool {
+        self.keep_answers != KeepAnswers::None && self.task != Task::Embed
+    }
+
     /// Whether the run may end before its load's length is over.
     pub fn ends_early(&self) -> bool {
         self.until_ci.is_some() || self.least.is_some()

@@ -98,22 +98,19 @@ pub fn beside_csv(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
     ];
     let cells = beside.pairs.iter().flat_map(|pair| {
         pair.comparisons.iter().map(move |c| {
-            [
-                c.metric.clone(),
-                c.unit.clone(),
-                text(&pair.first).into_owned(),
-                text(&pair.second).into_owned(),
-                number(c.reference_value),
-                number(c.target_value),
-                number(c.ratio),
-                number(c.low),
-                number(c.high),
-                c.verdict.as_str().to_owned(),
-                text(c.reason.as_deref().unwrap_or_default()).into_owned(),
-            ]
+            let [first, second, ratio, low, high, verdict, reason] = cells_of(c);
+            let [one, other] = [&pair.first, &pair.second].map(|name| text(name).into_owned());
+            [c.metric.clone(), c.unit.clone(), one, other, first, second, ratio, low, high, verdict, reason]
         })
     });
     rows(out, header, cells)
+}
+
+/// What a comparison of two runs comes to, for a sheet: the first run's value and the second's, ratio, its interval, verdict, reason.
+pub(super) fn cells_of(c: &Comparison) -> [String; 7] {
+    let [first, second, ratio, low, high] = [c.reference_value, c.target_value, c.ratio, c.low, c.high].map(number);
+    let reason = text(c.reason.as_deref().unwrap_or_default()).into_owned();
+    [first, second, ratio, low, high, c.verdict.as_str().to_owned(), reason]
 }
 
 fn headline(beside: &Beside) -> String {
@@ -167,7 +164,12 @@ fn sentence(beside: &Beside, pair: &Pair) -> String {
 
 /// What to be careful about.
 fn told(beside: &Beside) -> Vec<String> {
-    let mut told = beside.notes.clone();
+    beside.notes.iter().cloned().chain(differences(beside)).collect()
+}
+
+/// What the two runs don't have in common, in sentences: targets, settings, engines.
+pub(super) fn differences(beside: &Beside) -> Vec<String> {
+    let mut told = Vec::new();
     if !beside.unmatched.is_empty() {
         told.push(format!("Without a counterpart: {}.", beside.unmatched.join(", ")));
     }

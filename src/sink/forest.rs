@@ -50,9 +50,9 @@ fn forest(report: &Report, lines: &[Line], at: usize) -> Option<Forest> {
     // An interval that knows nothing would press all others together: it is cut at the edge.
     let firm =
         |(line, c, _): &&(&Line, &Comparison, [f64; 3])| c.verdict != Verdict::Undecided || line.path == report.primary;
-    let widest = known.iter().filter(firm).flat_map(|(_, _, xs)| xs.iter().map(|x| x.ln().abs()));
-    let points = known.iter().map(|(_, _, xs)| xs[0].ln().abs());
-    let axis = scaled(widest.chain(points).map(f64::exp));
+    let widest = known.iter().filter(firm).flat_map(|(_, _, xs)| *xs);
+    let points = known.iter().map(|(_, _, xs)| xs[0]);
+    let axis = scaled(widest.chain(points));
     let mut before = None;
     let rows = known.iter().map(|(line, c, [ratio, low, high])| {
         let (left, width, at) = axis.row(*ratio, *low, *high);

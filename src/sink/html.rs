@@ -166,7 +166,8 @@ fn page(report: &Report) -> Page<'_> {
             _ => sections.push((line.section, vec![row])),
         }
     }
-    let spelt = if report.found(Severity::Warning).count() > SPELT { 1 } else { SPELT };
+    let mut warnings: Vec<&Finding> = report.found(Severity::Warning).collect();
+    let more_warnings = if warnings.len() > SPELT { warnings.split_off(1) } else { Vec::new() };
     let main = report.comparisons.iter().filter(|c| c.metric == report.primary).map(|c| class(c.verdict.as_str()));
     Page {
         name: &report.plan.name,
@@ -207,8 +208,8 @@ fn page(report: &Report) -> Page<'_> {
         watching: report.watching_words(),
         reasons: reasons(report, &compared),
         invalid: report.spoilt().collect(),
-        warnings: report.found(Severity::Warning).take(spelt).collect(),
-        more_warnings: report.found(Severity::Warning).skip(spelt).collect(),
+        warnings,
+        more_warnings,
         findings: report.findings.iter().map(|finding| (yaml_word(&finding.severity), finding)).collect(),
         answers: answers(report),
         glossary: glossary(&lines),

@@ -1,7 +1,7 @@
 //! Several runs, each compared with the first: for the terminal, a pull request, programs, and as a page.
 
-use super::beside::values;
-use super::csv_text::{number, rows, text};
+use super::beside::{cells_of, differences, values};
+use super::csv_text::{rows, text};
 use super::forest::{Forest, ForestRow, Scaled, scaled};
 use super::html::unbroken;
 use super::lines::in_order;
@@ -9,7 +9,7 @@ use super::markdown::plain;
 use super::table::{Look, print, verdict, wrapped};
 use crate::metrics::metric_words;
 use crate::report::words::ratio_words;
-use crate::report::{Beside, Pair, human, pretty};
+use crate::report::{Beside, Pair, Side, human, pretty};
 use crate::stats::Comparison;
 use askama::Template;
 use std::io::{self, Write};
@@ -37,14 +37,15 @@ fn engines(besides: &[Beside]) -> Vec<Engine<'_>> {
     all
 }
 
+/// The runs: the first, then the others.
+fn sides(besides: &[Beside]) -> impl Iterator<Item = &Side> {
+    let first = besides.first().map(|beside| &beside.first);
+    first.into_iter().chain(besides.iter().map(|beside| &beside.second))
+}
+
 /// What runs are called: the first one's name, then the others'. The last part of each path, where these differ.
 fn names(besides: &[Beside]) -> Vec<String> {
-    let whole: Vec<&str> = besides
-        .first()
-        .map(|beside| beside.first.name.as_str())
-        .into_iter()
-        .chain(besides.iter().map(|b| b.second.name.as_str()))
-        .collect();
+    let whole: Vec<&str> = sides(besides).map(|side| side.name.as_str()).collect();
     let last = |path: &&str| {
         let path = Path::new(path);
         let named = if path.ends_with("report.json") { path.parent().unwrap_or(path) } else { path };
@@ -72,8 +73,7 @@ fn main(besides: &[Beside]) -> &str {
 }
 
 /// The heads and rows of a target's table: run, main figure, ratio, verdict.
-fn table_of(besides: &[Beside], engine: &Engine<'_>) -> (Vec<String>, Vec<Vec<String>>) {
-    let (names, main) = (names(besides), main(besides));
+fn table_of(names: &[String], main: &str, engine: &Engine<'_>) -> (Vec<String>, Vec<Vec<String>>) {
     let heads = vec![engine.name.to_owned(), metric_words(main), "ratio (95 % CI)".to_owned(), "verdict".to_owned()];
     let mut rows = Vec::new();
     for (at, pair) in &engine.pairs {
@@ -89,14 +89,12 @@ fn table_of(besides: &[Beside], engine: &Engine<'_>) -> (Vec<String>, Vec<Vec<St
     (heads, rows)
 }
 
-/// What to be careful about: of every run, once.
+/// What to be careful about: of every run, once; and what it doesn't have in common with the first.
 fn notes(besides: &[Beside]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for beside in besides {
-        let unlike = beside.unlike.iter().map(|u| {
-            format!("{} and {} differ in {}: {}, {}.", beside.first.name, beside.second.name, u.what, u.first, u.second)
-        });
-        for note in beside.notes.iter().cloned().chain(unlike) {
+        let differ = differences(beside).into_iter().map(|words| format!("{}: {words}", beside.second.name));
+        for note in beside.notes.iter().cloned().chain(differ) {
             if !all.contains(&note) {
                 all.push(note);
             }
@@ -111,8 +109,9 @@ fn notes(besides: &[Beside]) -> Vec<String> {
 /// Writes it for a terminal.
 pub fn many_table(besides: &[Beside], look: Look, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
+    let (names, main) = (names(besides), main(besides));
     for engine in engines(besides) {
-        let (heads, rows) = table_of(besides, &engine);
+        let (heads, rows) = table_of(&names, main, &engine);
         print(heads, rows, 2, look, out)?;
         writeln!(out)?;
     }
@@ -124,8 +123,9 @@ pub fn many_table(besides: &[Beside], look: Look, out: &mut dyn Write) -> io::Re
 
 /// Writes it for a pull request.
 pub fn many_markdown(besides: &[Beside], out: &mut dyn Write) -> io::Result<()> {
+    let (names, main) = (names(besides), main(besides));
     for engine in engines(besides) {
-        let (heads, rows) = table_of(besides, &engine);
+        let (heads, rows) = table_of(&names, main, &engine);
         let line =
             |cells: &[String]| format!("| {} |", cells.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | "));
         writeln!(out, "{}\n|:--|--:|--:|:--|", line(&heads))?;
@@ -148,19 +148,9 @@ pub fn many_csv(besides: &[Beside], out: &mut dyn Write) -> io::Result<()> {
         beside.pairs.iter().flat_map(move |pair| pair.comparisons.iter().map(move |c| (beside, pair, c)))
     });
     let cells = cells.map(|(beside, pair, c)| {
-        [
-            text(&beside.second.name).into_owned(),
-            c.metric.clone(),
-            c.unit.clone(),
-            text(&pair.second).into_owned(),
-            number(c.reference_value),
-            number(c.target_value),
-            number(c.ratio),
-            number(c.low),
-            number(c.high),
-            c.verdict.as_str().to_owned(),
-            text(c.reason.as_deref().unwrap_or_default()).into_owned(),
-        ]
+        let [first, value, ratio, low, high, verdict, reason] = cells_of(c);
+        let [run, target] = [&beside.second.name, &pair.second].map(|name| text(name).into_owned());
+        [run, c.metric.clone(), c.unit.clone(), target, first, value, ratio, low, high, verdict, reason]
     });
     rows(out, header, cells)
 }
@@ -196,17 +186,16 @@ struct Page {
 pub fn many_html(besides: &[Beside], out: &mut dyn Write) -> io::Result<()> {
     let (called, main) = (names(besides), main(besides));
     let engines = engines(besides);
-    let sides =
-        besides.first().map(|beside| &beside.first).into_iter().chain(besides.iter().map(|beside| &beside.second));
-    let run = |(name, side): (&String, &crate::report::Side)| {
+    let effect = besides.first().map_or(0.0, |beside| beside.smallest_effect);
+    let run = |(name, side): (&String, &Side)| {
         let note = if side.invalid { "invalid by its own audit".to_owned() } else { String::new() };
         (name.clone(), human::printable(&side.started.replacen('T', " ", 1)), note)
     };
     let page = Page {
         name: format!("{} runs compared", called.len()),
-        headline: unbroken(&headline(besides, &engines, &called, main)),
-        runs: called.iter().zip(sides).map(run).collect(),
-        engines: engines.iter().map(|engine| view(engine, &called, main)).collect(),
+        headline: unbroken(&headline(&engines, &called, main)),
+        runs: called.iter().zip(sides(besides)).map(run).collect(),
+        engines: engines.iter().map(|engine| view(engine, &called, main, effect)).collect(),
         notes: notes(besides),
         tool: crate::report::TOOL.to_owned(),
     };
@@ -214,7 +203,7 @@ pub fn many_html(besides: &[Beside], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Which run is best in the main metric, and how many are undecided.
-fn headline(besides: &[Beside], engines: &[Engine<'_>], called: &[String], main: &str) -> String {
+fn headline(engines: &[Engine<'_>], called: &[String], main: &str) -> String {
     let Some(engine) = engines.first() else { return "No target is in the first run and another.".to_owned() };
     let told = |at: &usize, pair: &Pair| of(pair, main).map(|c| (*at, c.clone()));
     let all: Vec<(usize, Comparison)> = engine.pairs.iter().filter_map(|(at, pair)| told(at, pair)).collect();
@@ -228,11 +217,11 @@ fn headline(besides: &[Beside], engines: &[Engine<'_>], called: &[String], main:
         .filter(|(_, runs)| !runs.is_empty())
         .map(|(verdict, runs)| format!("{verdict}: {}", runs.join(", ")))
         .collect();
-    let first = besides.first().map(|_| called[0].as_str()).unwrap_or_default();
+    let first = &called[0];
     format!("{} of {} against {first}. {}.", metric_words(main), engine.name, parts.join("; "))
 }
 
-fn view(engine: &Engine<'_>, called: &[String], main: &str) -> EngineView {
+fn view(engine: &Engine<'_>, called: &[String], main: &str, effect: f64) -> EngineView {
     let known = |(at, pair): &(usize, &Pair)| Some((called[at + 1].clone(), of(pair, main)?.clone()));
     let mains: Vec<(String, Comparison)> = engine.pairs.iter().filter_map(known).collect();
     // Every metric that any run has, in the order in which people read them.
@@ -254,14 +243,14 @@ fn view(engine: &Engine<'_>, called: &[String], main: &str) -> EngineView {
     };
     EngineView {
         name: engine.name.to_owned(),
-        forest: forest(&mains, main, &called[0]),
+        forest: forest(&mains, main, &called[0], effect),
         runs: engine.pairs.iter().map(|(at, _)| called[at + 1].clone()).collect(),
         rows: in_order(&all).into_iter().map(row).collect(),
     }
 }
 
 /// The main ratio of each run around 1.
-fn forest(mains: &[(String, Comparison)], main: &str, first: &str) -> Option<Forest> {
+fn forest(mains: &[(String, Comparison)], main: &str, first: &str, effect: f64) -> Option<Forest> {
     let ratios = mains.iter().filter_map(|(name, c)| Some((name, c, [c.ratio?, c.low?, c.high?])));
     let ratios: Vec<(&String, &Comparison, [f64; 3])> =
         ratios.filter(|(_, _, xs)| xs.iter().all(|x| *x > 0.0)).collect();
@@ -281,7 +270,7 @@ fn forest(mains: &[(String, Comparison)], main: &str, first: &str) -> Option<For
     };
     (!ratios.is_empty()).then(|| Forest {
         title: format!("{} ÷ {first}", metric_words(main)),
-        band: axis.band(0.02),
+        band: axis.band(effect),
         ends: axis.ends(),
         rows: ratios.iter().map(row).collect(),
     })

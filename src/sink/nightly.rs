@@ -115,16 +115,20 @@ fn parted(nightly: &Nightly) -> (StepWords, StepWords) {
 pub(super) fn steps(nightly: &Nightly) -> (StepWords, String) {
     let (mut told, seen) = parted(nightly);
     told.extend(seen);
+    (told, followed(nightly))
+}
+
+/// Over what steps were looked for, and how many of them may be false.
+fn followed(nightly: &Nightly) -> String {
     let figures: usize = nightly.trends.iter().map(|trend| trend.series.len()).sum();
     let followed = format!("{figures} metrics were followed over {} nights", nightly.nights.len());
     let rate = nightly.trends.first().map(|trend| human::percent(trend.family.rate));
     let rate = rate.map(|rate| format!("; at most {rate} of the reported steps are expected to be false"));
-    (told, format!("{followed}{}.", rate.unwrap_or_default()))
+    format!("{followed}{}.", rate.unwrap_or_default())
 }
 
 /// Writes the page.
 pub(super) fn nightly_html(nightly: &Nightly, out: &mut dyn Write) -> io::Result<()> {
-    let quiet = steps(nightly).1;
     let (steps, seen) = parted(nightly);
     let (moved, others) = figures(nightly);
     let last = nightly.last();
@@ -143,7 +147,7 @@ pub(super) fn nightly_html(nightly: &Nightly, out: &mut dyn Write) -> io::Result
         verdicts: last.map(verdicts).unwrap_or_default(),
         steps,
         seen,
-        quiet,
+        quiet: followed(nightly),
         grid: grid(nightly),
         drawings: drawings(nightly),
         nights: nightly.nights.iter().rev().take(OPEN).map(line).collect(),

@@ -1,6 +1,7 @@
 //! What a stand-in says: readable words, one word a token, the same for the same prompt; and how it counts tokens.
 //! Pure: no clock, no randomness of its own.
 
+use crate::workload::AS_JSON;
 use bytes::BytesMut;
 use std::borrow::Cow;
 
@@ -196,9 +197,6 @@ fn pieces(text: &str) -> Vec<String> {
     }
     pieces
 }
-
-/// What stands in loadcmp's own instruction where a schema holds the answer.
-const AS_JSON: &str = " Write it as JSON: ";
 
 /// The labels that a prompt asks to choose from: what follows `labels: ` to the end of the line, without its full stop.
 pub(super) fn labels_in(prompt: &str) -> Option<Vec<&str>> {

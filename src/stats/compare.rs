@@ -27,7 +27,7 @@ pub enum Verdict {
     Worse,
     /// The two are equal: the whole interval lies within the smallest effect.
     Equal,
-    /// None of these is certain. Documents before version 2 wrote "not shown".
+    /// Neither better, worse nor equal is certain. Reports before version 2 wrote `not shown`.
     #[serde(alias = "not shown")]
     Undecided,
     /// There is nothing to compare: one of the two is a stand-in, the other a real engine.

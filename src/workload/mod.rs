@@ -16,7 +16,7 @@ pub use arrivals::{Arrivals, Trace};
 pub use label::{keeps_schema, read_label};
 pub use nonce::{BEHIND, Nonce, NonceForm, repeats_nonce};
 pub use recorded::{Recorded, as_recorded};
-pub use source::{Around, Prompts, Record, SourceError, read_prompts, read_trace};
+pub use source::{AS_JSON, Around, Prompts, Record, SourceError, read_prompts, read_trace};
 
 pub use tokens::{Fit, MOST_TRIALS, WordSearch, made_up, trial};
 

@@ -30,10 +30,9 @@ const MAX_BYTES: u64 = 256 << 20;
 /// The prompt around a text where the scenario gives none (classify).
 const CLASSIFY: &str = "Answer with one of these labels: {labels}.\n\n{examples}Text: {text}\nLabel:";
 
-/// The same where a schema holds the answer. It shows the form: else each engine's grammar lets the model choose its own blanks
+/// What it says besides where a schema holds the answer. It shows the form: else each engine's grammar lets the model choose its own blanks
 /// and line breaks, and answers of one model have 12 tokens on one side and 21 on the other.
-const CLASSIFY_AS_JSON: &str = "Answer with one of these labels: {labels}. Write it as JSON: {\"label\": \"one of them\"}\n\n\
-    {examples}Text: {text}";
+pub const AS_JSON: &str = " Write it as JSON: {\"label\": \"one of them\"}";
 
 /// What stands around each text of the data.
 #[derive(Clone, Copy, Debug, Default)]
@@ -183,7 +182,9 @@ pub fn read_prompts<'a>(
 /// The items with the instruction around their texts. What a text holds is not filled in.
 fn within(items: Vec<Item>, around: &Around<'_>, task: Task, labels: &[String], examples: &[Item]) -> Vec<Item> {
     let default = match task {
-        Task::Classify if around.as_json => CLASSIFY_AS_JSON,
+        Task::Classify if around.as_json => {
+            &format!("Answer with one of these labels: {{labels}}.{AS_JSON}\n\n{{examples}}Text: {{text}}")
+        }
         Task::Classify => CLASSIFY,
         _ => "{text}",
     };

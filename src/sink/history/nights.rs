@@ -1,7 +1,7 @@
 //! The two drawings of a scenario over its nights: every target's main figure on one axis, and the ratio with its interval.
 
-use super::super::plot::{Axis, Chart, Mark, Scale, Series as Line, plot};
-use super::page::MOST_DATES;
+use super::super::plot::{Axis, Chart, Scale, Series as Line, plot};
+use super::page::{dates, mark, place};
 use super::words;
 use crate::history::{Series, Trend};
 use crate::metrics::{metric_words, value_words};
@@ -51,17 +51,6 @@ fn nights<'a>(lines: &[&'a Series]) -> Vec<&'a str> {
     all.into_iter().collect()
 }
 
-/// Days below a drawing, and the place of a night on it.
-fn dates(nights: &[&str]) -> Vec<(f64, String)> {
-    let stride = nights.len().div_ceil(MOST_DATES).max(1);
-    let date = |at: usize| nights[at].get(5..10).map(human::printable).unwrap_or_default();
-    (0..nights.len()).step_by(stride).map(|at| (place(at), date(at))).collect()
-}
-
-fn place(at: usize) -> f64 {
-    at as f64 + 1.0
-}
-
 /// Every target's figure, with its interval as a band.
 fn figures(title: &str, trend: &Trend, lines: &[&Series]) -> Option<Chart> {
     let nights = nights(lines);
@@ -93,14 +82,9 @@ fn figures(title: &str, trend: &Trend, lines: &[&Series]) -> Option<Chart> {
     plot(&title, "", &x, &y, lines.iter().enumerate().map(line).collect())
 }
 
-fn mark(series: &Series, at: usize) -> Mark {
-    if series.alone.contains(&at) { Mark::Cross } else { Mark::ring(series.points[at].invalid) }
-}
-
 /// The ratio of each target to the reference, with its interval where its run reported one.
 fn ratios(title: &str, trend: &Trend, lines: &[&Series]) -> Option<Chart> {
     let nights = nights(lines);
-    let last = place(nights.len()) - 0.5;
     let at = |started: &str| nights.iter().position(|night| *night == started);
     let mut drawn = Vec::new();
     let mut to = None;
@@ -133,7 +117,7 @@ fn ratios(title: &str, trend: &Trend, lines: &[&Series]) -> Option<Chart> {
         name: name.to_owned(),
         colour: 3,
         joined: true,
-        points: vec![(0.5, equal), (last + 1.0, equal)],
+        points: vec![(0.5, equal), (place(nights.len()) + 0.5, equal)],
         ..Line::default()
     });
     let word = |value: f64| words::ratio(series, value);

@@ -10,7 +10,7 @@ use askama::Template;
 use std::io::{self, Write};
 
 /// Dates below a chart, at most.
-pub(super) const MOST_DATES: usize = 6;
+const MOST_DATES: usize = 6;
 
 #[derive(Template)]
 #[template(path = "trend.html")]
@@ -93,10 +93,26 @@ pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries
     }
 }
 
+/// Where a run stands on the axis of runs.
+pub(super) fn place(at: usize) -> f64 {
+    at as f64 + 1.0
+}
+
+/// Days below a chart of runs that began so, and their places.
+pub(super) fn dates(started: &[&str]) -> Vec<(f64, String)> {
+    let stride = started.len().div_ceil(MOST_DATES).max(1);
+    let date = |at: usize| started[at].get(5..10).map(human::printable).unwrap_or_default();
+    (0..started.len()).step_by(stride).map(|at| (place(at), date(at))).collect()
+}
+
+/// How a run of a line is marked.
+pub(super) fn mark(series: &Series, at: usize) -> Mark {
+    if series.alone.contains(&at) { Mark::Cross } else { Mark::ring(series.points[at].invalid) }
+}
+
 /// The runs in their order, the levels, and the steps as upright lines.
 fn chart(trend: &Trend, series: &Series) -> Option<Chart> {
     let points = &series.points;
-    let place = |at: usize| at as f64 + 1.0;
     // A night far out would press the rest into a line: it is drawn at the edge, as a cross.
     let kept = || (0..points.len()).filter(|at| !series.alone.contains(at)).map(|at| points[at].value);
     let (low, high) = kept().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
@@ -108,8 +124,7 @@ fn chart(trend: &Trend, series: &Series) -> Option<Chart> {
             value_words(&trend.metric, &series.unit, point.value),
             words::folder(&point.dir)
         );
-        let mark = if series.alone.contains(&at) { Mark::Cross } else { Mark::ring(point.invalid) };
-        (place(at), point.value.clamp(low - room, high + room), mark, word)
+        (place(at), point.value.clamp(low - room, high + room), mark(series, at), word)
     };
     let runs = Line { name: "runs".to_owned(), dots: points.iter().enumerate().map(dot).collect(), ..Line::default() };
     let ends: Vec<usize> =
@@ -131,13 +146,11 @@ fn chart(trend: &Trend, series: &Series) -> Option<Chart> {
             ..Line::default()
         });
     }
-    let stride = points.len().div_ceil(MOST_DATES).max(1);
-    let date = |at: usize| points[at].started.get(5..10).map(human::printable).unwrap_or_default();
-    let dates = (0..points.len()).step_by(stride).map(|at| (place(at), date(at))).collect();
+    let started: Vec<&str> = points.iter().map(|point| point.started.as_str()).collect();
     let about = "One dot per run, in order of time; the line is the median of each level. The axis does not start at \
                  zero. Crosses are outliers, not part of any level, and may lie beyond the edge. Rings: invalid by \
                  their own audit.";
-    let x = Axis { scale: Scale::Close, ticks: Some(dates), word: &|_| String::new() };
+    let x = Axis { scale: Scale::Close, ticks: Some(dates(&started)), word: &|_| String::new() };
     let y = Axis { scale: Scale::Close, ticks: None, word: &|value| value_words(&trend.metric, &series.unit, value) };
     plot(&words::title(trend, series), about, &x, &y, drawn)
 }
