@@ -1,6 +1,7 @@
 //! What each command does, and what it prints. The result goes to standard output, everything else to standard error.
 
 mod baseline;
+mod capacity;
 mod demo;
 pub(crate) mod history;
 mod list;
@@ -13,6 +14,7 @@ use super::{
 };
 use anyhow::Context;
 pub(crate) use baseline::{BaselineArgs, baseline};
+pub(crate) use capacity::capacity;
 use clap::CommandFactory;
 pub(crate) use demo::{DemoArgs, demo};
 pub(crate) use list::list;
@@ -233,7 +235,7 @@ pub(crate) fn report(args: ReportArgs) -> Told {
         return suite::again(&args.dir, args.format);
     }
     if loadcmp::run::is_search(&args.dir) {
-        return super::capacity_command::again(&args);
+        return capacity::again(&args);
     }
     let finished = loadcmp::run::retell(&args.dir)?;
     print(&finished, args.format, sink::Look { confusion: args.confusion, full: args.full, ..look() }, false)?;

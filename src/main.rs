@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-mod capacity_command;
 mod commands;
 
 use clap::{Parser, Subcommand};
@@ -458,7 +457,7 @@ fn main() -> ExitCode {
     }
     let told = match cli.command {
         Command::Run(args) => commands::run(args),
-        Command::Capacity(args) => capacity_command::capacity(args),
+        Command::Capacity(args) => commands::capacity(args),
         Command::Check(args) => commands::check(args),
         Command::List => commands::list(),
         Command::Init(args) if args.suite => commands::init_suite(&args.name),

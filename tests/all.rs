@@ -42,6 +42,7 @@ mod host;
 mod idle;
 mod inside;
 mod install;
+mod itl;
 mod kept_answers;
 mod nights;
 mod open_loop;

@@ -214,6 +214,7 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         error: None,
         item: 0,
         itl_max: None,
+        gaps: Vec::new(),
         dimensions: None,
         connect: None,
         retries: 0,

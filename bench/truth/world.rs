@@ -248,6 +248,7 @@ impl Engine {
             error: None,
             item: asked.item,
             itl_max: None,
+            gaps: Vec::new(),
             dimensions: None,
             connect: None,
             retries: 0,

@@ -45,6 +45,7 @@ impl Lane {
             error: None,
             item: unit.item,
             itl_max: None,
+            gaps: Vec::new(),
             dimensions: None,
             connect: None,
             retries: 0,
@@ -100,6 +101,7 @@ impl Lane {
         sample.server_prompt = answer.server_prompt;
         sample.server_output = answer.server_output;
         sample.itl_max = answer.itl_max;
+        sample.gaps = std::mem::take(&mut answer.gaps);
         // Whatever an engine repeats of what it was sent.
         sample.error = answer.error.map(scrubbed);
         sample.retries = retries;

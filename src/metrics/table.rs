@@ -149,12 +149,13 @@ table! {
         "from the planned instant to the last non-empty text of a stream")
         .planned();
     ITL = spread("itl", "ITL", TIME, Less,
-        "mean gap between the tokens of a request: (last token - first token) / (tokens - 1)")
+        "every time between two neighbouring pieces of text (tokens, where a stream brings them singly) of all answers; an SLO is on an \
+         answer's mean")
         .compared(&["itl.mean"])
         .slo()
-        .shown(Section::Wait, &[line("itl.mean", "ITL mean")]);
+        .shown(Section::Wait, &[line("itl.mean", "ITL mean"), line("itl.p99", "ITL p99")]);
     TPOT = spread("tpot", "TPOT", TIME, Less,
-        "time per output token of a request, as `itl`: (last token - first token) / (tokens - 1)")
+        "time per output token of a request: (last token - first token) / (tokens - 1)")
         .compared(&["tpot.mean"])
         .slo()
         .shown(Section::Wait, &[line("tpot.mean", "TPOT mean")]);

@@ -9,7 +9,7 @@ use std::io::{Read, Write as _};
 use std::path::Path;
 
 /// The columns, in order. A word stands last: a row that was cut off within a number would read as a whole one.
-pub const COLUMNS: [&str; 50] = [
+pub const COLUMNS: [&str; 51] = [
     "target",
     "wire",
     "phase",
@@ -59,11 +59,12 @@ pub const COLUMNS: [&str; 50] = [
     "draft_accepted",
     "thought_tokens",
     "answer_logprob",
+    "itl_us",
     "connection",
 ];
 
 /// Columns that files of earlier versions lack, in the order in which they came to be: they read as blank there.
-const NEWER: [&str; 7] = [
+const NEWER: [&str; 8] = [
     "requested_prompt_tokens",
     "prefix_group",
     "prefix_use",
@@ -71,6 +72,7 @@ const NEWER: [&str; 7] = [
     "draft_accepted",
     "thought_tokens",
     "answer_logprob",
+    "itl_us",
 ];
 /// Where the first of them stands.
 const FIRST_NEWER: usize = COLUMNS.len() - 1 - NEWER.len();
@@ -193,6 +195,7 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.whole(sample.details.accepted);
     row.whole(sample.details.thought_tokens);
     row.number(sample.details.logprob);
+    row.wholes(&sample.gaps);
     row.word(sample.opened.map_or("", Opened::as_str));
     // The last comma becomes the line's end.
     if let Some(last) = row.out.last_mut() {
@@ -242,6 +245,17 @@ impl Row<'_> {
     fn whole(&mut self, number: Option<impl Into<u64>>) {
         if let Some(number) = number {
             self.out.extend_from_slice(self.number.format(number.into()).as_bytes());
+        }
+        self.out.push(b',');
+    }
+
+    /// Numbers, with a blank between.
+    fn wholes(&mut self, numbers: &[u32]) {
+        for (place, number) in numbers.iter().enumerate() {
+            if place > 0 {
+                self.out.push(b' ');
+            }
+            self.out.extend_from_slice(self.number.format(*number).as_bytes());
         }
         self.out.push(b',');
     }
@@ -376,6 +390,7 @@ fn sample(row: &csv::StringRecord, names: &Names, known: usize) -> Option<Sample
             thought_tokens: maybe(newer(5)?)?,
             logprob: maybe(newer(6)?)?,
         },
+        gaps: newer(7)?.split_ascii_whitespace().map(|gap| gap.parse().ok()).collect::<Option<Vec<u32>>>()?,
         opened: Opened::parse(row.get(row.len() - 1)?)?,
     })
 }
@@ -433,7 +448,7 @@ mod tests {
                 outcome: Outcome::ALL[outcome], http_status: status, finish, prompt_tokens: counts[0],
                 cached_tokens: counts[1], output_tokens: counts[2], chunks: small, expected_label: label, label,
                 server_total: times[6], server_load: times[7], server_prompt: times[8], server_output: times[9],
-                request_hash: hash, text_hash: counts[0], error, item, itl_max: times[10], dimensions: turn,
+                request_hash: hash, text_hash: counts[0], error, item, itl_max: times[10], gaps: counts.iter().flatten().map(|n| *n as u32).collect(), dimensions: turn,
                 connect: times[2], retries: 1, thoughts: small / 2, remarks: Remarks::parse(if small % 2 == 0 { "no_stream bad_text" } else { "" }).unwrap(),
                 opened: Opened::ALL.get(small as usize % 9).copied(), wanted_prompt: counts[1],
                 prefix_group: turn, prefix_use: PrefixUse::ALL.get(small as usize % 3).copied(),
@@ -477,6 +492,9 @@ mod tests {
         }
         if known < 7 {
             then.details.logprob = None;
+        }
+        if known < 8 {
+            then.gaps.clear();
         }
         then
     }

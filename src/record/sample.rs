@@ -190,6 +190,8 @@ pub struct Sample {
     pub item: usize,
     /// Longest wait between two pieces of text of this answer: a stall shows here.
     pub itl_max: Option<Nanos>,
+    /// Every wait between neighbouring pieces of text, in whole microseconds and in order (of the first 65,537 pieces).
+    pub gaps: Vec<u32>,
     /// Numbers in the embedding (embed only).
     pub dimensions: Option<u32>,
     /// Time to open a connection for this request, if one was opened: before `planned`, outside every latency. In an open
@@ -273,19 +275,24 @@ impl Sample {
         self.cached_tokens.filter(|_| self.prefix_use == Some(found))
     }
 
-    /// Mean inter-token latency of this request, in nanoseconds: (last token - first token) / (tokens - 1).
-    ///
-    /// Needs two tokens by the engine's own count and a stream.
-    pub fn itl(&self) -> Option<f64> {
-        let gaps = self.output_tokens.filter(|n| *n >= 2)? - 1;
-        Some(self.stamps.last_token?.since(self.stamps.first_token?).0 as f64 / gaps as f64)
+    /// Every inter-token latency (ITL) of this answer, in nanoseconds: the waits between neighbouring pieces of its text, which are
+    /// tokens where a stream brings them singly. As vLLM's `itl`: a distribution over all of them, not over requests.
+    pub fn itls(&self) -> impl ExactSizeIterator<Item = f64> + '_ {
+        self.gaps.iter().map(|micros| f64::from(*micros) * 1e3)
     }
 
-    /// Time per output token (TPOT), in nanoseconds: (last token - first token) / (tokens - 1). It ends at the last token, not
-    /// at `[DONE]` or a usage that trails it. vLLM's is (latency - TTFT) / (tokens - 1), with the latency up to the last chunk;
-    /// AIPerf's (request latency - TTFT) / (tokens - tokens of the first chunk), with the latency up to the last content.
+    /// The mean of them, in nanoseconds.
+    pub fn itl(&self) -> Option<f64> {
+        (!self.gaps.is_empty()).then(|| self.itls().sum::<f64>() / self.gaps.len() as f64)
+    }
+
+    /// Time per output token (TPOT), in nanoseconds: (last token - first token) / (tokens - 1); needs two tokens by the engine's
+    /// own count and a stream. It ends at the last token, not at `[DONE]` or a usage that trails it. vLLM's is (latency - TTFT) /
+    /// (tokens - 1), with the latency up to the last chunk; AIPerf's (request latency - TTFT) / (tokens - tokens of the first
+    /// chunk), with the latency up to the last content.
     pub fn tpot(&self) -> Option<f64> {
-        self.itl()
+        let gaps = self.output_tokens.filter(|n| *n >= 2)? - 1;
+        Some(self.stamps.last_token?.since(self.stamps.first_token?).0 as f64 / gaps as f64)
     }
 
     /// Effective token rate, output tokens per second of latency; needs two tokens.

@@ -12,10 +12,10 @@ const WIDE: f64 = 30.0;
 /// The distributions that are drawn: their metric where users wait for answers, where requests leave by a schedule, and
 /// what they are called.
 const CURVES: [(&str, &str, &str, &str); 4] = [
-    ("latency", "response", "Latency", "were answered within this time"),
-    ("ttft", "response_ttft", "TTFT", "showed their first text within this time"),
-    ("itl", "itl", "ITL", "had a mean gap between tokens of at most this"),
-    ("itl_max", "itl_max", "ITL max", "never paused longer during an answer"),
+    ("latency", "response", "Latency", "requests, how many were answered within this time"),
+    ("ttft", "response_ttft", "TTFT", "requests, how many showed their first text within this time"),
+    ("itl", "itl", "ITL", "tokens, how many came within this time of the one before"),
+    ("itl_max", "itl_max", "ITL max", "requests, how many never paused longer during their answer"),
 ];
 
 /// Where percentiles are marked.
@@ -55,7 +55,7 @@ fn distribution(report: &Report, closed: &str, open: &str, name: &str, what: &st
     let banded =
         if lines.iter().any(|line| !line.band.is_empty()) { " Bands are 95 % confidence intervals." } else { "" };
     let logarithmic = if wide { " The times are logarithmic." } else { "" };
-    let about = format!("Of 100 requests, how many {what}.{banded}{logarithmic}");
+    let about = format!("Of 100 {what}.{banded}{logarithmic}");
     let x_ticks = TICKS.map(|(q, word)| (-f64::log10(1.0 - q), word.to_owned())).to_vec();
     let x = Axis { scale: Scale::Linear, ticks: Some(x_ticks), word: &|x| x.to_string() };
     plot(&title, &about, &x, &Axis { scale, ticks: None, word: &human::time }, lines)
@@ -95,7 +95,7 @@ fn band(report: &Report, at: usize, metric: &str) -> Vec<(f64, f64, f64)> {
 
 /// The same as a table: heads, then of each distribution a row a target. What the rows can't carry is marked, or blank.
 pub(super) fn percentiles(report: &Report) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let heads = ["", "requests", "p50", "p90", "p95", "p99", "p99.9", "longest"];
+    let heads = ["", "values", "p50", "p90", "p95", "p99", "p99.9", "longest"];
     let planned = report.comparing().open_loop;
     let mut rows = Vec::new();
     for (closed, open, name, _) in CURVES {

@@ -117,6 +117,11 @@ impl Batches {
         mean_interval(rows.mean, rows.variance()?.sqrt(), self.effective()?)
     }
 
+    /// Variance of the rows.
+    pub fn variance(&self) -> Option<f64> {
+        self.levels.first()?.variance()
+    }
+
     /// Effective number of rows, from 1 to their number; of fewer than 16 that were not driven apart a half, four at most. `None`
     /// without rows.
     pub fn effective(&self) -> Option<f64> {

@@ -33,6 +33,8 @@ pub struct Distribution {
     max: f64,
     clamped: u64,
     batches: Batches,
+    /// Whether rows have several values each.
+    many: bool,
     /// Times that were cut off, and would have been longer.
     censored: Option<Box<Censored>>,
 }
@@ -50,8 +52,12 @@ impl Distribution {
         if !ticks.is_finite() {
             return;
         }
-        self.n += 1;
+        self.take(ticks);
         self.batches.push(ticks);
+    }
+
+    fn take(&mut self, ticks: f64) {
+        self.n += 1;
         let off = ticks - self.mean;
         self.mean += off / self.n as f64;
         self.squares += off * (ticks - self.mean);
@@ -64,6 +70,14 @@ impl Distribution {
         if let Some(histogram) = &mut self.histogram {
             record(histogram, held.round() as u64);
         }
+    }
+
+    /// Takes the values of one row, of which the mean is `mean`, in ticks: each counts, but no more of them are independent than their
+    /// row is.
+    pub fn record_all(&mut self, values: impl IntoIterator<Item = f64>, mean: f64) {
+        values.into_iter().filter(|ticks| ticks.is_finite()).for_each(|ticks| self.take(ticks));
+        self.batches.push(mean);
+        self.many = true;
     }
 
     /// Takes a lower bound of a value: a request that was cut off by us had taken so long, and would have taken longer. It is
@@ -91,9 +105,16 @@ impl Distribution {
         self.batches.cut();
     }
 
-    /// Effective number of values: what they are worth as independent ones.
+    /// Effective number of values: what they are worth as independent ones. Where rows have several each, as many as would scatter
+    /// the mean as much as the effective rows' means do (Kish's design effect, Survey Sampling, 1965, 5.4).
     pub fn effective(&self) -> Option<f64> {
-        self.batches.effective()
+        let rows = self.batches.effective()?;
+        if !self.many || self.n < 2 {
+            return Some(rows);
+        }
+        let of_values = self.squares.max(0.0) / (self.n - 1) as f64;
+        let of_means = self.batches.variance().filter(|variance| *variance > 0.0);
+        Some(of_means.map_or(rows, |of_means| rows * of_values / of_means).clamp(rows, self.n as f64))
     }
 
     /// Values that did not fit into the histogram; exact figures hold them as they were.
@@ -320,6 +341,27 @@ mod tests {
         // A trend: 400 rows that are worth a few, and that lack a median's six times.
         let trend = of(&(0..4096).map(f64::from).collect::<Vec<_>>()).row("x", "u", 1.0).unwrap();
         assert!(trend.needs.iter().any(|needs| needs.figure == "p95" && needs.rows > 4096), "{:?}", trend.needs);
+    }
+
+    #[test]
+    fn values_of_one_row_count_as_far_as_they_scatter_by_themselves() {
+        let rows = |scatter: f64, between: f64| {
+            let mut all = Distribution::default();
+            for row in 0..200 {
+                let mean = 1000.0 + between * f64::from(row * 37 % 101);
+                let values = [-scatter, 0.0, scatter].map(|off| mean + off);
+                all.record_all(values, mean);
+            }
+            all
+        };
+        // All of a row alike: no more than the rows are worth. Rows alike: each value counts.
+        let (of_rows, of_values) = (rows(0.0, 1.0), rows(5.0, 0.0));
+        assert_eq!((of_rows.n(), of_rows.batches.effective()), (600, Some(200.0)));
+        assert!((of_rows.effective().unwrap() / 200.0 - 1.0).abs() < 0.01, "{:?}", of_rows.effective());
+        assert_eq!(of_values.effective().map(f64::round), Some(200.0));
+        // Between the two: a variance of 850 between rows and of 817 + 850 of all.
+        let both = rows(35.0, 1.0).effective().unwrap();
+        assert!((both / 200.0 - 1.96).abs() < 0.1, "{both}");
     }
 
     #[test]

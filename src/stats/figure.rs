@@ -89,7 +89,7 @@ impl Parts {
             Parts::Ratio(parts.iter().map(sum).collect())
         };
         match figure {
-            Figure::Mean(metric) => sums(&|slot| slot.times(metric).map_or((0.0, 0.0), |t| (t.sum(), t.n as f64))),
+            Figure::Mean(metric) => sums(&|slot| slot.times(metric).map_or((0.0, 0.0), |t| (t.sum(), t.weight()))),
             Figure::Rate(done) => sums(&|slot| (done.of(&slot.work), slot.spent)),
             Figure::Quantile(metric, q) => {
                 let mut values = Vec::new();

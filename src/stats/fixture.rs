@@ -49,6 +49,7 @@ pub fn sample(target: usize, index: u64) -> Sample {
         error: None,
         item: index as usize % 60,
         itl_max: None,
+        gaps: Vec::new(),
         dimensions: None,
         connect: None,
         retries: 0,
@@ -175,6 +176,11 @@ fn shape(row: &mut Sample, plan: &Plan, planned: u64, sent: u64, took: u64, luck
             row.stamps.first_token = Some(Nanos(sent + took / 8));
             row.stamps.last_token = Some(Nanos(end - 40_000));
             row.itl_max = Some(Nanos(took / 12));
+            // One wait of a twelfth, and 38 that fill the rest.
+            let (longest, all) = (took / 12, end - 40_000 - sent - took / 8);
+            let gap = u32::try_from((all - longest) / 38 / 1000).unwrap_or(u32::MAX);
+            row.gaps = vec![gap; 39];
+            row.gaps[20] = u32::try_from(longest / 1000).unwrap_or(u32::MAX);
             row.chunks = 40;
         }
     }

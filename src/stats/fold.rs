@@ -281,8 +281,10 @@ impl Lane {
             return good;
         }
         for (metric, distribution) in Metric::ALL.iter().zip(&mut self.distributions) {
-            if let Some(ticks) = metric.ticks(sample) {
-                distribution.record(ticks);
+            match metric.ticks(sample) {
+                Some(mean) if *metric == Metric::Itl => distribution.record_all(sample.itls(), mean),
+                Some(ticks) => distribution.record(ticks),
+                None => {}
             }
         }
         let slots = self.slots(sample.block);

@@ -139,7 +139,13 @@ impl Metric {
         }
     }
 
-    /// The metric's value of a sample, in ticks; `None` if the sample doesn't have it.
+    /// How much a sample's value counts in a mean: the inter-token latencies of an answer are as many as they are.
+    pub fn weight(self, sample: &Sample) -> f64 {
+        if self == Metric::Itl { sample.gaps.len() as f64 } else { 1.0 }
+    }
+
+    /// The metric's value of a sample, in ticks; `None` if the sample doesn't have it. Of [`Metric::Itl`], of which a sample has
+    /// many, their mean.
     ///
     /// Can be negative for `OutsideServer` alone: an engine's clock may claim more time than passed.
     pub fn ticks(self, sample: &Sample) -> Option<f64> {

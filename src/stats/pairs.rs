@@ -5,6 +5,7 @@
 //! bounded space.
 
 use super::queue::Queue;
+use super::Metric;
 use super::slots::{Loop, Slot, TIMES};
 use crate::record::{Outcome, Sample};
 use std::collections::{BTreeMap, HashMap};
@@ -26,6 +27,8 @@ pub(super) enum Of {
 struct Kept {
     /// In ticks; not a number where there is none.
     times: [f32; TIMES.len()],
+    /// How many inter-token latencies its mean of them is of.
+    gaps: u32,
     answered: bool,
     good: bool,
     /// Output tokens; not a number where they weren't counted.
@@ -133,6 +136,7 @@ impl Pairs {
         let right = sample.expected_label.filter(|_| answered).map(|right| sample.label == Some(right));
         Kept {
             times,
+            gaps: u32::try_from(sample.gaps.len()).unwrap_or(u32::MAX),
             answered,
             good: good && answered && sample.outcome != Outcome::Unfinished,
             tokens: sample.output_tokens.filter(|_| answered).map_or(f32::NAN, |n| n as f32),
@@ -173,11 +177,12 @@ impl Pairs {
 
 impl Group {
     fn take(&mut self, pair: &[Kept; 2]) {
-        for (at, (_, quantiles)) in TIMES.iter().enumerate() {
+        for (at, (metric, quantiles)) in TIMES.iter().enumerate() {
             let values = [f64::from(pair[0].times[at]), f64::from(pair[1].times[at])];
             if values.iter().all(|value| value.is_finite()) {
-                for (side, value) in self.sides.iter_mut().zip(values) {
-                    side.record(at, value, *quantiles);
+                for ((side, value), kept) in self.sides.iter_mut().zip(values).zip(pair) {
+                    let weight = if *metric == Metric::Itl { f64::from(kept.gaps) } else { 1.0 };
+                    side.record(at, value, weight, *quantiles);
                 }
             }
         }
@@ -198,7 +203,6 @@ impl Group {
 mod tests {
     use super::*;
     use crate::record::Nanos;
-    use crate::stats::Metric;
     use crate::stats::fixture::{MS, sample};
 
     const CLOSED: Loop = Loop::Closed { think: 0 };

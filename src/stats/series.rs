@@ -373,7 +373,7 @@ mod tests {
         let slots: Vec<Slot> = (0..6)
             .map(|i| {
                 let mut slot = Slot::default();
-                (0..10).for_each(|j| slot.record(0, f64::from(1000 + i * 100 + j * 7), true));
+                (0..10).for_each(|j| slot.record(0, f64::from(1000 + i * 100 + j * 7), 1.0, true));
                 slot
             })
             .collect();

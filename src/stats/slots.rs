@@ -14,18 +14,21 @@ pub(super) const MOST_SLOTS: u64 = 64;
 /// Width of a slot at first, in nanoseconds.
 const FIRST_WIDTH: u64 = 50_000_000;
 
-/// One value a request: its buckets (for quantiles) and its sum (for the mean).
+/// One value per request: its buckets (for quantiles) and its sum (for the mean).
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
     buckets: Buckets,
     pub n: u64,
     sum: f64,
+    /// What the sum is divided by for the mean: `n`, where each request counts once.
+    weight: f64,
 }
 
 impl Times {
-    fn record(&mut self, ticks: f64, quantiles: bool) {
+    fn record(&mut self, ticks: f64, weight: f64, quantiles: bool) {
         self.n += 1;
-        self.sum += ticks;
+        self.sum += ticks * weight;
+        self.weight += weight;
         if quantiles {
             self.buckets.record(ticks.max(0.0) as u64);
         }
@@ -34,12 +37,18 @@ impl Times {
     fn add(&mut self, other: &Times) {
         self.n += other.n;
         self.sum += other.sum;
+        self.weight += other.weight;
         self.buckets.add(&other.buckets);
     }
 
     /// Mean in ticks.
     pub fn mean(&self) -> Option<f64> {
-        (self.n > 0).then(|| self.sum / self.n as f64)
+        (self.n > 0).then(|| self.sum / self.weight)
+    }
+
+    /// What the sum is divided by for the mean.
+    pub fn weight(&self) -> f64 {
+        self.weight
     }
 
     /// Sum in ticks.
@@ -92,16 +101,16 @@ impl Slot {
         Self { work, spent: seconds, ..Self::default() }
     }
 
-    /// Takes one value of the times at `at` of [`TIMES`].
-    pub fn record(&mut self, at: usize, ticks: f64, quantiles: bool) {
-        self.times[at].record(ticks, quantiles);
+    /// Takes one value of the times at `at` of [`TIMES`], and how much it counts in the mean.
+    pub fn record(&mut self, at: usize, ticks: f64, weight: f64, quantiles: bool) {
+        self.times[at].record(ticks, weight, quantiles);
     }
 
     fn take_times(&mut self, sample: &Sample, open: bool) {
         for ((metric, quantiles), times) in TIMES.iter().zip(&mut self.times) {
             // In a closed loop a request is planned when its user is ready: the two times are one.
             if let Some(ticks) = metric.ticks(sample).filter(|_| open || !metric.definition().from_plan) {
-                times.record(ticks, *quantiles);
+                times.record(ticks, metric.weight(sample), *quantiles);
             }
         }
     }

@@ -24,6 +24,16 @@ struct Weighed {
     odd: bool,
 }
 
+/// Waits that are kept of one answer: 256 KiB of a stream that never ends.
+const MOST_GAPS: usize = 1 << 16;
+
+/// The wait between two pieces in whole microseconds: the difference of the rounded stamps, so that the waits of an answer add up
+/// to its length.
+fn gap(last: Nanos, stamp: Nanos) -> u32 {
+    let micros = |at: Nanos| (at.0 + 500) / 1000;
+    u32::try_from(micros(stamp).saturating_sub(micros(last))).unwrap_or(u32::MAX)
+}
+
 /// An answer as far as it has come.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
@@ -43,6 +53,8 @@ pub struct Answer {
     pub last_token: Option<Nanos>,
     /// Longest wait between two pieces.
     pub itl_max: Option<Nanos>,
+    /// Waits between neighbouring pieces, in microseconds: of the first [`MOST_GAPS`].
+    pub gaps: Vec<u32>,
     /// The engine's word for why it stopped.
     pub finish: Option<String>,
     /// Prompt tokens by the engine's count.
@@ -177,7 +189,12 @@ impl Answer {
         }
         match self.last_token {
             None => self.first_token = Some(stamp),
-            Some(last) => self.itl_max = self.itl_max.max(Some(stamp.since(last))),
+            Some(last) => {
+                self.itl_max = self.itl_max.max(Some(stamp.since(last)));
+                if self.gaps.len() < MOST_GAPS {
+                    self.gaps.push(gap(last, stamp));
+                }
+            }
         }
         self.last_token = Some(stamp);
     }

@@ -83,6 +83,9 @@ impl Directory {
                     row.insert(name.to_owned(), format!("{:.3}", took * scale));
                 }
             }
+            let gaps = row["itl_us"].split_ascii_whitespace().map(|gap| gap.parse::<f64>().expect("a number") * scale);
+            let gaps: Vec<String> = gaps.map(|gap| format!("{gap:.0}")).collect();
+            row.insert("itl_us".to_owned(), gaps.join(" "));
             row.insert("planned_us".to_owned(), format!("{:.3}", *begins));
             *begins = column(row, "end_us") + 5.0;
         }

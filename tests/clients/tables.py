@@ -31,7 +31,7 @@ PROMPTS = [
     """prompts: { inline: [ { text: one, label: x }, { text: two, label: y } ] }\n  labels: [x, y]""",
 ]
 TEXT = {"target", "wire", "phase", "outcome", "finish", "error", "expected_label", "label", "request_hash", "text_hash",
-        "remarks", "connection", "prefix_use", "metric", "unit", "run", "filename"}
+        "remarks", "itl_us", "connection", "prefix_use", "metric", "unit", "run", "filename"}
 
 text = open(page, encoding="utf-8").read()
 blocks = lambda language: re.findall(rf"^```{language}\n(.*?)^```$", text, re.S | re.M)

@@ -21,6 +21,8 @@ pub enum Do {
     Say(String),
     /// These bytes as they are; the connection stays.
     Reply(String),
+    /// A stream of server-sent events: each piece of text after its wait, then a usage with their number and the end mark.
+    Stream(Vec<(Duration, &'static str)>),
 }
 
 /// A request, as it came.
@@ -36,6 +38,8 @@ pub struct Came {
 #[derive(Default)]
 pub struct Seen {
     pub posts: Vec<Came>,
+    /// Of each stream, when its pieces were handed to the socket.
+    pub streams: Vec<Vec<Instant>>,
     pub connections: usize,
 }
 
@@ -153,12 +157,34 @@ fn serve(
                 return;
             }
             Do::Reply(bytes) => socket.write_all(bytes.as_bytes()),
+            Do::Stream(pieces) => stream(&mut socket, seen, &pieces),
         };
         if told.is_err() {
             return;
         }
         place += 1;
     }
+}
+
+fn stream(socket: &mut TcpStream, seen: &Mutex<Seen>, pieces: &[(Duration, &str)]) -> std::io::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    socket.write_all(head.as_bytes())?;
+    let mut event = |json: &str| {
+        let event = format!("data: {json}\n\n");
+        socket.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())
+    };
+    let mut sent = Vec::new();
+    for (wait, text) in pieces {
+        sleep(*wait);
+        sent.push(Instant::now());
+        event(&format!("{{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}"))?;
+    }
+    event("{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}")?;
+    let n = pieces.len();
+    event(&format!("{{\"choices\":[],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":{n},\"total_tokens\":{}}}}}", n + 5))?;
+    event("[DONE]")?;
+    seen.lock().expect("what was seen").streams.push(sent);
+    socket.write_all(b"0\r\n\r\n")
 }
 
 /// The head and the body of the next request; `None` at the end. What came after it is in `kept`.

@@ -1,7 +1,7 @@
 //! `loadcmp capacity`, and its results told again.
 
-use super::commands::{Shipped, Told, block_on, look, overrides, show};
-use super::{ByArg, CapacityArgs, CapacityFormat, Format, ReportArgs};
+use super::{Shipped, Told, block_on, look, overrides, show};
+use crate::{ByArg, CapacityArgs, CapacityFormat, Format, ReportArgs};
 use loadcmp::capacity::{By, Capacity, Ended};
 use loadcmp::report::human::printable;
 use loadcmp::run::{Failure, Options, Search, Sought, tell};
@@ -26,7 +26,7 @@ pub(crate) fn capacity(args: CapacityArgs) -> Told {
                 .to_owned(),
         ));
     }
-    super::commands::tell_followed([&loaded], args.quiet);
+    super::tell_followed([&loaded], args.quiet);
     let options = Options {
         overrides,
         out: args.out,
