@@ -382,12 +382,12 @@ impl Hold {
 }
 
 /// Says what `--target` changed in scenarios besides their targets, each thing once. That gates are left out is said in any
-/// case: the exit code says less then.
+/// case, since the exit code says less then, and so is a target that stayed and may be whatever answers.
 pub(crate) fn tell_followed<'a>(loaded: impl IntoIterator<Item = &'a Loaded>, quiet: bool) {
     let mut told = BTreeSet::new();
     for Loaded { followed, .. } in loaded {
         let notes = followed.notes.iter().filter(|_| !quiet);
-        for words in notes.chain(&followed.gates) {
+        for words in notes.chain(&followed.always) {
             if told.insert(words) {
                 tell(format_args!("loadcmp: {}", loadcmp::report::human::printable(words)));
             }

@@ -114,7 +114,14 @@ enum Command {
     Man,
     /// What stands between a run and an engine that it starts; for loadcmp's own use.
     #[command(hide = true)]
-    Guard,
+    Guard {
+        /// The guard, for the engine's own process
+        #[arg(long)]
+        bound_to: Option<u32>,
+        /// The engine's command
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
 }
 
 /// What is laid over a scenario.
@@ -435,7 +442,9 @@ impl Command {
             | Command::Calibrate(_)
             | Command::Suite(_)
             | Command::Nightly(_) => Some(OnSignal::Counted),
-            Command::Guard => Some(OnSignal::Ignored),
+            // An engine's own process hears of signals what the system says.
+            Command::Guard { bound_to: Some(_), .. } => None,
+            Command::Guard { bound_to: None, .. } => Some(OnSignal::Ignored),
             // The system does nothing to the first process of a container.
             _ => (std::process::id() == 1).then_some(OnSignal::Ends),
         }
@@ -478,7 +487,12 @@ fn main() -> ExitCode {
         Command::Metrics { json } => commands::metrics(json),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man => commands::man(),
-        Command::Guard => loadcmp::run::guard().map(|()| 0).map_err(loadcmp::run::Failure::Other),
+        Command::Guard { bound_to: Some(guard), words } => {
+            loadcmp::run::become_bound(guard, &words).map(|()| 1).map_err(loadcmp::run::Failure::Other)
+        }
+        Command::Guard { bound_to: None, .. } => {
+            loadcmp::run::guard().map(|()| 0).map_err(loadcmp::run::Failure::Other)
+        }
     };
     match told {
         Ok(code) => ExitCode::from(code),

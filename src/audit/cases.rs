@@ -484,7 +484,9 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case("context-length", |b| contexts(b, Some(4096), Some(4096)), |b| contexts(b, Some(4096), Some(8192))),
     Case("context-length", |b| contexts(b, None, Some(8192)), |b| contexts(b, Some(1), Some(2))),
-    Case("slots", |b| slots(b, 2, 4), |b| slots(b, 1, 4)),
+    Case("slots", |b| slots(b, 2, 2), |b| slots(b, 1, 4)),
+    // Where none is short, it is a note.
+    Case("slots", |b| slots(b, 4, 4), |b| slots(b, 2, 4)),
     Case("slots", |b| slots(b, 1, 1), |b| slots(b, 4, 1)),
     Case("threads", |b| set(b, "threads", "2", "2"), |b| set(b, "threads", "1", "2")),
     // Both leave it to themselves; or one says nothing at all.
@@ -597,6 +599,10 @@ pub(super) const CASES: &[Case] = &[
     Case("templates-differ", |b| longer(b, |_| 1), |b| longer(b, |_| 2)),
     // A tokeniser's difference goes with the text: 179 of 200 are not nine of ten.
     Case("templates-differ", |b| longer(b, |i| 21 + u64::from(i < 21)), |b| longer(b, |i| 21 + u64::from(i < 20))),
+    // Few pairs have to differ all alike, and in prompts of several lengths.
+    Case("templates-differ", |b| few_longer(b, 3, |i| i, |_| 27), |b| few_longer(b, 4, |i| i, |_| 27)),
+    Case("templates-differ", |b| few_longer(b, 9, |i| i, |i| 27 + i / 8), |b| few_longer(b, 9, |i| i, |_| 27)),
+    Case("templates-differ", |b| few_longer(b, 9, |i| i % 2, |_| 27), |b| few_longer(b, 9, |i| i % 3, |_| 27)),
     Case("templates-differ", |b| longer(b, |i| 2 + i % 5), |b| render(b, "<s>{system}{prompt}", "{system}{prompt}")),
     Case(
         "templates-differ",
@@ -1483,6 +1489,18 @@ fn longer(bench: &mut Bench, more: fn(u64) -> u64) {
         Sample { prompt_tokens: sample.prompt_tokens.map(|tokens| tokens + more(index)), ..sample }
     });
     bench.gather(0, samples);
+}
+
+/// So many requests to each target, of prompts of lengths of their own; the first target counts more of them.
+fn few_longer(bench: &mut Bench, count: u64, length: fn(u64) -> u64, more: fn(u64) -> u64) {
+    for target in 0..2 {
+        let samples = (0..count).map(|index| {
+            let sample = answer(target, index);
+            let more = if target == 0 { more(index) } else { 0 };
+            Sample { prompt_tokens: Some(40 + length(index) + more), ..sample }
+        });
+        bench.gather(target, samples);
+    }
 }
 
 /// Prompts of the first target that count 9 tokens less, where it may or may not tell how many came from a cache.

@@ -63,7 +63,7 @@ impl Lane {
         let Told { planned, dispatched, connect, story } = told;
         let mut sample = self.row(user, request, planned);
         sample.connect = connect;
-        let Exchange { sent, first_byte, end, outcome, mut answer, retries } = match story {
+        let Exchange { sent, first_byte, end, outcome, mut answer, retries, .. } = match story {
             Ok(told) => told,
             Err((end, no)) => {
                 sample.outcome = no.outcome;

@@ -11,6 +11,7 @@ mod compare;
 mod counted;
 mod demo;
 mod engine_log;
+mod filled;
 mod fits;
 mod folder;
 mod guard;
@@ -42,7 +43,7 @@ pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, Sought, capacity, is_search, search_again};
 pub use compare::{CompareGates, compare, report_of};
 pub use demo::{Install, Installed, install as demo_install};
-pub use guard::guard;
+pub use guard::{become_bound, guard};
 pub use held::{check_against, kept};
 pub use keep::{Keep, keep};
 pub use nightly::nights;
@@ -148,6 +149,8 @@ pub struct Options {
     pub engines_run: bool,
     /// What an inconclusive gate does to the exit code.
     pub inconclusive: Inconclusive,
+    /// Whether it is a run within a run, of which nothing is kept: whoever asked for it hears the signals.
+    pub look: bool,
 }
 
 /// A finished run.
@@ -182,7 +185,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let named = held::Named::of(&loaded);
-    let loaded = unless_signalled(paced::found(loaded, options)).await?;
+    let loaded = paced::found(loaded, options).await?;
     let mut prepared = found(loaded, options).await?;
     same::refuse(&prepared.plan)?;
     unless_signalled(tokens::fit(&mut prepared, tokens::Asking::Requests, options.quiet)).await?;
@@ -279,10 +282,10 @@ async fn measure(
         stop: stop.clone(),
     };
 
-    let listener = {
+    let listener = (!options.look).then(|| {
         let bars = bars.clone();
         Listener::start(&stop, move |text| bars.tell(&format!("loadcmp: {text}")))
-    };
+    });
     // To the end: what is started anew is what is measured.
     let mut restarted = cold::Restarted::new(prepared, &dir);
     let mut fewer_blocks = None;
@@ -318,9 +321,18 @@ async fn measure(
             }
         };
         if !stop.interrupted() {
-            let counting = counted::Counting::begin(&plan).await;
+            let counting = tokio::select! {
+                counting = counted::Counting::begin(&plan) => Some(counting),
+                () = stop.heard() => None,
+            };
             let fewer = drive(&setup, &targets, options.driver, judge, opened).await?;
-            counting.end(&plan, &manifest).await;
+            // Whoever ends a run early doesn't wait for an engine's word about all of it.
+            if let Some(counting) = counting.filter(|_| !stop.interrupted()) {
+                tokio::select! {
+                    () = counting.end(&plan, &manifest) => {}
+                    () = stop.heard() => {}
+                }
+            }
             fewer_blocks = fewer.filter(|_| !options.quiet).map(|made| load::fewer_blocks(&plan, made));
         }
     }

@@ -3,6 +3,7 @@
 
 use super::cannot;
 use super::child::StandIn;
+use super::filled::filled;
 use super::fits::fits;
 use super::load::{load, schedule_words};
 use super::same;
@@ -21,7 +22,7 @@ use crate::scenario::{
 };
 use crate::target::discover::{Found, Missing, discover, is_auto, settings_at_first};
 use crate::target::{Target, cannot, ignores_eos};
-use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts};
+use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts, read_shown};
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +105,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         })
     };
     let Prompts { items, examples, odd, record } = read.map_err(wrong)?;
+    let shown = read_shown(&scenario, &base);
     for told in odd.iter().filter(|_| !options.quiet) {
         tell(wrapped(&format!("loadcmp: {told}")));
     }
@@ -140,6 +142,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         match find(name, spec, &scenario, &items, options, &mut engines.stand_ins).await {
             Ok(found) => {
                 let mut target = planned(name, spec, found);
+                let shown = scenario.shown.as_ref().and_then(|shown| shown.targets.get(name));
+                target.filled = shown.and_then(|shown| filled(spec, shown));
                 target.facts.learn(settings_at_first(&target).await);
                 targets.push(target);
             }
@@ -167,7 +171,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     // The standard library's own randomness: it is a salt, and no secret.
     let salt = std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
     let cache = scenario.workload.prompt_cache;
-    let workload = Workload::new(items, scenario.seed, salt, system.as_deref(), sampling, cache);
+    let workload = Workload::new(items, scenario.seed, salt, system.as_deref(), sampling, cache).showing(shown);
     // A model that its engine lists is the engine's own word, and no secret.
     for target in targets.iter().filter(|target| confirmed(target)) {
         [Some(target.model.as_str()), target.spec.model()].into_iter().flatten().for_each(release);
@@ -189,7 +193,10 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
                 (PromptsSpec::Synthetic(spec), _) if spec.tokens.is_some() => Some(Made::Drawn(spec.clone())),
                 (_, record) => record.map(Made::Recorded),
             };
-            made.map(|made| Wanting { made, instruction: scenario.workload.instruction.clone() })
+            let written = scenario.shown.as_ref().map(|shown| &shown.workload);
+            let (instruction, shown) = (scenario.workload.instruction.clone(), written.map(|w| w.instruction.clone()));
+            let shown = shown.filter(|shown| *shown != instruction).flatten();
+            made.map(|made| Wanting { made, instruction, shown })
         },
     })
 }
@@ -277,6 +284,7 @@ fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
         inequalities: found.untold,
         template: None,
         same_as: None,
+        filled: None,
     }
 }
 

@@ -167,6 +167,10 @@ pub struct TargetPlan {
     /// The name of an earlier target that is the same server and model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
+    /// A short hash of the values from the environment or a file in its settings, if there are any: two runs that differ in it
+    /// asked for different things. Addresses, tokens and headers are not part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filled: Option<String>,
 }
 
 impl TargetPlan {

@@ -108,6 +108,8 @@ pub struct Exchange {
     pub answer: Answer,
     /// Times it was sent again because a kept connection was dead when it was written.
     pub retries: u32,
+    /// The time that the new connection took over which it was sent again: it is in none of the stamps.
+    pub connect: Option<Nanos>,
 }
 
 /// Why no connection could be opened.
@@ -125,8 +127,11 @@ pub struct NoConnection {
 struct Again {
     /// Times it was sent again.
     times: u32,
-    /// When it was sent first: its time counts from there, so that none is hidden.
+    /// When it was sent first: its time counts from there, so that none is hidden; later by what the new connection took, which
+    /// is no more a part of it than another connection's.
     first_sent: Option<Nanos>,
+    /// What the new connection took.
+    connect: Option<Nanos>,
 }
 
 /// What is asked: a turn of an item, with its nonce and, where used, the engine's own earlier answers.
@@ -339,7 +344,7 @@ impl Target {
         link.settle(read_to_the_end, now);
         link.failed = !outcome.answered();
         let end = if outcome == Outcome::Ok { answer.done.unwrap_or(now) } else { now };
-        Exchange { sent, first_byte, end, outcome, answer, retries: again.times }
+        Exchange { sent, first_byte, end, outcome, answer, retries: again.times, connect: again.connect }
     }
 
     /// Sends and reads; once more on a fresh connection if a kept one was dead when the request was written. What the engine
@@ -358,11 +363,14 @@ impl Target {
             return told;
         }
         self.keeping.died(now);
-        again.first_sent = Some(written.unwrap_or(begun));
-        self.connect(link).await.map_err(|no| match no.outcome {
+        let first = written.unwrap_or(begun);
+        again.first_sent = Some(first);
+        link.lost = Some(link.blamed(Opened::Closed));
+        let took = self.connect(link).await.map_err(|no| match no.outcome {
             Outcome::Unsent => Break::Ours(no.why),
             _ => Break::Unanswered(no.why),
         })?;
+        (again.first_sent, again.connect) = (Some(first + took), Some(took));
         again.times += 1;
         self.attempt(link, body, answer).await
     }

@@ -43,6 +43,8 @@ pub struct Around<'a> {
     pub examples: u32,
     /// Whether a schema holds the answer, so that a label comes as JSON (classify).
     pub as_json: bool,
+    /// The labels as a prompt is to hold them, if not as the data has them (classify).
+    pub labels: Option<&'a [String]>,
 }
 
 impl<'a> From<Option<&'a str>> for Around<'a> {
@@ -59,6 +61,7 @@ impl<'a> From<&'a Scenario> for Around<'a> {
             instruction: workload.instruction.as_deref(),
             examples: workload.examples,
             as_json: constrain == Constrain::Schema,
+            labels: None,
         }
     }
 }
@@ -175,8 +178,25 @@ pub fn read_prompts<'a>(
         examples::Drawn { examples: Vec::new(), rest: items }
     };
     // The turns of a conversation go out as they are.
+    let labels = around.labels.unwrap_or(labels);
     let items = if task == Task::Chat { items } else { within(items, &around, task, labels, &examples) };
     Ok(Prompts { items, examples: examples.into_iter().map(|item| item.id).collect(), odd, record })
+}
+
+/// The prompts of a scenario as they may be shown: with the references in the place of what came from the environment or a file,
+/// however short that is. `None` where they are what is sent.
+pub fn read_shown(scenario: &Scenario, base: &Path) -> Option<Vec<Item>> {
+    let (sent, shown) = (&scenario.workload, &scenario.shown.as_deref()?.workload);
+    let inline = matches!(sent.prompts, PromptsSpec::Inline(_));
+    if !inline && sent.instruction == shown.instruction && sent.labels == shown.labels {
+        return None;
+    }
+    // Data of a file have their own labels, and lie where the values say.
+    let (prompts, labels) = if inline { (&shown.prompts, &shown.labels) } else { (&sent.prompts, &sent.labels) };
+    let around =
+        Around { instruction: shown.instruction.as_deref(), labels: Some(&shown.labels), ..Around::from(scenario) };
+    let read = read_prompts(prompts, base, scenario.task, labels, around, scenario.seed, sent.history);
+    read.ok().map(|read| read.items)
 }
 
 /// The items with the instruction around their texts. What a text holds is not filled in.

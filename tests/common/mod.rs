@@ -37,6 +37,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
             inequalities: Vec::new(),
             template: None,
             same_as: None,
+            filled: None,
         }],
         reference: 0,
         variants: Vec::new(),

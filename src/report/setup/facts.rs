@@ -2,7 +2,7 @@
 
 use super::{Fact, Kind, NOT_SET, length};
 use crate::host::Facts;
-use crate::scenario::plan::{Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan};
+use crate::scenario::plan::{CONTEXT_BYTES, Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan};
 use crate::scenario::yaml_word as word;
 use crate::scenario::{Order, TargetSpec, Task, Think};
 use serde_json::Value;
@@ -93,6 +93,7 @@ pub(super) fn target_facts(plan: &Plan, target: &TargetPlan) -> Vec<Fact> {
         ("chat template", |f| f.setting("template_sha256").map(str::to_owned)),
     ];
     all.extend(facts.map(|(what, told)| Fact { kind: Engine, what: what.to_owned(), value: told(&target.facts) }));
+    all.extend(other_settings(&target.facts));
     // A stand-in's port is another each time.
     let place = (!target.stand_in).then(|| place(&target.endpoint));
     all.push(Fact { kind: Place, what: "address".to_owned(), value: place });
@@ -101,6 +102,39 @@ pub(super) fn target_facts(plan: &Plan, target: &TargetPlan) -> Vec<Fact> {
     };
     all.push(Fact { kind: Setup, what: "start".to_owned(), value: plan.start.as_ref().map(start) });
     all.extend(settings(&target.spec).into_iter().map(|(what, value)| fact(Setup, &what, value)));
+    let filled = "settings from the environment".to_owned();
+    all.push(Fact { kind: Setup, what: filled, value: target.filled.clone() });
+    all
+}
+
+/// Settings of an engine that are facts by another name, and those that follow from others.
+const SAID_ELSEWHERE: [&str; 12] = [
+    "threads",
+    "batch",
+    "ubatch",
+    "flash_attention",
+    "kv_cache_k",
+    "kv_cache",
+    "cache_ram_mib",
+    "template_sha256",
+    "slots",
+    "context_total",
+    CONTEXT_BYTES,
+    "size_vram",
+];
+
+/// What a program does without where its command line doesn't name it: it has no default that is one value.
+const WITHOUT_DEFAULT: [&str; 5] = ["gpu_layers", "load_mode", "no_mmap", "speculative", "threads_batch"];
+
+/// Every setting that an engine, its command line or its environment tells besides.
+fn other_settings(facts: &EngineFacts) -> Vec<Fact> {
+    let told = facts.settings.iter().filter(|setting| !SAID_ELSEWHERE.contains(&setting.name.as_str()));
+    let mut all: Vec<Fact> = told.map(|setting| fact(Kind::Engine, &setting.name, &setting.value)).collect();
+    // Where its command line was read, an option that isn't there is not set.
+    if facts.setting("program").is_some() {
+        let missing = WITHOUT_DEFAULT.iter().filter(|name| facts.setting(name).is_none());
+        all.extend(missing.map(|name| fact(Kind::Engine, name, NOT_SET)));
+    }
     all
 }
 

@@ -177,7 +177,7 @@ pub const RULES: [RuleSpec; 96] = [
     of_sides(plain(
         "slots",
         Warning,
-        "engines serve different numbers of requests at once, and one serves fewer than the load has in flight",
+        "engines serve different numbers of requests at once (a note where all serve as many as the load has in flight)",
     )),
     of_sides(plain("threads", Warning, "engines use different numbers of threads (a note where one uses its default)")),
     of_sides(plain("batch", Note, "engines process prompts in different batch sizes")),
@@ -251,8 +251,8 @@ pub const RULES: [RuleSpec; 96] = [
         "nonce-in-answers",
         Warning,
         0.01,
-        "answers repeat the cache-busting nonce, so it changed the task (a note where accuracy is reported and, \
-         without a system message, the nonce is part of the text to classify)",
+        "answers repeat the cache-busting nonce, so it changed the task; or accuracy is reported and, without a system \
+         message, the nonce is part of the text to classify",
     ),
     of_sides(share(
         "one-sided-cache",

@@ -10,6 +10,9 @@ use crate::scenario::{
 };
 use std::path::Path;
 
+/// What wires call the most tokens of an answer.
+const OWN_LIMITS: [&str; 5] = ["num_predict", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict"];
+
 impl Sense<'_> {
     pub(super) fn workload(&mut self, base: &Path) {
         self.labels();
@@ -17,6 +20,7 @@ impl Sense<'_> {
         self.format();
         self.unused();
         self.room_for_a_label();
+        self.own_room_for_a_label();
         self.prompts(base);
         for (i, stop) in self.scenario.workload.sampling.stop.iter().enumerate() {
             if stop.is_empty() {
@@ -126,6 +130,34 @@ impl Sense<'_> {
             let path = ["workload", "sampling", "max_tokens"];
             let path = if self.has(&path) { &path[..] } else { &["workload", "constrain"] };
             self.wrong(path, message).add_help(format!("max_tokens: {set}   # the schema ends the answer itself"));
+        }
+    }
+
+    /// A target's own limit has the last word on its wire: one that cuts its answers is as wrong as one of all targets.
+    fn own_room_for_a_label(&mut self) {
+        let scenario = self.scenario;
+        let workload = &scenario.workload;
+        let constrain = workload.constrained(scenario.task, scenario.targets.values());
+        if scenario.task != Task::Classify || constrain != Constrain::Schema {
+            return;
+        }
+        let Some((least, answer)) = least_tokens(&workload.labels) else { return };
+        for (name, target) in scenario.targets.iter().filter(|(_, target)| target.takes_a_schema()) {
+            let (wire, field, limits) = match target {
+                TargetSpec::Ollama(spec) => ("ollama", "options", &spec.options),
+                TargetSpec::OpenAi(spec) => ("openai", "extra", &spec.extra),
+                TargetSpec::GgCore(_) | TargetSpec::Json(_) => continue,
+            };
+            for limit in OWN_LIMITS {
+                // A negative one is no limit.
+                let Some(tokens) = limits.get(limit).and_then(serde_json::Value::as_u64) else { continue };
+                if tokens < u64::from(least) {
+                    let set = room_for_a_label(&workload.labels);
+                    let message = format!("`{limit}` is {tokens}, too few for {answer}, which a schema asks for here");
+                    self.wrong(&["targets", name, wire, field, limit], message)
+                        .add_help(format!("{limit}: {set}   # the schema ends the answer itself"));
+                }
+            }
         }
     }
 
