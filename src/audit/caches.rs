@@ -2,7 +2,7 @@
 
 use super::judge::{Check, Judge, proportions_differ};
 use super::loads::Waited;
-use super::{Evidence, Side, templates};
+use super::{Evidence, Severity, Side, templates};
 use crate::metrics::human::{percent, time};
 use crate::record::Remark;
 use crate::scenario::{PromptCache, Task};
@@ -162,9 +162,9 @@ fn nonce_in_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
     let accuracy = evidence.sides().any(|side| side.summary.value("accuracy").is_some());
     if task == Task::Classify && workload.system.is_none() && accuracy && !repeated {
+        judge.at_most(Severity::Note);
         let sentence = "Accuracy was measured on prompts that begin with a nonce (`prompt_cache: bust`), which can \
-                        change the answers of a small model. With a `system:` message the nonce begins that; \
-                        `prompt_cache: as_is` leaves it out.";
+                        change the answers of a small model. `prompt_cache: as_is` leaves it out.";
         let answered: u64 = evidence.sides().map(|side| side.gathered.answered).sum();
         judge.find(None, sentence, &[("answers to prompts with a nonce", answered.to_string())]);
     }

@@ -251,8 +251,8 @@ pub const RULES: [RuleSpec; 96] = [
         "nonce-in-answers",
         Warning,
         0.01,
-        "answers repeat the cache-busting nonce, so it changed the task; or accuracy is reported and, without a system \
-         message, the nonce is part of the text to classify",
+        "answers repeat the cache-busting nonce, so it changed the task (a note where accuracy is reported and, \
+         without a system message, the nonce is part of the text to classify)",
     ),
     of_sides(share(
         "one-sided-cache",
