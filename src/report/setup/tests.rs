@@ -30,7 +30,7 @@ fn a_run_is_like_itself() {
 #[test]
 fn each_fact_changed_alone_is_told_and_nothing_else() {
     let cases: [(Kind, &str, Change); 28] = [
-        (Kind::Asked, "prompt format", |p| p.workload.format = crate::scenario::PromptFormat::Raw),
+        (Kind::Asked, "prompt format", |p| p.workload.format = crate::scenario::PromptFormat::Chat),
         (Kind::Asked, "prompt cache", |p| p.workload.prompt_cache = crate::scenario::PromptCache::Warm),
         (Kind::Asked, "constrain", |p| p.workload.constrain = crate::scenario::Constrain::Auto),
         (Kind::Setup, "drain", |p| p.drain = Span(Duration::from_secs(9))),
