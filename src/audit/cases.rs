@@ -46,6 +46,18 @@ fn drafts(bench: &mut Bench, drafted: [Option<u64>; 2]) {
     }
 }
 
+/// An Ollama elsewhere, asked to draft so many tokens; the other side reports none.
+fn ollama_drafts(bench: &mut Bench, tokens: u32) {
+    bench.plan.targets[0].spec =
+        serde_json::from_value(serde_json::json!({ "ollama": { "options": { "draft_num_predict": tokens } } }))
+            .unwrap();
+}
+
+/// An Ollama elsewhere whose model has these parameters.
+fn drafting_model(bench: &mut Bench, parameters: &str) {
+    bench.plan.targets[0].facts.set("model_parameters", parameters, "/api/show");
+}
+
 fn speculative(bench: &mut Bench, value: &str) {
     bench.plan.targets[1].facts.set("speculative", "none".to_owned(), "command line");
     bench.plan.targets[0].facts.set("speculative", value.to_owned(), "/slots");
@@ -397,6 +409,12 @@ pub(super) const CASES: &[Case] = &[
     Case("drafting", |b| drafts(b, [Some(6), Some(6)]), |b| drafts(b, [Some(6), None])),
     Case("drafting", |b| drafts(b, [None, None]), |b| drafts(b, [None, Some(1)])),
     Case("drafting", |b| speculative(b, "false"), |b| speculative(b, "draft-simple")),
+    Case("drafting", |b| ollama_drafts(b, 0), |b| ollama_drafts(b, 4)),
+    Case(
+        "drafting",
+        |b| drafting_model(b, "num_ctx 512 draft_num_predict 0"),
+        |b| drafting_model(b, "draft_num_predict 8 num_ctx 512"),
+    ),
     Case(
         "no-stream",
         |b| (b.plan.workload.stream = false, b.targets[0].rows.retain(|r| r.metric != "ttft")).0,

@@ -226,7 +226,13 @@ table! {
         .shown(Section::Answers, &[line("agreement", "agreement")]);
     SAME_ANSWERS = one("same_answers", "same answers", SHARE, More,
         "share of the answers that are identical to the reference's, word for word")
-        .of(Of::Content);
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("same_answers", "same answers")]);
+    ANSWER_SIMILARITY = one("answer_similarity", "answer similarity", SCORE, More,
+        "mean of 1 - edit distance (Levenshtein) ÷ length of the longer answer, with the reference's answer to the same request, over \
+         the kept answers of the first 100 requests (their first 2,000 characters)")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("answer_similarity", "answer similarity")]);
     ANSWER_LOGPROB = one("answer_logprob", "answer logprob", SCORE, Neither,
         "mean log-probability (natural logarithm) of an answer's tokens, as its engine reports it (`logprobs: true`)")
         .of(Of::Content)

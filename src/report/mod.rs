@@ -232,6 +232,16 @@ impl Report {
         report
     }
 
+    /// Adds how like the reference's each target's kept answers are: there is nothing to be told of vectors, or where none are kept.
+    pub fn liken(&mut self, kept: &answers::AnswerPicks) {
+        let reference = self.plan.reference;
+        for (at, target) in self.targets.iter_mut().enumerate().filter(|(at, _)| *at != reference) {
+            if let Some((n, mean)) = kept.similarity(at, reference) {
+                target.rows.push(Row::total(&crate::metrics::ANSWER_SIMILARITY, n, Some(mean)).tidied());
+            }
+        }
+    }
+
     /// Gives every comparison its verdict; `why` not, if there is a reason for none.
     fn decide(&mut self, why: Option<String>) {
         let floor = |at: usize| self.floors.get(at)?.as_ref();

@@ -5,7 +5,7 @@ use super::{Report, human};
 pub use crate::metrics::metric_words;
 use crate::metrics::{metric_of, value_words};
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
-use crate::scenario::{Limit, MOST_PAIRS, Order};
+use crate::scenario::{Limit, MOST_PAIRS, Order, TIMEOUT_LEAST};
 use crate::stats::{Comparison, Verdict, worth_showing};
 use std::time::Duration;
 
@@ -233,8 +233,15 @@ impl Report {
             (Order::Isolated, _) => ", one after another".to_owned(),
             (Order::Alternate, _) => format!(", {}", blocks_words(&self.plan)),
         };
+        let longest = match self.plan.timeout {
+            // The least needs no word.
+            timeout if self.plan.timeout_auto && timeout.0 > TIMEOUT_LEAST => {
+                format!(", up to {timeout} per answer (`timeout: auto`)")
+            }
+            _ => String::new(),
+        };
         let twice = if self.plan.interference { ", one of the two runs of an interference measurement" } else { "" };
-        format!("{users}{each}, {until}{warmup}{think}{early}{order}{twice}")
+        format!("{users}{each}, {until}{warmup}{think}{early}{order}{longest}{twice}")
     }
 
     /// What was asked: `60 prompts from data/tickets.csv, seed 42`.

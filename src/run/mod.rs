@@ -9,6 +9,7 @@ mod cold;
 mod command_line;
 mod compare;
 mod counted;
+mod deadline;
 mod demo;
 mod engine_log;
 mod fits;
@@ -208,6 +209,8 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let mut prepared = usable(loaded, options).await?;
     unless_signalled(tokens::fit(&mut prepared, tokens::Asking::Tokenisers, options.quiet)).await?;
+    // Once more, with the prompts as they will be.
+    prepared.targets(Stopwatch::start())?;
     let told = unless_signalled(async { Ok(templates::told_at_first(&prepared.plan, options.quiet).await) }).await?;
     templates::keep(&mut prepared.plan, &told);
     prepared.notes = prepare::notes(&prepared.plan.told());
@@ -301,6 +304,8 @@ async fn measure(
             } => keep(&|manifest| templates::keep(&mut manifest.plan, &told))?,
             () = stop.heard() => {}
         }
+        let setup = deadline::found(&setup, &targets, &cold, &manifest, |text| bars.note(text));
+        keep(&|_| {})?;
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {
             bars.warming(plan.workload.items);
         }
@@ -417,14 +422,15 @@ fn tell_files(
 ) -> anyhow::Result<Report> {
     let mut report = Report::build(manifest, folded, gathered, levels(dir, &manifest.plan));
     report.answers = picks.pick(&report.plan);
+    report.liken(picks);
     report.front = front(dir, &mut report)?;
     held::hold(dir, &mut report).with_context(|| format!("reading the baseline in {}", dir.display()))?;
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(report)
 }
 
-/// The variants of a run beside each other; `None` if it has none. Its rows are read again: what they match in is told by no
-/// fold of theirs. What is told of them there only is added to their summaries, for gates to be about.
+/// The variants of a run beside each other; `None` if it has none. Its rows are read again: which of them match whose is told by
+/// no fold of theirs. What is told of them there only is added to their summaries, for gates to be about.
 fn front(dir: &Path, report: &mut Report) -> anyhow::Result<Option<Front>> {
     if report.plan.variants.is_empty() {
         return Ok(None);
@@ -433,7 +439,7 @@ fn front(dir: &Path, report: &mut Report) -> anyhow::Result<Option<Front>> {
     read_rows(dir, &Names::of(&report.plan), |sample| matches.push(sample))?;
     let front = report::front::front(report, &matches);
     if front.is_some() {
-        report::front::summed(report, &matches);
+        report::front::summed(report);
     }
     Ok(front)
 }

@@ -21,7 +21,7 @@ use crate::scenario::{
 };
 use crate::target::discover::{Found, Missing, discover, is_auto, settings_at_first};
 use crate::target::{Target, cannot, ignores_eos};
-use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts};
+use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts, read_schema};
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +86,7 @@ impl Prepared {
 /// Finds the engines and makes the plan.
 pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let Loaded { mut scenario, base, path, text, .. } = loaded;
+    scenario.one_part();
     let workload = &scenario.workload;
     let read = read_prompts(
         &workload.prompts,
@@ -107,6 +108,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     for told in odd.iter().filter(|_| !options.quiet) {
         tell(wrapped(&format!("loadcmp: {told}")));
     }
+    let schema = scenario.workload.schema.as_ref().map(|spec| read_schema(spec, &base)).transpose().map_err(wrong)?;
     // Before any engine is looked for: what is wrong here is wrong whatever is there.
     let (load, arrivals) = load(&scenario, &base, &wrong)?;
     fits(&load, scenario.targets.values())?;
@@ -173,7 +175,7 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         [Some(target.model.as_str()), target.spec.model()].into_iter().flatten().for_each(release);
     }
     let mut plan = plan(&scenario, targets, format, count, workload.hash(), load);
-    (plan.workload.constrain, plan.workload.examples) = (constrain, examples);
+    (plan.workload.constrain, plan.workload.examples, plan.workload.schema) = (constrain, examples, schema);
     plan.workload.nonce_salt = format!("{salt:016x}");
     plan.driver = options.driver.of(&plan).map(|driver| driver.name().to_owned());
     tell_inequalities(&mut plan, scenario.workload.constrain, record.is_some());
@@ -324,11 +326,12 @@ fn plan(
             hash,
             labels: workload.labels.clone(),
             constrain: workload.constrain,
+            schema: None,
             format,
             system: workload.system.clone(),
             sampling: workload.sampling.clone(),
             think: workload.think,
-            stream: workload.stream.unwrap_or(matches!(scenario.task, Task::Generate | Task::Chat)),
+            stream: scenario.streams(),
             logprobs: workload.logprobs && scenario.task != Task::Embed,
             prompt_cache: workload.prompt_cache,
             nonce_salt: String::new(),
@@ -348,8 +351,10 @@ fn plan(
         least: scenario.least(),
         load,
         timeout: scenario.limit(),
+        timeout_auto: scenario.written_limit().is_none(),
         load_timeout: scenario.first_limit(),
         drain: scenario.drain.unwrap_or(scenario.limit()),
+        drain_auto: scenario.drain.is_none() && scenario.written_limit().is_none(),
         keep_answers: scenario.keep_answers,
         audit: scenario.audit.clone(),
         gates: GatesPlan::of(scenario),
@@ -380,12 +385,16 @@ fn tell_inequalities(plan: &mut Plan, constrain: Constrain, recorded: bool) {
     for target in &mut plan.targets {
         let free = task == Task::Classify && !target.spec.takes_a_schema();
         let ignores_eos = ignores_eos(target);
+        let no_schema = workload.schema.is_some() && !target.spec.takes_a_schema();
         let mut tell = |text: &str| target.inequalities.push(text.to_owned());
         if recorded && task == Task::Generate && !ignores_eos {
             tell(
                 "its API has no option to continue after the end token (`ignore_eos`), so answers may be shorter than \
                  recorded",
             );
+        }
+        if no_schema {
+            tell("its API has no schema for answers: `schema` isn't sent, and its answers are free text");
         }
         match constrain {
             Constrain::Auto if free => {

@@ -224,9 +224,13 @@ fn refuse(plan: &Plan, tokens: &TokensPlan, fit: &Fit) -> Result<(), Failure> {
                 None => format!("prompts of {longest} with up to {output} of answer"),
                 Some(_) => format!("requests of up to {whole} with their answers"),
             };
+            let fewer = match &tokens.recorded {
+                None => "ask for fewer tokens".to_owned(),
+                Some(_) => format!("leave them out with `--set workload.prompts.trace.longest={context}`"),
+            };
             Err(Failure::Usage(format!(
-                "error: `{}` has a context of {context} tokens, and {what} don't fit\n  ask for fewer tokens, or start \
-                 it with a larger context",
+                "error: `{}` has a context of {context} tokens, and {what} don't fit\n  {fewer}, or start it with a \
+                 larger context",
                 target.name
             )))
         }

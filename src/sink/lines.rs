@@ -98,7 +98,7 @@ pub(super) fn value(target: &TargetSummary, path: &str) -> Option<String> {
         let row = target.row("accuracy")?;
         return Some(format!("{:.1}–{:.1} %", row.low? * 100.0, row.high? * 100.0));
     }
-    if path == "agreement" {
+    if matches!(path, "agreement" | "answer_similarity") {
         let row = target.row(path)?;
         return Some(format!("{} of {}", value_words(path, &row.unit, row.mean?), row.n?));
     }

@@ -97,10 +97,13 @@ fn wanted(plan: &Plan, tokens: &TokensPlan) -> String {
 
 /// A record of lengths.
 fn trace(recorded: &RecordedPlan) -> String {
-    let RecordedPlan { kind, requests, seconds, prompts, answers, shared, .. } = recorded;
+    let RecordedPlan { kind, requests, seconds, prompts, answers, shared, left_out, .. } = recorded;
     let span = about(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
     let shared = if *shared { "; prompts share the recorded blocks" } else { "" };
-    format!("{kind} of {requests} requests in {span}: prompts of {prompts} tokens, answers of {answers}{shared}")
+    let left_out: String = left_out.iter().map(|what| format!("; {what}")).collect();
+    format!(
+        "{kind} of {requests} requests in {span}: prompts of {prompts} tokens, answers of {answers}{shared}{left_out}"
+    )
 }
 
 fn asks(plan: &Plan) -> String {
@@ -111,7 +114,9 @@ fn asks(plan: &Plan) -> String {
             format!("for one of {} labels, {how}", workload.labels.len())
         }
         Task::Embed => return "for one vector per text".to_owned(),
+        Task::Generate if workload.schema.is_some() => "for JSON by a schema".to_owned(),
         Task::Generate => "for text".to_owned(),
+        Task::Chat if workload.schema.is_some() => "for each turn of a conversation, as JSON by a schema".to_owned(),
         Task::Chat => "for each turn of a conversation".to_owned(),
     };
     let sampling = &workload.sampling;
@@ -162,9 +167,15 @@ fn load(plan: &Plan) -> String {
 }
 
 fn waits(plan: &Plan) -> String {
+    let timeout = if plan.timeout_auto {
+        format!("{} for an answer, or longer where the first answers ask for it (`timeout: auto`)", plan.timeout)
+    } else {
+        format!("{} for an answer", plan.timeout)
+    };
+    let drain = if plan.drain_auto { "as long as for an answer".to_owned() } else { plan.drain.to_string() };
     format!(
-        "{} for an answer, {} for a target's first one (which may load the model), {} for those in flight at the end",
-        plan.timeout, plan.load_timeout, plan.drain
+        "{timeout}, {} for a target's first one (which may load the model), {drain} for those in flight at the end",
+        plan.load_timeout
     )
 }
 

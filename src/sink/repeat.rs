@@ -35,10 +35,11 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
     facts.push((
         "Requests",
         format!(
-            "{} format, {streams}, prompt cache {}, timeout {}, drain {}",
+            "{} format, {streams}, prompt cache {}, timeout {}{}, drain {}",
             yaml_word(&workload.format),
             yaml_word(&workload.prompt_cache),
             plan.timeout,
+            if plan.timeout_auto { " (auto)" } else { "" },
             plan.drain
         ),
     ));

@@ -56,14 +56,36 @@ pub fn sweep_html(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(page.render().map_err(io::Error::other)?.as_bytes())
 }
 
-/// For each swept number, the main metric and the latency over it, at each combination of what else was swept.
+/// What a prompt's length is swept by.
+const LENGTHS: [&str; 3] = [
+    "workload.prompts.synthetic.tokens",
+    "workload.prompts.synthetic.prefix.tokens",
+    "workload.prompts.synthetic.words",
+];
+
+/// For each swept number, the main metric and the latency over it, at each combination of what else was swept; where the
+/// length of prompts is swept, prefill and decode rates first.
 fn curves(sweep: &Sweep) -> Vec<Chart> {
-    let mut metrics = vec![sweep.primary.as_str()];
-    metrics.extend(["latency.p50"].into_iter().filter(|metric| *metric != sweep.primary));
+    let paths = &sweep.manifest.paths;
+    let of_lengths = paths.iter().any(|path| LENGTHS.iter().any(|length| path.starts_with(length)));
+    let rates = ["prefill_tokens_per_s.p50", "decode_tokens_per_s.p50"].into_iter().filter(|_| of_lengths);
+    let mut metrics: Vec<&str> = rates.collect();
+    for metric in [sweep.primary.as_str(), "latency.p50"] {
+        if !metrics.contains(&metric) {
+            metrics.push(metric);
+        }
+    }
+    // What has most values makes a curve; of two, there is a line.
+    let values = |at: usize| {
+        let all = sweep.manifest.runs.iter().filter_map(|run| run.values.get(at));
+        all.map(Value::to_string).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    let mut order: Vec<usize> = (0..paths.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(values(*at)));
     let mut charts = Vec::new();
-    // The main metric over everything first: what is cut off is the rest.
-    for metric in &metrics {
-        for (at, path) in sweep.manifest.paths.iter().enumerate() {
+    // The first metric over everything first: what is cut off is the rest.
+    for (at, metric) in order.iter().flat_map(|at| metrics.iter().map(move |metric| (*at, metric))) {
+        if let Some(path) = paths.get(at) {
             for (others, runs) in groups(sweep, at) {
                 charts.extend(curve(sweep, (at, path), metric, &others, &runs));
             }

@@ -4,6 +4,7 @@
 //! and `n`, so that a run of any length needs no more memory than its items. No input or output, no clock.
 
 mod arrivals;
+mod by_schema;
 mod examples;
 mod label;
 mod nonce;
@@ -13,10 +14,11 @@ mod synthetic;
 mod tokens;
 
 pub use arrivals::{Arrivals, Trace};
+pub use by_schema::is_by_schema;
 pub use label::{keeps_schema, read_label};
 pub use nonce::{BEHIND, Nonce, NonceForm, repeats_nonce};
 pub use recorded::{Recorded, as_recorded};
-pub use source::{AS_JSON, Around, Prompts, Record, SourceError, read_prompts, read_trace};
+pub use source::{AS_JSON, Around, Prompts, Record, SourceError, read_prompts, read_schema, read_trace};
 
 pub use tokens::{Fit, MOST_TRIALS, WordSearch, made_up, trial};
 

@@ -6,22 +6,25 @@
 mod lengths;
 mod odd;
 mod recorded;
+mod schema;
 mod sheet;
 mod trace;
 
 pub use lengths::Record;
+pub use schema::read_schema;
 pub use trace::read_trace;
 
 use super::{Fit, Item, Turn, examples, made_up, synthetic};
 use crate::scenario::{
     Constrain, CsvPrompts, DataPath, History, InlinePrompt, JsonlPrompts, PromptsSpec, Scenario, Task, TextPrompts,
-    TextSplit, TurnSpec,
+    TextSplit, TracePart, TurnSpec,
 };
 use lengths::Told;
 use odd::{Odd, whole_text};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a data file, at most.
@@ -142,11 +145,16 @@ pub fn read_prompts<'a>(
             (items, Some(&text.path))
         }
         PromptsSpec::Trace(trace) => {
-            let source = Source::open(base, &trace.path)?;
-            let (items, told) = maker.trace(&source, seed)?;
+            let source = Source::open_part(base, &trace.path, trace.part())?;
+            let (items, told) = maker.trace(&source, seed, trace.part())?;
             odd.extend(source.odd.told(&source.path));
             match told {
-                Told::Lengths(lengths) => record = Some(lengths),
+                Told::Lengths(lengths) => {
+                    let path = source.path.display().to_string();
+                    let left_out = lengths.plan.left_out.iter();
+                    odd.extend(left_out.map(|what| format!("{}: {what}", path.escape_debug())));
+                    record = Some(lengths);
+                }
                 Told::LeftOut(sentences) => odd.extend(sentences),
             }
             (items, Some(&trace.path))
@@ -206,6 +214,11 @@ struct Source {
 
 impl Source {
     fn open(base: &Path, path: &DataPath) -> Result<Self, SourceError> {
+        Self::open_within(base, path, MAX_BYTES)
+    }
+
+    /// One of at most so many bytes.
+    fn open_within(base: &Path, path: &DataPath, most: u64) -> Result<Self, SourceError> {
         let joined = path.file(base);
         let whole = |message: String| {
             let file = Some(joined.clone());
@@ -213,12 +226,18 @@ impl Source {
         };
         let path = path.open(base).map_err(whole)?;
         let size = std::fs::metadata(&path).map(|facts| facts.len()).unwrap_or(0);
-        if size > MAX_BYTES {
-            let limit = MAX_BYTES >> 20;
+        if size > most {
+            let limit = most >> 20;
             return Err(whole(format!("the file has {size} bytes; the limit is {limit} MiB")));
         }
         let file = File::open(&path).map_err(|error| whole(format!("can't be read: {error}")))?;
         Ok(Self { path, file, odd: Odd::default() })
+    }
+
+    /// One of which a part is used: the limit is then of that part.
+    fn open_part(base: &Path, path: &DataPath, part: TracePart) -> Result<Self, SourceError> {
+        let most = if part.requests.is_some() { u64::MAX } else { MAX_BYTES };
+        Self::open_within(base, path, most)
     }
 
     fn wrong(&self, line: u64, message: impl Into<String>) -> SourceError {
@@ -232,6 +251,14 @@ impl Source {
 
     /// Calls `each` with every line and its number. Bytes that are no text become U+FFFD, and their line is kept in mind.
     fn lines(&self, mut each: impl FnMut(u64, &str) -> Result<(), SourceError>) -> Result<(), SourceError> {
+        self.lines_until(|number, line| each(number, line).map(ControlFlow::Continue))
+    }
+
+    /// The same, until `each` has enough.
+    fn lines_until(
+        &self,
+        mut each: impl FnMut(u64, &str) -> Result<ControlFlow<()>, SourceError>,
+    ) -> Result<(), SourceError> {
         // The limit holds for a file that grows while it is read, too.
         let mut reader = BufReader::new((&self.file).take(MAX_BYTES));
         let (mut bytes, mut number) = (Vec::new(), 0);
@@ -247,7 +274,9 @@ impl Source {
             }
             let line = self.odd.text(number, &bytes);
             let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { &line };
-            each(number, line.trim_end_matches(['\n', '\r']))?;
+            if each(number, line.trim_end_matches(['\n', '\r']))?.is_break() {
+                return Ok(());
+            }
         }
     }
 
@@ -258,9 +287,18 @@ impl Source {
         wrong: impl Fn(u64, &serde_json::Error) -> String,
         mut each: impl FnMut(u64, &Object) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
-        self.lines(|number, line| {
+        self.objects_until(wrong, |number, object| each(number, object).map(ControlFlow::Continue))
+    }
+
+    /// The same, until `each` has enough.
+    fn objects_until(
+        &self,
+        wrong: impl Fn(u64, &serde_json::Error) -> String,
+        mut each: impl FnMut(u64, &Object) -> Result<ControlFlow<()>, SourceError>,
+    ) -> Result<(), SourceError> {
+        self.lines_until(|number, line| {
             if line.trim().is_empty() {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
             let whole = whole_text(line);
             if whole != line {

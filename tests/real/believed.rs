@@ -23,7 +23,7 @@ fn found(run: &Run, id: &str) -> bool {
 }
 
 /// What a machine that does much else may bring about at any time, and no engine.
-const OF_THE_MACHINE: [&str; 9] = [
+pub(super) const OF_THE_MACHINE: [&str; 9] = [
     "other-load",
     "stolen-time",
     "cpu-frequency",

@@ -1,10 +1,10 @@
 //! The list itself: every fact of a run, each with what it is about.
 
-use super::{Fact, Kind, NOT_SET, length};
+use super::{AUTO, Fact, Kind, NOT_SET, length};
 use crate::host::Facts;
 use crate::scenario::plan::{Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan};
 use crate::scenario::yaml_word as word;
-use crate::scenario::{Order, TargetSpec, Task, Think};
+use crate::scenario::{Order, Span, TargetSpec, Task, Think};
 use serde_json::Value;
 
 /// Fields of a target that are no settings: where it is and who may ask (facts of their own, or none), and what only watches.
@@ -25,6 +25,7 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     all.push(fact(Asked, "stream", work.stream));
     all.push(fact(Asked, "think", work.think.map_or("unset", Think::word)));
     all.push(fact(Asked, "logprobs", work.logprobs));
+    all.push(fact(Asked, "schema", work.schema.as_ref().map_or_else(|| "none".to_owned(), Value::to_string)));
     all.push(fact(Asked, "prompt cache", word(&work.prompt_cache)));
     if plan.task == Task::Classify {
         all.push(fact(Asked, "constrain", word(&work.constrain)));
@@ -53,9 +54,9 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     all.push(fact(Setup, "warm-up", plan.load.warmup()));
     let cold = plan.cold_start.as_ref().map(|cold| serde_json::to_value(cold).unwrap_or_default());
     all.push(fact(Setup, "cold starts", cold.map_or_else(|| "none".to_owned(), |cold| plain(&cold))));
-    all.push(fact(Setup, "timeout", plan.timeout));
+    all.push(fact(Setup, "timeout", limit(plan.timeout_auto, plan.timeout)));
     all.push(fact(Setup, "load timeout", plan.load_timeout));
-    all.push(fact(Setup, "drain", plan.drain));
+    all.push(fact(Setup, "drain", limit(plan.drain_auto, plan.drain)));
     all.push(fact(Length, "length", length(&plan.load)));
     let least = plan.least.map(|least| format!("after {} and {} answers", least.time, least.answers));
     let ratio = plan.until_ci.map(|ci| format!("the main ratio known within {ci}"));
@@ -65,6 +66,11 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     all.push(fact(Judging, "slo", plan.slo.as_ref().map_or_else(|| "none".to_owned(), |slo| slo.text())));
     all.push(fact(Judging, "smallest effect", plan.smallest_effect));
     all
+}
+
+/// A limit in words: one that is found for each run anew is alike whatever was found, or no baseline would hold.
+fn limit(auto: bool, span: Span) -> String {
+    if auto { AUTO.to_owned() } else { span.to_string() }
 }
 
 /// Facts of one target.

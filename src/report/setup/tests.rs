@@ -29,11 +29,12 @@ fn a_run_is_like_itself() {
 
 #[test]
 fn each_fact_changed_alone_is_told_and_nothing_else() {
-    let cases: [(Kind, &str, Change); 22] = [
+    let cases: [(Kind, &str, Change); 23] = [
         (Kind::Asked, "prompts and sampling", |p| p.workload.hash = "0".repeat(64)),
         (Kind::Asked, "stream", |p| p.workload.stream = !p.workload.stream),
         (Kind::Asked, "think", |p| p.workload.think = Some(crate::scenario::Think::Low)),
         (Kind::Asked, "logprobs", |p| p.workload.logprobs = true),
+        (Kind::Asked, "schema", |p| p.workload.schema = Some(json!({ "type": "object" }))),
         (Kind::Asked, "labels", |p| p.workload.labels.truncate(2)),
         (Kind::Asked, "load", |p| {
             if let LoadPlan::Closed(closed) = &mut p.load {
@@ -77,6 +78,21 @@ fn each_fact_changed_alone_is_told_and_nothing_else() {
         change(&mut plan);
         assert_eq!(of(&run, &plan), [(kind, what.to_owned())]);
     }
+}
+
+#[test]
+fn a_deadline_that_was_found_is_like_any_other_that_was_and_like_the_default_before() {
+    let mut run = report(Task::Classify, false);
+    (run.plan.drain, run.plan.timeout_auto, run.plan.drain_auto) = (run.plan.timeout, true, true);
+    let other = |change: Change| {
+        let mut plan = run.plan.clone();
+        change(&mut plan);
+        of(&run, &plan)
+    };
+    assert_eq!(other(|p| p.allow(Span(Duration::from_secs(700)))), []);
+    assert_eq!(other(|p| (p.timeout_auto, p.drain_auto) = (false, false)), [], "60s, as it was");
+    let written = other(|p| (p.timeout_auto, p.timeout) = (false, Span(Duration::from_secs(5))));
+    assert_eq!(written, [(Kind::Setup, "timeout".to_owned())]);
 }
 
 #[test]

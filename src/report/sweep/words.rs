@@ -11,7 +11,9 @@ use serde_json::Value;
 pub fn short_path(path: &str) -> &str {
     let cut = |n: usize| path.rmatch_indices('.').nth(n).map_or(path, |(at, _)| &path[at + 1..]);
     let last = cut(0);
-    if matches!(last, "fixed" | "rate" | "model" | "url" | "path") || last.parse::<usize>().is_ok() {
+    // Two lengths in tokens: a prompt's, and its prefix's.
+    let prefix = path.ends_with(".prefix.tokens");
+    if prefix || matches!(last, "fixed" | "rate" | "model" | "url" | "path") || last.parse::<usize>().is_ok() {
         cut(1)
     } else {
         last

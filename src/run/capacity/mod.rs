@@ -9,7 +9,7 @@ use super::{Failure, Options, found, free, now, results_directory, tokens, unles
 use crate::capacity::{By, Capacity, Reach, Searched, Settings};
 use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, Plan};
-use crate::scenario::{Loaded, Scenario, Slo, Span};
+use crate::scenario::{Loaded, Scenario, Slo, Span, most_at_once};
 use anyhow::Context;
 pub use judged::{is_search, search_again};
 use load::Shape;
@@ -124,7 +124,14 @@ fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings 
     };
     let start = search.start.unwrap_or(1.0);
     let (least, most) = match search.by {
-        By::Users => (1.0, search.most.unwrap_or(1024.0)),
+        // More users than a server has connections for can't be asked for.
+        By::Users => (
+            1.0,
+            search.most.unwrap_or_else(|| {
+                let targets = plan.targets.iter().map(|target| &target.spec);
+                most_at_once(targets, plan.workload.stream).map_or(1024.0, f64::from)
+            }),
+        ),
         By::Rate => (start / 64.0, search.most.unwrap_or(start * 4096.0)),
     };
     Settings {

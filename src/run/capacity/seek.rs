@@ -103,8 +103,7 @@ impl Seeker<'_> {
             let load = LoadPlan::Closed(self.shape.closed(1, length, length / 4));
             let folder = self.folder(target, "alone");
             // Nothing is known of it yet: it gets the whole time that an answer may take.
-            let timeout = self.prepared.plan.timeout.0;
-            let finished = self.run(target, load, None, (&folder, timeout)).await?;
+            let finished = self.run(target, load, None, (&folder, None)).await?;
             let summary = finished.report.targets.first();
             // Of a few answers a median isn't told; a mean is.
             let value = |metric| summary.and_then(|summary| summary.value(metric));
@@ -113,7 +112,7 @@ impl Seeker<'_> {
                 let name = &self.settings.targets[target].name;
                 return Err(Failure::Target(format!(
                     "error: `{name}` answered no request of a single user within {} (`timeout`)",
-                    Span(timeout)
+                    finished.report.plan.timeout
                 )));
             }
             self.settings.targets[target].alone_us = latency;
@@ -148,7 +147,7 @@ impl Seeker<'_> {
         let longest = limits.map(|limit| limit.bound).filter(|us| us.is_finite()).fold(0.0, f64::max);
         let longest = Duration::try_from_secs_f64(longest / 1e6).unwrap_or_default();
         let needed = DRAIN.max(self.slowest() * 3).max(longest + longest / 4);
-        self.prepared.plan.drain.0.min(needed)
+        if self.prepared.plan.drain_auto { needed } else { self.prepared.plan.drain.0.min(needed) }
     }
 
     /// Fits the probes to what one request takes: a window holds some of the slowest target's, its warm-up two, so that what
@@ -236,7 +235,7 @@ impl Seeker<'_> {
         tokio::time::sleep(settle).await;
         let (load, arrivals) = self.shape.at(at, attempt, length, warmup, &self.prepared.plan)?;
         let folder = self.folder(target, &format!("{at}"));
-        let finished = self.run(target, load, arrivals, (&folder, self.drain())).await?;
+        let finished = self.run(target, load, arrivals, (&folder, Some(self.drain()))).await?;
         if finished.report.status != Status::Complete || self.interrupted() {
             self.stopped = true;
             return self.end(target, Ended::Interrupted);
@@ -284,13 +283,14 @@ impl Seeker<'_> {
         format!("{number:02}-{name}-{load}")
     }
 
-    /// Runs one probe into a folder; the answers in flight at its end are waited for as long as is given beside it.
+    /// Runs one probe into a folder; the answers in flight at its end are waited for as long as is given with it, or else as
+    /// long as an answer may take.
     async fn run(
         &self,
         target: usize,
         load: LoadPlan,
         arrivals: Option<Arc<crate::workload::Arrivals>>,
-        (folder, drain): (&str, Duration),
+        (folder, drain): (&str, Option<Duration>),
     ) -> Result<Finished, Failure> {
         let whole = &self.prepared.plan;
         let mut plan = Plan {
@@ -303,7 +303,8 @@ impl Seeker<'_> {
             // Its own report tells goodput by what is searched for.
             slo: Some(self.slo.clone()),
             load,
-            drain: Span(drain),
+            drain: drain.map_or(whole.timeout, Span),
+            drain_auto: drain.is_none() && whole.timeout_auto,
             ..whole.clone()
         };
         plan.driver = self.options.driver.of(&plan).map(|driver| driver.name().to_owned());

@@ -6,7 +6,7 @@ use crate::scenario::constrain::{least_tokens, room_for_a_label};
 use crate::scenario::mistake::{nearest, quoted};
 use crate::scenario::{
     Constrain, History, InlinePrompt, Lengths, PrefixSpec, PromptCache, PromptFormat, PromptsSpec, Scenario,
-    SyntheticPrompts, TargetSpec, Task, yaml_word,
+    SchemaSpec, SyntheticPrompts, TargetSpec, Task, yaml_word,
 };
 use std::path::Path;
 
@@ -105,6 +105,13 @@ impl Sense<'_> {
             let message = format!("`constrain` forces a label, and the task is {}", yaml_word(&task));
             self.wrong_key(&["workload", "constrain"], message);
         }
+        if workload.schema.is_some() && !matches!(task, Task::Generate | Task::Chat) {
+            let message = format!("`schema` is for generate and chat, and the task is {}", yaml_word(&task));
+            let mistake = self.wrong_key(&["workload", "schema"], message);
+            if task == Task::Classify {
+                mistake.add_help("constrain: schema   # forces a label");
+            }
+        }
         if task != Task::Chat && workload.history != History::Scripted {
             let message = format!("`history` is for chat, and the task is {}", yaml_word(&task));
             self.wrong_key(&["workload", "history"], message);
@@ -131,6 +138,11 @@ impl Sense<'_> {
 
     fn prompts(&mut self, base: &Path) {
         let scenario = self.scenario;
+        if let Some(SchemaSpec::File(path)) = &scenario.workload.schema
+            && let Err(why) = path.open(base)
+        {
+            self.wrong(&["workload", "schema", "file"], why);
+        }
         let (chat, classify) = (scenario.task == Task::Chat, scenario.task == Task::Classify);
         let kind = match &scenario.workload.prompts {
             PromptsSpec::Inline(prompts) => {
@@ -194,6 +206,15 @@ impl Sense<'_> {
                 quoted(&trace.path.display().to_string())
             );
             self.wrong(&["load", "open", "trace", "path"], message);
+        }
+        if let PromptsSpec::Trace(trace) = &scenario.workload.prompts
+            && let Some(times) = scenario.load.open.as_ref().and_then(|open| open.trace.as_ref())
+            && times.requests.is_some_and(|times| trace.requests.is_some_and(|prompts| prompts != times))
+        {
+            self.wrong(
+                &["load", "open", "trace", "requests"],
+                "times and prompts belong together request by request: write `requests` once, in `workload.prompts.trace`",
+            );
         }
         if let PromptsSpec::Synthetic(synthetic) = &scenario.workload.prompts {
             if !chat && synthetic.turns > 1 {
