@@ -210,7 +210,7 @@ fn gg_core_is_asked_for_no_more_than_its_connections() {
     for (by, start, most) in [("users", "60", &[][..]), ("rate", "8", &["--most", "16"])] {
         let output = loadcmp()
             .args(["capacity", "--by", by, "--start", start, "--slo", "latency.p50 <= 10s", "--probe", "300ms"])
-            .args(["--precision", "100%", "--budget", "30s", "--format", "json", "--quiet"])
+            .args(["--precision", "50%", "--budget", "30s", "--format", "json", "--quiet"])
             .args(most)
             .args(["--target", &format!("a=gg_core:{socket}"), "--out"])
             .args([&dir.path().join(by), &file])

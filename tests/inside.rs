@@ -368,7 +368,7 @@ fn answers_are_held_to_a_schema_of_the_scenarios_own() {
     let fits =
         "{ type: object, required: [summary], properties: { summary: { type: string } }, additionalProperties: false }";
     let (code, table, err) = run(&format!("inline: {fits}"));
-    assert!([0, 4].contains(&code) && table.contains("valid json"), "{table}{err}");
+    assert!([0, 4].contains(&code) && table.contains("valid JSON"), "{table}{err}");
     assert_eq!(["a", "b", "c"].map(valid), [Some(1.0), Some(1.0), None], "{table}");
     let told = found("cannot-honour");
     assert!(told.iter().any(|text| text.contains("`schema` isn't sent, and its answers are free text")), "{told:?}");

@@ -122,7 +122,8 @@ fn texts_are_compared_with_the_references() {
     assert_eq!(code, 0, "{err}");
     assert!(table.contains("answer similarity") && table.contains("same answers"), "{table}");
     assert_eq!((read("summary.csv"), page(dir.path())), (sheet, html), "the same, from its directory");
-    run(dir.path(), "generate", &prompts(10), "keep_answers: none\n", [&a, &a], 10);
+    let same = echoes("kitten", 0);
+    run(dir.path(), "generate", &prompts(10), "keep_answers: none\n", [&a, &same], 10);
     assert_eq!((summed(dir.path(), "answer_similarity"), summed(dir.path(), "same_answers")), (None, Some((1.0, 10))));
 }
 

@@ -218,7 +218,7 @@ fn a_ladder_leaves_out_what_no_context_holds_and_has_a_table_of_both_rates() {
     let dir = tempfile::tempdir().expect("a directory");
     // A busy client that reads all tokens of an answer at once has no rate of it: seven gaps of 10 ms.
     let b = StandIn::start(&["--context", "256", "--decode-rate", "100"]);
-    let workload = "prompts: { synthetic: { count: 20, tokens: 64 } }";
+    let workload = "prompts: { synthetic: { count: 20, tokens: 64 } }, prompt_cache: bust";
     let text = scenario(&target("b", "openai", &b), workload)
         .replace("requests: 24", "requests: 4")
         .replace("max_tokens: 2", "max_tokens: 8");

@@ -167,8 +167,8 @@ mod gg_core {
             ("generate", "", &long, 1, &["10500 bytes", "2048 tokens", "`batch`"]),
             ("embed", "", &embed, 1, &["only generates", "non-generation output"]),
             // A system message is a part of the prompt, and so is a template.
-            ("generate", "", &system, 1, &["10507 bytes", "2048 tokens", "`batch`"]),
-            ("generate", ", context: 42, template: chatml", &whole, 1, &["up to 4", "plus 4 output tokens"]),
+            ("generate", ", template: chatml", &system, 1, &["2048 tokens", "`batch`"]),
+            ("generate", ", context: 24, template: chatml", &whole, 1, &["plus 4 output tokens: beyond 24 tokens"]),
             ("generate", few, &streamed, 0, &["5 requests in flight need 6 connections", "`load.open.in_flight`"]),
         ] {
             let load = format!("{{ users: {users}, requests: 10 }}");
@@ -183,6 +183,9 @@ mod gg_core {
         }
         let fits = run(&scenario("generate", &[&target(few)], &whole, "{ users: 4, requests: 10 }"), &[], &[]);
         assert_eq!(fits.all_ok("g"), 10);
+        let bare =
+            run(&scenario("generate", &[&target(", context: 24")], &whole, "{ users: 4, requests: 10 }"), &[], &[]);
+        assert_eq!(bare.all_ok("g"), 10, "without a template, the same prompts fit");
         // Where nothing is written, an open loop has as many in flight as there are connections, less one for the streams.
         let open = "{ users: 4, requests: 10 }";
         let yaml = scenario("generate", &[&target(few)], &streamed, open);
