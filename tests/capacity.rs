@@ -221,7 +221,7 @@ fn gg_core_is_asked_for_no_more_than_its_connections() {
         assert!([Some(0), Some(5)].contains(&output.status.code()) && !errors.contains("error:"), "{told}{errors}");
         let told: Value = serde_json::from_str(&told).expect("JSON");
         let low = told["targets"][0]["capacity"]["low"].as_f64();
-        assert!(low.is_some_and(|low| low >= 8.0 && low <= 63.0), "{told}");
+        assert!(low.is_some_and(|low| (8.0..=63.0).contains(&low)), "{told}");
     }
 }
 
