@@ -77,7 +77,7 @@ fn a_deadline_is_found_from_the_first_answer_and_the_users_before_the_slots() {
     assert!(found >= 3 * 10 * 11 / 4 && plan["timeout_auto"] == true, "{plan}");
     assert_eq!(seconds("drain"), Some(found), "the end waits for as long");
     assert!(
-        table.contains(&format!("up to {} per answer (`timeout: auto`)", plan["timeout"].as_str().unwrap_or_default())),
+        table.contains(&format!("up to {} per answer (timeout: auto)", plan["timeout"].as_str().unwrap_or_default())),
         "{table}"
     );
     assert!(err.contains("loadcmp: timeout: auto is ") && err.contains("a full answer of `slow` takes"), "{err}");
