@@ -251,7 +251,7 @@ fn answers_that_can_be_read_or_come_from_one_side_only_are_not_called_unreadable
     scenario(dir.path(), [&openai(&lists), &ollama(&reads)], "", "users: 2, requests: 30");
     let (_, err) = run(dir.path());
     assert!(!err.contains("most first answers"), "{err}");
-    let found = findings(dir.path(), "unreadable-labels");
+    let found = findings(dir.path(), "unparsed-labels");
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0]["target"].starts_with('a') && found[0]["sentence"].contains("100.0 % of 30"), "{found:?}");
     assert!(found[0]["sentence"].contains("--set workload.constrain=auto"), "{found:?}");

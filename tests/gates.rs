@@ -110,7 +110,7 @@ fn mistakes_in_gates_are_told_with_their_place() {
     assert_eq!(code, 2);
     for told in [
         "unknown metric `latncy`\n  --> t.yaml:12:12",
-        "did you mean `latency`? metrics: errors, throughput, latency,",
+        "did you mean `latency`? `loadcmp metrics`",
         "the gate names no target: `nativ`",
         "`20` has the wrong unit\n  --> t.yaml:14:27",
         "a gate of a tier has no target",

@@ -470,7 +470,7 @@ pub(super) const CASES: &[Case] = &[
         |b| files(b, 94, 1),
     ),
     Case(
-        "unreadable-labels",
+        "unparsed-labels",
         |b| {
             // One can be read: it is told of the other alone.
             labelled(b, [0.5, 0.5], [0.5, 0.5], 0.2);
@@ -649,9 +649,9 @@ pub(super) const CASES: &[Case] = &[
     Case("one-sided-cache", |b| caches(b, 5, [0, 50]), |b| caches(b, 20, [0, 50])),
     // A template's head that comes from a cache leaves as much work as there is without the head.
     Case("one-sided-cache", |b| cached(b, &[0], 31, 75), |b| cached(b, &[0], 51, 75)),
-    Case("generator-lag", |b| b.row("send_lag").p99 = Some(1000.0), |b| b.row("send_lag").p99 = Some(1000.1)),
+    Case("send-lag", |b| b.row("send_lag").p99 = Some(1000.0), |b| b.row("send_lag").p99 = Some(1000.1)),
     Case(
-        "generator-lag",
+        "send-lag",
         |b| (b.row("latency").p50 = Some(200_000.0), b.row("send_lag").p99 = Some(2000.0)).0,
         |b| {
             b.row("latency").p50 = Some(200_000.0);
@@ -659,12 +659,12 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case(
-        "lag-of-difference",
+        "send-lag-share",
         |b| b.comparisons = vec![verdict(1040.0, 1000.0)],
         |b| b.comparisons = vec![verdict(1039.0, 1000.0)],
     ),
     Case(
-        "lag-of-difference",
+        "send-lag-share",
         |b| {
             let mut told = verdict(1000.0, 1001.0);
             told.verdict = crate::stats::Verdict::Undecided;
@@ -673,9 +673,9 @@ pub(super) const CASES: &[Case] = &[
         |b| b.comparisons = vec![verdict(1000.0, 1039.0)],
     ),
     // The main metric's difference is looked at where that is a time, else the median latency's: of this target.
-    Case("lag-of-difference", |b| differ(b, "ttft.p50", "us", 1040.0), |b| differ(b, "ttft.p50", "us", 1039.0)),
+    Case("send-lag-share", |b| differ(b, "ttft.p50", "us", 1040.0), |b| differ(b, "ttft.p50", "us", 1039.0)),
     Case(
-        "lag-of-difference",
+        "send-lag-share",
         |b| differ(b, "tokens", "1", 1001.0),
         |b| {
             differ(b, "tokens", "1", 9000.0);

@@ -6,6 +6,7 @@
 
 mod absent;
 mod answers;
+mod asked;
 mod cached;
 mod caches;
 mod drafting;
@@ -30,6 +31,7 @@ mod templates;
 mod work;
 
 pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit};
+pub use asked::{Asked, asked};
 pub use finding::{Finding, threshold_words};
 pub use gather::{Gather, Gathered};
 

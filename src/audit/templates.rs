@@ -21,10 +21,10 @@ const SAME: f64 = 0.9;
 const END: usize = 90;
 
 const MAKE_EQUAL: &str = " To make them equal: `system:` in the scenario, `SYSTEM` or `TEMPLATE` in Ollama's Modelfile, \
-                          `--chat-template` of llama-server, or `format: raw` (docs/alike.md).";
+                          `--chat-template` of llama-server, or `format: raw` (docs/fair-setup.md).";
 
 const MAKE_RAW_EQUAL: &str = " To make them equal: `template: { from: ollama }` of the `gg_core` target, or a template by name \
-                              (docs/alike.md); or `format: raw`.";
+                              (docs/fair-setup.md); or `format: raw`.";
 
 /// How two targets' prompt tokens differ where they do so by the same number nearly always.
 struct Constant {

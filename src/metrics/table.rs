@@ -338,9 +338,9 @@ table! {
     TIME_TAIL = one("time_tail", "time tail", TIME, Less, "mean time from the last token to the end of a stream")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_tail", "  tail")]);
-    TIME_UNEXPLAINED = one("time_unexplained", "time other", TIME, Less, "mean time in none of the other parts")
+    TIME_OTHER = one("time_other", "time other", TIME, Less, "mean time in none of the other parts")
         .of(Of::Answers)
-        .shown(Section::Spent, &[line("time_unexplained", "  other")]);
+        .shown(Section::Spent, &[line("time_other", "  other")]);
 
     CPU_CORES = exact("cpu_cores", "CPU cores", number(unit::CORES), Less,
         "CPU time of the engine's processes ÷ measured time")
@@ -429,7 +429,7 @@ table! {
         .shown(Section::Engine, &[line("cold_latency", "cold request")]);
     COLD_SERVER_LOAD = exact("cold_server_load", "cold server load", TIME, Less,
         "time to load the model for the first request, by the engine's own clock")
-        .shown(Section::Engine, &[line("cold_server_load", "model load")]);
+        .shown(Section::Engine, &[line("cold_server_load", "cold model load")]);
     COLD_ANSWER = spread("cold_answer", "cold answer", TIME, Less, "from a cold start to the end of the first answer")
         .of(Of::Run)
         .shown(Section::Engine, &[line("cold_answer.p50", "cold start p50")]);
@@ -439,7 +439,7 @@ table! {
     COLD_FIRST_TOKEN = spread("cold_first_token", "cold first token", TIME, Less,
         "from a cold start to the first token")
         .of(Of::Run)
-        .shown(Section::Engine, &[line("cold_first_token.p50", "  TTFT")]);
+        .shown(Section::Engine, &[line("cold_first_token.p50", "  cold TTFT")]);
     SEND_LAG = spread("send_lag", "send lag", TIME, Less, "delay from the planned instant until loadcmp sent")
         .shown(Section::Engine, &[line("send_lag.p99", "send lag p99")]);
 }

@@ -377,7 +377,7 @@ fn one_line(text: &str) -> String {
 }
 
 fn told_errors(errors: u64) -> String {
-    if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
+    human::counted(errors, "error", "errors")
 }
 
 /// One line on what is about to happen.

@@ -1,8 +1,9 @@
 //! The first screen of a run's page: every ratio with its interval around 1, who was compared, and which checks of the audit
 //! spoke. Numbers in, shares of a width out; `templates/first.html` draws them.
 
+use super::last::stands;
 use super::lines::{Line, compared};
-use crate::audit::{RULES, Severity};
+use crate::audit::{Asked, RULES, Severity};
 use crate::report::words::ratio_words;
 use crate::report::{Report, human};
 use crate::stats::{Comparison, Verdict};
@@ -167,12 +168,19 @@ pub(super) fn checks(report: &Report) -> Vec<Check> {
                 Some(Severity::Invalid) => ("✗", "invalid"),
                 Some(Severity::Warning) => ("!", "warning"),
                 Some(Severity::Note) => ("i", "note"),
-                None => ("✓", "passed"),
+                None => match stands(report, rule) {
+                    Asked::Judged => ("✓", "passed"),
+                    Asked::Off => ("–", "off"),
+                    Asked::NotApplicable => ("·", "not applicable"),
+                },
             };
             (severity, Check { mark, word, id: rule.id, about: rule.about.replace('`', "") })
         })
         .collect();
-    all.sort_by_key(|(severity, _)| std::cmp::Reverse(*severity));
+    // What wasn't judged comes last.
+    all.sort_by_key(|(severity, check)| {
+        (std::cmp::Reverse(*severity), ["passed", "off", "not applicable"].iter().position(|word| *word == check.word))
+    });
     all.into_iter().map(|(_, check)| check).collect()
 }
 
@@ -210,7 +218,17 @@ mod tests {
         let all = checks(&report);
         assert_eq!(all.len(), RULES.len());
         let spoke = all.iter().take_while(|check| check.mark != "✓").count();
-        assert!(spoke > 0 && all[spoke..].iter().all(|check| check.word == "passed"), "{spoke}");
+        let passed = all[spoke..].iter().take_while(|check| check.word == "passed").count();
+        assert!(spoke > 0 && passed > 50, "{spoke} {passed}");
+        assert!(all[spoke + passed..].iter().all(|check| check.word == "not applicable"));
+        // What is switched off has no tick.
+        let off = crate::scenario::audit::Setting { off: true, ..Default::default() };
+        let mut set = crate::report::fixture::report(Task::Generate, true);
+        set.plan.audit.set(crate::scenario::audit::rule("clock-jump").unwrap(), off);
+        let check = checks(&set).into_iter().find(|check| check.id == "clock-jump").unwrap();
+        assert_eq!((check.mark, check.word), ("–", "off"));
+        let (before, now) = (super::super::last::fairness(&report), super::super::last::fairness(&set));
+        assert!(now.ends_with(", 1 off: clock-jump") && !before.contains("off"), "{before} {now}");
         let cards = cards(&report);
         assert_eq!(cards.iter().map(|card| card.reference).collect::<Vec<_>>(), [false, true]);
         assert!(cards.iter().all(|card| card.facts.iter().any(|(name, _)| *name == "address")));

@@ -13,7 +13,7 @@ use super::repeat;
 use super::timeline::{TimeChart, timeline};
 use crate::audit::{Finding, Severity};
 use crate::metrics::metric_of;
-use crate::report::{Report, files};
+use crate::report::{Report, files, human};
 use crate::scenario::yaml_word;
 use askama::Template;
 use std::io::{self, Write};
@@ -251,7 +251,7 @@ pub(super) fn unbroken(words: &str) -> String {
 fn identical(report: &Report) -> String {
     let hash = report.plan.workload.hash.get(..12).unwrap_or_default();
     let both = report.comparisons.iter().filter_map(|c| c.pairs).max();
-    let both = both.map(|n| format!("; {n} were answered by both")).unwrap_or_default();
+    let both = both.map(|n| format!("; {} were answered by both", human::count(n))).unwrap_or_default();
     format!(
         "one list, drawn with seed {} before anything was sent, in the same order for every target (hash {hash}…){both}.",
         report.plan.seed

@@ -4,7 +4,7 @@
 use super::lines::{Line, compared, lines};
 use super::spark::spark;
 use super::table::{Look, brief, broken, print, table, verdict};
-use crate::audit::{RULES, Severity};
+use crate::audit::{Asked, RULES, RuleSpec, Severity, asked};
 use crate::report::Report;
 use crate::report::human::{self, printable};
 use crate::scenario::plan::TargetPlan;
@@ -136,17 +136,29 @@ pub(super) fn fairness(report: &Report) -> String {
         ids
     };
     let (invalid, doubts) = (ids(Severity::Invalid), ids(Severity::Warning));
-    let all = RULES.len();
+    // What was switched off wasn't passed.
+    let standing = |wanted: Asked| RULES.iter().filter(move |rule| stands(report, rule) == wanted);
+    let all = standing(Asked::Judged).count();
+    let off: Vec<&str> = standing(Asked::Off).map(|rule| rule.id).collect();
+    let off = if off.is_empty() { String::new() } else { format!(", {} off: {}", off.len(), off.join(", ")) };
     if !invalid.is_empty() {
         return format!("INVALID: {}", [invalid, doubts].concat().join(", "));
     }
     let passed = all.saturating_sub(doubts.len());
     let warnings = match doubts.len() {
-        0 => return format!("fair: all {all} checks passed"),
+        0 => return format!("fair: all {all} checks passed{off}"),
         1 => "1 warning".to_owned(),
         n => format!("{n} warnings"),
     };
-    format!("fair: {passed} of {all} checks passed, {warnings}: {}", doubts.join(", "))
+    format!("fair: {passed} of {all} checks passed, {warnings}: {}{off}", doubts.join(", "))
+}
+
+/// Whether a rule was asked of a run: one that found something was, whatever there was to look at.
+pub(super) fn stands(report: &Report, rule: &RuleSpec) -> Asked {
+    if report.findings.iter().any(|finding| finding.id == rule.id) {
+        return Asked::Judged;
+    }
+    asked(rule, &report.plan)
 }
 
 /// What to do where the main metric is undecided.

@@ -122,7 +122,7 @@ pub(super) fn steps(nightly: &Nightly) -> (StepWords, String) {
 fn followed(nightly: &Nightly) -> String {
     let figures: usize = nightly.trends.iter().map(|trend| trend.series.len()).sum();
     let followed = format!("{figures} metrics were followed over {} nights", nightly.nights.len());
-    let rate = nightly.trends.first().map(|trend| human::percent(trend.family.rate));
+    let rate = nightly.trends.first().map(|trend| human::share(trend.family.rate));
     let rate = rate.map(|rate| format!("; at most {rate} of the reported steps are expected to be false"));
     format!("{followed}{}.", rate.unwrap_or_default())
 }

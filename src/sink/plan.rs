@@ -1,7 +1,8 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
 use super::table::wrapped;
-use crate::report::lasting::{early_words, length_words};
+use crate::report::human;
+use crate::report::lasting::{early_words, length_words, span};
 use crate::report::words::about;
 use crate::report::words::blocks_words;
 use crate::scenario::plan::{LoadPlan, OpenPlan, Plan, TargetPlan, Until};
@@ -70,7 +71,7 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
 /// How many different prompts there are, and the examples that stand in each.
 fn workload(plan: &Plan) -> String {
     let work = &plan.workload;
-    let prompts = format!("{} prompts from {}", work.items, work.source);
+    let prompts = format!("{} from {}", human::counted(work.items as u64, "prompt", "prompts"), work.source);
     match work.examples.len() {
         0 => prompts,
         n => format!("{prompts}; {n} others are used as examples in each prompt ({})", work.examples.join(", ")),
@@ -100,7 +101,10 @@ fn trace(recorded: &RecordedPlan) -> String {
     let RecordedPlan { kind, requests, seconds, prompts, answers, shared, .. } = recorded;
     let span = about(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
     let shared = if *shared { "; prompts share the recorded blocks" } else { "" };
-    format!("{kind} of {requests} requests in {span}: prompts of {prompts} tokens, answers of {answers}{shared}")
+    format!(
+        "{kind} of {} requests in {span}: prompts of {prompts} tokens, answers of {answers}{shared}",
+        human::count(*requests as u64)
+    )
 }
 
 fn asks(plan: &Plan) -> String {
@@ -151,14 +155,16 @@ fn unit(plan: &Plan) -> &'static str {
 fn load(plan: &Plan) -> String {
     let until = match (plan.load.until(), plan.least) {
         (Until::Duration(_), _) => format!("for {}", length_words(plan, "")),
-        (Until::Requests(count), None) => format!("{count} {} each", unit(plan)),
-        (Until::Requests(count), Some(_)) => format!("at most {count} {} each", unit(plan)),
+        (Until::Requests(count), None) => format!("{} {} each", human::count(count), unit(plan)),
+        (Until::Requests(count), Some(_)) => format!("at most {} {} each", human::count(count), unit(plan)),
     };
     let load = match &plan.load {
-        LoadPlan::Closed(closed) => format!("closed loop, {} users each", closed.users),
+        LoadPlan::Closed(closed) => {
+            format!("closed loop, {} each", human::counted(closed.users.into(), "user", "users"))
+        }
         LoadPlan::Open(open) => format!("open loop, {} each", open.about),
     };
-    format!("{load}, {until} after {} of warm-up{}", plan.load.warmup(), early_words(plan))
+    format!("{load}, {until} after {} of warm-up{}", span(plan.load.warmup()), early_words(plan))
 }
 
 fn waits(plan: &Plan) -> String {

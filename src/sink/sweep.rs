@@ -219,9 +219,9 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
     const LENGTH: &str = "workload.prompts.synthetic.";
     const RATES: [(&str, &str); 4] = [
         ("prefill", "prefill_tokens_per_s.p50"),
-        ("its own", "server_prefill_per_s.p50"),
+        ("server prefill", "server_prefill_per_s.p50"),
         ("decode", "decode_tokens_per_s.p50"),
-        ("its own", "server_decode_per_s.p50"),
+        ("server decode", "server_decode_per_s.p50"),
     ];
     sweep.manifest.paths.iter().find(|path| path.starts_with(LENGTH))?;
     let told = |target: usize, metric: &str| {
@@ -278,7 +278,7 @@ pub(super) fn beside(sweep: &Sweep) -> Vec<Sheet> {
         let row = |level: &crate::report::sweep::Level| {
             vec![
                 level.concurrency.to_string(),
-                human::value(level.requests_per_s, crate::stats::unit::REQUESTS_PER_S),
+                human::three(level.requests_per_s),
                 human::percent(level.efficiency),
                 share(level.slowdown),
                 share(level.slowest_user),
@@ -287,7 +287,7 @@ pub(super) fn beside(sweep: &Sweep) -> Vec<Sheet> {
         };
         tables.push(Sheet {
             title: format!("{}: throughput by requests in flight{at}", label(scaling.target)),
-            header: ["in flight", "requests", "efficiency", "slowdown", "slowest user", "fairness"]
+            header: ["in flight", "requests/s", "efficiency", "slowdown", "slowest user", "fairness"]
                 .map(str::to_owned)
                 .to_vec(),
             rows: scaling.levels.iter().map(row).collect(),
@@ -340,7 +340,9 @@ fn usl_words(usl: &Usl, scaling: &Scaling) -> String {
     let at = point_words(scaling.at.iter().map(|(path, value)| (path, value)));
     let at = if at.is_empty() { String::new() } else { format!(" at {at}") };
     let ends = |b: crate::stats::Bounds, word: &dyn Fn(f64) -> String| match (b.low, b.high) {
-        (Some(low), Some(high)) => format!("{} ({} to {})", word(b.value), word(low), word(high)),
+        (Some(low), Some(high)) => {
+            format!("{} ({})", word(b.value), human::between(&word(low), &word(high)))
+        }
         (Some(low), None) => format!("{} ({} or more)", word(b.value), word(low)),
         _ => word(b.value),
     };

@@ -29,8 +29,8 @@ const OF_THE_MACHINE: [&str; 9] = [
     "cpu-frequency",
     "swap-in-use",
     "swapping",
-    "generator-lag",
-    "lag-of-difference",
+    "send-lag",
+    "send-lag-share",
     "not-steady",
     "drift",
 ];

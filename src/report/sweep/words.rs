@@ -125,7 +125,7 @@ fn fixed_words(bounds: Bounds) -> String {
         return format!("fixed cost difference {}, without an interval", human::time(value));
     };
     if !bounds.beyond(0.0) {
-        return format!("fixed cost undecided ({} to {})", human::time(low), human::time(high));
+        return format!("fixed cost undecided ({})", human::between(&human::time(low), &human::time(high)));
     }
     let (word, ends) = if value < 0.0 { ("less", (-high, -low)) } else { ("more", (low, high)) };
     format!("fixed cost {} {word} ({})", human::time(value.abs()), ends_words(value, ends.0, ends.1))
@@ -138,7 +138,7 @@ fn token_words(bounds: Bounds, of: &str) -> String {
         return format!("{} per {of} token, without an interval", change(value));
     };
     if !bounds.beyond(1.0) {
-        return format!("cost per {of} token undecided ({} to {})", change(low), change(high));
+        return format!("cost per {of} token undecided ({})", human::between(&change(low), &change(high)));
     }
     let size = |ratio: f64| format!("{:.1}", (ratio - 1.0).abs() * 100.0);
     let (word, ends) = if value < 1.0 { ("less", (high, low)) } else { ("more", (low, high)) };
@@ -161,8 +161,7 @@ fn ends_words(value: f64, low: f64, high: f64) -> String {
         size if size < 999_500.0 => 1e3,
         _ => 1e6,
     };
-    let between = if low < 0.0 { " to " } else { "–" };
-    format!("{}{between}{}", human::three(low / one), human::three(high / one))
+    human::between(&human::three(low / one), &human::three(high / one))
 }
 
 #[cfg(test)]
@@ -180,10 +179,7 @@ mod tests {
         assert!(fixed_words(bounds(1e3, -1e3, 3e3)).starts_with("fixed cost undecided (-1.00 ms"));
         assert_eq!(token_words(bounds(0.88, 0.86, 0.9), "output"), "12.0 % less per output token (10.0–14.0 %)");
         assert_eq!(token_words(bounds(1.1, 1.05, 1.15), "prompt"), "10.0 % more per prompt token (5.0–15.0 %)");
-        assert_eq!(
-            token_words(bounds(1.0, 0.95, 1.05), "prompt"),
-            "cost per prompt token undecided (-5.0 % to +5.0 %)"
-        );
+        assert_eq!(token_words(bounds(1.0, 0.95, 1.05), "prompt"), "cost per prompt token undecided (-5.0 to +5.0 %)");
         assert!(token_words(Bounds { value: 0.5, low: None, high: None }, "output").contains("without an interval"));
         assert_eq!(cost_words(Some(bounds(1500.0, 1400.0, 1600.0))), "1.50 ms (1.40–1.60)");
         assert_eq!(cost_words(None), "–");

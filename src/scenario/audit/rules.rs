@@ -150,7 +150,7 @@ pub const RULES: [RuleSpec; 96] = [
         "answers don't match the schema that was sent: no JSON, no label of the list, or cut at the token limit",
     ),
     share(
-        "unreadable-labels",
+        "unparsed-labels",
         Warning,
         0.5,
         "answers hold no readable label: accuracy and agreement are from the others, if any",
@@ -262,14 +262,14 @@ pub const RULES: [RuleSpec; 96] = [
     )),
     // The generator.
     time(
-        "generator-lag",
+        "send-lag",
         Invalid,
         1_000.0,
         "loadcmp's send lag p99 is above this and above 1 % of the median latency (a warning in a closed loop, whose \
          latencies don't include it)",
     ),
     of_sides(share(
-        "lag-of-difference",
+        "send-lag-share",
         Warning,
         0.5,
         "loadcmp's median send lag is a large part of the difference between the targets",

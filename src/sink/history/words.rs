@@ -198,10 +198,10 @@ pub(in crate::sink) fn method(trend: &Trend) -> String {
          steps is at most {} (Benjamini and Hochberg), more if consecutive nights are correlated. Steps beyond that \
          rate are marked as not significant.",
         trend.by.alpha,
-        human::percent(trend.by.smallest),
+        human::share(trend.by.smallest),
         trend.by.least,
         trend.family.lines,
-        human::percent(trend.family.rate)
+        human::share(trend.family.rate)
     )
 }
 
