@@ -21,7 +21,7 @@ use loadcmp::gate::{Judgement, Outcome};
 use loadcmp::host::signals;
 use loadcmp::report::human::printable;
 use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
-use loadcmp::run::{CalibrateOptions, CompareGates, Failure, Finished, Options, tell};
+use loadcmp::run::{Among, CalibrateOptions, CompareGates, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Everyday, Loaded, Overrides};
 use loadcmp::sink;
 use repeats::tell_repeats;
@@ -91,7 +91,8 @@ pub(crate) fn run(args: RunArgs) -> Told {
         out(&scenario.name).as_deref().map_or(Ok(()), loadcmp::run::free)?;
     }
     let mut worst = 0;
-    for loaded in loaded {
+    let lengths: Vec<_> = loaded.iter().map(|loaded| loaded.scenario.load_range().map(|(_, most)| most)).collect();
+    for (at, loaded) in loaded.into_iter().enumerate() {
         // A signal that came when a run had ended ends what hasn't begun.
         if signals() > 0 {
             tell("loadcmp: interrupted: the remaining scenarios are not run");
@@ -104,6 +105,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
             out,
             real: args.over.real,
             quiet: args.quiet,
+            among: Among { at: at + 1, all: lengths.len(), after: lengths[at + 1..].iter().copied().sum() },
             allow_commands: args.over.allow_commands,
             driver: match args.driver {
                 #[cfg(feature = "goose")]

@@ -29,9 +29,46 @@ impl Report {
         if main.is_empty() {
             return self.targets.iter().map(|target| self.lone(target)).collect();
         }
-        let mut told: Vec<String> = main.into_iter().map(|c| words(self, c)).collect();
-        told.dedup();
+        let judged: Vec<&Comparison> = main.iter().copied().filter(|c| c.verdict != Verdict::NotCompared).collect();
+        if judged.len() < 2 {
+            let mut told: Vec<String> = main.into_iter().map(|c| words(self, c)).collect();
+            told.dedup();
+            return told;
+        }
+        let mut told = vec![self.of_several(&judged)];
+        // What would decide the first undecided one.
+        if let Some(c) = judged.iter().find(|c| c.verdict == Verdict::Undecided) {
+            let (whole, bare) = (words(self, c), self.statement(c));
+            told[0] += whole.strip_prefix(bare.as_str()).unwrap_or_default();
+        }
+        let mut others: Vec<String> =
+            main.into_iter().filter(|c| c.verdict == Verdict::NotCompared).map(|c| words(self, c)).collect();
+        others.dedup();
+        told.extend(others);
         told
+    }
+
+    /// Several targets against the reference in one sentence, the best verdicts first.
+    fn of_several(&self, main: &[&Comparison]) -> String {
+        let name = |at: usize| self.targets.get(at).map(|t| t.label()).unwrap_or_default();
+        let of = |wanted: Verdict| {
+            let those = main.iter().filter(|c| c.verdict == wanted).map(|c| match ratio_words(c) {
+                Some(ratio) => format!("{} {ratio}", name(c.target)),
+                None => name(c.target),
+            });
+            let those: Vec<String> = those.collect();
+            (!those.is_empty()).then(|| format!("{}: {}", wanted.as_str(), those.join(", ")))
+        };
+        let parts = [Verdict::Better, Verdict::Equal, Verdict::Worse, Verdict::Undecided].into_iter().filter_map(of);
+        let reference = main.first().map_or(self.plan.reference, |c| c.reference);
+        let value = main.iter().find_map(|c| c.reference_value.map(|x| value_words(&c.metric, &c.unit, x)));
+        let value = value.map(|value| format!(" ({value})")).unwrap_or_default();
+        format!(
+            "In this run, against {}{value} in {}, ratio (95 % CI): {}.",
+            name(reference),
+            metric_words(&self.primary),
+            parts.collect::<Vec<_>>().join("; ")
+        )
     }
 
     fn lone(&self, target: &crate::stats::TargetSummary) -> String {

@@ -47,6 +47,7 @@ pub use held::{check_against, kept};
 pub use keep::{Keep, keep};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
+pub use progress::Among;
 pub use repeats::{Repeated, is_repeats, repeats, repeats_words, retell_repeats};
 pub use suite::{SuiteRun, Suited, is_suite, retell_suite, suite};
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
@@ -148,6 +149,8 @@ pub struct Options {
     pub engines_run: bool,
     /// What an inconclusive gate does to the exit code.
     pub inconclusive: Inconclusive,
+    /// Which of several scenarios this is.
+    pub among: Among,
 }
 
 /// A finished run.
@@ -262,7 +265,7 @@ async fn measure(
     };
     // Before the first request: a run that is killed can be told from here on.
     keep(&|_| {})?;
-    let bars = Arc::new(progress::Progress::start(&told, options.quiet));
+    let bars = Arc::new(progress::Progress::start(&told, options.quiet, options.among));
     let fold = lock(&manifest).fold();
     let folder = RunFolder::new(fold, Gather::new(&told), manifest.clone(), dir.join("manifest.json"), bars.view());
     let folder = folder.looking_at(unread::Unread::of(&plan, &bars));

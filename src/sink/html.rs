@@ -15,6 +15,7 @@ use crate::audit::{Finding, Severity};
 use crate::metrics::metric_of;
 use crate::report::{Report, files, human};
 use crate::scenario::yaml_word;
+use crate::stats::Verdict;
 use askama::Template;
 use std::io::{self, Write};
 
@@ -168,7 +169,10 @@ fn page(report: &Report) -> Page<'_> {
     }
     let mut warnings: Vec<&Finding> = report.found(Severity::Warning).collect();
     let more_warnings = if warnings.len() > SPELT { warnings.split_off(1) } else { Vec::new() };
-    let main = report.comparisons.iter().filter(|c| c.metric == report.primary).map(|c| class(c.verdict.as_str()));
+    // A sentence on several targets has the colour that all of them have.
+    let main = report.comparisons.iter().filter(|c| c.metric == report.primary && c.verdict != Verdict::NotCompared);
+    let main: Vec<&'static str> = main.map(|c| class(c.verdict.as_str())).collect();
+    let main = main.first().filter(|first| main.iter().all(|class| class == *first)).copied();
     Page {
         name: &report.plan.name,
         about: report.plan.about.as_deref(),
@@ -176,7 +180,7 @@ fn page(report: &Report) -> Page<'_> {
             .headlines()
             .iter()
             .map(|words| unbroken(words))
-            .zip(main.chain(std::iter::repeat("")))
+            .zip(main.into_iter().chain(std::iter::repeat("")))
             .collect(),
         forests: forests(report, &lines),
         cards: cards(report),

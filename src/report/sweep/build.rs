@@ -130,7 +130,7 @@ impl SweepBuilder {
             gates: report.judgement.as_ref().and_then(|judgement| judgement.worst()),
             code: report.judgement.as_ref().map_or(0, |judgement| judgement.code(report.plan.gates.inconclusive)),
             targets: report.targets.iter().zip(&gathered.targets).map(of_target).collect(),
-            verdicts: main.map(|c| (c.target, c.verdict)).collect(),
+            verdicts: main.cloned().collect(),
         });
         self.gathered.push(gathered);
     }

@@ -56,8 +56,8 @@ impl Sweep {
             .iter()
             .filter(|run| run.invalid.is_empty())
             .flat_map(|run| &run.verdicts)
-            .filter(|(at, _)| *at == target)
-            .map(|(_, verdict)| *verdict)
+            .filter(|c| c.target == target)
+            .map(|c| c.verdict)
             .collect();
         let count = |wanted: Verdict| verdicts.iter().filter(|verdict| **verdict == wanted).count();
         let (better, worse) = (count(Verdict::Better), count(Verdict::Worse));

@@ -5,6 +5,7 @@ mod judged;
 mod load;
 mod seek;
 
+use super::progress::SearchBar;
 use super::{Failure, Options, found, free, now, results_directory, tokens, unless_signalled};
 use crate::capacity::{By, Capacity, Reach, Searched, Settings};
 use crate::record::Stopwatch;
@@ -77,6 +78,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
         prepared: &prepared,
         options: Options { quiet: true, driver: crate::drive::Driver::Native, ..options.clone() },
         quiet: options.quiet,
+        bar: SearchBar::start(search.budget, options.quiet),
         clock: Stopwatch::start(),
         slo,
         dir: dir.clone(),

@@ -1,6 +1,7 @@
 //! A search under way: what is asked next, the run that answers it, and what is kept of it.
 
-use super::super::{Failure, Finished, Options, Prepared, interrupted, measure, now, tell};
+use super::super::progress::{SearchBar, budget_words};
+use super::super::{Failure, Finished, Options, Prepared, interrupted, measure, now};
 use super::Search;
 use super::judged;
 use super::load::Shape;
@@ -8,7 +9,8 @@ use crate::capacity::{
     By, Capacity, Ended, Evidence, Next, Settings, Tried, Verdict, fitted, judge, levels, long_s, next, window_s,
 };
 use crate::record::Stopwatch;
-use crate::report::human::length;
+use crate::report::human::{counted, length, three};
+use crate::report::lasting::span;
 use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{Measure, Order, Slo, Span};
@@ -47,6 +49,7 @@ pub(super) struct Seeker<'a> {
     /// How a probe is run.
     pub options: Options,
     pub quiet: bool,
+    pub bar: SearchBar,
     pub clock: Stopwatch,
     pub dir: PathBuf,
     pub shape: Shape,
@@ -67,7 +70,7 @@ impl Seeker<'_> {
 
     fn say(&self, text: &str) {
         if !self.quiet {
-            tell(super::super::prepare::wrapped(&format!("loadcmp: {text}")));
+            self.bar.tell(&super::super::prepare::wrapped(&format!("loadcmp: {text}")));
         }
     }
 
@@ -192,7 +195,7 @@ impl Seeker<'_> {
              answers of the slowest target each), long ones decide; about {} for a pass and a fail of each target, at \
              most {} (--budget)",
             settings.slo,
-            settings.probe,
+            span(settings.probe),
             length(least.min(settings.budget.0).as_secs_f64()),
             length(settings.budget.0.as_secs_f64()),
         ));
@@ -202,7 +205,7 @@ impl Seeker<'_> {
             self.say(&format!(
                 "--budget {} leaves time for about {fit} short probes per target, so the result may be rough; --budget \
                  {}m is usually enough for a pass and a fail",
-                settings.budget,
+                span(settings.budget),
                 (least.as_secs_f64() / 60.0).ceil()
             ));
         }
@@ -236,6 +239,8 @@ impl Seeker<'_> {
         tokio::time::sleep(settle).await;
         let (load, arrivals) = self.shape.at(at, attempt, length, warmup, &self.prepared.plan)?;
         let folder = self.folder(target, &format!("{at}"));
+        let words = format!("probe {}: {}, {}", self.made + 1, self.settings.targets[target].name, self.load_words(at));
+        self.bar.at(self.gone(), &words);
         let finished = self.run(target, load, arrivals, (&folder, self.drain())).await?;
         if finished.report.status != Status::Complete || self.interrupted() {
             self.stopped = true;
@@ -322,18 +327,28 @@ impl Seeker<'_> {
     /// A probe in a line.
     fn told(&self, target: usize, at: f64, evidence: &Evidence) -> String {
         let judged = judge(&self.slo, &[evidence], self.settings.reach.by == By::Rate);
-        let load = match self.settings.reach.by {
-            By::Rate => format!("{at}/s"),
-            By::Users if at == 1.0 => "1 user".to_owned(),
-            By::Users => format!("{at} users"),
-        };
         format!(
-            "{}: {load} for {:.0} s: {}: {}",
+            "{}: {} for {}: {}: {}; {}",
             self.settings.targets[target].name,
-            evidence.seconds,
+            self.load_words(at),
+            length(evidence.seconds),
             judged.certain.as_str(),
-            judged.reason
+            judged.reason,
+            budget_words(self.settings.budget.0, self.gone())
         )
+    }
+
+    /// A load in its unit.
+    fn load_words(&self, at: f64) -> String {
+        match self.settings.reach.by {
+            By::Rate => format!("{}/s", three(at)),
+            By::Users => counted(at as u64, "user", "users"),
+        }
+    }
+
+    /// How much of the time is gone.
+    fn gone(&self) -> Duration {
+        Duration::from_nanos(self.clock.now().0)
     }
 
     /// Keeps what the search is made of, beside its probes.
@@ -343,6 +358,7 @@ impl Seeker<'_> {
 
     /// Writes what was found.
     pub fn finish(mut self) -> Result<Capacity, Failure> {
+        self.bar.finish();
         self.settings.ended = Some(now());
         self.keep()?;
         let told = Capacity::new(TOOL, &self.settings, &self.slo, self.evidence);

@@ -97,10 +97,7 @@ fn mistakes_are_told_with_their_place() {
         assert_eq!(error.at, at, "{text}: {error}");
     }
     let error = Gate::parse("native.latncy.p95 <= 20ms").unwrap_err();
-    assert!(
-        error.help.starts_with("did you mean `latency`? `loadcmp metrics`") && error.help.len() < 70,
-        "{error}"
-    );
+    assert!(error.help.starts_with("did you mean `latency`? `loadcmp metrics`") && error.help.len() < 70, "{error}");
     // A label that is nearly right names its id.
     let error = Gate::parse("native.unparsd <= 1%").unwrap_err();
     assert!(error.help.starts_with("did you mean `unparsed_rate`?"), "{error}");
