@@ -49,7 +49,7 @@ plan() {
 
 # ------------------------------------------------------------------------------------------------- what is begun, ends
 
-# Each job is a process group of its own: a Ctrl-C comes here alone, and what it ends is ended here.
+# Each job is its own process group: a Ctrl-C comes here alone, and what it ends is ended here.
 set -m
 groups=()
 started=
@@ -166,4 +166,4 @@ done
 compare embed minilm 21442 --set load.until='{ci: 5%, least: 10s, most: 15s}'
 compare classify smollm2 21441 --set load.until='{ci: 5%, least: 10s, most: 20s}'
 compare generate smollm2 21441 --set workload.sampling.max_tokens=32 --set load.until='{ci: 5%, least: 10s, most: 40s}'
-say "all told: $SECONDS s; the pages: $out/*/report.html"
+say "in all: $SECONDS s; the pages: $out/*/report.html"

@@ -167,7 +167,7 @@ fn the_pacing_figures_are_those_recorded() {
         }
         format!("{} / {} / {}", number(&all["p50"]), number(&all["p99"]), number(&all["max"]))
     };
-    let mut table = "| µs late: p50 / p99 / largest | released | written | arrived | CPU a request |\n\
+    let mut table = "| µs late: p50 / p99 / largest | released | written | arrived | CPU per request |\n\
                      |:--|--:|--:|--:|--:|\n"
         .to_owned();
     for line in list(&told, "tools") {
@@ -184,6 +184,16 @@ fn the_pacing_figures_are_those_recorded() {
     )
     .expect("text");
     keeps("docs/speed.md", "pacing", &table);
+}
+
+/// A page that nobody reads to its end says nothing.
+#[test]
+fn the_readme_is_short_and_shows_the_command_with_its_output() {
+    let text = std::fs::read_to_string("README.md").expect("the page");
+    assert!(text.lines().count() <= 150, "{} lines", text.lines().count());
+    let (before, _) = text.split_once("In this run native is").expect("a printed result");
+    let command = before.lines().last().expect("a line before it");
+    assert!(command.starts_with("$ make demo"), "{command}");
 }
 
 #[test]

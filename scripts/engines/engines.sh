@@ -237,7 +237,7 @@ install_bench() {
     for file in "$folder"/apt/archives/*.deb; do quietly "$log" dpkg-deb -x "$file" "$folder/root"; done
     rm -rf "$folder/apt"
     machine=$(cd "$folder"/root/usr/lib/*-linux-gnu && pwd -P)
-    # Its backends are looked for beside the program, which is the loader.
+    # Its backends are looked for next to the program, which is the loader.
     for file in "$machine"/ggml/backends*/*.so; do ln -sf "$file" "$machine/"; done
     for file in llama-bench llama-server; do
         printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$(echo "$machine"/ld-linux-*)" "$machine:$machine/llama" \
@@ -322,7 +322,7 @@ begun_lives() {
     case $state in Z*) return 1 ;; esac
 }
 
-# A session of its own, no open files but the three, then the program itself: the pid stays the same.
+# Its own session, no open files but the three, then the program itself: the pid stays the same.
 DETACH='import os, sys
 os.setsid()
 os.closerange(3, 1024)
@@ -353,7 +353,7 @@ start_ollama() {
         OLLAMA_NOPRUNE=1 "$@" "$cache/ollama-$version/bin/ollama" serve
 }
 
-# start_llama NAME MODEL THREADS OPTION...: the model's path is relative (start goes into the folder), so that no answer tells
+# start_llama NAME MODEL THREADS OPTION...: the model's path is relative (start goes into the folder), so that no answer shows
 # where the cache folder lies.
 start_llama() {
     local name=$1 model=$2 threads=$3

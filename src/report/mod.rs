@@ -49,7 +49,7 @@ use serde::{Deserialize, Serialize};
 pub const TOOL: &str = concat!("loadcmp ", env!("CARGO_PKG_VERSION"));
 
 /// Version of the form of `report.json` and `manifest.json`.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The files of every run's directory, each with what it is.
 const FILES: [(&str, &str); 14] = [
@@ -373,7 +373,7 @@ mod tests {
         let text = serde_json::to_string(&report).unwrap();
         let back: Report = serde_json::from_str(&text).unwrap();
         assert!(serde_json::to_string(&back).unwrap() == text);
-        assert_eq!((back.schema_version, back.primary.as_str()), (2, "latency.mean"));
+        assert_eq!((back.schema_version, back.primary.as_str()), (3, "latency.mean"));
         assert!(back.timeline.is_empty());
         assert!(!report.timeline.is_empty());
     }

@@ -29,6 +29,28 @@ fn the_table_at_80_and_at_120_columns() {
     }
 }
 
+/// Names with `(stand-in)` break no line: who is one stands below the table.
+#[test]
+fn the_table_of_stand_ins_at_80_columns() {
+    for task in [Task::Classify, Task::Generate, Task::Embed] {
+        let mut report = report(task, false);
+        report.targets.iter_mut().for_each(|target| target.stand_in = true);
+        report.plan.targets.iter_mut().for_each(|target| target.stand_in = true);
+        let shown = shown(&report, Look { full: true, ..Look::default() });
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        // One line for each figure, and the parts of a whole further in.
+        let (_, figures) = shown.split_once("verdict\n").expect("a table");
+        let (figures, _) = figures.split_once("\nnative (stand-in)").expect("what became of the requests");
+        let whole = figures.lines().filter(|line| !line.is_empty() && !line.starts_with('─'));
+        assert!(whole.clone().all(|line| line.trim_start().contains("  ") || line.contains('–')), "{shown}");
+        assert!(figures.contains("\n  prefill ") || task != Task::Generate, "{shown}");
+        insta::assert_snapshot!(format!("table_{task:?}_stand_ins").to_lowercase(), shown);
+    }
+    let one = shown(&report(Task::Generate, true), Look { full: true, ..Look::default() });
+    assert!(one.lines().all(|line| line.chars().count() <= 80) && one.contains("ollama (stand-in): "), "{one}");
+    insta::assert_snapshot!("table_generate_one_stand_in", one);
+}
+
 #[test]
 fn colour_ends_where_it_began_and_only_on_verdicts() {
     let report = report(Task::Classify, false);

@@ -75,7 +75,7 @@ impl Pace {
     pub fn told(&self) -> String {
         let before = crate::report::human::length(self.base_s + self.word_s);
         if self.token_s > 0.0 {
-            format!("{}: {before} to a first token, then {:.0}/s", self.target, 1.0 / self.token_s)
+            format!("{}: TTFT {before}, then {:.0} tok/s", self.target, 1.0 / self.token_s)
         } else {
             format!("{}: {before} per answer", self.target)
         }
