@@ -65,6 +65,7 @@ pub fn length(seconds: f64) -> String {
     let whole = seconds.round();
     let minutes = (whole / 60.0).round() as u64;
     match () {
+        () if seconds == 0.0 => "0 s".to_owned(),
         () if seconds < 9.95 => {
             let text = time(seconds * 1e6);
             // `3 s`, and not `3.00 s`: of a length nobody reads the second decimal.
@@ -223,6 +224,7 @@ mod tests {
     #[test]
     fn lengths_are_told_in_hours_and_minutes() {
         for (seconds, text) in [
+            (0.0, "0 s"),
             (0.25, "250 ms"),
             (0.9996, "1 s"),
             (3.0, "3 s"),

@@ -110,7 +110,7 @@ mod tests {
     fn every_label_and_every_line_is_read_as_its_own_metric() {
         for metric in METRICS {
             for written in [metric.label.to_owned(), metric.label.to_uppercase(), metric.id.to_owned()] {
-                assert_eq!(text(&written), metric.id, "{written}");
+                assert_eq!(metric_of(&text(&written)), Some(metric), "{written}");
             }
             if metric.spread {
                 assert_eq!(text(&format!("{} p95", metric.label)), format!("{}.p95", metric.id));

@@ -302,6 +302,6 @@ mod tests {
     #[test]
     fn sizes_are_as_fine_as_they_are_small() {
         let told = [0.0, 512.0, -2048.0, 3.5e6, 5e9].map(size);
-        assert_eq!(told, ["0.00 MiB", "0.500 KiB", "-2.00 KiB", "3.34 MiB", "4.66 GiB"]);
+        assert_eq!(told, ["0 MiB", "0.500 KiB", "-2.00 KiB", "3.34 MiB", "4.66 GiB"]);
     }
 }

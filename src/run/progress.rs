@@ -570,6 +570,6 @@ mod tests {
         let unknown = Shape { among: Among { after: None, ..among }, ..timed };
         assert_eq!(words(unknown, 10, &[0.1]).as_deref(), Some("scenario 2 of 3, about 50 s left of this one"));
         assert_eq!(budget_words(s(600), s(360)), "at most 4 min left");
-        assert_eq!(budget_words(s(600), s(700)), "at most 0 ms left");
+        assert_eq!(budget_words(s(600), s(700)), "at most 0 s left");
     }
 }

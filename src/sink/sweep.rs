@@ -66,7 +66,16 @@ pub fn sweep_table(sweep: &Sweep, look: Look, files: Option<&Path>, out: &mut dy
     }
     writeln!(out)?;
     // Wide terminals have room for more than the main figures.
-    let table = points(sweep, if width >= 110 { 3 } else { 1 });
+    let fits = |sheet: &Sheet| {
+        let widest = |at: usize| sheet.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
+        // A head may take several lines.
+        let head = |at: usize| sheet.header[at].split(' ').map(|word| word.chars().count()).max();
+        (0..sheet.header.len()).map(|at| widest(at).max(head(at)).unwrap_or(0) + 2).sum::<usize>() <= width + 2
+    };
+    let most = if width >= 110 { 3 } else { 1 };
+    let all: Vec<Sheet> = (1..=most).map(|metrics| points(sweep, metrics)).collect();
+    let best = all.iter().rposition(fits).unwrap_or(0);
+    let Some(table) = all.into_iter().nth(best) else { return Ok(()) };
     if !table.title.is_empty() {
         wrapped(out, &table.title, width, "")?;
     }

@@ -288,18 +288,24 @@ fn draw(
         false => style.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')),
     };
     table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width.clamp(40, 160));
-    let last = header.len() - 1;
-    table.set_header(header);
     // A figure isn't broken from its unit, and what stands further in stays there.
     let kept = |(at, cell): (usize, String)| {
         let inner = cell.len() - cell.trim_start_matches(' ').len();
-        let whole = (1..right).contains(&at) || fixed && at > 0;
-        let fixed = |(i, c): (usize, char)| if c == ' ' && (whole || i < inner) { FIXED } else { c };
-        cell.chars().enumerate().map(fixed).collect::<String>()
+        let chars: Vec<char> = cell.chars().collect();
+        let of_unit = |i: usize| chars[..i].last().is_some_and(char::is_ascii_digit) && chars.get(i + 1) != Some(&'(');
+        let stays = |i: usize| i < inner || (1..right).contains(&at) && of_unit(i);
+        chars.iter().enumerate().map(|(i, c)| if *c == ' ' && stays(i) { FIXED } else { *c }).collect::<String>()
     };
+    // Where there is no room for two blanks between columns, one is enough.
+    let widest =
+        |at: usize| rows.iter().chain([&header]).filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
+    let natural: usize = (0..header.len()).filter_map(widest).map(|width| width + 2).sum();
+    let tight = fixed && !look.plain && natural > usize::from(look.width.clamp(40, 160)) + 2;
+    let last = header.len() - 1;
+    table.set_header(header);
     table.add_rows(rows.into_iter().map(|row| row.into_iter().enumerate().map(kept).collect::<Vec<_>>()));
     for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if at == last { 0 } else { 1 }));
+        column.set_padding((0, if at == last || tight { 0 } else { 1 }));
         if fixed && at > 0 {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }

@@ -176,7 +176,7 @@ mod tests {
     fn differences_in_words() {
         assert_eq!(fixed_words(bounds(-3e3, -3.9e3, -2.1e3)), "fixed cost 3.00 ms less (2.10–3.90)");
         assert_eq!(fixed_words(bounds(3e3, 2.1e3, 3.9e3)), "fixed cost 3.00 ms more (2.10–3.90)");
-        assert!(fixed_words(bounds(1e3, -1e3, 3e3)).starts_with("fixed cost undecided (-1.00 ms"));
+        assert!(fixed_words(bounds(1e3, -1e3, 3e3)).starts_with("fixed cost undecided (-1.00 to 3.00 ms)"));
         assert_eq!(token_words(bounds(0.88, 0.86, 0.9), "output"), "12.0 % less per output token (10.0–14.0 %)");
         assert_eq!(token_words(bounds(1.1, 1.05, 1.15), "prompt"), "10.0 % more per prompt token (5.0–15.0 %)");
         assert_eq!(token_words(bounds(1.0, 0.95, 1.05), "prompt"), "cost per prompt token undecided (-5.0 to +5.0 %)");

@@ -262,7 +262,9 @@ mod tests {
             assert_eq!((error.at.0 + 1, error.what.contains(what)), (column, true), "{text}: {error}");
         }
         let told = Slo::parse("errors <= 1% and ttf.p95 <= 3ms").unwrap_err().to_string();
-        assert!(told.contains("did you mean `ttft`?") && told.contains("tokens_per_s"), "{told}");
+        assert!(told.contains("did you mean `ttft`?") && !told.contains("tokens_per_s"), "{told}");
+        let told = Slo::parse("nothing <= 1%").unwrap_err().to_string();
+        assert!(told.contains("limits can be on") && told.contains("tokens_per_s"), "{told}");
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!(lines[4].find('^'), lines[3].find("ttf"), "{told}");
     }
