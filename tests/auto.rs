@@ -125,7 +125,7 @@ fn equal_engines_end_once_the_ratio_is_known_and_not_before() {
     assert_eq!(made.why(), "known", "{said}");
     let (window, length) = (made.window(), made.length());
     assert!((3.0..15.0).contains(&window) && (window - length).abs() < 0.1, "{window} {said}");
-    assert!(made.page.contains("is then known within 90%)"), "{}", made.page);
+    assert!(made.page.contains("is then known within 90 %)"), "{}", made.page);
     assert!(made.found["answers"].as_u64() >= Some(30), "{said}");
     // A precision that nothing reaches: it goes to the most, in time, and says so.
     let load = "{ closed: { users: 4, duration: auto, warmup: 300ms }, until: { ci: 0.01%, least: 2s, most: 5s } }";
@@ -133,7 +133,7 @@ fn equal_engines_end_once_the_ratio_is_known_and_not_before() {
     let made = Made::run(dir.path(), "far");
     assert!(["most", "unknown"].contains(&made.why().as_str()), "{}", made.found);
     assert!((made.window() - 5.0).abs() < 0.01 && made.length() == 5.0, "{} {:?}", made.found, made.windows);
-    let told = ["a ratio within 0.01% would take about", "don't show how long a ratio within 0.01%"];
+    let told = ["a ratio within 0.01 % would take about", "don't show how long a ratio within 0.01 %"];
     assert!(told.iter().any(|told| made.page.contains(told)), "{}", made.page);
 }
 
@@ -295,7 +295,7 @@ fn the_advised_settings_make_a_run_of_that_length() {
         let set = ["--set", "load.closed.duration=8m", "--set", "load.until=null", "--set", "blocks.pairs=144"];
         let (code, out, err) = ask(dir.path(), &[&["check", "t.yaml"], &set[..]].concat());
         let flat = format!("{out} {err}").split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(code == 0 && flat.contains("for 8m after") && flat.contains("144 blocks"), "{flat}");
+        assert!(code == 0 && flat.contains("for 8 min after") && flat.contains("144 blocks"), "{flat}");
         assert!(!flat.contains("until the main metric is decided"), "{flat}");
     }
 }

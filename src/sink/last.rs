@@ -3,7 +3,7 @@
 
 use super::lines::{Line, compared, lines};
 use super::spark::spark;
-use super::table::{Cell, Look, brief, broken, judged, matrix, print, short_name, table};
+use super::table::{Cell, Look, brief, broken, cut, judged, matrix, print, short_name, table};
 use crate::audit::{Asked, RULES, RuleSpec, Severity, asked};
 use crate::report::Report;
 use crate::report::human::printable;
@@ -213,14 +213,6 @@ fn next(report: &Report) -> Vec<String> {
     told.dedup();
     told.truncate(1);
     told
-}
-
-/// As much of a text as a line of this width has.
-pub(super) fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]

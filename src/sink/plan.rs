@@ -170,7 +170,9 @@ fn load(plan: &Plan) -> String {
 fn waits(plan: &Plan) -> String {
     format!(
         "{} for an answer, {} for a target's first one (which may load the model), {} for those in flight at the end",
-        plan.timeout, plan.load_timeout, plan.drain
+        span(plan.timeout),
+        span(plan.load_timeout),
+        span(plan.drain)
     )
 }
 
@@ -205,8 +207,8 @@ fn order(plan: &Plan) -> String {
         Order::Alternate => format!(
             "{}, {} pause between blocks, {} of warm-up before each except a target's first",
             blocks_words(plan),
-            blocks.settle,
-            blocks.warmup
+            span(blocks.settle),
+            span(blocks.warmup)
         ),
     }
 }

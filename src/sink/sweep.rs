@@ -68,12 +68,11 @@ pub fn sweep_table(sweep: &Sweep, look: Look, files: Option<&Path>, out: &mut dy
     // Wide terminals have room for more than the main figures.
     let fits = |sheet: &Sheet| {
         let widest = |at: usize| sheet.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-        // A head may take several lines.
-        let head = |at: usize| sheet.header[at].split(' ').map(|word| word.chars().count()).max();
+        let head = |at: usize| sheet.header[at].lines().map(|line| line.chars().count()).max();
         (0..sheet.header.len()).map(|at| widest(at).max(head(at)).unwrap_or(0) + 2).sum::<usize>() <= width + 2
     };
     let most = if width >= 110 { 3 } else { 1 };
-    let all: Vec<Sheet> = (1..=most).map(|metrics| points(sweep, metrics)).collect();
+    let all: Vec<Sheet> = (1..=most).map(|metrics| headed(sweep, points(sweep, metrics))).collect();
     let best = all.iter().rposition(fits).unwrap_or(0);
     let Some(table) = all.into_iter().nth(best) else { return Ok(()) };
     if !table.title.is_empty() {
@@ -165,6 +164,18 @@ fn shown(sweep: &Sweep, most: usize) -> Vec<&str> {
     }
     told.truncate(most);
     told
+}
+
+/// A sheet of several metrics with the targets' names below those of the metrics.
+fn headed(sweep: &Sweep, mut sheet: Sheet) -> Sheet {
+    let names: Vec<String> =
+        sweep.targets.iter().map(|target| format!(" {}", human::printable(&target.label()))).collect();
+    for head in &mut sheet.header {
+        if let Some(metric) = names.iter().find_map(|name| head.strip_suffix(name.as_str())) {
+            *head = format!("{metric}\n{}", &head[metric.len() + 1..]);
+        }
+    }
+    sheet
 }
 
 /// The runs of each point in one row: means over its runs.

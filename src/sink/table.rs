@@ -167,7 +167,7 @@ fn side_by_side(
 
 /// A target's name, no longer than a column of figures can be.
 pub(super) fn short_name(name: &str) -> String {
-    super::last::cut(&printable(name), 16)
+    cut(&printable(name), 16)
 }
 
 /// What a cell of a matrix of targets and figures has.
@@ -375,6 +375,14 @@ fn legend(report: &Report, lines: &[Line], compared: &[usize], width: usize, out
         wrapped(out, &format!("note: {}", finding.sentence), width, "  ")?;
     }
     Ok(())
+}
+
+/// As much of a text as a line of this width has.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// Writes what is read last: what came of it, and where the page is.

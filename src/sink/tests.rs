@@ -41,8 +41,7 @@ fn the_table_of_stand_ins_at_80_columns() {
         // One line for each figure, and the parts of a whole further in.
         let (_, figures) = shown.split_once("verdict\n").expect("a table");
         let (figures, _) = figures.split_once("\nnative (stand-in)").expect("what became of the requests");
-        let whole = figures.lines().filter(|line| !line.is_empty() && !line.starts_with('─'));
-        assert!(whole.clone().all(|line| line.trim_start().contains("  ") || line.contains('–')), "{shown}");
+        assert!(figures.lines().all(|line| line.is_empty() || line.chars().count() > 38), "{shown}");
         assert!(figures.contains("\n  prefill ") || task != Task::Generate, "{shown}");
         insta::assert_snapshot!(format!("table_{task:?}_stand_ins").to_lowercase(), shown);
     }

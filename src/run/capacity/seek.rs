@@ -205,7 +205,7 @@ impl Seeker<'_> {
             self.say(&format!(
                 "--budget {} leaves time for about {fit} short probes per target, so the result may be rough; --budget \
                  {}m is usually enough for a pass and a fail",
-                span(settings.budget),
+                settings.budget,
                 (least.as_secs_f64() / 60.0).ceil()
             ));
         }

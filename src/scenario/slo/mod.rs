@@ -263,8 +263,8 @@ mod tests {
         }
         let told = Slo::parse("errors <= 1% and ttf.p95 <= 3ms").unwrap_err().to_string();
         assert!(told.contains("did you mean `ttft`?") && !told.contains("tokens_per_s"), "{told}");
-        let told = Slo::parse("nothing <= 1%").unwrap_err().to_string();
-        assert!(told.contains("limits can be on") && told.contains("tokens_per_s"), "{told}");
+        let far = Slo::parse("nothing <= 1%").unwrap_err().to_string();
+        assert!(far.contains("limits can be on") && far.contains("tokens_per_s"), "{far}");
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!(lines[4].find('^'), lines[3].find("ttf"), "{told}");
     }
