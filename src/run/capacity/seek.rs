@@ -9,7 +9,7 @@ use crate::capacity::{
     By, Capacity, Ended, Evidence, Next, Settings, Tried, Verdict, fitted, judge, levels, long_s, next, window_s,
 };
 use crate::record::Stopwatch;
-use crate::report::human::{counted, length, three};
+use crate::report::human::{counted, length};
 use crate::report::lasting::span;
 use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
@@ -341,7 +341,8 @@ impl Seeker<'_> {
     /// A load in its unit.
     fn load_words(&self, at: f64) -> String {
         match self.settings.reach.by {
-            By::Rate => format!("{}/s", three(at)),
+            // As its folder and the files have it.
+            By::Rate => format!("{at}/s"),
             By::Users => counted(at as u64, "user", "users"),
         }
     }
