@@ -376,12 +376,16 @@ struct ReportArgs {
 
 #[derive(clap::Args)]
 struct CompareArgs {
-    /// Results directory of a run, or its report.json: the reference of the ratios
+    /// Results directory of a run, or its report.json: the reference of the ratios. Or a folder of runs, the earliest one first,
+    /// or a pattern in quotes, such as 'results/build-*'
+    #[arg(value_name = "RUN")]
     first: PathBuf,
-    /// The runs to compare with it. Targets are matched by name; if each run has only one target, these are compared
-    #[arg(required = true, value_name = "RUN")]
+    /// The runs to compare with it; folders of runs and patterns, too. Targets are matched by name; if each run has only one
+    /// target, these are compared
+    #[arg(value_name = "RUN")]
     others: Vec<PathBuf>,
-    /// Write the comparison as an HTML page: every run and metric, with intervals
+    /// Write the comparison as an HTML page: every run and metric, with intervals. Of more than two runs it is written by default,
+    /// as compare.html next to the first
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// A gate for the second run, as in a scenario; the first run is its `baseline`. Repeatable. Examples:

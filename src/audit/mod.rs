@@ -29,7 +29,8 @@ mod steady;
 mod templates;
 mod work;
 
-pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit};
+pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit, rule_groups};
+pub use work::identical_requests;
 pub use finding::{Finding, threshold_words};
 pub use gather::{Gather, Gathered};
 

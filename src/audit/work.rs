@@ -1,7 +1,7 @@
 //! Whether the work was done, and the same work by all.
 
 use super::judge::{Check, Judge, proportions_differ};
-use super::{Evidence, Severity, Side};
+use super::{Evidence, Gathered, Severity, Side};
 use crate::metrics::human::percent;
 use crate::scenario::plan::{LoadPlan, Until};
 use crate::scenario::{History, Task};
@@ -88,6 +88,20 @@ fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         );
         judge.find(None, sentence, &[("answers", listed(evidence, done))]);
     }
+}
+
+/// Of the requests that all targets were asked, by number: how many were the same by their hash, and how many were compared.
+/// `None` without a second target, or without a request in common.
+pub fn identical_requests(gathered: &[Gathered]) -> Option<(u64, u64)> {
+    let (first, others) = gathered.split_first().filter(|(_, others)| !others.is_empty())?;
+    let (mut same, mut compared) = (0, 0);
+    for (number, asked) in &first.asked {
+        let hashes: Option<Vec<u64>> = others.iter().map(|other| Some(other.asked.get(number)?.hash)).collect();
+        let Some(hashes) = hashes else { continue };
+        compared += 1;
+        same += u64::from(hashes.iter().all(|hash| *hash == asked.hash));
+    }
+    (compared > 0).then_some((same, compared))
 }
 
 fn different_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {

@@ -158,7 +158,8 @@ pub(crate) fn trend(args: &TrendArgs) -> Told {
         ListFormat::Csv => sink::trend_csv(&trend, text),
     })?;
     if let Some(path) = &args.html {
-        replace(path, |out| sink::trend_html(&trend, out)).with_context(|| format!("writing {}", path.display()))?;
+        let to = super::leads(path, &args.dir);
+        replace(path, |out| sink::trend_html(&trend, &to, out)).with_context(|| format!("writing {}", path.display()))?;
         tell(format_args!("\nfile: {}", path.display()));
     }
     Ok(0)

@@ -36,7 +36,7 @@ pub use setup::{Difference, Kind, Unlike, differences, length, unlike_setups};
 pub use soak::{Drifted, Soak, SoakedTarget};
 pub use unfinished::{Cause, Unfinished};
 
-use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
+use crate::audit::{Evidence, Finding, Gathered, Severity, audit, identical_requests};
 use crate::drive::Found;
 use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
@@ -151,6 +151,9 @@ pub struct Report {
     /// What stood at which level when: in `resources.csv`, not in `report.json`.
     #[serde(skip)]
     pub levels: Levels,
+    /// Of the requests that all targets got, how many were the same by their hash, and how many were compared; on the page.
+    #[serde(skip)]
+    pub identical: Option<(u64, u64)>,
     /// Answers for people to look at: in `answers.jsonl`, not in `report.json`.
     #[serde(skip)]
     pub answers: Vec<answers::ShownPrompt>,
@@ -189,6 +192,7 @@ impl Report {
             histograms: folded.histograms,
             timeline: folded.timeline,
             levels,
+            identical: identical_requests(gathered),
             answers: Vec::new(),
         };
         if let Some(conditions) = &manifest.conditions {

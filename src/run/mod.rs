@@ -40,7 +40,7 @@ mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, Sought, capacity, is_search, search_again};
-pub use compare::{CompareGates, compare, report_of};
+pub use compare::{CompareGates, compare, report_of, runs_of};
 pub use demo::{Install, Installed, install as demo_install};
 pub use guard::guard;
 pub use held::{check_against, kept};

@@ -6,7 +6,7 @@
 mod rules;
 mod setting;
 
-pub use rules::RULES;
+pub use rules::{RULES, rule_groups};
 pub(super) use setting::PATTERNS;
 pub use setting::{AuditSpec, Setting};
 

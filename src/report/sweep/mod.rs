@@ -220,6 +220,8 @@ pub struct Level {
     pub runs: usize,
     /// Mean of the runs' requests a second.
     pub requests_per_s: f64,
+    /// Mean of the runs' output tokens a second, of all users; `None` where no tokens are counted.
+    pub output_tokens_per_s: Option<f64>,
     /// Throughput by user, as a share of that at the least concurrency.
     pub efficiency: f64,
     /// Jain's index over the users' rates of service: 1 is even. The least of the runs'.

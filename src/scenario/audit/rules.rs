@@ -25,6 +25,33 @@ const fn of_sides(rule: RuleSpec) -> RuleSpec {
     RuleSpec { of_sides: true, ..rule }
 }
 
+/// The families of [`RULES`], in their order: the first rule of each, and what they are about.
+const GROUPS: [(&str, &str); 9] = [
+    ("interrupted", "The work that was done"),
+    ("zero-tokens", "The answers"),
+    ("stand-in", "Models and settings"),
+    ("unequal-prompts", "Prompts, caches and loads"),
+    ("generator-lag", "The load generator"),
+    ("same-host", "The machine"),
+    ("equal-samples", "The shape of the measurements"),
+    ("long-answers", "Long answers and short windows"),
+    ("few-samples", "Number of samples"),
+];
+
+/// The rules by family: what it is about, and its rules.
+pub fn rule_groups() -> Vec<(&'static str, &'static [RuleSpec])> {
+    static ALL: &[RuleSpec] = &RULES;
+    let mut groups = Vec::with_capacity(GROUPS.len());
+    let mut rest = ALL;
+    for (at, (_, about)) in GROUPS.iter().enumerate() {
+        let next = GROUPS.get(at + 1).and_then(|(first, _)| rest.iter().position(|rule| rule.id == *first));
+        let (own, others) = rest.split_at(next.unwrap_or(rest.len()));
+        groups.push((*about, own));
+        rest = others;
+    }
+    groups
+}
+
 /// Every rule, by family.
 pub const RULES: [RuleSpec; 96] = [
     // The work that was done.
@@ -371,3 +398,17 @@ pub const RULES: [RuleSpec; 96] = [
     // Samples enough.
     number("few-samples", Warning, 20.0, "answers", "too few answers for the requested percentiles: p95 needs 20"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_in_one_family_that_its_first_rule_begins() {
+        let groups = rule_groups();
+        assert_eq!(groups.iter().map(|(_, rules)| rules.len()).sum::<usize>(), RULES.len());
+        for ((first, _), (about, rules)) in GROUPS.iter().zip(&groups) {
+            assert_eq!(rules.first().map(|rule| rule.id), Some(*first), "{about}");
+        }
+    }
+}

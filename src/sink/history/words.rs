@@ -73,7 +73,7 @@ fn told_of(trend: &Trend, series: &Series, step: &StepTold) -> String {
 }
 
 /// Whether a step says that the engine became better or worse: it is a finding, and not the machine's.
-pub(super) fn counts(step: &StepTold) -> bool {
+pub(in crate::sink) fn counts(step: &StepTold) -> bool {
     step.certain && step.mover != Some(Mover::Machine)
 }
 
