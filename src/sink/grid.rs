@@ -5,7 +5,7 @@ use crate::report::human;
 use crate::suite::{Check, Night, Nightly};
 
 /// Nights that have a column, at most: the last ones.
-const COLUMNS: usize = 30;
+const COLUMNS: usize = 21;
 /// Rows that stand open, at most.
 const ROWS: usize = 10;
 

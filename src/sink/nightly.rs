@@ -64,11 +64,16 @@ fn class(night: &Night) -> &'static str {
     }
 }
 
+/// Checks that a night names, at most.
+const NAMED: usize = 2;
+
 /// The checks that failed, by name.
 fn failed(night: &Night) -> String {
     let failed = night.suite.checks.iter().filter(|check| check.outcome == Outcome::Fail);
     let names: Vec<String> = failed.map(|check| human::printable(&check.name)).collect();
-    if names.is_empty() { String::new() } else { format!("failed: {}", names.join(", ")) }
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    if names.is_empty() { String::new() } else { format!("failed: {}{more}", names[..names.len().min(NAMED)].join(", ")) }
 }
 
 /// What the scenarios of a night say of their main metric: name, page and sentence.

@@ -112,7 +112,7 @@ fn csv_headers_are_the_contract() {
         ),
         (
             timeline_csv,
-            "t_s,target,sent,ended,ok,errors,latency_p50_us,latency_p95_us,latency_max_us,ttft_p50_us,output_tokens",
+            "t_s,target,sent,ended,ok,errors,latency_p50_us,latency_p95_us,latency_max_us,ttft_p50_us,output_tokens,driven,answers_per_s",
         ),
         (findings_csv, "id,severity,target,sentence,evidence,threshold"),
         (failures_csv, "target,stand_in,outcome,http_status,reason,requests,first_s,last_s"),
@@ -149,8 +149,9 @@ fn a_stand_in_beside_a_real_engine_is_not_compared() {
     for text in &told {
         assert!(text.contains("Not compared: ") || text.contains("verdict=\"not compared\""), "{text}");
         let words = ["better", "worse", "ratio (95 % CI)", "undecided", "comparison_ratio{"];
-        // The page names the classes of all verdicts in its style.
-        let body = text.rsplit("</style>").next().unwrap_or_default().replace("no-better-than-commonest", "");
+        // The page names the classes of all verdicts in its style, and explains them in its glossary.
+        let body = text.rsplit("</style>").next().unwrap_or_default();
+        let body = body.split("<h2 id=\"glossary\"").next().unwrap_or_default().replace("no-better-than-commonest", "");
         assert!(words.iter().all(|word| !body.contains(word)), "{body}");
     }
     let rows = text(comparison_csv, &report);
