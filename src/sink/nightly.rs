@@ -98,7 +98,7 @@ const OPEN: usize = 7;
 /// Steps that stand open.
 const STEPS: usize = 8;
 /// Drawings of figures with a step.
-const MOVED: usize = 4;
+const MOVED: usize = 2;
 /// Scenarios whose drawings stand open.
 const DRAWN: usize = 4;
 

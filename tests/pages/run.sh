@@ -131,6 +131,7 @@ for night in one two; do
 done
 "$loadcmp" trend latency.p50 "$pages/runs/nights" --html "$pages/runs/trend.html" >/dev/null 2>&1
 # Three runs of one workload, compared.
+mkdir -p "$work/builds" "$pages/runs/builds"
 for n in 1 2 3; do alone "builds/build-$n" "$work/one.yaml"; done
 "$loadcmp" compare "$pages/runs/builds/build-*" >/dev/null 2>&1
 # A suite of two hundred nights, made up.
