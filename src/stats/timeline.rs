@@ -2,6 +2,7 @@
 
 use super::Work;
 use super::buckets::Buckets;
+use super::summary::tidy;
 use crate::record::{Nanos, Phase, Sample};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -121,23 +122,23 @@ impl Timeline {
         }
     }
 
-    /// The share of each second in which the target was driven.
-    fn driven(&self) -> BTreeMap<u64, f64> {
+    /// The nanoseconds of each second in which the target was driven.
+    fn driven(&self) -> BTreeMap<u64, u64> {
         let mut stretches: Vec<(u64, u64)> =
             self.blocks.values().chain(&self.warm).map(|(from, to)| (from.0, to.0)).collect();
         stretches.sort_unstable();
-        let (mut shares, mut done): (BTreeMap<u64, f64>, u64) = Default::default();
+        let (mut all, mut done): (BTreeMap<u64, u64>, u64) = Default::default();
         for (from, to) in stretches {
             let from = from.max(done);
             // As long as the timeline is filled in, and no longer.
             for t_s in (from / SECOND..=to / SECOND).take(MOST_SECONDS as usize) {
                 let begins = t_s.saturating_mul(SECOND);
                 let within = to.min(begins.saturating_add(SECOND)).saturating_sub(from.max(begins));
-                *shares.entry(t_s).or_default() += within as f64 / SECOND as f64;
+                *all.entry(t_s).or_default() += within;
             }
             done = done.max(to);
         }
-        shares
+        all
     }
 
     /// Puts an answer's tokens into the seconds that they arrived in.
@@ -217,11 +218,12 @@ impl Timeline {
                 self.seconds.entry(t_s).or_insert_with(|| Second { t_s, ..Second::default() });
             }
         }
-        let (shares, cold) = (self.driven(), std::mem::take(&mut self.cold));
+        let (driven, cold) = (self.driven(), std::mem::take(&mut self.cold));
         let all = self.seconds.into_values().map(|second| {
-            let driven = shares.get(&second.t_s).copied().unwrap_or_default().min(1.0);
+            let nanos = driven.get(&second.t_s).copied().unwrap_or_default().min(SECOND);
+            let driven = nanos as f64 / SECOND as f64;
             let answers = second.ok.saturating_sub(cold.get(&second.t_s).copied().unwrap_or_default());
-            let answers_per_s = (driven >= LEAST_DRIVEN).then(|| answers as f64 / driven);
+            let answers_per_s = (driven >= LEAST_DRIVEN).then(|| tidy(answers as f64 / driven));
             Second { target, driven, answers_per_s, ..second }
         });
         all.collect()
