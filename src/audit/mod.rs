@@ -30,9 +30,9 @@ mod templates;
 mod work;
 
 pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit, rule_groups};
-pub use work::identical_requests;
 pub use finding::{Finding, threshold_words};
 pub use gather::{Gather, Gathered};
+pub use work::identical_requests;
 
 use crate::host::Conditions;
 use crate::record::Outcome;

@@ -159,7 +159,8 @@ pub(crate) fn trend(args: &TrendArgs) -> Told {
     })?;
     if let Some(path) = &args.html {
         let to = super::leads(path, &args.dir);
-        replace(path, |out| sink::trend_html(&trend, &to, out)).with_context(|| format!("writing {}", path.display()))?;
+        replace(path, |out| sink::trend_html(&trend, &to, out))
+            .with_context(|| format!("writing {}", path.display()))?;
         tell(format_args!("\nfile: {}", path.display()));
     }
     Ok(0)

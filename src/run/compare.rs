@@ -39,18 +39,19 @@ pub fn runs_of<'a>(given: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<PathB
     Ok(runs)
 }
 
-/// Whether it is a run, or is to be read as one: a file, or a directory with its report or its manifest.
+/// Whether it is a run, or is to be read as one: a file, a directory with its report or its manifest, or one of two runs,
+/// of which it is said which to name.
 fn is_run(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "json")
         || ["report.json", "manifest.json"].iter().any(|name| path.join(name).is_file())
+        || super::interference::is_of_two(path)
 }
 
 /// The runs in a folder, the earliest first.
 fn runs_in(folder: &Path) -> Vec<PathBuf> {
     let runs = entries(folder).into_iter().filter(|path| path.join("report.json").is_file());
-    let mut runs: Vec<(String, PathBuf)> = runs
-        .map(|path| (report_of(&path).map(|report| report.started).unwrap_or_default(), path))
-        .collect();
+    let mut runs: Vec<(String, PathBuf)> =
+        runs.map(|path| (report_of(&path).map(|report| report.started).unwrap_or_default(), path)).collect();
     runs.sort();
     runs.into_iter().map(|(_, path)| path).collect()
 }
@@ -214,7 +215,8 @@ mod tests {
     #[test]
     fn folders_and_patterns_are_the_runs_in_them() {
         let dir = tempfile::tempdir().unwrap();
-        for (name, file) in [("b-1", "report.json"), ("b-2", "report.json"), ("other", "x.txt"), ("c", "manifest.json")] {
+        for (name, file) in [("b-1", "report.json"), ("b-2", "report.json"), ("other", "x.txt"), ("c", "manifest.json")]
+        {
             std::fs::create_dir(dir.path().join(name)).unwrap();
             std::fs::write(dir.path().join(name).join(file), "{}").unwrap();
         }

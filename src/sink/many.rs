@@ -194,11 +194,7 @@ struct Page {
 }
 
 /// Writes it as a page. `report` is the address of a run's own page, by the name it was given by.
-pub fn many_html(
-    besides: &[Beside],
-    report: &dyn Fn(&str) -> Option<String>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub fn many_html(besides: &[Beside], report: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write) -> io::Result<()> {
     let (called, main) = (names(besides), main(besides));
     let engines = engines(besides);
     let effect = besides.first().map_or(0.0, |beside| beside.smallest_effect);

@@ -73,25 +73,27 @@ fn failed(night: &Night) -> String {
     let names: Vec<String> = failed.map(|check| human::printable(&check.name)).collect();
     let more = names.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    if names.is_empty() { String::new() } else { format!("failed: {}{more}", names[..names.len().min(NAMED)].join(", ")) }
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("failed: {}{more}", names[..names.len().min(NAMED)].join(", "))
+    }
 }
 
 /// What the scenarios of a night say of their main metric: name, page and sentence.
 fn verdicts(night: &Night) -> Vec<(String, Option<String>, String)> {
     let of = night.suite.scenarios.iter().filter_map(|scenario| {
         let page = if scenario.sweep { "sweep.html" } else { "report.html" };
-        let page = (scenario.state == State::Done).then(|| link(&format!("{}/{}/{page}", night.folder, scenario.folder)));
+        let page =
+            (scenario.state == State::Done).then(|| link(&format!("{}/{}/{page}", night.folder, scenario.folder)));
         Some((human::printable(&scenario.name), page, unbroken(scenario.headlines.first()?)))
     });
     of.collect()
 }
 
 /// The files of the nights, each with what it is.
-const NIGHTLY_FILES: [(&str, &str); 3] = [
-    ("index.html", "this page"),
-    ("nightly.md", "for a job's summary"),
-    ("nightly.json", "everything, for programs"),
-];
+const NIGHTLY_FILES: [(&str, &str); 3] =
+    [("index.html", "this page"), ("nightly.md", "for a job's summary"), ("nightly.json", "everything, for programs")];
 
 /// Nights that stand open in the table of nights.
 const OPEN: usize = 7;

@@ -185,7 +185,12 @@ fn tokens_chart(sweep: &Sweep) -> Option<Chart> {
         });
         let known: Vec<(f64, f64, u32)> = known.collect();
         let dot = |(own, all, users): &(f64, f64, u32)| {
-            (*own, *all, Mark::Dot, format!("{name}, {users} in flight: {} per user, {} in all", word(*own), word(*all)))
+            (
+                *own,
+                *all,
+                Mark::Dot,
+                format!("{name}, {users} in flight: {} per user, {} in all", word(*own), word(*all)),
+            )
         };
         Some(Series {
             name: name.clone(),

@@ -10,7 +10,10 @@ pub(super) const TERMS: [(&str, &str); 25] = [
     ("better", "the whole interval is on the better side of the smallest effect."),
     ("worse", "the whole interval is on the worse side of the smallest effect."),
     ("equal", "the whole interval is within the smallest effect: the difference is too small to matter."),
-    ("undecided", "the interval reaches both sides of the smallest effect: more requests, or a quieter machine, may decide."),
+    (
+        "undecided",
+        "the interval reaches both sides of the smallest effect: more requests, or a quieter machine, may decide.",
+    ),
     ("smallest effect", "the difference that matters, declared beforehand: 2 % unless the scenario says otherwise."),
     ("pairs", "requests with the same number that both targets answered: the same prompt in the same place."),
     ("batch", "consecutive requests taken together, so that neighbours that resemble each other count as one."),

@@ -303,7 +303,9 @@ mod tests {
     #[test]
     fn a_stall_is_driven_and_a_pause_in_the_warm_up_is_not() {
         let mut timeline = Timeline::default();
-        for (end, latency, phase) in [(900, 800, Phase::Warmup), (6000, 900, Phase::Warmup), (9000, 2900, Phase::Measure)] {
+        for (end, latency, phase) in
+            [(900, 800, Phase::Warmup), (6000, 900, Phase::Warmup), (9000, 2900, Phase::Measure)]
+        {
             let mut sample = ended(end, latency, Outcome::Ok);
             sample.phase = phase;
             timeline.push(&sample, false);

@@ -2,8 +2,8 @@
 
 use super::super::filters;
 use super::super::html::unbroken;
-use super::super::terms;
 use super::super::plot::{Axis, Chart, Mark, Scale, Series as Line, plot};
+use super::super::terms;
 use super::words;
 use crate::history::{Series, StepTold, Trend};
 use crate::metrics::{metric_words, value_words};
