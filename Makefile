@@ -58,7 +58,7 @@ truth: ## The statistics proved: runs whose truth is known through the fold that
 truth-short: ## The same in minutes. ARGS=--same after a change that should change no figure: the kept ones then say so.
 	$(CARGO) bench --quiet --bench truth -- --short $(ARGS)
 
-bench: ## Speed beside oha, interleaved: a benchmark, not a test. ARGS="--only pacing" runs one part.
+bench: ## Speed compared with oha, interleaved: a benchmark, not a test. ARGS="--only pacing" runs one part.
 	bench/run.sh $(ARGS)
 
 demo-nightly: ## Two weeks of nights on stand-ins: a regression on night 9 is named, noise on night 5 is not.

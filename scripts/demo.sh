@@ -15,6 +15,8 @@ demo.sh [--plan]    install what is missing, start the engines on loopback, comp
 
 LOADCMP_BIN         a built loadcmp; without it, cargo builds one
 OUT                 where the results go (default: results/demo-<time>)
+DEMO_UNTIL          the most that each comparison measures, such as 3s: shows that all of it works, and decides nothing
+LOADCMP_WHEELS      a folder with all packages, for a machine without a package registry (docs/demo.md)
 TEXT
 }
 
@@ -49,7 +51,7 @@ plan() {
 
 # ------------------------------------------------------------------------------------------------- what is begun, ends
 
-# Each job is a process group of its own: a Ctrl-C comes here alone, and what it ends is ended here.
+# Each job is its own process group: a Ctrl-C comes here alone, and what it ends is ended here.
 set -m
 groups=()
 started=
@@ -162,8 +164,11 @@ for model in smollm2 minilm; do
     finish
 done
 
+# bounds MOST: what a comparison measures at the least and at the most.
+bounds() { echo "load.until={ci: 5%, least: ${DEMO_UNTIL:-10s}, most: ${DEMO_UNTIL:-$1}}"; }
+
 # The one that is decided soonest first.
-compare embed minilm 21442 --set load.until='{ci: 5%, least: 10s, most: 15s}'
-compare classify smollm2 21441 --set load.until='{ci: 5%, least: 10s, most: 20s}'
-compare generate smollm2 21441 --set workload.sampling.max_tokens=32 --set load.until='{ci: 5%, least: 10s, most: 40s}'
-say "all told: $SECONDS s; the pages: $out/*/report.html"
+compare embed minilm 21442 --set "$(bounds 15s)"
+compare classify smollm2 21441 --set "$(bounds 20s)"
+compare generate smollm2 21441 --set workload.sampling.max_tokens=32 --set "$(bounds 40s)"
+say "in all: $SECONDS s; the pages: $out/*/report.html"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command that runs tests; those that failed, three at most, are run once more, one after another and with nothing
-# beside them, and both outcomes are printed: `scripts/once-more.sh scripts/busy.sh 2 make test`. A test that came late since
+# next to them, and both outcomes are printed: `scripts/once-more.sh scripts/busy.sh 2 make test`. A test that came late since
 # others had the processor is no fault of the code; one that fails twice is. AGAIN = the start of the second command.
 set -uo pipefail
 again=${AGAIN:-${CARGO:-cargo} test --no-fail-fast -- --test-threads=1}
@@ -16,7 +16,7 @@ if [ "${#failed[@]}" -gt 3 ]; then
     echo "${#failed[@]} tests failed: that is no chance"
     exit 1
 fi
-printf '\nfailed, and run once more with nothing beside them:\n'
+printf '\nfailed, and run once more with nothing else running:\n'
 printf '    %s\n' "${failed[@]}"
 # shellcheck disable=SC2086
 $again --exact "${failed[@]}"

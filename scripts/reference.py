@@ -18,7 +18,7 @@ PAGE = ROOT / "docs" / "scenarios.md"
 BEGIN, END = "<!-- scenario: begin -->", "<!-- scenario: end -->"
 
 TYPES = ["string", "integer", "number", "boolean"]
-# Scalars that have a form of their own: what a cell of the table calls them. Their forms are listed at the end.
+# Scalars that have their own form: what a cell of the table calls them. Their forms are listed at the end.
 SCALARS = {
     "Span": "time",
     "Length": "time or `auto`",

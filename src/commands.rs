@@ -23,7 +23,7 @@ use loadcmp::gate::{Judgement, Outcome};
 use loadcmp::host::signals;
 use loadcmp::report::human::printable;
 use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
-use loadcmp::run::{CalibrateOptions, CompareGates, Failure, Finished, Options, tell};
+use loadcmp::run::{Among, CalibrateOptions, CompareGates, Failure, Finished, Options, tell};
 use loadcmp::scenario::{self, Everyday, Loaded, Overrides};
 use loadcmp::sink;
 use repeats::tell_repeats;
@@ -93,7 +93,8 @@ pub(crate) fn run(args: RunArgs) -> Told {
         out(&scenario.name).as_deref().map_or(Ok(()), loadcmp::run::free)?;
     }
     let mut worst = 0;
-    for loaded in loaded {
+    let lengths: Vec<_> = loaded.iter().map(|loaded| loaded.scenario.load_range().map(|(_, most)| most)).collect();
+    for (at, loaded) in loaded.into_iter().enumerate() {
         // A signal that came when a run had ended ends what hasn't begun.
         if signals() > 0 {
             tell("loadcmp: interrupted: the remaining scenarios are not run");
@@ -106,6 +107,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
             out,
             real: args.over.real,
             quiet: args.quiet,
+            among: Among { at: at + 1, all: lengths.len(), after: lengths[at + 1..].iter().copied().sum() },
             allow_commands: args.over.allow_commands,
             driver: match args.driver {
                 #[cfg(feature = "goose")]
@@ -293,16 +295,51 @@ fn judged(report: &Report) -> u8 {
     code
 }
 
+/// How a page at `page` reaches what lies in `folder`: by names of folders, each with a slash; the whole path where they have
+/// nothing in common.
+pub(crate) fn leads(page: &Path, folder: &Path) -> String {
+    let whole = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_default();
+    let from = page.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (from, to) = (whole(from), whole(folder));
+    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(common).map(|_| "../".to_owned());
+    let down = to.components().skip(common).map(|part| format!("{}/", part.as_os_str().to_string_lossy()));
+    up.chain(down).collect()
+}
+
+/// The page of a run that is named by its directory or its report.json, from a page; `None` where there is none.
+fn page_of(page: &Path, run: &str) -> Option<String> {
+    let run = Path::new(run);
+    let dir = if run.is_dir() { run } else { run.parent()? };
+    dir.join("report.html").is_file().then(|| format!("{}report.html", leads(page, dir)))
+}
+
 pub(crate) fn compare(args: CompareArgs) -> Told {
     let hold = CompareGates {
         gates: args.gates,
         judge_stand_ins: args.judge_stand_ins,
         inconclusive: args.decided.inconclusive(),
     };
-    let besides = loadcmp::run::compare(&args.first, &args.others, &hold)?;
-    if let Some(path) = &args.html {
-        loadcmp::report::replace(path, |page| sink::many_html(&besides, page))
-            .with_context(|| format!("writing {}", path.display()))?;
+    let runs = loadcmp::run::runs_of(std::iter::once(&args.first).chain(&args.others))?;
+    let Some((first, others)) = runs.split_first().filter(|(_, others)| !others.is_empty()) else {
+        return Err(Failure::Usage("error: only one run was found: name another to compare with it".to_owned()));
+    };
+    let besides = loadcmp::run::compare(first, others, &hold)?;
+    let write = |path: &Path| {
+        loadcmp::report::replace(path, |page| sink::many_html(&besides, &|run| page_of(path, run), page))
+            .with_context(|| format!("writing {}", path.display()))
+    };
+    match &args.html {
+        Some(path) => write(path)?,
+        None if others.len() > 1 => {
+            // Nobody asked for it: a folder that can't be written to is no failure.
+            let path = first.parent().unwrap_or(Path::new("")).join("compare.html");
+            match write(&path) {
+                Ok(()) => tell(format_args!("file: {}", path.display())),
+                Err(error) => tell(format_args!("warning: {error:#}; --html FILE writes the page elsewhere")),
+            }
+        }
+        None => {}
     }
     let [beside] = &besides[..] else {
         show("the result", |text| match args.format {
@@ -384,12 +421,12 @@ impl Hold {
 }
 
 /// Says what `--target` changed in scenarios besides their targets, each thing once. That gates are left out is said in any
-/// case: the exit code says less then.
+/// case, since the exit code says less then, and so is a target that stayed and may be whatever answers.
 pub(crate) fn tell_followed<'a>(loaded: impl IntoIterator<Item = &'a Loaded>, quiet: bool) {
     let mut told = BTreeSet::new();
     for Loaded { followed, .. } in loaded {
         let notes = followed.notes.iter().filter(|_| !quiet);
-        for words in notes.chain(&followed.gates) {
+        for words in notes.chain(&followed.always) {
             if told.insert(words) {
                 tell(format_args!("loadcmp: {}", loadcmp::report::human::printable(words)));
             }

@@ -113,7 +113,14 @@ enum Command {
     Man,
     /// What stands between a run and an engine that it starts; for loadcmp's own use.
     #[command(hide = true)]
-    Guard,
+    Guard {
+        /// The guard, for the engine's own process
+        #[arg(long)]
+        bound_to: Option<u32>,
+        /// The engine's command
+        #[arg(last = true)]
+        words: Vec<String>,
+    },
 }
 
 /// What is laid over a scenario.
@@ -375,12 +382,16 @@ struct ReportArgs {
 
 #[derive(clap::Args)]
 struct CompareArgs {
-    /// Results directory of a run, or its report.json: the reference of the ratios
+    /// Results directory of a run, or its report.json: the reference of the ratios. Or a folder of runs, the earliest one first,
+    /// or a pattern in quotes, such as 'results/build-*'
+    #[arg(value_name = "RUN")]
     first: PathBuf,
-    /// The runs to compare with it. Targets are matched by name; if each run has only one target, these are compared
-    #[arg(required = true, value_name = "RUN")]
+    /// The runs to compare with it; folders of runs and patterns, too. Targets are matched by name; if each run has only one
+    /// target, these are compared
+    #[arg(value_name = "RUN")]
     others: Vec<PathBuf>,
-    /// Write the comparison as an HTML page: every run and metric, with intervals
+    /// Write the comparison as an HTML page: every run and metric, with intervals. Of more than two runs it is written by default,
+    /// as compare.html next to the first
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// A gate for the second run, as in a scenario; the first run is its `baseline`. Repeatable. Examples:
@@ -434,7 +445,9 @@ impl Command {
             | Command::Calibrate(_)
             | Command::Suite(_)
             | Command::Nightly(_) => Some(OnSignal::Counted),
-            Command::Guard => Some(OnSignal::Ignored),
+            // An engine's own process hears of signals what the system says.
+            Command::Guard { bound_to: Some(_), .. } => None,
+            Command::Guard { bound_to: None, .. } => Some(OnSignal::Ignored),
             // The system does nothing to the first process of a container.
             _ => (std::process::id() == 1).then_some(OnSignal::Ends),
         }
@@ -477,7 +490,12 @@ fn main() -> ExitCode {
         Command::Metrics { json } => commands::metrics(json),
         Command::Completions { shell } => commands::completions(shell),
         Command::Man => commands::man(),
-        Command::Guard => loadcmp::run::guard().map(|()| 0).map_err(loadcmp::run::Failure::Other),
+        Command::Guard { bound_to: Some(guard), words } => {
+            loadcmp::run::become_bound(guard, &words).map(|()| 1).map_err(loadcmp::run::Failure::Other)
+        }
+        Command::Guard { bound_to: None, .. } => {
+            loadcmp::run::guard().map(|()| 0).map_err(loadcmp::run::Failure::Other)
+        }
     };
     match told {
         Ok(code) => ExitCode::from(code),

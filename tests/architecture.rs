@@ -31,6 +31,7 @@ const DOORS: [(&str, &[&str]); 21] = [
         "askama",
         &[
             "src/sink/html.rs",
+            "src/sink/filters.rs",
             "src/sink/many.rs",
             "src/sink/sweep_html.rs",
             "src/sink/suite_html.rs",

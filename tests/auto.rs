@@ -105,9 +105,9 @@ fn a_difference_that_is_plain_ends_the_run_at_the_least() {
     let window = made.window();
     assert!((5.0..40.0).contains(&window), "{said}");
     assert!((window - made.length()).abs() < 0.1, "{window} {said}");
-    assert!(made.page.contains("(5s to 60s: "), "{said}");
+    assert!(made.page.contains("(5 s to 60 s: "), "{said}");
     assert!(
-        made.err.contains("for 5s to 60s, until the main metric is decided or its ratio known within 5%"),
+        made.err.contains("for 5 s to 60 s, until the main metric is decided or its ratio known within 5 %"),
         "{said}"
     );
     assert!(made.err.contains("answers each so far; measuring for "), "{said}");
@@ -125,7 +125,7 @@ fn equal_engines_end_once_the_ratio_is_known_and_not_before() {
     assert_eq!(made.why(), "known", "{said}");
     let (window, length) = (made.window(), made.length());
     assert!((3.0..15.0).contains(&window) && (window - length).abs() < 0.1, "{window} {said}");
-    assert!(made.page.contains("is then known within 90%)"), "{}", made.page);
+    assert!(made.page.contains("is then known within 90 %)"), "{}", made.page);
     assert!(made.found["answers"].as_u64() >= Some(30), "{said}");
     // A precision that nothing reaches: it goes to the most, in time, and says so.
     let load = "{ closed: { users: 4, duration: auto, warmup: 300ms }, until: { ci: 0.01%, least: 2s, most: 5s } }";
@@ -133,7 +133,7 @@ fn equal_engines_end_once_the_ratio_is_known_and_not_before() {
     let made = Made::run(dir.path(), "far");
     assert!(["most", "unknown"].contains(&made.why().as_str()), "{}", made.found);
     assert!((made.window() - 5.0).abs() < 0.01 && made.length() == 5.0, "{} {:?}", made.found, made.windows);
-    let told = ["a ratio within 0.01% would take about", "don't show how long a ratio within 0.01%"];
+    let told = ["a ratio within 0.01 % would take about", "don't show how long a ratio within 0.01 %"];
     assert!(told.iter().any(|told| made.page.contains(told)), "{}", made.page);
 }
 
@@ -148,7 +148,7 @@ fn engines_that_take_seconds_are_measured_for_the_most_and_no_longer() {
     // Four answers of each user, far from thirty.
     assert!((made.window() - 9.0).abs() < 0.01 && made.length() == 9.0, "{said}");
     assert!(made.answers("one") >= 4 && made.found["answers"].as_u64() < Some(30), "{said}");
-    let told = ["until each had 30 answers", "don't show how long", "known within 5% would take about"];
+    let told = ["until each had 30 answers", "don't show how long", "known within 5 % would take about"];
     assert!(told.iter().any(|told| made.page.contains(told)), "{said}");
     // First requests, one answer of each user to warm up, the window, and the last answers.
     assert!(made.took < Duration::from_secs(40), "{:?} {said}", made.took);
@@ -253,7 +253,7 @@ fn a_lone_target_has_the_least_to_go_by_and_check_says_how_long_it_takes() {
     let (code, out, err) = ask(dir.path(), &["check", "t.yaml"]);
     let told = out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(code, 0, "{err}");
-    assert!(told.contains("for 20s to 3m after 1s of warm-up, until each has 30 answers"), "{out}");
+    assert!(told.contains("for 20 s to 3 min after 1 s of warm-up, until each has 30 answers"), "{out}");
     assert!(told.contains("from about 21 s to about 3 min"), "{out}");
     let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out", "--set", "load.until.least=1s"]);
     assert_eq!(code, 0, "{err}");
@@ -295,7 +295,7 @@ fn the_advised_settings_make_a_run_of_that_length() {
         let set = ["--set", "load.closed.duration=8m", "--set", "load.until=null", "--set", "blocks.pairs=144"];
         let (code, out, err) = ask(dir.path(), &[&["check", "t.yaml"], &set[..]].concat());
         let flat = format!("{out} {err}").split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(code == 0 && flat.contains("for 8m after") && flat.contains("144 blocks"), "{flat}");
+        assert!(code == 0 && flat.contains("for 8 min after") && flat.contains("144 blocks"), "{flat}");
         assert!(!flat.contains("until the main metric is decided"), "{flat}");
     }
 }

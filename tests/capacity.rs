@@ -199,6 +199,32 @@ fn why_requests_failed_stands_in_every_form_of_the_result() {
     }
 }
 
+/// GG-CORE takes 64 connections, one of them for the streams: neither an open loop's default nor the most users ask for more.
+#[cfg(unix)]
+#[test]
+fn gg_core_is_asked_for_no_more_than_its_connections() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("gg.sock").display().to_string();
+    let _engine = StandIn::start(&["--socket", &socket, "--first-token-ms", "2", "--decode-rate", "0"]);
+    let file = scenario(dir.path(), &["http://127.0.0.1:1"], true, "{ closed: { users: 1, duration: 1s } }");
+    for (by, start, most) in [("users", "60", &[][..]), ("rate", "8", &["--most", "16"])] {
+        let output = loadcmp()
+            .args(["capacity", "--by", by, "--start", start, "--slo", "latency.p50 <= 10s", "--probe", "300ms"])
+            .args(["--precision", "50%", "--budget", "30s", "--format", "json", "--quiet"])
+            .args(most)
+            .args(["--target", &format!("a=gg_core:{socket}"), "--out"])
+            .args([&dir.path().join(by), &file])
+            .output()
+            .expect("loadcmp");
+        let (told, errors) = text(&output);
+        // No load was too much: it is inconclusive, and nothing was refused.
+        assert!([Some(0), Some(5)].contains(&output.status.code()) && !errors.contains("error:"), "{told}{errors}");
+        let told: Value = serde_json::from_str(&told).expect("JSON");
+        let low = told["targets"][0]["capacity"]["low"].as_f64();
+        assert!(low.is_some_and(|low| (8.0..=63.0).contains(&low)), "{told}");
+    }
+}
+
 #[test]
 fn mistakes_are_told_before_any_load() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -234,6 +234,15 @@ fn answers_that_no_side_can_be_read_from_are_told_at_once_with_what_to_change() 
     let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("most first answers of every target hold no readable label"), "{said}");
     assert!(words.contains("5 of 5") && words.contains("no label in the answer"), "{said}");
+    // docs/classify.md quotes it.
+    let doc = crate::cli::one_line(include_str!("../docs/classify.md"));
+    for quoted in [
+        "loadcmp: most first answers of every target hold no readable label (",
+        "). The run will measure speed, but not accuracy. Stop it with Ctrl-C, then try this, which forces every engine to \
+         answer with a label:",
+    ] {
+        assert!(words.contains(quoted) && doc.contains(quoted), "{quoted}: {said}");
+    }
     let ready = said.lines().last().unwrap_or_default();
     assert_eq!(ready, "  loadcmp run t.yaml --full --set workload.constrain=auto");
     // What is proposed works, also where the limit was made for a bare label.
@@ -251,7 +260,7 @@ fn answers_that_can_be_read_or_come_from_one_side_only_are_not_called_unreadable
     scenario(dir.path(), [&openai(&lists), &ollama(&reads)], "", "users: 2, requests: 30");
     let (_, err) = run(dir.path());
     assert!(!err.contains("most first answers"), "{err}");
-    let found = findings(dir.path(), "unreadable-labels");
+    let found = findings(dir.path(), "unparsed-labels");
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0]["target"].starts_with('a') && found[0]["sentence"].contains("100.0 % of 30"), "{found:?}");
     assert!(found[0]["sentence"].contains("--set workload.constrain=auto"), "{found:?}");

@@ -128,10 +128,20 @@ fn many_runs_are_each_compared_with_the_first() {
     assert!((same - 1.0).abs() < 1e-9 && verdict != "worse" && verdict != "better", "{same} {verdict}");
     let html = std::fs::read_to_string(&page).expect("the page");
     assert!(html.contains("3 runs compared") && html.contains("class=\"forest\""), "{html}");
+    assert!(html.contains("href=\"before/report.html\"") && html.contains("href=\"now/report.html\""), "{html}");
     let (code, table, err) = ask(dir, &["compare", "before", "now", "before"]);
     assert_eq!(code, 0, "{err}");
     assert!(table.contains("reference") && table.contains("worse"), "{table}");
     assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
+    // The page is written without being asked for; and a pattern in quotes is what it fits.
+    assert!(err.contains("file: compare.html"), "{err}");
+    assert!(std::fs::read_to_string(dir.join("compare.html")).expect("the page").contains("3 runs compared"));
+    let (code, out, err) = ask(dir, &["compare", "now", "befor*", "--format", "csv"]);
+    assert_eq!((code, out), (0, ask(dir, &["compare", "now", "before", "--format", "csv"]).1), "{err}");
+    let (code, _, err) = ask(dir, &["compare", "now"]);
+    assert!(code == 2 && err.contains("only one run was found"), "{err}");
+    let (code, _, err) = ask(dir, &["compare", "now", "nothing-*"]);
+    assert!(code == 2 && err.contains("nothing fits the pattern nothing-*"), "{err}");
     // A gate is about one run.
     let (code, _, err) = ask(dir, &["compare", "before", "now", "before", "--gate", "errors <= 1%"]);
     assert!(code == 2 && err.contains("one by one"), "{err}");
@@ -238,7 +248,7 @@ fn what_is_no_finished_run_is_refused_and_named() {
     assert_eq!(code, 0, "{err}");
     assert_eq!(compare("before", "killed", &[]).0, 0);
     let (code, _, err) = ask(dir, &["compare", "before"]);
-    assert!(code == 2 && err.contains("<RUN>"), "{err}");
+    assert!(code == 2 && err.contains("only one run was found"), "{err}");
 }
 
 #[test]

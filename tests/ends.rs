@@ -207,6 +207,41 @@ fn a_second_signal_of_any_kind_ends_it_at_once() {
 }
 
 #[test]
+fn an_engine_that_is_asked_nothing_else_while_it_is_at_work_ends_as_soon() {
+    // A GG-CORE at an answer of many seconds says nothing to anybody, and not what it has counted.
+    let work = |first_token_ms: &str, second: bool, most: Duration| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let socket = dir.path().join("gg.sock").display().to_string();
+        let serve = ["--socket", &socket, "--gg-faithful", "--first-token-ms", first_token_ms];
+        let _engine = StandIn::start(&serve);
+        let target = format!("a: {{ gg_core: {{ socket: \"{socket}\" }} }}");
+        write(dir.path(), "t.yaml", &scenario(&[target], "{ users: 1, duration: 10m }", "timeout: 60s\n"));
+        let child = start(dir.path(), &["run", "t.yaml", "--out", "out"]);
+        let out = dir.path().join("out");
+        wait_for("the first request", || lines(&out.join("samples.csv")) > 1);
+        std::thread::sleep(Duration::from_millis(700));
+        let mut since = Instant::now();
+        send(child.id(), Signal::INT);
+        if second {
+            std::thread::sleep(Duration::from_millis(300));
+            since = Instant::now();
+            send(child.id(), Signal::TERM);
+        }
+        let (output, _, err) = ended(child);
+        let took = since.elapsed();
+        assert_eq!(output.status.code(), Some(4), "{err}");
+        assert!(err.contains("draining 1 request"), "{err}");
+        assert!(took < most, "{took:?}: {err}");
+        assert!(out.join("report.html").exists(), "{err}");
+    };
+    std::thread::scope(|threads| {
+        threads.spawn(|| work("9000", true, AT_ONCE));
+        // The time to drain is 8 s; the answer would come after 13 s.
+        threads.spawn(|| work("14000", false, Duration::from_secs(12)));
+    });
+}
+
+#[test]
 fn suites_nights_searches_and_calibrations_end_by_signals_too() {
     let suite = "name: s\nscenarios:\n  one: { file: t.yaml }\n  two: { file: t.yaml }\n\
                  checks:\n  - { name: x, category: y, scenario: one, gate: errors == 0 }\n";
@@ -336,6 +371,63 @@ fn engines_that_a_run_starts_end_with_it_however_it_ends() {
     });
 }
 
+#[test]
+fn the_second_signal_ends_an_engine_that_does_not_want_to_end_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let port = free_port();
+    // The stand-in itself ends at SIGTERM: the shell before it, which doesn't, is the engine.
+    let script = format!(
+        "trap '' TERM\ncd '{}'\necho $$ >engine\n'{}' serve --listen 127.0.0.1:{port} --first-token-ms 20000 &\n\
+         while :; do sleep 1; done\n",
+        dir.path().display(),
+        env!("CARGO_BIN_EXE_loadcmp")
+    );
+    let (url, asked) = engine(3, false);
+    let script = write(dir.path(), "engine.sh", &script);
+    let more = format!("start: {{ b: [sh, \"{}\"] }}\norder: isolated\n", script.display());
+    // The started one is asked last: nobody waits for its first answer.
+    let targets = [openai("a", &url), openai("b", &format!("http://127.0.0.1:{port}"))];
+    write(dir.path(), "t.yaml", &scenario(&targets, "{ users: 2, duration: 10m }", &more));
+    let child = start(dir.path(), &["run", "t.yaml", "--out", "out", "--allow-commands"]);
+    wait_for("the first request", || asked.load(SeqCst) >= 1);
+    std::thread::sleep(Duration::from_millis(300));
+    let engine = number(&dir.path().join("engine")).expect("a number");
+    send(child.id(), Signal::INT);
+    std::thread::sleep(Duration::from_millis(500));
+    let since = Instant::now();
+    send(child.id(), Signal::TERM);
+    let (output, _, err) = ended(child);
+    let took = since.elapsed();
+    assert_eq!(output.status.code(), Some(4), "{err}");
+    assert!(took < AT_ONCE, "{took:?}: {err}");
+    assert!(!runs(engine), "{err}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_engine_ends_with_its_guard_where_that_is_killed_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let port = free_port();
+    let script = format!(
+        "cd '{}'\necho $PPID >guard\necho $$ >engine\nexec '{}' serve --listen 127.0.0.1:{port} --first-token-ms 50\n",
+        dir.path().display(),
+        env!("CARGO_BIN_EXE_loadcmp")
+    );
+    let script = write(dir.path(), "engine.sh", &script);
+    let more = format!("start: {{ a: [sh, \"{}\"] }}\n", script.display());
+    let targets = [openai("a", &format!("http://127.0.0.1:{port}"))];
+    write(dir.path(), "t.yaml", &scenario(&targets, "{ users: 1, duration: 10m }", &more));
+    let child = start(dir.path(), &["run", "t.yaml", "--out", "out", "--allow-commands"]);
+    wait_for("rows", || lines(&dir.path().join("out/samples.csv")) > 3);
+    let of = |name: &str| number(&dir.path().join(name)).expect("a number");
+    let (guard, engine) = (of("guard"), of("engine"));
+    assert!(guard != child.id() && runs(engine));
+    send(guard, Signal::KILL);
+    send(child.id(), Signal::KILL);
+    ended(child);
+    wait_for("the engine's end", || !runs(engine));
+}
+
 /// The processes whose command line names a folder.
 fn processes_with(folder: &Path) -> Vec<u32> {
     let folder = folder.display().to_string();
@@ -366,6 +458,37 @@ fn before_anything_was_sent_one_signal_ends_it() {
         assert!(!runs(engine) && !dir.path().join("out").exists(), "{command}");
         std::fs::remove_file(dir.path().join("pid")).expect("gone");
     }
+}
+
+#[test]
+fn a_signal_while_the_rate_is_measured_ends_it_and_says_that_nothing_was_saved() {
+    let engine = StandIn::start(&["--first-token-ms", "3000", "--slots", "8"]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let yaml = format!(
+        "name: t\ntask: generate\ntargets: {{ {} }}\nworkload: {{ prompts: {{ inline: [{{ text: hello }}] }}, stream: false }}\n\
+         load: {{ open: {{ rate: auto, duration: 10s }} }}\n",
+        openai("a", &engine.url)
+    );
+    write(dir.path(), "t.yaml", &yaml);
+    let rest = dir.path().join("tmp");
+    std::fs::create_dir(&rest).expect("a folder");
+    let mut command = loadcmp();
+    command.current_dir(dir.path()).args(["run", "t.yaml", "--out", "out"]).env("TMPDIR", &rest);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a run");
+    let look = || {
+        let mut all = std::fs::read_dir(&rest).expect("a folder").flatten();
+        all.any(|entry| lines(&entry.path().join("look/samples.csv")) > 1)
+    };
+    wait_for("the first request of the look", look);
+    std::thread::sleep(Duration::from_millis(700));
+    let since = Instant::now();
+    send(child.id(), Signal::TERM);
+    let (output, _, err) = ended(child);
+    let took = since.elapsed();
+    assert_eq!(output.status.code(), Some(4), "{err}");
+    assert!(err.contains("interrupted while the rate was measured: nothing was saved"), "{err}");
+    assert!(!err.contains("draining") && !err.contains("before anything was sent"), "{err}");
+    assert!(took < AT_ONCE && !dir.path().join("out").exists(), "{took:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The everyday flags do what the fields of the scenario do that they stand for, whatever kind of load it has; and mistakes on
 //! the command line speak of the command line.
 
-use crate::cli::{Row, StandIn, ask, json, one_line, rows, write};
+use crate::cli::{Row, StandIn, ask, json, loadcmp, one_line, rows, write};
 use std::path::Path;
 
 /// A scenario of one stand-in under a load.
@@ -146,5 +146,81 @@ fn what_is_shipped_is_listed() {
         let line =
             out.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{name}: {out}"));
         assert!(line.trim().len() > name.len() + 10, "{line}");
+    }
+}
+
+#[test]
+fn a_rule_that_is_off_counts_as_none_that_was_passed() {
+    let engine = StandIn::start(&[]);
+    let dir = place("{ closed: { users: 1, requests: 12 } }", &engine);
+    let fair = |out: &str, flags: &[&str]| {
+        let (code, told, err) = ask(dir.path(), &[&["run", "t.yaml", "--out", out], flags].concat());
+        assert_eq!(code, 0, "{err}");
+        let line = told.lines().find(|line| line.starts_with("fair: ")).unwrap_or_else(|| panic!("{told}")).to_owned();
+        let of = line.split([' ', ':', ',']).filter_map(|word| word.parse::<u64>().ok()).max().expect("a number");
+        (line, of)
+    };
+    let (before, all) = fair("all", &[]);
+    let (now, fewer) = fair("fewer", &["--set", "audit.clock-jump=off"]);
+    // Of a lone target, nothing is asked that compares two.
+    assert!(
+        all < 96 && fewer == all - 1 && now.ends_with("1 off: clock-jump") && !before.contains("off"),
+        "{before} {now}"
+    );
+    let page = std::fs::read_to_string(dir.path().join("fewer/report.html")).expect("the page");
+    let check = page.lines().find(|line| line.contains("<code>clock-jump</code>")).expect("its line");
+    assert!(check.contains("<strong>off</strong>") && !check.contains('✓'), "{check}");
+}
+
+#[test]
+fn labels_are_typed_as_the_tables_show_them() {
+    let engine = StandIn::start(&[]);
+    let dir = place("{ closed: { users: 1, requests: 12 } }", &engine);
+    let gates = "gates=[\"TTFT p95 <= 10s\", \"requests/s >= 0.001\", \"latency p95 <= 60 s\"]";
+    let (code, out, err) = ask(dir.path(), &["run", "t.yaml", "--judge-stand-ins", "--out", "out", "--set", gates]);
+    assert!(code == 0 || code == 5, "{out}{err}");
+    for id in ["ttft.p95 <= 10s", "requests_per_s >= 0.001", "latency.p95 <= 60s"] {
+        assert!(out.contains(id), "{id}: {out}");
+    }
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--set", "gates=[\"unparsd <= 1%\"]", "--out", "no"]);
+    assert!(code == 2 && err.contains("did you mean `unparsed_rate`?") && err.len() < 600, "{err}");
+    let (code, out, err) = ask(dir.path(), &["trend", "Latency P50", "."]);
+    assert!(code == 0 && out.contains("latency p50"), "{out}{err}");
+}
+
+/// Colour where it is asked for, none where it isn't wanted, whatever the output is.
+#[test]
+fn colours_are_as_the_environment_says() {
+    let engine = StandIn::start(&[]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let text = format!(
+        "name: t\ntask: generate\ntargets: {{ a: {{ ollama: {{ url: \"{0}\", model: standin }} }}, b: {{ openai: {{ url: \"{0}\", \
+         model: standin }} }} }}\nallow_same_endpoint: true\norder: alternate\nworkload: {{ prompts: {{ inline: [{{ text: one }}] }}, \
+         sampling: {{ max_tokens: 3 }} }}\nload: {{ closed: {{ users: 1, requests: 12 }} }}\n",
+        engine.url
+    );
+    write(dir.path(), "t.yaml", &text);
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "-q", "--out", "out"]);
+    assert_eq!(code, 0, "{err}");
+    for (set, coloured) in [
+        (&[][..], false),
+        (&[("FORCE_COLOR", "1")], true),
+        (&[("CLICOLOR_FORCE", "1")], true),
+        (&[("CLICOLOR_FORCE", "0")], false),
+        (&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")], false),
+        (&[("FORCE_COLOR", "1"), ("NO_COLOR", "")], true),
+    ] {
+        let mut command = loadcmp();
+        for name in ["NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"] {
+            command.env_remove(name);
+        }
+        let output = command
+            .current_dir(dir.path())
+            .args(["report", "out"])
+            .envs(set.iter().copied())
+            .output()
+            .expect("a report");
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(told.contains("\x1b["), coloured, "{set:?}: {told}");
     }
 }

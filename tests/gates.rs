@@ -96,7 +96,7 @@ fn gates_decide_the_exit_code_and_stand_in_every_file() {
     let (code, table, err) = ask(dir.path(), &["run", "s.yaml", "--out", "strict", "-q", "--judge-stand-ins"]);
     // Another run of the same engine is slower by a fifth on a busy machine: then it fails, and for that reason only.
     let passes = mean(&dir.path().join("strict")) <= bound;
-    assert_eq!((code, err.as_str()), (i32::from(!passes), ""), "{table}");
+    assert_eq!((code, err.is_empty()), (i32::from(!passes), passes), "{err}{table}");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn mistakes_in_gates_are_told_with_their_place() {
     assert_eq!(code, 2);
     for told in [
         "unknown metric `latncy`\n  --> t.yaml:12:12",
-        "did you mean `latency`? metrics: errors, throughput, latency,",
+        "did you mean `latency`? `loadcmp metrics`",
         "the gate names no target: `nativ`",
         "`20` has the wrong unit\n  --> t.yaml:14:27",
         "a gate of a tier has no target",

@@ -220,6 +220,121 @@ const SUITE: &str = "name: s\ntargets:\n  native: { openai: { url: \"http://127.
                      category: a, name: vectors, scenario: vectors, gate: native.errors == 0 }\n  - { category: a, name: texts, \
                      scenario: texts, gate: native.errors == 0 }\n";
 
+/// Copies a folder's YAML files, and the data below it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &name);
+        } else {
+            std::fs::copy(&path, &name).expect("a copy");
+        }
+    }
+}
+
+/// A host's own wires, described by variables: its classification and its embeddings are measured on them.
+#[test]
+fn the_shipped_suite_speaks_a_hosts_own_json() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = StandIn::start(&["--first-token-ms", "2", "--decode-rate", "4000"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["suites", "scenarios"] {
+        copy(&root.join(folder), &dir.path().join(folder));
+    }
+    // Its first two scenarios, and their checks.
+    let path = dir.path().join("suites/gg-core.yaml");
+    let whole = std::fs::read_to_string(&path).expect("the suite");
+    let (scenarios, rest) = whole.split_once("  # The comparison plan").expect("the first scenarios");
+    let (_, checks) = rest.split_once("\nchecks:\n").expect("the checks");
+    let about = |line: &&str| line.contains("scenario: classify,") || line.contains("scenario: embed,");
+    let checks: Vec<&str> = checks.lines().filter(about).collect();
+    let cut = format!("{scenarios}\nchecks:\n{}\n", checks.join("\n"));
+    let cut = cut.replace("requests: 540", "requests: 12").replace("requests: 600", "requests: 12").replace("3s", "0s");
+    std::fs::write(&path, cut).expect("the suite");
+    let mut command = loadcmp();
+    command.current_dir(dir.path()).args(["suite", "run", "suites/gg-core.yaml", "--out", "out", "--judge-stand-ins"]);
+    command.env("OLLAMA_HOST", &engine.url).envs([
+        ("NATIVE_JSON_URL", engine.url.as_str()),
+        ("NATIVE_JSON_PATH", "/api/generate"),
+        ("NATIVE_JSON_BODY", r#"{ "model": "standin", "prompt": "{{prompt}}", "stream": false, "options": { "num_predict": "{{max_tokens}}" } }"#),
+        ("NATIVE_JSON_TEXT", "/response"),
+        ("NATIVE_JSON_EMBED_URL", engine.url.as_str()),
+        ("NATIVE_JSON_EMBED_PATH", "/api/embed"),
+        ("NATIVE_JSON_EMBED_BODY", r#"{ "model": "standin", "input": "{{prompt}}" }"#),
+        ("NATIVE_JSON_EMBED_VECTOR", "/embeddings/0"),
+    ]);
+    let output = command.output().expect("a suite");
+    let said = text(&output).0 + &text(&output).1;
+    let told = json(&dir.path().join("out/suite.json"));
+    for (at, name) in ["classify", "embed"].into_iter().enumerate() {
+        let run = &told["scenarios"][at];
+        assert_eq!((&run["name"], &run["state"]), (&name.into(), &"done".into()), "{said}");
+        assert!(run["engines"].to_string().contains("native: json"), "{run}");
+        let samples = rows(&dir.path().join("out").join(run["folder"].as_str().expect("a folder")).join("samples.csv"));
+        let mine: Vec<&Row> =
+            samples.iter().filter(|row| row["target"] == "native" && row["phase"] == "measure").collect();
+        assert!(mine.len() == 12 && mine.iter().all(|row| ["ok", "unparsed"].contains(&&*row["outcome"])), "{mine:?}");
+    }
+}
+
+/// The shipped suite itself, with GG-CORE's socket and fewer requests: what runs on it, and what can't, with its reason.
+#[test]
+fn the_shipped_suite_runs_on_the_socket() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("gg.sock").display().to_string();
+    let engine =
+        StandIn::start(&["--socket", &socket, "--first-token-ms", "2", "--decode-rate", "4000", "--slots", "4"]);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["suites", "scenarios"] {
+        copy(&root.join(folder), &dir.path().join(folder));
+    }
+    let path = dir.path().join("suites/gg-core.yaml");
+    let mut suite = std::fs::read_to_string(&path).expect("the suite");
+    for requests in [540, 600, 500, 200, 120, 60] {
+        suite = suite.replace(&format!("requests: {requests}"), "requests: 8");
+    }
+    for warmup in ["1s", "2s", "3s"] {
+        suite = suite.replace(&format!("warmup: {warmup}"), "warmup: 0s");
+    }
+    std::fs::write(&path, suite).expect("the suite");
+    let mut command = loadcmp();
+    command.current_dir(dir.path()).args(["suite", "run", "suites/gg-core.yaml", "--out", "out", "--judge-stand-ins"]);
+    command.env("GG_CORE_SOCKET_PATH", &socket).env("OLLAMA_HOST", &engine.url);
+    let output = command.output().expect("a suite");
+    let said = text(&output).0 + &text(&output).1;
+    let told = json(&dir.path().join("out/suite.json"));
+    let all = told["scenarios"].as_array().expect("its scenarios");
+    let of = |state: &str| -> Vec<&str> {
+        all.iter().filter(|run| run["state"] == state).filter_map(|run| run["name"].as_str()).collect()
+    };
+    let on_it = ["classify", "generate", "concurrency", "tokens100", "tokens1000", "after", "http", "socket"];
+    assert_eq!(of("done"), on_it, "{said}");
+    assert_eq!(of("cannot"), ["embed", "tokens4000", "batch", "oversize", "service"], "{said}");
+    for run in all {
+        let words = match run["name"].as_str().expect("a name") {
+            "embed" | "batch" | "service" => "non-generation output",
+            "tokens4000" | "oversize" => "n_batch",
+            _ => {
+                let engines = run["engines"].to_string();
+                assert!(engines.contains("native: gg_core"), "{engines}");
+                continue;
+            }
+        };
+        assert!(run["why"].as_str().is_some_and(|why| why.contains(words)), "{run}");
+    }
+    // Every check about what can't be done says so, and fails nothing.
+    let checks = told["checks"].as_array().expect("its checks");
+    let cannot = |check: &&serde_json::Value| {
+        ["embed", "tokens4000", "batch", "oversize", "service"].iter().any(|name| check["scenario"] == *name)
+    };
+    assert!(checks.iter().filter(cannot).all(|check| check["cannot"].is_string()), "{told}");
+    // What it printed of the engines' pace has no first token where there is none.
+    let said = crate::cli::one_line(&said);
+    assert!(said.contains(" for a short answer") && !said.contains("to a first token"), "{said}");
+}
+
 #[test]
 fn a_suite_says_what_the_wire_cannot_do_and_goes_on() {
     let dir = tempfile::tempdir().expect("a directory");

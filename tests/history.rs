@@ -586,3 +586,47 @@ fn whatever_changes_the_work_is_refused_by_a_baseline_told_by_compare_and_begins
         assert!(why.as_ref().is_some_and(|why| why.contains(words)), "{name}: {why:?}");
     }
 }
+
+/// What an engine was started with, and what a value of the environment was, as the two who refuse and show see them.
+#[test]
+fn another_engine_setting_and_another_value_of_the_environment_are_another_setup() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let at = folder.path();
+    for (name, layers) in [("none", "0"), ("same", "0"), ("all", "99")] {
+        night(at, name, 1, |told| {
+            told["plan"]["targets"][0]["facts"]["settings"] =
+                json!([{ "name": "gpu_layers", "value": layers, "by": "command line" }]);
+        });
+    }
+    let seen = |base: &str, other: &str, what: &str| {
+        let (code, _, err) = ask(at, &["baseline", "save", base, base, "--reason", "x", "--stand-ins"]);
+        assert_eq!(code, 0, "{err}");
+        let (code, out, err) = ask(at, &["baseline", "check", base, other]);
+        let checked = (code, out + &err);
+        let (code, out, err) = ask(at, &["compare", base, other]);
+        assert_eq!(code, 0, "{err}");
+        (checked.0, checked.1.contains(what), out.contains(what))
+    };
+    assert_eq!(seen("none", "all", "gpu_layers"), (2, true, true));
+    assert_eq!(seen("none", "same", "gpu_layers"), (0, false, false));
+
+    let engine = StandIn::start(&[]);
+    let yaml = format!(
+        "name: t\ntask: generate\ntargets: {{ a: {{ openai: {{ url: \"{}\", token: \"${{KEY}}\", extra: {{ effort: \"${{EFF}}\" }} }} }} }}\n\
+         workload: {{ prompts: {{ inline: [{{ text: hi }}] }}, sampling: {{ max_tokens: 3 }} }}\nload: {{ closed: {{ users: 1, \
+         requests: 20 }} }}\n",
+        engine.url
+    );
+    write(at, "t.yaml", &yaml);
+    for (out, effort, key) in
+        [("low", "lowest", "key-of-one"), ("low2", "lowest", "key-of-two"), ("high", "highest", "key-of-one")]
+    {
+        let mut command = loadcmp();
+        command.current_dir(at).args(["run", "t.yaml", "--out", out]).env("EFF", effort).env("KEY", key);
+        let output = command.output().expect("a run");
+        assert_eq!(output.status.code(), Some(0), "{:?}", text(&output));
+    }
+    let what = "settings from the environment";
+    assert_eq!(seen("low", "high", what), (2, true, true));
+    assert_eq!(seen("low", "low2", what), (0, false, false));
+}

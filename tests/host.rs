@@ -110,6 +110,71 @@ fn one_engine_on_both_sides_is_not_counted_twice() {
     assert!(whole >= figure(&told["busy_cores"]) - 0.05, "{told}");
 }
 
+/// An engine that is killed in mid-run and started anew at its address: another process, found again at once, and what it used
+/// meanwhile is reported as missing.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_engine_that_is_started_anew_is_found_within_a_second() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+    use std::time::{Duration, Instant};
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut engine = StandIn::start(&["--first-token-ms", "20"]);
+    let yaml = format!(
+        "name: t\ntask: generate\ntargets:\n  t0: {{ ollama: {{ url: \"{}\" }} }}\nworkload: {{ prompts: {{ inline: [ {{ text: \
+         one }} ] }}, sampling: {{ max_tokens: 3 }} }}\nload: {{ closed: {{ users: 2, duration: 8s }} }}\n",
+        engine.url
+    );
+    let path = write(dir.path(), "t.yaml", &yaml);
+    let out = dir.path().join("out");
+    let mut run = loadcmp();
+    run.arg("run").arg(path).arg("--out").arg(&out).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = run.spawn().expect("a run");
+    let begun = Instant::now();
+    // It answers, and has been read of.
+    let lines = |name: &str| std::fs::read_to_string(out.join(name)).unwrap_or_default().lines().count();
+    while lines("samples.csv") < 20 || lines("resources.csv") < 5 {
+        assert!(begun.elapsed().as_secs() < 90, "no rows");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let killed = Instant::now();
+    engine.kill();
+    // So long that a reading falls into it.
+    std::thread::sleep(Duration::from_millis(1500));
+    let address = engine.url.trim_start_matches("http://").to_owned();
+    let mut again = loadcmp();
+    again.args(["serve", "--listen", &address, "--until-stdin-closes", "--first-token-ms", "20"]);
+    let mut again = again.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("another");
+    let mut said = BufReader::new(again.stderr.take().expect("its standard error"));
+    let mut line = String::new();
+    said.read_line(&mut line).expect("a line that tells where it listens");
+    let away = killed.elapsed().as_secs_f64();
+    let ended = run.wait().expect("an end");
+    let alive = again.try_wait().expect("a state").is_none();
+    again.kill().expect("an end");
+    again.wait().expect("an end");
+    assert!(alive, "the second one ended by itself: {line}");
+
+    let all = rows(&out.join("resources.csv"));
+    let at = |row: &crate::cli::Row| number(row, "t_s").expect("a time");
+    let seen: Vec<f64> = all
+        .iter()
+        .filter(|row| row["who"].starts_with("t0") && number(row, "rss_bytes").is_some_and(|bytes| bytes > 1e5))
+        .map(at)
+        .collect();
+    let every: Vec<f64> = all.iter().filter(|row| row["who"] == "host").map(at).collect();
+    let period = every.windows(2).map(|two| two[1] - two[0]).fold(0.0, f64::max);
+    let gap = seen.windows(2).map(|two| two[1] - two[0]).fold(0.0, f64::max);
+    assert!(gap > period, "{ended}: a reading is missing: {seen:?} of {every:?}");
+    // It was gone for `away`; then a reading, and a second.
+    assert!(gap < away + 2.0 * period + 1.0, "{gap} s without, gone for {away} s: {seen:?} of {every:?}");
+    let report = json(&out.join("report.json"));
+    let found = report["findings"].as_array().expect("findings").iter().find(|found| found["id"] == "processes-missed");
+    let sentence =
+        found.and_then(|found| found["sentence"].as_str()).unwrap_or_else(|| panic!("{}", report["findings"]));
+    assert!(sentence.contains("its processes were gone for"), "{sentence}");
+}
+
 #[cfg(target_os = "linux")]
 mod trees {
     use crate::cli::StandIn;

@@ -336,3 +336,58 @@ fn the_context_of_a_server_that_does_not_tell_its_models_shape_is_computed_by_th
         }
     }
 }
+
+/// A schema of the scenario's own: sent where the wire has a field for one, and every answer looked at.
+#[test]
+fn answers_are_held_to_a_schema_of_the_scenarios_own() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = StandIn::start(&["--slots", "4"]);
+    let url = &engine.url;
+    let body =
+        "{ model: standin, prompt: \"{{prompt}}\", stream: false, options: { num_predict: \"{{max_tokens}}\" } }";
+    let run = |schema: &str| {
+        let yaml = format!(
+            "name: t\ntask: generate\nallow_same_endpoint: true\ntargets:\n  a: {{ openai: {{ url: \"{url}\" }} }}\n  b: {{ ollama: \
+             {{ url: \"{url}\" }} }}\n  c: {{ json: {{ url: \"{url}\", path: /api/generate, body: {body}, answer: {{ text: /response }} \
+             }} }}\nworkload: {{ prompts: {{ inline: [ {{ text: Name a river. }}, {{ text: Name a tree. }} ] }}, sampling: {{ \
+             max_tokens: 64 }}, schema: {{ {schema} }} }}\nload: {{ closed: {{ users: 1, requests: 6 }} }}\n"
+        );
+        write(dir.path(), "t.yaml", &yaml);
+        let _ = std::fs::remove_dir_all(dir.path().join("out"));
+        ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"])
+    };
+    let valid = |target: &str| {
+        let all = rows(&dir.path().join("out/summary.csv"));
+        let row = all.into_iter().find(|row| row["target"].starts_with(target) && row["metric"] == "valid_json");
+        row.and_then(|row| number(&row, "mean"))
+    };
+    let found = |id: &str| {
+        let all = rows(&dir.path().join("out/findings.csv"));
+        all.into_iter().filter(|row| row["id"] == id).map(|row| row["sentence"].clone()).collect::<Vec<_>>()
+    };
+    let fits =
+        "{ type: object, required: [summary], properties: { summary: { type: string } }, additionalProperties: false }";
+    let (code, table, err) = run(&format!("inline: {fits}"));
+    assert!([0, 4].contains(&code) && table.contains("valid JSON"), "{table}{err}");
+    assert_eq!(["a", "b", "c"].map(valid), [Some(1.0), Some(1.0), None], "{table}");
+    let told = found("cannot-honour");
+    assert!(told.iter().any(|text| text.contains("`schema` isn't sent, and its answers are free text")), "{told:?}");
+    assert_eq!(found("schema-not-kept"), Vec::<String>::new());
+    // Another schema is other work, by the same prompts.
+    let plan = |dir: &Path| json(&dir.join("out/manifest.json"))["plan"]["workload"]["schema"].clone();
+    assert_eq!(plan(dir.path())["required"], serde_json::json!(["summary"]));
+    // From a file. This stand-in writes texts, whatever the type.
+    write(dir.path(), "s.json", r#"{"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}}"#);
+    let (code, table, err) = run("file: s.json");
+    assert!([0, 4].contains(&code), "{table}{err}");
+    assert_eq!(["a", "b", "c"].map(valid), [Some(0.0), Some(0.0), None], "{table}");
+    assert_eq!(found("schema-not-kept").len(), 2);
+    // What is no schema is said before anything is sent.
+    for (text, words) in [("{", "s.json:1:"), ("[1]", "a schema is a JSON object")] {
+        write(dir.path(), "s.json", text);
+        let (code, _, err) = run("file: s.json");
+        assert!(code == 2 && err.contains(words), "{err}");
+    }
+    let (code, _, err) = run("file: none.json");
+    assert!(code == 2 && err.contains("t.yaml:") && err.contains("none.json"), "{err}");
+}

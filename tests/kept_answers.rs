@@ -100,6 +100,33 @@ fn all_or_none_are_kept_where_the_scenario_says_so() {
     assert!(!page(dir.path()).contains("Samples of answers"));
 }
 
+/// A metric of target `a` in summary.csv: its mean and its rows.
+fn summed(dir: &Path, metric: &str) -> Option<(f64, u64)> {
+    let all = crate::cli::rows(&dir.join("out/summary.csv"));
+    let row = all.into_iter().find(|row| row["target"] == "a" && row["metric"] == metric)?;
+    Some((row["mean"].parse().ok()?, row["n"].parse().ok()?))
+}
+
+#[test]
+fn texts_are_compared_with_the_references() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (a, b) = (echoes("kitten", 0), echoes("sitting", 0));
+    run(dir.path(), "generate", &prompts(10), "", [&a, &b], 10);
+    // Three edits of `sitting number7`.
+    assert_eq!(summed(dir.path(), "answer_similarity"), Some((0.8, 10)));
+    assert_eq!(summed(dir.path(), "same_answers"), Some((0.0, 10)));
+    let read = |name: &str| std::fs::read_to_string(dir.path().join("out").join(name)).expect("a file");
+    assert!(page(dir.path()).contains("0.800 of 10"));
+    let (sheet, html) = (read("summary.csv"), page(dir.path()));
+    let (code, table, err) = ask(dir.path(), &["report", "out", "--full"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(table.contains("answer similarity") && table.contains("same answers"), "{table}");
+    assert_eq!((read("summary.csv"), page(dir.path())), (sheet, html), "the same, from its directory");
+    let same = echoes("kitten", 0);
+    run(dir.path(), "generate", &prompts(10), "keep_answers: none\n", [&a, &same], 10);
+    assert_eq!((summed(dir.path(), "answer_similarity"), summed(dir.path(), "same_answers")), (None, Some((1.0, 10))));
+}
+
 #[test]
 fn what_the_targets_disagree_in_is_shown() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -167,7 +167,7 @@ fn the_pacing_figures_are_those_recorded() {
         }
         format!("{} / {} / {}", number(&all["p50"]), number(&all["p99"]), number(&all["max"]))
     };
-    let mut table = "| µs late: p50 / p99 / largest | released | written | arrived | CPU a request |\n\
+    let mut table = "| µs late: p50 / p99 / largest | released | written | arrived | CPU per request |\n\
                      |:--|--:|--:|--:|--:|\n"
         .to_owned();
     for line in list(&told, "tools") {
@@ -184,6 +184,16 @@ fn the_pacing_figures_are_those_recorded() {
     )
     .expect("text");
     keeps("docs/speed.md", "pacing", &table);
+}
+
+/// A page that nobody reads to its end says nothing.
+#[test]
+fn the_readme_is_short_and_shows_the_command_with_its_output() {
+    let text = std::fs::read_to_string("README.md").expect("the page");
+    assert!(text.lines().count() <= 150, "{} lines", text.lines().count());
+    let (before, _) = text.split_once("In this run native is").expect("a printed result");
+    let command = before.lines().last().expect("a line before it");
+    assert!(command.starts_with("$ make demo"), "{command}");
 }
 
 #[test]
@@ -229,4 +239,20 @@ fn links_between_pages_lead_somewhere() {
         .filter(|page| *page != "README.md" && !index.contains(*page))
         .collect();
     assert!(missing.is_empty(), "docs/README.md leaves out {missing:?}");
+}
+
+/// A page that explains rows of the table calls them as the table does.
+#[test]
+fn rows_that_are_explained_are_called_as_in_the_table() {
+    let page = std::fs::read_to_string("docs/alike.md").expect("the page");
+    let mut seen = 0;
+    for line in page.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let Some(id) = cells.get(2).and_then(|cell| cell.strip_prefix('`')?.strip_suffix('`')) else { continue };
+        let Some(known) = loadcmp::metrics::metric(id) else { continue };
+        let labels: Vec<&str> = known.shown.iter().map(|shown| shown.label.trim()).collect();
+        assert!(labels.contains(&cells[1]), "docs/alike.md calls {id} \"{}\", the table {labels:?}", cells[1]);
+        seen += 1;
+    }
+    assert!(seen >= 5, "{seen}");
 }

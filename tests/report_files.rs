@@ -189,11 +189,38 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, wrong: &mut Vec<
 /// `UPDATE_SCHEMA=1 cargo test` writes the file anew.
 #[test]
 fn the_published_schema_is_the_one_the_types_make() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report-2.schema.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/report-3.schema.json");
     let made = serde_json::to_string_pretty(&loadcmp::report::schema()).expect("JSON") + "\n";
     if std::env::var_os("UPDATE_SCHEMA").is_some() {
         std::fs::write(&path, &made).expect("the schema's file");
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == made, "docs/report-2.schema.json is not what the types make; run: UPDATE_SCHEMA=1 cargo test");
+    assert!(kept == made, "docs/report-3.schema.json is not what the types make; run: UPDATE_SCHEMA=1 cargo test");
+}
+
+/// A run that an earlier version left behind: its names of rules and metrics are read as those of today.
+#[test]
+fn a_run_of_an_earlier_version_is_reported() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/runs/version-2");
+    std::fs::create_dir(dir.path().join("out")).expect("a directory");
+    for name in ["manifest.json", "samples.csv"] {
+        std::fs::copy(kept.join(name), dir.path().join("out").join(name)).expect("a copy");
+    }
+    let earlier = json(&dir.path().join("out/manifest.json"));
+    assert_eq!(earlier["schema_version"], 2);
+    assert_eq!(earlier["plan"]["audit"]["generator-lag"], "note 2ms");
+    let (code, out, err) = ask(dir.path(), &["report", "out", "--full"]);
+    assert_eq!(code, 0, "{out}{err}");
+    let report = json(&dir.path().join("out/report.json"));
+    assert_eq!(report["schema_version"], 3);
+    assert_eq!(
+        report["plan"]["audit"],
+        serde_json::json!({ "send-lag": "note 2ms", "unparsed-labels": "off", "send-lag-share": "60%" })
+    );
+    let measured = report["targets"][0]["rows"].as_array().expect("rows");
+    assert!(measured.iter().any(|row| row["metric"] == "time_other"), "{measured:?}");
+    assert!(out.contains("pass     native.gap_max.p50 <= 10s") && out.contains("1 off: unparsed-labels"), "{out}");
+    // Its files aren't touched.
+    assert_eq!(json(&dir.path().join("out/manifest.json")), earlier);
 }

@@ -237,7 +237,7 @@ fn the_loop_and_the_order_can_be_changed_from_the_command_line() {
         &[],
     );
     let open = loaded.scenario.load.open.as_ref().expect("an open loop");
-    assert_eq!((open.rate, open.burstiness, open.in_flight), (Some(Rate::Of(50.0)), Some(0.5), 8));
+    assert_eq!((open.rate, open.burstiness, open.in_flight), (Some(Rate::Of(50.0)), Some(0.5), Some(8)));
     assert_eq!(loaded.scenario.load.until.map(|until| until.ci.to_string()).as_deref(), Some("5%"));
     let blocks = loaded.scenario.blocks.expect("blocks");
     assert_eq!((blocks.pairs, blocks.settle.to_string()), (6, "500ms".to_owned()));

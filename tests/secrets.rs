@@ -187,6 +187,46 @@ fn a_value_that_is_sent_on_every_wire_stands_in_nothing_that_a_run_leaves_or_pri
     nothing_in(at);
 }
 
+#[test]
+fn a_value_in_a_prompt_is_shown_as_it_was_written_however_short_it_is() {
+    // Too short to be looked for in every text: a word of five letters, and a number of eight digits.
+    let (word, number) = ("zq9vk", "48151623");
+    let engine = StandIn::start(&["--first-token-ms", "1"]);
+    let target = format!("targets:\n  a: {{ ollama: {{ url: \"{}\" }} }}\n", engine.url);
+    let load = "load: { closed: { users: 1, requests: 4 } }\nkeep_answers: all\n";
+    let inline = "prompts: { inline: [ { text: \"say ${W} now\" }, { text: \"and ${N}\" } ] }";
+    let turns =
+        "prompts: { inline: [ { turns: [ { user: \"say ${W}\", assistant: \"${N}\" }, { user: \"and ${N}\" } ] } ] }";
+    let made = "prompts: { synthetic: { count: 4, words: { fixed: 5 } } }";
+    let tokens = "prompts: { synthetic: { count: 4, tokens: { fixed: 60 } } }";
+    let instruction = "instruction: \"by ${W}: {text} ${N}\"";
+    for (task, workload, shown) in [
+        ("generate", inline.to_owned(), "say ${W} now"),
+        ("generate", format!("{inline}, {instruction}"), "by ${W}: say ${W} now ${N}"),
+        ("generate", format!("{made}, {instruction}"), "by ${W}: "),
+        ("generate", format!("{tokens}, {instruction}"), "by ${W}: "),
+        ("chat", turns.to_owned(), "and ${N}"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let yaml =
+            format!("name: t\ntask: {task}\n{target}workload: {{ {workload}, sampling: {{ max_tokens: 4 }} }}\n{load}");
+        write(dir.path(), "t.yaml", &yaml);
+        let mut command = loadcmp();
+        command.current_dir(dir.path()).args(["run", "t.yaml", "--out", "out"]).env("W", word).env("N", number);
+        let output = command.output().expect("loadcmp");
+        let (out, err) = text(&output);
+        assert_eq!(output.status.code(), Some(0), "{workload}: {out}{err}");
+        for path in files(dir.path()) {
+            let written = String::from_utf8_lossy(&std::fs::read(&path).expect("a file")).into_owned();
+            assert!(!written.contains(word) && !written.contains(number), "{workload}: {}", path.display());
+        }
+        assert!(!format!("{out}{err}").contains(word), "{workload}: {out}{err}");
+        let kept = std::fs::read_to_string(dir.path().join("out/answers.jsonl")).unwrap();
+        let prompts: Vec<serde_json::Value> = kept.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert!(prompts.iter().any(|line| line["prompt"].as_str().unwrap().contains(shown)), "{workload}: {kept}");
+    }
+}
+
 /// A server that lists no models, and repeats what it is asked to render: once so that a cut goes through the value.
 fn repeater() -> Raw {
     let told = |head: &str| {

@@ -51,6 +51,50 @@ fn every_request_gets_its_whole_time_though_the_window_has_closed() {
 }
 
 #[test]
+fn a_deadline_is_found_from_the_first_answer_and_the_users_before_the_slots() {
+    let dir = tempfile::tempdir().expect("a directory");
+    // One answer of 12 tokens takes 2.75 s or more, and ten users wait for one slot.
+    let slow = StandIn::start(&["--first-token-ms", "10", "--decode-rate", "4", "--slots", "1"]);
+    let fast = engine(5, 4);
+    let targets = [("slow", &slow), ("fast", &fast)];
+    scenario(dir.path(), &targets, "{ closed: { users: 10, requests: 2 } }", "gates: [errors == 0]\n");
+    let set = ["--set", "workload.sampling.max_tokens=12", "--judge-stand-ins"];
+    let run = |out: &str, more: &[&str]| {
+        let (code, table, err) =
+            ask(dir.path(), &[&["run", "t.yaml", "--full", "--out", out], &set[..], more].concat());
+        assert_eq!(code, 0, "{table}{err}");
+        (json(&dir.path().join(out).join("manifest.json")), words(&table), words(&err))
+    };
+    let (manifest, table, err) = run("out", &[]);
+    let plan = &manifest["plan"];
+    // Whole minutes are written as such.
+    let seconds = |field: &str| {
+        let text = plan[field].as_str()?;
+        let minutes = text.strip_suffix('m').map(|n| n.parse::<u64>().map(|n| n * 60));
+        minutes.or_else(|| Some(text.strip_suffix('s')?.parse::<u64>()))?.ok()
+    };
+    let found = seconds("timeout").expect("whole seconds");
+    assert!(found >= 3 * 10 * 11 / 4 && plan["timeout_auto"] == true, "{plan}");
+    assert_eq!(seconds("drain"), Some(found), "the end waits for as long");
+    assert!(
+        table.contains(&format!("up to {} per answer (timeout: auto)", plan["timeout"].as_str().unwrap_or_default())),
+        "{table}"
+    );
+    assert!(err.contains("loadcmp: timeout: auto is ") && err.contains("a full answer of `slow` takes"), "{err}");
+    // Neither the hash nor a baseline knows of it.
+    let (written, table, _) = run("again", &["--set", "timeout=20s", "--set", "drain=5s"]);
+    let hash = |manifest: &serde_json::Value| manifest["plan"]["workload"]["hash"].clone();
+    assert_eq!(hash(&manifest), hash(&written));
+    assert_eq!((&written["plan"]["timeout"], &written["plan"]["drain"]), (&"20s".into(), &"5s".into()));
+    assert!(written["plan"].get("timeout_auto").is_none() && !table.contains("per answer"), "{table}");
+    let (code, told, _) = ask(dir.path(), &["check", "t.yaml"]);
+    assert!(
+        code == 0 && words(&told).contains("or longer where the first answers ask for it (`timeout: auto`)"),
+        "{told}"
+    );
+}
+
+#[test]
 fn what_isnt_waited_for_is_unfinished_in_every_load_and_no_failure() {
     let (slow, quick) = (engine(4000, 16), engine(20, 16));
     let loads = [

@@ -86,7 +86,8 @@ fn declared_costs_are_found_and_told_beside_each_other() {
     let (low, high) = (beside["low"].as_f64().expect("an end"), beside["high"].as_f64().expect("an end"));
     let ratio = beside["value"].as_f64().expect("a ratio");
     assert!((ratio - 5.0 / 8.0).abs() < 0.02 + (high - low), "{beside}");
-    let headline = table.split("\n\n").nth(1).expect("headlines");
+    let headline = table.split("\n\n").last().expect("headlines");
+    assert!(headline.trim_end().ends_with("/sweep.html"), "{headline}");
     let headline = headline.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(headline.contains("per output token") && headline.contains("fixed cost"), "{headline}");
 

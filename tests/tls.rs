@@ -137,6 +137,34 @@ fn a_handshake_is_one_of_each_connection_and_in_no_latency() {
 }
 
 #[test]
+fn a_handshake_for_a_request_that_is_sent_again_is_in_no_latency_either() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let slow = Manner { delay: Duration::from_millis(600), ..Manner::default() };
+    // The first request has a connection of its own; from then on each connection dies on its third, without a word.
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let answer = move |head: &str| {
+        let posts = usize::from(head.starts_with("POST"));
+        let number = asked.fetch_add(posts, std::sync::atomic::Ordering::SeqCst);
+        let dies = posts == 1 && number % 4 == 3;
+        if dies { String::new() } else { response("200 OK", "", BODY) }
+    };
+    let server = Sealed::start(move |_| slow, answer);
+    let load = "closed: { users: 1, requests: 9, warmup: 0s }";
+    let (_, told) = run(dir.path(), &scenario(&target(&server.url, INSECURE), false, load), &[], &[]);
+    let rows = measured(dir.path());
+    assert_eq!(rows.len(), 9, "{told}");
+    // On a busy machine a close itself may come late: then it is a failure.
+    let again: Vec<&Row> = rows.iter().filter(|row| row["retries"] == "1").collect();
+    assert!(!again.is_empty(), "{rows:?}");
+    for row in again {
+        let us = |column: &str| number(row, column).expect("a time");
+        assert_eq!((row["outcome"].as_str(), row["connection"].as_str()), ("ok", "closed"), "{row:?}");
+        assert!(us("connect_us") >= 600_000.0, "{row:?}");
+        assert!(us("latency_us") < 400_000.0 && us("response_us") < 400_000.0, "{row:?}");
+    }
+}
+
+#[test]
 fn records_that_come_byte_by_byte_and_ends_without_a_farewell_are_read() {
     let dir = tempfile::tempdir().expect("a directory");
     // One whose answer ends with its connection.

@@ -218,11 +218,12 @@ fn a_ladder_leaves_out_what_no_context_holds_and_has_a_table_of_both_rates() {
     let dir = tempfile::tempdir().expect("a directory");
     // A busy client that reads all tokens of an answer at once has no rate of it: seven gaps of 10 ms.
     let b = StandIn::start(&["--context", "256", "--decode-rate", "100"]);
-    let workload = "prompts: { synthetic: { count: 20, tokens: 64 } }";
+    let workload = "prompts: { synthetic: { count: 20, tokens: 64 } }, prompt_cache: bust";
     let text = scenario(&target("b", "openai", &b), workload)
         .replace("requests: 24", "requests: 4")
         .replace("max_tokens: 2", "max_tokens: 8");
-    let sweep = "sweep: { over: { workload.prompts.synthetic.tokens: [32, 512, 128] } }\n";
+    let sweep = "sweep: { over: { workload.prompts.synthetic.tokens: [32, 512, 128], workload.prompts.synthetic.prefix.tokens: \
+                 [0, 64] } }\n";
     write(dir.path(), "t.yaml", &(text + sweep));
     let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 3, "a point failed: {err}");
@@ -230,12 +231,31 @@ fn a_ladder_leaves_out_what_no_context_holds_and_has_a_table_of_both_rates() {
     assert!(table.contains("Prefill and decode of one request (p50)"), "{table}");
     let all = rows(&dir.path().join("out/sweep.csv"));
     for metric in ["prefill_tokens_per_s.p50", "decode_tokens_per_s.p50"] {
-        let of: Vec<&str> = all
+        let of: std::collections::BTreeSet<(&str, &str)> = all
             .iter()
             .filter(|row| row["metric"] == metric)
-            .map(|row| row["workload.prompts.synthetic.tokens"].as_str())
+            .map(|row| {
+                let path = |end: &str| row[&format!("workload.prompts.synthetic.{end}")].as_str();
+                (path("tokens"), path("prefix.tokens"))
+            })
             .collect();
-        assert!(of.len() == 2 && of.contains(&"32") && of.contains(&"128"), "{metric}: {of:?}");
+        let want = [("128", "0"), ("128", "64"), ("32", "0"), ("32", "64")];
+        assert!(of.iter().eq(&want), "{metric}: {of:?}");
+    }
+    // No prefix of no tokens.
+    for row in &all {
+        let manifest = json(&dir.path().join("out").join(&row["folder"]).join("manifest.json"));
+        let prefix = &manifest["plan"]["workload"]["tokens"]["prefix"]["tokens"];
+        let want = row["workload.prompts.synthetic.prefix.tokens"].as_str();
+        assert_eq!(prefix.as_u64().unwrap_or(0).to_string(), want, "{manifest}");
+    }
+    // A curve of each rate over the length, at each depth.
+    let page = std::fs::read_to_string(dir.path().join("out/sweep.html")).expect("a page");
+    for depth in [0, 64] {
+        for rate in ["prefill tokens/s p50", "decode tokens/s p50"] {
+            let title = format!("{rate} by tokens, prefix.tokens {depth}");
+            assert!(page.contains(&title), "{title}");
+        }
     }
 }
 
@@ -283,6 +303,7 @@ fn a_run_of_an_earlier_version_is_told_again_as_it_was() {
         "draft_accepted",
         "thought_tokens",
         "answer_logprob",
+        "itl_us",
     ];
     let newer = newer.map(|name| records[0].iter().position(|column| column == name).expect("the newer column"));
     let mut older = csv::Writer::from_path(&samples).expect("samples");

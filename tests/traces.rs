@@ -213,8 +213,14 @@ fn what_is_no_trace_is_told_what_it_looks_like() {
         ),
         (
             "x.csv",
-            azure.to_owned() + "2024-01-01 00:00:02,0,5\n",
-            "line 3 has a `ContextTokens` of 0: a request has at least one token",
+            azure.replace(",5,5", ",0,5") + "2024-01-01 00:00:02,5,0\n",
+            "looks like an Azure trace, but nothing is left of it: 2 requests are left out: `ContextTokens` or \
+             `GeneratedTokens` is 0",
+        ),
+        (
+            "x.csv",
+            azure.to_owned() + &"2024-01-01 00:00:02,4000000,5\n".repeat(26),
+            "line 27 has more than 100000000 prompt tokens so far, the limit: use a part of the file with `requests: N`",
         ),
         (
             "x.csv",
@@ -266,4 +272,71 @@ fn what_is_no_trace_is_told_what_it_looks_like() {
     write(dir.path(), "t.yaml", &scenario("generate", &target("openai", &narrow), "azure.csv", load));
     let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
     assert!(code == 2 && one_line(&err).contains("requests of up to 309 with their answers don't fit"), "{err}");
+    assert!(one_line(&err).contains("`--set workload.prompts.trace.longest=100`"), "{err}");
+    // Two numbers of requests for one file.
+    let load = "{ open: { trace: { path: azure.csv, requests: 2 } } }";
+    let text = scenario("generate", &target("openai", &engine), "azure.csv, requests: 3", load);
+    write(dir.path(), "t.yaml", &text);
+    let (code, _, err) = ask(dir.path(), &["check", "t.yaml"]);
+    assert!(code == 2 && one_line(&err).contains("write `requests` once, in `workload.prompts.trace`"), "{err}");
+    // Conversations have no recorded lengths.
+    let load = "{ closed: { users: 1, requests: 3 } }";
+    let text = scenario("chat", &target("openai", &engine), "messages.jsonl, longest: 50", load);
+    write(dir.path(), "t.yaml", &text);
+    let (code, _, err) = ask(dir.path(), &["check", "t.yaml"]);
+    assert!(code == 2 && one_line(&err).contains("whose lengths are not recorded: leave out `longest`"), "{err}");
+}
+
+/// Published files hold requests that failed (0 tokens), some longer than any context, and far more than a test asks.
+#[test]
+fn a_part_of_a_published_trace_is_used_and_what_is_left_out_is_counted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = StandIn::start(&["--context", "4096", "--slots", "4"]);
+    // BurstGPT's own rows, then enough to pass every limit, and one that is no row at all.
+    let mut text = "Timestamp,Model,Request tokens,Response tokens,Total tokens,Log Type\n".to_owned();
+    text += "5,ChatGPT,20,3,23,Conversation log\n1106,ChatGPT,0,0,0,Conversation log\n";
+    text += "1106,ChatGPT,31,0,31,Conversation log\n1106.5,GPT-4,9000,4,9004,API log\n";
+    text += "1107,GPT-4,25,4,29,API log\n1107.5,GPT-4,30,2,32,API log\n";
+    text += &"1108,GPT-4,4000000,4,4000004,API log\n".repeat(30);
+    text += "later,and no row\n";
+    write(dir.path(), "burst.csv", &text);
+    let yaml = |part: &str, load: &str| {
+        let target = target("openai", &engine);
+        write(dir.path(), "t.yaml", &scenario("generate", &target, &format!("burst.csv{part}"), load));
+    };
+    let load = "{ open: { trace: { path: burst.csv, speed: 1000 } } }";
+    yaml(", requests: 3, longest: 4096", load);
+    let (code, told, err) = ask(dir.path(), &["check", "t.yaml"]);
+    assert_eq!(code, 0, "{err}");
+    let told = one_line(&told);
+    assert!(told.contains("a BurstGPT trace of 3 requests in "), "{told}");
+    let empty = "2 requests are left out: `Request tokens` or `Response tokens` is 0";
+    let longer = "1 request is left out: more than 4096 tokens (`longest`)";
+    assert!(told.contains(empty) && told.contains(longer), "{told}");
+    let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--out", "out"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(one_line(&err).contains(empty), "{err}");
+    let lengths = |row: &Row| number(row, "requested_prompt_tokens").expect("a length");
+    let all = measured(dir.path());
+    assert_eq!(all.iter().map(lengths).collect::<Vec<_>>(), [20.0, 25.0, 30.0], "{all:?}");
+    let planned = |row: &Row| number(row, "planned_us").expect("a plan");
+    let after = (planned(&all[1]) - planned(&all[0])) / 1e3;
+    assert!((after - 1102.0).abs() < 1.0, "the times of those three, a thousand times as fast: {after} ms");
+    // The number may stand with the times as well; without one, the file is read to where its limit ends.
+    yaml(", longest: 4096", "{ open: { trace: { path: burst.csv, speed: 1000, requests: 2 } } }");
+    let (code, told, err) = ask(dir.path(), &["check", "t.yaml"]);
+    assert!(code == 0 && one_line(&told).contains("a BurstGPT trace of 2 requests in "), "{told}{err}");
+    yaml(", longest: 4096", load);
+    let (code, _, err) = ask(dir.path(), &["check", "t.yaml"]);
+    assert!(code == 2 && one_line(&err).contains("burst.csv:38"), "{err}");
+    // A plain column of times.
+    write(dir.path(), "times.csv", "offset_s\n0\n0.1\n0.2\nsoon\n");
+    let plain = format!(
+        "name: t\ntask: generate\ntargets:\n{}workload: {{ prompts: {{ inline: [{{ text: hi }}] }} }}\nload: {{ open: {{ trace: \
+         {{ path: times.csv, requests: 3 }} }} }}\n",
+        target("openai", &engine)
+    );
+    write(dir.path(), "t.yaml", &plain);
+    let (code, told, err) = ask(dir.path(), &["check", "t.yaml"]);
+    assert!(code == 0 && one_line(&told).contains("arrivals 3 requests each"), "{told}{err}");
 }

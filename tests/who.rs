@@ -127,6 +127,12 @@ fn the_targets_given_are_the_targets_of_the_run() {
     let (code, _, err) = ask(dir.path(), &one);
     assert!(code == 3 && err.contains("also used, from the scenario: `native"), "{err}");
     assert!(err.contains("target `native-q4`") && !err.contains("target `ollama`"), "{err}");
+    // Nobody named it, and whatever answers would be measured: that is said to whoever wants to hear nothing, too.
+    let quiet = ["run", "t.yaml", "-q", "--real", "--out", "quiet", "--set", "start={}", "--target", &ollama];
+    let (code, _, err) = ask(dir.path(), &quiet);
+    assert!(code == 3 && !err.contains("also used"), "{err}");
+    let (code, _, err) = ask(dir.path(), &[&quiet[..], &["--set", "targets.native.openai.url=auto"]].concat());
+    assert!(code == 3 && err.contains("also used, from the scenario: `native"), "{err}");
 
     // A value set in a target that is left out would bring half of it back.
     for more in [&["--set", "targets.native.openai.model=x"][..], &["--sweep", "targets.native.openai.model=x,y"]] {
@@ -283,10 +289,9 @@ fn a_stand_in_on_one_side_is_not_compared() {
     assert!(report["comparisons"].as_array().expect("rows").iter().all(|c| c["verdict"] == "not compared"));
     // Agreement says of how many: both always say the same of each of the two prompts, or never.
     let summary = rows(&out.join("summary.csv"));
-    if let Some(row) = summary.iter().find(|row| row["metric"] == "agreement") {
-        let n = &row["n"];
-        assert!(table.contains(&format!(" % of {n}")), "{n}: {table}");
-    }
+    let row = summary.iter().find(|row| row["metric"] == "agreement").expect("the agreement");
+    let n = &row["n"];
+    assert!(table.contains(&format!(" % of {n}")), "{n}: {table}");
 }
 
 #[test]
@@ -355,6 +360,103 @@ fn a_check_says_nothing_of_a_run() {
     }
     said(&["check", "t.yaml", "--sweep", "load.closed.users=1,2"]);
     said(&["suite", "check", "s.yaml"]);
+}
+
+/// This machine has several addresses: what listens at all of them is one server.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_is_one_whichever_address_of_this_machine_it_is_asked_at() {
+    let listener = TcpListener::bind("0.0.0.0:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        while let Ok((socket, _)) = listener.accept() {
+            std::thread::spawn(move || serve(socket, SLOW));
+        }
+    });
+    let other = server(SLOW);
+    // Nothing is sent: the system says by which address it would be.
+    let own = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    let own = own.ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback() && !ip.is_unspecified());
+    let addresses = [Some("127.0.0.2".to_owned()), own.map(|ip| ip.to_string())].into_iter().flatten();
+    for (address, port_of_b, code) in
+        addresses.map(|address| (address, port, 4)).chain([("127.0.0.2".to_owned(), other, 3)])
+    {
+        let dir = dir();
+        let targets = format!(
+            "  a: {{ openai: {{ url: \"127.0.0.1:{port}\", model: tiny }} }}\n  b: {{ openai: {{ url: \"{address}:{port_of_b}\", model: tiny }} }}\n"
+        );
+        write(dir.path(), "t.yaml", &scenario(&targets, "reference: b\n"));
+        let (found, out, err) = ask(dir.path(), &["check", "t.yaml"]);
+        assert_eq!(found, code, "{address}: {out}{err}");
+        assert_eq!(err.contains("`a` and `b` are the same server and model"), code == 4, "{address}: {err}");
+    }
+}
+
+/// A server that is at work: it takes connections, and lets `/v1/models` or `/api/version` wait for so long; requests are
+/// answered at once.
+fn slow(seconds: f64) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        while let Ok((socket, _)) = listener.accept() {
+            std::thread::spawn(move || {
+                let mut peeked = [0; 4];
+                if matches!(socket.peek(&mut peeked), Ok(4)) && &peeked == b"GET " {
+                    std::thread::sleep(std::time::Duration::from_secs_f64(seconds));
+                }
+                serve(socket, SLOW);
+            });
+        }
+    });
+    port
+}
+
+const SLOW: &[(&str, &str)] = &[
+    ("/v1/chat/completions", COMPLETION),
+    ("/v1/models", r#"{"object":"list","data":[{"id":"tiny","object":"model"}]}"#),
+    ("/api/version", r#"{"version":"0.1.0"}"#),
+    ("/api/tags", r#"{"models":[{"name":"tiny:latest","size":1}]}"#),
+    ("/api/ps", r#"{"models":[]}"#),
+    ("/api/chat", CHAT),
+];
+
+/// Whoever takes the connection is there, however long the answer takes.
+#[test]
+fn a_server_that_is_busy_is_no_server_that_is_absent() {
+    let checked = |target: &str| {
+        let dir = dir();
+        write(dir.path(), "t.yaml", &scenario(&format!("  a: {{ {target} }}\n"), ""));
+        let (code, out, err) = ask(dir.path(), &["check", "t.yaml"]);
+        (code, flat(&(out + &err)))
+    };
+    let (late, silent) = (slow(6.5), slow(300.0));
+    std::thread::scope(|threads| {
+        for wire in ["openai", "ollama"] {
+            for model in ["tiny", "auto"] {
+                let target = format!("{wire}: {{ url: \"127.0.0.1:{late}\", model: {model} }}");
+                threads.spawn(move || {
+                    let (code, told) = checked(&target);
+                    assert!(code == 0 && told.contains("tiny") && !told.contains("STAND-IN"), "{code}: {told}");
+                    assert!(told.contains("waiting for `a` to identify itself: it may be busy"), "{told}");
+                });
+            }
+            let target = |model: &str| format!("{wire}: {{ url: \"127.0.0.1:{silent}\", model: {model} }}");
+            let (named, unnamed) = (target("tiny"), target("auto"));
+            threads.spawn(move || {
+                let (code, told) = checked(&named);
+                assert_eq!(code, 0, "{told}");
+                assert!(told.contains("`tiny` is used without a check") && !told.contains("STAND-IN"), "{told}");
+            });
+            threads.spawn(move || {
+                let (code, told) = checked(&unnamed);
+                assert!(code == 3 && told.contains("returned nothing within 40 s"), "{code}: {told}");
+                assert!(told.contains("name its model") && !told.contains("STAND-IN"), "{told}");
+            });
+        }
+    });
 }
 
 /// Two dots, or none at an end: the name of a folder's parent is no target's.

@@ -150,7 +150,7 @@ mod gg_core {
     fn what_it_could_not_do_is_refused_before_anything_is_sent() {
         let (dir, socket) = socket();
         let record = dir.path().join("record");
-        let _engine = StandIn::start(&["--socket", &socket, "--record", &record.display().to_string()]);
+        let engine = StandIn::start(&["--socket", &socket, "--record", &record.display().to_string()]);
         let target = |more: &str| format!("g: {{ gg_core: {{ socket: \"{socket}\"{more} }} }}");
         let whole = format!("prompts: {INLINE}, stream: false, sampling: {{ max_tokens: 4 }}");
         let streamed = whole.replace("false", "true");
@@ -158,6 +158,7 @@ mod gg_core {
             "prompts: {{ inline: [ {{ text: \"{}\" }} ] }}, stream: false, sampling: {{ max_tokens: 100 }}",
             "word ".repeat(2100)
         );
+        let system = format!("system: \"{}\", {whole}", "word ".repeat(2100));
         let embed = format!("prompts: {INLINE}");
         let few = ", max_connections: 4";
         for (task, more, workload, users, words) in [
@@ -165,15 +166,37 @@ mod gg_core {
             ("generate", few, &streamed, 4, &["4 users need 5 connections", "max_connections"]),
             ("generate", "", &long, 1, &["10500 bytes", "2048 tokens", "`batch`"]),
             ("embed", "", &embed, 1, &["only generates", "non-generation output"]),
+            // A system message is a part of the prompt, and so is a template.
+            ("generate", ", template: chatml", &system, 1, &["2048 tokens", "`batch`"]),
+            ("generate", ", context: 24, template: chatml", &whole, 1, &["plus 4 output tokens: beyond 24 tokens"]),
+            ("generate", few, &streamed, 0, &["5 requests in flight need 6 connections", "`load.open.in_flight`"]),
         ] {
             let load = format!("{{ users: {users}, requests: 10 }}");
-            let refused = run(&scenario(task, &[&target(more)], workload, &load), &[], &[]);
+            let mut yaml = scenario(task, &[&target(more)], workload, &load);
+            if users == 0 {
+                yaml = yaml.replace(&format!("closed: {load}"), "open: { rate: 20, duration: 1s, in_flight: 5 }");
+            }
+            let refused = run(&yaml, &[], &[]);
             assert_eq!(refused.code, 2, "{}", refused.err);
             assert!(words.iter().all(|word| refused.err.contains(word)), "{words:?}: {}", refused.err);
             assert!(!refused.dir.path().join("out").exists() && refused.out.is_empty());
         }
         let fits = run(&scenario("generate", &[&target(few)], &whole, "{ users: 4, requests: 10 }"), &[], &[]);
         assert_eq!(fits.all_ok("g"), 10);
+        let bare =
+            run(&scenario("generate", &[&target(", context: 24")], &whole, "{ users: 4, requests: 10 }"), &[], &[]);
+        assert_eq!(bare.all_ok("g"), 10, "without a template, the same prompts fit");
+        // Where nothing is written, an open loop has as many in flight as there are connections, less one for the streams.
+        let open = "{ users: 4, requests: 10 }";
+        let yaml = scenario("generate", &[&target(few)], &streamed, open);
+        let yaml = yaml.replace(&format!("closed: {open}"), "open: { rate: 20, duration: 1s }");
+        let open = run(&yaml, &[], &[]);
+        assert_eq!((open.code, &open.report()["plan"]["load"]["open"]["in_flight"]), (0, &3.into()), "{}", open.err);
+        // What is counted to the token isn't guessed: as text, 1,400 common words could be 2,000 tokens.
+        let exact = "prompts: { synthetic: { count: 5, tokens: 1400 } }, stream: false, sampling: { max_tokens: 64 }";
+        let other = format!("o: {{ openai: {{ url: \"{}\" }} }}", engine.url);
+        let exact = run(&scenario("generate", &[&target(""), &other], exact, "{ users: 2, requests: 6 }"), &[], &[]);
+        assert_eq!((exact.all_ok("g"), exact.all_ok("o")), (6, 6), "{}", exact.err);
         // The embedded engine is known wherever it runs.
         assert!(fits.out.contains("g (stand-in)"), "{}", fits.out);
         let real = run(&scenario("generate", &[&target("")], &whole, "{ users: 4, requests: 10 }"), &[], &["--real"]);

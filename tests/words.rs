@@ -1,10 +1,7 @@
 //! The words that people read: the field's vocabulary and plain English, in every string of the program, its pages,
-//! scenarios and suites. `WORDS` lists what isn't said, and what to say instead.
+//! scenarios, suites, docs, examples and scripts. `WORDS` lists what isn't said, and what to say instead.
 
 use std::path::{Path, PathBuf};
-
-/// Whether README.md and docs/*.md are read, too.
-const DOCS: bool = true;
 
 /// What isn't said, and what to say instead. Each matches whole words, in any case; `_` and `-` belong to a word, so that
 /// ids aren't meant. A placeholder counts as `N`.
@@ -140,10 +137,8 @@ fn literals(source: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// A text with `N` for each placeholder, and without the name of the one page that has such a word in it. The braces of YAML
-/// and of Markdown hold text.
+/// A text with `N` for each placeholder. The braces of YAML and of Markdown hold text.
 fn read(file: &str, text: &str) -> String {
-    let text = text.replace("alike.md", "");
     if !file.ends_with(".rs") && !file.ends_with(".html") {
         return text.to_lowercase();
     }
@@ -210,18 +205,16 @@ fn texts() -> Vec<(String, usize, String)> {
     }
     let schema = PathBuf::from("scenarios/schema.json");
     add(&schema, lines(&text(&schema)).into_iter().filter(|(_, line)| line.contains("\"description\":")).collect());
-    if DOCS {
-        for path in std::iter::once(PathBuf::from("README.md")).chain(files("docs", ".md", false)) {
-            // What stands in a fence was printed or is to be typed.
-            let mut fenced = false;
-            let prose = lines(&text(&path)).into_iter().filter(|(_, line)| {
-                let fence = line.trim_start().starts_with("```");
-                fenced ^= fence;
-                !fenced && !fence
-            });
-            add(&path, prose.collect());
-        }
+    // With their fences: what is printed there, the program prints.
+    let pages = ["README.md", "CONTRIBUTING.md", "Makefile", "action.yml"].map(PathBuf::from).into_iter();
+    let scripts = [".sh", ".py", ".yaml"].into_iter().flat_map(|end| files("scripts", end, true));
+    for path in pages.chain(files("docs", ".md", false)).chain(files("examples", "", true)).chain(scripts) {
+        add(&path, lines(&text(&path)));
     }
+    // Between backticks it names what there was in earlier versions.
+    let prose = |line: &str| line.split('`').step_by(2).collect::<Vec<_>>().join("`");
+    let changes = PathBuf::from("CHANGELOG.md");
+    add(&changes, lines(&text(&changes)).into_iter().map(|(at, line)| (at, prose(&line))).collect());
     all
 }
 
@@ -261,7 +254,7 @@ fn literals_are_read_and_comments_are_not() {
 fn words_are_found_whole() {
     let words = |text: &str| wrong("a.rs", text).into_iter().map(|(word, _)| word).collect::<Vec<_>>();
     assert_eq!(words("It is Told here"), ["told"]);
-    assert!(words("{told} of unlike-cores in docs/alike.md, worth_showing").is_empty());
+    assert!(words("{told} of unlike-cores, worth_showing").is_empty());
     assert_eq!(words("the lag of loadcmp"), ["lag"]);
     assert!(words("the send lag of loadcmp").is_empty());
     assert_eq!(words("better or worse from {} on"), ["from N on"]);

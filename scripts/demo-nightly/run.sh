@@ -48,7 +48,7 @@ for night in $(seq 14); do
             busy+=("$!")
         done
     fi
-    # The first night has nothing to be held to: its check against the baseline is not measured.
+    # The first night has nothing to be compared with: its check against the baseline is not measured.
     held=()
     [ "$night" -gt 1 ] && held=(--baseline start --baselines "$out/baselines")
     code=0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Captures raw answers (head, and body as it was on the wire, chunk sizes included) of the engines that `engines.sh up
 # ollama-old ollama-new llama llama-embed busy` runs, into tests/captures/<engine>-<version>/<case>.txt: the parsers' fixtures.
-# It kills model runners on the way, and ends with each folder's cases.md, which tells the request behind each file.
+# It kills model runners on the way, and ends with each folder's cases.md, which has the request behind each file.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -25,7 +25,7 @@ into() {
     printf 'Raw answers of %s; see scripts/engines/capture.sh.\n\n| case | request |\n|---|---|\n' "$1" >"$folder/cases.md"
 }
 
-# A long run of the same word is told by its length.
+# A long run of the same word is named by its length.
 note() {
     local text
     text=$(sed -E 's/(babe ){50,}/(babe, a great many times) /' <<<"$2")
@@ -211,7 +211,7 @@ llama() {
     case_post embed-error-generate /completion '{"prompt":"babe"}'
     case_post embed-error-too-long /v1/embeddings "{\"input\":\"$(printf 'babe %.0s' $(seq 600))\"}"
 
-    # A server of its own with the slower model and 512 tokens a slot, to be caught at loading and in the end killed.
+    # A separate server with the slower model and 512 tokens a slot, to be caught at loading and in the end killed.
     base=http://127.0.0.1:21439
     (
         cd "$cache/models"

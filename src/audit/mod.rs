@@ -6,6 +6,7 @@
 
 mod absent;
 mod answers;
+mod asked;
 mod cached;
 mod caches;
 mod drafting;
@@ -29,9 +30,11 @@ mod steady;
 mod templates;
 mod work;
 
-pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit};
+pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit, rule_groups};
+pub use asked::{Asked, asked};
 pub use finding::{Finding, threshold_words};
 pub use gather::{Gather, Gathered};
+pub use work::identical_requests;
 
 use crate::host::Conditions;
 use crate::record::Outcome;

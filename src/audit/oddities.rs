@@ -68,7 +68,7 @@ fn schema_not_kept(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
                 }
             };
             let sentence = format!(
-                "{}: {outside} of {answered} answers ({share}) are outside the schema that `constrain: schema` sends: {why}.",
+                "{}: {outside} of {answered} answers ({share}) are outside the schema that was sent: {why}.",
                 side.name()
             );
             let counts = [("outside", outside), ("cut", cut), ("answers", answered)];

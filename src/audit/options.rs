@@ -11,7 +11,7 @@ pub(super) const CHECKS: [(&str, Check); 4] =
 
 /// How a side is brought to the other's, by engine. One page has all of it side by side.
 fn alike(llama_server: &str, ollama: &str) -> String {
-    format!("To make them equal: llama-server {llama_server}; Ollama {ollama} (docs/alike.md).")
+    format!("To make them equal: llama-server {llama_server}; Ollama {ollama} (docs/fair-setup.md).")
 }
 
 pub(super) fn alike_slots() -> String {

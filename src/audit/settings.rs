@@ -120,16 +120,18 @@ fn context_length(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 fn slots(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     let told = told(&evidence.plan.targets, |target| target.facts.slots);
     let asked = u64::from(evidence.plan.load.concurrency());
-    let short = told.iter().any(|(_, slots)| *slots < asked);
-    if unlike(&told) && short {
-        let sentence = format!(
-            "The engines serve different numbers of requests at once: {}. With up to {asked} in flight, one queues \
-             where another works. {}",
-            listed(&told),
-            alike_slots()
-        );
-        judge.find(None, sentence, &[("slots", listed(&told)), ("max in flight", asked.to_string())]);
+    if !unlike(&told) {
+        return;
     }
+    let serve = format!("The engines serve different numbers of requests at once: {}.", listed(&told));
+    let sentence = if told.iter().any(|(_, slots)| *slots < asked) {
+        format!("{serve} With up to {asked} in flight, one queues where another works. {}", alike_slots())
+    } else {
+        // Nobody waits for a slot; but each slot has its part of the context and of the memory.
+        judge.at_most(Severity::Note);
+        format!("{serve} All are enough for the {asked} in flight; more slots take more memory. {}", alike_slots())
+    };
+    judge.find(None, sentence, &[("slots", listed(&told)), ("max in flight", asked.to_string())]);
 }
 
 /// What wires call the sampling and the length that a scenario sets for all targets, and what they have in common.

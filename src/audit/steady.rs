@@ -2,7 +2,7 @@
 
 use super::judge::{Check, Judge};
 use super::{Evidence, Side};
-use crate::metrics::human::{percent, time};
+use crate::metrics::human::{between, percent, time};
 
 pub(super) const CHECKS: [(&str, Check); 3] =
     [("not-steady", not_steady), ("drift", drift), ("server-time", server_time)];
@@ -53,11 +53,10 @@ fn drift(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         let Some(drift) = drifted(&side) else { continue };
         let words = |x: f64| format!("{:+.1} %", x * 100.0);
         let mut sentence = format!(
-            "The median latency of {} changed by {} from the beginning of the window to its end (95 % CI {} to {}).",
+            "The median latency of {} changed by {} from the beginning of the window to its end (95 % CI {}).",
             side.name(),
             words(drift.change),
-            words(drift.low),
-            words(drift.high)
+            between(&words(drift.low), &words(drift.high))
         );
         let mut facts = vec![("change", words(drift.change))];
         // What both share cancels out of a ratio. What only one has, no single run can tell from a difference between them.

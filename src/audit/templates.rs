@@ -5,7 +5,7 @@ use super::judge::{Check, Judge};
 use super::{Evidence, Gathered};
 use crate::metrics::human::percent;
 use crate::scenario::{PromptCache, PromptFormat, Task};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const CHECKS: [(&str, Check); 1] = [(RULE, templates_differ)];
 
@@ -14,6 +14,12 @@ const RULE: &str = "templates-differ";
 /// Fewest pairs of prompts that make a difference constant.
 const PAIRS: u64 = 10;
 
+/// And where every pair differs by the same, though the prompts themselves have several lengths.
+const FEW_PAIRS: u64 = 4;
+
+/// Lengths that few prompts must have: of prompts that are all alike, a tokeniser's difference is the same, too.
+const LENGTHS: usize = 3;
+
 /// Share of the pairs that have the same difference where a template makes it. A tokeniser's own differs from text to text.
 const SAME: f64 = 0.9;
 
@@ -21,10 +27,10 @@ const SAME: f64 = 0.9;
 const END: usize = 90;
 
 const MAKE_EQUAL: &str = " To make them equal: `system:` in the scenario, `SYSTEM` or `TEMPLATE` in Ollama's Modelfile, \
-                          `--chat-template` of llama-server, or `format: raw` (docs/alike.md).";
+                          `--chat-template` of llama-server, or `format: raw` (docs/fair-setup.md).";
 
 const MAKE_RAW_EQUAL: &str = " To make them equal: `template: { from: ollama }` of the `gg_core` target, or a template by name \
-                              (docs/alike.md); or `format: raw`.";
+                              (docs/fair-setup.md); or `format: raw`.";
 
 /// How two targets' prompt tokens differ where they do so by the same number nearly always.
 struct Constant {
@@ -37,13 +43,14 @@ struct Constant {
 
 /// The difference of prompt tokens, request by request, where it is constant.
 fn constant(side: &Gathered, reference: &Gathered, bust: bool) -> Option<Constant> {
-    let mut differences: BTreeMap<i64, u64> = BTreeMap::new();
+    let (mut differences, mut lengths) = (BTreeMap::<i64, u64>::new(), BTreeSet::new());
     // Where one alone leaves out what a cache gave, a count is smaller for that.
     let mut cache_hidden = [false; 2];
     for (number, mine) in &side.asked {
         let Some(other) = reference.asked.get(number) else { continue };
         if let (Some(a), Some(b)) = (mine.prompt, other.prompt) {
             *differences.entry(i64::try_from(a).ok()?.saturating_sub(i64::try_from(b).ok()?)).or_default() += 1;
+            lengths.insert(b);
             let hidden = |asked: &Asked| !asked.cache_told;
             cache_hidden = [cache_hidden[0] | hidden(mine), cache_hidden[1] | hidden(other)];
         }
@@ -51,7 +58,12 @@ fn constant(side: &Gathered, reference: &Gathered, bust: bool) -> Option<Constan
     let pairs: u64 = differences.values().sum();
     let (more, same) = differences.into_iter().max_by_key(|(_, count)| *count)?;
     let told_whole = bust || !cache_hidden[usize::from(more > 0)];
-    (told_whole && pairs >= PAIRS && same as f64 >= SAME * pairs as f64).then_some(Constant { more, same, pairs })
+    let enough = match pairs {
+        PAIRS.. => same as f64 >= SAME * pairs as f64,
+        FEW_PAIRS.. => same == pairs && lengths.len() >= LENGTHS,
+        _ => false,
+    };
+    (told_whole && enough).then_some(Constant { more, same, pairs })
 }
 
 /// How the prompts of two targets differ: by the tokens they count, and by what both say of their templates, the same or not.

@@ -131,9 +131,9 @@ fn what_is_milder_by_its_nature_is_told_so() {
     // Lag spoils an open loop; in a closed one latency begins when the request is sent.
     let mut bench = Bench::healthy();
     bench.row("send_lag").p99 = Some(5000.0);
-    assert_eq!(bench.finding("generator-lag").unwrap().severity, Severity::Warning);
+    assert_eq!(bench.finding("send-lag").unwrap().severity, Severity::Warning);
     open(&mut bench, 200);
-    assert_eq!(bench.finding("generator-lag").unwrap().severity, Severity::Invalid);
+    assert_eq!(bench.finding("send-lag").unwrap().severity, Severity::Invalid);
     // All think: the same for all.
     let mut bench = Bench::healthy();
     both_spec(&mut bench, [kwargs(true), kwargs(true)]);

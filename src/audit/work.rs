@@ -1,8 +1,8 @@
 //! Whether the work was done, and the same work by all.
 
 use super::judge::{Check, Judge, proportions_differ};
-use super::{Evidence, Severity, Side};
-use crate::metrics::human::percent;
+use super::{Evidence, Gathered, Severity, Side};
+use crate::metrics::human::{count, percent};
 use crate::scenario::plan::{LoadPlan, Until};
 use crate::scenario::{History, Task};
 
@@ -33,11 +33,14 @@ fn no_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             let sentence = if requests == 0.0 {
                 format!("{name} has no measured requests.")
             } else if answered == 0.0 {
-                format!("{name} answered none of {requests} requests: nothing was measured.")
+                format!("{name} answered none of {} requests: nothing was measured.", count(requests as u64))
             } else {
-                let answers =
-                    if answered == 1.0 { "a single answer".to_owned() } else { format!("{answered} answers") };
-                format!("{name} gave {answers} to {requests} requests: too few to measure anything.")
+                let answers = if answered == 1.0 {
+                    "a single answer".to_owned()
+                } else {
+                    format!("{} answers", count(answered as u64))
+                };
+                format!("{name} gave {answers} to {} requests: too few to measure anything.", count(requests as u64))
             };
             let counts = [("requests", requests.to_string()), ("answers", answered.to_string())];
             judge.find(Some(side.at), sentence, &counts);
@@ -90,6 +93,20 @@ fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// Of the requests that all targets were asked, by number: how many were the same by their hash, and how many were compared.
+/// `None` without a second target, or without a request in common.
+pub fn identical_requests(gathered: &[Gathered]) -> Option<(u64, u64)> {
+    let (first, others) = gathered.split_first().filter(|(_, others)| !others.is_empty())?;
+    let (mut same, mut compared) = (0, 0);
+    for (number, asked) in &first.asked {
+        let hashes: Option<Vec<u64>> = others.iter().map(|other| Some(other.asked.get(number)?.hash)).collect();
+        let Some(hashes) = hashes else { continue };
+        compared += 1;
+        same += u64::from(hashes.iter().all(|hash| *hash == asked.hash));
+    }
+    (compared > 0).then_some((same, compared))
+}
+
 fn different_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     // With each engine's own answers in the history, later turns are unlike by design: `own-history` says so.
     if evidence.plan.task == Task::Chat && evidence.plan.workload.history == History::Own {
@@ -129,7 +146,8 @@ fn planned_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let begun = side.gathered.begun;
         if (begun as f64) < planned as f64 * (1.0 - judge.limit) {
-            let sentence = format!("{}: {planned} requests were planned, {begun} were started.", side.name());
+            let (wanted, made) = (count(planned), count(begun));
+            let sentence = format!("{}: {wanted} requests were planned, {made} were started.", side.name());
             judge.find(Some(side.at), sentence, &[("planned", planned.to_string()), ("started", begun.to_string())]);
         }
     }
@@ -142,8 +160,10 @@ fn error_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         if failed > requests * judge.limit {
             let share = percent(failed / requests);
             let sentence = format!(
-                "{}: {failed} of {requests} requests ({share}) have no complete answer; times are from the others.",
-                side.name()
+                "{}: {} of {} requests ({share}) have no complete answer; times are from the others.",
+                side.name(),
+                count(failed as u64),
+                count(requests as u64)
             );
             judge.find(Some(side.at), sentence, &[("failed", failed.to_string()), ("requests", requests.to_string())]);
         }
@@ -196,7 +216,7 @@ fn reconnects(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     if !evidence.is_closed() {
         return;
     }
-    let share = |n: u64, rows: u64| format!("{n} of {rows} measured requests");
+    let share = |n: u64, rows: u64| format!("{} of {} measured requests", count(n), count(rows));
     for side in evidence.sides() {
         let (closed, rows) = (side.gathered.closed, side.gathered.rows);
         if closed >= SEVERAL && closed as f64 > rows as f64 * judge.limit {

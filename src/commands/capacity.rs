@@ -52,12 +52,13 @@ pub(crate) fn again(args: &ReportArgs) -> Told {
 fn told(sought: &Sought, format: CapacityFormat, quiet: bool) -> Told {
     let capacity = &sought.capacity;
     show("the result", |text| match format {
-        CapacityFormat::Table => sink::capacity_table(capacity, look(), text),
+        CapacityFormat::Table => sink::capacity_table(capacity, look(), Some(&sought.dir), text),
         CapacityFormat::Json => sink::capacity_json(capacity, text),
         CapacityFormat::Csv => sink::capacity_csv(capacity, text),
         CapacityFormat::Markdown => sink::capacity_markdown(capacity, text),
     })?;
-    if !quiet {
+    // A table ends with the page's path.
+    if !quiet && !matches!(format, CapacityFormat::Table) {
         tell(format_args!("\nfiles: {}", sought.dir.display()));
     }
     Ok(standing(capacity))

@@ -145,7 +145,8 @@ pub(crate) fn trend(args: &TrendArgs) -> Told {
         return Err(Failure::Usage(format!("error: --alpha must be from 0.001 to 0.2, not {}", args.alpha)));
     }
     let asked = Asked {
-        metric: args.metric.clone(),
+        // As the tables name it, too.
+        metric: loadcmp::metrics::typed(&args.metric).map_or_else(|| args.metric.clone(), |typed| typed.text),
         filter: filter(&args.which)?,
         invalid: args.invalid,
         by: StepsBy { alpha: args.alpha, ..StepsBy::default() },
@@ -158,7 +159,9 @@ pub(crate) fn trend(args: &TrendArgs) -> Told {
         ListFormat::Csv => sink::trend_csv(&trend, text),
     })?;
     if let Some(path) = &args.html {
-        replace(path, |out| sink::trend_html(&trend, out)).with_context(|| format!("writing {}", path.display()))?;
+        let to = super::leads(path, &args.dir);
+        replace(path, |out| sink::trend_html(&trend, &to, out))
+            .with_context(|| format!("writing {}", path.display()))?;
         tell(format_args!("\nfile: {}", path.display()));
     }
     Ok(0)

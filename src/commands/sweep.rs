@@ -12,12 +12,13 @@ use loadcmp::sink;
 pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
     let Swept { sweep, dir } = swept;
     show("the result", |text| match format {
-        Format::Table => sink::sweep_table(sweep, look(), text),
+        Format::Table => sink::sweep_table(sweep, look(), Some(dir), text),
         Format::Json => sink::sweep_json(sweep, text),
         Format::Csv => sink::sweep_csv(sweep, text),
         Format::Markdown => sink::sweep_markdown(sweep, text),
     })?;
-    if !quiet {
+    // A table ends with the page's path.
+    if !quiet && !matches!(format, Format::Table) {
         tell(format_args!("\nfiles: {}", dir.display()));
     }
     if sweep.manifest.status == Status::Interrupted {

@@ -127,8 +127,8 @@ impl Lane {
         let plan = &self.setup.plan;
         let wanted = sample.index < ANSWERS_KEPT || plan.keep_answers == KeepAnswers::All;
         if plan.keeps_answers() && wanted && request.phase == Phase::Measure && sample.outcome.answered() {
-            let asked = &self.setup.workload.items()[request.unit.item].turns[request.turn].user;
-            let (prompt, text) = (asked.clone(), text.to_owned());
+            let prompt = self.setup.workload.shown(request.unit.item, request.turn).to_owned();
+            let text = text.to_owned();
             self.setup.recorder.push_answer(Answer { target: sample.target, index: sample.index, prompt, text });
         }
     }
@@ -182,6 +182,9 @@ impl Lane {
                 (connect, Ok(told))
             }
         };
+        // One that was opened on the way, since the kept one was dead, is in no time but its own, as one that was opened before.
+        let again = story.as_ref().ok().and_then(|story| story.connect);
+        let (now, connect) = (now + again.unwrap_or_default(), connect.or(again));
         let (planned, dispatched) = (planned.unwrap_or(now), dispatched.unwrap_or(now));
         let retry_after = story.as_ref().ok().and_then(|story| story.answer.retry_after);
         let (mut sample, text, vector) =

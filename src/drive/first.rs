@@ -23,6 +23,8 @@ pub struct ColdStart {
     pub outcome: Outcome,
     /// What went wrong.
     pub error: Option<String>,
+    /// The last try itself; `None` where there was none.
+    pub sample: Option<Sample>,
 }
 
 /// What there is to be told of a first request before it has ended.
@@ -74,14 +76,14 @@ async fn all(setup: &LaneSetup, targets: &[Arc<Target>], tell: &impl Fn(FirstReq
     let mut told = Vec::new();
     for (number, target) in targets.iter().enumerate() {
         let name = setup.plan.targets.get(number).map_or("", |target| target.name.as_str());
-        let mut last = ColdStart { outcome: Outcome::Unsent, error: None };
+        let mut last = ColdStart { outcome: Outcome::Unsent, error: None, sample: None };
         for attempt in 0..TRIES {
             if setup.stop.stopped() {
                 break;
             }
             let (sample, asked_for) = loudly(setup, target, number, attempt, (name, tell)).await;
             let again = may_mend(&sample, target);
-            last = ColdStart { outcome: sample.outcome, error: sample.error };
+            last = ColdStart { outcome: sample.outcome, error: sample.error.clone(), sample: Some(sample) };
             let Some(pause) = PAUSES.get(attempt as usize).filter(|_| again && !setup.stop.stopped()) else { break };
             let pause = (*pause).max(asked_for.unwrap_or_default());
             let why = last.error.as_deref().unwrap_or("it said no more");

@@ -5,7 +5,7 @@ use super::lane::Lane;
 use crate::record::{Details, Nanos, Outcome, Remark, Remarks, Sample, Stamps};
 use crate::scenario::{Task, scrub, scrubbed};
 use crate::target::Exchange;
-use crate::workload::{NonceForm, keeps_schema, read_label, repeats_nonce, text_hash};
+use crate::workload::{NonceForm, is_by_schema, keeps_schema, read_label, repeats_nonce, text_hash};
 
 impl Lane {
     /// A request that was planned and never sent, and why.
@@ -64,7 +64,7 @@ impl Lane {
         let Told { planned, dispatched, connect, story } = told;
         let mut sample = self.row(user, request, planned);
         sample.connect = connect;
-        let Exchange { sent, first_byte, end, outcome, mut answer, retries } = match story {
+        let Exchange { sent, first_byte, end, outcome, mut answer, retries, .. } = match story {
             Ok(told) => told,
             Err((end, no)) => {
                 sample.outcome = no.outcome;
@@ -151,7 +151,13 @@ impl Lane {
                     Some((all, bad)) => format!("{bad} of the vector's {all} elements are not numbers"),
                 }
             }
-            Task::Generate | Task::Chat => return,
+            Task::Generate | Task::Chat => {
+                let schema = self.setup.plan.workload.schema.as_ref();
+                if self.side.target.asks_for_a_schema() && !schema.is_none_or(|schema| is_by_schema(text, schema)) {
+                    sample.remarks.add(Remark::OutOfSchema);
+                }
+                return;
+            }
         };
         sample.outcome = Outcome::Unparsed;
         sample.error = Some(error);

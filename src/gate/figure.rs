@@ -1,6 +1,7 @@
 //! A figure that a gate is about, as a target's summary has it, and how sure it is.
 
 use super::certainty::{Certainty, Value};
+use crate::metrics::human;
 use crate::scenario::gate::{Figure, Subject};
 use crate::stats::{Packed, Row, TargetSummary, quantile_interval};
 
@@ -35,7 +36,7 @@ pub(super) fn figure(subject: &Subject, target: &TargetSummary, at: usize, packe
     };
     value.ok_or_else(|| match (row.n, row.infinite_from) {
         (Some(_), Some(_)) => format!("{} {INFINITE}", subject.path()),
-        (Some(n), _) => format!("{n} requests are too few for {}", subject.path()),
+        (Some(n), _) => format!("{} requests are too few for {}", human::count(n), subject.path()),
         _ => format!("{} was not measured", subject.path()),
     })
 }
@@ -56,9 +57,11 @@ pub(super) const INFINITE: &str = "is infinite: too many requests failed";
 /// Why an estimate has no interval.
 fn lacking(subject: &Subject, row: &Row) -> String {
     let needs = row.needs.iter().find(|needs| needs.figure == subject.figure.word());
-    let n = row.n.unwrap_or(0);
+    let n = human::count(row.n.unwrap_or(0));
     match needs {
-        Some(needs) => format!("{n} requests are too few for its interval; it needs about {}", needs.rows),
+        Some(needs) => {
+            format!("{n} requests are too few for its interval; it needs about {}", human::count(needs.rows))
+        }
         None if subject.metric.spread => format!("{n} requests are too few for its interval"),
         None => format!("{} has no interval", subject.metric.id),
     }

@@ -21,7 +21,7 @@ impl Judged {
         };
         words += &show(point);
         if let (Some(low), Some(high)) = (self.low, self.high) {
-            words += &format!(" ({} to {})", show(low), show(high));
+            words += &format!(" ({})", human::between(&show(low), &show(high)));
         }
         match (self.unscaled, self.bound, self.measure) {
             (Some(written), Some(bound), _) => {

@@ -30,6 +30,18 @@ pub fn own_group(command: &mut Command) {
     let _ = command;
 }
 
+/// Has this process, and the program that takes its place, asked to end when its parent is gone. Whether the parent was still
+/// there: one that ended before is not heard of.
+///
+/// # Errors
+/// Where the system doesn't do so.
+#[cfg(target_os = "linux")]
+pub fn ends_with_parent(parent: u32) -> io::Result<bool> {
+    use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    Ok(getppid().is_some_and(|now| u32::try_from(now.as_raw_nonzero().get()) == Ok(parent)))
+}
+
 /// A group, by its first process.
 pub struct ProcessGroup {
     leader: Arc<Mutex<Child>>,

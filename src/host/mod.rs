@@ -41,11 +41,14 @@ pub use calibration::{
     least_difference_us, least_first_token_difference_us,
 };
 pub use conditions::{Conditions, Gpu, Stopped, Stretch, Used};
+#[cfg(target_os = "linux")]
+pub use group::ends_with_parent;
 pub use group::{Exit, ProcessGroup, own_group};
 pub use limits::{OTHER_FILES, is_own_limit, local_ports, open_files, raise_open_files};
 pub use machine::own_processor_time;
 pub use models::Model;
 pub use probe::{Probe, READ_BYTES, memory, read, rounds};
+pub use processes::listens_at_both;
 pub use published::Published;
 pub use recall::Recall;
 pub use served::{Environment, Served, WeightsFile, served};

@@ -25,25 +25,43 @@ pub(super) enum Place {
 /// Finds the processes that listen at an endpoint. It looks through every open file that it may see: for now and then,
 /// not for every second.
 pub(super) fn listeners(endpoint: &Endpoint) -> Place {
-    let inodes = match endpoint {
-        Endpoint::Tcp { host, port, .. } => {
-            let ips: Vec<IpAddr> =
-                (host.as_str(), *port).to_socket_addrs().map(|all| all.map(|a| a.ip()).collect()).unwrap_or_default();
-            if !ips.iter().copied().any(is_here) {
-                return Place::Elsewhere;
-            }
-            let [v4, v6] = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| text(path).unwrap_or_default());
-            // The first address that answers is the one that is connected to.
-            let found = ips.iter().map(|ip| listening(&v4, &v6, *ip, *port)).find(|inodes| !inodes.is_empty());
-            found.unwrap_or_default()
-        }
-        Endpoint::Unix { path } => bound(&text("/proc/net/unix").unwrap_or_default(), path),
-    };
+    let Some(inodes) = sockets(endpoint) else { return Place::Elsewhere };
     let mut pids = holders(&inodes);
     // It holds the sockets it opens for its services, beside them.
     pids.retain(|pid| *pid != 1);
     let forwards = |pid: &u32| text(&format!("/proc/{pid}/comm")).is_none_or(|name| FORWARDERS.contains(&name.trim()));
     if pids.is_empty() || pids.iter().any(forwards) { Place::Hidden } else { Place::Here(pids) }
+}
+
+/// Whether one process listens at both endpoints, or one socket does, whatever addresses of this machine they are. What can't
+/// be seen is not one.
+pub fn listens_at_both(a: &Endpoint, b: &Endpoint) -> bool {
+    let (Some(one), Some(other)) = (sockets(a), sockets(b)) else { return false };
+    if one.iter().any(|inode| other.contains(inode)) {
+        return true;
+    }
+    match (listeners(a), listeners(b)) {
+        (Place::Here(one), Place::Here(other)) => one.iter().any(|pid| other.contains(pid)),
+        _ => false,
+    }
+}
+
+/// The inodes of the sockets that listen at an endpoint; `None` if it is on another machine.
+fn sockets(endpoint: &Endpoint) -> Option<Vec<u64>> {
+    match endpoint {
+        Endpoint::Tcp { host, port, .. } => {
+            let ips: Vec<IpAddr> =
+                (host.as_str(), *port).to_socket_addrs().map(|all| all.map(|a| a.ip()).collect()).unwrap_or_default();
+            if !ips.iter().copied().any(is_here) {
+                return None;
+            }
+            let [v4, v6] = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| text(path).unwrap_or_default());
+            // The first address that answers is the one that is connected to.
+            let found = ips.iter().map(|ip| listening(&v4, &v6, *ip, *port)).find(|inodes| !inodes.is_empty());
+            Some(found.unwrap_or_default())
+        }
+        Endpoint::Unix { path } => Some(bound(&text("/proc/net/unix").unwrap_or_default(), path)),
+    }
 }
 
 /// Whether an address is this machine's: only those can be bound to.

@@ -2,19 +2,54 @@
 
 use super::unit;
 
-/// Three significant digits, without an exponent.
+/// Three significant digits, without an exponent; whole numbers below 10,000 as they are.
 pub fn three(x: f64) -> String {
     match x.abs() {
-        size if size >= 99.95 => format!("{x:.0}"),
+        size if !size.is_finite() => x.to_string(),
+        size if size >= 9_999.5 => {
+            let unit = 10_f64.powf(size.log10().floor() - 2.0);
+            grouped(&format!("{:.0}", (x / unit).round() * unit))
+        }
+        size if size >= 99.95 => grouped(&format!("{x:.0}")),
         size if size >= 9.995 => format!("{x:.1}"),
-        size if size >= 0.9995 || size == 0.0 => format!("{x:.2}"),
-        _ => format!("{x:.3}"),
+        size if size >= 0.9995 => format!("{x:.2}"),
+        0.0 => "0".to_owned(),
+        size => decimals(x, 2 - size.log10().floor() as i32),
     }
+}
+
+/// A number with so many decimals, as far as they are read.
+fn decimals(x: f64, n: i32) -> String {
+    let n = n.clamp(0, 9) as usize;
+    format!("{x:.n$}")
+}
+
+/// A number, as it is written in digits, with a comma after each third one of its whole part.
+pub fn grouped(number: &str) -> String {
+    let (sign, digits) = number.split_at(number.find(|c: char| c.is_ascii_digit()).unwrap_or(0));
+    let (whole, part) = digits.split_at(digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len()));
+    let comma = |(at, digit): (usize, char)| {
+        let left = whole.len() - at;
+        [Some(digit), (left > 1 && left % 3 == 1).then_some(',')].into_iter().flatten()
+    };
+    sign.chars().chain(whole.chars().enumerate().flat_map(comma)).chain(part.chars()).collect()
+}
+
+/// A number of things: `1,440`.
+pub fn count(n: u64) -> String {
+    grouped(&n.to_string())
+}
+
+/// A number of things, and what they are: `1 answer`, `1,440 answers`.
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
 /// A time given in microseconds.
 pub fn time(us: f64) -> String {
     match us.abs() {
+        // Nothing here is measured to less than that.
+        size if size < 0.1 => if us > 0.0 { "< 0.1 µs" } else { "0 µs" }.to_owned(),
         size if size < 999.5 => format!("{} µs", three(us)),
         size if size < 999_500.0 => format!("{} ms", three(us / 1e3)),
         _ => format!("{} s", three(us / 1e6)),
@@ -30,6 +65,7 @@ pub fn length(seconds: f64) -> String {
     let whole = seconds.round();
     let minutes = (whole / 60.0).round() as u64;
     match () {
+        () if seconds == 0.0 => "0 s".to_owned(),
         () if seconds < 9.95 => {
             let text = time(seconds * 1e6);
             // `3 s`, and not `3.00 s`: of a length nobody reads the second decimal.
@@ -55,26 +91,44 @@ pub fn lengths(least: f64, most: f64) -> String {
     }
 }
 
+/// The ends of an interval, as they are written: `0.4–11.4 %`, `980 µs–1.02 ms`; with a word where a sign would meet the dash.
+pub fn between(low: &str, high: &str) -> String {
+    let dash = if [low, high].iter().any(|end| end.starts_with(['-', '+'])) { " to " } else { "–" };
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, one)), Some((_, other))) if one == other => format!("{number}{dash}{high}"),
+        _ => format!("{low}{dash}{high}"),
+    }
+}
+
 /// A share, in per cent.
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// A ratio: two decimals, more where they'd be lost.
+/// A share that somebody set, in per cent: no decimal that nobody wrote.
+pub fn share(share: f64) -> String {
+    format!("{} %", (share * 1e4).round() / 100.0)
+}
+
+/// A ratio: two decimals, one from ten on, more where they'd be lost.
 pub fn ratio(x: f64) -> String {
-    if x >= 99.95 || x == 0.0 {
-        format!("{x:.0}")
-    } else if x >= 0.0995 {
-        format!("{x:.2}")
-    } else {
-        format!("{x:.4}")
+    match x {
+        x if x >= 99.95 => three(x),
+        x if x >= 9.995 => format!("{x:.1}"),
+        x if x >= 0.0995 || x < 0.0 => format!("{x:.2}"),
+        0.0 => "0".to_owned(),
+        x => decimals(x, (1 - x.log10().floor() as i32).max(3)),
     }
 }
 
 /// A size in bytes.
 pub fn bytes(n: u64) -> String {
     let gib = n as f64 / f64::from(1 << 30);
-    if gib >= 1.0 { format!("{gib:.1} GiB") } else { format!("{:.0} MiB", n as f64 / f64::from(1 << 20)) }
+    if gib >= 1.0 {
+        format!("{} GiB", grouped(&format!("{gib:.1}")))
+    } else {
+        format!("{:.0} MiB", n as f64 / f64::from(1 << 20))
+    }
 }
 
 /// A text that engines or people wrote, without what would move a cursor.
@@ -105,7 +159,9 @@ mod tests {
     #[test]
     fn numbers_keep_three_digits() {
         for (us, text) in [
-            (0.0, "0.00 µs"),
+            (0.0, "0 µs"),
+            (0.001, "< 0.1 µs"),
+            (-0.05, "0 µs"),
             (0.25, "0.250 µs"),
             (0.9994, "0.999 µs"),
             (0.9995, "1.00 µs"),
@@ -123,18 +179,44 @@ mod tests {
         }
         for (x, text) in [
             (0.0, "0"),
-            (0.0123, "0.0123"),
-            (0.0994, "0.0994"),
+            (0.00123, "0.0012"),
+            (0.0123, "0.012"),
+            (0.0648, "0.065"),
+            (0.0994, "0.099"),
             (0.0995, "0.10"),
             (0.6123, "0.61"),
-            (12.34, "12.34"),
-            (99.94, "99.94"),
+            (9.99, "9.99"),
+            (15.44, "15.4"),
+            (99.94, "99.9"),
             (99.95, "100"),
-            (123.4, "123"),
+            (1234.5, "1,234"),
         ] {
             assert_eq!(ratio(x), text);
         }
+        for (x, text) in [
+            (0.0, "0"),
+            (0.000_123, "0.000123"),
+            (0.0123, "0.0123"),
+            (0.123, "0.123"),
+            (-1.5, "-1.50"),
+            (-1234.0, "-1,234"),
+            (1440.4, "1,440"),
+            (9999.0, "9,999"),
+            (54_762.0, "54,800"),
+            (1_234_567.0, "1,230,000"),
+            (f64::INFINITY, "inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(three(x), text);
+        }
         assert_eq!(percent(0.9166), "91.7 %");
+        assert_eq!([share(0.02), share(0.025), share(1.0), share(0.0)], ["2 %", "2.5 %", "100 %", "0 %"]);
+        assert_eq!([count(0), count(999), count(1440), count(1_234_567)], ["0", "999", "1,440", "1,234,567"]);
+        assert_eq!(
+            [counted(1, "answer", "answers"), counted(1440, "answer", "answers")],
+            ["1 answer", "1,440 answers"]
+        );
+        assert_eq!([grouped("12345.6"), grouped("-1234"), grouped("")], ["12,345.6", "-1,234", ""]);
         assert_eq!([bytes(8 << 30), bytes(1 << 30), bytes((1 << 30) - 1)], ["8.0 GiB", "1.0 GiB", "1024 MiB"]);
         assert_eq!(bytes(5 << 19), "2 MiB");
     }
@@ -142,6 +224,7 @@ mod tests {
     #[test]
     fn lengths_are_told_in_hours_and_minutes() {
         for (seconds, text) in [
+            (0.0, "0 s"),
             (0.25, "250 ms"),
             (0.9996, "1 s"),
             (3.0, "3 s"),
@@ -179,12 +262,26 @@ mod tests {
     }
 
     #[test]
+    fn intervals_have_one_form() {
+        for (low, high, text) in [
+            ("0.4 %", "11.4 %", "0.4–11.4 %"),
+            ("980 µs", "1.02 ms", "980 µs–1.02 ms"),
+            ("0.61", "0.75", "0.61–0.75"),
+            ("-1.2 %", "3.4 %", "-1.2 to 3.4 %"),
+            ("+1.0 pp", "+2.0 pp", "+1.0 to +2.0 pp"),
+            ("< 0.1 µs", "3 µs", "< 0.1 µs–3 µs"),
+        ] {
+            assert_eq!(between(low, high), text);
+        }
+    }
+
+    #[test]
     fn values_are_told_in_their_units() {
         for (x, of, text) in [
             (1500.0, unit::MICROS, "1.50 ms"),
             (0.125, unit::ONE, "12.5 %"),
             (12.0, unit::REQUESTS_PER_S, "12.0 /s"),
-            (1234.0, unit::TOKENS_PER_S, "1234 tok/s"),
+            (1234.0, unit::TOKENS_PER_S, "1,234 tok/s"),
             (7.0, "tokens", "7.00"),
             (1.5 * 1024.0 * 1024.0 * 1024.0, unit::BYTES, "1.5 GiB"),
             (1.25, unit::CORES, "1.25 cores"),

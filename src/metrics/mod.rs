@@ -6,11 +6,13 @@
 mod docs;
 pub mod human;
 mod table;
+mod typed;
 pub mod unit;
 mod words;
 
 pub use docs::{document, places};
 pub use table::*;
+pub use typed::{Typed, names, typed};
 pub use words::{metric_words, more_is_better, value_words};
 
 use serde::Serialize;
@@ -163,8 +165,12 @@ pub struct Definition {
 pub const ALIASES: [(&str, &str); 2] = [("errors", "error_rate"), ("throughput", "requests_per_s")];
 
 /// What metrics were called in earlier versions: gates, limits and baselines of then name them so.
-const FORMER: [(&str, &str); 3] =
-    [("gap_max", "itl_max"), ("lag", "send_lag"), ("cpu_per_1000_tokens", "cpu_per_1k_tokens")];
+const FORMER: [(&str, &str); 4] = [
+    ("gap_max", "itl_max"),
+    ("lag", "send_lag"),
+    ("cpu_per_1000_tokens", "cpu_per_1k_tokens"),
+    ("time_unexplained", "time_other"),
+];
 
 /// The metric of a word, or of what people write in its place.
 pub fn metric(word: &str) -> Option<&'static Definition> {

@@ -227,7 +227,13 @@ table! {
         .shown(Section::Answers, &[line("agreement", "agreement")]);
     SAME_ANSWERS = one("same_answers", "same answers", SHARE, More,
         "share of the answers that are identical to the reference's, word for word")
-        .of(Of::Content);
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("same_answers", "same answers")]);
+    ANSWER_SIMILARITY = one("answer_similarity", "answer similarity", SCORE, More,
+        "mean of 1 - edit distance (Levenshtein) ÷ length of the longer answer, with the reference's answer to the same request, over \
+         the kept answers of the first 100 requests (their first 2,000 characters)")
+        .of(Of::Content)
+        .shown(Section::Answers, &[line("answer_similarity", "answer similarity")]);
     ANSWER_LOGPROB = one("answer_logprob", "answer logprob", SCORE, Neither,
         "mean log-probability (natural logarithm) of an answer's tokens, as its engine reports it (`logprobs: true`)")
         .of(Of::Content)
@@ -339,9 +345,9 @@ table! {
     TIME_TAIL = one("time_tail", "time tail", TIME, Less, "mean time from the last token to the end of a stream")
         .of(Of::Answers)
         .shown(Section::Spent, &[line("time_tail", "  tail")]);
-    TIME_UNEXPLAINED = one("time_unexplained", "time other", TIME, Less, "mean time in none of the other parts")
+    TIME_OTHER = one("time_other", "time other", TIME, Less, "mean time in none of the other parts")
         .of(Of::Answers)
-        .shown(Section::Spent, &[line("time_unexplained", "  other")]);
+        .shown(Section::Spent, &[line("time_other", "  other")]);
 
     CPU_CORES = exact("cpu_cores", "CPU cores", number(unit::CORES), Less,
         "CPU time of the engine's processes ÷ measured time")
@@ -430,7 +436,7 @@ table! {
         .shown(Section::Engine, &[line("cold_latency", "cold request")]);
     COLD_SERVER_LOAD = exact("cold_server_load", "cold server load", TIME, Less,
         "time to load the model for the first request, by the engine's own clock")
-        .shown(Section::Engine, &[line("cold_server_load", "model load")]);
+        .shown(Section::Engine, &[line("cold_server_load", "cold model load")]);
     COLD_ANSWER = spread("cold_answer", "cold answer", TIME, Less, "from a cold start to the end of the first answer")
         .of(Of::Run)
         .shown(Section::Engine, &[line("cold_answer.p50", "cold start p50")]);
@@ -440,7 +446,7 @@ table! {
     COLD_FIRST_TOKEN = spread("cold_first_token", "cold first token", TIME, Less,
         "from a cold start to the first token")
         .of(Of::Run)
-        .shown(Section::Engine, &[line("cold_first_token.p50", "  TTFT")]);
+        .shown(Section::Engine, &[line("cold_first_token.p50", "  cold TTFT")]);
     SEND_LAG = spread("send_lag", "send lag", TIME, Less, "delay from the planned instant until loadcmp sent")
         .shown(Section::Engine, &[line("send_lag.p99", "send lag p99")]);
 }

@@ -56,7 +56,7 @@ fn figures_stand_in_the_order_they_are_told_in() {
     );
     let lines: Vec<_> = lines().collect();
     assert!(lines.windows(2).all(|two| two[0].0.section <= two[1].0.section));
-    assert_eq!((lines.len(), lines[0].1.path, lines[79].1.path), (80, "response.p50", "send_lag.p99"));
+    assert_eq!((lines.len(), lines[0].1.path, lines[82].1.path), (83, "response.p50", "send_lag.p99"));
 }
 
 #[test]
@@ -88,6 +88,7 @@ fn which_way_each_is_better() {
         "macro_f1",
         "agreement",
         "same_answers",
+        "answer_similarity",
         "valid_json",
         "draft_acceptance",
         "cosine",

@@ -105,6 +105,15 @@ impl AnswerPicks {
         picked.into_iter().filter_map(|(index, why)| self.shown(plan, index, why)).collect()
     }
 
+    /// How like the reference's a target's answers are, over the requests of which both are kept: the mean of 1 - Levenshtein's
+    /// distance ÷ the longer one's length, in characters; and the number of those requests. `None` without one.
+    pub fn similarity(&self, target: usize, reference: usize) -> Option<(u64, f64)> {
+        let of = |index: u64, at: usize| Some(self.texts.get(&(index, at))?.text.as_str());
+        let pairs = (0..ANSWERS_KEPT).filter_map(|index| Some((of(index, target)?, of(index, reference)?)));
+        let all: Vec<f64> = pairs.map(|(a, b)| similar(a, b)).collect();
+        (!all.is_empty()).then(|| (all.len() as u64, all.iter().sum::<f64>() / all.len() as f64))
+    }
+
     /// In what the targets differ on a request; `None` if in nothing that is shown.
     fn difference(&self, plan: &Plan, index: u64) -> Option<Why> {
         let rows: Vec<&Sample> = self.rows.range((index, 0)..=(index, usize::MAX)).map(|(_, row)| row).collect();
@@ -135,6 +144,16 @@ impl AnswerPicks {
         let expected = label(self.rows.get(&(index, 0))?.expected_label);
         Some(ShownPrompt { index, why, prompt, expected, answers: answers? })
     }
+}
+
+/// How like each other two texts are, from 0 to 1. The distance takes the product of their lengths to find, so that only so much
+/// of them is looked at as is shown.
+fn similar(a: &str, b: &str) -> f64 {
+    if a == b {
+        return 1.0;
+    }
+    let short = |text: &str| text.chars().take(SHOWN).collect::<String>();
+    strsim::normalized_levenshtein(&short(a), &short(b))
 }
 
 fn ratio(why: Why) -> f64 {
@@ -204,6 +223,26 @@ mod tests {
         let seeded: Vec<u64> = shown.iter().filter(|shown| shown.why == Why::Seed).map(|shown| shown.index).collect();
         let want: Vec<u64> = (0..40).rev().filter(|index| !seeded.contains(index)).take(5).collect();
         assert!(worst.iter().rev().eq(&want), "{worst:?} {want:?}");
+    }
+
+    #[test]
+    fn answers_are_as_like_as_their_edit_distance_says() {
+        let mut picks = AnswerPicks::default();
+        let texts = [("kitten", "sitting"), ("äöü", "äöü"), ("", "abc"), ("abcd", "abce")];
+        for (index, (a, b)) in (0..).zip(texts) {
+            picks.answer(answer(0, index, a));
+            picks.answer(answer(1, index, b));
+        }
+        picks.answer(answer(0, 9, "alone"));
+        // Three edits of seven, none, all, one of four.
+        let (n, mean) = picks.similarity(0, 1).unwrap();
+        assert_eq!(n, 4);
+        assert!((mean - (4.0 / 7.0 + 1.0 + 0.0 + 0.75) / 4.0).abs() < 1e-12, "{mean}");
+        assert_eq!(picks.similarity(0, 2), None);
+        assert_eq!(AnswerPicks::default().similarity(0, 1), None);
+        // What is never shown isn't looked at.
+        let long = "x".repeat(SHOWN);
+        assert_eq!(similar(&format!("{long}a"), &format!("{long}{}", "b".repeat(100_000))), 1.0);
     }
 
     #[test]

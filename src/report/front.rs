@@ -96,15 +96,11 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
     Some(told)
 }
 
-/// Adds to the targets' summaries what only runs with variants have: `model_size`, the bytes of the model's file, and, but
-/// for the reference, `same_answers`, the share of answers that are the reference's word for word.
-pub fn summed(report: &mut Report, matches: &Matches) {
-    let (reference, texts) = (report.plan.reference, report.plan.task != Task::Embed);
-    for (at, (target, plan)) in report.targets.iter_mut().zip(&report.plan.targets).enumerate() {
+/// Adds to the targets' summaries what only runs with variants have: `model_size`, the bytes of the model's file.
+pub fn summed(report: &mut Report) {
+    for (target, plan) in report.targets.iter_mut().zip(&report.plan.targets) {
         let size = plan.facts.size_bytes.map(|bytes| Row::total(&metrics::MODEL_SIZE, 1, Some(bytes as f64)));
-        let same = matches.share(at).filter(|_| texts && at != reference);
-        let rows = size.into_iter().chain(same.map(|share| Row::proportion(&metrics::SAME_ANSWERS, share)));
-        target.rows.extend(rows.map(Row::tidied));
+        target.rows.extend(size.map(Row::tidied));
     }
 }
 
@@ -210,20 +206,13 @@ mod tests {
     }
 
     #[test]
-    fn sizes_and_same_answers_are_in_the_summaries_of_all_but_the_reference() {
+    fn sizes_are_in_the_summaries() {
         let mut report = report(Task::Generate, false);
         let reference = report.plan.reference;
         report.plan.targets[reference].facts.size_bytes = Some(5);
-        let mut matches = Matches::new(2, reference);
-        for target in [0, 1] {
-            let mut sample = crate::stats::fixture::sample(target, 1);
-            (sample.phase, sample.text_hash) = (crate::record::Phase::Measure, Some(7));
-            matches.push(&sample);
-        }
-        summed(&mut report, &matches);
+        summed(&mut report);
         let value = |at: usize, metric: &str| report.targets[at].value(metric);
-        assert_eq!((value(reference, "model_size"), value(reference, "same_answers")), (Some(5.0), None));
-        assert_eq!(value(1 - reference, "same_answers"), Some(1.0));
+        assert_eq!((value(reference, "model_size"), value(1 - reference, "model_size")), (Some(5.0), None));
     }
 
     #[test]

@@ -10,14 +10,23 @@ fn time(span: Span) -> String {
     human::time(span.0.as_secs_f64() * 1e6)
 }
 
-/// How long a load is measured, as it is known beforehand: `20s`, `500 requests`, `20s to 3m`; `each` = `" each"` where there are
+/// A length that somebody set, as it was written, with its unit after a space: `500 ms`, `90 s`, `3 min`.
+pub fn span(length: Span) -> String {
+    let text = length.to_string();
+    let (number, unit) = text.split_at(text.find(char::is_alphabetic).unwrap_or(text.len()));
+    format!("{number} {}", if unit == "m" { "min" } else { unit })
+}
+
+/// How long a load is measured, as it is known beforehand: `20 s`, `500 requests`, `20 s to 3 min`; `each` = `" each"` where there are
 /// several targets.
 pub fn length_words(plan: &Plan, each: &str) -> String {
     match (plan.load.until(), plan.least) {
-        (Until::Duration(most), Some(least)) if least.time < most => format!("{} to {most}", least.time),
-        (Until::Duration(length), _) => length.to_string(),
-        (Until::Requests(n), Some(_)) => format!("at most {n} requests{each}"),
-        (Until::Requests(n), None) => format!("{n} requests{each}"),
+        (Until::Duration(most), Some(least)) if least.time < most => {
+            format!("{} to {}", span(least.time), span(most))
+        }
+        (Until::Duration(length), _) => span(length),
+        (Until::Requests(n), Some(_)) => format!("at most {}{each}", human::counted(n, "request", "requests")),
+        (Until::Requests(n), None) => format!("{}{each}", human::counted(n, "request", "requests")),
     }
 }
 
@@ -25,14 +34,14 @@ pub fn length_words(plan: &Plan, each: &str) -> String {
 pub fn early_words(plan: &Plan) -> String {
     match (plan.until_ci, plan.least) {
         (Some(ci), _) if plan.order != Order::Isolated => {
-            format!(", until the main metric is decided or its ratio known within {ci}")
+            format!(", until the main metric is decided or its ratio known within {}", human::share(ci.0))
         }
-        (_, Some(least)) => format!(", until each has {} answers", least.answers),
+        (_, Some(least)) => format!(", until each has {}", answers_words(least.answers)),
         (_, None) => String::new(),
     }
 }
 
-/// What became of a run that found its own length: `34.2 s (20s to 3m: …)`.
+/// What became of a run that found its own length: `34.2 s (20 s to 3 min: …)`.
 pub fn found_words(plan: &Plan, found: &Found) -> String {
     format!("{} ({}: {})", time(found.length), length_words(plan, " each"), why_words(plan, found))
 }
@@ -40,7 +49,7 @@ pub fn found_words(plan: &Plan, found: &Found) -> String {
 /// Why a run has its length.
 pub fn why_words(plan: &Plan, found: &Found) -> String {
     let first = time(found.first);
-    let ci = plan.until_ci.map_or_else(String::new, |ci| ci.to_string());
+    let ci = plan.until_ci.map_or_else(String::new, |ci| human::share(ci.0));
     match found.why {
         Why::Decided => format!("decided after {first}"),
         Why::Known => format!("by the variation in the first {first}, the main ratio is then known within {ci}"),
@@ -54,14 +63,14 @@ pub fn why_words(plan: &Plan, found: &Found) -> String {
         Why::Failing => "a target fails, and a longer run would not help".to_owned(),
         Why::Least => "there is no ratio to estimate".to_owned(),
         Why::Answers => {
-            format!("until each had {} answers", plan.least.map_or(0, |least| least.answers))
+            format!("until each had {}", answers_words(plan.least.map_or(0, |least| least.answers)))
         }
     }
 }
 
 /// `1 answer`, `36 answers`.
 pub fn answers_words(answers: u64) -> String {
-    if answers == 1 { "1 answer".to_owned() } else { format!("{answers} answers") }
+    human::counted(answers, "answer", "answers")
 }
 
 #[cfg(test)]
@@ -72,15 +81,32 @@ mod tests {
     use std::time::Duration;
 
     #[test]
+    fn a_length_that_was_set_has_its_unit_after_a_space() {
+        for (ms, text) in [
+            (0, "0 s"),
+            (500, "500 ms"),
+            (1500, "1.5 s"),
+            (20_000, "20 s"),
+            (60_000, "60 s"),
+            (90_000, "90 s"),
+            (180_000, "3 min"),
+            (7_200_000, "2 h"),
+            (5_400_000, "90 min"),
+        ] {
+            assert_eq!(span(Span(Duration::from_millis(ms))), text);
+        }
+    }
+
+    #[test]
     fn lengths_in_words_beforehand_and_afterwards() {
         let s = |s: u64| Span(Duration::from_secs(s));
         let mut plan = report(Task::Classify, true).plan;
-        assert_eq!((length_words(&plan, ""), early_words(&plan)), ("20s".to_owned(), String::new()));
+        assert_eq!((length_words(&plan, ""), early_words(&plan)), ("20 s".to_owned(), String::new()));
         plan.least = Some(Least { time: s(5), answers: 30 });
         assert_eq!(early_words(&plan), ", until each has 30 answers");
         plan.until_ci = Some(Share(0.05));
-        assert_eq!(length_words(&plan, ""), "5s to 20s");
-        assert_eq!(early_words(&plan), ", until the main metric is decided or its ratio known within 5%");
+        assert_eq!(length_words(&plan, ""), "5 s to 20 s");
+        assert_eq!(early_words(&plan), ", until the main metric is decided or its ratio known within 5 %");
         let told = |length: u64, why| found_words(&plan, &Found { first: s(5), answers: 36, length: s(length), why });
         let told = [
             told(5, Why::Decided),
@@ -92,13 +118,13 @@ mod tests {
             told(9, Why::Answers),
         ];
         let expected = [
-            "5.00 s (5s to 20s: decided after 5.00 s)",
-            "11.0 s (5s to 20s: by the variation in the first 5.00 s, the main ratio is then known within 5%)",
-            "20.0 s (5s to 20s: a ratio within 5% would take about 12 min)",
-            "20.0 s (5s to 20s: the first 5.00 s, with 36 answers each, don't show how long a ratio within 5% would take)",
-            "5.00 s (5s to 20s: a target fails, and a longer run would not help)",
-            "5.00 s (5s to 20s: there is no ratio to estimate)",
-            "9.00 s (5s to 20s: until each had 30 answers)",
+            "5.00 s (5 s to 20 s: decided after 5.00 s)",
+            "11.0 s (5 s to 20 s: by the variation in the first 5.00 s, the main ratio is then known within 5 %)",
+            "20.0 s (5 s to 20 s: a ratio within 5 % would take about 12 min)",
+            "20.0 s (5 s to 20 s: the first 5.00 s, with 36 answers each, don't show how long a ratio within 5 % would take)",
+            "5.00 s (5 s to 20 s: a target fails, and a longer run would not help)",
+            "5.00 s (5 s to 20 s: there is no ratio to estimate)",
+            "9.00 s (5 s to 20 s: until each had 30 answers)",
         ];
         assert_eq!(told, expected);
     }

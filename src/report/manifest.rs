@@ -143,6 +143,6 @@ mod tests {
         let read = Manifest::read(&path).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), serde_json::to_string(&written).unwrap());
         Manifest { schema_version: SCHEMA_VERSION + 1, ..written }.write(&path).unwrap();
-        assert!(Manifest::read(&path).unwrap_err().to_string().contains("version 3"));
+        assert!(Manifest::read(&path).unwrap_err().to_string().contains("version 4"));
     }
 }

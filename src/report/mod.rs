@@ -36,7 +36,7 @@ pub use setup::{Difference, Kind, Unlike, differences, length, unlike_setups};
 pub use soak::{Drifted, Soak, SoakedTarget};
 pub use unfinished::{Cause, Unfinished};
 
-use crate::audit::{Evidence, Finding, Gathered, Severity, audit};
+use crate::audit::{Evidence, Finding, Gathered, Severity, audit, identical_requests};
 use crate::drive::Found;
 use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
@@ -49,7 +49,7 @@ use serde::{Deserialize, Serialize};
 pub const TOOL: &str = concat!("loadcmp ", env!("CARGO_PKG_VERSION"));
 
 /// Version of the form of `report.json` and `manifest.json`.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// The files of every run's directory, each with what it is.
 const FILES: [(&str, &str); 14] = [
@@ -151,6 +151,9 @@ pub struct Report {
     /// What stood at which level when: in `resources.csv`, not in `report.json`.
     #[serde(skip)]
     pub levels: Levels,
+    /// Of the requests that all targets got, how many were the same by their hash, and how many were compared; on the page.
+    #[serde(skip)]
+    pub identical: Option<(u64, u64)>,
     /// Answers for people to look at: in `answers.jsonl`, not in `report.json`.
     #[serde(skip)]
     pub answers: Vec<answers::ShownPrompt>,
@@ -189,6 +192,7 @@ impl Report {
             histograms: folded.histograms,
             timeline: folded.timeline,
             levels,
+            identical: identical_requests(gathered),
             answers: Vec::new(),
         };
         if let Some(conditions) = &manifest.conditions {
@@ -230,6 +234,16 @@ impl Report {
             report.decide(Some(why));
         }
         report
+    }
+
+    /// Adds how like the reference's each target's kept answers are: there is nothing to be told of vectors, or where none are kept.
+    pub fn liken(&mut self, kept: &answers::AnswerPicks) {
+        let reference = self.plan.reference;
+        for (at, target) in self.targets.iter_mut().enumerate().filter(|(at, _)| *at != reference) {
+            if let Some((n, mean)) = kept.similarity(at, reference) {
+                target.rows.push(Row::total(&crate::metrics::ANSWER_SIMILARITY, n, Some(mean)).tidied());
+            }
+        }
     }
 
     /// Gives every comparison its verdict; `why` not, if there is a reason for none.
@@ -373,7 +387,7 @@ mod tests {
         let text = serde_json::to_string(&report).unwrap();
         let back: Report = serde_json::from_str(&text).unwrap();
         assert!(serde_json::to_string(&back).unwrap() == text);
-        assert_eq!((back.schema_version, back.primary.as_str()), (2, "latency.mean"));
+        assert_eq!((back.schema_version, back.primary.as_str()), (3, "latency.mean"));
         assert!(back.timeline.is_empty());
         assert!(!report.timeline.is_empty());
     }

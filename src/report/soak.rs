@@ -153,7 +153,10 @@ fn size(bytes: f64) -> String {
 /// `cache` is how large a cache of prompts may grow that this may be, and no leak.
 fn memory_words(growth: &Growth, more: &str, cache: Option<&str>) -> String {
     let levels = format!("memory {} at the start, {} at the end", size(growth.from), size(growth.to));
-    let slope = format!("{} per hour (95 % CI {} to {})", size(growth.per_hour), size(growth.low), size(growth.high));
+    let slope = {
+        let ends = human::between(&size(growth.low), &size(growth.high));
+        format!("{} per hour (95 % CI {ends})", size(growth.per_hour))
+    };
     match growth.course {
         Course::Grows if let Some(cache) = cache => format!(
             "memory grows, leak undecided: llama.cpp caches earlier prompts in memory, {cache} (`--cache-ram 0` or \
@@ -178,10 +181,9 @@ fn drift_words(soaked: &SoakedTarget) -> String {
             let word = if Some(drift.change > 0.0) == more_is_better(metric) { "better" } else { "worse" };
             let percent = |share: f64| format!("{:+.1} %", share * 100.0);
             changed.push(format!(
-                "{name} got {word}: {} from start to end (95 % CI {} to {})",
+                "{name} got {word}: {} from start to end (95 % CI {})",
                 percent(drift.change),
-                percent(drift.low),
-                percent(drift.high)
+                human::between(&percent(drift.low), &percent(drift.high))
             ));
         } else {
             level.push(name);
@@ -201,7 +203,7 @@ const BURSTS_TOLD: usize = 3;
 fn burst_words(bursts: &[Burst]) -> String {
     let one = |burst: &Burst| match burst.to_s - burst.from_s {
         0 => format!("{} at {} s", burst.failures, burst.from_s),
-        _ => format!("{} from {} s to {} s", burst.failures, burst.from_s, burst.to_s),
+        _ => format!("{} from {} to {} s", burst.failures, burst.from_s, burst.to_s),
     };
     let told: Vec<_> = bursts.iter().take(BURSTS_TOLD).map(one).collect();
     let more = if bursts.len() > BURSTS_TOLD { ", and more" } else { "" };
@@ -300,6 +302,6 @@ mod tests {
     #[test]
     fn sizes_are_as_fine_as_they_are_small() {
         let told = [0.0, 512.0, -2048.0, 3.5e6, 5e9].map(size);
-        assert_eq!(told, ["0.00 MiB", "0.500 KiB", "-2.00 KiB", "3.34 MiB", "4.66 GiB"]);
+        assert_eq!(told, ["0 MiB", "0.500 KiB", "-2.00 KiB", "3.34 MiB", "4.66 GiB"]);
     }
 }

@@ -1,11 +1,11 @@
 //! The sentences that say what came of a run.
 
-use super::lasting::{early_words, found_words, length_words};
+use super::lasting::{early_words, found_words, length_words, span};
 use super::{Report, human};
 pub use crate::metrics::metric_words;
 use crate::metrics::{metric_of, value_words};
-use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
-use crate::scenario::{Limit, MOST_PAIRS, Order};
+use crate::scenario::plan::{LoadPlan, Plan, Until};
+use crate::scenario::{Limit, MOST_PAIRS, Order, TIMEOUT_LEAST};
 use crate::stats::{Comparison, Verdict, worth_showing};
 use std::time::Duration;
 
@@ -29,19 +29,56 @@ impl Report {
         if main.is_empty() {
             return self.targets.iter().map(|target| self.lone(target)).collect();
         }
-        let mut told: Vec<String> = main.into_iter().map(|c| words(self, c)).collect();
-        told.dedup();
+        let judged: Vec<&Comparison> = main.iter().copied().filter(|c| c.verdict != Verdict::NotCompared).collect();
+        if judged.len() < 2 {
+            let mut told: Vec<String> = main.into_iter().map(|c| words(self, c)).collect();
+            told.dedup();
+            return told;
+        }
+        let mut told = vec![self.of_several(&judged)];
+        // What would decide the first undecided one.
+        if let Some(c) = judged.iter().find(|c| c.verdict == Verdict::Undecided) {
+            let (whole, bare) = (words(self, c), self.statement(c));
+            told[0] += whole.strip_prefix(bare.as_str()).unwrap_or_default();
+        }
+        let mut others: Vec<String> =
+            main.into_iter().filter(|c| c.verdict == Verdict::NotCompared).map(|c| words(self, c)).collect();
+        others.dedup();
+        told.extend(others);
         told
+    }
+
+    /// Several targets against the reference in one sentence, the best verdicts first.
+    fn of_several(&self, main: &[&Comparison]) -> String {
+        let name = |at: usize| self.targets.get(at).map(|t| t.label()).unwrap_or_default();
+        let of = |wanted: Verdict| {
+            let those = main.iter().filter(|c| c.verdict == wanted).map(|c| match ratio_words(c) {
+                Some(ratio) => format!("{} {ratio}", name(c.target)),
+                None => name(c.target),
+            });
+            let those: Vec<String> = those.collect();
+            (!those.is_empty()).then(|| format!("{}: {}", wanted.as_str(), those.join(", ")))
+        };
+        let parts = [Verdict::Better, Verdict::Equal, Verdict::Worse, Verdict::Undecided].into_iter().filter_map(of);
+        let reference = main.first().map_or(self.plan.reference, |c| c.reference);
+        let value = main.iter().find_map(|c| c.reference_value.map(|x| value_words(&c.metric, &c.unit, x)));
+        let value = value.map(|value| format!(" ({value})")).unwrap_or_default();
+        format!(
+            "In this run, against {}{value} in {}, ratio (95 % CI): {}.",
+            name(reference),
+            metric_words(&self.primary),
+            parts.collect::<Vec<_>>().join("; ")
+        )
     }
 
     fn lone(&self, target: &crate::stats::TargetSummary) -> String {
         match target.value(&self.primary) {
             Some(x) => format!(
-                "{}: {} {} over {} answers.",
+                "{}: {} {} over {}.",
                 target.label(),
                 metric_words(&self.primary),
                 value_words(&self.primary, metric_of(&self.primary).map_or("", |metric| metric.unit), x),
-                target.answered()
+                human::counted(target.answered(), "answer", "answers")
             ),
             None => format!("{}: {} was not measured.", target.label(), metric_words(&self.primary)),
         }
@@ -76,7 +113,7 @@ impl Report {
             }
             (Verdict::Equal, _) => format!(
                 "In this run {target} and {reference} are equal in {metric} within {}: {values}{ratio}.",
-                human::percent(self.plan.smallest_effect.0)
+                human::share(self.plan.smallest_effect.0)
             ),
             (Verdict::Undecided | Verdict::NotCompared, reason) => format!(
                 "Undecided in {metric}: {target} {a}, {reference} {b}{ratio}; {}.",
@@ -90,7 +127,7 @@ impl Report {
         let asked = self.targets.get(c.target).map_or(0, |target| target.requests());
         let Some(needs) = c.needs.as_ref().filter(|needs| needs.rows > asked) else { return String::new() };
         let Some(seconds) = needs.seconds else { return String::new() };
-        let shown = human::percent(worth_showing(self.plan.smallest_effect.0));
+        let shown = human::share(worth_showing(self.plan.smallest_effect.0));
         let command = if self.command.is_empty() { "loadcmp run …".to_owned() } else { elsewhere(&self.command) };
         let minutes = (seconds / 60.0).ceil();
         let way = if matches!(self.plan.load, LoadPlan::Open(_)) { "open" } else { "closed" };
@@ -156,7 +193,7 @@ impl Report {
                 let more = needs.rows.saturating_sub(row.n?);
                 let share = more as f64 / needs.rows.max(1) as f64;
                 let time = needs.seconds.map(|s| format!(", {}", human::time(s * share * 1e6))).unwrap_or_default();
-                Some(format!("{} needs {more} more{time}", target.label()))
+                Some(format!("{} needs {} more{time}", target.label(), human::count(more)))
             });
             let lacking = lacking.collect::<Vec<_>>().join("; ");
             let metric = metric_words(&format!("{metric}.{figure}"));
@@ -167,7 +204,7 @@ impl Report {
 
     /// How ratios and verdicts are to be read.
     pub fn ratios_words(&self) -> String {
-        let (units, effect) = (self.units_words(), human::percent(self.plan.smallest_effect.0));
+        let (units, effect) = (self.units_words(), human::share(self.plan.smallest_effect.0));
         let main = metric_words(&self.primary);
         format!(
             "Ratio = target ÷ reference, with its 95 % confidence interval (CI) over {units}. Better or worse: the \
@@ -203,19 +240,20 @@ impl Report {
         let alone: Vec<String> = [(ours, c.target), (theirs, c.reference)]
             .into_iter()
             .filter(|(n, _)| *n > 0)
-            .map(|(n, at)| format!("{n} of {}", name(at)))
+            .map(|(n, at)| format!("{} of {}", human::count(n), name(at)))
             .collect();
         let left = if alone.is_empty() { String::new() } else { format!(" ({} left out)", alone.join(", ")) };
         let blocks = if self.plan.order == Order::Alternate { ", in separate blocks" } else { "" };
-        format!("the {pairs} requests answered by both{left}{blocks}")
+        format!("the {} requests answered by both{left}{blocks}", human::count(pairs))
     }
 
-    /// How the load was driven: `closed loop, 4 users on each, 20s after 2s of warm-up, both at once`.
+    /// How the load was driven: `closed loop, 4 users on each, 20 s after 2 s of warm-up, both at once`.
     pub fn load_words(&self) -> String {
         let load = &self.plan.load;
         let users = match load {
-            LoadPlan::Closed(ClosedPlan { users: 1, .. }) => "closed loop, 1 user".to_owned(),
-            LoadPlan::Closed(closed) => format!("closed loop, {} users", closed.users),
+            LoadPlan::Closed(closed) => {
+                format!("closed loop, {}", human::counted(closed.users.into(), "user", "users"))
+            }
             LoadPlan::Open(open) => format!("open loop, {}", open.about),
         };
         let each = if self.targets.len() > 1 { " each" } else { "" };
@@ -223,9 +261,13 @@ impl Report {
             Some(found) => (found_words(&self.plan, found), String::new()),
             None => (length_words(&self.plan, each), early_words(&self.plan)),
         };
-        let warmup =
-            if load.warmup().0.is_zero() { String::new() } else { format!(" after {} of warm-up", load.warmup()) };
-        let think = if load.think().0.is_zero() { String::new() } else { format!(", {} think time", load.think()) };
+        let warmup = if load.warmup().0.is_zero() {
+            String::new()
+        } else {
+            format!(" after {} of warm-up", span(load.warmup()))
+        };
+        let think =
+            if load.think().0.is_zero() { String::new() } else { format!(", {} think time", span(load.think())) };
         let order = match (self.plan.order, self.targets.len()) {
             (_, 0 | 1) => String::new(),
             (Order::Concurrent, 2) => ", both at once".to_owned(),
@@ -233,16 +275,27 @@ impl Report {
             (Order::Isolated, _) => ", one after another".to_owned(),
             (Order::Alternate, _) => format!(", {}", blocks_words(&self.plan)),
         };
+        let longest = match self.plan.timeout {
+            // The least needs no word.
+            timeout if self.plan.timeout_auto && timeout.0 > TIMEOUT_LEAST => {
+                format!(", up to {timeout} per answer (timeout: auto)")
+            }
+            _ => String::new(),
+        };
         let twice = if self.plan.interference { ", one of the two runs of an interference measurement" } else { "" };
-        format!("{users}{each}, {until}{warmup}{think}{early}{order}{twice}")
+        format!("{users}{each}, {until}{warmup}{think}{early}{order}{longest}{twice}")
     }
 
     /// What was asked: `60 prompts from data/tickets.csv, seed 42`.
     pub fn workload_words(&self) -> String {
         let workload = &self.plan.workload;
-        let prompts = if workload.items == 1 { "prompt" } else { "prompts" };
         let stream = if workload.stream { ", streamed" } else { "" };
-        format!("{} {prompts} from {}, seed {}{stream}", workload.items, workload.source, self.plan.seed)
+        format!(
+            "{} from {}, seed {}{stream}",
+            human::counted(workload.items as u64, "prompt", "prompts"),
+            workload.source,
+            self.plan.seed
+        )
     }
 }
 
@@ -315,13 +368,14 @@ mod tests {
             planned: 600,
             hash: String::new(),
         }));
-        assert_eq!(report.load_words(), "open loop, Poisson, 20/s each, 30s after 5s of warm-up, both at once");
+        assert_eq!(report.load_words(), "open loop, Poisson, 20/s each, 30 s after 5 s of warm-up, both at once");
         report.plan.interference = true;
         assert!(report.load_words().ends_with("both at once, one of the two runs of an interference measurement"));
         report.plan.interference = false;
         report.plan.order = Order::Alternate;
         report.plan.until_ci = Some(Share(0.05));
-        let told = "warm-up, until the main metric is decided or its ratio known within 5%, 10 blocks of each, A B B A";
+        let told =
+            "warm-up, until the main metric is decided or its ratio known within 5 %, 10 blocks of each, A B B A";
         assert!(report.load_words().ends_with(told), "{}", report.load_words());
     }
 
@@ -342,7 +396,7 @@ mod tests {
         });
         report.plan.least = None;
         let told = |report: &crate::report::Report| {
-            report.sentence(&row).split_once("of 5.0 %: ").map(|(_, told)| told.to_owned())
+            report.sentence(&row).split_once("of 5 %: ").map(|(_, told)| told.to_owned())
         };
         // As many blocks more as it is longer; what was set before isn't set twice.
         let fixed = "`loadcmp run x.yaml --set load.closed.duration=8m --set blocks.pairs=144` (about 8 min).";

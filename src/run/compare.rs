@@ -16,6 +16,103 @@ pub struct CompareGates {
     pub inconclusive: Inconclusive,
 }
 
+/// The runs that are named: a results directory or its `report.json` as it is, the runs of a folder of them (the earliest first),
+/// and what a pattern with `*` or `?` fits (by name).
+pub fn runs_of<'a>(given: impl Iterator<Item = &'a PathBuf>) -> Result<Vec<PathBuf>, Failure> {
+    let mut runs: Vec<PathBuf> = Vec::new();
+    for path in given {
+        let is_pattern = !path.exists() && path.to_string_lossy().contains(['*', '?']);
+        let named = if is_pattern { fitting(path) } else { vec![path.clone()] };
+        if named.is_empty() {
+            return Err(Failure::Usage(format!("error: nothing fits the pattern {}", path.display())));
+        }
+        for path in named {
+            let inside = if is_run(&path) { Vec::new() } else { runs_in(&path) };
+            match inside.is_empty() {
+                // A pattern may fit other things, too: a page, a folder of baselines.
+                true if is_pattern && !is_run(&path) => {}
+                true => runs.push(path),
+                false => runs.extend(inside),
+            }
+        }
+    }
+    Ok(runs)
+}
+
+/// Whether it is a run, or is to be read as one: a file, a directory with its report or its manifest, or one of two runs,
+/// of which it is said which to name.
+fn is_run(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "json")
+        || ["report.json", "manifest.json"].iter().any(|name| path.join(name).is_file())
+        || super::interference::is_of_two(path)
+}
+
+/// The runs in a folder, the earliest first.
+fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    let runs = entries(folder).into_iter().filter(|path| path.join("report.json").is_file());
+    let mut runs: Vec<(String, PathBuf)> =
+        runs.map(|path| (report_of(&path).map(|report| report.started).unwrap_or_default(), path)).collect();
+    runs.sort();
+    runs.into_iter().map(|(_, path)| path).collect()
+}
+
+/// What lies in a folder, by name; nothing of one that can't be read.
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let read = std::fs::read_dir(folder).into_iter().flatten();
+    let mut all: Vec<PathBuf> = read.flatten().map(|entry| entry.path()).collect();
+    all.sort();
+    all
+}
+
+/// The paths that a pattern fits, by name; a wildcard stays within its part of the path.
+fn fitting(pattern: &Path) -> Vec<PathBuf> {
+    let mut found = vec![PathBuf::new()];
+    for part in pattern.components() {
+        let word = part.as_os_str().to_string_lossy();
+        let next = |path: &PathBuf| -> Vec<PathBuf> {
+            if !word.contains(['*', '?']) {
+                let joined = path.join(part);
+                return if joined.exists() { vec![joined] } else { Vec::new() };
+            }
+            let names = entries(path).into_iter().filter_map(|entry| {
+                let name = entry.file_name()?.to_string_lossy().into_owned();
+                // As in a shell, what is hidden has to be asked for.
+                let hidden = name.starts_with('.') && !word.starts_with('.');
+                (!hidden && fits(&name, &word)).then(|| path.join(name))
+            });
+            names.collect()
+        };
+        found = found.iter().flat_map(next).collect();
+    }
+    found
+}
+
+/// Whether a name fits a pattern: `*` is any text, `?` any one character.
+fn fits(name: &str, pattern: &str) -> bool {
+    let (name, pattern): (Vec<char>, Vec<char>) = (name.chars().collect(), pattern.chars().collect());
+    let (mut n, mut p) = (0, 0);
+    // Where the last star stands, and how much of the name it has taken.
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => (n, p) = (n + 1, p + 1),
+            _ => match star {
+                Some((at, taken)) => {
+                    star = Some((at, taken + 1));
+                    (n, p) = (taken + 1, at + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
 /// Compares runs with the first of them: directories of results, or their `report.json`. Ratios are `other` ÷ `first`. Gates are
 /// for one other run.
 pub fn compare(first: &Path, others: &[PathBuf], hold: &CompareGates) -> Result<Vec<Beside>, Failure> {
@@ -93,4 +190,46 @@ pub fn report_of(path: &Path) -> Result<Report, Failure> {
         )));
     }
     serde_json::from_slice(&bytes).map_err(not_ours)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_patterns_as_in_a_shell() {
+        for (name, pattern, want) in [
+            ("build-1", "build-*", true),
+            ("build-1", "build-?", true),
+            ("build-12", "build-?", false),
+            ("abcabd", "*abd", true),
+            ("abc", "a*b", false),
+            ("", "*", true),
+            ("x", "", false),
+            ("ab", "a**b", true),
+        ] {
+            assert_eq!(fits(name, pattern), want, "{name} {pattern}");
+        }
+    }
+
+    #[test]
+    fn folders_and_patterns_are_the_runs_in_them() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, file) in [("b-1", "report.json"), ("b-2", "report.json"), ("other", "x.txt"), ("c", "manifest.json")]
+        {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+            std::fs::write(dir.path().join(name).join(file), "{}").unwrap();
+        }
+        let of = |given: &str| {
+            let runs = runs_of([dir.path().join(given)].iter()).map_err(|_| ());
+            let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+            runs.map(|runs| runs.iter().map(name).collect::<Vec<_>>())
+        };
+        assert_eq!(of("b-*").unwrap(), ["b-1", "b-2"]);
+        assert_eq!(of("").unwrap(), ["b-1", "b-2"], "a folder of runs");
+        assert_eq!(of("*").unwrap(), ["b-1", "b-2", "c"]);
+        assert_eq!(of("b-2").unwrap(), ["b-2"]);
+        assert_eq!(of("gone").unwrap(), ["gone"], "what is wrong with it is said when it is read");
+        assert!(of("z*").is_err());
+    }
 }

@@ -6,6 +6,7 @@ use crate::scenario::plan::{Counted, Plan};
 use crate::target::discover::counts;
 use std::sync::Mutex;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// Longest wait for an engine's word before the load: nothing is under way then.
 const BEFORE: Duration = Duration::from_secs(5);
@@ -19,24 +20,38 @@ pub(super) struct Counting(Vec<Option<(u64, f64)>>);
 impl Counting {
     /// Asks the engines before the load.
     pub(super) async fn begin(plan: &Plan) -> Self {
-        let mut before = Vec::new();
-        for target in &plan.targets {
-            // Streams are in nobody's count.
-            before.push(if plan.workload.stream { None } else { counts(target, BEFORE).await });
-        }
-        Self(before)
+        // Streams are in nobody's count.
+        Self(asked(plan, BEFORE, |_| !plan.workload.stream).await)
     }
 
     /// Asks them again, and keeps what they counted meanwhile.
     pub(super) async fn end(&self, plan: &Plan, manifest: &Mutex<Manifest>) {
-        for (at, target) in plan.targets.iter().enumerate() {
-            let Some(Some(before)) = self.0.get(at) else { continue };
-            let Some(after) = counts(target, AFTER).await else { continue };
+        let counted = |at: usize| self.0.get(at).copied().flatten();
+        let after = asked(plan, AFTER, |at| counted(at).is_some()).await;
+        for (at, after) in after.into_iter().enumerate() {
+            let (Some(before), Some(after)) = (counted(at), after) else { continue };
             if let Some(target) = lock(manifest).plan.targets.get_mut(at) {
-                target.facts.counted = between(*before, after);
+                target.facts.counted = between(before, after);
             }
         }
     }
+}
+
+/// What the engines of the targets at these places have counted, all asked at once.
+async fn asked(plan: &Plan, patience: Duration, wanted: impl Fn(usize) -> bool) -> Vec<Option<(u64, f64)>> {
+    let mut all = vec![None; plan.targets.len()];
+    let mut asking = JoinSet::new();
+    for (at, target) in plan.targets.iter().cloned().enumerate().filter(|(at, _)| wanted(*at)) {
+        asking.spawn(async move { (at, counts(&target, patience).await) });
+    }
+    while let Some(told) = asking.join_next().await {
+        if let Ok((at, told)) = told
+            && let Some(place) = all.get_mut(at)
+        {
+            *place = told;
+        }
+    }
+    all
 }
 
 /// What was counted between two words, each a number and a mean; `None` where the second is of an engine that began anew.

@@ -122,6 +122,7 @@ pub async fn install(asked: &Install) -> Result<Installed, Failure> {
         facts: found.facts,
         inequalities: Vec::new(),
         same_as: None,
+        filled: None,
         template: None,
     };
     let told = settings(&target).await;

@@ -141,7 +141,7 @@ mod tests {
         known.write(&path).unwrap();
         let plan = known.plan.clone();
         let (fold, known) = (known.fold(), Arc::new(Mutex::new(known)));
-        let view = crate::run::progress::Progress::start(&plan, true).view();
+        let view = crate::run::progress::Progress::start(&plan, true, Default::default()).view();
         let mut folder = RunFolder::new(fold, Gather::new(&plan), known.clone(), path.clone(), view);
         let kept = || Manifest::read(&path).unwrap().windows;
         let mut window = Window { target: 0, block: 0, from: Nanos(5), to: None };

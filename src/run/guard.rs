@@ -142,11 +142,45 @@ fn read_orders(events: &SyncSender<Event>) {
     let _ = events.send(Event::Over);
 }
 
+/// A command that ends with this process, killed or not: nobody guards the guard. On Linux it goes by [`become_bound`].
+fn bound(program: &str) -> Command {
+    #[cfg(target_os = "linux")]
+    if let Ok(own) = std::env::current_exe() {
+        let mut command = Command::new(own);
+        command.args(["guard", "--bound-to"]).arg(std::process::id().to_string()).args(["--", program]);
+        return command;
+    }
+    Command::new(program)
+}
+
+/// Becomes an engine's command that is asked to end when `guard`, its parent, is gone. It comes back only if that fails.
+///
+/// # Errors
+/// Where the command can't be run.
+pub fn become_bound(guard: u32, words: &[String]) -> anyhow::Result<()> {
+    let Some((program, rest)) = words.split_first() else { anyhow::bail!("`loadcmp guard` is for internal use only") };
+    #[cfg(target_os = "linux")]
+    {
+        // Where it can't be had, the engine runs as it does on other systems.
+        if crate::host::ends_with_parent(guard).is_ok_and(|there| !there) {
+            return Ok(());
+        }
+    }
+    let _ = guard;
+    let mut command = Command::new(program);
+    command.args(rest);
+    #[cfg(unix)]
+    let error = std::os::unix::process::CommandExt::exec(&mut command);
+    #[cfg(not(unix))]
+    let error = std::io::Error::from(std::io::ErrorKind::Unsupported);
+    Err(anyhow::anyhow!("`{program}` can't be run: {error}"))
+}
+
 /// Starts the command. What went wrong, in words.
 fn begin(start: &Start, events: &SyncSender<Event>) -> Result<ProcessGroup, String> {
     let Some((program, rest)) = start.words.split_first() else { return Err("its command is empty".to_owned()) };
     let no_place = |error: std::io::Error| format!("can't create its log file: {error}");
-    let mut command = Command::new(program);
+    let mut command = bound(program);
     command.args(rest).stdin(if start.holds_stdin { Stdio::piped() } else { Stdio::null() });
     let by_here = match &start.log {
         Some(path) => {

@@ -2,7 +2,9 @@
 
 use super::Failure;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, OpenPlan, Plan, Until};
-use crate::scenario::{Arrivals as Kind, ClosedSpec, Length, OpenSpec, Rate, Scenario, Span, StageSpec, TraceSpec};
+use crate::scenario::{
+    Arrivals as Kind, ClosedSpec, Length, OpenSpec, PromptsSpec, Rate, Scenario, Span, StageSpec, TracePart, TraceSpec,
+};
 use crate::workload::{Arrivals, SourceError, Trace, read_trace};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +20,12 @@ pub(super) fn load(
     match (&scenario.load.closed, &scenario.load.open) {
         (Some(closed), _) => Ok((LoadPlan::Closed(closed_plan(closed)), None)),
         (None, Some(open)) => {
-            let read = |spec: &TraceSpec| read_trace(spec, base).map_err(told);
+            // The prompts of the same record say which of its requests are used.
+            let part = match &scenario.workload.prompts {
+                PromptsSpec::Trace(prompts) => prompts.part(),
+                _ => TracePart::default(),
+            };
+            let read = |spec: &TraceSpec| read_trace(spec, part, base).map_err(told);
             let trace = open.trace.as_ref().map(read).transpose()?;
             // A rate that is still to be found has no instants: for a look, and for a search that sets its own.
             let arrivals = if open.rate == Some(Rate::Auto) {
@@ -27,7 +34,7 @@ pub(super) fn load(
                 Arrivals::build(open, trace.as_ref(), scenario.seed)
             };
             let arrivals = arrivals.map_err(|why| wrong(format!("load.open: {why}")))?;
-            let plan = open_plan(open, trace.as_ref(), &arrivals);
+            let plan = open_plan(open, scenario.in_flight(), trace.as_ref(), &arrivals);
             Ok((LoadPlan::Open(Box::new(plan)), Some(Arc::new(arrivals))))
         }
         (None, None) => Err(wrong("`load` needs a loop: `closed` or `open`".to_owned())),
@@ -43,13 +50,13 @@ fn closed_plan(spec: &ClosedSpec) -> ClosedPlan {
     ClosedPlan { users, until, think, warmup }
 }
 
-pub(super) fn open_plan(spec: &OpenSpec, trace: Option<&Trace>, arrivals: &Arrivals) -> OpenPlan {
+pub(super) fn open_plan(spec: &OpenSpec, in_flight: u32, trace: Option<&Trace>, arrivals: &Arrivals) -> OpenPlan {
     OpenPlan {
         about: schedule_words(spec),
         spec: spec.clone(),
         duration: trace.map_or_else(|| spec.window(), Trace::duration),
         warmup: spec.warmup,
-        in_flight: spec.in_flight,
+        in_flight,
         pacing: spec.pacing,
         planned: arrivals.measure().len() as u64,
         hash: arrivals.hash(),

@@ -9,8 +9,10 @@ mod cold;
 mod command_line;
 mod compare;
 mod counted;
+mod deadline;
 mod demo;
 mod engine_log;
+mod filled;
 mod fits;
 mod folder;
 mod guard;
@@ -40,13 +42,14 @@ mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, Sought, capacity, is_search, search_again};
-pub use compare::{CompareGates, compare, report_of};
+pub use compare::{CompareGates, compare, report_of, runs_of};
 pub use demo::{Install, Installed, install as demo_install};
-pub use guard::guard;
+pub use guard::{become_bound, guard};
 pub use held::{check_against, kept};
 pub use keep::{Keep, keep};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
+pub use progress::Among;
 pub use repeats::{Repeated, is_repeats, repeats, repeats_words, retell_repeats};
 pub use suite::{SuiteRun, Suited, is_suite, retell_suite, suite};
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
@@ -148,6 +151,10 @@ pub struct Options {
     pub engines_run: bool,
     /// What an inconclusive gate does to the exit code.
     pub inconclusive: Inconclusive,
+    /// Whether it is a run within a run, of which nothing is kept: whoever asked for it hears the signals.
+    pub look: bool,
+    /// Which of several scenarios this is.
+    pub among: Among,
 }
 
 /// A finished run.
@@ -182,7 +189,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let named = held::Named::of(&loaded);
-    let loaded = unless_signalled(paced::found(loaded, options)).await?;
+    let loaded = paced::found(loaded, options).await?;
     let mut prepared = found(loaded, options).await?;
     same::refuse(&prepared.plan)?;
     unless_signalled(tokens::fit(&mut prepared, tokens::Asking::Requests, options.quiet)).await?;
@@ -208,6 +215,8 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let mut prepared = usable(loaded, options).await?;
     unless_signalled(tokens::fit(&mut prepared, tokens::Asking::Tokenisers, options.quiet)).await?;
+    // Once more, with the prompts as they will be.
+    prepared.targets(Stopwatch::start())?;
     let told = unless_signalled(async { Ok(templates::told_at_first(&prepared.plan, options.quiet).await) }).await?;
     templates::keep(&mut prepared.plan, &told);
     prepared.notes = prepare::notes(&prepared.plan.told());
@@ -262,7 +271,7 @@ async fn measure(
     };
     // Before the first request: a run that is killed can be told from here on.
     keep(&|_| {})?;
-    let bars = Arc::new(progress::Progress::start(&told, options.quiet));
+    let bars = Arc::new(progress::Progress::start(&told, options.quiet, options.among));
     let fold = lock(&manifest).fold();
     let folder = RunFolder::new(fold, Gather::new(&told), manifest.clone(), dir.join("manifest.json"), bars.view());
     let folder = folder.looking_at(unread::Unread::of(&plan, &bars));
@@ -279,10 +288,10 @@ async fn measure(
         stop: stop.clone(),
     };
 
-    let listener = {
+    let listener = (!options.look).then(|| {
         let bars = bars.clone();
         Listener::start(&stop, move |text| bars.tell(&format!("loadcmp: {text}")))
-    };
+    });
     // To the end: what is started anew is what is measured.
     let mut restarted = cold::Restarted::new(prepared, &dir);
     let mut fewer_blocks = None;
@@ -301,6 +310,8 @@ async fn measure(
             } => keep(&|manifest| templates::keep(&mut manifest.plan, &told))?,
             () = stop.heard() => {}
         }
+        let setup = deadline::found(&setup, &targets, &cold, &manifest, |text| bars.note(text));
+        keep(&|_| {})?;
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {
             bars.warming(plan.workload.items);
         }
@@ -318,9 +329,18 @@ async fn measure(
             }
         };
         if !stop.interrupted() {
-            let counting = counted::Counting::begin(&plan).await;
+            let counting = tokio::select! {
+                counting = counted::Counting::begin(&plan) => Some(counting),
+                () = stop.heard() => None,
+            };
             let fewer = drive(&setup, &targets, options.driver, judge, opened).await?;
-            counting.end(&plan, &manifest).await;
+            // Whoever ends a run early doesn't wait for an engine's word about all of it.
+            if let Some(counting) = counting.filter(|_| !stop.interrupted()) {
+                tokio::select! {
+                    () = counting.end(&plan, &manifest) => {}
+                    () = stop.heard() => {}
+                }
+            }
             fewer_blocks = fewer.filter(|_| !options.quiet).map(|made| load::fewer_blocks(&plan, made));
         }
     }
@@ -417,14 +437,15 @@ fn tell_files(
 ) -> anyhow::Result<Report> {
     let mut report = Report::build(manifest, folded, gathered, levels(dir, &manifest.plan));
     report.answers = picks.pick(&report.plan);
+    report.liken(picks);
     report.front = front(dir, &mut report)?;
     held::hold(dir, &mut report).with_context(|| format!("reading the baseline in {}", dir.display()))?;
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(report)
 }
 
-/// The variants of a run beside each other; `None` if it has none. Its rows are read again: what they match in is told by no
-/// fold of theirs. What is told of them there only is added to their summaries, for gates to be about.
+/// The variants of a run beside each other; `None` if it has none. Its rows are read again: which of them match whose is told by
+/// no fold of theirs. What is told of them there only is added to their summaries, for gates to be about.
 fn front(dir: &Path, report: &mut Report) -> anyhow::Result<Option<Front>> {
     if report.plan.variants.is_empty() {
         return Ok(None);
@@ -433,7 +454,7 @@ fn front(dir: &Path, report: &mut Report) -> anyhow::Result<Option<Front>> {
     read_rows(dir, &Names::of(&report.plan), |sample| matches.push(sample))?;
     let front = report::front::front(report, &matches);
     if front.is_some() {
-        report::front::summed(report, &matches);
+        report::front::summed(report);
     }
     Ok(front)
 }

@@ -1,6 +1,7 @@
 //! `rate: auto`: a look at what the targets answer, before the load's instants are drawn.
 
 use super::{Failure, Options, prepare, tell};
+use crate::host::signalled;
 use crate::record::columns::{Names, read_rows};
 use crate::record::{Nanos, Phase};
 use crate::scenario::{Loaded, Order, Rate, Scenario};
@@ -27,9 +28,19 @@ pub(super) async fn found(mut loaded: Loaded, options: &Options) -> Result<Loade
     if loaded.scenario.order == Order::Concurrent {
         look.scenario.order = Order::Concurrent;
     }
-    let own = Options { out: Some(folder.path().join("look")), quiet: true, baseline: None, ..options.clone() };
+    let own =
+        Options { out: Some(folder.path().join("look")), quiet: true, baseline: None, look: true, ..options.clone() };
     // A run within a run: its future has to lie on the heap.
-    let finished = Box::pin(super::run(look, &own)).await?;
+    let looking = Box::pin(super::run(look, &own));
+    let finished = tokio::select! {
+        biased;
+        // What it has seen so far is no rate, and no figure of a report: nothing is waited for.
+        _ = signalled(0) => {
+            let told = "loadcmp: interrupted while the rate was measured: nothing was saved";
+            return Err(Failure::Interrupted(told.to_owned()));
+        }
+        finished = looking => finished?,
+    };
     let plan = &finished.report.plan;
     let mut seen: Vec<Seen> = plan.targets.iter().map(|_| Seen::default()).collect();
     read_rows(&finished.dir, &Names::of(plan), |row| {

@@ -3,6 +3,7 @@
 
 use super::cannot;
 use super::child::StandIn;
+use super::filled::filled;
 use super::fits::fits;
 use super::load::{load, schedule_words};
 use super::same;
@@ -21,7 +22,7 @@ use crate::scenario::{
 };
 use crate::target::discover::{Found, Missing, discover, is_auto, settings_at_first};
 use crate::target::{Target, cannot, ignores_eos};
-use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts};
+use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts, read_schema, read_shown};
 use std::hash::Hasher;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,6 +87,7 @@ impl Prepared {
 /// Finds the engines and makes the plan.
 pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let Loaded { mut scenario, base, path, text, .. } = loaded;
+    scenario.one_part();
     let workload = &scenario.workload;
     let read = read_prompts(
         &workload.prompts,
@@ -104,9 +106,11 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         })
     };
     let Prompts { items, examples, odd, record } = read.map_err(wrong)?;
+    let shown = read_shown(&scenario, &base);
     for told in odd.iter().filter(|_| !options.quiet) {
         tell(wrapped(&format!("loadcmp: {told}")));
     }
+    let schema = scenario.workload.schema.as_ref().map(|spec| read_schema(spec, &base)).transpose().map_err(wrong)?;
     // Before any engine is looked for: what is wrong here is wrong whatever is there.
     let (load, arrivals) = load(&scenario, &base, &wrong)?;
     fits(&load, scenario.targets.values())?;
@@ -140,6 +144,8 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
         match find(name, spec, &scenario, &items, options, &mut engines.stand_ins).await {
             Ok(found) => {
                 let mut target = planned(name, spec, found);
+                let shown = scenario.shown.as_ref().and_then(|shown| shown.targets.get(name));
+                target.filled = shown.and_then(|shown| filled(spec, shown));
                 target.facts.learn(settings_at_first(&target).await);
                 targets.push(target);
             }
@@ -167,13 +173,13 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
     // The standard library's own randomness: it is a salt, and no secret.
     let salt = std::hash::BuildHasher::build_hasher(&std::hash::RandomState::new()).finish();
     let cache = scenario.workload.prompt_cache;
-    let workload = Workload::new(items, scenario.seed, salt, system.as_deref(), sampling, cache);
+    let workload = Workload::new(items, scenario.seed, salt, system.as_deref(), sampling, cache).showing(shown);
     // A model that its engine lists is the engine's own word, and no secret.
     for target in targets.iter().filter(|target| confirmed(target)) {
         [Some(target.model.as_str()), target.spec.model()].into_iter().flatten().for_each(release);
     }
     let mut plan = plan(&scenario, targets, format, count, workload.hash(), load);
-    (plan.workload.constrain, plan.workload.examples) = (constrain, examples);
+    (plan.workload.constrain, plan.workload.examples, plan.workload.schema) = (constrain, examples, schema);
     plan.workload.nonce_salt = format!("{salt:016x}");
     plan.driver = options.driver.of(&plan).map(|driver| driver.name().to_owned());
     tell_inequalities(&mut plan, scenario.workload.constrain, record.is_some());
@@ -189,7 +195,10 @@ pub async fn prepare(loaded: Loaded, options: &Options) -> Result<Prepared, Fail
                 (PromptsSpec::Synthetic(spec), _) if spec.tokens.is_some() => Some(Made::Drawn(spec.clone())),
                 (_, record) => record.map(Made::Recorded),
             };
-            made.map(|made| Wanting { made, instruction: scenario.workload.instruction.clone() })
+            let written = scenario.shown.as_ref().map(|shown| &shown.workload);
+            let (instruction, shown) = (scenario.workload.instruction.clone(), written.map(|w| w.instruction.clone()));
+            let shown = shown.filter(|shown| *shown != instruction).flatten();
+            made.map(|made| Wanting { made, instruction, shown })
         },
     })
 }
@@ -277,6 +286,7 @@ fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
         inequalities: found.untold,
         template: None,
         same_as: None,
+        filled: None,
     }
 }
 
@@ -324,11 +334,12 @@ fn plan(
             hash,
             labels: workload.labels.clone(),
             constrain: workload.constrain,
+            schema: None,
             format,
             system: workload.system.clone(),
             sampling: workload.sampling.clone(),
             think: workload.think,
-            stream: workload.stream.unwrap_or(matches!(scenario.task, Task::Generate | Task::Chat)),
+            stream: scenario.streams(),
             logprobs: workload.logprobs && scenario.task != Task::Embed,
             prompt_cache: workload.prompt_cache,
             nonce_salt: String::new(),
@@ -348,8 +359,10 @@ fn plan(
         least: scenario.least(),
         load,
         timeout: scenario.limit(),
+        timeout_auto: scenario.written_limit().is_none(),
         load_timeout: scenario.first_limit(),
         drain: scenario.drain.unwrap_or(scenario.limit()),
+        drain_auto: scenario.drain.is_none() && scenario.written_limit().is_none(),
         keep_answers: scenario.keep_answers,
         audit: scenario.audit.clone(),
         gates: GatesPlan::of(scenario),
@@ -380,12 +393,16 @@ fn tell_inequalities(plan: &mut Plan, constrain: Constrain, recorded: bool) {
     for target in &mut plan.targets {
         let free = task == Task::Classify && !target.spec.takes_a_schema();
         let ignores_eos = ignores_eos(target);
+        let no_schema = workload.schema.is_some() && !target.spec.takes_a_schema();
         let mut tell = |text: &str| target.inequalities.push(text.to_owned());
         if recorded && task == Task::Generate && !ignores_eos {
             tell(
                 "its API has no option to continue after the end token (`ignore_eos`), so answers may be shorter than \
                  recorded",
             );
+        }
+        if no_schema {
+            tell("its API has no schema for answers: `schema` isn't sent, and its answers are free text");
         }
         match constrain {
             Constrain::Auto if free => {

@@ -6,7 +6,7 @@ use super::sized::{self, Far};
 use crate::drive::{FirstRequest, Found, Why, Window};
 use crate::metrics::human;
 use crate::record::{Nanos, Phase, Sample};
-use crate::report::lasting::{answers_words, early_words, found_words, length_words};
+use crate::report::lasting::{answers_words, early_words, found_words, length_words, span};
 use crate::report::words::about;
 use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::scenario::{Least, Order, Share, Span};
@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// Columns that the words beside a bar take.
-const WORDS: usize = 50;
+const WORDS: usize = 64;
 
 /// How often the bars are drawn.
 const TICK: Duration = Duration::from_millis(200);
@@ -107,11 +107,24 @@ impl View {
     }
 }
 
+/// What a run stands in: which of several it is, and how long those after it take, where that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Among {
+    /// Which of them, from 1.
+    pub at: usize,
+    /// How many there are; 0 and 1 for a run on its own.
+    pub all: usize,
+    /// What those after it take at most; `None` where one's length isn't known.
+    pub after: Option<Duration>,
+}
+
 /// The bars of a run.
 pub(super) struct Progress {
     view: Arc<View>,
     bars: MultiProgress,
     lines: Vec<ProgressBar>,
+    /// How far the whole is.
+    whole: ProgressBar,
     shown: bool,
     quiet: bool,
     plan: Shape,
@@ -128,13 +141,15 @@ struct Shape {
     /// What a run that finds its own length has to measure in any case, and the precision that it waits for.
     least: Option<Least>,
     ci: Option<Share>,
+    /// How long the load lasts, all targets together, where it is driven for a time: the least and the most.
+    range: Option<(Duration, Duration)>,
+    among: Among,
 }
 
 impl Progress {
     /// Sets up the bars, if anybody looks.
-    pub(super) fn start(plan: &Plan, quiet: bool) -> Self {
-        let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
-        let shown = !quiet && !ci && std::io::stderr().is_terminal();
+    pub(super) fn start(plan: &Plan, quiet: bool, among: Among) -> Self {
+        let shown = !quiet && watched();
         let bars = MultiProgress::with_draw_target(if shown {
             ProgressDrawTarget::stderr_with_hz(5)
         } else {
@@ -154,18 +169,22 @@ impl Progress {
             bar
         };
         let lines = plan.targets.iter().map(|target| line(target.label())).collect();
+        let whole = bars.add(ProgressBar::new_spinner());
+        whole.set_style(ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar()));
         let plan_shape = Shape {
             until: plan.load.until(),
             isolated: plan.order != Order::Concurrent,
             blocks: (plan.order == Order::Alternate).then_some(plan.blocks.pairs),
             least: plan.least,
             ci: plan.until_ci.filter(|_| plan.order != Order::Isolated),
+            range: plan.load_range(),
+            among,
         };
         let view = Arc::new(View::new(plan.targets.len()));
         if !quiet && !shown {
             super::tell(super::prepare::wrapped(&format!("loadcmp: {}", headline(plan))));
         }
-        Self { view, bars, lines, shown, quiet, plan: plan_shape, thread: Mutex::default() }
+        Self { view, bars, lines, whole, shown, quiet, plan: plan_shape, thread: Mutex::default() }
     }
 
     /// The view that the recorder fills.
@@ -254,6 +273,7 @@ impl Progress {
         }
         let (stop, shown) = (Arc::new(AtomicBool::new(false)), self.shown);
         let (told, view, lines, shape) = (stop.clone(), self.view.clone(), self.lines.clone(), self.plan);
+        let whole = self.whole.clone();
         let tick = if shown { TICK } else { Duration::from_secs(1) };
         let draw = move || {
             let mut elapsed = Duration::ZERO;
@@ -264,17 +284,22 @@ impl Progress {
                 opened = opened.or_else(|| lock(&view.opens).map(|ahead| elapsed + ahead));
                 let found = *lock(&view.found);
                 let measured = opened.map_or(Duration::ZERO, |at| elapsed.saturating_sub(at));
-                let mut said = Vec::new();
+                let (mut said, mut shares) = (Vec::new(), Vec::new());
                 for (number, (seen, line)) in view.targets.iter().zip(&lines).enumerate() {
                     let seen = lock(seen);
                     let (share, text) = told_of(&seen, shape, measured, number == turn, found);
                     line.set_position((share * 1000.0) as u64);
-                    said.push(format!("{}: {}", line.prefix().trim_end(), one_line(&text)));
+                    shares.push(share);
+                    said.push(format!("{}: {text}", line.prefix().trim_end()));
                     line.set_message(text);
                 }
+                let left = whole_words(shape, elapsed, &shares);
                 if !shown && !elapsed.is_zero() && elapsed.as_millis().is_multiple_of(LINE.as_millis()) {
-                    super::tell(format_args!("loadcmp: {} s; {}", elapsed.as_secs(), said.join("; ")));
+                    let left = left.as_ref().map(|left| format!(", {left}")).unwrap_or_default();
+                    let text = format!("loadcmp: {} s{left}; {}", elapsed.as_secs(), said.join("; "));
+                    super::tell(super::prepare::wrapped(&text));
                 }
+                whole.set_message(left.unwrap_or_default());
                 std::thread::park_timeout(tick);
                 elapsed += tick;
             }
@@ -291,7 +316,7 @@ impl Progress {
             thread.thread().unpark();
             let _ = thread.join();
         }
-        for line in &self.lines {
+        for line in self.lines.iter().chain([&self.whole]) {
             line.finish_and_clear();
         }
         let _ = self.bars.clear();
@@ -308,7 +333,7 @@ fn told_at(seconds: u64) -> bool {
 
 fn limit_words(limit: Span) -> String {
     let seconds = limit.0.as_secs();
-    if seconds >= 120 && seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { limit.to_string() }
+    if seconds >= 120 && seconds.is_multiple_of(60) { format!("{} min", seconds / 60) } else { span(limit) }
 }
 
 /// How full a bar is, and what stands beside it, when so much of the window is over; `turn` = the last row was this target's.
@@ -323,6 +348,8 @@ fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool, found: Opt
     }
     let seconds = ((seen.last_us - seen.first_us) / 1e6).max(1e-3);
     let done = if shape.isolated { seconds } else { measured.as_secs_f64() };
+    // In blocks, the time between is the others'.
+    let so_far = so_far(seen, Some(seconds).filter(|_| shape.blocks.is_none()));
     if let Some(least) = shape.least {
         let time = Duration::try_from_secs_f64(done).ok().filter(|_| shape.blocks.is_none());
         let most = match shape.until {
@@ -333,51 +360,124 @@ fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool, found: Opt
         let found = found.filter(|_| shape.ci.is_some());
         let (share, text) = sized::told(&Far { answers: seen.answers, time, least, most, ci: shape.ci, found });
         let block = shape.blocks.map(|_| format!("block {}, ", seen.block + 1)).unwrap_or_default();
-        // In blocks, the time between is the others'.
-        let so_far = one_line(&so_far(seen, Some(seconds).filter(|_| shape.blocks.is_none())));
-        return (share.min(1.0), format!("{block}{text}  {so_far}  {}", told_errors(seen.errors)));
+        return (share.min(1.0), format!("{block}{text}, {so_far}"));
     }
+    let answers = answers_words(seen.answers);
     if let Some(blocks) = shape.blocks {
         let share = f64::from(seen.block + u32::from(!turn)) / f64::from(blocks.max(1));
-        let now = if turn { "" } else { " done, waiting for its turn" };
-        let errors = told_errors(seen.errors);
-        return (share.min(1.0), format!("block {} of {blocks}{now}  {errors}", seen.block + 1));
+        let now = if turn { "" } else { " done" };
+        return (share.min(1.0), format!("block {} of {blocks}{now}, {answers}, {so_far}", seen.block + 1));
     }
     let (share, ahead) = match shape.until {
-        Until::Requests(limit) => (seen.units as f64 / limit.max(1) as f64, format!("{}/{limit}", seen.units)),
+        Until::Requests(limit) => (
+            seen.units as f64 / limit.max(1) as f64,
+            format!("{} of {}", human::count(seen.units), human::count(limit)),
+        ),
         Until::Duration(length) => {
             let left = (length.0.as_secs_f64() - done).max(0.0);
             let ahead = if left > 0.0 { format!("{:.0} s left", left.ceil()) } else { "draining".to_owned() };
-            (done / length.0.as_secs_f64(), ahead)
+            (done / length.0.as_secs_f64(), format!("{ahead}, {answers}"))
         }
     };
-    let so_far = so_far(seen, Some(seconds));
-    let errors = told_errors(seen.errors);
-    (share.min(1.0), format!("{ahead:>9}  {so_far}  {errors}"))
+    (share.min(1.0), format!("{ahead}, {so_far}"))
 }
 
-/// What a target has done so far: tokens per second and TTFT where its answers have any, else answers per second and latency.
-/// `seconds` is how long it has been at work, where that is one stretch.
+/// What a target has done so far: tokens per second and TTFT where its answers have any, else answers per second and latency;
+/// and its errors. `seconds` is how long it has been at work, where that is one stretch.
 fn so_far(seen: &Seen, seconds: Option<f64>) -> String {
-    let half = |times: &Distribution| times.quantile(0.5).map_or_else(|| "-".to_owned(), |ns| human::time(ns / 1e3));
+    let half = |times: &Distribution| times.quantile(0.5).map_or_else(|| "–".to_owned(), |ns| human::time(ns / 1e3));
     let rate = seconds.map(|seconds| match seen.tokens {
-        0 => format!("{:>7.1}/s  ", seen.measured as f64 / seconds),
-        tokens => format!("{:>6.1} tok/s  ", tokens as f64 / seconds),
+        0 => format!("{}/s, ", human::three(seen.measured as f64 / seconds)),
+        tokens => format!("{} tok/s, ", human::three(tokens as f64 / seconds)),
     });
     let time = match seen.ttft.n() {
-        0 => format!("p50 {:>9}", half(&seen.latency)),
-        _ => format!("TTFT {:>8}", half(&seen.ttft)),
+        0 => format!("p50 {}", half(&seen.latency)),
+        _ => format!("TTFT {}", half(&seen.ttft)),
     };
-    rate.unwrap_or_default() + &time
+    format!("{}{time}, {}", rate.unwrap_or_default(), told_errors(seen.errors))
 }
 
-/// A bar's words without the room that keeps them in place.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// How long all of it still takes, when so much time has gone by and the targets are so far: of this run and of those after it.
+/// `None` where nothing is known yet.
+fn whole_words(shape: Shape, elapsed: Duration, shares: &[f64]) -> Option<String> {
+    let all = shares.len().max(1) as f64;
+    let share = match shape.isolated {
+        true => shares.iter().sum::<f64>() / all,
+        false => shares.iter().copied().fold(1.0, f64::min),
+    };
+    let at_pace = || {
+        let rest = elapsed.as_secs_f64() * (1.0 - share) / share;
+        Duration::try_from_secs_f64(rest).ok().filter(|_| share > 0.02).map(|rest| (rest, "about"))
+    };
+    let known = shape
+        .range
+        .map(|(least, most)| (most.saturating_sub(elapsed), if least == most { "about" } else { "at most" }));
+    let left = known.or_else(at_pace);
+    let Among { at, all, after } = shape.among;
+    if all < 2 {
+        return left.map(|(left, word)| format!("{word} {} left", about(left)));
+    }
+    let scenario = format!("scenario {at} of {all}");
+    Some(match (left, after) {
+        (Some((left, word)), Some(after)) => format!("{scenario}, {word} {} left in all", about(left + after)),
+        (Some((left, word)), None) => format!("{scenario}, {word} {} left of this one", about(left)),
+        (None, _) => scenario,
+    })
+}
+
+/// Whether somebody watches standard error: a terminal, and no CI.
+fn watched() -> bool {
+    let ci = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
+    !ci && std::io::stderr().is_terminal()
+}
+
+/// The bar of a search: how much of its time is gone, and what it does.
+pub(super) struct SearchBar {
+    bar: Option<ProgressBar>,
+    budget: Duration,
+}
+
+impl SearchBar {
+    /// Sets it up, if anybody looks.
+    pub(super) fn start(budget: Duration, quiet: bool) -> Self {
+        let template = "{elapsed} [{bar:20}] {wide_msg}";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = (!quiet && watched()).then(|| {
+            let bar = ProgressBar::new(1000).with_style(style.progress_chars("=> "));
+            bar.enable_steady_tick(TICK);
+            bar
+        });
+        Self { bar, budget }
+    }
+
+    /// What is done now, when so much of the time is gone.
+    pub(super) fn at(&self, gone: Duration, text: &str) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_position((gone.as_secs_f64() / self.budget.as_secs_f64().max(1e-3) * 1000.0) as u64);
+        bar.set_message(format!("{text}; {}", budget_words(self.budget, gone)));
+    }
+
+    /// Says something that stays.
+    pub(super) fn tell(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| super::tell(text)),
+            None => super::tell(text),
+        }
+    }
+
+    /// Takes it away: the result follows.
+    pub(super) fn finish(&self) {
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+    }
+}
+
+/// What is left of a search's time.
+pub(super) fn budget_words(budget: Duration, gone: Duration) -> String {
+    format!("at most {} left", about(budget.saturating_sub(gone)))
 }
 
 fn told_errors(errors: u64) -> String {
-    if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
+    human::counted(errors, "error", "errors")
 }
 
 /// One line on what is about to happen.
@@ -410,22 +510,66 @@ mod tests {
     fn a_rate_so_far_is_of_the_targets_own_time() {
         let mut seen = Seen { measured: 10, tokens: 300, ..Seen::default() };
         seen.latency.record(2e9);
-        assert_eq!(one_line(&so_far(&seen, Some(10.0))), "30.0 tok/s p50 2.00 s");
-        assert_eq!(one_line(&so_far(&seen, None)), "p50 2.00 s");
+        assert_eq!(so_far(&seen, Some(10.0)), "30.0 tok/s, p50 2.00 s, 0 errors");
+        assert_eq!(so_far(&seen, None), "p50 2.00 s, 0 errors");
         seen.ttft.record(3e8);
-        assert_eq!(one_line(&so_far(&seen, Some(10.0))), "30.0 tok/s TTFT 300 ms");
+        seen.errors = 1;
+        assert_eq!(so_far(&seen, Some(10.0)), "30.0 tok/s, TTFT 300 ms, 1 error");
         seen.tokens = 0;
-        assert_eq!(one_line(&so_far(&seen, Some(4.0))), "2.5/s TTFT 300 ms");
+        assert_eq!(so_far(&seen, Some(4.0)), "2.50/s, TTFT 300 ms, 1 error");
+    }
+
+    fn shape(until: Until) -> Shape {
+        Shape { until, isolated: false, blocks: None, least: None, ci: None, range: None, among: Among::default() }
     }
 
     #[test]
-    fn alternating_bars_tell_the_block_and_whose_turn_it_is() {
-        let shape = Shape { until: Until::Requests(100), isolated: true, blocks: Some(10), least: None, ci: None };
-        let seen = Seen { measured: 30, block: 2, warmed: true, ..Seen::default() };
-        assert_eq!(told_of(&seen, shape, Duration::ZERO, true, None), (0.2, "block 3 of 10  0 errors".to_owned()));
+    fn alternating_bars_tell_the_block_and_what_was_done() {
+        let shape = Shape { isolated: true, blocks: Some(10), ..shape(Until::Requests(100)) };
+        let mut seen = Seen { measured: 1300, answers: 1234, block: 2, warmed: true, ..Seen::default() };
+        seen.ttft.record(3e8);
+        let words = "block 3 of 10, 1,234 answers, TTFT 300 ms, 0 errors".to_owned();
+        assert_eq!(told_of(&seen, shape, Duration::ZERO, true, None), (0.2, words));
         let (share, text) = told_of(&seen, shape, Duration::ZERO, false, None);
-        assert_eq!((share, text.as_str()), (0.3, "block 3 of 10 done, waiting for its turn  0 errors"));
+        assert_eq!((share, text.as_str()), (0.3, "block 3 of 10 done, 1,234 answers, TTFT 300 ms, 0 errors"));
+        assert!(text.chars().count() <= WORDS, "{text}");
         let (_, text) = told_of(&Seen::default(), shape, Duration::ZERO, false, None);
         assert_eq!(text, "waiting for its turn");
+    }
+
+    #[test]
+    fn a_bar_of_a_time_counts_answers_too() {
+        let mut seen = Seen { measured: 1300, answers: 1234, tokens: 12_000, last_us: 8e6, ..Seen::default() };
+        seen.ttft.record(3e8);
+        let timed = shape(Until::Duration(Span(Duration::from_secs(20))));
+        let (share, text) = told_of(&seen, timed, Duration::from_secs(8), true, None);
+        assert_eq!((share, text.as_str()), (0.4, "12 s left, 1,234 answers, 1,500 tok/s, TTFT 300 ms, 0 errors"));
+        assert!(text.chars().count() <= WORDS, "{text}");
+        seen.units = 50;
+        let (share, text) = told_of(&seen, shape(Until::Requests(2000)), Duration::from_secs(8), true, None);
+        assert_eq!((share, text.as_str()), (0.025, "50 of 2,000, 1,500 tok/s, TTFT 300 ms, 0 errors"));
+    }
+
+    #[test]
+    fn what_is_left_is_of_the_whole_run() {
+        let s = Duration::from_secs;
+        let by_requests = shape(Until::Requests(100));
+        let words = |shape, elapsed: u64, shares: &[f64]| whole_words(shape, s(elapsed), shares);
+        assert_eq!(words(by_requests, 10, &[0.0, 0.5]), None);
+        assert_eq!(words(by_requests, 10, &[0.25, 0.5]).as_deref(), Some("about 30 s left"));
+        // In turns, one after the other.
+        let turns = Shape { isolated: true, ..by_requests };
+        assert_eq!(words(turns, 10, &[1.0, 0.0]).as_deref(), Some("about 10 s left"));
+        let timed = Shape { range: Some((s(60), s(60))), ..by_requests };
+        assert_eq!(words(timed, 10, &[0.1]).as_deref(), Some("about 50 s left"));
+        let found = Shape { range: Some((s(20), s(360))), ..by_requests };
+        assert_eq!(words(found, 60, &[0.1]).as_deref(), Some("at most 5 min left"));
+        let among = Among { at: 2, all: 3, after: Some(s(300)) };
+        let second = Shape { among, ..timed };
+        assert_eq!(words(second, 60, &[0.1]).as_deref(), Some("scenario 2 of 3, about 5 min left in all"));
+        let unknown = Shape { among: Among { after: None, ..among }, ..timed };
+        assert_eq!(words(unknown, 10, &[0.1]).as_deref(), Some("scenario 2 of 3, about 50 s left of this one"));
+        assert_eq!(budget_words(s(600), s(360)), "at most 4 min left");
+        assert_eq!(budget_words(s(600), s(700)), "at most 0 s left");
     }
 }

@@ -2,6 +2,7 @@
 //! written.
 
 use super::Failure;
+use crate::host::listens_at_both;
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
 use crate::scenario::same_model;
 use crate::scenario::{Order, TargetSpec};
@@ -43,6 +44,22 @@ impl Place {
             _ => self == other,
         }
     }
+
+    /// Whether they can be one by all but the host.
+    fn may_be(&self, other: &Self) -> bool {
+        let rest = |place: &Self| match place {
+            Self::Tcp { port, prefix, .. } => Some((*port, prefix.clone())),
+            Self::Unix(_) => None,
+        };
+        rest(self).is_some_and(|own| Some(own) == rest(other))
+    }
+}
+
+/// Whether two endpoints are one server by what listens there: this machine has more addresses than its loopback.
+async fn is_one(a: &Endpoint, b: &Endpoint) -> bool {
+    let (a, b) = (a.clone(), b.clone());
+    // It looks through every open file.
+    tokio::task::spawn_blocking(move || listens_at_both(&a, &b)).await.unwrap_or(false)
 }
 
 /// The addresses of a host; its name where it has none.
@@ -68,8 +85,15 @@ pub(super) async fn mark(targets: &mut [TargetPlan]) {
     let mut places = Vec::new();
     for at in 0..targets.len() {
         let place = Place::of(&targets[at].endpoint).await;
-        let same = |(other, known): &(&TargetPlan, &Place)| known.is(&place) && asks_the_same(other, &targets[at]);
-        let first = targets[..at].iter().zip(&places).find(same).map(|(other, _)| other.name.clone());
+        let mut first = None;
+        for (other, known) in targets[..at].iter().zip(&places) {
+            if asks_the_same(other, &targets[at])
+                && (place.is(known) || place.may_be(known) && is_one(&other.endpoint, &targets[at].endpoint).await)
+            {
+                first = Some(other.name.clone());
+                break;
+            }
+        }
         targets[at].same_as = first;
         places.push(place);
     }

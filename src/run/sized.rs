@@ -1,6 +1,7 @@
 //! What the bar of a run that finds its own length tells: what it waits for, and how much of that is there.
 
 use crate::drive::{Found, Why};
+use crate::metrics::human::share as percent;
 use crate::scenario::{Least, Share, Span};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub(super) struct Far {
     pub found: Option<Found>,
 }
 
-/// How full its bar is, and what is waited for: `first stage: 12 of 30 answers, 8 of 20 s`, then `until ±5%: 34 of about 80
+/// How full its bar is, and what is waited for: `first stage: 12 of 30 answers, 8 of 20 s`, then `until ±5 %: 34 of about 80
 /// answers, about 40 s left`.
 pub(super) fn told(far: &Far) -> (f64, String) {
     let Far { answers, least, .. } = far;
@@ -35,7 +36,7 @@ pub(super) fn told(far: &Far) -> (f64, String) {
         return (share, format!("first stage: {answers}{of} answers{}", time.unwrap_or_default()));
     };
     let what = match (found.why, far.ci) {
-        (Why::Known, Some(ci)) => format!("until ±{ci}"),
+        (Why::Known, Some(ci)) => format!("until ±{}", percent(ci.0)),
         (Why::Decided, _) => "decided".to_owned(),
         (Why::Failing, _) => "a target fails".to_owned(),
         (Why::Most(_) | Why::Unknown, _) => "to the maximum".to_owned(),
@@ -72,9 +73,9 @@ mod tests {
         assert_eq!(far(12, None, None), "first stage: 12 of 30 answers");
         assert_eq!(far(288, None, None), "first stage: 288 answers");
         let known = Some((44, Why::Known));
-        assert_eq!(far(40, Some(22), known), "until ±5%: 40 of about 79 answers, about 22 s left");
-        assert_eq!(far(40, None, known), "until ±5%: 40 of about 79 answers");
-        assert_eq!(far(90, Some(44), known), "until ±5%: 90 of about 90 answers, draining");
+        assert_eq!(far(40, Some(22), known), "until ±5 %: 40 of about 79 answers, about 22 s left");
+        assert_eq!(far(40, None, known), "until ±5 %: 40 of about 79 answers");
+        assert_eq!(far(90, Some(44), known), "until ±5 %: 90 of about 90 answers, draining");
         assert_eq!(
             far(9, Some(180), Some((180, Why::Unknown))),
             "to the maximum: 9 of about 324 answers, waiting for those"

@@ -114,7 +114,7 @@ async fn ready(started: &mut Started, spec: &TargetSpec, task: Task) -> Result<(
             let ended = ended?;
             Err(format!("its command ended with {}{}", ended.how, ended.last_words()))
         }
-        told = answering(LOOK, async || Ok(discover(spec, task).await.is_ok())) => told,
+        told = answering(LOOK, async || Ok(discover(spec, task).await.is_ok_and(|found| !found.busy))) => told,
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) enum Made {
 pub(super) struct Wanting {
     pub(super) made: Made,
     pub(super) instruction: Option<String>,
+    /// The instruction as it may be shown, where that is another.
+    pub(super) shown: Option<String>,
 }
 
 impl Wanting {
@@ -75,9 +77,18 @@ impl Wanting {
     }
 
     fn items(&self, seed: u64, fit: &Fit) -> Vec<Item> {
+        self.within(self.instruction.as_deref(), seed, fit)
+    }
+
+    /// The same prompts as they may be shown; `None` where they are what is sent.
+    fn shown(&self, seed: u64, fit: &Fit) -> Option<Vec<Item>> {
+        self.shown.as_deref().map(|instruction| self.within(Some(instruction), seed, fit))
+    }
+
+    fn within(&self, instruction: Option<&str>, seed: u64, fit: &Fit) -> Vec<Item> {
         match &self.made {
-            Made::Drawn(spec) => made_up(spec, self.instruction.as_deref(), seed, fit),
-            Made::Recorded(record) => as_recorded(&record.requests, self.instruction.as_deref(), seed, fit),
+            Made::Drawn(spec) => made_up(spec, instruction, seed, fit),
+            Made::Recorded(record) => as_recorded(&record.requests, instruction, seed, fit),
         }
     }
 }
@@ -118,7 +129,7 @@ pub(super) async fn fit(prepared: &mut Prepared, asking: Asking, quiet: bool) ->
     let plan = &mut prepared.plan;
     let items = wanting.items(plan.seed, &fit);
     plan.workload.tokens = Some(tokens);
-    let workload = of(plan, items);
+    let workload = of(plan, items).showing(wanting.shown(plan.seed, &fit));
     (plan.workload.items, plan.workload.hash) = (workload.items().len(), workload.hash());
     prepared.workload = Arc::new(workload);
     Ok(())
@@ -224,9 +235,13 @@ fn refuse(plan: &Plan, tokens: &TokensPlan, fit: &Fit) -> Result<(), Failure> {
                 None => format!("prompts of {longest} with up to {output} of answer"),
                 Some(_) => format!("requests of up to {whole} with their answers"),
             };
+            let fewer = match &tokens.recorded {
+                None => "ask for fewer tokens".to_owned(),
+                Some(_) => format!("leave them out with `--set workload.prompts.trace.longest={context}`"),
+            };
             Err(Failure::Usage(format!(
-                "error: `{}` has a context of {context} tokens, and {what} don't fit\n  ask for fewer tokens, or start \
-                 it with a larger context",
+                "error: `{}` has a context of {context} tokens, and {what} don't fit\n  {fewer}, or start it with a \
+                 larger context",
                 target.name
             )))
         }

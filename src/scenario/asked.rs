@@ -1,6 +1,6 @@
 //! What is asked of the engines, as written: sampling, format, caches. Where the prompts come from is `prompts`.
 
-use super::{PromptsSpec, Think};
+use super::{DataPath, PromptsSpec, Think};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,10 @@ pub struct WorkloadSpec {
     /// Whether a schema forces engines to answer with a label (classify).
     #[serde(default)]
     pub constrain: Constrain,
+    /// A JSON schema that engines must answer by (generate, chat): written here, or in a file. Sent as `format` of Ollama and
+    /// `response_format` elsewhere; `valid_json` is the share of the answers that have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<SchemaSpec>,
     /// `chat` sends messages, and each engine applies its own template; `raw` sends the text as it is. Default: `raw`
     /// if a target uses GG-CORE without a `template`, otherwise `chat`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,6 +55,17 @@ pub struct WorkloadSpec {
     /// Earlier answers in a conversation (chat): `scripted` ones from the data, the same for every engine, or each engine's `own`.
     #[serde(default)]
     pub history: History,
+}
+
+/// A JSON schema of answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(title = "`schema`")]
+pub enum SchemaSpec {
+    /// The schema, as YAML.
+    Inline(serde_json::Map<String, serde_json::Value>),
+    /// A JSON file with it, in the scenario's directory or below it.
+    File(DataPath),
 }
 
 /// Whether there are none.

@@ -6,7 +6,7 @@
 mod rules;
 mod setting;
 
-pub use rules::RULES;
+pub use rules::{RULES, rule_groups};
 pub(super) use setting::PATTERNS;
 pub use setting::{AuditSpec, Setting};
 
@@ -82,10 +82,13 @@ pub struct RuleSpec {
 }
 
 /// Ids that earlier versions used, with those of today.
-const FORMER: [(&str, &str); 3] = [
+const FORMER: [(&str, &str); 6] = [
     ("unlike-requests", "different-requests"),
     ("unlike-transports", "different-transports"),
     ("unlike-cores", "different-cores"),
+    ("unreadable-labels", "unparsed-labels"),
+    ("generator-lag", "send-lag"),
+    ("lag-of-difference", "send-lag-share"),
 ];
 
 /// Today's id of a rule that may be called by its former one.

@@ -14,7 +14,7 @@ pub const MOST_PAIRS: u32 = 200;
 /// Length of a measured window as written: a time, or `auto`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
-    /// As long as the main metric needs (`load.until`).
+    /// As long as it has to be: of a load, as the main metric needs (`load.until`); of a deadline, as the first answers say.
     Auto,
     /// This long.
     Of(Span),
@@ -75,7 +75,7 @@ impl JsonSchema for Length {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "title": "a duration, or `auto`",
-            "description": "A duration (500us, 250ms, 30s, 1.5m, 2h), or auto: as long as the main metric needs",
+            "description": "A duration (500us, 250ms, 30s, 1.5m, 2h), or auto: as long as it has to be",
             "type": ["string", "integer"],
             "pattern": PATTERN,
             "minimum": 0,

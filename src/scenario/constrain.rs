@@ -28,9 +28,14 @@ impl WorkloadSpec {
 }
 
 impl Plan {
-    /// Whether a target's requests hold the schema of a label.
+    /// Whether a target's requests hold a schema: that of a label, or the scenario's own.
     pub fn sends_a_schema(&self, target: &TargetPlan) -> bool {
-        self.task == Task::Classify && self.workload.constrain == Constrain::Schema && target.spec.takes_a_schema()
+        let has = match self.task {
+            Task::Classify => self.workload.constrain == Constrain::Schema,
+            Task::Generate | Task::Chat => self.workload.schema.is_some(),
+            Task::Embed => false,
+        };
+        has && target.spec.takes_a_schema()
     }
 
     /// What to change where answers hold no label that can be read: a setting for the command line, and why.

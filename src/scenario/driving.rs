@@ -171,10 +171,10 @@ pub struct OpenSpec {
     #[serde(default)]
     pub warmup: Span,
     /// Maximum requests in flight per target. A request that is due at the maximum is neither sent nor delayed, but
-    /// recorded as `unsent`.
-    #[serde(default = "defaults::in_flight")]
+    /// recorded as `unsent`. Default: 1024, or with a `gg_core` target as many as its connections allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 65536))]
-    pub in_flight: u32,
+    pub in_flight: Option<u32>,
     /// How send times are kept.
     #[serde(default)]
     pub pacing: Pacing,
@@ -193,7 +193,7 @@ impl Default for OpenSpec {
             burst: None,
             duration: None,
             warmup: Span::default(),
-            in_flight: defaults::in_flight(),
+            in_flight: None,
             pacing: Pacing::default(),
         }
     }
@@ -270,6 +270,11 @@ pub struct TraceSpec {
     #[serde(default = "defaults::speed")]
     #[schemars(range(min = 0.001, max = 1000))]
     pub speed: f64,
+    /// Number of requests to use, from the beginning of the file. Default: all, or as many as a `trace` of prompts uses, which
+    /// also says how long they may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub requests: Option<u64>,
 }
 
 /// How send times are kept.
@@ -295,9 +300,6 @@ pub(super) mod defaults {
     }
     pub fn block_warmup() -> Span {
         Span(Duration::from_secs(1))
-    }
-    pub fn in_flight() -> u32 {
-        1024
     }
     pub fn offset() -> String {
         "offset_s".to_owned()

@@ -27,8 +27,22 @@ pub(super) struct Given {
 pub struct Followed {
     /// What stayed and what took whose place, in sentences.
     pub notes: Vec<String>,
-    /// The gates that are left out, and why, in a sentence; `None` without any.
-    pub gates: Option<String>,
+    /// What is said even where little else is, in sentences: gates that are left out, and why; targets that stayed and may be
+    /// anything that answers.
+    pub always: Vec<String>,
+}
+
+/// Whether a target is looked for where its engine usually is, or a stand-in takes its place.
+fn is_auto(target: &Node) -> bool {
+    let Value::Map(wires) = &target.value else { return false };
+    wires.iter().any(|(wire, entry)| {
+        let auto = |field: &str| entry.node.get(field).is_none_or(|node| node.text() == Some("auto"));
+        match wire.as_str() {
+            "ollama" | "openai" => auto("url"),
+            "gg_core" => auto("socket"),
+            _ => false,
+        }
+    })
 }
 
 /// Lays the targets over the tree, in the order given.
@@ -103,7 +117,7 @@ impl Given {
         let Some(below) = path.trim().strip_prefix("targets.") else { return Ok(()) };
         let is_in = |name: &&String| below.replace(['"', '\''], "").starts_with(&format!("{name}."));
         match self.out.iter().find(is_in) {
-            Some(name) if root.at(&["targets", name]).is_none() => {
+            Some(name) if root.at(&["targets", name.as_str()]).is_none() => {
                 let message =
                     format!("{} belongs to {}, which the command line leaves out", quoted(path), quoted(name));
                 let help = "only the given targets are used: give this one, too, or leave the value out";
@@ -133,7 +147,19 @@ impl Given {
     pub(super) fn follow(&self, root: &mut Node) -> Followed {
         let mut followed = Followed::default();
         if !self.kept.is_empty() {
-            followed.notes.push(format!("also used, from the scenario: {}", listed(&self.kept)));
+            let words = format!("also used, from the scenario: {}", listed(&self.kept));
+            // Nobody named it here: what answers there is measured, and may be the very engine that was given. Variants stand in
+            // the place of what they are of.
+            let kept = |name: &str| {
+                self.kept
+                    .iter()
+                    .any(|kept| name.strip_prefix(kept).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))
+            };
+            let any = match root.get("targets").map(|targets| &targets.value) {
+                Some(Value::Map(targets)) => targets.iter().any(|(name, entry)| kept(name) && is_auto(&entry.node)),
+                _ => false,
+            };
+            if any { followed.always.push(words) } else { followed.notes.push(words) }
         }
         let Value::Map(fields) = &mut root.value else { return followed };
         let is_out = |name: &str| self.out.iter().any(|out| out == name);
@@ -161,10 +187,13 @@ impl Given {
                 fields.retain(|field, _| !matches!(field.as_str(), "gates" | "strict" | "adaptive"));
             }
         }
-        followed.gates = (!gone.is_empty()).then(|| {
+        if !gone.is_empty() {
             let (s, they) = if gone.len() == 1 { ("", "it names") } else { ("s", "they name") };
-            format!("gate{s} left out, because {they} a target that the command line leaves out: {}", gone.join("; "))
-        });
+            followed.always.push(format!(
+                "gate{s} left out, because {they} a target that the command line leaves out: {}",
+                gone.join("; ")
+            ));
+        }
         followed
     }
 }

@@ -5,6 +5,11 @@ use super::plan::{LoadPlan, Plan, Until};
 use super::{BlocksSpec, FIRST_PAIRS, Least, Length, Order, Scenario, Span};
 use std::time::Duration;
 
+/// The least that `timeout: auto` allows a request.
+pub const TIMEOUT_LEAST: Duration = Duration::from_secs(60);
+/// The most that it does: an engine that hangs has to be ended some time.
+pub const TIMEOUT_MOST: Duration = Duration::from_secs(1800);
+
 /// What decides how long a load takes that is driven for a time.
 struct Shape {
     order: Order,
@@ -53,15 +58,20 @@ impl Shape {
 }
 
 impl Scenario {
-    /// Deadline of one request.
+    /// Deadline of one request; the least, where it is still to be found.
     pub fn limit(&self) -> Span {
-        self.timeout.unwrap_or_else(super::defaults::timeout)
+        self.written_limit().unwrap_or(Span(TIMEOUT_LEAST))
+    }
+
+    /// The deadline that is written, if it isn't to be found.
+    pub fn written_limit(&self) -> Option<Span> {
+        self.timeout.and_then(Length::span)
     }
 
     /// Longest wait for the first answer of each target: what is written for it, else for any request, else long enough for a
     /// model to be loaded.
     pub fn first_limit(&self) -> Span {
-        self.load_timeout.or(self.timeout).unwrap_or_else(super::defaults::load_timeout)
+        self.load_timeout.or(self.written_limit()).unwrap_or_else(super::defaults::load_timeout)
     }
 
     /// How long one pass of its load lasts at most, all targets together, if it is driven for a time.

@@ -52,7 +52,7 @@ mod variants;
 mod word;
 
 pub use address::Address;
-pub use asked::{Constrain, History, KeepAnswers, PromptCache, PromptFormat, Sampling, WorkloadSpec};
+pub use asked::{Constrain, History, KeepAnswers, PromptCache, PromptFormat, Sampling, SchemaSpec, WorkloadSpec};
 pub use audit::{AuditSpec, Severity};
 pub use auto::{FIRST_PAIRS, Least, Length, MOST_PAIRS, UntilSpec};
 pub use cold_start::ColdStartSpec;
@@ -64,8 +64,9 @@ pub use driving::{
 };
 pub use everyday::Everyday;
 pub use example::{example, example_suite};
-pub use gg_core::GgCoreSpec;
+pub use gg_core::{GgCoreSpec, most_at_once};
 pub use given::Followed;
+pub use length::{TIMEOUT_LEAST, TIMEOUT_MOST};
 pub use lengths::Lengths;
 pub use load::{Loaded, load, load_str, load_with, located};
 pub use masked::masked;
@@ -75,7 +76,7 @@ pub use model::same_model;
 pub use overlay::Overrides;
 pub use prompts::{
     CsvPrompts, InlinePrompt, JsonlPrompts, PrefixSpec, PromptsSpec, SyntheticPrompts, TextPrompts, TextSplit,
-    TracePrompts, TurnSpec,
+    TracePart, TracePrompts, TurnSpec,
 };
 pub use rate::Rate;
 pub use repeats::{LEAST as LEAST_REPEATS, MOST as MOST_REPEATS, RepeatsSpec};
@@ -162,11 +163,12 @@ pub struct Scenario {
     /// Unloads and loads each target's model before the load, and reports how long it takes until it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold_start: Option<ColdStartSpec>,
-    /// Deadline of one request. Default: 60s.
+    /// Deadline of one request, or `auto` (the default): 60s, or as long as the users before an engine's slots need by its
+    /// first answer, times 3, up to 30m; the same for all targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Span>,
-    /// Longest wait for the first answer of each target, which may load its model. Default: `timeout` if set, otherwise
-    /// 10m.
+    pub timeout: Option<Length>,
+    /// Longest wait for the first answer of each target, which may load its model. Default: `timeout` if that is a
+    /// duration, otherwise 10m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_timeout: Option<Span>,
     /// Time for requests in flight to finish after sending has stopped; requests still open after that are
@@ -232,9 +234,6 @@ mod defaults {
 
     pub fn seed() -> u64 {
         42
-    }
-    pub fn timeout() -> Span {
-        Span(Duration::from_secs(60))
     }
     pub fn smallest_effect() -> Share {
         Share(0.02)

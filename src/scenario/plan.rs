@@ -68,11 +68,17 @@ pub struct Plan {
     pub load: LoadPlan,
     /// Deadline of one request.
     pub timeout: Span,
+    /// Whether it is found from the first answers (`timeout: auto`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timeout_auto: bool,
     /// Longest wait for the first answer of each target.
     #[serde(default = "super::defaults::load_timeout")]
     pub load_timeout: Span,
     /// Time for requests in flight once sending has stopped.
     pub drain: Span,
+    /// Whether that is as long as a deadline that is found.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drain_auto: bool,
     /// Which answers are kept for people to look at.
     #[serde(default, skip_serializing_if = "KeepAnswers::is_default")]
     pub keep_answers: KeepAnswers,
@@ -94,6 +100,14 @@ impl Plan {
     /// Whether answers are kept: those of embeddings are no texts.
     pub fn keeps_answers(&self) -> bool {
         self.keep_answers != KeepAnswers::None && self.task != Task::Embed
+    }
+
+    /// Sets a deadline that was found, and the time to drain where that is as long.
+    pub fn allow(&mut self, timeout: Span) {
+        self.timeout = timeout;
+        if self.drain_auto {
+            self.drain = timeout;
+        }
     }
 
     /// Whether the run may end before its load's length is over.
@@ -167,6 +181,10 @@ pub struct TargetPlan {
     /// The name of an earlier target that is the same server and model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
+    /// A short hash of the values from the environment or a file in its settings, if there are any: two runs that differ in it
+    /// asked for different things. Addresses, tokens and headers are not part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filled: Option<String>,
 }
 
 impl TargetPlan {
@@ -387,6 +405,9 @@ pub struct WorkloadPlan {
     pub labels: Vec<String>,
     /// Whether a schema forces a label.
     pub constrain: Constrain,
+    /// The schema of answers that is sent (generate, chat).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<serde_json::Value>,
     /// As messages or as it is.
     pub format: PromptFormat,
     /// System message.

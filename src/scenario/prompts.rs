@@ -1,6 +1,6 @@
 //! Where the prompts come from, as written. Reading them is the workload's (`workload::source`).
 
-use super::{DataPath, Lengths, Span};
+use super::{DataPath, Lengths, Scenario, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,42 @@ pub enum TextSplit {
 pub struct TracePrompts {
     /// The file.
     pub path: DataPath,
+    /// Number of requests (or conversations) to use, from the beginning of the file; what comes after them is not read.
+    /// Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub requests: Option<u64>,
+    /// Leaves out requests of more tokens than this, prompt and answer together, and reports how many: an engine's context is
+    /// often shorter than the longest request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
+    pub longest: Option<u64>,
+}
+
+impl TracePrompts {
+    /// What of the file is used.
+    pub fn part(&self) -> TracePart {
+        TracePart { requests: self.requests, longest: self.longest }
+    }
+}
+
+impl Scenario {
+    /// Has a record's prompts be of as many requests as its times, where only those say how many.
+    pub fn one_part(&mut self) {
+        let times = self.load.open.as_ref().and_then(|open| open.trace.as_ref()?.requests);
+        if let PromptsSpec::Trace(trace) = &mut self.workload.prompts {
+            trace.requests = trace.requests.or(times);
+        }
+    }
+}
+
+/// What of a recorded load is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TracePart {
+    /// The first so many requests; `None` for all.
+    pub requests: Option<u64>,
+    /// The most tokens of a request, its prompt and answer together; longer ones are left out.
+    pub longest: Option<u64>,
 }
 
 /// Generated prompts, with lengths in words or in tokens.
@@ -142,12 +178,17 @@ pub struct SyntheticPrompts {
     #[schemars(schema_with = "super::lengths::schema")]
     pub tokens: Option<Lengths>,
     /// A shared prefix for groups of prompts, in addition to `tokens`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "some_prefix")]
     pub prefix: Option<PrefixSpec>,
     /// Turns of each conversation (chat).
     #[serde(default = "super::defaults::one")]
     #[schemars(range(min = 1, max = 100))]
     pub turns: u32,
+}
+
+/// Reads a prefix; one of no tokens is none.
+fn some_prefix<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<PrefixSpec>, D::Error> {
+    Ok(Option::<PrefixSpec>::deserialize(deserializer)?.filter(|prefix| prefix.tokens > 0))
 }
 
 /// The same text at the start of every prompt of a group, such as a long system message or a document with many
@@ -156,8 +197,8 @@ pub struct SyntheticPrompts {
 #[serde(deny_unknown_fields)]
 #[schemars(title = "`prefix`")]
 pub struct PrefixSpec {
-    /// Tokens of the prefix's text, as the engine that is asked counts them.
-    #[schemars(range(min = 1, max = 1000000))]
+    /// Tokens of the prefix's text, as the engine that is asked counts them; 0 for none, as the first step of a sweep.
+    #[schemars(range(min = 0, max = 1000000))]
     pub tokens: u32,
     /// Number of groups, each with its own prefix. Each round of `groups` requests has one request per group.
     #[serde(default = "super::defaults::one")]

@@ -276,7 +276,8 @@ pub struct JsonSpec {
     /// How the certificate of an https server is checked.
     #[serde(default, skip_serializing_if = "TlsSpec::is_default")]
     pub tls: TlsSpec,
-    /// The request's body: any YAML. `{{prompt}}`, `{{model}}`, `{{max_tokens}}`, `{{temperature}}`, `{{seed}}` and `{{messages}}` are filled in.
+    /// The request's body: any YAML, or a text of JSON (as from a variable). `{{prompt}}`, `{{model}}`, `{{max_tokens}}`, `{{temperature}}`, `{{seed}}` and `{{messages}}` are filled in.
+    #[serde(deserialize_with = "a_body")]
     pub body: serde_json::Value,
     /// The format of the answer.
     #[serde(default)]
@@ -289,6 +290,13 @@ pub struct JsonSpec {
     /// Address of metrics in Prometheus format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
+}
+
+/// Reads a body; a text that is a JSON object or list stands for that.
+fn a_body<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<serde_json::Value, D::Error> {
+    let body = serde_json::Value::deserialize(deserializer)?;
+    let read = body.as_str().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    Ok(read.filter(|value| value.is_object() || value.is_array()).unwrap_or(body))
 }
 
 /// The processes of a target on this machine, including their children.

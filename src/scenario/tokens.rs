@@ -54,6 +54,9 @@ pub struct RecordedPlan {
     pub longest: u64,
     /// Whether its prompts share blocks.
     pub shared: bool,
+    /// What of the file was left out, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 impl TokensPlan {

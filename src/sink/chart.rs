@@ -131,8 +131,9 @@ mod tests {
             assert_eq!(chart.lines.len(), 2);
             assert!(chart.x_ticks.len() >= 3 && chart.y_ticks.len() >= 3, "{}", chart.title);
             assert_eq!((chart.x_ticks[0].word.as_str(), chart.x_ticks[1].word.as_str()), ("0 %", "50 %"));
-            // Some hundred requests: nothing is known beyond 99.9 %.
-            assert!(chart.x_ticks.iter().all(|tick| tick.word != "99.99 %"), "{:?}", chart.x_ticks);
+            // Some hundred requests: nothing is known beyond 99.9 %. Of tokens there are thousands.
+            let far = chart.x_ticks.iter().any(|tick| tick.word == "99.99 %");
+            assert!(far == chart.title.starts_with("ITL by"), "{:?}", chart.x_ticks);
             for point in chart.lines.iter().flat_map(|line| line.path.split(' ')) {
                 let point = point.trim_start_matches(['M', 'L']);
                 let (x, y) = point.split_once(',').unwrap();

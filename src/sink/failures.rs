@@ -15,7 +15,7 @@ pub(super) fn rows(report: &Report) -> Vec<[String; 5]> {
         let time = |s: f64| human::time(s * 1e6);
         let times = [reason.first_s, reason.last_s].map(time);
         let [first, last] = times;
-        [target.label(), reason.count.to_string(), first, last, words(reason)]
+        [target.label(), human::count(reason.count), first, last, words(reason)]
     };
     report.targets.iter().flat_map(|target| target.failures.iter().map(move |reason| row(target, reason))).collect()
 }
@@ -56,7 +56,7 @@ pub(super) fn ours(report: &Report) -> Option<String> {
             (unfinished, "unfinished (loadcmp stopped waiting when the run ended)"),
         ];
         let told: Vec<String> =
-            told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+            told.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{} {what}", human::count(n))).collect();
         (!told.is_empty()).then(|| format!("{} {}", target.label(), told.join(", ")))
     };
     let told: Vec<String> = report.targets.iter().filter_map(of).collect();

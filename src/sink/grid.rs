@@ -5,14 +5,18 @@ use crate::report::human;
 use crate::suite::{Check, Night, Nightly};
 
 /// Nights that have a column, at most: the last ones.
-const COLUMNS: usize = 30;
+const COLUMNS: usize = 21;
+/// Rows that stand open, at most.
+const ROWS: usize = 10;
 
 /// The grid, all of it text.
 pub(super) struct Grid {
     /// Day and folder of each night, the latest first.
     pub nights: Vec<(String, String)>,
-    /// Checks that didn't pass in the last night, or whose outcome changed within the columns.
+    /// Checks that failed in the last night, or whose outcome changed within the columns; those that failed last are first.
     pub moved: Vec<GridRow>,
+    /// More of them than are shown at once.
+    pub more: Vec<GridRow>,
     /// The others.
     pub steady: Vec<GridRow>,
     /// Nights before the first column.
@@ -70,7 +74,9 @@ pub(super) fn grid(nightly: &Nightly) -> Grid {
         let first = row.cells.first().copied().unwrap_or(MISSING);
         first.class != "worse" && row.cells.iter().all(|cell| *cell == first || *cell == MISSING)
     };
-    let (steady, moved) = checks.iter().map(row).partition(calm);
+    let (steady, mut moved): (Vec<GridRow>, Vec<GridRow>) = checks.iter().map(row).partition(calm);
+    moved.sort_by_key(|row| row.cells.first().is_none_or(|cell| cell.class != "worse"));
+    let more = moved.split_off(ROWS.min(moved.len()));
     let earlier = nightly.nights.len().saturating_sub(COLUMNS);
-    Grid { nights: shown.iter().map(day).collect(), moved, steady, earlier }
+    Grid { nights: shown.iter().map(day).collect(), moved, more, steady, earlier }
 }

@@ -4,17 +4,20 @@ use super::answers::{PromptView, answers};
 use super::bars::{self, Bars, bars};
 use super::chart;
 use super::failures;
-use super::forest::{Card, Check, Forest, cards, checks, forests};
+use super::filters;
+use super::forest::{Card, CheckGroup, Forest, RatioMatrix, cards, checks, forests, matrix};
 use super::front::front_table;
 use super::labels::{LabelTable, Matrix, label_table, matrices};
 use super::lines::{Line, MARK, Section, compared, lines, marked, outcome_words, ratio_cell, reasons};
 use super::plot::Chart;
 use super::repeat;
+use super::terms;
 use super::timeline::{TimeChart, timeline};
 use crate::audit::{Finding, Severity};
 use crate::metrics::metric_of;
-use crate::report::{Report, files};
-use crate::scenario::yaml_word;
+use crate::report::{Report, files, human};
+use crate::scenario::{History, Task, yaml_word};
+use crate::stats::Verdict;
 use askama::Template;
 use std::io::{self, Write};
 
@@ -28,12 +31,15 @@ struct Page<'a> {
     name: &'a str,
     about: Option<&'a str>,
     headlines: Vec<(String, &'static str)>,
-    /// Every ratio around 1, a card for each target, and the checks of the audit with what they came to.
+    /// Every ratio around 1, of several compared targets also in one table; a card for each target, and the checks of the audit
+    /// with what they came to.
     forests: Vec<Forest>,
+    matrix: Option<RatioMatrix>,
     cards: Vec<Card>,
     fairness: String,
     identical: String,
-    checks: Vec<Check>,
+    checks: Vec<CheckGroup>,
+    check_count: usize,
     has_stand_in: bool,
     unfinished: Option<&'a str>,
     load: String,
@@ -92,8 +98,24 @@ struct Page<'a> {
     started: &'a str,
 }
 
-/// A row of a search's table: cells, verdict, the verdict's class, why.
-type ProbeLine = (Vec<String>, String, &'static str, String);
+/// A row of a search's table: cells, verdict, the verdict's class, why, and the probe's own page.
+pub(super) struct ProbeLine {
+    pub cells: Vec<String>,
+    pub verdict: String,
+    pub class: &'static str,
+    pub why: String,
+    pub page: String,
+}
+
+/// The files of a search, each with what it is.
+const CAPACITY_FILES: [(&str, &str); 6] = [
+    ("capacity.html", "this page"),
+    ("capacity.csv", "one row per probe"),
+    ("capacity.json", "everything, for programs"),
+    ("capacity.md", "for a pull request"),
+    ("search.json", "the search as it was planned"),
+    ("probes/", "one results directory per probe, each with its own report"),
+];
 
 /// The page of a search for capacity, all of it text.
 #[derive(Template)]
@@ -120,6 +142,11 @@ pub(super) struct CapacityPage<'a> {
 impl CapacityPage<'_> {
     pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(self.render().map_err(io::Error::other)?.as_bytes())
+    }
+
+    /// For the template.
+    fn files(&self) -> [(&'static str, &'static str); 6] {
+        CAPACITY_FILES
     }
 }
 
@@ -166,9 +193,13 @@ fn page(report: &Report) -> Page<'_> {
             _ => sections.push((line.section, vec![row])),
         }
     }
+    let (forests, checks) = (forests(report, &lines), checks(report));
     let mut warnings: Vec<&Finding> = report.found(Severity::Warning).collect();
     let more_warnings = if warnings.len() > SPELT { warnings.split_off(1) } else { Vec::new() };
-    let main = report.comparisons.iter().filter(|c| c.metric == report.primary).map(|c| class(c.verdict.as_str()));
+    // A sentence on several targets has the colour that all of them have.
+    let main = report.comparisons.iter().filter(|c| c.metric == report.primary && c.verdict != Verdict::NotCompared);
+    let main: Vec<&'static str> = main.map(|c| class(c.verdict.as_str())).collect();
+    let main = main.first().filter(|first| main.iter().all(|class| class == *first)).copied();
     Page {
         name: &report.plan.name,
         about: report.plan.about.as_deref(),
@@ -176,13 +207,15 @@ fn page(report: &Report) -> Page<'_> {
             .headlines()
             .iter()
             .map(|words| unbroken(words))
-            .zip(main.chain(std::iter::repeat("")))
+            .zip(main.into_iter().chain(std::iter::repeat("")))
             .collect(),
-        forests: forests(report, &lines),
+        matrix: matrix(&forests),
+        forests,
         cards: cards(report),
         fairness: super::last::fairness(report),
         identical: identical(report),
-        checks: checks(report),
+        check_count: checks.iter().map(|group| group.checks.len()).sum(),
+        checks,
         has_stand_in: report.has_stand_in(),
         unfinished: report.unfinished.as_ref().map(|unfinished| unfinished.sentence.as_str()),
         load: report.load_words(),
@@ -250,12 +283,17 @@ pub(super) fn unbroken(words: &str) -> String {
 /// What says that every target was asked the same.
 fn identical(report: &Report) -> String {
     let hash = report.plan.workload.hash.get(..12).unwrap_or_default();
-    let both = report.comparisons.iter().filter_map(|c| c.pairs).max();
-    let both = both.map(|n| format!("; {n} were answered by both")).unwrap_or_default();
-    format!(
-        "one list, drawn with seed {} before anything was sent, in the same order for every target (hash {hash}…){both}.",
-        report.plan.seed
-    )
+    let list = format!("drawn with seed {} before anything was sent (hash of the list: {hash}…)", report.plan.seed);
+    let own = report.plan.task == Task::Chat && report.plan.workload.history == History::Own;
+    match report.identical.filter(|_| !own) {
+        Some((same, compared)) => {
+            format!("{} of {} by their hash, in the same order, {list}.", human::count(same), human::count(compared))
+        }
+        None if own => format!(
+            "the same first turns in the same order, {list}; later turns continue with each engine’s own answers."
+        ),
+        None => format!("one list in one order, {list}."),
+    }
 }
 
 /// The metrics of some lines, each once.

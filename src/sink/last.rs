@@ -3,12 +3,12 @@
 
 use super::lines::{Line, compared, lines};
 use super::spark::spark;
-use super::table::{Look, brief, broken, print, table, verdict};
-use crate::audit::{RULES, Severity};
+use super::table::{Cell, Look, brief, broken, cut, judged, matrix, print, short_name, table};
+use crate::audit::{Asked, RULES, RuleSpec, Severity, asked};
 use crate::report::Report;
-use crate::report::human::{self, printable};
+use crate::report::human::printable;
 use crate::scenario::plan::TargetPlan;
-use crate::stats::Verdict;
+use crate::stats::{TargetSummary, Verdict};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -17,9 +17,8 @@ const LINES: usize = 12;
 /// Lines of figures, at least, whatever else there is to say.
 const FIGURES: usize = 3;
 
-/// Columns from which a table of several targets has the ratios, too: the names of the figures, and a column.
-const WIDE: usize = 16;
-const WIDE_EACH: usize = 28;
+/// Targets that are named with their engine; more stand in a table of one row each.
+const NAMED: usize = 5;
 
 /// Figures that decide, beside the main one, in the order in which they stand; the last ones give way first.
 const PATHS: [&str; 9] = [
@@ -55,9 +54,9 @@ fn last(report: &Report, look: Look, files: Option<&Path>, out: &mut dyn Write) 
         writeln!(out, "{}", printable(&line))?;
     }
     writeln!(out)?;
-    for (target, summary) in report.plan.targets.iter().zip(&report.targets) {
-        let told = format!("{}: {}", summary.label(), engine(target));
-        writeln!(out, "{}", cut(&told, width))?;
+    let named = if report.targets.len() > NAMED { 0 } else { report.targets.len() };
+    for (target, summary) in report.plan.targets.iter().zip(&report.targets).take(named) {
+        writeln!(out, "{}", engine(&summary.label(), target, width))?;
     }
     let mut below = vec![cut(&fairness(report), width)];
     for words in next(report) {
@@ -67,7 +66,12 @@ fn last(report: &Report, look: Look, files: Option<&Path>, out: &mut dyn Write) 
         below.push(format!("report: {}", files.join("report.html").display()));
     }
     let lines = lines(report);
-    let most = |below: &[String]| LINES.saturating_sub(report.targets.len() + 1 + below.len()).max(FIGURES);
+    if named == 0 {
+        let rows = LINES.saturating_sub(1 + below.len()).max(FIGURES);
+        by_target(report, &lines, rows, look, out)?;
+        return below.iter().try_for_each(|line| writeln!(out, "{line}"));
+    }
+    let most = |below: &[String]| LINES.saturating_sub(named + 1 + below.len()).max(FIGURES);
     let mut chosen = chosen(report, &lines, most(&below));
     if chosen.iter().any(|line| line.values.iter().any(|value| value.starts_with('~'))) {
         below.insert(0, "~ too few requests for a confidence interval".to_owned());
@@ -77,19 +81,41 @@ fn last(report: &Report, look: Look, files: Option<&Path>, out: &mut dyn Write) 
     below.iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
-/// An engine, its version, model and quantisation, as far as it told them.
-fn engine(target: &TargetPlan) -> String {
+/// A target with its engine, its version, model and quantisation, as far as it told them. Of a line that is too long, the middle
+/// of the model's name gives way: what it ends with says which variant it is.
+fn engine(label: &str, target: &TargetPlan, width: usize) -> String {
     let facts = &target.facts;
     let name = facts.engine.as_ref().map(|engine| match &facts.version {
         Some(version) => format!("{engine} {version}"),
         None => engine.clone(),
     });
-    let told = [name, Some(target.model.clone()), facts.quantization.clone()];
-    let mut told: Vec<String> = told.into_iter().flatten().filter(|word| !word.is_empty()).collect();
-    if told.is_empty() {
-        told.push("engine and model unknown".to_owned());
+    let line = |model: String| {
+        let told = [name.clone(), Some(model), facts.quantization.clone()];
+        let told: Vec<String> = told.into_iter().flatten().filter(|word| !word.is_empty()).collect();
+        let told = if told.is_empty() { "engine and model unknown".to_owned() } else { told.join(", ") };
+        printable(&format!("{label}: {told}"))
+    };
+    let whole = line(target.model.clone());
+    let over = whole.chars().count().saturating_sub(width);
+    if over == 0 {
+        return whole;
     }
-    printable(&told.join(", "))
+    let length = target.model.chars().count().saturating_sub(over).max(LEAST_MODEL);
+    cut(&line(shortened(&target.model, length)), width)
+}
+
+/// Characters of a model's name, at least.
+const LEAST_MODEL: usize = 9;
+
+/// A text of so many characters, without its middle.
+fn shortened(text: &str, length: usize) -> String {
+    let all = text.chars().count();
+    if all <= length {
+        return text.to_owned();
+    }
+    let head = length.saturating_sub(1) / 2;
+    let tail = length.saturating_sub(1 + head);
+    text.chars().take(head).chain(['…']).chain(text.chars().skip(all - tail)).collect()
 }
 
 /// The figures that decide, `most` lines of them.
@@ -102,30 +128,48 @@ fn chosen<'a>(report: &Report, lines: &'a [Line], most: usize) -> Vec<&'a Line<'
 
 fn figures(report: &Report, lines: &[Line], chosen: &[&Line], look: Look, out: &mut dyn Write) -> io::Result<()> {
     let compared = compared(report, lines);
-    let beside = if let [only] = compared[..] { Some(only) } else { None };
-    let wide = usize::from(look.width) >= WIDE + WIDE_EACH * report.targets.len();
+    let look = Look { plain: true, ..look };
+    if compared.len() > 1 {
+        let details = [Cell::Value, Cell::Ratio, Cell::Short, Cell::Verdict];
+        return matrix(report, chosen, &compared, &details, look, out);
+    }
+    let beside = compared.first();
     let mut header = vec![String::new()];
     // Who is a stand-in stands above.
-    header.extend(report.plan.targets.iter().map(|target| printable(&target.name)));
+    header.extend(report.plan.targets.iter().map(|target| short_name(&target.name)));
     if beside.is_some() {
         header.extend(["ratio (95 % CI)".to_owned(), "verdict".to_owned()]);
     }
     let rows = chosen.iter().map(|line| {
-        let name = vec![line.name.trim().to_owned()];
-        match beside {
-            Some(at) => [name, line.values.clone(), verdict(line.comparisons[at]).to_vec()].concat(),
-            None => [name, (0..line.values.len()).map(|at| beside_reference(line, at, wide)).collect()].concat(),
-        }
+        let words = beside.map(|at| judged(report, line, *at).to_vec()).unwrap_or_default();
+        [vec![line.name.trim().to_owned()], line.values.clone(), words].concat()
     });
-    print(header, rows.collect(), report.targets.len() + 1, Look { plain: true, ..look }, out)
+    print(header, rows.collect(), report.targets.len() + 1, look, out)
 }
 
-/// A figure of one of several targets, and what it is beside the reference's: `12.3 ms better`, in a wide table with the ratio.
-fn beside_reference(line: &Line, at: usize, wide: bool) -> String {
-    let value = &line.values[at];
-    let Some(c) = line.comparisons[at] else { return value.clone() };
-    let ratio = c.ratio.filter(|_| wide).map(|ratio| format!("  {}", human::ratio(ratio))).unwrap_or_default();
-    format!("{value}{ratio} {}", c.verdict.as_str())
+/// Many targets, a row each: the main figure with its ratio and verdict, and the median latency. Those that there are no
+/// lines for are counted.
+fn by_target(report: &Report, lines: &[Line], most: usize, look: Look, out: &mut dyn Write) -> io::Result<()> {
+    let shown: Vec<&Line> = chosen(report, lines, 2);
+    let all = report.targets.len();
+    let rows = if all > most { most - 1 } else { all };
+    let mut header = vec![String::new()];
+    header.extend(shown.iter().map(|line| line.name.trim().to_owned()));
+    header.extend(["ratio (95 % CI)".to_owned(), "verdict".to_owned()]);
+    let row = |(at, target): (usize, &TargetSummary)| {
+        let mut row = vec![short_name(&target.name)];
+        row.extend(shown.iter().map(|line| line.values.get(at).cloned().unwrap_or_default()));
+        let words = shown.first().map(|line| judged(report, line, at)).unwrap_or_default();
+        row.extend(words);
+        if at == report.plan.reference {
+            row.pop();
+            row.push("reference".to_owned());
+        }
+        row
+    };
+    let told = report.targets.iter().enumerate().take(rows).map(row).collect();
+    print(header, told, shown.len() + 1, Look { plain: true, ..look }, out)?;
+    if all > rows { writeln!(out, "… {} more targets: report.html", all - rows) } else { Ok(()) }
 }
 
 /// Whether the comparison was fair, by the rules of the audit that spoke.
@@ -136,17 +180,29 @@ pub(super) fn fairness(report: &Report) -> String {
         ids
     };
     let (invalid, doubts) = (ids(Severity::Invalid), ids(Severity::Warning));
-    let all = RULES.len();
+    // What was switched off wasn't passed.
+    let standing = |wanted: Asked| RULES.iter().filter(move |rule| stands(report, rule) == wanted);
+    let all = standing(Asked::Judged).count();
+    let off: Vec<&str> = standing(Asked::Off).map(|rule| rule.id).collect();
+    let off = if off.is_empty() { String::new() } else { format!(", {} off: {}", off.len(), off.join(", ")) };
     if !invalid.is_empty() {
         return format!("INVALID: {}", [invalid, doubts].concat().join(", "));
     }
     let passed = all.saturating_sub(doubts.len());
     let warnings = match doubts.len() {
-        0 => return format!("fair: all {all} checks passed"),
+        0 => return format!("fair: all {all} checks passed{off}"),
         1 => "1 warning".to_owned(),
         n => format!("{n} warnings"),
     };
-    format!("fair: {passed} of {all} checks passed, {warnings}: {}", doubts.join(", "))
+    format!("fair: {passed} of {all} checks passed, {warnings}: {}{off}", doubts.join(", "))
+}
+
+/// Whether a rule was asked of a run: one that found something was, whatever there was to look at.
+pub(super) fn stands(report: &Report, rule: &RuleSpec) -> Asked {
+    if report.findings.iter().any(|finding| finding.id == rule.id) {
+        return Asked::Judged;
+    }
+    asked(rule, &report.plan)
 }
 
 /// What to do where the main metric is undecided.
@@ -157,14 +213,6 @@ fn next(report: &Report) -> Vec<String> {
     told.dedup();
     told.truncate(1);
     told
-}
-
-/// A line's worth of a text.
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -214,8 +262,60 @@ mod tests {
         let more: Vec<_> = three.comparisons.iter().map(|c| Comparison { target: 2, ..c.clone() }).collect();
         three.comparisons.extend(more);
         for width in [80, 120] {
-            insta::assert_snapshot!(format!("last_three_{width}"), told(&three, width));
+            let text = told(&three, width);
+            assert!(text.contains("1.72 (1.69–1.75) better"), "{text}");
+            insta::assert_snapshot!(format!("last_three_{width}"), text);
         }
+        // Four to twelve stay within twelve lines, too.
+        for all in 4..13 {
+            let mut more = three.clone();
+            for at in 3..all {
+                more.targets.push(TargetSummary { name: format!("build-{at}"), ..more.targets[2].clone() });
+                more.plan.targets.push(more.plan.targets[2].clone());
+                more.plan.targets[at].name = format!("build-{at}");
+                let of: Vec<_> = more.comparisons.iter().filter(|c| c.target == 2).cloned().collect();
+                more.comparisons.extend(of.into_iter().map(|c| Comparison { target: at, ..c }));
+            }
+            for width in [80, 120] {
+                let text = told(&more, width);
+                assert!(text.contains("better"), "{text}");
+                if [4, 8].contains(&all) {
+                    insta::assert_snapshot!(format!("last_{all}_{width}"), text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn peak_memory_has_a_plain_quotient() {
+        let mut report = report(Task::Generate, false);
+        for (target, bytes) in report.targets.iter_mut().zip([1e9, 2e9]) {
+            let row = crate::stats::Row {
+                metric: "memory_peak".into(),
+                unit: "bytes".into(),
+                mean: Some(bytes),
+                ..target.rows[0].clone()
+            };
+            target.rows.push(row);
+        }
+        let all = lines(&report);
+        let peak = all.iter().find(|line| line.path == "memory_peak").unwrap();
+        assert_eq!(judged(&report, peak, 0), ["0.50".to_owned(), String::new()]);
+        for c in &mut report.comparisons {
+            c.verdict = Verdict::NotCompared;
+        }
+        let all = lines(&report);
+        let peak = all.iter().find(|line| line.path == "memory_peak").unwrap();
+        assert_eq!(judged(&report, peak, 0), [String::new(), String::new()]);
+    }
+
+    #[test]
+    fn a_long_models_name_loses_its_middle_and_not_the_quantisation() {
+        let mut report = report(Task::Generate, false);
+        report.plan.targets[0].model = "some-organisation/a-very-long-name-of-a-model-instruct-2507:latest".to_owned();
+        let line = engine("native (stand-in)", &report.plan.targets[0], 80);
+        assert!(line.chars().count() == 80 && line.ends_with("07:latest, Q4_K_M") && line.contains('…'), "{line}");
+        assert_eq!([shortened("abcdef", 5), shortened("abc", 5)], ["ab…ef", "abc"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! what order, under what words.
 
 pub(super) use crate::metrics::Section;
-use crate::metrics::{self, Definition, metric_words, value_words};
+use crate::metrics::{self, Definition, human, metric_words, value_words};
 use crate::record::Outcome;
 use crate::report::Report;
 use crate::report::words::ratio_words;
@@ -98,13 +98,13 @@ pub(super) fn value(target: &TargetSummary, path: &str) -> Option<String> {
         let row = target.row("accuracy")?;
         return Some(format!("{:.1}–{:.1} %", row.low? * 100.0, row.high? * 100.0));
     }
-    if path == "agreement" {
+    if matches!(path, "agreement" | "answer_similarity") {
         let row = target.row(path)?;
-        return Some(format!("{} of {}", value_words(path, &row.unit, row.mean?), row.n?));
+        return Some(format!("{} of {}", value_words(path, &row.unit, row.mean?), human::count(row.n?)));
     }
     if path == "cosine_undefined" {
         let row = target.row(path)?;
-        return Some(format!("{:.0} of {} pairs", row.mean?, row.n?));
+        return Some(format!("{} of {} pairs", human::three(row.mean?), human::count(row.n?)));
     }
     let (metric, figure) = path.split_once('.').unwrap_or((path, "mean"));
     let row = target.row(metric)?;
@@ -142,11 +142,14 @@ pub(super) fn ratio_cell(line: &Line<'_>, c: &Comparison) -> Option<String> {
 
 /// What became of a target's requests, in words: `3772 requests, 3691 ok, 75 unparsed, 6 truncated`.
 pub(super) fn outcome_words(target: &TargetSummary) -> String {
-    let told: Vec<_> =
-        target.outcomes.iter().map(|(outcome, n)| format!("{n} {}", outcome.as_str().replace('_', " "))).collect();
+    let told: Vec<_> = target
+        .outcomes
+        .iter()
+        .map(|(outcome, n)| format!("{} {}", human::count(*n), outcome.as_str().replace('_', " ")))
+        .collect();
     match target.requests() {
         0 => "no requests".to_owned(),
-        n => format!("{n} requests, {}{}", told.join(", "), unfinished_words(target)),
+        n => format!("{}, {}{}", human::counted(n, "request", "requests"), told.join(", "), unfinished_words(target)),
     }
 }
 
@@ -155,7 +158,7 @@ fn unfinished_words(target: &TargetSummary) -> String {
     match target.outcomes.iter().find(|(outcome, _)| *outcome == Outcome::Unfinished) {
         None | Some((_, 0)) => String::new(),
         Some((_, 1)) => "; 1 request was unfinished when the run ended (not a failure)".to_owned(),
-        Some((_, n)) => format!("; {n} requests were unfinished when the run ended (not failures)"),
+        Some((_, n)) => format!("; {} requests were unfinished when the run ended (not failures)", human::count(*n)),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use super::beside::{cells_of, differences, values};
 use super::csv_text::{rows, text};
+use super::filters::{self, link};
 use super::forest::{Forest, ForestRow, Scaled, scaled};
 use super::html::unbroken;
 use super::lines::in_order;
 use super::markdown::plain;
 use super::table::{Look, print, verdict, wrapped};
-use crate::metrics::metric_words;
+use super::terms;
+use crate::metrics::{metric_of, metric_words};
 use crate::report::words::ratio_words;
 use crate::report::{Beside, Pair, Side, human, pretty};
 use crate::stats::Comparison;
@@ -171,25 +173,35 @@ struct EngineView {
     rows: Vec<(String, String, Vec<Cell>)>,
 }
 
+/// A run on the page.
+struct RunLine {
+    name: String,
+    /// Its own page, where there is one.
+    page: Option<String>,
+    started: String,
+    note: String,
+}
+
 #[derive(Template)]
 #[template(path = "compare.html")]
 struct Page {
     name: String,
     headline: String,
-    runs: Vec<(String, String, String)>,
+    runs: Vec<RunLine>,
     engines: Vec<EngineView>,
     notes: Vec<String>,
     tool: String,
 }
 
-/// Writes it as a page.
-pub fn many_html(besides: &[Beside], out: &mut dyn Write) -> io::Result<()> {
+/// Writes it as a page. `report` is the address of a run's own page, by the name it was given by.
+pub fn many_html(besides: &[Beside], report: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write) -> io::Result<()> {
     let (called, main) = (names(besides), main(besides));
     let engines = engines(besides);
     let effect = besides.first().map_or(0.0, |beside| beside.smallest_effect);
     let run = |(name, side): (&String, &Side)| {
         let note = if side.invalid { "invalid by its own audit".to_owned() } else { String::new() };
-        (name.clone(), human::printable(&side.started.replacen('T', " ", 1)), note)
+        let page = report(&side.name).map(|page| link(&page));
+        RunLine { name: name.clone(), page, started: human::printable(&side.started.replacen('T', " ", 1)), note }
     };
     let page = Page {
         name: format!("{} runs compared", called.len()),
@@ -260,6 +272,8 @@ fn forest(mains: &[(String, Comparison)], main: &str, first: &str, effect: f64) 
         ForestRow {
             section: "",
             name: (*name).clone(),
+            about: metric_of(main).map(|metric| metric.about).unwrap_or_default(),
+            path: "",
             main: false,
             left,
             width,
@@ -273,5 +287,6 @@ fn forest(mains: &[(String, Comparison)], main: &str, first: &str, effect: f64) 
         band: axis.band(effect),
         ends: axis.ends(),
         rows: ratios.iter().map(row).collect(),
+        more: Vec::new(),
     })
 }

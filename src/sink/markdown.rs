@@ -5,8 +5,8 @@ use super::front::front_table;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, ratio_cell, reasons};
 use super::repeat::{UNLIKE, facts, settings};
 use crate::audit::Severity;
-use crate::report::Report;
 use crate::report::front::Front;
+use crate::report::{Report, human};
 use crate::scenario::yaml_word;
 use std::io::{self, Write};
 
@@ -78,7 +78,7 @@ fn side_by_side(report: &Report, of: &dyn Fn(Section) -> bool) -> Option<String>
     header.extend(report.targets.iter().map(|target| plain(&target.label())));
     for at in &compared {
         let of = if compared.len() > 1 { format!(" of {}", label(*at)) } else { String::new() };
-        header.extend([format!("ratio{of} (95 %)"), "verdict".to_owned()]);
+        header.extend([format!("ratio{of} (95 % CI)"), "verdict".to_owned()]);
     }
     let mut text = format!("| {} |\n", header.join(" | "));
     text += &format!("|:--|{}{}\n", "--:|".repeat(report.targets.len()), "--:|:--|".repeat(compared.len()));
@@ -137,9 +137,14 @@ fn failed(report: &Report) -> String {
 
 /// Folded away: all that the audit found, with what it rests on.
 fn findings(report: &Report) -> String {
-    let counts = [(Severity::Invalid, "invalid"), (Severity::Warning, "warnings"), (Severity::Note, "notes")];
-    let counts = counts.map(|(severity, words)| (report.found(severity).count(), words));
-    let told: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{n} {words}")).collect();
+    let words = [
+        (Severity::Invalid, "invalid", "invalid"),
+        (Severity::Warning, "warning", "warnings"),
+        (Severity::Note, "note", "notes"),
+    ];
+    let counts = words.map(|(severity, one, many)| (report.found(severity).count() as u64, one, many));
+    let told: Vec<String> =
+        counts.iter().filter(|(n, ..)| *n > 0).map(|(n, one, many)| human::counted(*n, one, many)).collect();
     if told.is_empty() {
         return "\nAll checks of the audit passed.\n".to_owned();
     }

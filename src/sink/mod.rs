@@ -15,6 +15,7 @@ mod chart;
 mod comparison_csv;
 mod csv_text;
 mod failures;
+mod filters;
 mod findings_csv;
 mod forest;
 mod front;
@@ -33,6 +34,8 @@ mod markdown;
 mod metrics;
 mod metrics_csv;
 mod nightly;
+#[cfg(test)]
+mod nightly_tests;
 mod plan;
 mod plot;
 mod prometheus;
@@ -46,6 +49,7 @@ mod summary_csv;
 mod sweep;
 mod sweep_html;
 mod table;
+mod terms;
 mod timeline;
 mod timeline_csv;
 

@@ -1,7 +1,8 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
 use super::table::wrapped;
-use crate::report::lasting::{early_words, length_words};
+use crate::report::human;
+use crate::report::lasting::{early_words, length_words, span};
 use crate::report::words::about;
 use crate::report::words::blocks_words;
 use crate::scenario::plan::{LoadPlan, OpenPlan, Plan, TargetPlan, Until};
@@ -70,7 +71,7 @@ pub fn plan(plan: &Plan, notes: &[String], width: u16) -> String {
 /// How many different prompts there are, and the examples that stand in each.
 fn workload(plan: &Plan) -> String {
     let work = &plan.workload;
-    let prompts = format!("{} prompts from {}", work.items, work.source);
+    let prompts = format!("{} from {}", human::counted(work.items as u64, "prompt", "prompts"), work.source);
     match work.examples.len() {
         0 => prompts,
         n => format!("{prompts}; {n} others are used as examples in each prompt ({})", work.examples.join(", ")),
@@ -97,10 +98,14 @@ fn wanted(plan: &Plan, tokens: &TokensPlan) -> String {
 
 /// A record of lengths.
 fn trace(recorded: &RecordedPlan) -> String {
-    let RecordedPlan { kind, requests, seconds, prompts, answers, shared, .. } = recorded;
+    let RecordedPlan { kind, requests, seconds, prompts, answers, shared, left_out, .. } = recorded;
     let span = about(std::time::Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
     let shared = if *shared { "; prompts share the recorded blocks" } else { "" };
-    format!("{kind} of {requests} requests in {span}: prompts of {prompts} tokens, answers of {answers}{shared}")
+    let left_out: String = left_out.iter().map(|what| format!("; {what}")).collect();
+    format!(
+        "{kind} of {} requests in {span}: prompts of {prompts} tokens, answers of {answers}{shared}{left_out}",
+        human::count(*requests as u64)
+    )
 }
 
 fn asks(plan: &Plan) -> String {
@@ -111,7 +116,9 @@ fn asks(plan: &Plan) -> String {
             format!("for one of {} labels, {how}", workload.labels.len())
         }
         Task::Embed => return "for one vector per text".to_owned(),
+        Task::Generate if workload.schema.is_some() => "for JSON by a schema".to_owned(),
         Task::Generate => "for text".to_owned(),
+        Task::Chat if workload.schema.is_some() => "for each turn of a conversation, as JSON by a schema".to_owned(),
         Task::Chat => "for each turn of a conversation".to_owned(),
     };
     let sampling = &workload.sampling;
@@ -151,20 +158,28 @@ fn unit(plan: &Plan) -> &'static str {
 fn load(plan: &Plan) -> String {
     let until = match (plan.load.until(), plan.least) {
         (Until::Duration(_), _) => format!("for {}", length_words(plan, "")),
-        (Until::Requests(count), None) => format!("{count} {} each", unit(plan)),
-        (Until::Requests(count), Some(_)) => format!("at most {count} {} each", unit(plan)),
+        (Until::Requests(count), None) => format!("{} {} each", human::count(count), unit(plan)),
+        (Until::Requests(count), Some(_)) => format!("at most {} {} each", human::count(count), unit(plan)),
     };
     let load = match &plan.load {
-        LoadPlan::Closed(closed) => format!("closed loop, {} users each", closed.users),
+        LoadPlan::Closed(closed) => {
+            format!("closed loop, {} each", human::counted(closed.users.into(), "user", "users"))
+        }
         LoadPlan::Open(open) => format!("open loop, {} each", open.about),
     };
-    format!("{load}, {until} after {} of warm-up{}", plan.load.warmup(), early_words(plan))
+    format!("{load}, {until} after {} of warm-up{}", span(plan.load.warmup()), early_words(plan))
 }
 
 fn waits(plan: &Plan) -> String {
+    let timeout = if plan.timeout_auto {
+        format!("{} for an answer, or longer where the first answers ask for it (`timeout: auto`)", span(plan.timeout))
+    } else {
+        format!("{} for an answer", span(plan.timeout))
+    };
+    let drain = if plan.drain_auto { "as long as for an answer".to_owned() } else { span(plan.drain) };
     format!(
-        "{} for an answer, {} for a target's first one (which may load the model), {} for those in flight at the end",
-        plan.timeout, plan.load_timeout, plan.drain
+        "{timeout}, {} for a target's first one (which may load the model), {drain} for those in flight at the end",
+        span(plan.load_timeout)
     )
 }
 
@@ -199,8 +214,8 @@ fn order(plan: &Plan) -> String {
         Order::Alternate => format!(
             "{}, {} pause between blocks, {} of warm-up before each except a target's first",
             blocks_words(plan),
-            blocks.settle,
-            blocks.warmup
+            span(blocks.settle),
+            span(blocks.warmup)
         ),
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Chart {
     pub x_ticks: Vec<Tick>,
     pub y_ticks: Vec<Tick>,
     pub lines: Vec<Drawn>,
+    /// What the marks of points mean; empty where all are dots.
+    pub marks: Vec<(Mark, &'static str)>,
 }
 
 /// A word at an axis, and where.
@@ -65,7 +67,7 @@ pub(super) enum Mark {
     Dot,
     /// A ring: what it stands for is to be read with care.
     Ring,
-    /// A cross: too much was asked.
+    /// A cross: it failed, or is an outlier.
     Cross,
 }
 
@@ -206,6 +208,7 @@ pub(super) fn plot(title: &str, about: &str, x: &Axis, y: &Axis, series: Vec<Ser
         lines: lines.collect(),
         x_ticks: placed(&x_laid, x_ticks),
         y_ticks: placed(&y_laid, y_ticks),
+        marks: Vec::new(),
     })
 }
 
@@ -276,14 +279,23 @@ fn decades(low: f64, high: f64) -> Vec<f64> {
     all.filter(|tick| (low * 0.9999..=high * 1.0001).contains(tick)).collect()
 }
 
-/// Straight lines from point to point; none over a gap.
+/// Straight lines from point to point; none over a gap. A point between two gaps is a short line, so that it is seen.
 pub(super) fn path(points: impl Iterator<Item = Option<(f64, f64)>>) -> String {
-    let (mut words, mut pen_down) = (Vec::new(), false);
-    for point in points {
-        if let Some((x, y)) = point {
-            words.push(format!("{}{x:.1},{y:.1}", if pen_down { "L" } else { "M" }));
+    let mut words = Vec::new();
+    let mut run: Vec<(f64, f64)> = Vec::new();
+    for point in points.chain([None]) {
+        if let Some(point) = point {
+            run.push(point);
+            continue;
         }
-        pen_down = point.is_some();
+        match run.as_slice() {
+            [(x, y)] => words.push(format!("M{:.1},{y:.1} h3", x - 1.5)),
+            run => {
+                let letter = |at| if at == 0 { "M" } else { "L" };
+                words.extend(run.iter().enumerate().map(|(at, (x, y))| format!("{}{x:.1},{y:.1}", letter(at))));
+            }
+        }
+        run.clear();
     }
     words.join(" ")
 }
@@ -321,7 +333,7 @@ mod tests {
     fn a_logarithmic_plane_spreads_decades_evenly_and_has_no_place_for_zero() {
         let points = vec![(1.0, 10.0), (10.0, 100.0), (100.0, 0.0), (100.0, 1000.0)];
         let chart = drawn(Scale::Log, vec![Series { points, joined: true, ..Series::default() }]).unwrap();
-        assert_eq!(chart.lines[0].path, "M64.0,230.0 L386.0,121.0 M708.0,12.0");
+        assert_eq!(chart.lines[0].path, "M64.0,230.0 L386.0,121.0 M706.5,12.0 h3");
         assert!(chart.x_ticks.iter().any(|tick| tick.at == "386.0" && tick.word == "10"), "{:?}", chart.x_ticks);
         let one = vec![(5.0, 5.0), (5.0, 5.0)];
         let chart = drawn(Scale::Log, vec![Series { points: one, ..Series::default() }]).unwrap();

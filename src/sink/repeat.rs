@@ -35,10 +35,11 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
     facts.push((
         "Requests",
         format!(
-            "{} format, {streams}, prompt cache {}, timeout {}, drain {}",
+            "{} format, {streams}, prompt cache {}, timeout {}{}, drain {}",
             yaml_word(&workload.format),
             yaml_word(&workload.prompt_cache),
             plan.timeout,
+            if plan.timeout_auto { " (auto)" } else { "" },
             plan.drain
         ),
     ));
@@ -47,18 +48,24 @@ pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
         facts.push(("Labels", format!("{}; constrain {}", workload.labels.join(", "), yaml_word(&workload.constrain))));
     }
     facts.push(("Smallest effect", format!("{}", plan.smallest_effect)));
-    let known = [
-        machine.cpu.clone(),
-        machine.logical_cores.map(|n| format!("{n} logical cores")),
-        machine.memory_bytes.map(human::bytes),
-        machine.os.clone(),
-        machine.kernel.as_ref().map(|kernel| format!("kernel {kernel}")),
-    ];
-    facts.push(("Machine", known.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+    let more = [machine.os.clone(), machine.kernel.as_ref().map(|kernel| format!("kernel {kernel}"))];
+    let known: Vec<String> = hardware(report).into_iter().chain(more.into_iter().flatten()).collect();
+    facts.push(("Machine", known.join(", ")));
     let ended = report.ended.as_ref().map(|ended| format!(" to {ended}")).unwrap_or_default();
     facts.push(("When", format!("{}{ended}", report.started)));
     facts.push(("Written by", format!("{}, format {} of report.json", report.tool, report.schema_version)));
     facts
+}
+
+/// The machine in words, as far as it is known: processor, cores, memory.
+pub(super) fn hardware(report: &Report) -> Vec<String> {
+    let machine = &report.machine;
+    let known = [
+        machine.cpu.clone(),
+        machine.logical_cores.map(|n| format!("{n} logical cores")),
+        machine.memory_bytes.map(human::bytes),
+    ];
+    known.into_iter().flatten().collect()
 }
 
 fn reference(report: &Report) -> String {

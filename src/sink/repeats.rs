@@ -144,7 +144,7 @@ fn metrics(repeats: &Repeats) -> Vec<Sheet> {
         let row = |figure: &crate::report::repeats::RunsFigure| {
             let value = |x: f64| value_words(&figure.metric, &figure.unit, x);
             let ends = figure.low.zip(figure.high);
-            let ends = ends.map(|(low, high)| format!("{}–{}", value(low), value(high))).unwrap_or_default();
+            let ends = ends.map(|(low, high)| human::between(&value(low), &value(high))).unwrap_or_default();
             vec![metric_words(&figure.metric), value(figure.value), ends]
         };
         let header = vec![String::new(), label(0), "95 % CI over runs".to_owned()];

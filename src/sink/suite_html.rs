@@ -1,14 +1,19 @@
 //! `suite.html`: one page on its own, which leads to the pages of its scenarios.
 
-use super::history::PageSeries;
+use super::filters::{self, link};
+use super::history::{PageSeries, StepLine};
 use super::html::unbroken;
 use super::nightly::{page_lines, steps};
 use super::suite::{about, by_category};
+use super::terms;
 use crate::gate::Outcome;
 use crate::report::{Status, human};
 use crate::suite::{Nightly, SUITE_FILES, State, Suite};
 use askama::Template;
 use std::io::{self, Write};
+
+/// From a suite's folder to that of its nights.
+const NIGHTS: &str = "../";
 
 /// A check: outcome, its class, name, gate, what it rests on, what changed.
 type Line = (String, &'static str, String, String, String, String);
@@ -36,7 +41,7 @@ struct Page<'a> {
     sheets: Vec<(String, Vec<Line>)>,
     scenarios: Vec<ScenarioLine>,
     /// What changed over its runs and since when; each figure over them.
-    steps: Vec<(String, String)>,
+    steps: Vec<StepLine>,
     quiet: Option<String>,
     lines: Vec<PageSeries>,
     files: &'static [(&'static str, &'static str)],
@@ -67,11 +72,11 @@ pub(super) fn suite_html(suite: &Suite, nights: Option<&Nightly>, out: &mut dyn 
         ScenarioLine {
             name: scenario.name.clone(),
             state: format!("{}{took}", scenario.state.as_str()),
-            page: (scenario.state == State::Done).then(|| format!("{}/{page}", scenario.folder)),
+            page: (scenario.state == State::Done).then(|| link(&format!("{}/{page}", scenario.folder))),
             headlines: scenario.headlines.iter().map(|words| unbroken(words)).collect(),
         }
     };
-    let (steps, quiet) = nights.map(steps).unzip();
+    let (steps, quiet) = nights.map(|nights| steps(nights, NIGHTS)).unzip();
     let page = Page {
         name: &suite.name,
         about: suite.about.as_deref(),
@@ -89,7 +94,7 @@ pub(super) fn suite_html(suite: &Suite, nights: Option<&Nightly>, out: &mut dyn 
         scenarios: suite.scenarios.iter().map(scenario).collect(),
         steps: steps.unwrap_or_default(),
         quiet,
-        lines: nights.map(page_lines).unwrap_or_default(),
+        lines: nights.map(|nights| page_lines(nights, NIGHTS)).unwrap_or_default(),
         files: &SUITE_FILES,
         tool: &suite.tool,
         started: &suite.started,

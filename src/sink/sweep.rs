@@ -2,12 +2,14 @@
 
 use super::csv_text::{count, number, text};
 use super::markdown::{cells, plain};
-use super::table::{Look, print, wrapped};
+use super::table::{Look, last, print, wrapped};
 use crate::metrics::{self, metric_words};
 use crate::report::sweep::{Scaling, Sweep, SweptRun, cost_words, point_words, short_path, value_words};
+use crate::report::words::ratio_words;
 use crate::report::{Status, human, pretty};
-use crate::stats::{CostFit, Usl};
+use crate::stats::{Comparison, CostFit, Usl, Verdict};
 use std::io::{self, Write};
+use std::path::Path;
 
 /// Writes `sweep.csv`: the swept paths are columns by their full names.
 pub fn sweep_csv(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
@@ -54,8 +56,8 @@ pub fn sweep_json(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
     pretty(out, sweep)
 }
 
-/// Writes it for a terminal.
-pub fn sweep_table(sweep: &Sweep, look: Look, out: &mut dyn Write) -> io::Result<()> {
+/// Writes it for a terminal: what came of it last, and then the page, which is in `files`.
+pub fn sweep_table(sweep: &Sweep, look: Look, files: Option<&Path>, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
     wrapped(out, &title(sweep), width, "")?;
     wrapped(out, &about(sweep), width, "")?;
@@ -63,12 +65,16 @@ pub fn sweep_table(sweep: &Sweep, look: Look, out: &mut dyn Write) -> io::Result
         writeln!(out, "INTERRUPTED")?;
     }
     writeln!(out)?;
-    for headline in sweep.headlines() {
-        wrapped(out, &headline, width, "  ")?;
-    }
-    writeln!(out)?;
     // Wide terminals have room for more than the main figures.
-    let table = points(sweep, if width >= 110 { 3 } else { 1 });
+    let fits = |sheet: &Sheet| {
+        let widest = |at: usize| sheet.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
+        let head = |at: usize| sheet.header[at].lines().map(|line| line.chars().count()).max();
+        (0..sheet.header.len()).map(|at| widest(at).max(head(at)).unwrap_or(0) + 2).sum::<usize>() <= width + 2
+    };
+    let most = if width >= 110 { 3 } else { 1 };
+    let all: Vec<Sheet> = (1..=most).map(|metrics| headed(sweep, points(sweep, metrics))).collect();
+    let best = all.iter().rposition(fits).unwrap_or(0);
+    let Some(table) = all.into_iter().nth(best) else { return Ok(()) };
     if !table.title.is_empty() {
         wrapped(out, &table.title, width, "")?;
     }
@@ -85,7 +91,7 @@ pub fn sweep_table(sweep: &Sweep, look: Look, out: &mut dyn Write) -> io::Result
     for note in &sweep.notes {
         wrapped(out, &format!("! {note}"), width, "  ")?;
     }
-    Ok(())
+    last(&sweep.headlines(), files.map(|files| files.join("sweep.html")), width, out)
 }
 
 /// Writes it for a pull request.
@@ -160,6 +166,18 @@ fn shown(sweep: &Sweep, most: usize) -> Vec<&str> {
     told
 }
 
+/// A sheet of several metrics with the targets' names below those of the metrics.
+fn headed(sweep: &Sweep, mut sheet: Sheet) -> Sheet {
+    let names: Vec<String> =
+        sweep.targets.iter().map(|target| format!(" {}", human::printable(&target.label()))).collect();
+    for head in &mut sheet.header {
+        if let Some(metric) = names.iter().find_map(|name| head.strip_suffix(name.as_str())) {
+            *head = format!("{metric}\n{}", &head[metric.len() + 1..]);
+        }
+    }
+    sheet
+}
+
 /// The runs of each point in one row: means over its runs.
 pub(super) fn points(sweep: &Sweep, metrics: usize) -> Sheet {
     let metrics = shown(sweep, metrics);
@@ -169,6 +187,11 @@ pub(super) fn points(sweep: &Sweep, metrics: usize) -> Sheet {
         header.extend(sweep.targets.iter().map(|target| of(human::printable(&target.label()))));
     }
     let title = if let [only] = metrics[..] { metric_words(only) } else { String::new() };
+    let compared = compared(sweep);
+    header.extend(compared.iter().map(|target| match compared.len() {
+        1 => RATIO.to_owned(),
+        _ => format!("{} {RATIO}", sweep.targets.get(*target).map(|t| human::printable(&t.name)).unwrap_or_default()),
+    }));
     header.push("verdict".to_owned());
     let rows = by_point(sweep).into_iter().map(|runs| {
         let mut row: Vec<String> = runs
@@ -178,10 +201,39 @@ pub(super) fn points(sweep: &Sweep, metrics: usize) -> Sheet {
         for metric in &metrics {
             row.extend((0..sweep.targets.len()).map(|target| mean_words(&runs, target, metric)));
         }
+        row.extend(compared.iter().map(|target| ratio_cell(&runs, *target)));
         row.push(verdict_words(&runs));
         row
     });
     Sheet { title, header, rows: rows.collect() }
+}
+
+const RATIO: &str = "ratio (95 % CI)";
+
+/// The targets that the main metric has a ratio of.
+fn compared(sweep: &Sweep) -> Vec<usize> {
+    let has = |target: &usize| {
+        let all = sweep.runs.iter().flat_map(|run| &run.verdicts);
+        all.filter(|c| c.target == *target).any(|c| c.verdict != Verdict::NotCompared && c.ratio.is_some())
+    };
+    (0..sweep.targets.len()).filter(has).collect()
+}
+
+/// The main metric's ratio at a point: with its interval of one run, and of several their mean and from where to where they lie.
+fn ratio_cell(runs: &[&SweptRun], target: usize) -> String {
+    let all = runs.iter().flat_map(|run| &run.verdicts).filter(|c| c.target == target);
+    let all: Vec<&Comparison> = all.filter(|c| c.verdict != Verdict::NotCompared).collect();
+    if let [only] = all[..] {
+        return ratio_words(only).unwrap_or_else(|| "–".to_owned());
+    }
+    let ratios: Vec<f64> = all.iter().filter_map(|c| c.ratio).filter(|ratio| *ratio > 0.0).collect();
+    if ratios.is_empty() {
+        return "–".to_owned();
+    }
+    let mean = (ratios.iter().map(|ratio| ratio.ln()).sum::<f64>() / ratios.len() as f64).exp();
+    let (low, high) = ratios.iter().fold((f64::INFINITY, 0_f64), |(low, high), x| (low.min(*x), high.max(*x)));
+    let ends = human::between(&human::ratio(low), &human::ratio(high));
+    format!("{} ({} runs: {ends})", human::ratio(mean), ratios.len())
 }
 
 /// The runs of each point, in the order in which points are written.
@@ -207,7 +259,7 @@ fn verdict_words(runs: &[&SweptRun]) -> String {
     if runs.iter().any(|run| !run.invalid.is_empty()) {
         return "invalid".to_owned();
     }
-    let mut words: Vec<&str> = runs.iter().flat_map(|run| &run.verdicts).map(|(_, verdict)| verdict.as_str()).collect();
+    let mut words: Vec<&str> = runs.iter().flat_map(|run| &run.verdicts).map(|c| c.verdict.as_str()).collect();
     words.sort_unstable();
     words.dedup();
     words.join(" / ")
@@ -219,9 +271,9 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
     const LENGTH: &str = "workload.prompts.synthetic.";
     const RATES: [(&str, &str); 4] = [
         ("prefill", "prefill_tokens_per_s.p50"),
-        ("its own", "server_prefill_per_s.p50"),
+        ("server prefill", "server_prefill_per_s.p50"),
         ("decode", "decode_tokens_per_s.p50"),
-        ("its own", "server_decode_per_s.p50"),
+        ("server decode", "server_decode_per_s.p50"),
     ];
     sweep.manifest.paths.iter().find(|path| path.starts_with(LENGTH))?;
     let told = |target: usize, metric: &str| {
@@ -278,7 +330,7 @@ pub(super) fn beside(sweep: &Sweep) -> Vec<Sheet> {
         let row = |level: &crate::report::sweep::Level| {
             vec![
                 level.concurrency.to_string(),
-                human::value(level.requests_per_s, crate::stats::unit::REQUESTS_PER_S),
+                human::three(level.requests_per_s),
                 human::percent(level.efficiency),
                 share(level.slowdown),
                 share(level.slowest_user),
@@ -287,7 +339,7 @@ pub(super) fn beside(sweep: &Sweep) -> Vec<Sheet> {
         };
         tables.push(Sheet {
             title: format!("{}: throughput by requests in flight{at}", label(scaling.target)),
-            header: ["in flight", "requests", "efficiency", "slowdown", "slowest user", "fairness"]
+            header: ["in flight", "requests/s", "efficiency", "slowdown", "slowest user", "fairness"]
                 .map(str::to_owned)
                 .to_vec(),
             rows: scaling.levels.iter().map(row).collect(),
@@ -340,7 +392,9 @@ fn usl_words(usl: &Usl, scaling: &Scaling) -> String {
     let at = point_words(scaling.at.iter().map(|(path, value)| (path, value)));
     let at = if at.is_empty() { String::new() } else { format!(" at {at}") };
     let ends = |b: crate::stats::Bounds, word: &dyn Fn(f64) -> String| match (b.low, b.high) {
-        (Some(low), Some(high)) => format!("{} ({} to {})", word(b.value), word(low), word(high)),
+        (Some(low), Some(high)) => {
+            format!("{} ({})", word(b.value), human::between(&word(low), &word(high)))
+        }
         (Some(low), None) => format!("{} ({} or more)", word(b.value), word(low)),
         _ => word(b.value),
     };

@@ -1,17 +1,23 @@
 //! `sweep.html`: one page on its own, in the frame of `report.html`.
 
+use super::filters::{self, link};
 use super::html::unbroken;
 use super::plot::{Axis, Chart, Mark, Scale, Series, plot};
 use super::sweep::{Sheet, about, beside, by_point, fit_words, points};
+use super::terms;
 use crate::metrics::{metric_words, value_words};
 use crate::report::sweep::{SWEEP_FILES, Scaling, Sweep, SweptRun, point_words, short_path};
 use crate::report::{Status, human};
+use crate::stats::unit;
 use askama::Template;
 use serde_json::Value;
 use std::io::{self, Write};
 
 /// Charts of the swept values that a page shows, at most; the table has all points.
 const MOST_CHARTS: usize = 8;
+
+/// A row of the table of points, and the point's runs with their pages.
+type PointRow = (Vec<String>, Vec<(String, String)>);
 
 /// Everything on the page as text; the template escapes all of it.
 #[derive(Template)]
@@ -23,6 +29,10 @@ struct Page<'a> {
     interrupted: bool,
     has_stand_in: bool,
     swept: String,
+    /// The table of points: its title, its heads, and its rows with the pages of the point's runs.
+    title: String,
+    heads: Vec<String>,
+    points: Vec<PointRow>,
     sheets: Vec<Sheet>,
     charts: Vec<Chart>,
     words: Vec<String>,
@@ -34,9 +44,18 @@ struct Page<'a> {
 
 /// Writes it.
 pub fn sweep_html(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
-    let mut sheets = vec![Sheet { title: "By point".to_owned(), ..points(sweep, 2) }];
-    sheets.extend(beside(sweep));
-    let mut charts = curves(sweep);
+    // Who wins at which point comes first, then how efficiently each target grows.
+    let (mut sheets, rest): (Vec<Sheet>, Vec<Sheet>) =
+        beside(sweep).into_iter().partition(|sheet| sheet.header.iter().any(|head| head == "efficiency"));
+    sheets.extend(rest);
+    let run = |run: &&SweptRun| {
+        let folder = &run.planned.folder;
+        (format!("run {}", run.planned.repeat), link(&format!("{folder}/report.html")))
+    };
+    let table = points(sweep, 2);
+    let pages = by_point(sweep).into_iter().map(|runs| runs.iter().map(run).collect());
+    let mut charts: Vec<Chart> = tokens_chart(sweep).into_iter().collect();
+    charts.extend(curves(sweep));
     charts.extend(sweep.scaling.first().and_then(|_| scaling_chart(sweep)));
     let page = Page {
         name: &sweep.manifest.name,
@@ -45,6 +64,9 @@ pub fn sweep_html(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
         interrupted: sweep.manifest.status != Status::Complete,
         has_stand_in: sweep.has_stand_in(),
         swept: about(sweep),
+        title: "By point".to_owned(),
+        heads: table.header,
+        points: table.rows.into_iter().zip(pages).collect(),
         sheets,
         charts,
         words: fit_words(sweep),
@@ -56,14 +78,36 @@ pub fn sweep_html(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(page.render().map_err(io::Error::other)?.as_bytes())
 }
 
-/// For each swept number, the main metric and the latency over it, at each combination of what else was swept.
+/// What a prompt's length is swept by.
+const LENGTHS: [&str; 3] = [
+    "workload.prompts.synthetic.tokens",
+    "workload.prompts.synthetic.prefix.tokens",
+    "workload.prompts.synthetic.words",
+];
+
+/// For each swept number, the main metric and the latency over it, at each combination of what else was swept; where the
+/// length of prompts is swept, prefill and decode rates first.
 fn curves(sweep: &Sweep) -> Vec<Chart> {
-    let mut metrics = vec![sweep.primary.as_str()];
-    metrics.extend(["latency.p50"].into_iter().filter(|metric| *metric != sweep.primary));
+    let paths = &sweep.manifest.paths;
+    let of_lengths = paths.iter().any(|path| LENGTHS.iter().any(|length| path.starts_with(length)));
+    let rates = ["prefill_tokens_per_s.p50", "decode_tokens_per_s.p50"].into_iter().filter(|_| of_lengths);
+    let mut metrics: Vec<&str> = rates.collect();
+    for metric in [sweep.primary.as_str(), "latency.p50"] {
+        if !metrics.contains(&metric) {
+            metrics.push(metric);
+        }
+    }
+    // What has most values makes a curve; of two, there is a line.
+    let values = |at: usize| {
+        let all = sweep.manifest.runs.iter().filter_map(|run| run.values.get(at));
+        all.map(Value::to_string).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    let mut order: Vec<usize> = (0..paths.len()).collect();
+    order.sort_by_key(|at| std::cmp::Reverse(values(*at)));
     let mut charts = Vec::new();
-    // The main metric over everything first: what is cut off is the rest.
-    for metric in &metrics {
-        for (at, path) in sweep.manifest.paths.iter().enumerate() {
+    // The first metric over everything first: what is cut off is the rest.
+    for (at, metric) in order.iter().flat_map(|at| metrics.iter().map(move |metric| (*at, metric))) {
+        if let Some(path) = paths.get(at) {
             for (others, runs) in groups(sweep, at) {
                 charts.extend(curve(sweep, (at, path), metric, &others, &runs));
             }
@@ -148,6 +192,44 @@ fn curve(
     let about = "One dot per run, a ring if its own audit found it invalid; the line connects the means, the band \
                  covers the runs' 95 % CIs.";
     plot(&title, about, &x, &y, all)
+}
+
+/// Output tokens per second of one user against those of all, from the first combination that has levels: what a user sees of
+/// what the machine gives.
+fn tokens_chart(sweep: &Sweep) -> Option<Chart> {
+    let first = sweep.scaling.first()?;
+    let word = |tokens: f64| value_words("output_tokens_per_s", unit::TOKENS_PER_S, tokens);
+    let line = |scaling: &Scaling| {
+        let name = sweep.targets.get(scaling.target)?.label();
+        let known = scaling.levels.iter().filter_map(|level| {
+            let (all, users) = (level.output_tokens_per_s?, level.concurrency);
+            Some((all / f64::from(users.max(1)), all, users)).filter(|_| all > 0.0)
+        });
+        let known: Vec<(f64, f64, u32)> = known.collect();
+        let dot = |(own, all, users): &(f64, f64, u32)| {
+            (
+                *own,
+                *all,
+                Mark::Dot,
+                format!("{name}, {users} in flight: {} per user, {} in all", word(*own), word(*all)),
+            )
+        };
+        Some(Series {
+            name: name.clone(),
+            colour: scaling.target,
+            points: known.iter().map(|(own, all, _)| (*own, *all)).collect(),
+            joined: true,
+            dots: known.iter().map(dot).collect(),
+            ..Series::default()
+        })
+    };
+    let of = sweep.scaling.iter().filter(|scaling| scaling.at == first.at);
+    let about = "One dot per number of requests in flight, joined in that order, from the right (few) to the left (many): \
+                 what one user gets, and what all users get together. Up and to the right is better.";
+    let x = Axis { scale: Scale::Linear, ticks: None, word: &|x| human::three(x) };
+    let y = Axis { scale: Scale::Linear, ticks: None, word: &|y| human::three(y) };
+    let lines: Vec<Series> = of.filter_map(line).filter(|line| line.points.len() > 1).collect();
+    plot("Output tokens/s of all users by output tokens/s per user", about, &x, &y, lines)
 }
 
 /// Throughput by concurrency, measured and by the law, of the first combination that has all targets.

@@ -74,8 +74,11 @@ fn made() -> Sweep {
 
 fn told(width: u16) -> String {
     let mut text = Vec::new();
-    sweep_table(&sweep(), Look { width, ..Look::default() }, &mut text).unwrap();
+    let files = std::path::Path::new("results/users-20261129T120000Z");
+    sweep_table(&sweep(), Look { width, ..Look::default() }, Some(files), &mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
+    let last: Vec<&str> = text.lines().rev().take(2).collect();
+    assert!(last[0].ends_with("/sweep.html") && text.contains("ratio (95 % CI)"), "{text}");
     let longest = text.lines().map(|line| line.chars().count()).max().unwrap();
     assert!(longest <= usize::from(width), "{longest}\n{text}");
     text
@@ -132,9 +135,24 @@ fn a_stand_in_on_one_side_of_a_sweep_is_not_compared() {
         .runs
         .iter_mut()
         .flat_map(|run| &mut run.verdicts)
-        .for_each(|(_, verdict)| *verdict = crate::stats::Verdict::NotCompared);
+        .for_each(|c| c.verdict = crate::stats::Verdict::NotCompared);
     let told = swept.headlines();
     let name = swept.targets[1].name.clone();
     assert!(told.contains(&format!("Not compared: `{name}` is a stand-in.")), "{told:?}");
     assert!(!told.iter().any(|words| words.contains("better")), "{told:?}");
+    assert!(
+        !points(&swept, 1).header.iter().any(|head| head.contains("ratio")),
+        "no ratio with a stand-in on one side"
+    );
+}
+
+#[test]
+fn of_several_runs_at_a_point_the_ratios_lie_between() {
+    let mut swept = sweep();
+    for (run, ratio) in swept.runs.iter_mut().zip([1.5, 2.0]) {
+        run.planned.point = 1;
+        run.verdicts[0].ratio = Some(ratio);
+    }
+    let sheet = points(&swept, 1);
+    assert!(sheet.rows[0].contains(&"1.73 (2 runs: 1.50–2.00)".to_owned()), "{:?}", sheet.rows[0]);
 }

@@ -2,13 +2,14 @@
 
 use super::failures;
 use super::front::front_table;
-use super::lines::{Line, MARK, compared, lines, marked, outcome_words, quotient, reasons};
+use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
 use crate::audit::Severity;
+use crate::metrics::MEMORY_PEAK;
 use crate::report::Report;
-use crate::report::human::printable;
+use crate::report::human::{self, printable};
 use crate::report::words::ratio_words;
-use crate::stats::Comparison;
-use comfy_table::{CellAlignment, ContentArrangement, Table};
+use crate::stats::{Comparison, Verdict};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
 use std::io::{self, Write};
 
 /// How the table is to look; what the terminal is and whether it takes colour is the caller's to know.
@@ -41,13 +42,13 @@ pub fn table(report: &Report, look: Look, out: &mut dyn Write) -> io::Result<()>
     writeln!(out)?;
     let lines = lines(report);
     let compared = compared(report, &lines);
-    // One pair stands in one table; of more, each gets a table of ratios below.
+    // One pair stands in one table; the ratios of more stand in a table of their own below.
     let beside = if let [only] = compared[..] { Some(only) } else { None };
     side_by_side(report, &lines, beside, look, out)?;
-    if beside.is_none() {
-        for at in &compared {
-            ratios(report, &lines, *at, look, out)?;
-        }
+    if compared.len() > 1 {
+        writeln!(out)?;
+        let judged: Vec<&Line> = lines.iter().filter(|line| line.comparisons.iter().any(Option::is_some)).collect();
+        matrix(report, &judged, &compared, &[Cell::Ratio, Cell::Short, Cell::Verdict], look, out)?;
     }
     front(report, look, width, out)?;
     writeln!(out)?;
@@ -144,7 +145,8 @@ fn side_by_side(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut header = vec![String::new()];
-    header.extend(report.targets.iter().map(|target| printable(&target.label())));
+    // Who is a stand-in stands below.
+    header.extend(report.targets.iter().map(|target| short_name(&target.name)));
     if beside.is_some() {
         header.extend(["ratio (95 % CI)".to_owned(), "verdict".to_owned()]);
     }
@@ -156,28 +158,104 @@ fn side_by_side(
         let mut row = vec![line.name.to_owned()];
         row.extend(line.values.iter().cloned());
         if let Some(target) = beside {
-            row.extend(verdict(line.comparisons[target]));
+            row.extend(judged(report, line, target));
         }
         rows.push(row);
     }
-    print(header, rows, report.targets.len() + 1, look, out)
+    draw(header, rows, report.targets.len() + 1, true, look, out)
 }
 
-/// The ratios of one target to the reference.
-fn ratios(report: &Report, lines: &[Line], at: usize, look: Look, out: &mut dyn Write) -> io::Result<()> {
-    let name = |at: usize| report.targets.get(at).map(|t| printable(&t.label())).unwrap_or_default();
-    writeln!(out, "\n{} vs {}", name(at), name(report.plan.reference))?;
-    let header = vec![String::new(), name(at), name(report.plan.reference), "ratio (95 % CI)".into(), "verdict".into()];
-    let compared = lines.iter().filter(|line| line.comparisons[at].is_some());
-    let rows = compared.map(|line| {
-        let of = line.comparisons[at].and_then(quotient).unwrap_or_default();
-        [vec![line.name.to_owned()], of.to_vec(), verdict(line.comparisons[at]).to_vec()].concat()
-    });
-    print(header, rows.collect(), 3, look, out)
+/// A target's name, no longer than a column of figures can be.
+pub(super) fn short_name(name: &str) -> String {
+    cut(&printable(name), 16)
 }
 
+/// What a cell of a matrix of targets and figures has.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Cell {
+    /// `14,225 tok/s 1.72 (1.69–1.75) better`
+    Value,
+    /// `1.72 (1.69–1.75) better`
+    Ratio,
+    /// `1.72 better`
+    Short,
+    /// `better`
+    Verdict,
+}
+
+/// Several targets compared with the reference, one row per figure, in as much detail as there is room for; `details` from the
+/// most to the least.
+pub(super) fn matrix(
+    report: &Report,
+    lines: &[&Line],
+    compared: &[usize],
+    details: &[Cell],
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let name = |at: usize| report.targets.get(at).map(|target| short_name(&target.name)).unwrap_or_default();
+    let reference = report.plan.reference;
+    let made = |detail: Cell| -> (Vec<String>, Vec<Vec<String>>) {
+        let mut header = vec![String::new()];
+        header.extend(compared.iter().map(|at| format!("{} ÷ {}", name(*at), name(reference))));
+        if detail == Cell::Verdict {
+            header.iter_mut().zip(compared.iter().map(|at| name(*at))).skip(1).for_each(|(head, name)| *head = name);
+        }
+        header.push(name(reference));
+        let rows = lines.iter().map(|line| {
+            let cells = compared.iter().map(|at| cell(report, line, *at, detail));
+            let value = line.values.get(reference).cloned().unwrap_or_default();
+            [vec![line.name.trim().to_owned()], cells.collect(), vec![value]].concat()
+        });
+        let rows = rows.collect();
+        (header, rows)
+    };
+    let fits = |(header, rows): &(Vec<String>, Vec<Vec<String>>)| {
+        let widest = |at: usize| rows.iter().chain([header]).map(|row| row[at].chars().count()).max().unwrap_or(0);
+        (0..header.len()).map(|at| widest(at) + 1).sum::<usize>() <= usize::from(look.width.clamp(40, 160)) + 1
+    };
+    let all: Vec<_> = details.iter().map(|detail| made(*detail)).collect();
+    let Some((header, rows)) = all.iter().find(|made| fits(made)).or(all.last()).cloned() else { return Ok(()) };
+    let columns = header.len();
+    draw(header, rows, columns, false, look, out)
+}
+
+/// What a target's figure is next to the reference's.
+fn cell(report: &Report, line: &Line, at: usize, detail: Cell) -> String {
+    let [ratio, verdict] = judged(report, line, at);
+    let short = || {
+        let ratio = line.comparisons[at].and_then(|c| c.ratio).map(human::ratio);
+        ratio.unwrap_or_else(|| ratio_of_values(report, line, at).unwrap_or_default())
+    };
+    let words = match detail {
+        Cell::Value => vec![line.values.get(at).cloned().unwrap_or_default(), ratio, verdict],
+        Cell::Ratio => vec![ratio, verdict],
+        Cell::Short => vec![short(), verdict],
+        Cell::Verdict if line.comparisons[at].is_none() => vec![short()],
+        Cell::Verdict => vec![verdict],
+    };
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// What a line's row says of a target: ratio with interval, and verdict; of peak memory, which is read and no estimate, the plain quotient.
+pub(super) fn judged(report: &Report, line: &Line, at: usize) -> [String; 2] {
+    match line.comparisons[at] {
+        Some(c) => verdict(Some(c)),
+        None => [ratio_of_values(report, line, at).unwrap_or_default(), String::new()],
+    }
+}
+
+/// A comparison's ratio with its interval, and its verdict.
 pub(super) fn verdict(comparison: Option<&Comparison>) -> [String; 2] {
     comparison.map_or_else(Default::default, |c| [ratio_words(c).unwrap_or_default(), c.verdict.as_str().to_owned()])
+}
+
+/// The quotient of two peaks of memory, of targets that are compared in other figures.
+fn ratio_of_values(report: &Report, line: &Line, at: usize) -> Option<String> {
+    let compared = report.comparisons.iter().any(|c| c.target == at && c.verdict != Verdict::NotCompared);
+    let value = |at: usize| report.targets.get(at)?.value(line.path).filter(|bytes| *bytes > 0.0);
+    let quotient = value(at)? / value(report.plan.reference)?;
+    (line.path == MEMORY_PEAK.id && compared).then(|| human::ratio(quotient))
 }
 
 /// Draws one table; columns from 1 to `right` hold numbers, and stand to the right.
@@ -188,6 +266,21 @@ pub(super) fn print(
     look: Look,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    draw(header, rows, right, false, look, out)
+}
+
+/// A space that no line is broken at.
+const FIXED: char = '\u{a0}';
+
+/// The same; with `fixed`, only the first column may give way.
+fn draw(
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    right: usize,
+    fixed: bool,
+    look: Look,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut table = Table::new();
     let style = comfy_table::presets::NOTHING;
     let style = match look.plain {
@@ -195,16 +288,33 @@ pub(super) fn print(
         false => style.header_separator(comfy_table::LineStyle::none().fill('─').junction('─')),
     };
     table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic).set_width(look.width.clamp(40, 160));
+    // A figure isn't broken from its unit, and what stands further in stays there.
+    let kept = |(at, cell): (usize, String)| {
+        let inner = cell.len() - cell.trim_start_matches(' ').len();
+        let chars: Vec<char> = cell.chars().collect();
+        let of_unit = |i: usize| chars[..i].last().is_some_and(char::is_ascii_digit) && chars.get(i + 1) != Some(&'(');
+        let stays = |i: usize| i < inner || (1..right).contains(&at) && of_unit(i);
+        chars.iter().enumerate().map(|(i, c)| if *c == ' ' && stays(i) { FIXED } else { *c }).collect::<String>()
+    };
+    // Where there is no room for two blanks between columns, one is enough.
+    let widest =
+        |at: usize| rows.iter().chain([&header]).filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
+    let natural: usize = (0..header.len()).filter_map(widest).map(|width| width + 2).sum();
+    let tight = fixed && !look.plain && natural > usize::from(look.width.clamp(40, 160)) + 2;
     let last = header.len() - 1;
     table.set_header(header);
-    table.add_rows(rows);
+    table.add_rows(rows.into_iter().map(|row| row.into_iter().enumerate().map(kept).collect::<Vec<_>>()));
     for (at, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if at == last { 0 } else { 1 }));
+        column.set_padding((0, if at == last || tight { 0 } else { 1 }));
+        if fixed && at > 0 {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
         if (1..right).contains(&at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     for line in table.lines() {
+        let line = line.replace(FIXED, " ");
         writeln!(out, "{}", coloured(line.trim_end(), look.colour))?;
     }
     Ok(())
@@ -235,7 +345,7 @@ pub fn confusion(report: &Report, look: Look, out: &mut dyn Write) -> io::Result
         header.push("unread".to_owned());
         let right = header.len();
         let row = |(label, counts): (&String, &Vec<u64>)| {
-            let cells = counts.iter().map(|n| if *n == 0 { "·".to_owned() } else { n.to_string() });
+            let cells = counts.iter().map(|n| if *n == 0 { "·".to_owned() } else { human::count(*n) });
             std::iter::once(printable(label)).chain(cells).collect()
         };
         print(header, matrix.labels.iter().zip(&matrix.counts).map(row).collect(), right, look, out)?;
@@ -265,6 +375,26 @@ fn legend(report: &Report, lines: &[Line], compared: &[usize], width: usize, out
         wrapped(out, &format!("note: {}", finding.sentence), width, "  ")?;
     }
     Ok(())
+}
+
+/// As much of a text as a line of this width has.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Writes what is read last: what came of it, and where the page is.
+pub(super) fn last(
+    sentences: &[String],
+    page: Option<std::path::PathBuf>,
+    width: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(out)?;
+    sentences.iter().try_for_each(|words| wrapped(out, words, width, "  "))?;
+    page.map_or(Ok(()), |page| writeln!(out, "report: {}", page.display()))
 }
 
 /// Writes a text in lines of at most `width`, each but the first begun with `indent`.

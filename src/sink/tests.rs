@@ -29,6 +29,27 @@ fn the_table_at_80_and_at_120_columns() {
     }
 }
 
+/// Names with `(stand-in)` break no line: who is one stands below the table.
+#[test]
+fn the_table_of_stand_ins_at_80_columns() {
+    for task in [Task::Classify, Task::Generate, Task::Embed] {
+        let mut report = report(task, false);
+        report.targets.iter_mut().for_each(|target| target.stand_in = true);
+        report.plan.targets.iter_mut().for_each(|target| target.stand_in = true);
+        let shown = shown(&report, Look { full: true, ..Look::default() });
+        assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
+        // One line for each figure, and the parts of a whole further in.
+        let (_, figures) = shown.split_once("verdict\n").expect("a table");
+        let (figures, _) = figures.split_once("\nnative (stand-in)").expect("what became of the requests");
+        assert!(figures.lines().all(|line| line.is_empty() || line.chars().count() > 38), "{shown}");
+        assert!(figures.contains("\n  prefill ") || task != Task::Generate, "{shown}");
+        insta::assert_snapshot!(format!("table_{task:?}_stand_ins").to_lowercase(), shown);
+    }
+    let one = shown(&report(Task::Generate, true), Look { full: true, ..Look::default() });
+    assert!(one.lines().all(|line| line.chars().count() <= 80) && one.contains("ollama (stand-in): "), "{one}");
+    insta::assert_snapshot!("table_generate_one_stand_in", one);
+}
+
 #[test]
 fn colour_ends_where_it_began_and_only_on_verdicts() {
     let report = report(Task::Classify, false);
@@ -112,7 +133,7 @@ fn csv_headers_are_the_contract() {
         ),
         (
             timeline_csv,
-            "t_s,target,sent,ended,ok,errors,latency_p50_us,latency_p95_us,latency_max_us,ttft_p50_us,output_tokens",
+            "t_s,target,sent,ended,ok,errors,latency_p50_us,latency_p95_us,latency_max_us,ttft_p50_us,output_tokens,driven,answers_per_s",
         ),
         (findings_csv, "id,severity,target,sentence,evidence,threshold"),
         (failures_csv, "target,stand_in,outcome,http_status,reason,requests,first_s,last_s"),
@@ -149,8 +170,9 @@ fn a_stand_in_beside_a_real_engine_is_not_compared() {
     for text in &told {
         assert!(text.contains("Not compared: ") || text.contains("verdict=\"not compared\""), "{text}");
         let words = ["better", "worse", "ratio (95 % CI)", "undecided", "comparison_ratio{"];
-        // The page names the classes of all verdicts in its style.
-        let body = text.rsplit("</style>").next().unwrap_or_default().replace("no-better-than-commonest", "");
+        // The page names the classes of all verdicts in its style, and explains them in its glossary.
+        let body = text.rsplit("</style>").next().unwrap_or_default();
+        let body = body.split("<h2 id=\"glossary\"").next().unwrap_or_default().replace("no-better-than-commonest", "");
         assert!(words.iter().all(|word| !body.contains(word)), "{body}");
     }
     let rows = text(comparison_csv, &report);

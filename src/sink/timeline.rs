@@ -4,7 +4,7 @@ use super::plot::{Axis, COLOURS, Laid, Scale, Tick, lay, nice, path, placed};
 use crate::report::{Report, human};
 use crate::scenario::Order;
 use crate::stats::Second;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// A line's points: seconds since the start and a value; one that is no number leaves a gap.
 type Points = Vec<(f64, f64)>;
@@ -170,19 +170,10 @@ fn seconds(report: &Report, at: usize, of: impl Fn(&Second) -> Option<f64>) -> P
     own.map(|second| (second.t_s as f64 + 0.5, of(second).unwrap_or(f64::NAN))).collect()
 }
 
-/// A target's answers in each second; a stall is a dip, and another's turn is none.
+/// A target's answers per second; a stall is a dip, and another's turn is none. A second that was driven in part, as at the
+/// edges of blocks and of the run, counts by that part.
 fn answers(report: &Report, at: usize) -> Points {
-    let others: HashSet<u64> = match alone(report) {
-        true => report.timeline.iter().filter(|s| s.target != at && s.sent > 0).map(|s| s.t_s).collect(),
-        false => HashSet::new(),
-    };
-    let mut points = seconds(report, at, |second| {
-        let waits = second.sent == 0 && second.ok == 0 && others.contains(&second.t_s);
-        (!waits).then_some(second.ok as f64)
-    });
-    // The last second is cut short by the run's end, and would look like a fall.
-    points.pop();
-    points
+    seconds(report, at, |second| second.answers_per_s)
 }
 
 /// A target's failed requests in each second that has one, the targets beside each other.
@@ -316,18 +307,19 @@ mod tests {
     #[test]
     fn a_target_that_waits_for_its_turn_has_a_gap_and_one_that_stalls_has_none() {
         let mut report = fixture::report(Task::Generate, true);
-        let second = |t_s, target, sent| Second { t_s, target, sent, ok: sent, ..Second::default() };
-        // The first: asked, silent, asked, then the other's turn, then asked again.
-        report.timeline = [4, 0, 4, 0, 4, 4, 4].into_iter().zip(0..).map(|(sent, t_s)| second(t_s, 0, sent)).collect();
-        report.timeline.extend([0, 0, 0, 4, 0, 0, 0].into_iter().zip(0..).map(|(sent, t_s)| second(t_s, 1, sent)));
-        let lines = |report: &Report| -> Vec<(usize, usize)> {
-            let chart = timeline(report).unwrap();
-            let count = |line: &Line, letter| line.path.matches(letter).count();
-            panel(&chart, "answers").lines.iter().map(|line| (count(line, 'M'), count(line, 'L'))).collect()
+        // Driven, half driven, silent though driven, then the other's turn, then driven again.
+        let own = [(12, 1.0), (6, 0.5), (0, 1.0), (0, 0.0), (0, 0.1), (12, 1.0), (3, 0.25)];
+        let second = |(t_s, (ok, driven)): (u64, (u64, f64))| {
+            let answers_per_s = (driven > 0.33).then(|| ok as f64 / driven);
+            Second { t_s, target: 0, sent: ok, ok, driven, answers_per_s, ..Second::default() }
         };
-        assert_eq!(lines(&report), [(1, 5), (1, 5)]);
-        report.plan.order = Order::Alternate;
-        assert_eq!(lines(&report), [(2, 3), (2, 0)]);
+        report.timeline = (0..).zip(own).map(second).collect();
+        let chart = timeline(&report).unwrap();
+        let path = &panel(&chart, "answers").lines[0].path;
+        assert_eq!((path.matches('M').count(), path.matches('L').count()), (2, 2), "{path}");
+        let heights: Vec<&str> = path.split(' ').filter_map(|point| point.split(',').nth(1)).collect();
+        assert_eq!(heights[0], heights[1], "the half second is no drop: {path}");
+        assert!(heights[2] != heights[0] && path.ends_with(&format!("{} h3", heights[0])), "{path}");
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub fn timeline_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "latency_max_us",
         "ttft_p50_us",
         "output_tokens",
+        "driven",
+        "answers_per_s",
     ];
     let labels: Vec<String> = report.targets.iter().map(|target| text(&target.label()).into_owned()).collect();
     let cells = report.timeline.iter().map(|second| {
@@ -33,6 +35,8 @@ pub fn timeline_csv(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             number(second.latency_max_us),
             number(second.ttft_p50_us),
             count(second.output_tokens),
+            number(Some(second.driven)),
+            number(second.answers_per_s),
         ]
     });
     rows(out, header, cells)

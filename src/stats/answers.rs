@@ -103,12 +103,12 @@ impl Answers {
     /// Takes an answered request.
     pub fn push(&mut self, sample: &Sample) {
         let unread = self.counts.len();
-        if unread == 0 {
+        if unread == 0 && !self.schema {
             return;
         }
         self.answered += 1;
         let read = sample.label.filter(|label| *label < unread);
-        self.unparsed += u64::from(read.is_none());
+        self.unparsed += u64::from(unread > 0 && read.is_none());
         self.out_of_schema += u64::from(sample.remarks.has(Remark::OutOfSchema));
         if let Some(row) = sample.expected_label.and_then(|label| self.counts.get_mut(label)) {
             row[read.unwrap_or(unread)] += 1;
@@ -153,11 +153,14 @@ impl Answers {
             );
         }
         // Of no answers there is no rate, and no interval of one.
-        let unparsed = wilson(self.unparsed as f64 / self.answered as f64, self.answered, self.items());
+        let answered = if self.counts.is_empty() { 0 } else { self.answered };
+        let unparsed = wilson(self.unparsed as f64 / answered as f64, answered, self.items());
         rows.extend(unparsed.map(|estimate| Row::proportion(&metrics::UNPARSED_RATE, estimate)));
         if self.schema && self.answered > 0 {
             let kept = 1.0 - self.out_of_schema as f64 / self.answered as f64;
-            let kept = wilson(kept, self.answered, self.items());
+            // Without labels nobody counts how many different prompts they answer.
+            let trusted = if self.counts.is_empty() { self.answered } else { self.items() };
+            let kept = wilson(kept, self.answered, trusted);
             rows.extend(kept.map(|estimate| Row::proportion(&metrics::VALID_JSON, estimate)));
         }
         rows.extend(reference.and_then(|other| self.agreement(other)).map(|e| Row::proportion(&metrics::AGREEMENT, e)));

@@ -11,6 +11,7 @@ use super::slots::Slot;
 use super::summary::tidy;
 use super::units::{Units, beside};
 use super::{Needs, TargetSummary, series};
+use crate::metrics::human::count;
 use crate::metrics::{self, Better};
 use crate::scenario::Task;
 use crate::scenario::plan::{LoadPlan, Plan};
@@ -307,9 +308,9 @@ const DEPENDENT: &str = "consecutive requests of the run depend on each other, a
 fn few(n: u64, groups: usize, headline: &Headline) -> String {
     let least = headline.least_pairs();
     if n < least || groups >= LEAST_UNITS {
-        return format!("{n} answers to the same requests, and an interval needs {least}");
+        return format!("{} answers to the same requests, and an interval needs {least}", count(n));
     }
-    format!("{n} answers to the same requests form {groups} batches, and an interval needs {LEAST_UNITS}")
+    format!("{} answers to the same requests form {groups} batches, and an interval needs {LEAST_UNITS}", count(n))
 }
 
 fn all(

@@ -17,8 +17,8 @@ use super::vectors::{Vectors, exact_row};
 use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Work, wilson};
 use crate::metrics::{self, Definition};
 use crate::record::{Nanos, Outcome, Phase, Sample};
-use crate::scenario::Order;
 use crate::scenario::plan::{LoadPlan, Plan};
+use crate::scenario::{Order, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -61,6 +61,8 @@ pub struct Fold {
     settings: Settings,
     /// Each target's requests beside the reference's, in the plan's order; the reference's own stay empty.
     pairs: Vec<Pairs>,
+    /// Whether answers are texts.
+    texts: bool,
 }
 
 /// What is kept of one target.
@@ -133,6 +135,7 @@ impl Fold {
             reference: plan.reference,
             vectors: Vectors::default(),
             settings: Settings::of(plan),
+            texts: plan.task != Task::Embed,
             pairs: vec![Pairs::new(driven, plan.order == Order::Alternate); plan.targets.len()],
         }
     }
@@ -195,6 +198,7 @@ impl Fold {
                 let mut summary = lane.summary(&self.labels, other, &units[at]);
                 super::rates::intervals(&mut summary.rows, &units[at], &lane.whole());
                 summary.rows.extend(self.cosines(at));
+                summary.rows.extend(self.same_answers(at));
                 summary.rows = summary.rows.into_iter().map(Row::tidied).collect();
                 summary
             })
@@ -215,6 +219,12 @@ impl Fold {
         let histograms = histograms.collect();
         let timeline = self.targets.into_iter().enumerate().flat_map(|(at, lane)| lane.timeline.finish(at)).collect();
         Folded { targets: summaries, comparisons, timeline, histograms }
+    }
+
+    /// The share of a target's answers that are the reference's; none of vectors, and of the reference itself.
+    fn same_answers(&self, target: usize) -> Option<Row> {
+        let texts = self.texts && target != self.reference;
+        Some(Row::proportion(&metrics::SAME_ANSWERS, self.pairs.get(target).filter(|_| texts)?.same()?))
     }
 
     /// The rows of a target's vectors against the reference's.

@@ -7,12 +7,13 @@
 use super::queue::Queue;
 use super::Metric;
 use super::slots::{Loop, Slot, TIMES};
+use super::{Estimate, wilson};
 use crate::record::{Outcome, Sample};
 use std::collections::{BTreeMap, HashMap};
 
 /// Groups that the list is cut into at most.
 pub(super) const MOST_GROUPS: u64 = 64;
-/// Requests of a side that may wait for their other ones: 48 MiB. The first of the list are kept: whoever is slower gets to them.
+/// Requests of a side that may wait for their other ones: 64 MiB. The first of the list are kept: whoever is slower gets to them.
 const MOST_WAITING: usize = 1 << 20;
 
 /// The target's place, and the reference's.
@@ -37,6 +38,8 @@ struct Kept {
     spent: f32,
     /// Whether its label is the right one, where there is a right one.
     right: Option<bool>,
+    /// Hash of its answer's text.
+    text: Option<u64>,
 }
 
 /// Both sides of the pairs of one group.
@@ -67,6 +70,8 @@ pub(super) struct Pairs {
     answered: [u64; 2],
     both: u64,
     items: BTreeMap<usize, Rightness>,
+    /// Pairs of texts, and those that are the same.
+    texts: (u64, u64),
 }
 
 impl Pairs {
@@ -80,6 +85,7 @@ impl Pairs {
             answered: [0; 2],
             both: 0,
             items: BTreeMap::new(),
+            texts: (0, 0),
         }
     }
 
@@ -111,6 +117,9 @@ impl Pairs {
         };
         let pair = if of == Of::Target { [kept, theirs] } else { [theirs, kept] };
         self.both += u64::from(kept.answered && theirs.answered);
+        if let [Some(a), Some(b)] = pair.map(|side| side.text) {
+            self.texts = (self.texts.0 + 1, self.texts.1 + u64::from(a == b));
+        }
         if let [Some(a), Some(b)] = pair.map(|side| side.right) {
             let item = self.items.entry(sample.item).or_default();
             item.n += 1;
@@ -142,6 +151,7 @@ impl Pairs {
             tokens: sample.output_tokens.filter(|_| answered).map_or(f32::NAN, |n| n as f32),
             spent: ((end.since(sample.stamps.planned).0 + think) as f64 / 1e9) as f32,
             right,
+            text: sample.text_hash.filter(|_| answered),
         }
     }
 
@@ -167,6 +177,12 @@ impl Pairs {
     /// Requests that both answered, and those that one side alone did: the target, the reference.
     pub fn counts(&self) -> (u64, (u64, u64)) {
         (self.both, (self.answered[0] - self.both, self.answered[1] - self.both))
+    }
+
+    /// The share of the answers that are the reference's to the last character; `None` without a pair.
+    pub fn same(&self) -> Option<Estimate> {
+        let (n, same) = self.texts;
+        (n > 0).then(|| wilson(same as f64 / n as f64, n, n)).flatten()
     }
 
     /// How both sides fared, item by item.

@@ -52,7 +52,7 @@ impl Part {
             Part::Prompt => &metrics::TIME_PROMPT,
             Part::Decode => &metrics::TIME_DECODE,
             Part::Tail => &metrics::TIME_TAIL,
-            Part::Unexplained => &metrics::TIME_UNEXPLAINED,
+            Part::Unexplained => &metrics::TIME_OTHER,
         }
     }
 
@@ -226,7 +226,7 @@ mod tests {
         let value = |name: &str| rows.iter().find(|(metric, _)| metric == name).map(|(_, value)| *value);
         assert_eq!(value("time_whole"), Some(50_000.0));
         assert_eq!((value("time_client"), value("time_prompt")), (Some(3000.0), Some(6000.0)));
-        assert_eq!((value("time_queue"), value("time_unexplained")), (Some(4000.0), Some(10_000.0)));
+        assert_eq!((value("time_queue"), value("time_other")), (Some(4000.0), Some(10_000.0)));
         assert_eq!((value("time_load"), Spent::default().rows().count()), (None, 0));
         // 0 and 12 ms, twice: their mean is known to no better than Student's t of one degree of freedom has it.
         spent.push(&sample(), false);

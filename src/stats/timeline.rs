@@ -2,7 +2,8 @@
 
 use super::Work;
 use super::buckets::Buckets;
-use crate::record::{Nanos, Sample};
+use super::summary::tidy;
+use crate::record::{Nanos, Phase, Sample};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -13,6 +14,12 @@ const MOST_SECONDS: u64 = 7 * 86_400;
 
 /// Longest answer whose tokens are put into the seconds they arrived in: an hour. Of a longer one the last hour is told.
 const LONGEST_SECONDS: u64 = 3600;
+
+/// Least share of a second in which answers are counted as a rate.
+const LEAST_DRIVEN: f64 = 1.0 / 3.0;
+/// Longest silence within a warm-up, in nanoseconds: after a longer one another stretch begins, since another target had its
+/// turn meanwhile.
+const SILENCE: u64 = 500_000_000;
 
 /// A second in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
@@ -42,6 +49,14 @@ pub struct Second {
     pub ttft_p50_us: Option<f64>,
     /// Output tokens of answers, in the second they arrived in; by the engine's count. `None` if there was none to count.
     pub output_tokens: Option<u64>,
+    /// Share of the second in which the target was driven: from 0 to 1, without cold requests. A block begins and ends within
+    /// a second.
+    #[serde(default)]
+    pub driven: f64,
+    /// Answers per driven second, without those to cold requests; `None` where the target was driven for less than a third of
+    /// the second.
+    #[serde(default)]
+    pub answers_per_s: Option<f64>,
 }
 
 /// A second whose percentiles aren't final yet.
@@ -60,10 +75,17 @@ pub(super) struct Timeline {
     tokens: BTreeMap<u64, f64>,
     open: VecDeque<Open>,
     newest: u64,
+    /// Answers to cold requests by second.
+    cold: BTreeMap<u64, u64>,
+    /// From the first to the last measured request of each block.
+    blocks: BTreeMap<u32, (Nanos, Nanos)>,
+    /// The stretches of warm-up, in the order they ended in.
+    warm: Vec<(Nanos, Nanos)>,
 }
 
 impl Timeline {
     pub fn push(&mut self, sample: &Sample, open_loop: bool) {
+        self.drive(sample);
         if let Some(sent) = sample.stamps.sent {
             self.second(sent).sent += 1;
         }
@@ -81,6 +103,42 @@ impl Timeline {
             }
             self.tokens(sample, open_loop);
         }
+    }
+
+    /// Notes that the target was driven.
+    fn drive(&mut self, sample: &Sample) {
+        let from = sample.stamps.sent.unwrap_or(sample.stamps.planned);
+        let to = sample.stamps.end.unwrap_or(from).max(from);
+        let join = |(a, b): &mut (Nanos, Nanos)| (*a, *b) = ((*a).min(from), (*b).max(to));
+        match sample.phase {
+            Phase::Cold => {
+                *self.cold.entry(whole_seconds(to)).or_default() += u64::from(sample.outcome.answered());
+            }
+            Phase::Warmup => match self.warm.last_mut() {
+                Some(last) if from.0 <= last.1.0.saturating_add(SILENCE) => join(last),
+                _ => self.warm.push((from, to)),
+            },
+            Phase::Measure => join(self.blocks.entry(sample.block).or_insert((from, to))),
+        }
+    }
+
+    /// The nanoseconds of each second in which the target was driven.
+    fn driven(&self) -> BTreeMap<u64, u64> {
+        let mut stretches: Vec<(u64, u64)> =
+            self.blocks.values().chain(&self.warm).map(|(from, to)| (from.0, to.0)).collect();
+        stretches.sort_unstable();
+        let (mut all, mut done): (BTreeMap<u64, u64>, u64) = Default::default();
+        for (from, to) in stretches {
+            let from = from.max(done);
+            // As long as the timeline is filled in, and no longer.
+            for t_s in (from / SECOND..=to / SECOND).take(MOST_SECONDS as usize) {
+                let begins = t_s.saturating_mul(SECOND);
+                let within = to.min(begins.saturating_add(SECOND)).saturating_sub(from.max(begins));
+                *all.entry(t_s).or_default() += within;
+            }
+            done = done.max(to);
+        }
+        all
     }
 
     /// Puts an answer's tokens into the seconds that they arrived in.
@@ -160,7 +218,15 @@ impl Timeline {
                 self.seconds.entry(t_s).or_insert_with(|| Second { t_s, ..Second::default() });
             }
         }
-        self.seconds.into_values().map(|second| Second { target, ..second }).collect()
+        let (driven, cold) = (self.driven(), std::mem::take(&mut self.cold));
+        let all = self.seconds.into_values().map(|second| {
+            let nanos = driven.get(&second.t_s).copied().unwrap_or_default().min(SECOND);
+            let driven = nanos as f64 / SECOND as f64;
+            let answers = second.ok.saturating_sub(cold.get(&second.t_s).copied().unwrap_or_default());
+            let answers_per_s = (driven >= LEAST_DRIVEN).then(|| tidy(answers as f64 / driven));
+            Second { target, driven, answers_per_s, ..second }
+        });
+        all.collect()
     }
 }
 
@@ -207,6 +273,46 @@ mod tests {
         let rows = timeline.finish(0);
         let tokens: Vec<_> = rows.iter().map(|second| second.output_tokens).collect();
         assert_eq!(tokens, [None, Some(33), Some(34), Some(33), Some(0)]);
+    }
+
+    #[test]
+    fn a_second_in_part_is_no_drop() {
+        let mut timeline = Timeline::default();
+        // A cold request, a pause, and 12 answers a second: from 1.5 s to 4 s, from 6.7 s to 7.25 s.
+        let mut cold = ended(300, 300, Outcome::Ok);
+        cold.phase = Phase::Cold;
+        timeline.push(&cold, false);
+        let mut block = |number, from: u64, to: u64| {
+            for i in 0..(to - from) * 12 / 1000 {
+                let mut sample = ended(from + (i + 1) * 1000 / 12, 83, Outcome::Ok);
+                (sample.block, sample.phase) = (number, Phase::Measure);
+                timeline.push(&sample, false);
+            }
+        };
+        block(0, 1500, 4000);
+        block(1, 6700, 7250);
+        let rows = timeline.finish(0);
+        let driven: Vec<u64> = rows.iter().map(|second| (second.driven * 100.0).round() as u64).collect();
+        assert_eq!(driven, [0, 50, 100, 100, 0, 0, 30, 20]);
+        for second in &rows[1..4] {
+            assert!((second.answers_per_s.unwrap() - 12.0).abs() < 2.1, "{second:?}");
+        }
+        assert!(rows.iter().filter(|second| second.driven < 0.33).all(|second| second.answers_per_s.is_none()));
+    }
+
+    #[test]
+    fn a_stall_is_driven_and_a_pause_in_the_warm_up_is_not() {
+        let mut timeline = Timeline::default();
+        for (end, latency, phase) in
+            [(900, 800, Phase::Warmup), (6000, 900, Phase::Warmup), (9000, 2900, Phase::Measure)]
+        {
+            let mut sample = ended(end, latency, Outcome::Ok);
+            sample.phase = phase;
+            timeline.push(&sample, false);
+        }
+        let rows = timeline.finish(0);
+        let told: Vec<Option<u64>> = rows.iter().map(|row| row.answers_per_s.map(|rate| rate.round() as u64)).collect();
+        assert_eq!(told, [Some(1), None, None, None, None, Some(0), Some(1), Some(0), Some(0), None]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How long a scenario takes, by the pace of its engines; and how a short form is fitted into its time.
 
 use super::Pace;
-use crate::scenario::{Length, Order, Scenario, Span, Task};
+use crate::scenario::{Length, Order, Scenario, Span, TIMEOUT_MOST, Task};
 use std::time::Duration;
 
 /// Output tokens of an answer that is a label.
@@ -100,7 +100,8 @@ impl Known<'_> {
         let answer = |pace: &Pace| pace.answer_s(asked.words, tokens(scenario));
         let users = users(scenario);
         // What is in flight at the end is waited for, behind whatever else is.
-        let drain = scenario.drain.unwrap_or(scenario.limit()).0.as_secs_f64();
+        // One that is still to be found gives them the time.
+        let drain = scenario.drain.or(scenario.written_limit()).map_or(TIMEOUT_MOST, |span| span.0).as_secs_f64();
         let tail = |pace: &Pace| (answer(pace) * f64::from(users) / pace.gain(users)).min(drain.max(answer(pace)));
         let together = |of: &dyn Fn(&Pace) -> f64| in_order(scenario, &paces, of);
         let cold = scenario.cold_start.as_ref().map_or(0.0, |cold| {

@@ -19,6 +19,7 @@ fn paces() -> Vec<Pace> {
         word_s: 0.001,
         token_s: 0.05,
         slots: Some(1),
+        whole_s: None,
     };
     vec![pace("a"), pace("b")]
 }

@@ -18,6 +18,9 @@ pub struct Pace {
     /// Requests that the engine says it serves at once; `None` where it doesn't tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slots: Option<u64>,
+    /// Seconds of the short answer, where answers come whole: there is no first token to tell of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_s: Option<f64>,
 }
 
 /// One request that was timed.
@@ -55,7 +58,8 @@ impl Pace {
         let more = long.words - short.words;
         let word_s = if more > 0.0 { ((before(long) - before(short)) / more).max(0.0) } else { 0.0 };
         let base_s = (before(short) - word_s * short.words).max(0.0);
-        Some(Self { target: target.to_owned(), first_s, base_s, word_s, token_s, slots })
+        let whole_s = timed.iter().all(|timed| timed.until_first.is_none()).then_some(short.whole);
+        Some(Self { target: target.to_owned(), first_s, base_s, word_s, token_s, slots, whole_s })
     }
 
     /// Seconds that an answer of so many tokens to a prompt of so many words takes by itself.
@@ -74,10 +78,10 @@ impl Pace {
     /// Output tokens a second of one request, in a word.
     pub fn told(&self) -> String {
         let before = crate::report::human::length(self.base_s + self.word_s);
-        if self.token_s > 0.0 {
-            format!("{}: {before} to a first token, then {:.0}/s", self.target, 1.0 / self.token_s)
-        } else {
-            format!("{}: {before} per answer", self.target)
+        match self.whole_s {
+            _ if self.token_s <= 0.0 => format!("{}: {before} per answer", self.target),
+            Some(whole) => format!("{}: {} for a short answer", self.target, crate::report::human::length(whole)),
+            None => format!("{}: TTFT {before}, then {:.0} tok/s", self.target, 1.0 / self.token_s),
         }
     }
 }
@@ -96,9 +100,16 @@ mod tests {
         assert!((pace.token_s - 0.05).abs() < 1e-9 && (pace.word_s - 0.001).abs() < 1e-9, "{pace:?}");
         assert!((pace.answer_s(400.0, 100.0) - (0.1 + 0.4 + 5.0)).abs() < 1e-9, "{pace:?}");
         assert_eq!((pace.gain(1), pace.gain(64)), (1.0, 1.0));
-        assert_eq!(Pace { slots: None, ..pace }.gain(4), 2.0);
+        assert_eq!(Pace { slots: None, ..pace.clone() }.gain(4), 2.0);
         let whole = Pace::of("b", 3.0, &[timed(8.0, None, 2.0, Some(4.0))], None).expect("a pace");
         assert_eq!(whole.answer_s(8.0, 4.0), 2.0);
+        // It has no first token to be told of.
+        assert_eq!(whole.told(), "b: 2 s for a short answer");
+        assert!(
+            pace.told().starts_with("a: TTFT ") && pace.told().ends_with(", then 20 tok/s"),
+            "{}",
+            pace.told()
+        );
         // Of embeddings nothing grows.
         let embedded = Pace::of("c", 0.1, &[timed(8.0, None, 0.2, None)], None).expect("a pace");
         assert_eq!(embedded.answer_s(20.0, 0.0), 0.2);

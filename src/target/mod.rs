@@ -30,8 +30,8 @@ pub use answer::Answer;
 
 use crate::host::is_own_limit;
 use crate::record::{Nanos, OWN_LIMIT, Opened, Outcome, Stopwatch, chain};
-use crate::scenario::TargetSpec;
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
+use crate::scenario::{TIMEOUT_MOST, TargetSpec};
 use crate::workload::{Item, Nonce, NonceForm, Workload};
 use body::{Body, Framing};
 use bytes::Bytes;
@@ -64,13 +64,14 @@ pub struct Target {
     bodies: Bodies,
     workload: Arc<Workload>,
     clock: Stopwatch,
+    /// The deadline that a body tells its engine: of one that is still to be found, the most that it can be.
     timeout_ms: u64,
     numbers: AtomicU64,
     /// Whether connections are kept.
     keeping: Keeping,
     kicker: OnceLock<gg_core::Kicker>,
-    /// The longest that an answer may take.
-    timeout: Duration,
+    /// The longest that an answer may take, in milliseconds.
+    longest_ms: AtomicU64,
     /// Until one handshake has come through they go one at a time, so that many users don't try a wrong token together.
     door: tokio::sync::Mutex<()>,
     /// Whether one has.
@@ -108,6 +109,8 @@ pub struct Exchange {
     pub answer: Answer,
     /// Times it was sent again because a kept connection was dead when it was written.
     pub retries: u32,
+    /// The time that the new connection took over which it was sent again: it is in none of the stamps.
+    pub connect: Option<Nanos>,
 }
 
 /// Why no connection could be opened.
@@ -125,8 +128,11 @@ pub struct NoConnection {
 struct Again {
     /// Times it was sent again.
     times: u32,
-    /// When it was sent first: its time counts from there, so that none is hidden.
+    /// When it was sent first: its time counts from there, so that none is hidden; later by what the new connection took, which
+    /// is no more a part of it than another connection's.
     first_sent: Option<Nanos>,
+    /// What the new connection took.
+    connect: Option<Nanos>,
 }
 
 /// What is asked: a turn of an item, with its nonce and, where used, the engine's own earlier answers.
@@ -152,10 +158,15 @@ enum Break {
     Midway(String),
 }
 
+/// A time in whole milliseconds.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// What a target's wire can't do of a plan, in a sentence; `None` if it can do all of it.
 pub fn cannot(plan: &Plan, target: &TargetPlan, workload: &Workload) -> Option<String> {
     let TargetSpec::GgCore(spec) = &target.spec else { return None };
-    gg_core::refusal(spec, &settings_for(plan, target), plan.load.concurrency(), workload.items())
+    gg_core::refusal(spec, plan, &settings_for(plan, target), workload.items())
 }
 
 impl Target {
@@ -173,11 +184,11 @@ impl Target {
             bodies: Bodies::default(),
             workload: workload.clone(),
             clock,
-            timeout_ms: u64::try_from(plan.timeout.0.as_millis()).unwrap_or(u64::MAX),
+            timeout_ms: millis(if plan.timeout_auto { TIMEOUT_MOST } else { plan.timeout.0 }),
             numbers: AtomicU64::new(1),
             keeping: Keeping::default(),
             kicker: OnceLock::new(),
-            timeout: plan.timeout.0,
+            longest_ms: AtomicU64::new(millis(plan.timeout.0)),
             door: tokio::sync::Mutex::default(),
             welcome: AtomicBool::new(false),
         };
@@ -190,10 +201,20 @@ impl Target {
         Ok(ready)
     }
 
-    /// Whether its requests hold a schema that leaves no answer but a label.
+    /// Sets how long an answer may take, once that is found.
+    pub fn allow(&self, timeout: Duration) {
+        self.longest_ms.store(millis(timeout), Relaxed);
+    }
+
+    /// The longest that an answer may take.
+    fn longest(&self) -> Duration {
+        Duration::from_millis(self.longest_ms.load(Relaxed))
+    }
+
+    /// Whether its requests hold a schema: one that leaves no answer but a label, or the scenario's own.
     pub fn asks_for_a_schema(&self) -> bool {
         // Of a wire that takes none, the settings hold none.
-        self.settings.constrain == crate::scenario::Constrain::Schema
+        self.settings.constrain == crate::scenario::Constrain::Schema || self.settings.schema.is_some()
     }
 
     /// The bytes of a request's body.
@@ -235,7 +256,7 @@ impl Target {
                 }
             },
             (Some(Connected::GgCore(connection)), TargetSpec::GgCore(spec)) => {
-                let usable = connection.usable(spec, now, self.timeout).await.unwrap_or_else(|error| {
+                let usable = connection.usable(spec, now, self.longest()).await.unwrap_or_else(|error| {
                     gg_core::note_refusal(&self.endpoint, spec.token.expose(), &error);
                     false
                 });
@@ -262,7 +283,7 @@ impl Target {
                     let why = format!("{why}; not retried, because that would lock out every client");
                     return Err(NoConnection { outcome: Outcome::Connect, why });
                 }
-                let opened = gg_core::GgConnection::open(&self.endpoint, token, self.clock, self.timeout).await;
+                let opened = gg_core::GgConnection::open(&self.endpoint, token, self.clock, self.longest()).await;
                 self.welcome.store(opened.is_ok(), Relaxed);
                 opened.inspect_err(|error| gg_core::note_refusal(&self.endpoint, token, error)).map(Connected::GgCore)
             }
@@ -289,7 +310,7 @@ impl Target {
     /// Longest that a connection is waited for.
     pub fn connect_limit(&self) -> Duration {
         match &self.spec {
-            TargetSpec::GgCore(_) => gg_core::CONNECT_LIMIT + gg_core::patience(self.timeout) * 2,
+            TargetSpec::GgCore(_) => gg_core::CONNECT_LIMIT + gg_core::patience(self.longest()) * 2,
             _ => CONNECT_LIMIT,
         }
     }
@@ -339,7 +360,7 @@ impl Target {
         link.settle(read_to_the_end, now);
         link.failed = !outcome.answered();
         let end = if outcome == Outcome::Ok { answer.done.unwrap_or(now) } else { now };
-        Exchange { sent, first_byte, end, outcome, answer, retries: again.times }
+        Exchange { sent, first_byte, end, outcome, answer, retries: again.times, connect: again.connect }
     }
 
     /// Sends and reads; once more on a fresh connection if a kept one was dead when the request was written. What the engine
@@ -358,11 +379,14 @@ impl Target {
             return told;
         }
         self.keeping.died(now);
-        again.first_sent = Some(written.unwrap_or(begun));
-        self.connect(link).await.map_err(|no| match no.outcome {
+        let first = written.unwrap_or(begun);
+        again.first_sent = Some(first);
+        link.lost = Some(link.blamed(Opened::Closed));
+        let took = self.connect(link).await.map_err(|no| match no.outcome {
             Outcome::Unsent => Break::Ours(no.why),
             _ => Break::Unanswered(no.why),
         })?;
+        (again.first_sent, again.connect) = (Some(first + took), Some(took));
         again.times += 1;
         self.attempt(link, body, answer).await
     }

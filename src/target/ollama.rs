@@ -4,10 +4,10 @@
 //! so is an `error` line inside a 200.
 
 use super::answer::{Answer, TokenProbability};
-use super::render::{Asked, Settings, label_schema};
+use super::render::{Asked, Settings};
 use super::{lenient, words};
 use crate::record::{Nanos, Remark};
-use crate::scenario::{Constrain, OllamaSpec, PromptFormat, Task, Think};
+use crate::scenario::{OllamaSpec, PromptFormat, Task, Think};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -48,8 +48,8 @@ pub(super) fn body(spec: &OllamaSpec, model: &str, settings: &Settings, asked: &
         if settings.logprobs {
             body.insert("logprobs".into(), true.into());
         }
-        if settings.constrain == Constrain::Schema {
-            body.insert("format".into(), label_schema(&settings.labels));
+        if let Some((_, schema)) = settings.answer_schema() {
+            body.insert("format".into(), schema);
         }
     }
     body.insert("keep_alive".into(), keep_alive(&spec.keep_alive));

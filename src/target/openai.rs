@@ -4,10 +4,10 @@
 //! llama-server's `timings` are taken where they come. A role chunk and empty content are no token.
 
 use super::answer::{Answer, TokenProbability, brief};
-use super::render::{Asked, Settings, label_schema};
+use super::render::{Asked, Settings};
 use super::{lenient, messages, responses, words};
 use crate::record::{Nanos, Remark};
-use crate::scenario::{Api, Constrain, OpenAiSpec, PromptFormat, Task, Think};
+use crate::scenario::{Api, OpenAiSpec, PromptFormat, Task, Think};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -82,8 +82,8 @@ fn completions(body: &mut Map<String, Value>, settings: &Settings, asked: &Asked
                 }
             };
         }
-        if settings.constrain == Constrain::Schema {
-            body.insert("response_format".into(), response_format(&settings.labels));
+        if let Some((name, schema)) = settings.answer_schema() {
+            body.insert("response_format".into(), response_format(name, schema));
         }
     }
 }
@@ -107,9 +107,9 @@ pub(super) fn sampling(body: &mut Map<String, Value>, settings: &Settings) {
     }
 }
 
-/// The schema of a label, as chat completions are asked for it.
-pub(super) fn response_format(labels: &[String]) -> Value {
-    json!({"type": "json_schema", "json_schema": {"name": "label", "strict": true, "schema": label_schema(labels)}})
+/// The schema of an answer, as chat completions are asked for it.
+pub(super) fn response_format(name: &str, schema: Value) -> Value {
+    json!({"type": "json_schema", "json_schema": {"name": name, "strict": true, "schema": schema}})
 }
 
 #[derive(Deserialize, Default)]

@@ -16,6 +16,8 @@ pub(super) struct Settings {
     pub(super) stream: bool,
     pub(super) constrain: Constrain,
     pub(super) labels: Vec<String>,
+    /// The schema of answers that the scenario asks for.
+    pub(super) schema: Option<Value>,
     pub(super) system: Option<String>,
     pub(super) sampling: Sampling,
     pub(super) nonces: NonceForm,
@@ -38,6 +40,7 @@ impl Settings {
             stream: workload.stream && plan.task != Task::Embed,
             constrain: if plan.task == Task::Classify { workload.constrain } else { Constrain::None },
             labels: workload.labels.clone(),
+            schema: workload.schema.clone().filter(|_| matches!(plan.task, Task::Generate | Task::Chat)),
             system: workload.system.clone(),
             sampling: workload.sampling.clone(),
             nonces: NonceForm::of(workload),
@@ -46,6 +49,14 @@ impl Settings {
             template: None,
             ignore_eos: false,
         }
+    }
+
+    /// The schema that answers are to have, and what it is called; `None` where none is sent.
+    pub(super) fn answer_schema(&self) -> Option<(&'static str, Value)> {
+        if self.constrain == Constrain::Schema {
+            return Some(("label", label_schema(&self.labels)));
+        }
+        self.schema.clone().map(|schema| ("answer", schema))
     }
 
     /// The engines' seed: 31 bits, which all of them take.
@@ -130,7 +141,7 @@ fn as_text(task: Task, talk: &[Message<'_>]) -> String {
 
 /// The schema that leaves an engine no other answer than a label. Without `additionalProperties` a small model goes on with
 /// fields of its own until its tokens are used up.
-pub(super) fn label_schema(labels: &[String]) -> Value {
+fn label_schema(labels: &[String]) -> Value {
     json!({"type": "object", "properties": {"label": {"type": "string", "enum": labels}}, "required": ["label"], "additionalProperties": false})
 }
 

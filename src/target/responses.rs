@@ -5,10 +5,9 @@
 
 use super::answer::{Answer, brief};
 use super::openai::{Timings, effort, response_format, sampling, take_timings};
-use super::render::{Asked, Settings, label_schema};
+use super::render::{Asked, Settings};
 use super::{lenient, words};
 use crate::record::{Nanos, Remark};
-use crate::scenario::Constrain;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -34,12 +33,11 @@ pub(super) fn fill(body: &mut Map<String, Value>, settings: &Settings, asked: &A
         body.insert("reasoning".into(), json!({"effort": effort}));
         body.insert("chat_template_kwargs".into(), template);
     }
-    if settings.constrain == Constrain::Schema {
-        let format =
-            json!({"type": "json_schema", "name": "label", "strict": true, "schema": label_schema(&settings.labels)});
+    if let Some((name, schema)) = settings.answer_schema() {
+        let format = json!({"type": "json_schema", "name": name, "strict": true, "schema": schema});
         body.insert("text".into(), json!({"format": format}));
         // llama-server passes over the API's own field, and keeps to that of chat completions.
-        body.insert("response_format".into(), response_format(&settings.labels));
+        body.insert("response_format".into(), response_format(name, schema));
     }
 }
 

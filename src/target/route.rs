@@ -14,7 +14,7 @@ pub(super) fn settings_for(plan: &Plan, target: &TargetPlan) -> Settings {
         settings.format = crate::scenario::PromptFormat::Raw;
     }
     if !spec.takes_a_schema() {
-        settings.constrain = crate::scenario::Constrain::None;
+        (settings.constrain, settings.schema) = (crate::scenario::Constrain::None, None);
     }
     settings.ignore_eos = plan.workload.tokens.as_ref().is_some_and(|tokens| tokens.recorded.is_some());
     settings.ignore_eos &= ignores_eos(target);

@@ -4,6 +4,7 @@
 //! and `n`, so that a run of any length needs no more memory than its items. No input or output, no clock.
 
 mod arrivals;
+mod by_schema;
 mod examples;
 mod label;
 mod nonce;
@@ -13,10 +14,11 @@ mod synthetic;
 mod tokens;
 
 pub use arrivals::{Arrivals, Trace};
+pub use by_schema::is_by_schema;
 pub use label::{keeps_schema, read_label};
 pub use nonce::{BEHIND, Nonce, NonceForm, repeats_nonce};
 pub use recorded::{Recorded, as_recorded};
-pub use source::{AS_JSON, Around, Prompts, Record, SourceError, read_prompts, read_trace};
+pub use source::{AS_JSON, Around, Prompts, Record, SourceError, read_prompts, read_schema, read_shown, read_trace};
 
 pub use tokens::{Fit, MOST_TRIALS, WordSearch, made_up, trial};
 
@@ -68,6 +70,8 @@ pub struct Workload {
     hash: [u8; 32],
     /// Hash of each turn of each item.
     hashes: Vec<Vec<u64>>,
+    /// What may be shown of each turn of each item; nothing where that is what is sent.
+    shown: Vec<Vec<String>>,
 }
 
 /// One conversation or single request, by its number in a phase.
@@ -146,7 +150,29 @@ impl Workload {
         };
         let turns = |(number, item): (usize, &Item)| (0..item.turns.len()).map(|t| turn_hash(number, t)).collect();
         let hashes = items.iter().enumerate().map(turns).collect();
-        Self { items, order, before, salt: (cache == PromptCache::Bust).then_some(salt), hash, hashes }
+        Self {
+            items,
+            order,
+            before,
+            salt: (cache == PromptCache::Bust).then_some(salt),
+            hash,
+            hashes,
+            shown: Vec::new(),
+        }
+    }
+
+    /// The same list, of which these prompts are shown: the same ones, without what came from the environment or a file.
+    pub fn showing(mut self, shown: Option<Vec<Item>>) -> Self {
+        let sent = |item: Item| item.turns.into_iter().map(|turn| turn.user).collect();
+        self.shown = shown.into_iter().flatten().map(sent).collect();
+        self
+    }
+
+    /// What may be shown of a turn of an item: what is asked, without what came from the environment or a file.
+    pub fn shown(&self, item: usize, turn: usize) -> &str {
+        let shown = self.shown.get(item).and_then(|turns| turns.get(turn));
+        let sent = || self.items.get(item).and_then(|item| item.turns.get(turn)).map(|turn| turn.user.as_str());
+        shown.map(String::as_str).or_else(sent).unwrap_or_default()
     }
 
     /// The same list with nonces of its own, if caches are to be busted: what is driven again must not find its prompts in

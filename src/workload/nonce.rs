@@ -5,7 +5,7 @@ use crate::record::Phase;
 use crate::scenario::plan::WorkloadPlan;
 
 /// What stands around it. A heading that says nothing: small models take it for none of their business, where they repeat a
-/// number in brackets or a comment (docs/alike.md has the figures).
+/// number in brackets or a comment (docs/fair-setup.md has the figures).
 pub(super) const AROUND: [&str; 2] = ["Request ", ".\n\n"];
 
 /// Digits by which a nonce is known in an answer: one that is cut holds no more.

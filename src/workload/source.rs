@@ -6,22 +6,25 @@
 mod lengths;
 mod odd;
 mod recorded;
+mod schema;
 mod sheet;
 mod trace;
 
 pub use lengths::Record;
+pub use schema::read_schema;
 pub use trace::read_trace;
 
 use super::{Fit, Item, Turn, examples, made_up, synthetic};
 use crate::scenario::{
     Constrain, CsvPrompts, DataPath, History, InlinePrompt, JsonlPrompts, PromptsSpec, Scenario, Task, TextPrompts,
-    TextSplit, TurnSpec,
+    TextSplit, TracePart, TurnSpec,
 };
 use lengths::Told;
 use odd::{Odd, whole_text};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a data file, at most.
@@ -43,6 +46,8 @@ pub struct Around<'a> {
     pub examples: u32,
     /// Whether a schema holds the answer, so that a label comes as JSON (classify).
     pub as_json: bool,
+    /// The labels as a prompt is to hold them, if not as the data has them (classify).
+    pub labels: Option<&'a [String]>,
 }
 
 impl<'a> From<Option<&'a str>> for Around<'a> {
@@ -59,6 +64,7 @@ impl<'a> From<&'a Scenario> for Around<'a> {
             instruction: workload.instruction.as_deref(),
             examples: workload.examples,
             as_json: constrain == Constrain::Schema,
+            labels: None,
         }
     }
 }
@@ -142,11 +148,16 @@ pub fn read_prompts<'a>(
             (items, Some(&text.path))
         }
         PromptsSpec::Trace(trace) => {
-            let source = Source::open(base, &trace.path)?;
-            let (items, told) = maker.trace(&source, seed)?;
+            let source = Source::open_part(base, &trace.path, trace.part())?;
+            let (items, told) = maker.trace(&source, seed, trace.part())?;
             odd.extend(source.odd.told(&source.path));
             match told {
-                Told::Lengths(lengths) => record = Some(lengths),
+                Told::Lengths(lengths) => {
+                    let path = source.path.display().to_string();
+                    let left_out = lengths.plan.left_out.iter();
+                    odd.extend(left_out.map(|what| format!("{}: {what}", path.escape_debug())));
+                    record = Some(lengths);
+                }
                 Told::LeftOut(sentences) => odd.extend(sentences),
             }
             (items, Some(&trace.path))
@@ -175,8 +186,25 @@ pub fn read_prompts<'a>(
         examples::Drawn { examples: Vec::new(), rest: items }
     };
     // The turns of a conversation go out as they are.
+    let labels = around.labels.unwrap_or(labels);
     let items = if task == Task::Chat { items } else { within(items, &around, task, labels, &examples) };
     Ok(Prompts { items, examples: examples.into_iter().map(|item| item.id).collect(), odd, record })
+}
+
+/// The prompts of a scenario as they may be shown: with the references in the place of what came from the environment or a file,
+/// however short that is. `None` where they are what is sent.
+pub fn read_shown(scenario: &Scenario, base: &Path) -> Option<Vec<Item>> {
+    let (sent, shown) = (&scenario.workload, &scenario.shown.as_deref()?.workload);
+    let inline = matches!(sent.prompts, PromptsSpec::Inline(_));
+    if !inline && sent.instruction == shown.instruction && sent.labels == shown.labels {
+        return None;
+    }
+    // Data of a file have their own labels, and lie where the values say.
+    let (prompts, labels) = if inline { (&shown.prompts, &shown.labels) } else { (&sent.prompts, &sent.labels) };
+    let around =
+        Around { instruction: shown.instruction.as_deref(), labels: Some(&shown.labels), ..Around::from(scenario) };
+    let read = read_prompts(prompts, base, scenario.task, labels, around, scenario.seed, sent.history);
+    read.ok().map(|read| read.items)
 }
 
 /// The items with the instruction around their texts. What a text holds is not filled in.
@@ -206,6 +234,11 @@ struct Source {
 
 impl Source {
     fn open(base: &Path, path: &DataPath) -> Result<Self, SourceError> {
+        Self::open_within(base, path, MAX_BYTES)
+    }
+
+    /// One of at most so many bytes.
+    fn open_within(base: &Path, path: &DataPath, most: u64) -> Result<Self, SourceError> {
         let joined = path.file(base);
         let whole = |message: String| {
             let file = Some(joined.clone());
@@ -213,12 +246,18 @@ impl Source {
         };
         let path = path.open(base).map_err(whole)?;
         let size = std::fs::metadata(&path).map(|facts| facts.len()).unwrap_or(0);
-        if size > MAX_BYTES {
-            let limit = MAX_BYTES >> 20;
+        if size > most {
+            let limit = most >> 20;
             return Err(whole(format!("the file has {size} bytes; the limit is {limit} MiB")));
         }
         let file = File::open(&path).map_err(|error| whole(format!("can't be read: {error}")))?;
         Ok(Self { path, file, odd: Odd::default() })
+    }
+
+    /// One of which a part is used: the limit is then of that part.
+    fn open_part(base: &Path, path: &DataPath, part: TracePart) -> Result<Self, SourceError> {
+        let most = if part.requests.is_some() { u64::MAX } else { MAX_BYTES };
+        Self::open_within(base, path, most)
     }
 
     fn wrong(&self, line: u64, message: impl Into<String>) -> SourceError {
@@ -232,6 +271,14 @@ impl Source {
 
     /// Calls `each` with every line and its number. Bytes that are no text become U+FFFD, and their line is kept in mind.
     fn lines(&self, mut each: impl FnMut(u64, &str) -> Result<(), SourceError>) -> Result<(), SourceError> {
+        self.lines_until(|number, line| each(number, line).map(ControlFlow::Continue))
+    }
+
+    /// The same, until `each` has enough.
+    fn lines_until(
+        &self,
+        mut each: impl FnMut(u64, &str) -> Result<ControlFlow<()>, SourceError>,
+    ) -> Result<(), SourceError> {
         // The limit holds for a file that grows while it is read, too.
         let mut reader = BufReader::new((&self.file).take(MAX_BYTES));
         let (mut bytes, mut number) = (Vec::new(), 0);
@@ -247,7 +294,9 @@ impl Source {
             }
             let line = self.odd.text(number, &bytes);
             let line = if number == 1 { line.trim_start_matches('\u{feff}') } else { &line };
-            each(number, line.trim_end_matches(['\n', '\r']))?;
+            if each(number, line.trim_end_matches(['\n', '\r']))?.is_break() {
+                return Ok(());
+            }
         }
     }
 
@@ -258,9 +307,18 @@ impl Source {
         wrong: impl Fn(u64, &serde_json::Error) -> String,
         mut each: impl FnMut(u64, &Object) -> Result<(), SourceError>,
     ) -> Result<(), SourceError> {
-        self.lines(|number, line| {
+        self.objects_until(wrong, |number, object| each(number, object).map(ControlFlow::Continue))
+    }
+
+    /// The same, until `each` has enough.
+    fn objects_until(
+        &self,
+        wrong: impl Fn(u64, &serde_json::Error) -> String,
+        mut each: impl FnMut(u64, &Object) -> Result<ControlFlow<()>, SourceError>,
+    ) -> Result<(), SourceError> {
+        self.lines_until(|number, line| {
             if line.trim().is_empty() {
-                return Ok(());
+                return Ok(ControlFlow::Continue(()));
             }
             let whole = whole_text(line);
             if whole != line {

@@ -21,14 +21,14 @@ const EDITED: [(&str, &str); 37] = [
     ("templates-differ", "engines with other templates are in tests/alike_prompts.rs"),
     ("schema-not-kept", "one that minds no schema is there, too"),
     ("nonce-in-answers", "one that repeats its prompt is there, too"),
-    ("unreadable-labels", "labels are in tests/classify_fair.rs"),
+    ("unparsed-labels", "labels are in tests/classify_fair.rs"),
     ("no-better-than-commonest", "there, too"),
     ("model-size", "stand-ins have no file; another engine's is in tests/classify_fair.rs"),
     ("different-requests", "all targets get the one list of the seed"),
     ("planned-requests", "users ask until the list is empty, whatever the answers"),
     ("reconnects", "an engine that closes after its answers is in tests/connections.rs"),
     ("own-limits", "a process that runs out of files is in tests/own_limits.rs"),
-    ("lag-of-difference", "a difference must be shown whose size is a lag's"),
+    ("send-lag-share", "a difference must be shown whose size is a lag's"),
     ("threads", "command lines of a server's children are in tests/alike_machine.rs"),
     ("batch", "the same"),
     ("flash-attention", "the same"),
@@ -291,7 +291,7 @@ fn a_generator_that_is_held_up_says_so() {
         std::thread::sleep(Duration::from_millis(300));
         signal("-CONT", pid);
     });
-    assert_eq!(told.finding("generator-lag", "a")["severity"], "invalid");
+    assert_eq!(told.finding("send-lag", "a")["severity"], "invalid");
     assert_eq!(told.code, 4, "{}", told.err);
 }
 

@@ -87,7 +87,7 @@ const CASES: &[Case] = &[
     ("schema-not-kept", |d| {
         d.set("a", "remarks", 1, "out_of_schema");
     }),
-    ("unreadable-labels", |d| {
+    ("unparsed-labels", |d| {
         labelled(d, |at| ["x", "y"][at % 2]);
         d.set("a", "label", 100, "").set("a", "outcome", 100, "unparsed");
     }),
@@ -181,10 +181,10 @@ const CASES: &[Case] = &[
     ("one-sided-cache", |d| {
         d.each("a", |_, row| set(row, "cached_tokens", &row["prompt_tokens"].clone()));
     }),
-    ("generator-lag", |d| {
+    ("send-lag", |d| {
         d.both(|_, row| later(row, "planned_us", -3_000.0));
     }),
-    ("lag-of-difference", |d| {
+    ("send-lag-share", |d| {
         // Six seconds of it, or there are too few stretches of time for a verdict.
         let stamps = ["planned_us", "sent_us", "first_byte_us", "first_token_us", "last_token_us", "end_us"];
         d.both(|at, row| stamps.iter().for_each(|name| later(row, name, at as f64 * 50_000.0)));

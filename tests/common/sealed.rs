@@ -107,7 +107,7 @@ pub struct Sealed {
 
 impl Sealed {
     /// Starts one on a certificate for 127.0.0.1. `manner` is told the number of the connection, from 0; `answer` the head of
-    /// a request.
+    /// a request, and closes the connection where it says nothing.
     pub fn start(
         manner: impl Fn(usize) -> Manner + Send + 'static,
         answer: impl Fn(&str) -> String + Send + Sync + 'static,
@@ -149,7 +149,11 @@ fn serve(
     loop {
         let (head, _) = request(&mut Stream::new(&mut tls, &mut socket), &mut Vec::new())?;
         heads.lock().expect("heads").push(head.clone());
-        std::io::Write::write_all(&mut tls.writer(), answer(&head).as_bytes()).ok()?;
+        let answer = answer(&head);
+        if answer.is_empty() {
+            return Some(());
+        }
+        std::io::Write::write_all(&mut tls.writer(), answer.as_bytes()).ok()?;
         if manner.after == After::Farewell {
             tls.send_close_notify();
         }

@@ -23,6 +23,8 @@ const looks = [];
 for (const scheme of ["light", "dark"]) {
   for (const width of [375, 768, 1440]) looks.push({ scheme, width, name: `${scheme}-${width}` });
 }
+// Some looks are enough while a page is made: LOOKS=light-1440,light-375.
+const chosen = looks.filter((how) => !process.env.LOOKS || process.env.LOOKS.split(",").includes(how.name));
 
 const browser = await puppeteer.launch({
   executablePath: browserPath,
@@ -30,7 +32,13 @@ const browser = await puppeteer.launch({
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"],
 });
 // Six screens of 900 px.
-const limits = { nights: 5400 };
+const limits = { nights: 5400, long: 5400 };
+// Pages of one run, and what has to be on each: on the first screen of a wide window, all of it.
+const runs = ["classify", "generate", "open", "variants", "one", "gated"];
+// Tables in which every row leads to the report behind it.
+const linked = { capacity: "table.probes", sweep: "#points + .wide table", compare: "#runs + .wide table", trend: "details table" };
+// What is made up has no files behind its links, and is tall.
+const madeUp = ["long"];
 let failed = 0;
 
 async function look(name, file, { scheme, width, name: how }) {
@@ -62,6 +70,67 @@ async function look(name, file, { scheme, width, name: how }) {
     return [below(".lead"), ratios].filter((wrong) => wrong);
   });
   for (const what of first) wrong.push(`not on the first screen: ${what}`);
+  if (runs.includes(name)) {
+    const lacks = await page.evaluate((alone) => {
+      const wide = innerWidth > 1000;
+      const all = [...document.querySelectorAll("p, .card .name")];
+      const begins = (what, test, onFirst = wide) => {
+        const found = all.find(test);
+        if (!found) return `${what} is missing`;
+        const at = Math.round(found.getBoundingClientRect().top);
+        return onFirst && at >= innerHeight ? `${what} begins at ${at} px` : undefined;
+      };
+      const lines = (one) => one && Math.round(one.getBoundingClientRect().height / parseFloat(getComputedStyle(one).lineHeight));
+      const load = document.querySelector(".load");
+      const cards = [...document.querySelectorAll(".card .name")].map((one) => one.textContent);
+      return [
+        cards.length === 0 && "no card",
+        // Three targets and more take two rows of cards.
+        begins("the first card", (one) => one.matches(".card .name"), wide && cards.length < 4),
+        begins("the line on fairness", (one) => one.matches(".fair") && /^(fair:|INVALID:)/.test(one.textContent), true),
+        begins("the sentence on identical requests", (one) => one.textContent.startsWith("Identical requests:"), false),
+        wide && lines(load) !== 1 && `the load takes ${lines(load)} lines`,
+        !alone && document.querySelectorAll(".forest tbody:first-of-type tr:not(.section)").length === 0 && "no ratios",
+      ].filter((what) => what);
+    }, name === "one");
+    for (const what of lacks) wrong.push(`of the first screen: ${what}`);
+  }
+  // Every page has contents, and every row that has a report behind it leads there.
+  if ((await page.$$(".contents a")).length === 0) wrong.push("no contents");
+  if (linked[name]) {
+    const [rows, bare] = await page.$$eval(`${linked[name]} tbody tr`, (all) => [
+      all.length,
+      all.filter((row) => !row.querySelector('a[href$="report.html"]')).length,
+    ]);
+    if (rows === 0 || bare > 0) wrong.push(`${bare} of ${rows} rows lead to no report`);
+  }
+  const ticks = await page.evaluate(() => {
+    const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walk.nextNode()) {
+      const node = walk.currentNode;
+      if (node.data.includes("`") && !node.parentElement.closest("pre")) found.push(node.data.trim().slice(0, 60));
+    }
+    return found;
+  });
+  if (ticks.length > 0) wrong.push(`backticks: ${ticks.slice(0, 3).join(" | ")}`);
+  const bareHeads = await page.$$eval("h2, h3", (all) => all.filter((one) => !one.id).map((one) => one.textContent));
+  if (bareHeads.length > 0) wrong.push(`headings without an anchor: ${bareHeads.slice(0, 3).join(", ")}`);
+  if (name === "capacity") {
+    // The last drawing has every probe: each is marked by what became of it.
+    const marks = await page.evaluate(() => {
+      const drawing = [...document.querySelectorAll("figure")].at(-1);
+      const verdicts = [...document.querySelectorAll(".probes .verdict")].map((one) => one.textContent);
+      const failed = verdicts.filter((word) => word === "fail").length;
+      return {
+        key: [...drawing.querySelectorAll(".mark")].map((one) => one.textContent).join(),
+        crosses: drawing.querySelectorAll("g > .cross").length === failed,
+        knees: [...drawing.querySelectorAll("title")].some((one) => one.textContent.includes("capacity")),
+      };
+    });
+    if (marks.key !== "passed,failed,undecided" || !marks.crosses) wrong.push(`marks: ${JSON.stringify(marks)}`);
+  }
+  if (name === "sweep" && !(await page.$("#output-tokens-s-of-all-users-by-output-tokens-s-per-user"))) wrong.push("no chart of tokens per user");
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   const most = limits[name];
   if (most && width > 1000 && height > most) wrong.push(`it is ${height} px tall, and may be ${most}`);
@@ -69,13 +138,15 @@ async function look(name, file, { scheme, width, name: how }) {
   const links = await page.$$eval("a[href]", (all) => all.map((one) => one.getAttribute("href")));
   const anchors = new Set(await page.$$eval("[id]", (all) => all.map((one) => one.id)));
   for (const link of new Set(links)) {
-    if (/^[a-z]+:/.test(link)) continue;
+    if (/^[a-z]+:/.test(link) || (madeUp.includes(name) && !link.startsWith("#"))) continue;
     const [path, anchor] = link.split("#");
     const there = path ? existsSync(resolve(dirname(file), decodeURIComponent(path))) : anchors.has(anchor);
     if (!there) wrong.push(`a link leads nowhere: ${link}`);
   }
   // What is folded is looked at, too.
-  const folded = await page.$$eval("details", (all) => all.map((one) => ((one.open = true), one.open)).length);
+  // But for a made-up page, whose folds are taller than a picture may be.
+  const folds = madeUp.includes(name) ? "details.none" : "details";
+  const folded = await page.$$eval(folds, (all) => all.map((one) => ((one.open = true), one.open)).length);
   await page.evaluate(axe);
   const told = await page.evaluate(() =>
     globalThis.axe.run(document, {
@@ -111,7 +182,10 @@ async function look(name, file, { scheme, width, name: how }) {
 try {
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  for (const [name, file] of pages) for (const how of looks) await look(name, file, how);
+  for (const [name, file] of pages) {
+    // Of a made-up page the height counts.
+    for (const how of chosen.filter((how) => !madeUp.includes(name) || how.name === "light-1440")) await look(name, file, how);
+  }
 } finally {
   await browser.close();
 }

@@ -130,13 +130,21 @@ for night in one two; do
   sleep 1
 done
 "$loadcmp" trend latency.p50 "$pages/runs/nights" --html "$pages/runs/trend.html" >/dev/null 2>&1
+# Three runs of one workload, compared.
+mkdir -p "$work/builds" "$pages/runs/builds"
+for n in 1 2 3; do alone "builds/build-$n" "$work/one.yaml"; done
+"$loadcmp" compare "$pages/runs/builds/build-*" >/dev/null 2>&1
+# A suite of two hundred nights, made up.
+(cd "$root" && PAGES_OUT=$pages/runs/long.html cargo test --quiet --lib two_hundred_nights >"$work/long.txt" 2>&1) ||
+  { cat "$work/long.txt" >&2 && exit 1; }
 
 failed=0
 node "$here/look.mjs" "$pages/pictures" "$browser" classify="$pages/runs/classify/report.html" \
   generate="$pages/runs/generate/report.html" open="$pages/runs/open/report.html" \
   variants="$pages/runs/variants/report.html" one="$pages/runs/one/report.html" sweep="$pages/runs/sweep/sweep.html" \
   capacity="$pages/runs/capacity/capacity.html" gated="$pages/runs/gated/report.html" \
-  suite="$pages/runs/nights/two/suite.html" nights="$pages/runs/nights/index.html" trend="$pages/runs/trend.html" || failed=1
+  suite="$pages/runs/nights/two/suite.html" nights="$pages/runs/nights/index.html" trend="$pages/runs/trend.html" \
+  compare="$pages/runs/builds/compare.html" long="$pages/runs/long.html" || failed=1
 
 if ! [ -x "$pages/venv/bin/python" ]; then python3 -m venv "$pages/venv"; fi
 "$pages/venv/bin/python" -m pip install --quiet --disable-pip-version-check jsonschema==4.26.0

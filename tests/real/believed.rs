@@ -23,14 +23,14 @@ fn found(run: &Run, id: &str) -> bool {
 }
 
 /// What a machine that does much else may bring about at any time, and no engine.
-const OF_THE_MACHINE: [&str; 9] = [
+pub(super) const OF_THE_MACHINE: [&str; 9] = [
     "other-load",
     "stolen-time",
     "cpu-frequency",
     "swap-in-use",
     "swapping",
-    "generator-lag",
-    "lag-of-difference",
+    "send-lag",
+    "send-lag-share",
     "not-steady",
     "drift",
 ];

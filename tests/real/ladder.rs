@@ -37,7 +37,17 @@ fn a_ladder_over_http_tells_what_llama_bench_tells() {
     write(dir.path(), "ladder.yaml", &format!("{head}\ntargets:\n  {target}\nreference: native{rest}"));
     let climb = |folder: &str, settings: &[&str]| {
         let mut command = loadcmp();
-        command.args(["run", "ladder.yaml", "--real", "--quiet", "--out", folder]).args(settings);
+        command.args([
+            "run",
+            "ladder.yaml",
+            "--real",
+            "--quiet",
+            "--out",
+            folder,
+            "--set",
+            "workload.sampling.max_tokens=32",
+        ]);
+        command.args(settings);
         let output = command.current_dir(dir.path()).output().expect("a run");
         let (_, err) = text(&output);
         assert_eq!(output.status.code(), Some(0), "{err}");
@@ -56,7 +66,9 @@ fn a_ladder_over_http_tells_what_llama_bench_tells() {
         let folder = format!("{tokens}-{depth}-{turn}");
         if depth == 0 {
             let path = "workload.prompts.synthetic.tokens";
-            let points = climb(&folder, &["--set", "load.closed.requests=3", "--sweep", &format!("{path}={tokens}")]);
+            let alone = "workload.prompts.synthetic.prefix.tokens=0";
+            let sweep = format!("{path}={tokens}");
+            let points = climb(&folder, &["--set", "load.closed.requests=3", "--sweep", &sweep, "--sweep", alone]);
             let told = |metric: &str| best(&points, &folder, (path, tokens), metric);
             return vec![
                 (format!("pp{tokens}"), told("prefill_tokens_per_s"), bench(tokens, 0, 0)),

@@ -64,6 +64,8 @@ pub struct RepeatsBuilder {
     /// Of each run, whether too many of each target's requests failed, and its gates.
     beside: Vec<(Vec<bool>, Vec<OfRun>)>,
     adapted: Option<String>,
+    /// Of the runs that count, those that decide nothing though they are valid, and why.
+    undecided: (usize, Option<String>),
 }
 
 impl RepeatsBuilder {
@@ -83,6 +85,7 @@ impl RepeatsBuilder {
             doubts: Vec::new(),
             beside: Vec::new(),
             adapted: None,
+            undecided: (0, None),
         }
     }
 
@@ -112,6 +115,11 @@ impl RepeatsBuilder {
             self.strict = report.plan.gates.strict;
         }
         let left_out = self.left_out(report);
+        if let Some(why) = report.undecided().filter(|_| left_out.is_none()) {
+            let (runs, first) = &mut self.undecided;
+            *runs += 1;
+            first.get_or_insert(why);
+        }
         for finding in report.found(Severity::Warning).filter(|_| left_out.is_none()) {
             // A rule may doubt each of several targets: of each it is told once, in however many runs.
             let name = finding.target.and_then(|at| report.targets.get(at)).map(|target| target.name.as_str());
@@ -275,7 +283,14 @@ impl RepeatsBuilder {
         // However many runs say so: what this machine can't tell apart is no difference between engines.
         let floor = |at: usize| self.floors.get(at)?.as_ref();
         let small = |row: &Comparison| floors::below(row, floor(row.target).zip(floor(row.reference)));
-        let doubts = Doubts { of_difference: Some(&small), of_all: None };
+        // As runs that are invalid: what more than a third of them can't decide, all together don't.
+        let (undecided, why) = &self.undecided;
+        let why = why.as_ref().filter(|_| undecided * 3 > runs);
+        let why = why.map(|why| match *undecided == runs {
+            true => format!("in every run {why}"),
+            false => format!("in {undecided} of {runs} runs {why}"),
+        });
+        let doubts = Doubts { of_difference: Some(&small), of_all: why.as_deref() };
         decide_by(&mut rows, &self.primary, self.smallest_effect, doubts);
         for row in &mut rows {
             let side = |at: usize| (self.targets[at].name.as_str(), self.targets[at].stand_in);

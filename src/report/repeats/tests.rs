@@ -105,3 +105,29 @@ fn more_than_a_third_that_failed_spoil_the_rest() {
     assert_eq!(spoilt.invalid.as_deref(), Some("of 4 runs 2 failed: more than a third"));
     assert!(spoilt.notes.iter().any(|note| note == "repeats/03 has no result: target `a`: gone"), "{:?}", spoilt.notes);
 }
+
+#[test]
+fn what_more_than_a_third_of_the_runs_cannot_decide_all_of_them_do_not() {
+    let quiet = report(Task::Classify, false);
+    let mut busy = quiet.clone();
+    busy.plan.order = crate::scenario::Order::Isolated;
+    busy.findings.push(crate::audit::Finding {
+        id: "other-load".to_owned(),
+        severity: Severity::Warning,
+        target: None,
+        sentence: "Others were at work.".to_owned(),
+        evidence: Vec::new(),
+        threshold: None,
+    });
+    let main = |runs: [&Report; 3]| {
+        let all = told(&runs.map(Clone::clone), 0);
+        let main = all.comparison(0, "latency.p50").unwrap();
+        (main.verdict, main.reason.clone().unwrap_or_default())
+    };
+    assert_eq!(main([&quiet, &busy, &quiet]).0, Verdict::Better);
+    let (verdict, why) = main([&busy, &quiet, &busy]);
+    assert_eq!(verdict, Verdict::Undecided);
+    assert!(why.starts_with("in 2 of 3 runs other processes used the machine"), "{why}");
+    let (verdict, why) = main([&busy; 3]);
+    assert!(verdict == Verdict::Undecided && why.starts_with("in every run other processes"), "{why}");
+}

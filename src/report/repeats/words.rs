@@ -31,7 +31,7 @@ impl Repeats {
             Some(figure) => {
                 let value = |x: f64| value_words(&figure.metric, &figure.unit, x);
                 let ends = figure.low.zip(figure.high);
-                let ends = ends.map(|(low, high)| format!(" (95 % CI {}–{})", value(low), value(high)));
+                let ends = ends.map(|(low, high)| format!(" (95 % CI {})", human::between(&value(low), &value(high))));
                 format!(
                     "{name}: {metric} {}{} over {}.",
                     value(figure.value),
@@ -57,7 +57,7 @@ impl Repeats {
             Verdict::Worse => format!("Over {over} {target} is worse than {reference} in {metric}: {values}."),
             Verdict::Equal => format!(
                 "Over {over} {target} and {reference} are equal in {metric} within {}: {values}.",
-                human::percent(self.smallest_effect)
+                human::share(self.smallest_effect)
             ),
             Verdict::Undecided | Verdict::NotCompared => format!(
                 "Undecided over {over} in {metric}: {target} {}, {reference} {}{}; {}.{}",
@@ -142,7 +142,7 @@ impl Repeats {
             "Values are geometric means over the runs. Ratio = target ÷ reference, with Student's 95 % confidence \
              interval (CI) over the ratios of the runs. Better or worse: the whole interval is beyond ±{}. The main \
              metric, declared beforehand, is {}.",
-            human::percent(self.smallest_effect),
+            human::share(self.smallest_effect),
             metric_words(&self.primary)
         )
     }

@@ -1,10 +1,10 @@
 //! The list itself: every fact of a run, each with what it is about.
 
-use super::{Fact, Kind, NOT_SET, length};
+use super::{AUTO, Fact, Kind, NOT_SET, length};
 use crate::host::Facts;
-use crate::scenario::plan::{Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan};
+use crate::scenario::plan::{CONTEXT_BYTES, Endpoint, EngineFacts, LoadPlan, Plan, TargetPlan};
 use crate::scenario::yaml_word as word;
-use crate::scenario::{Order, TargetSpec, Task, Think};
+use crate::scenario::{Order, Span, TargetSpec, Task, Think};
 use serde_json::Value;
 
 /// Fields of a target that are no settings: where it is and who may ask (facts of their own, or none), and what only watches.
@@ -25,6 +25,7 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     all.push(fact(Asked, "stream", work.stream));
     all.push(fact(Asked, "think", work.think.map_or("unset", Think::word)));
     all.push(fact(Asked, "logprobs", work.logprobs));
+    all.push(fact(Asked, "schema", work.schema.as_ref().map_or_else(|| "none".to_owned(), Value::to_string)));
     all.push(fact(Asked, "prompt cache", word(&work.prompt_cache)));
     if plan.task == Task::Classify {
         all.push(fact(Asked, "constrain", word(&work.constrain)));
@@ -53,9 +54,9 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     all.push(fact(Setup, "warm-up", plan.load.warmup()));
     let cold = plan.cold_start.as_ref().map(|cold| serde_json::to_value(cold).unwrap_or_default());
     all.push(fact(Setup, "cold starts", cold.map_or_else(|| "none".to_owned(), |cold| plain(&cold))));
-    all.push(fact(Setup, "timeout", plan.timeout));
+    all.push(fact(Setup, "timeout", limit(plan.timeout_auto, plan.timeout)));
     all.push(fact(Setup, "load timeout", plan.load_timeout));
-    all.push(fact(Setup, "drain", plan.drain));
+    all.push(fact(Setup, "drain", limit(plan.drain_auto, plan.drain)));
     all.push(fact(Length, "length", length(&plan.load)));
     let least = plan.least.map(|least| format!("after {} and {} answers", least.time, least.answers));
     let ratio = plan.until_ci.map(|ci| format!("the main ratio known within {ci}"));
@@ -65,6 +66,11 @@ pub(super) fn run_facts(plan: &Plan) -> Vec<Fact> {
     all.push(fact(Judging, "slo", plan.slo.as_ref().map_or_else(|| "none".to_owned(), |slo| slo.text())));
     all.push(fact(Judging, "smallest effect", plan.smallest_effect));
     all
+}
+
+/// A limit in words: one that is found for each run anew is alike whatever was found, or no baseline would hold.
+fn limit(auto: bool, span: Span) -> String {
+    if auto { AUTO.to_owned() } else { span.to_string() }
 }
 
 /// Facts of one target.
@@ -93,6 +99,7 @@ pub(super) fn target_facts(plan: &Plan, target: &TargetPlan) -> Vec<Fact> {
         ("chat template", |f| f.setting("template_sha256").map(str::to_owned)),
     ];
     all.extend(facts.map(|(what, told)| Fact { kind: Engine, what: what.to_owned(), value: told(&target.facts) }));
+    all.extend(other_settings(&target.facts));
     // A stand-in's port is another each time.
     let place = (!target.stand_in).then(|| place(&target.endpoint));
     all.push(Fact { kind: Place, what: "address".to_owned(), value: place });
@@ -101,6 +108,39 @@ pub(super) fn target_facts(plan: &Plan, target: &TargetPlan) -> Vec<Fact> {
     };
     all.push(Fact { kind: Setup, what: "start".to_owned(), value: plan.start.as_ref().map(start) });
     all.extend(settings(&target.spec).into_iter().map(|(what, value)| fact(Setup, &what, value)));
+    let filled = "settings from the environment".to_owned();
+    all.push(Fact { kind: Setup, what: filled, value: target.filled.clone() });
+    all
+}
+
+/// Settings of an engine that are facts by another name, and those that follow from others.
+const SAID_ELSEWHERE: [&str; 12] = [
+    "threads",
+    "batch",
+    "ubatch",
+    "flash_attention",
+    "kv_cache_k",
+    "kv_cache",
+    "cache_ram_mib",
+    "template_sha256",
+    "slots",
+    "context_total",
+    CONTEXT_BYTES,
+    "size_vram",
+];
+
+/// What a program does without where its command line doesn't name it: it has no default that is one value.
+const WITHOUT_DEFAULT: [&str; 5] = ["gpu_layers", "load_mode", "no_mmap", "speculative", "threads_batch"];
+
+/// Every setting that an engine, its command line or its environment tells besides.
+fn other_settings(facts: &EngineFacts) -> Vec<Fact> {
+    let told = facts.settings.iter().filter(|setting| !SAID_ELSEWHERE.contains(&setting.name.as_str()));
+    let mut all: Vec<Fact> = told.map(|setting| fact(Kind::Engine, &setting.name, &setting.value)).collect();
+    // Where its command line was read, an option that isn't there is not set.
+    if facts.setting("program").is_some() {
+        let missing = WITHOUT_DEFAULT.iter().filter(|name| facts.setting(name).is_none());
+        all.extend(missing.map(|name| fact(Kind::Engine, name, NOT_SET)));
+    }
     all
 }
 

@@ -70,6 +70,10 @@ pub struct Difference {
 
 /// What stands where an engine, a machine or a report doesn't tell a thing.
 const NOT_TOLD: &str = "not reported";
+/// A limit that each run finds for itself.
+const AUTO: &str = "auto";
+/// What a limit was before it was found: earlier runs' baselines still hold.
+const BEFORE_AUTO: &str = "60s";
 /// What stands where a target doesn't have a setting that the other has.
 const NOT_SET: &str = "not set";
 
@@ -130,7 +134,7 @@ fn differ(target: Option<&str>, first: Vec<Fact>, second: Vec<Fact>) -> Vec<Diff
     let absent = |kind: Kind| (kind == Kind::Setup && target.is_some()).then(|| NOT_SET.to_owned());
     let mut tell = |kind: Kind, what: &str, a: Option<String>, b: Option<String>| {
         let matters = matches!(kind, Kind::Engine | Kind::Machine | Kind::System) || (a.is_some() && b.is_some());
-        if a != b && matters {
+        if a != b && matters && !both_by_default(what, [&a, &b]) {
             let told = |value: Option<String>| value.unwrap_or_else(|| NOT_TOLD.to_owned());
             let unlike = Unlike { what: what.to_owned(), first: told(a), second: told(b) };
             all.push(Difference { kind, target: target.map(str::to_owned), unlike });
@@ -146,6 +150,12 @@ fn differ(target: Option<&str>, first: Vec<Fact>, second: Vec<Fact>) -> Vec<Diff
         }
     }
     all
+}
+
+/// Whether two limits differ only in that one was the default before limits were found, and one was found.
+fn both_by_default(what: &str, values: [&Option<String>; 2]) -> bool {
+    let default = |value: &&Option<String>| value.as_deref().is_some_and(|value| [AUTO, BEFORE_AUTO].contains(&value));
+    matches!(what, "timeout" | "drain") && values.iter().all(default)
 }
 
 /// How long a load drives: a time, or requests.

@@ -29,11 +29,18 @@ fn a_run_is_like_itself() {
 
 #[test]
 fn each_fact_changed_alone_is_told_and_nothing_else() {
-    let cases: [(Kind, &str, Change); 22] = [
+    let cases: [(Kind, &str, Change); 29] = [
+        (Kind::Asked, "prompt format", |p| p.workload.format = crate::scenario::PromptFormat::Chat),
+        (Kind::Asked, "prompt cache", |p| p.workload.prompt_cache = crate::scenario::PromptCache::Warm),
+        (Kind::Asked, "constrain", |p| p.workload.constrain = crate::scenario::Constrain::Auto),
+        (Kind::Setup, "drain", |p| p.drain = Span(Duration::from_secs(9))),
+        (Kind::Setup, "interference", |p| p.interference = !p.interference),
+        (Kind::Setup, "native: settings from the environment", |p| p.targets[0].filled = Some("0".repeat(12))),
         (Kind::Asked, "prompts and sampling", |p| p.workload.hash = "0".repeat(64)),
         (Kind::Asked, "stream", |p| p.workload.stream = !p.workload.stream),
         (Kind::Asked, "think", |p| p.workload.think = Some(crate::scenario::Think::Low)),
         (Kind::Asked, "logprobs", |p| p.workload.logprobs = true),
+        (Kind::Asked, "schema", |p| p.workload.schema = Some(json!({ "type": "object" }))),
         (Kind::Asked, "labels", |p| p.workload.labels.truncate(2)),
         (Kind::Asked, "load", |p| {
             if let LoadPlan::Closed(closed) = &mut p.load {
@@ -72,11 +79,97 @@ fn each_fact_changed_alone_is_told_and_nothing_else() {
     ];
     let mut run = report(Task::Classify, false);
     run.plan.driver = Some("native".to_owned());
+    run.plan.targets[0].filled = Some("1".repeat(12));
     for (kind, what, change) in cases {
+        changes(&run, kind, what, change);
+    }
+}
+
+/// That a change is told as one fact, and nothing else is.
+fn changes(run: &crate::report::Report, kind: Kind, what: &str, change: Change) {
+    let mut plan = run.plan.clone();
+    change(&mut plan);
+    assert_eq!(of(run, &plan), [(kind, what.to_owned())]);
+}
+
+#[test]
+fn what_only_some_loads_and_tasks_have_is_told_too() {
+    fn open(plan: &mut Plan, change: impl Fn(&mut crate::scenario::plan::OpenPlan)) {
+        if let LoadPlan::Open(open) = &mut plan.load {
+            change(open);
+        }
+    }
+    let mut run = report(Task::Classify, false);
+    let spec = json!({ "trace": { "path": "t.csv" } });
+    run.plan.load = serde_json::from_value(json!({ "open": {
+        "about": "a trace", "spec": spec, "duration": "30s", "warmup": "0s", "in_flight": 64, "pacing": "timer",
+        "planned": 600, "hash": "1".repeat(64)
+    } }))
+    .unwrap();
+    changes(&run, Kind::Asked, "trace", |p| open(p, |open| open.hash = "2".repeat(64)));
+    changes(&run, Kind::Setup, "max in flight", |p| open(p, |open| open.in_flight = 8));
+    changes(&run, Kind::Setup, "pacing", |p| open(p, |open| open.pacing = crate::scenario::Pacing::Precise));
+    let mut run = report(Task::Classify, false);
+    run.plan.order = Order::Alternate;
+    changes(&run, Kind::Setup, "blocks", |p| p.blocks.pairs += 1);
+    let run = report(Task::Chat, false);
+    changes(&run, Kind::Asked, "history", |p| p.workload.history = crate::scenario::History::Own);
+}
+
+#[test]
+fn every_setting_of_an_engine_that_changes_its_work_is_a_fact() {
+    let with = |settings: &[(&str, &str)]| {
+        let mut run = report(Task::Classify, false);
+        settings.iter().for_each(|(name, value)| run.plan.targets[1].facts.set(name, *value, "command line"));
+        run
+    };
+    let told = |first: &[(&str, &str)], second: &[(&str, &str)]| {
+        let (first, second) = (with(first), with(second));
+        let all = unlike_setups((&first.plan, &first.machine), (&second.plan, &second.machine));
+        all.iter().map(Unlike::words).collect::<Vec<_>>()
+    };
+    for (name, a, b) in [
+        ("gpu_layers", "0", "99"),
+        ("speculative", "none", "draft-model"),
+        ("kv_cache_v", "f16", "q8_0"),
+        ("threads_batch", "1", "8"),
+        ("no_mmap", "no", "yes"),
+        ("model_parameters", "num_ctx 512", "num_ctx 2048"),
+        ("OLLAMA_NUM_PARALLEL", "1", "4"),
+        ("GG_CORE_BATCH", "1", "4"),
+        ("default temperature", "0.8", "0.2"),
+    ] {
+        assert_eq!(told(&[(name, a)], &[(name, b)]), [format!("ollama: {name} {a} vs {b}")]);
+        assert_eq!(told(&[(name, a)], &[(name, a)]), Vec::<String>::new());
+        // An engine that doesn't tell it is no other.
+        assert_eq!(told(&[(name, a)], &[]), Vec::<String>::new());
+    }
+    // Where the command line was read, what isn't there is not set.
+    let program = ("program", "llama-server");
+    assert_eq!(told(&[program], &[program, ("gpu_layers", "99")]), ["ollama: gpu_layers not set vs 99"]);
+    assert_eq!(
+        told(&[program], &[program, ("speculative", "draft-model")]),
+        ["ollama: speculative not set vs draft-model"]
+    );
+    // These follow from others, or change by themselves.
+    for name in ["context_bytes", "size_vram", "context_total", "slots"] {
+        assert_eq!(told(&[(name, "1")], &[(name, "2")]), Vec::<String>::new(), "{name}");
+    }
+}
+
+#[test]
+fn a_deadline_that_was_found_is_like_any_other_that_was_and_like_the_default_before() {
+    let mut run = report(Task::Classify, false);
+    (run.plan.drain, run.plan.timeout_auto, run.plan.drain_auto) = (run.plan.timeout, true, true);
+    let other = |change: Change| {
         let mut plan = run.plan.clone();
         change(&mut plan);
-        assert_eq!(of(&run, &plan), [(kind, what.to_owned())]);
-    }
+        of(&run, &plan)
+    };
+    assert_eq!(other(|p| p.allow(Span(Duration::from_secs(700)))), []);
+    assert_eq!(other(|p| (p.timeout_auto, p.drain_auto) = (false, false)), [], "60s, as it was");
+    let written = other(|p| (p.timeout_auto, p.timeout) = (false, Span(Duration::from_secs(5))));
+    assert_eq!(written, [(Kind::Setup, "timeout".to_owned())]);
 }
 
 #[test]

@@ -130,7 +130,7 @@ impl SweepBuilder {
             gates: report.judgement.as_ref().and_then(|judgement| judgement.worst()),
             code: report.judgement.as_ref().map_or(0, |judgement| judgement.code(report.plan.gates.inconclusive)),
             targets: report.targets.iter().zip(&gathered.targets).map(of_target).collect(),
-            verdicts: main.map(|c| (c.target, c.verdict)).collect(),
+            verdicts: main.cloned().collect(),
         });
         self.gathered.push(gathered);
     }
@@ -197,15 +197,16 @@ impl SweepBuilder {
     }
 
     fn scaling_of(&self, target: usize, at: &[(String, serde_json::Value)], runs: &[usize]) -> Option<Scaling> {
-        // By concurrency: throughput, fairness, mean latency and the slowest user's.
-        type Met = (f64, Option<f64>, Option<f64>, Option<f64>);
+        // By concurrency: throughput, fairness, mean latency and the slowest user's, output tokens.
+        type Met = (f64, Option<f64>, Option<f64>, Option<f64>, Option<f64>);
         let mut by_level: BTreeMap<u32, Vec<Met>> = BTreeMap::new();
         for run in runs {
             let (met, users) = (&self.runs[*run], &self.gathered[*run].targets.get(target)?.1);
-            let throughput = met.targets.get(target)?.figure("requests_per_s").map(|figure| figure.value);
+            let of = |metric| met.targets.get(target)?.figure(metric).map(|figure| figure.value);
+            let (throughput, tokens) = (of("requests_per_s"), of("output_tokens_per_s"));
             if let Some(x) = throughput.filter(|x| *x > 0.0) {
                 let level = by_level.entry(met.concurrency).or_default();
-                level.push((x, users.jain(), users.mean_us(), users.slowest_us()));
+                level.push((x, users.jain(), users.mean_us(), users.slowest_us(), tokens));
             }
         }
         if by_level.len() < 2 {
@@ -222,6 +223,7 @@ impl SweepBuilder {
                 concurrency: *concurrency,
                 runs: all.len(),
                 requests_per_s: rate,
+                output_tokens_per_s: mean(&all.iter().filter_map(|met| met.4).collect::<Vec<_>>()),
                 efficiency: rate / f64::from(*concurrency) / base_rate,
                 fairness: all.iter().filter_map(|met| met.1).min_by(f64::total_cmp),
                 slowdown: by_base(mean(&all.iter().filter_map(|met| met.2).collect::<Vec<_>>())),

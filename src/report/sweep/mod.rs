@@ -6,14 +6,14 @@ mod words;
 use super::Status;
 use crate::gate::Outcome;
 use crate::scenario::Task;
-use crate::stats::{CostComparison, CostFit, Usl, Verdict, lone_stand_in};
+use crate::stats::{Comparison, CostComparison, CostFit, Usl, lone_stand_in};
 use serde::{Deserialize, Serialize};
 
 pub use build::{Gathering, SweepBuilder};
 pub use words::{cost_words, point_words, short_path, value_words};
 
-/// Version of the form of `sweep.json` and `sweep-manifest.json`.
-pub const SWEEP_VERSION: u32 = 1;
+/// Version of the form of `sweep.json` and `sweep-manifest.json`. From 2 on, `verdicts` are whole comparisons.
+pub const SWEEP_VERSION: u32 = 2;
 
 /// The files of a sweep's directory, each with what it is.
 pub const SWEEP_FILES: [(&str, &str); 6] = [
@@ -140,8 +140,8 @@ pub struct SweptRun {
     /// The exit code of its gates.
     #[serde(skip)]
     pub code: u8,
-    /// What the main metric says of each target but the reference.
-    pub verdicts: Vec<(usize, Verdict)>,
+    /// The main metric of each target compared with the reference.
+    pub verdicts: Vec<Comparison>,
 }
 
 /// One target at one run.
@@ -220,6 +220,8 @@ pub struct Level {
     pub runs: usize,
     /// Mean of the runs' requests a second.
     pub requests_per_s: f64,
+    /// Mean of the runs' output tokens a second, of all users; `None` where no tokens are counted.
+    pub output_tokens_per_s: Option<f64>,
     /// Throughput by user, as a share of that at the least concurrency.
     pub efficiency: f64,
     /// Jain's index over the users' rates of service: 1 is even. The least of the runs'.

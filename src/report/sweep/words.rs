@@ -11,7 +11,9 @@ use serde_json::Value;
 pub fn short_path(path: &str) -> &str {
     let cut = |n: usize| path.rmatch_indices('.').nth(n).map_or(path, |(at, _)| &path[at + 1..]);
     let last = cut(0);
-    if matches!(last, "fixed" | "rate" | "model" | "url" | "path") || last.parse::<usize>().is_ok() {
+    // Two lengths in tokens: a prompt's, and its prefix's.
+    let prefix = path.ends_with(".prefix.tokens");
+    if prefix || matches!(last, "fixed" | "rate" | "model" | "url" | "path") || last.parse::<usize>().is_ok() {
         cut(1)
     } else {
         last
@@ -56,8 +58,8 @@ impl Sweep {
             .iter()
             .filter(|run| run.invalid.is_empty())
             .flat_map(|run| &run.verdicts)
-            .filter(|(at, _)| *at == target)
-            .map(|(_, verdict)| *verdict)
+            .filter(|c| c.target == target)
+            .map(|c| c.verdict)
             .collect();
         let count = |wanted: Verdict| verdicts.iter().filter(|verdict| **verdict == wanted).count();
         let (better, worse) = (count(Verdict::Better), count(Verdict::Worse));
@@ -125,7 +127,7 @@ fn fixed_words(bounds: Bounds) -> String {
         return format!("fixed cost difference {}, without an interval", human::time(value));
     };
     if !bounds.beyond(0.0) {
-        return format!("fixed cost undecided ({} to {})", human::time(low), human::time(high));
+        return format!("fixed cost undecided ({})", human::between(&human::time(low), &human::time(high)));
     }
     let (word, ends) = if value < 0.0 { ("less", (-high, -low)) } else { ("more", (low, high)) };
     format!("fixed cost {} {word} ({})", human::time(value.abs()), ends_words(value, ends.0, ends.1))
@@ -138,7 +140,7 @@ fn token_words(bounds: Bounds, of: &str) -> String {
         return format!("{} per {of} token, without an interval", change(value));
     };
     if !bounds.beyond(1.0) {
-        return format!("cost per {of} token undecided ({} to {})", change(low), change(high));
+        return format!("cost per {of} token undecided ({})", human::between(&change(low), &change(high)));
     }
     let size = |ratio: f64| format!("{:.1}", (ratio - 1.0).abs() * 100.0);
     let (word, ends) = if value < 1.0 { ("less", (high, low)) } else { ("more", (low, high)) };
@@ -161,8 +163,7 @@ fn ends_words(value: f64, low: f64, high: f64) -> String {
         size if size < 999_500.0 => 1e3,
         _ => 1e6,
     };
-    let between = if low < 0.0 { " to " } else { "–" };
-    format!("{}{between}{}", human::three(low / one), human::three(high / one))
+    human::between(&human::three(low / one), &human::three(high / one))
 }
 
 #[cfg(test)]
@@ -177,13 +178,10 @@ mod tests {
     fn differences_in_words() {
         assert_eq!(fixed_words(bounds(-3e3, -3.9e3, -2.1e3)), "fixed cost 3.00 ms less (2.10–3.90)");
         assert_eq!(fixed_words(bounds(3e3, 2.1e3, 3.9e3)), "fixed cost 3.00 ms more (2.10–3.90)");
-        assert!(fixed_words(bounds(1e3, -1e3, 3e3)).starts_with("fixed cost undecided (-1.00 ms"));
+        assert!(fixed_words(bounds(1e3, -1e3, 3e3)).starts_with("fixed cost undecided (-1.00 to 3.00 ms)"));
         assert_eq!(token_words(bounds(0.88, 0.86, 0.9), "output"), "12.0 % less per output token (10.0–14.0 %)");
         assert_eq!(token_words(bounds(1.1, 1.05, 1.15), "prompt"), "10.0 % more per prompt token (5.0–15.0 %)");
-        assert_eq!(
-            token_words(bounds(1.0, 0.95, 1.05), "prompt"),
-            "cost per prompt token undecided (-5.0 % to +5.0 %)"
-        );
+        assert_eq!(token_words(bounds(1.0, 0.95, 1.05), "prompt"), "cost per prompt token undecided (-5.0 to +5.0 %)");
         assert!(token_words(Bounds { value: 0.5, low: None, high: None }, "output").contains("without an interval"));
         assert_eq!(cost_words(Some(bounds(1500.0, 1400.0, 1600.0))), "1.50 ms (1.40–1.60)");
         assert_eq!(cost_words(None), "–");

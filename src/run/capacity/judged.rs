@@ -16,7 +16,7 @@ const SETTINGS: &str = "search.json";
 
 /// Findings of a probe's audit that say that the generator was at its end. Requests that were not sent are no such thing here:
 /// as many were in flight as may be, so the target was.
-const GENERATOR: [&str; 4] = ["generator-lag", "generator-cpu", "missed-rate", "own-limits"];
+const GENERATOR: [&str; 4] = ["send-lag", "generator-cpu", "missed-rate", "own-limits"];
 
 pub(super) fn write_settings(dir: &Path, settings: &Settings) -> anyhow::Result<()> {
     let path = dir.join(SETTINGS);

@@ -15,6 +15,8 @@ pub(super) struct Shape {
     by: By,
     /// How requests lie around the rate; the rate itself is each probe's.
     open: OpenSpec,
+    /// Requests that may be in flight.
+    in_flight: u32,
     /// A user's pause.
     think: Span,
 }
@@ -26,7 +28,7 @@ impl Shape {
         let written = scenario.load.open.clone().unwrap_or_default();
         let open = OpenSpec { ramp: None, stages: None, trace: None, ..written };
         let think = scenario.load.closed.as_ref().map(|closed| closed.think).unwrap_or_default();
-        Self { by, open, think }
+        Self { by, open, in_flight: scenario.in_flight(), think }
     }
 
     /// In words.
@@ -73,7 +75,10 @@ impl Shape {
         };
         let arrivals = Arrivals::build(&spec, None, probe_seed(plan.seed, at, attempt));
         let arrivals = arrivals.map_err(|why| Failure::Usage(format!("error: a probe of {at}/s: {why}")))?;
-        let open = OpenPlan { about: format!("{}, {at}/s", self.arrivals()), ..open_plan(&spec, None, &arrivals) };
+        let open = OpenPlan {
+            about: format!("{}, {at}/s", self.arrivals()),
+            ..open_plan(&spec, self.in_flight, None, &arrivals)
+        };
         Ok((LoadPlan::Open(Box::new(open)), Some(Arc::new(arrivals))))
     }
 }

@@ -5,11 +5,12 @@ mod judged;
 mod load;
 mod seek;
 
+use super::progress::SearchBar;
 use super::{Failure, Options, found, free, now, results_directory, tokens, unless_signalled};
 use crate::capacity::{By, Capacity, Reach, Searched, Settings};
 use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, Plan};
-use crate::scenario::{Loaded, Scenario, Slo, Span};
+use crate::scenario::{Loaded, Scenario, Slo, Span, most_at_once};
 use anyhow::Context;
 pub use judged::{is_search, search_again};
 use load::Shape;
@@ -77,6 +78,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
         prepared: &prepared,
         options: Options { quiet: true, driver: crate::drive::Driver::Native, ..options.clone() },
         quiet: options.quiet,
+        bar: SearchBar::start(search.budget, options.quiet),
         clock: Stopwatch::start(),
         slo,
         dir: dir.clone(),
@@ -124,7 +126,14 @@ fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings 
     };
     let start = search.start.unwrap_or(1.0);
     let (least, most) = match search.by {
-        By::Users => (1.0, search.most.unwrap_or(1024.0)),
+        // More users than a server has connections for can't be asked for.
+        By::Users => (
+            1.0,
+            search.most.unwrap_or_else(|| {
+                let targets = plan.targets.iter().map(|target| &target.spec);
+                most_at_once(targets, plan.workload.stream).map_or(1024.0, f64::from)
+            }),
+        ),
         By::Rate => (start / 64.0, search.most.unwrap_or(start * 4096.0)),
     };
     Settings {

@@ -1,6 +1,7 @@
 //! A search under way: what is asked next, the run that answers it, and what is kept of it.
 
-use super::super::{Failure, Finished, Options, Prepared, interrupted, measure, now, tell};
+use super::super::progress::{SearchBar, budget_words};
+use super::super::{Failure, Finished, Options, Prepared, interrupted, measure, now};
 use super::Search;
 use super::judged;
 use super::load::Shape;
@@ -8,7 +9,8 @@ use crate::capacity::{
     By, Capacity, Ended, Evidence, Next, Settings, Tried, Verdict, fitted, judge, levels, long_s, next, window_s,
 };
 use crate::record::Stopwatch;
-use crate::report::human::length;
+use crate::report::human::{counted, length};
+use crate::report::lasting::span;
 use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{Measure, Order, Slo, Span};
@@ -47,6 +49,7 @@ pub(super) struct Seeker<'a> {
     /// How a probe is run.
     pub options: Options,
     pub quiet: bool,
+    pub bar: SearchBar,
     pub clock: Stopwatch,
     pub dir: PathBuf,
     pub shape: Shape,
@@ -67,7 +70,7 @@ impl Seeker<'_> {
 
     fn say(&self, text: &str) {
         if !self.quiet {
-            tell(super::super::prepare::wrapped(&format!("loadcmp: {text}")));
+            self.bar.tell(&super::super::prepare::wrapped(&format!("loadcmp: {text}")));
         }
     }
 
@@ -103,8 +106,7 @@ impl Seeker<'_> {
             let load = LoadPlan::Closed(self.shape.closed(1, length, length / 4));
             let folder = self.folder(target, "alone");
             // Nothing is known of it yet: it gets the whole time that an answer may take.
-            let timeout = self.prepared.plan.timeout.0;
-            let finished = self.run(target, load, None, (&folder, timeout)).await?;
+            let finished = self.run(target, load, None, (&folder, None)).await?;
             let summary = finished.report.targets.first();
             // Of a few answers a median isn't told; a mean is.
             let value = |metric| summary.and_then(|summary| summary.value(metric));
@@ -113,7 +115,7 @@ impl Seeker<'_> {
                 let name = &self.settings.targets[target].name;
                 return Err(Failure::Target(format!(
                     "error: `{name}` answered no request of a single user within {} (`timeout`)",
-                    Span(timeout)
+                    finished.report.plan.timeout
                 )));
             }
             self.settings.targets[target].alone_us = latency;
@@ -148,7 +150,7 @@ impl Seeker<'_> {
         let longest = limits.map(|limit| limit.bound).filter(|us| us.is_finite()).fold(0.0, f64::max);
         let longest = Duration::try_from_secs_f64(longest / 1e6).unwrap_or_default();
         let needed = DRAIN.max(self.slowest() * 3).max(longest + longest / 4);
-        self.prepared.plan.drain.0.min(needed)
+        if self.prepared.plan.drain_auto { needed } else { self.prepared.plan.drain.0.min(needed) }
     }
 
     /// Fits the probes to what one request takes: a window holds some of the slowest target's, its warm-up two, so that what
@@ -192,7 +194,7 @@ impl Seeker<'_> {
              answers of the slowest target each), long ones decide; about {} for a pass and a fail of each target, at \
              most {} (--budget)",
             settings.slo,
-            settings.probe,
+            span(settings.probe),
             length(least.min(settings.budget.0).as_secs_f64()),
             length(settings.budget.0.as_secs_f64()),
         ));
@@ -236,7 +238,9 @@ impl Seeker<'_> {
         tokio::time::sleep(settle).await;
         let (load, arrivals) = self.shape.at(at, attempt, length, warmup, &self.prepared.plan)?;
         let folder = self.folder(target, &format!("{at}"));
-        let finished = self.run(target, load, arrivals, (&folder, self.drain())).await?;
+        let words = format!("probe {}: {}, {}", self.made + 1, self.settings.targets[target].name, self.load_words(at));
+        self.bar.at(self.gone(), &words);
+        let finished = self.run(target, load, arrivals, (&folder, Some(self.drain()))).await?;
         if finished.report.status != Status::Complete || self.interrupted() {
             self.stopped = true;
             return self.end(target, Ended::Interrupted);
@@ -284,13 +288,14 @@ impl Seeker<'_> {
         format!("{number:02}-{name}-{load}")
     }
 
-    /// Runs one probe into a folder; the answers in flight at its end are waited for as long as is given beside it.
+    /// Runs one probe into a folder; the answers in flight at its end are waited for as long as is given with it, or else as
+    /// long as an answer may take.
     async fn run(
         &self,
         target: usize,
         load: LoadPlan,
         arrivals: Option<Arc<crate::workload::Arrivals>>,
-        (folder, drain): (&str, Duration),
+        (folder, drain): (&str, Option<Duration>),
     ) -> Result<Finished, Failure> {
         let whole = &self.prepared.plan;
         let mut plan = Plan {
@@ -303,7 +308,8 @@ impl Seeker<'_> {
             // Its own report tells goodput by what is searched for.
             slo: Some(self.slo.clone()),
             load,
-            drain: Span(drain),
+            drain: drain.map_or(whole.timeout, Span),
+            drain_auto: drain.is_none() && whole.timeout_auto,
             ..whole.clone()
         };
         plan.driver = self.options.driver.of(&plan).map(|driver| driver.name().to_owned());
@@ -322,18 +328,29 @@ impl Seeker<'_> {
     /// A probe in a line.
     fn told(&self, target: usize, at: f64, evidence: &Evidence) -> String {
         let judged = judge(&self.slo, &[evidence], self.settings.reach.by == By::Rate);
-        let load = match self.settings.reach.by {
-            By::Rate => format!("{at}/s"),
-            By::Users if at == 1.0 => "1 user".to_owned(),
-            By::Users => format!("{at} users"),
-        };
         format!(
-            "{}: {load} for {:.0} s: {}: {}",
+            "{}: {} for {}: {}: {}; {}",
             self.settings.targets[target].name,
-            evidence.seconds,
+            self.load_words(at),
+            length(evidence.seconds),
             judged.certain.as_str(),
-            judged.reason
+            judged.reason,
+            budget_words(self.settings.budget.0, self.gone())
         )
+    }
+
+    /// A load in its unit.
+    fn load_words(&self, at: f64) -> String {
+        match self.settings.reach.by {
+            // As its folder and the files have it.
+            By::Rate => format!("{at}/s"),
+            By::Users => counted(at as u64, "user", "users"),
+        }
+    }
+
+    /// How much of the time is gone.
+    fn gone(&self) -> Duration {
+        Duration::from_nanos(self.clock.now().0)
     }
 
     /// Keeps what the search is made of, beside its probes.
@@ -343,6 +360,7 @@ impl Seeker<'_> {
 
     /// Writes what was found.
     pub fn finish(mut self) -> Result<Capacity, Failure> {
+        self.bar.finish();
         self.settings.ended = Some(now());
         self.keep()?;
         let told = Capacity::new(TOOL, &self.settings, &self.slo, self.evidence);

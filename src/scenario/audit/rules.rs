@@ -25,6 +25,33 @@ const fn of_sides(rule: RuleSpec) -> RuleSpec {
     RuleSpec { of_sides: true, ..rule }
 }
 
+/// The families of [`RULES`], in their order: the first rule of each, and what they are about.
+const GROUPS: [(&str, &str); 9] = [
+    ("interrupted", "The work that was done"),
+    ("zero-tokens", "The answers"),
+    ("stand-in", "Models and settings"),
+    ("unequal-prompts", "Prompts, caches and loads"),
+    ("send-lag", "The load generator"),
+    ("same-host", "The machine"),
+    ("equal-samples", "The shape of the measurements"),
+    ("long-answers", "Long answers and short windows"),
+    ("few-samples", "Number of samples"),
+];
+
+/// The rules by family: what it is about, and its rules.
+pub fn rule_groups() -> Vec<(&'static str, &'static [RuleSpec])> {
+    static ALL: &[RuleSpec] = &RULES;
+    let mut groups = Vec::with_capacity(GROUPS.len());
+    let mut rest = ALL;
+    for (at, (_, about)) in GROUPS.iter().enumerate() {
+        let next = GROUPS.get(at + 1).and_then(|(first, _)| rest.iter().position(|rule| rule.id == *first));
+        let (own, others) = rest.split_at(next.unwrap_or(rest.len()));
+        groups.push((*about, own));
+        rest = others;
+    }
+    groups
+}
+
 /// Every rule, by family.
 pub const RULES: [RuleSpec; 96] = [
     // The work that was done.
@@ -150,7 +177,7 @@ pub const RULES: [RuleSpec; 96] = [
         "answers don't match the schema that was sent: no JSON, no label of the list, or cut at the token limit",
     ),
     share(
-        "unreadable-labels",
+        "unparsed-labels",
         Warning,
         0.5,
         "answers hold no readable label: accuracy and agreement are from the others, if any",
@@ -177,7 +204,7 @@ pub const RULES: [RuleSpec; 96] = [
     of_sides(plain(
         "slots",
         Warning,
-        "engines serve different numbers of requests at once, and one serves fewer than the load has in flight",
+        "engines serve different numbers of requests at once (a note where all serve as many as the load has in flight)",
     )),
     of_sides(plain("threads", Warning, "engines use different numbers of threads (a note where one uses its default)")),
     of_sides(plain("batch", Note, "engines process prompts in different batch sizes")),
@@ -262,14 +289,14 @@ pub const RULES: [RuleSpec; 96] = [
     )),
     // The generator.
     time(
-        "generator-lag",
+        "send-lag",
         Invalid,
         1_000.0,
         "loadcmp's send lag p99 is above this and above 1 % of the median latency (a warning in a closed loop, whose \
          latencies don't include it)",
     ),
     of_sides(share(
-        "lag-of-difference",
+        "send-lag-share",
         Warning,
         0.5,
         "loadcmp's median send lag is a large part of the difference between the targets",
@@ -371,3 +398,17 @@ pub const RULES: [RuleSpec; 96] = [
     // Samples enough.
     number("few-samples", Warning, 20.0, "answers", "too few answers for the requested percentiles: p95 needs 20"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_in_one_family_that_its_first_rule_begins() {
+        let groups = rule_groups();
+        assert_eq!(groups.iter().map(|(_, rules)| rules.len()).sum::<usize>(), RULES.len());
+        for ((first, _), (about, rules)) in GROUPS.iter().zip(&groups) {
+            assert_eq!(rules.first().map(|rule| rule.id), Some(*first), "{about}");
+        }
+    }
+}

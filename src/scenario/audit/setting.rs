@@ -211,11 +211,12 @@ mod tests {
 
     #[test]
     fn settings_survive_a_manifest() {
-        let text = r#"{"unequal-output":"note 40%","generator-lag":"off","few-samples":"5","thinking":"invalid","cold-load":"2s"}"#;
+        let text =
+            r#"{"unequal-output":"note 40%","send-lag":"off","few-samples":"5","thinking":"invalid","cold-load":"2s"}"#;
         let spec: AuditSpec = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&spec).unwrap(), text);
         assert_eq!((spec.limit("unequal-output"), spec.limit("cold-load"), spec.limit("few-samples")), (0.4, 2e6, 5.0));
-        assert!(spec.setting("generator-lag").off && !spec.is_empty() && AuditSpec::default().is_empty());
+        assert!(spec.setting("send-lag").off && !spec.is_empty() && AuditSpec::default().is_empty());
         // What isn't set has its default; a rule without a threshold has none.
         assert_eq!((spec.limit("error-rate"), spec.limit("thinking"), spec.limit("nope")), (0.01, 0.0, 0.0));
         assert_eq!(serde_json::from_str::<AuditSpec>(r#"{"few-samples":7}"#).unwrap().limit("few-samples"), 7.0);

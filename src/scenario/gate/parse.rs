@@ -2,7 +2,7 @@
 
 use super::words::{Of, UNITS, Word, words};
 use super::{Bound, Definition, Figure, From, Gate, Kind, Relation, Subject, metric};
-use crate::metrics::{ids, unit};
+use crate::metrics::{names, typed, unit};
 use crate::scenario::cut::quantile;
 use crate::scenario::nearest;
 
@@ -39,8 +39,16 @@ impl Word {
     }
 }
 
-/// Reads a gate.
+/// Reads a gate, by ids or, where that fails, by labels.
 pub(super) fn gate(text: &str) -> Result<Gate, GateError> {
+    let by_ids = read(text);
+    match typed(text).filter(|_| by_ids.is_err()) {
+        None => by_ids,
+        Some(typed) => read(&typed.text).map_err(|error| GateError { at: typed.back(error.at), ..error }),
+    }
+}
+
+fn read(text: &str) -> Result<Gate, GateError> {
     let words = words(text);
     let end = Word { text: String::new(), at: text.trim_end().chars().count() };
     let mut rest = words.iter();
@@ -107,10 +115,10 @@ fn named(word: &Word) -> bool {
 }
 
 fn unknown(word: &Word) -> GateError {
-    let near = nearest(&word.text, ids());
-    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-    let known = ids().collect::<Vec<_>>().join(", ");
-    word.wrong(format!("unknown metric `{}`", word.text), format!("{near}metrics: {known}"))
+    let near = nearest(&word.text, names().map(|(name, _)| name));
+    let near = near.and_then(|near| names().find(|(name, _)| *name == near));
+    let near = near.map(|(_, path)| format!("did you mean `{path}`? ")).unwrap_or_default();
+    word.wrong(format!("unknown metric `{}`", word.text), format!("{near}`loadcmp metrics` lists all metrics"))
 }
 
 fn read_figure(word: &str) -> Option<Figure> {

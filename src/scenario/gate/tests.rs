@@ -97,10 +97,30 @@ fn mistakes_are_told_with_their_place() {
         assert_eq!(error.at, at, "{text}: {error}");
     }
     let error = Gate::parse("native.latncy.p95 <= 20ms").unwrap_err();
-    assert!(
-        error.help.starts_with("did you mean `latency`? metrics: errors, throughput, latency, response"),
-        "{error}"
-    );
+    assert!(error.help.starts_with("did you mean `latency`? `loadcmp metrics`") && error.help.len() < 70, "{error}");
+    // A label that is nearly right names its id.
+    let error = Gate::parse("native.unparsd <= 1%").unwrap_err();
+    assert!(error.help.starts_with("did you mean `unparsed_rate`?"), "{error}");
+}
+
+#[test]
+fn labels_are_read_as_ids() {
+    for (label, id) in [
+        ("native.TTFT p95 <= 20ms", "native.ttft.p95 <= 20ms"),
+        ("latency p95 <= 1.05 * ollama.latency P95", "latency.p95 <= 1.05 * ollama.latency.p95"),
+        ("native.output tokens/s >= 20 tok/s", "native.output_tokens_per_s >= 20tok/s"),
+        ("requests/s >= 20 requests/s", "requests_per_s >= 20requests/s"),
+        ("peak RSS <= 1.1 * baseline", "memory_peak <= 1.1 * baseline"),
+        ("unparsed == 0", "unparsed_rate == 0"),
+    ] {
+        let gate = Gate::parse(label).unwrap_or_else(|error| panic!("{label}: {error}"));
+        assert_eq!(gate.text, id);
+    }
+    // Mistakes are shown where they were typed.
+    let error = Gate::parse("native.output tokens/s >= 20ms").unwrap_err();
+    assert_eq!((error.at, error.what.contains("wrong unit")), ((26, 4), true), "{error}");
+    let error = Gate::parse("output tokens/s.p95 >= 20").unwrap_err();
+    assert!(error.at.0 <= 16 && error.what.contains("single value"), "{error}");
 }
 
 proptest! {

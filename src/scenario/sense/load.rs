@@ -38,7 +38,7 @@ impl Sense<'_> {
     }
 
     fn timeout(&mut self) {
-        if self.scenario.timeout.is_some_and(|limit| limit.0.is_zero()) {
+        if self.scenario.written_limit().is_some_and(|limit| limit.0.is_zero()) {
             self.wrong(&["timeout"], "`timeout` must be more than 0: every request would fail");
         }
         if self.scenario.load_timeout.is_some_and(|limit| limit.0.is_zero()) {

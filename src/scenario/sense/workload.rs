@@ -6,9 +6,12 @@ use crate::scenario::constrain::{least_tokens, room_for_a_label};
 use crate::scenario::mistake::{nearest, quoted};
 use crate::scenario::{
     Constrain, History, InlinePrompt, Lengths, PrefixSpec, PromptCache, PromptFormat, PromptsSpec, Scenario,
-    SyntheticPrompts, TargetSpec, Task, yaml_word,
+    SchemaSpec, SyntheticPrompts, TargetSpec, Task, yaml_word,
 };
 use std::path::Path;
+
+/// What wires call the most tokens of an answer.
+const OWN_LIMITS: [&str; 5] = ["num_predict", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict"];
 
 impl Sense<'_> {
     pub(super) fn workload(&mut self, base: &Path) {
@@ -17,6 +20,7 @@ impl Sense<'_> {
         self.format();
         self.unused();
         self.room_for_a_label();
+        self.own_room_for_a_label();
         self.prompts(base);
         for (i, stop) in self.scenario.workload.sampling.stop.iter().enumerate() {
             if stop.is_empty() {
@@ -105,6 +109,13 @@ impl Sense<'_> {
             let message = format!("`constrain` forces a label, and the task is {}", yaml_word(&task));
             self.wrong_key(&["workload", "constrain"], message);
         }
+        if workload.schema.is_some() && !matches!(task, Task::Generate | Task::Chat) {
+            let message = format!("`schema` is for generate and chat, and the task is {}", yaml_word(&task));
+            let mistake = self.wrong_key(&["workload", "schema"], message);
+            if task == Task::Classify {
+                mistake.add_help("constrain: schema   # forces a label");
+            }
+        }
         if task != Task::Chat && workload.history != History::Scripted {
             let message = format!("`history` is for chat, and the task is {}", yaml_word(&task));
             self.wrong_key(&["workload", "history"], message);
@@ -129,8 +140,41 @@ impl Sense<'_> {
         }
     }
 
+    /// A target's own limit has the last word on its wire: one that cuts its answers is as wrong as one of all targets.
+    fn own_room_for_a_label(&mut self) {
+        let scenario = self.scenario;
+        let workload = &scenario.workload;
+        let constrain = workload.constrained(scenario.task, scenario.targets.values());
+        if scenario.task != Task::Classify || constrain != Constrain::Schema {
+            return;
+        }
+        let Some((least, answer)) = least_tokens(&workload.labels) else { return };
+        for (name, target) in scenario.targets.iter().filter(|(_, target)| target.takes_a_schema()) {
+            let (wire, field, limits) = match target {
+                TargetSpec::Ollama(spec) => ("ollama", "options", &spec.options),
+                TargetSpec::OpenAi(spec) => ("openai", "extra", &spec.extra),
+                TargetSpec::GgCore(_) | TargetSpec::Json(_) => continue,
+            };
+            for limit in OWN_LIMITS {
+                // A negative one is no limit.
+                let Some(tokens) = limits.get(limit).and_then(serde_json::Value::as_u64) else { continue };
+                if tokens < u64::from(least) {
+                    let set = room_for_a_label(&workload.labels);
+                    let message = format!("`{limit}` is {tokens}, too few for {answer}, which a schema asks for here");
+                    self.wrong(&["targets", name, wire, field, limit], message)
+                        .add_help(format!("{limit}: {set}   # the schema ends the answer itself"));
+                }
+            }
+        }
+    }
+
     fn prompts(&mut self, base: &Path) {
         let scenario = self.scenario;
+        if let Some(SchemaSpec::File(path)) = &scenario.workload.schema
+            && let Err(why) = path.open(base)
+        {
+            self.wrong(&["workload", "schema", "file"], why);
+        }
         let (chat, classify) = (scenario.task == Task::Chat, scenario.task == Task::Classify);
         let kind = match &scenario.workload.prompts {
             PromptsSpec::Inline(prompts) => {
@@ -194,6 +238,15 @@ impl Sense<'_> {
                 quoted(&trace.path.display().to_string())
             );
             self.wrong(&["load", "open", "trace", "path"], message);
+        }
+        if let PromptsSpec::Trace(trace) = &scenario.workload.prompts
+            && let Some(times) = scenario.load.open.as_ref().and_then(|open| open.trace.as_ref())
+            && times.requests.is_some_and(|times| trace.requests.is_some_and(|prompts| prompts != times))
+        {
+            self.wrong(
+                &["load", "open", "trace", "requests"],
+                "times and prompts belong together request by request: write `requests` once, in `workload.prompts.trace`",
+            );
         }
         if let PromptsSpec::Synthetic(synthetic) = &scenario.workload.prompts {
             if !chat && synthetic.turns > 1 {

@@ -14,9 +14,24 @@ fn names() -> impl Iterator<Item = &'static str> {
 const OPERATORS: &str = "write <= for times and errors, >= for tokens_per_s and goodput";
 const FORM: &str = "a limit is METRIC.FIGURE <= VALUE: ttft.p95 <= 300ms, errors <= 1%; several are joined by `and`";
 
-/// Reads limits joined by `and` (or commas).
+/// Reads limits joined by `and` (or commas), by ids or, where that fails, by labels.
 pub(super) fn limits(text: &str) -> Result<Vec<Limit>, SloError> {
-    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let by_ids = read(text);
+    match metrics::typed(text).filter(|_| by_ids.is_err()) {
+        None => by_ids,
+        Some(typed) => {
+            let in_text = |error: SloError| SloError { at: typed.back(error.at), text: visible(text), ..error };
+            read(&typed.text).map_err(in_text)
+        }
+    }
+}
+
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn read(text: &str) -> Result<Vec<Limit>, SloError> {
+    let shown = visible(text);
     let words = words(&shown);
     let end = Word { text: String::new(), at: shown.trim_end().chars().count() };
     let mut limits: Vec<Limit> = Vec::new();
@@ -39,11 +54,12 @@ fn limit(whole: &str, name: &Word, operator: &Word, value: &Word) -> Result<Limi
         None => (name.text.as_str(), None),
     };
     let Some(measure) = metrics::metric(word).filter(|metric| metric.slo).and_then(Measure::of) else {
-        let near = nearest(word, names());
-        let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        let known = names().collect::<Vec<_>>().join(", ");
+        let help = match nearest(word, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("limits can be on {}", names().collect::<Vec<_>>().join(", ")),
+        };
         let part = Word { text: word.to_owned(), at: name.at };
-        return Err(part.wrong(whole, format!("unknown metric `{word}`"), format!("{near}metrics: {known}")));
+        return Err(part.wrong(whole, format!("unknown metric `{word}`"), help));
     };
     let share = matches!(measure, Measure::Errors | Measure::Goodput);
     let figure = match (figure, share) {

@@ -228,6 +228,10 @@ mod tests {
         assert!(slo.errors_added && slo.limits[1].bound == 0.01);
         assert_eq!(slo.text(), "latency.p99 <= 2s and errors <= 1%");
         assert_eq!(slo.of_each().count(), 1);
+        let labels = Slo::parse("TTFT p95 <= 300ms and errors <= 1%, tokens/s per request p5 >= 20").unwrap();
+        assert_eq!(labels.text(), "ttft.p95 <= 300ms and errors <= 1% and tokens_per_s.p5 >= 20");
+        let wrong = Slo::parse("TTFT p95 <= 300ms and latency p95 <= 3%").unwrap_err();
+        assert_eq!((wrong.at, wrong.text.starts_with("TTFT p95")), ((37, 2), true), "{wrong}");
         let json = serde_json::to_string(&slo).unwrap();
         assert_eq!(json, "\"latency.p99 <= 2s and errors <= 1%\"");
         assert_eq!(serde_json::from_str::<Slo>(&json).unwrap().limits, slo.limits);
@@ -258,7 +262,9 @@ mod tests {
             assert_eq!((error.at.0 + 1, error.what.contains(what)), (column, true), "{text}: {error}");
         }
         let told = Slo::parse("errors <= 1% and ttf.p95 <= 3ms").unwrap_err().to_string();
-        assert!(told.contains("did you mean `ttft`?") && told.contains("tokens_per_s"), "{told}");
+        assert!(told.contains("did you mean `ttft`?") && !told.contains("tokens_per_s"), "{told}");
+        let far = Slo::parse("nothing <= 1%").unwrap_err().to_string();
+        assert!(far.contains("limits can be on") && far.contains("tokens_per_s"), "{far}");
         let lines: Vec<&str> = told.lines().collect();
         assert_eq!(lines[4].find('^'), lines[3].find("ttf"), "{told}");
     }

@@ -8,7 +8,7 @@ pub use csv::capacity_csv;
 pub use page::capacity_html;
 
 use super::markdown::{cells, plain};
-use super::table::{Look, print, wrapped};
+use super::table::{Look, last, print, wrapped};
 use super::{Sink, write_each};
 use crate::capacity::Capacity;
 use crate::report::pretty;
@@ -35,17 +35,17 @@ pub fn capacity_json(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
 /// Columns from which a probe's reason stands beside it.
 const WIDE: u16 = 110;
 
-/// Writes it for a terminal.
-pub fn capacity_table(capacity: &Capacity, look: Look, out: &mut dyn Write) -> io::Result<()> {
+/// Writes it for a terminal: what was found last, and then the page, which is in `files`.
+pub fn capacity_table(capacity: &Capacity, look: Look, files: Option<&Path>, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
     let settings = &capacity.settings;
     wrapped(out, &words::title(settings), width, "")?;
     wrapped(out, &words::method(settings), width, "")?;
-    writeln!(out)?;
-    for sentence in words::headlines(capacity) {
-        wrapped(out, &sentence, width, "  ")?;
+    let doubts = words::doubts(capacity);
+    if !doubts.is_empty() {
+        writeln!(out)?;
     }
-    for doubt in words::doubts(capacity) {
+    for doubt in doubts {
         wrapped(out, &doubt, width, "  ")?;
     }
     for target in capacity.targets.iter().filter(|target| !target.probes.is_empty()) {
@@ -70,7 +70,8 @@ pub fn capacity_table(capacity: &Capacity, look: Look, out: &mut dyn Write) -> i
         print(words::FAILED.map(str::to_owned).to_vec(), failed.into_iter().map(Vec::from).collect(), 3, look, out)?;
     }
     writeln!(out)?;
-    wrapped(out, &words::legend(settings), width, "")
+    wrapped(out, &words::legend(settings), width, "")?;
+    last(&words::headlines(capacity), files.map(|files| files.join("capacity.html")), width, out)
 }
 
 /// Writes it for a pull request.

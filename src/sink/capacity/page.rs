@@ -1,11 +1,12 @@
 //! `capacity.html`: one page on its own. No script, nothing fetched; light or dark as its reader's system is.
 
-use super::super::html::CapacityPage;
+use super::super::filters::link;
+use super::super::html::{CapacityPage, ProbeLine};
 use super::super::plot::{Axis, Chart, Mark, Scale, Series, plot};
 use super::words;
 use crate::capacity::{Capacity, Probe, Target, Verdict};
 use crate::report::human;
-use crate::scenario::Slo;
+use crate::scenario::{Limit, Slo};
 use crate::stats;
 use std::io::{self, Write};
 
@@ -27,7 +28,8 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
         let row = |probe: &Probe| {
             let mut cells = words::cells(settings, probe, true);
             let verdict = cells.pop().unwrap_or_default();
-            (cells, verdict, class(probe.verdict), words::why(probe))
+            let page = link(&format!("probes/{}/report.html", probe.folder));
+            ProbeLine { cells, verdict, class: class(probe.verdict), why: words::why(probe), page }
         };
         let mut heads = words::columns(settings, &target.label());
         heads.pop();
@@ -43,10 +45,10 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
         name: &settings.name,
         title: words::title(settings),
         headlines: words::headlines(capacity).into_iter().zip(lead.chain(std::iter::repeat(""))).collect(),
-        doubts: words::doubts(capacity),
+        doubts: words::doubts(capacity).into_iter().filter(|doubt| !doubt.contains("stand-in took")).collect(),
         has_stand_in: capacity.has_stand_in(),
         method: words::method(settings),
-        charts: [latency(capacity), achieved(capacity)].into_iter().flatten().collect(),
+        charts: charts(capacity),
         tables: tables.collect(),
         failed_heads: words::FAILED,
         failed: words::failed(capacity),
@@ -64,30 +66,54 @@ fn dot_word(capacity: &Capacity, target: &Target, probe: &Probe, figure: &str) -
     format!("{} at {load}: {figure}; {} ({})", target.label(), probe.verdict.as_str(), words::why(probe))
 }
 
-/// A cross where more came than was answered, a ring where it can't be told whether the load is sustained.
+/// What became of a probe.
 fn mark(probe: &Probe) -> Mark {
-    if probe.over_saturated { Mark::Cross } else { Mark::ring(probe.verdict == Verdict::CantTell) }
+    match probe.verdict {
+        Verdict::Pass => Mark::Dot,
+        Verdict::Fail => Mark::Cross,
+        Verdict::CantTell => Mark::Ring,
+    }
 }
 
-/// Load against the first limited time, with its limit and the boundaries.
-fn latency(capacity: &Capacity) -> Option<Chart> {
-    let slo = Slo::parse(&capacity.settings.slo).ok()?;
-    let (at, limit) = slo.limits.iter().enumerate().find(|(_, limit)| limit.measure.is_time())?;
+/// What the marks mean.
+const MARKS: [(Mark, &str); 3] = [(Mark::Dot, "passed"), (Mark::Cross, "failed"), (Mark::Ring, "undecided")];
+
+/// A chart for each limit on a time, and one of what was answered.
+fn charts(capacity: &Capacity) -> Vec<Chart> {
+    let limits = Slo::parse(&capacity.settings.slo).map(|slo| slo.limits).unwrap_or_default();
+    let mut charts: Vec<Chart> = Vec::new();
+    for (at, limit) in limits.iter().enumerate().filter(|(_, limit)| limit.measure.is_time()) {
+        let chart = limited(capacity, at, limit);
+        // Two limits on one figure: the first one's drawing has its points.
+        charts.extend(chart.filter(|chart| charts.iter().all(|other| other.id != chart.id)));
+    }
+    charts.extend(achieved(capacity));
+    charts.iter_mut().for_each(|chart| chart.marks = MARKS.to_vec());
+    charts
+}
+
+/// Load against one limited time, with its limit and the boundaries.
+fn limited(capacity: &Capacity, at: usize, limit: &Limit) -> Option<Chart> {
     let mut series = Vec::new();
     let mut ends: Option<(f64, f64)> = None;
     let mut heights = vec![limit.bound];
     for (colour, target) in capacity.targets.iter().enumerate() {
-        let mut dots = Vec::new();
+        let mut line = Series { name: target.label(), colour, joined: true, ..Series::default() };
         for probe in words::by_load(target) {
             ends = Some(ends.map_or((probe.asked, probe.asked), |(a, b)| (a.min(probe.asked), b.max(probe.asked))));
-            let Some(shown) = probe.evidence.shown.get(at) else { continue };
-            let Some(value) = shown.value else { continue };
+            let shown = probe.evidence.shown.get(at);
+            let Some((shown, value)) = shown.and_then(|shown| Some((shown, shown.value?))) else {
+                // Failures made it infinite: the line ends.
+                line.points.push((probe.asked, f64::NAN));
+                continue;
+            };
             heights.push(value);
             let figure = words::shown_words(limit.measure, shown, true);
             let word = dot_word(capacity, target, probe, &format!("{} {figure}", limit.subject()));
-            dots.push((probe.asked, value, mark(probe), word));
+            line.points.push((probe.asked, value));
+            line.dots.push((probe.asked, value, mark(probe), word));
         }
-        series.push(Series { name: target.label(), colour, dots, ..Series::default() });
+        series.push(line);
     }
     let top = heights.iter().copied().fold(0.0, f64::max);
     let bottom = heights.iter().copied().fold(f64::INFINITY, f64::min);
@@ -103,8 +129,8 @@ fn latency(capacity: &Capacity) -> Option<Chart> {
     });
     let title = format!("{} by load", limit.subject());
     let about = "The value of each probe against its requested load, both axes logarithmic. The horizontal line is the \
-                 limit; vertical lines are the capacities with their intervals. Dots: the target kept up. Crosses: \
-                 overloaded, the queue grew. Rings: undecided. There is no dot where failures make a value infinite.";
+                 limit; vertical lines are the capacities with their intervals. There is no point where failures make a \
+                 value infinite.";
     let x = Axis { scale: Scale::Log, ticks: Some(tried(capacity)), word: &|x| words::load(&capacity.settings, x) };
     let y = Axis { scale: Scale::Log, ticks: None, word: &|us| human::time(us) };
     plot(&title, about, &x, &y, series)
@@ -146,33 +172,37 @@ fn knees(capacity: &Capacity, bottom: f64, top: f64) -> Vec<Series> {
     capacity.targets.iter().enumerate().filter_map(knee).collect()
 }
 
-/// Answers a second against the load.
+/// Answers a second against the load, with the boundaries.
 fn achieved(capacity: &Capacity) -> Option<Chart> {
     let settings = &capacity.settings;
     let mut series = Vec::new();
-    let (mut from, mut to, mut top) = (f64::INFINITY, 0.0_f64, 0.0_f64);
+    let (mut from, mut to, mut top, mut bottom) = (f64::INFINITY, 0.0_f64, 0.0_f64, f64::INFINITY);
     for (colour, target) in capacity.targets.iter().enumerate() {
-        let mut dots = Vec::new();
+        let mut line = Series { name: target.label(), colour, joined: true, ..Series::default() };
         for probe in words::by_load(target) {
             (from, to) = (from.min(probe.asked), to.max(probe.asked));
             let evidence = &probe.evidence;
-            top = top.max(evidence.achieved_per_s);
-            let figure = format!(
-                "{} answers/s, goodput {}/s",
-                human::three(evidence.achieved_per_s),
-                human::three(evidence.goodput_per_s)
-            );
+            let answers = evidence.achieved_per_s;
+            if answers > 0.0 {
+                (top, bottom) = (top.max(answers), bottom.min(answers));
+            }
+            let figure =
+                format!("{} answers/s, goodput {}/s", human::three(answers), human::three(evidence.goodput_per_s));
             let word = dot_word(capacity, target, probe, &figure);
-            dots.push((probe.asked, evidence.achieved_per_s, mark(probe), word));
+            line.points.push((probe.asked, answers));
+            line.dots.push((probe.asked, answers, mark(probe), word));
         }
-        series.push(Series { name: target.label(), colour, dots, ..Series::default() });
+        series.push(line);
+    }
+    if bottom < top {
+        series.extend(knees(capacity, bottom, top));
     }
     if settings.reach.by == crate::capacity::By::Rate && from < to {
         let points = vec![(from, from), (to, to)];
         series.push(Series { name: "as requested".to_owned(), colour: 3, points, joined: true, ..Series::default() });
     }
-    let about = "Answers per second against the load. Below capacity a target answers everything; beyond it the dots \
-                 leave the line, and requests queue.";
+    let about = "Answers per second against the load. Below capacity a target answers everything; beyond it the line \
+                 bends, and requests queue. Vertical lines are the capacities with their intervals.";
     let x = Axis { scale: Scale::Log, ticks: Some(tried(capacity)), word: &|x| words::load(settings, x) };
     let y = Axis { scale: Scale::Log, ticks: None, word: &|y| format!("{}/s", human::three(y)) };
     plot("Achieved by load", about, &x, &y, series)

@@ -1,7 +1,7 @@
 //! A search in words, the same in every format.
 
 use crate::capacity::{Basis, Boundary, By, Capacity, Ended, Probe, Ratio, Settings, Shown, Target};
-use crate::report::human;
+use crate::report::human::{self, grouped};
 use crate::scenario::{Limit, Measure, Slo};
 use crate::stats::{Verdict, unit};
 
@@ -22,9 +22,9 @@ pub(super) fn method(settings: &Settings) -> String {
         "{}; probes of {} or more after {} of warm-up, one target at a time, in turns; until pass and fail (or the \
          ends of the interval) are within {} of each other, for at most {}{added}",
         settings.load,
-        settings.probe,
-        settings.warmup,
-        human::percent(settings.reach.precision),
+        human::length(settings.probe.0.as_secs_f64()),
+        human::length(settings.warmup.0.as_secs_f64()),
+        human::share(settings.reach.precision),
         human::length(settings.budget.0.as_secs_f64())
     )
 }
@@ -43,16 +43,6 @@ fn figures(x: f64) -> String {
     let digits = (3 - x.abs().max(1e-9).log10().floor() as i32).clamp(0, 6) as usize;
     let text = format!("{x:.digits$}");
     grouped(if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text })
-}
-
-/// A number with a comma after each third digit of its whole part.
-fn grouped(number: &str) -> String {
-    let (whole, part) = number.split_at(number.find('.').unwrap_or(number.len()));
-    let comma = |(at, digit): (usize, char)| {
-        let left = whole.len() - at;
-        [Some(digit), (left > 1 && left % 3 == 1).then_some(',')].into_iter().flatten()
-    };
-    whole.chars().enumerate().flat_map(comma).chain(part.chars()).collect()
 }
 
 /// An estimate and the ends of its interval, with the digits that the interval leaves: the second one of its width.
@@ -265,7 +255,7 @@ fn limits(settings: &Settings) -> Vec<Limit> {
 
 /// A probe's cells; with the intervals of its figures if there is room.
 pub(super) fn cells(settings: &Settings, probe: &Probe, intervals: bool) -> Vec<String> {
-    let rate = |x: f64| format!("{}/s", grouped(&human::three(x)));
+    let rate = |x: f64| format!("{}/s", human::three(x));
     let mut cells =
         vec![load(settings, probe.asked), rate(probe.evidence.achieved_per_s), rate(probe.evidence.goodput_per_s)];
     for (at, limit) in limits(settings).iter().enumerate() {
@@ -286,7 +276,9 @@ pub(super) fn shown_words(measure: Measure, shown: &Shown, interval: bool) -> St
         None if shown.infinite => "∞".to_owned(),
         None => "–".to_owned(),
         Some(value) => match (shown.low, shown.high) {
-            (Some(low), Some(high)) if interval => format!("{} ({}–{})", word(value), word(low), word(high)),
+            (Some(low), Some(high)) if interval => {
+                format!("{} ({})", word(value), human::between(&word(low), &word(high)))
+            }
             _ => word(value),
         },
     }
@@ -314,7 +306,7 @@ pub(super) fn failed(capacity: &Capacity) -> Vec<[String; 4]> {
                 format!("{}–{}", figures(failed.least), load(settings, failed.most))
             };
             let why = super::super::failures::reason_words(failed.outcome, failed.http_status, &failed.words);
-            [target.label(), grouped(&failed.count.to_string()), loads, human::printable(&why)]
+            [target.label(), human::count(failed.count), loads, human::printable(&why)]
         };
         target.failures.iter().map(row).collect::<Vec<_>>()
     };
@@ -355,7 +347,6 @@ mod tests {
         for (x, text) in [(0.5, "0.5"), (24.5, "24.5"), (999.0, "999"), (1440.0, "1,440"), (1_234_567.0, "1,234,567")] {
             assert_eq!(figures(x), text);
         }
-        assert_eq!(grouped("12345.6"), "12,345.6");
         assert_eq!(estimate(93.34, 88.21, 99.4), ["93", "88", "99"]);
         assert_eq!(estimate(100.61, 99.2, 102.0), ["100.6", "99.2", "102.0"]);
         assert_eq!(estimate(1441.2, 1380.0, 1502.0), ["1,441", "1,380", "1,502"]);

@@ -10,10 +10,10 @@ mod words;
 pub use list::{history_csv, history_json, history_table};
 pub(super) use nights::{Drawings, drawings};
 pub use page::trend_html;
-pub(super) use page::{PageSeries, page_series};
+pub(super) use page::{PageSeries, StepLine, page_of, page_series};
 pub use prune::pruned_table;
 pub use trend::{trend_csv, trend_json, trend_table};
-pub(super) use words::method;
+pub(super) use words::{counts, method};
 
 use crate::history::{Series, StepTold, Trend};
 

@@ -11,6 +11,8 @@ use std::collections::BTreeSet;
 
 /// A scenario's drawings.
 pub(in crate::sink) struct Drawings {
+    /// The scenario.
+    pub scenario: String,
     /// Its name, or its name and which of two runs it is.
     pub name: String,
     /// Every target's main figure; the ratio of each to the reference.
@@ -37,7 +39,7 @@ pub(in crate::sink) fn drawings(nightly: &Nightly) -> Vec<Drawings> {
             let charts = [figures(&title, trend, &lines), ratios(&title, trend, &lines)];
             let charts: Vec<Chart> = charts.into_iter().flatten().collect();
             if !charts.is_empty() {
-                all.push(Drawings { name: title, charts });
+                all.push(Drawings { scenario: name.to_owned(), name: title, charts });
             }
         }
     }

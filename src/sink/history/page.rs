@@ -1,7 +1,9 @@
 //! A metric over time as a page on its own. No script, nothing fetched; light and dark as its reader's system is.
 
+use super::super::filters;
 use super::super::html::unbroken;
 use super::super::plot::{Axis, Chart, Mark, Scale, Series as Line, plot};
+use super::super::terms;
 use super::words;
 use crate::history::{Series, StepTold, Trend};
 use crate::metrics::{metric_words, value_words};
@@ -30,8 +32,8 @@ pub(in crate::sink) struct PageSeries {
     pub name: String,
     pub headline: String,
     pub class: &'static str,
-    /// Each step and what differs at it, the last first.
-    pub steps: Vec<(String, String)>,
+    /// Each step, the last first.
+    pub steps: Vec<StepLine>,
     pub alone: Option<String>,
     /// Whether a step in it is a finding, and not the machine's.
     pub moved: bool,
@@ -39,16 +41,34 @@ pub(in crate::sink) struct PageSeries {
     pub left_out: Vec<String>,
     /// What the ratio beside the figure is; `None` without one.
     pub ratio: Option<String>,
-    /// When, figure, ratio to the reference (blank without one), what is to be said of it, run.
-    pub rows: Vec<[String; 5]>,
+    /// When, figure, ratio to the reference (blank without one), what is to be said of it, run; and the run's page.
+    pub rows: Vec<([String; 5], String)>,
+    /// Runs before the first row.
+    pub earlier: usize,
 }
 
-/// Writes it.
-pub fn trend_html(trend: &Trend, out: &mut dyn Write) -> io::Result<()> {
+/// Rows of a line's table, at most: the last runs.
+const ROWS: usize = 60;
+
+/// A step as a page says it: the sentence, what differs, and the page of the first run after it.
+pub(in crate::sink) struct StepLine {
+    pub text: String,
+    pub differs: String,
+    pub page: String,
+}
+
+/// The page of a run, from a page that reaches the runs by `to`.
+pub(in crate::sink) fn page_of(to: &str, dir: &str) -> String {
+    let dir = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+    super::super::filters::link(&format!("{to}{dir}report.html"))
+}
+
+/// Writes it. `to` leads from the page's folder to the runs': empty, or with a slash at its end.
+pub fn trend_html(trend: &Trend, to: &str, out: &mut dyn Write) -> io::Result<()> {
     let page = Page {
         name: format!("{} over time", metric_words(&trend.metric)),
         has_stand_in: trend.series.iter().any(|series| series.stand_in),
-        lines: trend.series.iter().map(|series| page_series(trend, series)).collect(),
+        lines: trend.series.iter().map(|series| page_series(trend, series, to)).collect(),
         damaged: words::damaged(trend),
         method: words::method(trend),
         tool: &trend.tool,
@@ -57,8 +77,8 @@ pub fn trend_html(trend: &Trend, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(page.render().map_err(io::Error::other)?.as_bytes())
 }
 
-/// One line of a trend, for a page.
-pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries {
+/// One line of a trend, for a page that reaches the runs by `to`.
+pub(in crate::sink) fn page_series(trend: &Trend, series: &Series, to: &str) -> PageSeries {
     let row = |(at, point): (usize, &crate::history::Point)| {
         let step = series.steps.iter().find(|step| step.at == at);
         let note = match step {
@@ -69,15 +89,21 @@ pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries
         };
         let ratio = series.ratio.as_ref().and_then(|ratio| ratio.values.get(at).copied().flatten());
         let ratio = ratio.map(|ratio| words::ratio(series, ratio)).unwrap_or_default();
-        [
+        let cells = [
             words::when(&point.started),
             value_words(&trend.metric, &series.unit, point.value),
             ratio,
             note,
             words::folder(&point.dir),
-        ]
+        ];
+        (cells, page_of(to, &point.dir))
     };
-    let step = |step: &&StepTold| (unbroken(&format!("{}.", words::step(trend, series, step))), words::differs(step));
+    let step = |step: &&StepTold| StepLine {
+        text: unbroken(&format!("{}.", words::step(trend, series, step))),
+        differs: words::differs(step),
+        page: page_of(to, &step.dir),
+    };
+    let earlier = series.points.len().saturating_sub(ROWS);
     let steps = words::steps(series);
     PageSeries {
         name: words::title(trend, series),
@@ -89,7 +115,8 @@ pub(in crate::sink) fn page_series(trend: &Trend, series: &Series) -> PageSeries
         moved: steps.iter().any(|step| words::counts(step)),
         chart: chart(trend, series),
         left_out: words::left_out(series),
-        rows: series.points.iter().enumerate().map(row).collect(),
+        rows: series.points.iter().enumerate().skip(earlier).map(row).collect(),
+        earlier,
     }
 }
 

@@ -73,7 +73,7 @@ fn told_of(trend: &Trend, series: &Series, step: &StepTold) -> String {
 }
 
 /// Whether a step says that the engine became better or worse: it is a finding, and not the machine's.
-pub(super) fn counts(step: &StepTold) -> bool {
+pub(in crate::sink) fn counts(step: &StepTold) -> bool {
     step.certain && step.mover != Some(Mover::Machine)
 }
 
@@ -198,10 +198,10 @@ pub(in crate::sink) fn method(trend: &Trend) -> String {
          steps is at most {} (Benjamini and Hochberg), more if consecutive nights are correlated. Steps beyond that \
          rate are marked as not significant.",
         trend.by.alpha,
-        human::percent(trend.by.smallest),
+        human::share(trend.by.smallest),
         trend.by.least,
         trend.family.lines,
-        human::percent(trend.family.rate)
+        human::share(trend.family.rate)
     )
 }
 

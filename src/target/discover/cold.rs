@@ -75,5 +75,5 @@ pub async fn answers(target: &TargetPlan, task: Task) -> bool {
         }
         _ => {}
     }
-    discover(&spec, task).await.is_ok()
+    discover(&spec, task).await.is_ok_and(|found| !found.busy)
 }

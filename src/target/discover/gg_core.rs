@@ -188,5 +188,5 @@ fn found(spec: &GgCoreSpec, endpoint: Endpoint, model: String, models: &Value) -
         models: names,
         ..EngineFacts::default()
     };
-    Found { endpoint, model, facts, stand_in, untold: spec.assumed().into_iter().collect() }
+    Found { endpoint, model, facts, stand_in, untold: spec.assumed().into_iter().collect(), busy: false }
 }

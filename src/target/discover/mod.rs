@@ -34,6 +34,17 @@ pub const STAND_IN_SERVER: &str = "loadcmp-standin";
 /// Longest wait for one question.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Longest wait for the first answer of a server that took the connection: one that answers a request at a time may be at one.
+const BUSY: Duration = Duration::from_secs(40);
+
+/// Why a question has no answer.
+enum Silent {
+    /// Nobody takes a connection there, or it ended without an answer.
+    Absent(String),
+    /// Somebody took it, and said nothing for as long as we wait.
+    Busy(String),
+}
+
 /// An engine that answered.
 #[derive(Clone, Debug)]
 pub struct Found {
@@ -47,6 +58,9 @@ pub struct Found {
     pub stand_in: bool,
     /// What it doesn't tell of itself, and is taken on trust, in sentences.
     pub untold: Vec<String>,
+    /// Whether it took the connection and said nothing for as long as it was waited for: one that is at work, or only just
+    /// started.
+    pub busy: bool,
 }
 
 /// Why there is no engine to ask.
@@ -183,18 +197,35 @@ impl Control {
         tls::is_spoken_at(&endpoint(&self.base)).await
     }
 
+    /// The first question, by which it is found whether there is a server at all.
+    async fn first(&self, path: &str) -> Result<Response, Silent> {
+        self.asked(BUSY, path, None).await.map_err(|error| {
+            if error.is_timeout() && !error.is_connect() {
+                return Silent::Busy(format!(
+                    "it accepted the connection, but {path} returned nothing within {} s",
+                    BUSY.as_secs()
+                ));
+            }
+            Silent::Absent(words(error))
+        })
+    }
+
     async fn send(&self, path: &str, body: Option<Value>) -> Result<Response, String> {
         self.send_within(PATIENCE, path, body).await
     }
 
     async fn send_within(&self, patience: Duration, path: &str, body: Option<Value>) -> Result<Response, String> {
+        self.asked(patience, path, body).await.map_err(words)
+    }
+
+    async fn asked(&self, patience: Duration, path: &str, body: Option<Value>) -> reqwest::Result<Response> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
         let request = match body {
             Some(body) => self.client.post(url).json(&body),
             None => self.client.get(url),
         };
-        request.timeout(patience).send().await.map_err(words)
+        request.timeout(patience).send().await
     }
 
     /// A JSON answer with status 200, else `None`.
@@ -210,6 +241,17 @@ impl Control {
         }
         answer.json().await.ok()
     }
+}
+
+/// What is found of a server that says nothing: used as it is where the scenario names the model, for somebody is there.
+fn found_busy(base: &Url, endpoint: Endpoint, model: &str, why: &str) -> Result<Found, Missing> {
+    if model == "auto" {
+        return Err(Missing::Different(format!(
+            "the server at {base} is busy, or doesn't speak HTTP: {why}\n  wait, or name its model with the target's `model:`"
+        )));
+    }
+    let untold = vec![format!("{why}: it may be busy, and `{model}` is used without a check")];
+    Ok(Found { endpoint, model: model.to_owned(), facts: EngineFacts::default(), stand_in: false, untold, busy: true })
 }
 
 fn is_stand_in(answer: &Response) -> bool {
@@ -270,7 +312,7 @@ async fn json_runtime(target: &TargetSpec, spec: &JsonSpec) -> Result<Found, Mis
     };
     let facts = EngineFacts { engine: stand_in.then(|| "loadcmp stand-in".to_owned()), ..EngineFacts::default() };
     let model = spec.model.clone().unwrap_or_default();
-    Ok(Found { endpoint, model, facts, stand_in, untold: Vec::new() })
+    Ok(Found { endpoint, model, facts, stand_in, untold: Vec::new(), busy: false })
 }
 
 /// Whether the embedded engine answers at an address: its word stands in the header of every answer, errors included.

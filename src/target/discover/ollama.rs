@@ -1,7 +1,10 @@
 //! An Ollama: its version, its models, which of them is loaded, and which can do the task.
 
 use super::model::listed;
-use super::{Control, Found, Missing, TLS_THERE, base_url, endpoint, is_stand_in, list, text, there_are};
+use super::{
+    BUSY, Control, Found, Missing, Silent, TLS_THERE, base_url, endpoint, found_busy, is_stand_in, list, text,
+    there_are,
+};
 use crate::scenario::plan::EngineFacts;
 use crate::scenario::{OllamaSpec, TargetSpec, Task, same_model};
 use reqwest::Url;
@@ -15,9 +18,10 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
         tried: format!("no Ollama at {base} ({why})"),
         hint: "start it with `ollama serve`, or give its address: OLLAMA_HOST=host:port, or the target's `url:`".into(),
     };
-    let version = match control.send("/api/version", None).await {
+    let version = match control.first("/api/version").await {
         Ok(version) => version,
-        Err(why) => return Err(unreachable(control.guessed(why).await)),
+        Err(Silent::Absent(why)) => return Err(unreachable(control.guessed(why).await)),
+        Err(Silent::Busy(why)) => return found_busy(&base, endpoint(&base), &spec.model, &why),
     };
     let stand_in = is_stand_in(&version);
     let status = version.status();
@@ -32,7 +36,8 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
              proxy in front of Ollama, set the target's `model:`"
         )));
     }
-    let told = control.ask("/api/tags", None).await;
+    // One that is at work with something else may take as long for this.
+    let told = control.ask_within(BUSY, "/api/tags", None).await;
     let is_list = told.as_ref().is_some_and(|tags| tags.get("models").is_some());
     let tags = told.unwrap_or_default();
     let running = control.ask("/api/ps", None).await.unwrap_or_default();
@@ -87,7 +92,7 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
     }
     // What is asked for is what the model is loaded with, whatever it is loaded with now; `options` has the last word.
     facts.context = spec.options.get("num_ctx").and_then(Value::as_u64).or(spec.num_ctx.map(u64::from));
-    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold })
+    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold, busy: false })
 }
 
 /// The model already loaded, else the smallest, that can do the task, and whether it says that it can. Models that don't tell

@@ -2,7 +2,9 @@
 
 use super::model::listed;
 use super::settings::props_settings;
-use super::{Control, Found, Missing, TLS_THERE, base_url, endpoint, is_stand_in, list, text, there_are};
+use super::{
+    Control, Found, Missing, Silent, TLS_THERE, base_url, endpoint, found_busy, is_stand_in, list, text, there_are,
+};
 use crate::scenario::plan::EngineFacts;
 use crate::scenario::{OpenAiSpec, TargetSpec};
 use serde_json::Value;
@@ -20,9 +22,14 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
              the target's `url:`, or --target NAME=openai:http://host:port"
                 .into(),
     };
-    let models = match control.send("/v1/models", None).await {
+    let models = match control.first("/v1/models").await {
         Ok(models) => models,
-        Err(why) => return Err(unreachable(control.guessed(why).await)),
+        Err(Silent::Absent(why)) => return Err(unreachable(control.guessed(why).await)),
+        Err(Silent::Busy(why)) => {
+            let mut at = base.clone();
+            at.set_path(&format!("{root}/v1"));
+            return found_busy(&base, endpoint(&at), &spec.model, &why);
+        }
     };
     let stand_in = is_stand_in(&models);
     let server = models.headers().get("server").and_then(|server| server.to_str().ok()).map(str::to_owned);
@@ -113,5 +120,5 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
         facts.version = text(&version, "/version");
     }
     base.set_path(&format!("{root}/v1"));
-    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold })
+    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold, busy: false })
 }

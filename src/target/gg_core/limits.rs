@@ -1,8 +1,9 @@
 //! What GG-CORE's socket can't do, told before anything is sent.
 
-use crate::scenario::{GgCoreSpec, Task};
-use crate::target::render::Settings;
-use crate::workload::Item;
+use crate::scenario::plan::{LoadPlan, Plan};
+use crate::scenario::{GgCoreSpec, History, PromptCache, Task};
+use crate::target::render::{Asked, Settings};
+use crate::workload::{Item, Nonce};
 
 /// Bytes of a token at least, in texts that aren't plain words.
 const BYTES: usize = 3;
@@ -24,7 +25,12 @@ fn tokens(text: &str) -> usize {
 }
 
 /// Why this wire can't do a run, if it can't.
-pub(in crate::target) fn refusal(spec: &GgCoreSpec, settings: &Settings, users: u32, items: &[Item]) -> Option<String> {
+pub(in crate::target) fn refusal(
+    spec: &GgCoreSpec,
+    plan: &Plan,
+    settings: &Settings,
+    items: &[Item],
+) -> Option<String> {
     if settings.task == Task::Embed {
         return Some(
             "GG-CORE's socket only generates: an embedding model answers \"Model returned non-generation output\"; use \
@@ -32,34 +38,52 @@ pub(in crate::target) fn refusal(spec: &GgCoreSpec, settings: &Settings, users: 
                 .into(),
         );
     }
-    let (side, most) = (u32::from(settings.stream), spec.connections());
-    if users.saturating_add(side) > most {
+    let (side, most, at_once) = (u32::from(settings.stream), spec.connections(), plan.load.concurrency());
+    if at_once.saturating_add(side) > most {
+        let (what, setting) = match plan.load {
+            LoadPlan::Closed(_) => ("users", "load.closed.users"),
+            LoadPlan::Open(_) => ("requests in flight", "load.open.in_flight"),
+        };
+        let stream = if side > 0 { " (one wakes the streams)" } else { "" };
         return Some(format!(
-            "{users} users need {} connections, and the server allows {most}: lower `load.closed.users`, or raise the \
+            "{at_once} {what} need {} connections{stream}, and the server allows {most}: lower `{setting}`, or raise the \
              server's GG_CORE_MAX_CONNECTIONS and this target's `max_connections`",
-            users + side,
+            at_once.saturating_add(side),
         ));
     }
-    let size = |item: &Item| {
-        let texts = item.turns.iter().flat_map(|turn| std::iter::once(&turn.user).chain(&turn.assistant));
-        texts.fold((0, 0), |(all, bytes), text| (all + tokens(text), bytes + text.len()))
-    };
-    let (prompt, longest) = items.iter().map(size).max().unwrap_or_default();
-    let output = settings.sampling.max_tokens as usize;
+    let (prompt, longest) = items.iter().map(|item| size(plan, settings, item)).max_by_key(|(tokens, _)| *tokens)?;
+    let output = items.iter().filter_map(|item| item.max_tokens).max().unwrap_or(settings.sampling.max_tokens) as usize;
     let (batch, context) = (spec.batch() as usize, spec.context() as usize);
     if prompt > batch {
         return Some(format!(
-            "the longest prompt has {longest} bytes (up to {prompt} tokens): a prompt of more than {batch} tokens (the \
-             host's n_batch) crashes GG-CORE; shorten the prompts, or set the target's `batch` if the host's is larger"
+            "the longest prompt has {longest}: a prompt of more than {batch} tokens (the host's n_batch) crashes GG-CORE; \
+             shorten the prompts, or set the target's `batch` if the host's is larger"
         ));
     }
     (prompt + output > context).then(|| {
         format!(
-            "the longest prompt has {longest} bytes (up to {prompt} tokens) plus {output} output tokens: beyond \
-             {context} tokens GG-CORE loses the whole answer; shorten the prompts or `max_tokens`, or set the target's \
-             `context` if the host's is larger"
+            "the longest prompt has {longest} plus {output} output tokens: beyond {context} tokens GG-CORE loses the \
+             whole answer; shorten the prompts or `max_tokens`, or set the target's `context` if the host's is larger"
         )
     })
+}
+
+/// Tokens of an item's longest prompt, and its size in words: as they are counted where that is exact, or is still to be made so;
+/// else the most that its text is likely to have, with all that stands around it.
+fn size(plan: &Plan, settings: &Settings, item: &Item) -> (usize, String) {
+    let counted = plan.workload.tokens.as_ref().is_none_or(|tokens| tokens.exact);
+    if let Some(tokens) = item.prompt_tokens.filter(|_| counted) {
+        return (usize::try_from(tokens).unwrap_or(usize::MAX), format!("{tokens} tokens"));
+    }
+    // The last turn holds all before it.
+    let last = item.turns.len().saturating_sub(1);
+    let nonce = (plan.workload.prompt_cache == PromptCache::Bust).then_some(Nonce { start: u32::MAX, behind: None });
+    let text = Asked::new(settings, item, last, None, nonce).prompt;
+    // Answers of its own may each be as long as they are allowed to be.
+    let own = if plan.workload.history == History::Own { last * settings.sampling.max_tokens as usize } else { 0 };
+    let (all, bytes) = (tokens(&text) + own, text.len());
+    let answers = if own > 0 { ", earlier answers included" } else { "" };
+    (all, format!("{bytes} bytes (up to {all} tokens{answers})"))
 }
 
 #[cfg(test)]

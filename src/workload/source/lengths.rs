@@ -1,7 +1,7 @@
 //! The prompts of a recorded load: made to its lengths, or its conversations as they are.
 
 use super::{Maker, Source, SourceError, recorded};
-use crate::scenario::{RecordedPlan, Task};
+use crate::scenario::{RecordedPlan, Task, TracePart};
 use crate::workload::{Fit, Item, Recorded, Turn, as_recorded};
 use std::sync::Arc;
 
@@ -22,16 +22,16 @@ pub(super) enum Told {
 
 impl Maker<'_> {
     /// What others recorded: lengths, to which prompts are made, or conversations.
-    pub(super) fn trace(&self, source: &Source, seed: u64) -> Result<(Vec<Item>, Told), SourceError> {
+    pub(super) fn trace(&self, source: &Source, seed: u64, part: TracePart) -> Result<(Vec<Item>, Told), SourceError> {
         let chat = self.task == Task::Chat;
-        match recorded::read(source)?.ok_or_else(|| recorded::unknown(source))? {
+        match recorded::read(source, part)?.ok_or_else(|| recorded::unknown(source))? {
             recorded::Record::Lengths(kind, _) if chat => {
                 Err(source.wrong(0, format!("it is {}, with single requests: write `task: generate`", kind.name())))
             }
             recorded::Record::Talks(kind, ..) if !chat => {
                 Err(source.wrong(0, format!("these are {}: write `task: chat`", kind.name())))
             }
-            recorded::Record::Lengths(kind, all) => {
+            recorded::Record::Lengths(kind, recorded::Lengths { all, left_out }) => {
                 let seconds = all.last().map_or(0.0, |(at, _)| *at);
                 let requests: Vec<Recorded> = all.into_iter().map(|(_, recorded)| recorded).collect();
                 let whole = |recorded: &Recorded| u64::from(recorded.input) + u64::from(recorded.output);
@@ -45,6 +45,7 @@ impl Maker<'_> {
                     longest_answer: requests.iter().map(|recorded| recorded.output).max().unwrap_or(0),
                     longest: requests.iter().map(whole).max().unwrap_or(0),
                     shared: requests.iter().any(|recorded| !recorded.blocks.is_empty()),
+                    left_out,
                 };
                 let items = as_recorded(&requests, None, seed, &Fit::guess());
                 Ok((items, Told::Lengths(Record { requests: Arc::new(requests), plan })))

@@ -9,8 +9,10 @@ use super::super::Turn;
 use super::super::recorded::{BLOCK, Recorded};
 use super::odd::whole_text;
 use super::{Source, SourceError, cut};
+use crate::scenario::TracePart;
 use serde_json::{Map, Value};
 use std::io::{BufRead, BufReader, Read, Seek};
+use std::ops::ControlFlow;
 
 /// Bytes of the first line that are looked at.
 const PEEK: u64 = 64 << 10;
@@ -53,20 +55,20 @@ impl Kind {
 /// What a file records.
 #[derive(Debug)]
 pub(super) enum Record {
-    /// Lengths, each with its time in seconds from the first.
-    Lengths(Kind, Vec<(f64, Recorded)>),
+    /// Lengths, each with its time.
+    Lengths(Kind, Lengths),
     /// Conversations: the data's name for each, and its turns; and what was left out, in sentences.
     Talks(Kind, Vec<(Option<String>, Vec<Turn>)>, Vec<String>),
 }
 
 /// Reads a file whose kind its first line tells; `None` where that is none of those known.
-pub(super) fn read(source: &Source) -> Result<Option<Record>, SourceError> {
+pub(super) fn read(source: &Source, part: TracePart) -> Result<Option<Record>, SourceError> {
     let first = first_line(source)?;
     let Some(kind) = kind(&first).map_err(|why| source.wrong(1, why))? else { return Ok(None) };
     match kind {
-        Kind::Azure | Kind::BurstGpt => sheet(source, kind).map(|all| Record::Lengths(kind, all)),
-        Kind::Mooncake => mooncake(source).map(|all| Record::Lengths(kind, all)),
-        Kind::ShareGpt | Kind::Messages => talks(source, kind, first.trim_start().starts_with('[')),
+        Kind::Azure | Kind::BurstGpt => sheet(source, kind, part).map(|all| Record::Lengths(kind, all)),
+        Kind::Mooncake => mooncake(source, part).map(|all| Record::Lengths(kind, all)),
+        Kind::ShareGpt | Kind::Messages => talks(source, kind, first.trim_start().starts_with('['), part),
     }
     .map(Some)
 }
@@ -152,27 +154,46 @@ fn kind(first: &str) -> Result<Option<Kind>, String> {
     Ok(None)
 }
 
-/// Takes requests one by one: their times must not fall, their lengths not be nothing.
+/// Requests of a recorded load, and what was left out.
+#[derive(Debug)]
+pub(super) struct Lengths {
+    /// The requests, each with its time in seconds from the first.
+    pub all: Vec<(f64, Recorded)>,
+    /// In words.
+    pub left_out: Vec<String>,
+}
+
+/// Takes requests one by one: their times must not fall.
 struct Taken {
     kind: Kind,
+    part: TracePart,
     first: Option<i128>,
     last: i128,
     tokens: u64,
+    /// Requests without a token on one side: those that failed when they were recorded.
+    empty: u64,
+    /// Requests of more tokens than are allowed.
+    longer: u64,
     all: Vec<(f64, Recorded)>,
 }
 
 impl Taken {
-    fn new(kind: Kind) -> Self {
-        Self { kind, first: None, last: i128::MIN, tokens: 0, all: Vec::new() }
+    fn new(kind: Kind, part: TracePart) -> Self {
+        Self { kind, part, first: None, last: i128::MIN, tokens: 0, empty: 0, longer: 0, all: Vec::new() }
     }
 
-    /// Takes one, its time in nanoseconds. The error is a sentence without its beginning.
-    fn push(&mut self, at: i128, recorded: Recorded) -> Result<(), String> {
+    /// Takes one, its time in nanoseconds; breaks with the last that is wanted. The error is a sentence without its beginning.
+    fn push(&mut self, at: i128, recorded: Recorded) -> Result<ControlFlow<()>, String> {
         let [time, input, output] = self.kind.columns();
-        for (name, length) in [(input, recorded.input), (output, recorded.output)] {
-            if length == 0 {
-                return Err(format!("a `{name}` of 0: a request has at least one token"));
-            }
+        let go_on = ControlFlow::Continue(());
+        if recorded.input == 0 || recorded.output == 0 {
+            self.empty += 1;
+            return Ok(go_on);
+        }
+        let whole = u64::from(recorded.input) + u64::from(recorded.output);
+        if self.part.longest.is_some_and(|longest| whole > longest) {
+            self.longer += 1;
+            return Ok(go_on);
         }
         if at < self.last {
             return Err(format!("a `{time}` earlier than that of the line above"));
@@ -180,11 +201,33 @@ impl Taken {
         self.last = at;
         self.tokens = self.tokens.saturating_add(recorded.input.into());
         if self.tokens > MOST_TOKENS {
-            return Err(format!("more than {MOST_TOKENS} prompt tokens so far, the limit: shorten the file"));
+            return Err(format!(
+                "more than {MOST_TOKENS} prompt tokens so far, the limit: use a part of the file with `requests: N`, or leave \
+                 out long requests with `longest: TOKENS` (`{input}` and `{output}` together)"
+            ));
         }
         let first = *self.first.get_or_insert(at);
         self.all.push(((at - first) as f64 / 1e9, recorded));
-        Ok(())
+        let enough = self.part.requests.is_some_and(|most| self.all.len() as u64 >= most);
+        Ok(if enough { ControlFlow::Break(()) } else { go_on })
+    }
+
+    fn finish(self, source: &Source) -> Result<Lengths, SourceError> {
+        let [_, input, output] = self.kind.columns();
+        let were =
+            |n: u64| if n == 1 { "1 request is left out".to_owned() } else { format!("{n} requests are left out") };
+        let longest = self.part.longest.unwrap_or_default();
+        let told = [
+            (self.empty, format!("`{input}` or `{output}` is 0")),
+            (self.longer, format!("more than {longest} tokens (`longest`)")),
+        ];
+        let told = told.into_iter().filter(|(count, _)| *count > 0);
+        let left_out: Vec<String> = told.map(|(count, why)| format!("{}: {why}", were(count))).collect();
+        if self.all.is_empty() && !left_out.is_empty() {
+            let why = format!("looks like {}, but nothing is left of it: {}", self.kind.name(), left_out.join("; "));
+            return Err(source.wrong(0, why));
+        }
+        Ok(Lengths { all: self.all, left_out })
     }
 }
 
@@ -193,7 +236,7 @@ fn but(source: &Source, kind: Kind, line: u64, why: &str) -> SourceError {
     source.wrong(line, format!("looks like {}, but line {line} has {why}", kind.name()))
 }
 
-fn sheet(source: &Source, kind: Kind) -> Result<Vec<(f64, Recorded)>, SourceError> {
+fn sheet(source: &Source, kind: Kind, part: TracePart) -> Result<Lengths, SourceError> {
     let mut reader = source.sheet()?;
     let tell = |error: csv::Error| source.told(&error);
     let header = source.record(1, reader.byte_headers().map_err(tell)?);
@@ -201,7 +244,7 @@ fn sheet(source: &Source, kind: Kind) -> Result<Vec<(f64, Recorded)>, SourceErro
     for (place, name) in at.iter_mut().zip(kind.columns()) {
         *place = header.iter().position(|column| column.trim() == name).unwrap_or(usize::MAX);
     }
-    let mut taken = Taken::new(kind);
+    let mut taken = Taken::new(kind, part);
     for record in reader.byte_records() {
         let record = record.map_err(tell)?;
         let line = record.position().map_or(0, csv::Position::line);
@@ -217,9 +260,11 @@ fn sheet(source: &Source, kind: Kind) -> Result<Vec<(f64, Recorded)>, SourceErro
         let when = instant(cell(at[0]))
             .map_err(|why| but(source, kind, line, &format!("{why} in `{time}`: `{}`", cut(cell(at[0])))))?;
         let recorded = Recorded { input: count(at[1], input)?, output: count(at[2], output)?, blocks: Vec::new() };
-        taken.push(when, recorded).map_err(|why| but(source, kind, line, &why))?;
+        if taken.push(when, recorded).map_err(|why| but(source, kind, line, &why))?.is_break() {
+            break;
+        }
     }
-    Ok(taken.all)
+    taken.finish(source)
 }
 
 /// An instant in nanoseconds: seconds from any beginning, or a date and a time.
@@ -243,9 +288,9 @@ fn no_object(kind: Kind) -> impl Fn(u64, &serde_json::Error) -> String {
     move |line, _| format!("looks like {}, but line {line} is not a JSON object", kind.name())
 }
 
-fn mooncake(source: &Source) -> Result<Vec<(f64, Recorded)>, SourceError> {
-    let mut taken = Taken::new(Kind::Mooncake);
-    source.objects(no_object(Kind::Mooncake), |line, object| {
+fn mooncake(source: &Source, part: TracePart) -> Result<Lengths, SourceError> {
+    let mut taken = Taken::new(Kind::Mooncake, part);
+    source.objects_until(no_object(Kind::Mooncake), |line, object| {
         let wrong = |why: String| but(source, Kind::Mooncake, line, &why);
         let number = |name: &str| object.get(name).ok_or_else(|| wrong(format!("no `{name}`")));
         let count = |name: &str| {
@@ -273,11 +318,15 @@ fn mooncake(source: &Source) -> Result<Vec<(f64, Recorded)>, SourceError> {
         }
         taken.push(at, Recorded { input, output: count("output_length")?, blocks }).map_err(wrong)
     })?;
-    Ok(taken.all)
+    taken.finish(source)
 }
 
 /// Conversations, one a line or in one list.
-fn talks(source: &Source, kind: Kind, list: bool) -> Result<Record, SourceError> {
+fn talks(source: &Source, kind: Kind, list: bool, part: TracePart) -> Result<Record, SourceError> {
+    if part.longest.is_some() {
+        let why = format!("these are {}, whose lengths are not recorded: leave out `longest`", kind.name());
+        return Err(source.wrong(0, why));
+    }
     let mut all = Vec::new();
     let (mut silent, mut system) = (0_u64, 0_u64);
     let mut take = |line: Option<u64>, object: &Map<String, Value>| {
@@ -298,7 +347,8 @@ fn talks(source: &Source, kind: Kind, list: bool) -> Result<Record, SourceError>
         } else {
             all.push((id, talk.turns));
         }
-        Ok(())
+        let enough = part.requests.is_some_and(|most| all.len() as u64 >= most);
+        Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     };
     if list {
         let mut text = String::new();
@@ -309,9 +359,13 @@ fn talks(source: &Source, kind: Kind, list: bool) -> Result<Record, SourceError>
             let why = format!("looks like {}, but is not a list of JSON objects", kind.name());
             source.wrong_at(error.line() as u64, Some(error.column() as u64), why)
         })?;
-        objects.iter().try_for_each(|object| take(None, object))?;
+        for object in &objects {
+            if take(None, object)?.is_break() {
+                break;
+            }
+        }
     } else {
-        source.objects(no_object(kind), |line, object| take(Some(line), object))?;
+        source.objects_until(no_object(kind), |line, object| take(Some(line), object))?;
     }
     let path = source.path.display().to_string();
     let told = [

@@ -2,16 +2,17 @@
 
 use super::super::Trace;
 use super::{Source, SourceError, cut, recorded};
-use crate::scenario::{MOST_ARRIVALS, TraceSpec};
+use crate::scenario::{MOST_ARRIVALS, TracePart, TraceSpec};
 use std::path::Path;
 
-/// Reads the recorded instants of a trace. Its path starts from `base`.
-pub fn read_trace(spec: &TraceSpec, base: &Path) -> Result<Trace, SourceError> {
-    let source = Source::open(base, &spec.path)?;
+/// Reads the recorded instants of a trace: of all requests, or of the part whose prompts are used. Its path starts from `base`.
+pub fn read_trace(spec: &TraceSpec, part: TracePart, base: &Path) -> Result<Trace, SourceError> {
+    let part = TracePart { requests: spec.requests.or(part.requests), ..part };
+    let source = Source::open_part(base, &spec.path, part)?;
     let mut seconds = Vec::new();
-    let known = if recorded::has_column(&source, &spec.column)? { None } else { recorded::read(&source)? };
+    let known = if recorded::has_column(&source, &spec.column)? { None } else { recorded::read(&source, part)? };
     match known {
-        Some(recorded::Record::Lengths(_, all)) => seconds.extend(all.into_iter().map(|(at, _)| at)),
+        Some(recorded::Record::Lengths(_, lengths)) => seconds.extend(lengths.all.into_iter().map(|(at, _)| at)),
         Some(recorded::Record::Talks(kind, ..)) => {
             return Err(source.wrong(0, format!("these are {}, which have no times", kind.name())));
         }
@@ -31,6 +32,9 @@ pub fn read_trace(spec: &TraceSpec, base: &Path) -> Result<Trace, SourceError> {
                     return Err(source.wrong(line, format!("more than {MOST_ARRIVALS} times, the limit")));
                 }
                 seconds.push(number);
+                if part.requests.is_some_and(|most| seconds.len() as u64 >= most) {
+                    break;
+                }
             }
         }
     }
@@ -44,8 +48,8 @@ mod tests {
     fn read(text: &str, column: &str) -> Result<Vec<u64>, String> {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("trace.csv"), text).unwrap();
-        let spec = TraceSpec { path: "trace.csv".into(), column: column.to_owned(), speed: 2.0 };
-        let trace = read_trace(&spec, dir.path()).map_err(|error| {
+        let spec = TraceSpec { path: "trace.csv".into(), column: column.to_owned(), speed: 2.0, requests: None };
+        let trace = read_trace(&spec, TracePart::default(), dir.path()).map_err(|error| {
             let told = error.to_string();
             told.rsplit_once("trace.csv").map(|(_, rest)| rest.to_owned()).unwrap_or(told)
         })?;
@@ -71,7 +75,8 @@ mod tests {
         wrong("offset\n0\n", ":1: there is no column `offset_s`; did you mean `offset`? (columns: offset)");
         wrong("offset_s\n", ": it has no times");
         let error = read_trace(
-            &TraceSpec { path: "/etc/passwd".into(), column: "t".to_owned(), speed: 1.0 },
+            &TraceSpec { path: "/etc/passwd".into(), column: "t".to_owned(), speed: 1.0, requests: None },
+            TracePart::default(),
             Path::new("/nowhere"),
         );
         assert!(error.unwrap_err().to_string().contains("outside"));
