@@ -115,7 +115,7 @@ pub fn ratio(x: f64) -> String {
     match x {
         x if x >= 99.95 => three(x),
         x if x >= 9.995 => format!("{x:.1}"),
-        x if x >= 0.0995 || x < 0.0 => format!("{x:.2}"),
+        x if !(0.0..0.0995).contains(&x) => format!("{x:.2}"),
         0.0 => "0".to_owned(),
         x => decimals(x, (1 - x.log10().floor() as i32).max(3)),
     }

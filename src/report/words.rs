@@ -278,7 +278,7 @@ impl Report {
         let longest = match self.plan.timeout {
             // The least needs no word.
             timeout if self.plan.timeout_auto && timeout.0 > TIMEOUT_LEAST => {
-                format!(", up to {timeout} per answer (timeout: auto)")
+                format!(", up to {} per answer (timeout: auto)", human::length(timeout.0.as_secs_f64()))
             }
             _ => String::new(),
         };

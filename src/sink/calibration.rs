@@ -18,7 +18,7 @@ pub fn calibration(calibration: &Calibration, out: &mut dyn Write) -> io::Result
     let mut table = Table::new();
     let style = comfy_table::presets::NOTHING.header_separator(comfy_table::LineStyle::none().fill('─').junction('─'));
     table.load_style(style);
-    table.set_header(["wire", "p50", "p99", "repeats", "first", "CPU", "server", "most"]);
+    table.set_header(["wire", "p50", "p99", "repeats", "TTFT", "CPU", "server", "most"]);
     table.add_rows(calibration.wires.iter().map(row));
     let last = 7;
     for (at, column) in table.column_iter_mut().enumerate() {
@@ -58,7 +58,7 @@ fn row(wire: &Wire) -> [String; 8] {
     let most = match (&wire.highest, &wire.streams) {
         (Some(rate), _) => format!("{}/s\n{} users", three(rate.requests_per_s), rate.users),
         (None, Some(streams)) => match streams.bound {
-            Bound::Tried => format!("{}\nmost tried", streams.at_once),
+            Bound::Tried => format!("{}\ntried", streams.at_once),
             Bound::Late => format!("{}\nthen late", streams.at_once),
             Bound::Cpu => format!("{}\nthen CPU", streams.at_once),
         },

@@ -125,7 +125,7 @@ fn parted(rows: Vec<ForestRow>) -> (Vec<ForestRow>, Vec<ForestRow>) {
 fn begun(rows: &mut [ForestRow]) {
     let mut before = "";
     for row in rows {
-        let section = std::mem::replace(&mut row.section, "");
+        let section = std::mem::take(&mut row.section);
         if section != before {
             row.section = section;
         }
@@ -270,7 +270,10 @@ pub(super) fn checks(report: &Report) -> Vec<CheckGroup> {
             .collect();
         // What wasn't judged comes last.
         all.sort_by_key(|(severity, _, check)| {
-            (std::cmp::Reverse(*severity), ["passed", "off", "not applicable"].iter().position(|word| *word == check.word))
+            (
+                std::cmp::Reverse(*severity),
+                ["passed", "off", "not applicable"].iter().position(|word| *word == check.word),
+            )
         });
         // A note is for information: its check passed.
         let judged = || all.iter().filter(|(severity, asked, _)| severity.is_some() || *asked == Asked::Judged);
@@ -351,7 +354,11 @@ mod tests {
             let count = |words: &[&str]| group.checks.iter().filter(|check| words.contains(&check.word)).count();
             let spoke = count(&["invalid", "warning", "note"]);
             let passed = group.checks[spoke..].iter().take_while(|check| check.word == "passed").count();
-            assert!(group.checks[spoke + passed..].iter().all(|check| check.word == "not applicable"), "{}", group.about);
+            assert!(
+                group.checks[spoke + passed..].iter().all(|check| check.word == "not applicable"),
+                "{}",
+                group.about
+            );
             let judged = count(&["invalid", "warning", "note", "passed"]);
             assert_eq!(group.passed, format!("{} of {judged}", judged - count(&["warning", "invalid"])));
         }

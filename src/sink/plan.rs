@@ -104,7 +104,7 @@ fn trace(recorded: &RecordedPlan) -> String {
     let left_out: String = left_out.iter().map(|what| format!("; {what}")).collect();
     format!(
         "{kind} of {} requests in {span}: prompts of {prompts} tokens, answers of {answers}{shared}{left_out}",
-        human::count(*requests as u64)
+        human::count(*requests)
     )
 }
 

@@ -4,8 +4,8 @@
 //! held in at most [`MOST_GROUPS`] groups of neighbours in the list, or by block; a request waits for its other one in
 //! bounded space.
 
-use super::queue::Queue;
 use super::Metric;
+use super::queue::Queue;
 use super::slots::{Loop, Slot, TIMES};
 use super::{Estimate, wilson};
 use crate::record::{Outcome, Sample};

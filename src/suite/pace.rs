@@ -105,11 +105,7 @@ mod tests {
         assert_eq!(whole.answer_s(8.0, 4.0), 2.0);
         // It has no first token to be told of.
         assert_eq!(whole.told(), "b: 2 s for a short answer");
-        assert!(
-            pace.told().starts_with("a: TTFT ") && pace.told().ends_with(", then 20 tok/s"),
-            "{}",
-            pace.told()
-        );
+        assert!(pace.told().starts_with("a: TTFT ") && pace.told().ends_with(", then 20 tok/s"), "{}", pace.told());
         // Of embeddings nothing grows.
         let embedded = Pace::of("c", 0.1, &[timed(8.0, None, 0.2, None)], None).expect("a pace");
         assert_eq!(embedded.answer_s(20.0, 0.0), 0.2);

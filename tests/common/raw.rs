@@ -177,11 +177,16 @@ fn stream(socket: &mut TcpStream, seen: &Mutex<Seen>, pieces: &[(Duration, &str)
     for (wait, text) in pieces {
         sleep(*wait);
         sent.push(Instant::now());
-        event(&format!("{{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}"))?;
+        event(&format!(
+            "{{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}"
+        ))?;
     }
     event("{\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}")?;
     let n = pieces.len();
-    event(&format!("{{\"choices\":[],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":{n},\"total_tokens\":{}}}}}", n + 5))?;
+    event(&format!(
+        "{{\"choices\":[],\"usage\":{{\"prompt_tokens\":5,\"completion_tokens\":{n},\"total_tokens\":{}}}}}",
+        n + 5
+    ))?;
     event("[DONE]")?;
     seen.lock().expect("what was seen").streams.push(sent);
     socket.write_all(b"0\r\n\r\n")
