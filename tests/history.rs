@@ -540,7 +540,10 @@ fn whatever_changes_the_work_is_refused_by_a_baseline_told_by_compare_and_begins
         ("start", "another start: ollama serve vs not set", |p| p["start"] = json!({ "a": ["ollama", "serve"] })),
         ("warm-up", "another warm-up: 7s", |p| p["load"]["closed"]["warmup"] = json!("7s")),
         ("cold starts", "another cold starts: repeats 3", |p| p["cold_start"] = json!({ "repeats": 3 })),
-        ("timeout", "another timeout: 9s", |p| p["timeout"] = json!("9s")),
+        ("timeout", "another timeout: 9s", |p| {
+            p["timeout"] = json!("9s");
+            p["timeout_auto"] = json!(false);
+        }),
         ("address", "", |p| {
             p["targets"][0]["stand_in"] = json!(false);
             p["targets"][0]["endpoint"] = json!({ "tcp": { "host": "box", "port": 7, "prefix": "" } });

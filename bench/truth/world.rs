@@ -248,7 +248,12 @@ impl Engine {
             error: None,
             item: asked.item,
             itl_max: None,
-            gaps: Vec::new(),
+            // The tokens of an answer come evenly here: one wait stands for all of them.
+            gaps: if streamed && asked.output as u64 > 1 {
+                vec![((end - first) as f64 / (asked.output as u64 - 1) as f64 / 1e3).round() as u32]
+            } else {
+                Vec::new()
+            },
             dimensions: None,
             connect: None,
             retries: 0,
