@@ -244,14 +244,14 @@ fn links_between_pages_lead_somewhere() {
 /// A page that explains rows of the table calls them as the table does.
 #[test]
 fn rows_that_are_explained_are_called_as_in_the_table() {
-    let page = std::fs::read_to_string("docs/alike.md").expect("the page");
+    let page = std::fs::read_to_string("docs/fair-setup.md").expect("the page");
     let mut seen = 0;
     for line in page.lines().filter(|line| line.starts_with('|')) {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
         let Some(id) = cells.get(2).and_then(|cell| cell.strip_prefix('`')?.strip_suffix('`')) else { continue };
         let Some(known) = loadcmp::metrics::metric(id) else { continue };
         let labels: Vec<&str> = known.shown.iter().map(|shown| shown.label.trim()).collect();
-        assert!(labels.contains(&cells[1]), "docs/alike.md calls {id} \"{}\", the table {labels:?}", cells[1]);
+        assert!(labels.contains(&cells[1]), "docs/fair-setup.md calls {id} \"{}\", the table {labels:?}", cells[1]);
         seen += 1;
     }
     assert!(seen >= 5, "{seen}");

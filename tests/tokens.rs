@@ -287,7 +287,8 @@ fn a_tokeniser_that_can_be_asked_costs_no_request() {
 fn a_run_of_an_earlier_version_is_told_again_as_it_was() {
     let dir = tempfile::tempdir().expect("a directory");
     let b = StandIn::start(&[]);
-    let workload = "prompts: { synthetic: { words: { fixed: 20 } } }";
+    // Whole answers: those versions kept none of a stream's waits.
+    let workload = "stream: false, prompts: { synthetic: { words: { fixed: 20 } } }";
     write(dir.path(), "t.yaml", &scenario(&target("b", "openai", &b), workload));
     let (code, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 0, "{err}");
