@@ -53,7 +53,7 @@ pub struct Answer {
     pub last_token: Option<Nanos>,
     /// Longest wait between two pieces.
     pub itl_max: Option<Nanos>,
-    /// Waits between neighbouring pieces, in microseconds: of the first [`MOST_GAPS`].
+    /// Waits between neighbouring pieces, in microseconds: of the first 65,537 pieces.
     pub gaps: Vec<u32>,
     /// The engine's word for why it stopped.
     pub finish: Option<String>,

@@ -65,8 +65,8 @@ async function look(name, file, { scheme, width, name: how }) {
       return box && box.bottom > room ? `${what} ends at ${Math.round(box.bottom)} px` : undefined;
     };
     if (!document.querySelector(".lead")?.textContent.trim()) return ["no verdict"];
-    // Of three targets and more, the sentences take the screen.
-    const ratios = document.querySelectorAll(".lead").length === 1 ? below(".forest tbody tr") : undefined;
+    // Of three targets and more the matrix comes first, and what it is made of is folded.
+    const ratios = below(document.querySelector("table.ratios") ? "table.ratios tbody tr" : ".forest tbody tr");
     return [below(".lead"), ratios].filter((wrong) => wrong);
   });
   for (const what of first) wrong.push(`not on the first screen: ${what}`);
