@@ -60,8 +60,8 @@ async function look(name, file, { scheme, width, name: how }) {
   const first = await page.evaluate(() => {
     const below = (what) => {
       const box = document.querySelector(what)?.getBoundingClientRect();
-      // On a phone two warnings may push the first ratio a thumb's width below the edge.
-      const room = innerWidth < 500 ? innerHeight * 1.1 : innerHeight;
+      // On a phone warnings may push the first ratio a thumb's width below the edge.
+      const room = innerWidth < 500 ? innerHeight * 1.15 : innerHeight;
       return box && box.bottom > room ? `${what} ends at ${Math.round(box.bottom)} px` : undefined;
     };
     if (!document.querySelector(".lead")?.textContent.trim()) return ["no verdict"];
