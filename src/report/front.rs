@@ -4,7 +4,7 @@
 use super::Report;
 use crate::metrics::{self, Better, Definition, metric_of, metric_words};
 use crate::scenario::Task;
-use crate::stats::{Estimate, Matches, Row, Stands, Verdict, compare_summaries, newcombe, non_dominated, unit};
+use crate::stats::{Estimate, Row, Stands, Verdict, compare_summaries, newcombe, non_dominated, unit, wilson};
 use serde::{Deserialize, Serialize};
 
 /// What the targets are like, and which no other is better than in everything.
@@ -43,7 +43,7 @@ pub struct Candidate {
 }
 
 /// Puts the targets beside each other; `None` if the run has no variants, or but one target.
-pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
+pub fn front(report: &Report) -> Option<Front> {
     let plan = &report.plan;
     if plan.variants.is_empty() || report.targets.len() < 2 {
         return None;
@@ -58,7 +58,7 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
             each(&|at| if at == plan.reference { Some(1.0) } else { report.targets[at].value("cosine.mean") })
         }),
         Task::Generate | Task::Chat => {
-            let shares = each(&|at| matches.share(at).map(|share| share.value));
+            let shares = each(&|at| same_answers(report, at).map(|share| share.value));
             ("same_answers", "answers identical to the reference's", shares)
         }
     };
@@ -84,7 +84,7 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
     let stands = |a: usize, b: usize, respect: usize| {
         let at = taking[respect];
         let (Some(x), Some(y)) = (values[a][at], values[b][at]) else { return Stands::NoWorse };
-        standing(report, matches, (a, x), (b, y), &told.respects[at])
+        standing(report, (a, x), (b, y), &told.respects[at])
     };
     let on = non_dominated(values.len(), taking.len(), stands);
     told.candidates = values
@@ -94,6 +94,18 @@ pub fn front(report: &Report, matches: &Matches) -> Option<Front> {
         .map(|(target, (values, on))| Candidate { target, values, on_front: (!taking.is_empty()).then_some(on) })
         .collect();
     Some(told)
+}
+
+/// The share of a target's answers that are the reference's word for word; of the reference itself it is 1 by what it means.
+fn same_answers(report: &Report, at: usize) -> Option<Estimate> {
+    let target = report.targets.get(at)?;
+    if at == report.plan.reference {
+        return wilson(1.0, target.answered(), target.answered());
+    }
+    let row = target.row(metrics::SAME_ANSWERS.id)?;
+    let n = row.n?;
+    // The summary has six decimals of it; it is a number of answers.
+    wilson((row.mean? * n as f64).round() / n as f64, n, n)
 }
 
 /// Adds to the targets' summaries what only runs with variants have: `model_size`, the bytes of the model's file.
@@ -122,13 +134,7 @@ fn left_out(report: &Report, metric: &str, values: &[Option<f64>]) -> Option<Str
 }
 
 /// How two targets stand in one respect. Worse is only what is worse by more than the smallest difference that matters.
-fn standing(
-    report: &Report,
-    matches: &Matches,
-    (a, x): (usize, f64),
-    (b, y): (usize, f64),
-    respect: &Respect,
-) -> Stands {
+fn standing(report: &Report, (a, x): (usize, f64), (b, y): (usize, f64), respect: &Respect) -> Stands {
     let settings = report.comparing();
     let smallest = report.plan.smallest_effect.0;
     // How much better the first is: points of a proportion, else a share.
@@ -141,9 +147,8 @@ fn standing(
     let shown = match respect.metric.as_str() {
         "memory_peak" | "size" | "cosine.mean" => better > least,
         "same_answers" => {
-            let share = |at: usize| matches.share(at);
             let beyond = |(a, b): (Estimate, Estimate)| newcombe(a, b).0 > least;
-            share(a).zip(share(b)).is_some_and(beyond)
+            same_answers(report, a).zip(same_answers(report, b)).is_some_and(beyond)
         }
         metric => compare_summaries(&report.targets[a], &report.targets[b], &settings)
             .iter()
@@ -186,7 +191,7 @@ mod tests {
         let mut report = report(task, false);
         report.plan.variants = vec!["native".to_owned(), "ollama".to_owned()];
         change(&mut report);
-        let told = front(&report, &Matches::new(2, 1));
+        let told = front(&report);
         if let Some(front) = &told {
             let words = front.words(&report).join(" ");
             assert_eq!(

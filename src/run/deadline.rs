@@ -24,7 +24,7 @@ struct Found {
 }
 
 /// The setup of a load whose deadline is still to be found, with the deadline: kept in the manifest, and taken by the
-/// targets. Any other setup stays as it is.
+/// targets.
 pub(super) fn found(
     setup: &LaneSetup,
     targets: &[Arc<Target>],
@@ -32,9 +32,6 @@ pub(super) fn found(
     manifest: &Mutex<Manifest>,
     note: impl Fn(&str),
 ) -> LaneSetup {
-    if !setup.plan.timeout_auto {
-        return setup.clone();
-    }
     let mut plan = Plan::clone(&setup.plan);
     let found = {
         // What the engines told of themselves once their models were loaded stands there.

@@ -62,12 +62,11 @@ use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Sample, Stopwatch};
 use crate::report::answers::AnswerPicks;
-use crate::report::front::Front;
-use crate::report::{self, Beside, Cause, Manifest, Report, Status};
+use crate::report::{Beside, Cause, Manifest, Report, Status};
 use crate::scenario::gate::Inconclusive;
 use crate::scenario::{Loaded, Overrides, scrub};
 use crate::sink;
-use crate::stats::{Folded, Matches};
+use crate::stats::Folded;
 use crate::target::Target;
 use anyhow::{Context, anyhow};
 use folder::RunFolder;
@@ -279,7 +278,7 @@ async fn measure(
     let (log, recorder) = Log::start(&dir, Names::of(&told), plan.keeps_answers(), folder)?;
     let watch = Watching::start(&plan, clock, &dir)?;
     let stop = Stop::default();
-    let setup = LaneSetup {
+    let mut setup = LaneSetup {
         plan: plan.clone(),
         workload: prepared.workload.clone(),
         arrivals: prepared.arrivals.clone(),
@@ -310,8 +309,10 @@ async fn measure(
             } => keep(&|manifest| templates::keep(&mut manifest.plan, &told))?,
             () = stop.heard() => {}
         }
-        let setup = deadline::found(&setup, &targets, &cold, &manifest, |text| bars.note(text));
-        keep(&|_| {})?;
+        if plan.timeout_auto {
+            setup = deadline::found(&setup, &targets, &cold, &manifest, |text| bars.note(text));
+            keep(&|_| {})?;
+        }
         if plan.workload.prompt_cache == crate::scenario::PromptCache::Warm {
             bars.warming(plan.workload.items);
         }
@@ -438,25 +439,13 @@ fn tell_files(
     let mut report = Report::build(manifest, folded, gathered, levels(dir, &manifest.plan));
     report.answers = picks.pick(&report.plan);
     report.liken(picks);
-    report.front = front(dir, &mut report)?;
+    report.front = crate::report::front::front(&report);
+    if report.front.is_some() {
+        crate::report::front::summed(&mut report);
+    }
     held::hold(dir, &mut report).with_context(|| format!("reading the baseline in {}", dir.display()))?;
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(report)
-}
-
-/// The variants of a run beside each other; `None` if it has none. Its rows are read again: which of them match whose is told by
-/// no fold of theirs. What is told of them there only is added to their summaries, for gates to be about.
-fn front(dir: &Path, report: &mut Report) -> anyhow::Result<Option<Front>> {
-    if report.plan.variants.is_empty() {
-        return Ok(None);
-    }
-    let mut matches = Matches::new(report.targets.len(), report.plan.reference);
-    read_rows(dir, &Names::of(&report.plan), |sample| matches.push(sample))?;
-    let front = report::front::front(report, &matches);
-    if front.is_some() {
-        report::front::summed(report);
-    }
-    Ok(front)
 }
 
 /// What a first request that failed says of its target.

@@ -28,7 +28,7 @@ pub enum Verdict {
     Worse,
     /// The two are equal: the whole interval lies within the smallest effect.
     Equal,
-    /// Neither better, worse nor equal is certain. Reports before version 2 wrote `not shown`.
+    /// The data allow more than one of these. Reports before version 2 wrote `not shown`.
     #[serde(alias = "not shown")]
     Undecided,
     /// There is nothing to compare: one of the two is a stand-in, the other a real engine.

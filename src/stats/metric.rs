@@ -139,9 +139,10 @@ impl Metric {
         }
     }
 
-    /// How much a sample's value counts in a mean: the inter-token latencies of an answer are as many as they are.
-    pub fn weight(self, sample: &Sample) -> f64 {
-        if self == Metric::Itl { sample.gaps.len() as f64 } else { 1.0 }
+    /// How much the value of an answer with so many inter-token latencies counts in a mean: one of those as many times as there
+    /// are, any other once.
+    pub fn weight(self, gaps: usize) -> f64 {
+        if self == Metric::Itl { gaps as f64 } else { 1.0 }
     }
 
     /// The metric's value of a sample, in ticks; `None` if the sample doesn't have it. Of [`Metric::Itl`], of which a sample has

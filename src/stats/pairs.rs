@@ -4,7 +4,6 @@
 //! held in at most [`MOST_GROUPS`] groups of neighbours in the list, or by block; a request waits for its other one in
 //! bounded space.
 
-use super::Metric;
 use super::queue::Queue;
 use super::slots::{Loop, Slot, TIMES};
 use super::{Estimate, wilson};
@@ -197,8 +196,7 @@ impl Group {
             let values = [f64::from(pair[0].times[at]), f64::from(pair[1].times[at])];
             if values.iter().all(|value| value.is_finite()) {
                 for ((side, value), kept) in self.sides.iter_mut().zip(values).zip(pair) {
-                    let weight = if *metric == Metric::Itl { f64::from(kept.gaps) } else { 1.0 };
-                    side.record(at, value, weight, *quantiles);
+                    side.record(at, value, metric.weight(kept.gaps as usize), *quantiles);
                 }
             }
         }
@@ -219,6 +217,7 @@ impl Group {
 mod tests {
     use super::*;
     use crate::record::Nanos;
+    use crate::stats::Metric;
     use crate::stats::fixture::{MS, sample};
 
     const CLOSED: Loop = Loop::Closed { think: 0 };
@@ -236,6 +235,26 @@ mod tests {
             all.add(group);
             all
         })
+    }
+
+    #[test]
+    fn answers_are_matched_by_request() {
+        let mut pairs = Pairs::new(CLOSED, false);
+        let mut push = |of: Of, index: u64, text_hash: Option<u64>| {
+            pairs.push(of, &Sample { text_hash, ..row(index, 10, Outcome::Ok) }, true);
+        };
+        for index in 0..10 {
+            push(Of::Reference, index, Some(index));
+            push(Of::Target, index + 5, Some(if index == 0 { 99 } else { index + 5 }));
+        }
+        // Of requests 5 to 9, all but the first are the same.
+        let share = pairs.same().unwrap();
+        assert_eq!((share.value, share.n), (0.8, 5));
+        let mut others = Pairs::new(CLOSED, false);
+        others.push(Of::Reference, &Sample { text_hash: Some(1), ..row(1, 10, Outcome::Ok) }, true);
+        others.push(Of::Target, &Sample { text_hash: Some(1), ..row(40, 10, Outcome::Ok) }, true);
+        others.push(Of::Target, &Sample { text_hash: None, ..row(1, 10, Outcome::Ok) }, true);
+        assert_eq!(others.same(), None);
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Slot {
         for ((metric, quantiles), times) in TIMES.iter().zip(&mut self.times) {
             // In a closed loop a request is planned when its user is ready: the two times are one.
             if let Some(ticks) = metric.ticks(sample).filter(|_| open || !metric.definition().from_plan) {
-                times.record(ticks, metric.weight(sample), *quantiles);
+                times.record(ticks, metric.weight(sample.gaps.len()), *quantiles);
             }
         }
     }
