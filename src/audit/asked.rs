@@ -5,7 +5,7 @@ use crate::scenario::Task;
 use crate::scenario::plan::{LoadPlan, Plan};
 
 /// Whether a rule was asked of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Asked {
     /// It was: without a finding, the run passed it.
     Judged,

@@ -2,7 +2,7 @@
 
 use super::judge::{Check, Judge};
 use super::{Evidence, Side};
-use crate::metrics::human::{between, percent, time};
+use crate::metrics::human::{between, change, percent, time};
 
 pub(super) const CHECKS: [(&str, Check); 3] =
     [("not-steady", not_steady), ("drift", drift), ("server-time", server_time)];
@@ -51,14 +51,13 @@ fn drift(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     };
     for side in evidence.sides() {
         let Some(drift) = drifted(&side) else { continue };
-        let words = |x: f64| format!("{:+.1} %", x * 100.0);
         let mut sentence = format!(
             "The median latency of {} changed by {} from the beginning of the window to its end (95 % CI {}).",
             side.name(),
-            words(drift.change),
-            between(&words(drift.low), &words(drift.high))
+            change(drift.change),
+            between(&change(drift.low), &change(drift.high))
         );
-        let mut facts = vec![("change", words(drift.change))];
+        let mut facts = vec![("change", change(drift.change))];
         // What both share cancels out of a ratio. What only one has, no single run can tell from a difference between them.
         let still = evidence.sides().filter(|other| other.summary.drift.is_some() && drifted(other).is_none());
         let still: Vec<String> = still.map(|other| other.name()).collect();

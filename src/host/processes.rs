@@ -25,8 +25,12 @@ pub(super) enum Place {
 /// Finds the processes that listen at an endpoint. It looks through every open file that it may see: for now and then,
 /// not for every second.
 pub(super) fn listeners(endpoint: &Endpoint) -> Place {
-    let Some(inodes) = sockets(endpoint) else { return Place::Elsewhere };
-    let mut pids = holders(&inodes);
+    sockets(endpoint).map_or(Place::Elsewhere, |inodes| place_of(&inodes))
+}
+
+/// Whose sockets of these inodes are.
+fn place_of(inodes: &[u64]) -> Place {
+    let mut pids = holders(inodes);
     // It holds the sockets it opens for its services, beside them.
     pids.retain(|pid| *pid != 1);
     let forwards = |pid: &u32| text(&format!("/proc/{pid}/comm")).is_none_or(|name| FORWARDERS.contains(&name.trim()));
@@ -40,7 +44,7 @@ pub fn listens_at_both(a: &Endpoint, b: &Endpoint) -> bool {
     if one.iter().any(|inode| other.contains(inode)) {
         return true;
     }
-    match (listeners(a), listeners(b)) {
+    match (place_of(&one), place_of(&other)) {
         (Place::Here(one), Place::Here(other)) => one.iter().any(|pid| other.contains(pid)),
         _ => false,
     }

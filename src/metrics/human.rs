@@ -105,6 +105,11 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// A change by a share, in per cent and with its sign.
+pub fn change(share: f64) -> String {
+    format!("{:+.1} %", share * 100.0)
+}
+
 /// A share that somebody set, in per cent: no decimal that nobody wrote.
 pub fn share(share: f64) -> String {
     format!("{} %", (share * 1e4).round() / 100.0)

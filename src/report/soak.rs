@@ -179,11 +179,10 @@ fn drift_words(soaked: &SoakedTarget) -> String {
         let name = metric_words(metric);
         if drift.low > 0.0 || drift.high < 0.0 {
             let word = if Some(drift.change > 0.0) == more_is_better(metric) { "better" } else { "worse" };
-            let percent = |share: f64| format!("{:+.1} %", share * 100.0);
             changed.push(format!(
                 "{name} got {word}: {} from start to end (95 % CI {})",
-                percent(drift.change),
-                human::between(&percent(drift.low), &percent(drift.high))
+                human::change(drift.change),
+                human::between(&human::change(drift.low), &human::change(drift.high))
             ));
         } else {
             level.push(name);

@@ -1,7 +1,7 @@
 //! What templates do to a text: it is escaped, and what stands between backticks becomes code.
 
 use askama::Values;
-use askama::filters::Safe;
+use askama::filters::{Escaper, Html, Safe};
 use std::fmt::{Display, Write};
 
 /// A sentence for a page: escaped, with `code` between backticks as an element. A backtick without another stays out.
@@ -14,13 +14,13 @@ pub(super) fn code<T: Display>(text: T, _: &dyn Values) -> askama::Result<Safe<S
 #[askama::filter_fn]
 pub(super) fn hover<T: Display>(head: T, _: &dyn Values) -> askama::Result<Safe<String>> {
     let about = super::terms::about(&head.to_string());
-    Ok(Safe(if about.is_empty() { String::new() } else { format!(" title=\"{}\"", escaped(&about.replace('`', ""))) }))
+    Ok(Safe(if about.is_empty() { String::new() } else { format!(" title=\"{}\"", escaped(&about.replace('`', ""))?) }))
 }
 
 /// A text for an attribute, which has no elements: escaped, without backticks.
 #[askama::filter_fn]
 pub(super) fn bare<T: Display>(text: T, _: &dyn Values) -> askama::Result<Safe<String>> {
-    Ok(Safe(escaped(&text.to_string().replace('`', ""))))
+    Ok(Safe(escaped(&text.to_string().replace('`', ""))?))
 }
 
 fn marked(text: &str) -> askama::Result<String> {
@@ -30,9 +30,9 @@ fn marked(text: &str) -> askama::Result<String> {
         // The last part of an odd number of backticks has none to close it.
         let is_code = at % 2 == 1 && parts.peek().is_some();
         if is_code {
-            write!(out, "<code>{}</code>", escaped(part))?;
+            write!(out, "<code>{}</code>", escaped(part)?)?;
         } else {
-            out.push_str(&escaped(part));
+            out.push_str(&escaped(part)?);
         }
     }
     Ok(out)
@@ -53,19 +53,11 @@ pub(super) fn link(path: &str) -> String {
     out
 }
 
-fn escaped(text: &str) -> String {
+/// As templates escape what they are given.
+fn escaped(text: &str) -> Result<String, std::fmt::Error> {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&#38;"),
-            '<' => out.push_str("&#60;"),
-            '>' => out.push_str("&#62;"),
-            '"' => out.push_str("&#34;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
+    Html.write_escaped_str(&mut out, text)?;
+    Ok(out)
 }
 
 #[cfg(test)]

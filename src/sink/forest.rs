@@ -269,14 +269,9 @@ pub(super) fn checks(report: &Report) -> Vec<CheckGroup> {
             })
             .collect();
         // What wasn't judged comes last.
-        all.sort_by_key(|(severity, _, check)| {
-            (
-                std::cmp::Reverse(*severity),
-                ["passed", "off", "not applicable"].iter().position(|word| *word == check.word),
-            )
-        });
+        all.sort_by_key(|(severity, asked, _)| (std::cmp::Reverse(*severity), *asked));
         // A note is for information: its check passed.
-        let judged = || all.iter().filter(|(severity, asked, _)| severity.is_some() || *asked == Asked::Judged);
+        let judged = || all.iter().filter(|(_, asked, _)| *asked == Asked::Judged);
         let passed = judged().filter(|(severity, ..)| severity.is_none_or(|s| s == Severity::Note)).count();
         CheckGroup {
             about,

@@ -113,8 +113,7 @@ fn figures(nightly: &Nightly) -> (Vec<Chart>, Vec<(String, Vec<PageSeries>)>) {
         let line = page_series(trend, series, "");
         if line.moved && moved.len() < MOVED {
             // Each drawing has a name of its own on the page, and this one is drawn twice.
-            let again = page_series(trend, series, "").chart;
-            moved.extend(again.map(|chart| Chart { id: format!("moved-{}", chart.id), ..chart }));
+            moved.extend(line.chart.clone().map(|chart| Chart { id: format!("moved-{}", chart.id), ..chart }));
         }
         let scenario = human::printable(&series.scenario);
         match all.iter_mut().find(|(name, _)| *name == scenario) {

@@ -14,7 +14,7 @@ const BELOW: f64 = 30.0;
 pub(super) const COLOURS: usize = 4;
 
 /// A drawing: lines on two axes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Chart {
     /// What names it inside the page.
     pub id: String,
@@ -28,14 +28,14 @@ pub(super) struct Chart {
 }
 
 /// A word at an axis, and where.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tick {
     pub at: String,
     pub word: String,
 }
 
 /// A line as it is drawn, and whose it is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Drawn {
     /// Number of its colour.
     pub colour: usize,
@@ -50,7 +50,7 @@ pub(super) struct Drawn {
 }
 
 /// A point that is marked.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Dot {
     pub x: String,
     pub y: String,

@@ -2,7 +2,7 @@
 
 use super::csv_text::{count, number, text};
 use super::markdown::{cells, plain};
-use super::table::{Look, last, print, wrapped};
+use super::table::{Look, last, natural_width, print, wrapped};
 use crate::metrics::{self, metric_words};
 use crate::report::sweep::{Scaling, Sweep, SweptRun, cost_words, point_words, short_path, value_words};
 use crate::report::words::ratio_words;
@@ -66,11 +66,7 @@ pub fn sweep_table(sweep: &Sweep, look: Look, files: Option<&Path>, out: &mut dy
     }
     writeln!(out)?;
     // Wide terminals have room for more than the main figures.
-    let fits = |sheet: &Sheet| {
-        let widest = |at: usize| sheet.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-        let head = |at: usize| sheet.header[at].lines().map(|line| line.chars().count()).max();
-        (0..sheet.header.len()).map(|at| widest(at).max(head(at)).unwrap_or(0) + 2).sum::<usize>() <= width + 2
-    };
+    let fits = |sheet: &Sheet| natural_width(&sheet.header, &sheet.rows, 2) <= width;
     let most = if width >= 110 { 3 } else { 1 };
     let all: Vec<Sheet> = (1..=most).map(|metrics| headed(sweep, points(sweep, metrics))).collect();
     let best = all.iter().rposition(fits).unwrap_or(0);

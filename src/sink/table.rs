@@ -211,8 +211,7 @@ pub(super) fn matrix(
         (header, rows)
     };
     let fits = |(header, rows): &(Vec<String>, Vec<Vec<String>>)| {
-        let widest = |at: usize| rows.iter().chain([header]).map(|row| row[at].chars().count()).max().unwrap_or(0);
-        (0..header.len()).map(|at| widest(at) + 1).sum::<usize>() <= usize::from(look.width.clamp(40, 160)) + 1
+        natural_width(header, rows, 1) <= usize::from(look.width.clamp(40, 160))
     };
     let all: Vec<_> = details.iter().map(|detail| made(*detail)).collect();
     let Some((header, rows)) = all.iter().find(|made| fits(made)).or(all.last()).cloned() else { return Ok(()) };
@@ -258,6 +257,15 @@ fn ratio_of_values(report: &Report, line: &Line, at: usize) -> Option<String> {
     (line.path == MEMORY_PEAK.id && compared).then(|| human::ratio(quotient))
 }
 
+/// Columns that a table takes unbroken, with so many blanks between two of its own; a head may have several lines.
+pub(super) fn natural_width(header: &[String], rows: &[Vec<String>], blanks: usize) -> usize {
+    let widest = |(at, head): (usize, &String)| {
+        let cells = rows.iter().filter_map(|row| row.get(at)).map(String::as_str);
+        head.lines().chain(cells).map(|text| text.chars().count()).max().unwrap_or(0)
+    };
+    header.iter().enumerate().map(widest).sum::<usize>() + blanks * header.len().saturating_sub(1)
+}
+
 /// Draws one table; columns from 1 to `right` hold numbers, and stand to the right.
 pub(super) fn print(
     header: Vec<String>,
@@ -297,10 +305,7 @@ fn draw(
         chars.iter().enumerate().map(|(i, c)| if *c == ' ' && stays(i) { FIXED } else { *c }).collect::<String>()
     };
     // Where there is no room for two blanks between columns, one is enough.
-    let widest =
-        |at: usize| rows.iter().chain([&header]).filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
-    let natural: usize = (0..header.len()).filter_map(widest).map(|width| width + 2).sum();
-    let tight = fixed && !look.plain && natural > usize::from(look.width.clamp(40, 160)) + 2;
+    let tight = fixed && !look.plain && natural_width(&header, &rows, 2) > usize::from(look.width.clamp(40, 160));
     let last = header.len() - 1;
     table.set_header(header);
     table.add_rows(rows.into_iter().map(|row| row.into_iter().enumerate().map(kept).collect::<Vec<_>>()));

@@ -135,7 +135,7 @@ fn fixed_words(bounds: Bounds) -> String {
 
 fn token_words(bounds: Bounds, of: &str) -> String {
     let Bounds { value, low, high } = bounds;
-    let change = |ratio: f64| format!("{:+.1} %", (ratio - 1.0) * 100.0);
+    let change = |ratio: f64| human::change(ratio - 1.0);
     let (Some(low), Some(high)) = (low, high) else {
         return format!("{} per {of} token, without an interval", change(value));
     };

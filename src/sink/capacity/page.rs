@@ -45,7 +45,7 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
         name: &settings.name,
         title: words::title(settings),
         headlines: words::headlines(capacity).into_iter().zip(lead.chain(std::iter::repeat(""))).collect(),
-        doubts: words::doubts(capacity).into_iter().filter(|doubt| !doubt.contains("stand-in took")).collect(),
+        doubts: words::of_probes(capacity),
         has_stand_in: capacity.has_stand_in(),
         method: words::method(settings),
         charts: charts(capacity),

@@ -213,12 +213,15 @@ fn ratio_words(ratio: &Ratio) -> String {
 
 /// What to be careful about.
 pub(super) fn doubts(capacity: &Capacity) -> Vec<String> {
+    let stand_in = capacity.has_stand_in().then(|| {
+        "warning: a stand-in took the place of a real engine; its figures say nothing about that engine".to_owned()
+    });
+    stand_in.into_iter().chain(of_probes(capacity)).collect()
+}
+
+/// Those of them that its probes give rise to.
+pub(super) fn of_probes(capacity: &Capacity) -> Vec<String> {
     let mut all = Vec::new();
-    if capacity.has_stand_in() {
-        all.push(
-            "warning: a stand-in took the place of a real engine; its figures say nothing about that engine".to_owned(),
-        );
-    }
     for target in capacity.targets.iter().filter(|target| target.capacity.contradicted) {
         all.push(format!(
             "warning: {} failed at a load below one that passed: the boundary is near both, or it recovers slowly from \
