@@ -1,7 +1,7 @@
 //! What an answer is, on every wire: lenient in what is read, strict in what counts. Scripted bytes over real sockets, read
 //! by the library whole and byte by byte, and by the program as people run it.
 
-use crate::cli::{Row, loadcmp, number, rows, text, write};
+use crate::cli::{Run, loadcmp, number, rows, write};
 use crate::common::{plan, read_request, replay, spec};
 use loadcmp::record::Outcome::{self, *};
 use loadcmp::scenario::{PromptFormat, Task};
@@ -441,36 +441,14 @@ impl Engine {
     }
 }
 
-struct Run {
-    dir: tempfile::TempDir,
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Run {
-    fn of(task: &str, targets: &[String], workload: &str, load: &str, more: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let targets = targets.concat();
-        let label = if task == "classify" { ", label: pos" } else { "" };
-        let yaml = format!(
-            "name: t\ntask: {task}\nseed: 3\ntargets:\n{targets}workload: {{ prompts: {{ inline: [ {{ text: a{label} }} ] }}{workload} }}\n\
-             load: {{ closed: {load} }}\ndrain: 2s\n{more}"
-        );
-        let path = write(dir.path(), "t.yaml", &yaml);
-        let output = loadcmp().arg("run").arg(path).arg("--out").arg(dir.path().join("out")).output().expect("a run");
-        let (out, err) = text(&output);
-        Self { dir, code: output.status.code().unwrap_or(-1), out, err }
-    }
-
-    fn samples(&self, target: &str) -> Vec<Row> {
-        let path = self.dir.path().join("out/samples.csv");
-        assert!(path.exists(), "{}: {}\n{}", self.code, self.out, self.err);
-        let mut all = rows(&path);
-        all.retain(|row| row["target"] == target && row["phase"] == "measure");
-        assert!(!all.is_empty(), "{}: {}\n{}", self.code, self.out, self.err);
-        all
-    }
+fn run(task: &str, targets: &[String], workload: &str, load: &str, more: &str) -> Run {
+    let targets = targets.concat();
+    let label = if task == "classify" { ", label: pos" } else { "" };
+    let yaml = format!(
+        "name: t\ntask: {task}\nseed: 3\ntargets:\n{targets}workload: {{ prompts: {{ inline: [ {{ text: a{label} }} ] }}{workload} }}\n\
+         load: {{ closed: {load} }}\ndrain: 2s\n{more}"
+    );
+    Run::of_text(&yaml, |_| {})
 }
 
 const FEW: &str = "{ users: 1, requests: 5 }";
@@ -481,8 +459,8 @@ fn an_engine_that_answers_errors_only_fails_every_request_in_its_own_words() {
     let bad =
         Engine::of("data: {\"object\":\"error\",\"message\":\"no slot is free\",\"code\":500}\n\ndata: [DONE]\n\n");
     let good = Engine::of(contents(&["pos"]));
-    let run = Run::of("generate", &[bad.openai("bad"), good.openai("good")], ", stream: true", FEW, "");
-    let (bad, good) = (run.samples("bad"), run.samples("good"));
+    let run = run("generate", &[bad.openai("bad"), good.openai("good")], ", stream: true", FEW, "");
+    let (bad, good) = (run.measured("bad"), run.measured("good"));
     assert!(
         bad.iter().all(|row| row["outcome"] == "error_frame" && row["error"].contains("no slot is free")),
         "{bad:?}"
@@ -508,11 +486,11 @@ fn time_per_token_ends_at_the_last_token_and_the_first_answer_is_a_stamp_of_its_
             "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":5}}\n\ndata: [DONE]\n\n";
         socket.write_all(format!("{}0\r\n\r\n", chunk(usage)).as_bytes())
     });
-    let run = Run::of("classify", &[engine.openai("e")], LABELS, FEW, "");
+    let run = run("classify", &[engine.openai("e")], LABELS, FEW, "");
     // A busy machine delays a stamp here and there: what the engine's pauses are shows in the best of the rows, and what a
     // figure is made of in all.
     let (mut tpot, mut widest) = (Vec::new(), [0.0_f64; 3]);
-    for row in run.samples("e") {
+    for row in run.measured("e") {
         let at = |column| number(&row, column).unwrap_or_else(|| panic!("{column}: {row:?}"));
         assert_eq!((row["outcome"].as_str(), row["label"].as_str()), ("ok", "pos"), "{row:?}");
         let (first, answer, last, end) =
@@ -542,8 +520,8 @@ fn a_slow_answer_is_read_like_a_quick_one() {
         socket.write_all(chunk(&format!("{FINISH}\n\n")).as_bytes())?;
         socket.write_all(b"0\r\n\r\n")
     });
-    let run = Run::of("classify", &[engine.openai("e")], LABELS, "{ users: 2, requests: 2 }", "");
-    for row in run.samples("e") {
+    let run = run("classify", &[engine.openai("e")], LABELS, "{ users: 2, requests: 2 }", "");
+    for row in run.measured("e") {
         assert_eq!((row["outcome"].as_str(), row["label"].as_str()), ("ok", "pos"), "{row:?}");
         assert_eq!(row["remarks"], "no_end_mark");
         let (sent, first) = (number(&row, "sent_us"), number(&row, "first_token_us"));
@@ -572,8 +550,8 @@ fn a_thought_is_no_label_and_a_call_of_a_tool_is_one() {
         ),
     ] {
         let engine = Engine::of(body.clone());
-        let run = Run::of("classify", &[engine.openai("e")], LABELS, FEW, "");
-        for row in run.samples("e") {
+        let run = run("classify", &[engine.openai("e")], LABELS, FEW, "");
+        for row in run.measured("e") {
             let told = (row["outcome"].as_str(), row["label"].as_str(), row["remarks"].as_str());
             assert_eq!(told, (outcome, label, remarks), "{body}\n{row:?}");
         }
@@ -601,9 +579,9 @@ fn vectors_that_are_none_are_unparsed_and_base64_is_one() {
             "  j: {{ json: {{ url: \"http://{}\", path: /x, body: {{ q: \"{{{{prompt}}}}\" }}, answer: {{ embedding: /data/0/embedding }} }} }}\n",
             other.address
         );
-        let run = Run::of("embed", &[engine.openai("e"), json], "", FEW, "");
+        let run = run("embed", &[engine.openai("e"), json], "", FEW, "");
         for name in ["e", "j"] {
-            for row in run.samples(name) {
+            for row in run.measured(name) {
                 let told = (row["outcome"].as_str(), row["dimensions"].as_str());
                 assert_eq!(told, (outcome, dimensions), "{name} {body}\n{row:?}");
                 assert!(row["error"].contains(error), "{name} {body}\n{row:?}");
@@ -687,8 +665,8 @@ fn an_answer_that_drips_on_ends_at_the_timeout() {
         }
     });
     let load = "{ users: 2, requests: 4 }";
-    let run = Run::of("generate", &[engine.openai("e")], ", stream: true", load, "timeout: 1s\n");
-    for row in run.samples("e") {
+    let run = run("generate", &[engine.openai("e")], ", stream: true", load, "timeout: 1s\n");
+    for row in run.measured("e") {
         assert_eq!(row["outcome"], "timeout", "{row:?}");
         let latency = number(&row, "latency_us");
         assert!(latency.is_some_and(|latency| (0.9e6..20e6).contains(&latency)), "{row:?}");
@@ -707,8 +685,8 @@ fn refusals_keep_the_engines_words_in_any_form() {
     ] {
         let bytes = String::from_utf8(http(body.as_bytes(), true)).expect("text").replace("200 OK", "500 Oh");
         let engine = Engine::start(move |socket, _| socket.write_all(bytes.as_bytes()));
-        let run = Run::of("generate", &[engine.openai("e")], "", "{ users: 1, requests: 2 }", "");
-        for row in run.samples("e") {
+        let run = run("generate", &[engine.openai("e")], "", "{ users: 1, requests: 2 }", "");
+        for row in run.measured("e") {
             assert_eq!((row["outcome"].as_str(), row["http_status"].as_str()), ("http_status", "500"), "{row:?}");
             assert_eq!(row["error"], words);
         }
@@ -724,7 +702,7 @@ fn an_answer_that_is_over_is_not_waited_for() {
         std::thread::sleep(Duration::from_secs(20));
         Err(std::io::ErrorKind::Other.into())
     });
-    let run = Run::of("generate", &[engine.openai("e")], "", "{ users: 1, requests: 3 }", "timeout: 60s\n");
-    let begun = run.samples("e");
+    let run = run("generate", &[engine.openai("e")], "", "{ users: 1, requests: 3 }", "timeout: 60s\n");
+    let begun = run.measured("e");
     assert!(begun.iter().all(|row| row["outcome"] == "ok"), "{begun:?}");
 }

@@ -1,6 +1,6 @@
 //! Whole runs through the front door: the program, real sockets, the files it leaves.
 
-use crate::cli::{Row, StandIn, loadcmp, number, rows, text, write};
+use crate::cli::{Row, Run, StandIn, loadcmp, number, rows, text, write};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Stdio;
@@ -19,34 +19,10 @@ const DRIVERS: &[&str] = if cfg!(feature = "goose") { &["native", "goose"] } els
 
 const SHORT: &str = "{ synthetic: { count: 40, words: { uniform: { min: 3, max: 12 } } } }";
 
-struct Run {
-    dir: tempfile::TempDir,
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Run {
-    fn samples(&self) -> Vec<Row> {
-        rows(&self.dir.path().join("out/samples.csv"))
-    }
-}
-
 fn run(yaml: &str, a: &str, b: &str, more: &[&str]) -> Run {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = write(dir.path(), "t.yaml", yaml);
-    let output = loadcmp()
-        .arg("run")
-        .arg(path)
-        .arg("--out")
-        .arg(dir.path().join("out"))
-        .args(more)
-        .env("A", a)
-        .env("B", b)
-        .output()
-        .expect("a run");
-    let (out, err) = text(&output);
-    Run { dir, code: output.status.code().unwrap_or(-1), out, err }
+    Run::of_text(yaml, |command| {
+        command.args(more).env("A", a).env("B", b);
+    })
 }
 
 fn of<'a>(rows: &'a [Row], target: &str, phase: &str) -> Vec<&'a Row> {

@@ -1,6 +1,6 @@
 //! Whole runs over each wire against the stand-in: what the engine got is what every other wire's engine got.
 
-use crate::cli::{Row, StandIn, loadcmp, rows, text, write};
+use crate::cli::{Row, Run, StandIn, loadcmp, rows, write};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
@@ -18,49 +18,19 @@ fn scenario(task: &str, targets: &[&str], workload: &str, load: &str) -> String 
     )
 }
 
-struct Run {
-    dir: tempfile::TempDir,
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Run {
-    fn samples(&self, target: &str) -> Vec<Row> {
-        let mut rows = rows(&self.dir.path().join("out/samples.csv"));
-        rows.retain(|row| row["target"] == target && row["phase"] == "measure");
-        rows
-    }
-
-    /// Every measured request of a target ended well; gives how many there were.
-    fn all_ok(&self, target: &str) -> usize {
-        assert_eq!(self.code, 0, "{}", self.err);
-        let samples = self.samples(target);
-        let failed = samples.iter().find(|row| row["outcome"] != "ok");
-        assert!(failed.is_none(), "{target}: {failed:?}");
-        samples.len()
-    }
-
-    fn report(&self) -> serde_json::Value {
-        let text = std::fs::read_to_string(self.dir.path().join("out/report.json")).expect("a report");
-        serde_json::from_str(&text).expect("JSON")
-    }
+/// Every measured request of a target ended well; gives how many there were.
+fn all_ok(run: &Run, target: &str) -> usize {
+    assert_eq!(run.code, 0, "{}", run.err);
+    let samples = run.measured(target);
+    let failed = samples.iter().find(|row| row["outcome"] != "ok");
+    assert!(failed.is_none(), "{target}: {failed:?}");
+    samples.len()
 }
 
 fn run(yaml: &str, env: &[(&str, &str)], more: &[&str]) -> Run {
-    let dir = tempfile::tempdir().expect("a directory");
-    let path = write(dir.path(), "t.yaml", yaml);
-    let mut command = loadcmp();
-    command
-        .args(["run", "--full"])
-        .arg(path)
-        .arg("--out")
-        .arg(dir.path().join("out"))
-        .args(more)
-        .envs(env.iter().copied());
-    let output = command.output().expect("a run");
-    let (out, err) = text(&output);
-    Run { dir, code: output.status.code().unwrap_or(-1), out, err }
+    Run::of_text(yaml, |command| {
+        command.arg("--full").args(more).envs(env.iter().copied());
+    })
 }
 
 /// The record of a stand-in: what it was asked on a wire, by route, and how often.
@@ -110,8 +80,8 @@ mod gg_core {
         );
         let yaml = scenario("classify", &[&native, &ollama], &workload, "{ users: 4, requests: 300 }");
         let done = run(&yaml, &[], &[]);
-        assert_eq!((done.all_ok("native"), done.all_ok("ollama")), (300, 300));
-        let (a, b) = (done.samples("native"), done.samples("ollama"));
+        assert_eq!((all_ok(&done, "native"), all_ok(&done, "ollama")), (300, 300));
+        let (a, b) = (done.measured("native"), done.measured("ollama"));
         assert_eq!(identities(&a), identities(&b));
         drop(engine);
         let (native, ollama) = (asked(&record, "gg_core"), asked(&record, "ollama"));
@@ -132,12 +102,12 @@ mod gg_core {
         // The targets did unequal work: told, and invalid.
         assert_eq!(late.code, 4, "{}", late.err);
         assert!(late.err.contains("different amounts of work"), "{}", late.err);
-        let native = late.samples("native");
+        let native = late.measured("native");
         let refused: Vec<&Row> = native.iter().filter(|row| row["outcome"] != "ok").collect();
         assert_eq!(native.len(), 300);
         assert!(!refused.is_empty() && refused.len() < 30, "{}", refused.len());
         assert!(refused.iter().all(|row| row["error"].contains("rate limit exceeded")), "{refused:?}");
-        assert!(late.samples("ollama").iter().all(|row| row["outcome"] == "ok"));
+        assert!(late.measured("ollama").iter().all(|row| row["outcome"] == "ok"));
     }
 
     /// The address written in a scenario.
@@ -182,10 +152,10 @@ mod gg_core {
             assert!(!refused.dir.path().join("out").exists() && refused.out.is_empty());
         }
         let fits = run(&scenario("generate", &[&target(few)], &whole, "{ users: 4, requests: 10 }"), &[], &[]);
-        assert_eq!(fits.all_ok("g"), 10);
+        assert_eq!(all_ok(&fits, "g"), 10);
         let bare =
             run(&scenario("generate", &[&target(", context: 24")], &whole, "{ users: 4, requests: 10 }"), &[], &[]);
-        assert_eq!(bare.all_ok("g"), 10, "without a template, the same prompts fit");
+        assert_eq!(all_ok(&bare, "g"), 10, "without a template, the same prompts fit");
         // Where nothing is written, an open loop has as many in flight as there are connections, less one for the streams.
         let open = "{ users: 4, requests: 10 }";
         let yaml = scenario("generate", &[&target(few)], &streamed, open);
@@ -196,7 +166,7 @@ mod gg_core {
         let exact = "prompts: { synthetic: { count: 5, tokens: 1400 } }, stream: false, sampling: { max_tokens: 64 }";
         let other = format!("o: {{ openai: {{ url: \"{}\" }} }}", engine.url);
         let exact = run(&scenario("generate", &[&target(""), &other], exact, "{ users: 2, requests: 6 }"), &[], &[]);
-        assert_eq!((exact.all_ok("g"), exact.all_ok("o")), (6, 6), "{}", exact.err);
+        assert_eq!((all_ok(&exact, "g"), all_ok(&exact, "o")), (6, 6), "{}", exact.err);
         // The embedded engine is known wherever it runs.
         assert!(fits.out.contains("g (stand-in)"), "{}", fits.out);
         let real = run(&scenario("generate", &[&target("")], &whole, "{ users: 4, requests: 10 }"), &[], &["--real"]);
@@ -215,7 +185,7 @@ mod gg_core {
         assert_eq!(wrong.code, 3, "{}", wrong.err);
         assert!(wrong.err.contains("`g`") && wrong.err.contains("Invalid handshake token"), "{}", wrong.err);
         assert!(!wrong.err.contains("wrong"), "no token in a message: {}", wrong.err);
-        assert_eq!(run(&yaml, &[("KEY", "right")], &[]).all_ok("g"), 16, "nobody is locked out");
+        assert_eq!(all_ok(&run(&yaml, &[("KEY", "right")], &[]), "g"), 16, "nobody is locked out");
 
         // The server comes back with another token in mid-run: eight users, and fewer than five wrong tries.
         let dir = tempfile::tempdir().expect("a directory");
@@ -240,7 +210,7 @@ mod gg_core {
         assert!(child.wait().expect("an end").success());
         let told = rows(&samples);
         assert!(told.iter().any(|row| row["outcome"] == "connect" && row["error"].contains("not retried")));
-        assert_eq!(run(&yaml, &[("KEY", "other")], &[]).all_ok("g"), 16, "nobody is locked out");
+        assert_eq!(all_ok(&run(&yaml, &[("KEY", "other")], &[]), "g"), 16, "nobody is locked out");
         drop(engine);
     }
 
@@ -253,10 +223,10 @@ mod gg_core {
         for users in [1, 4] {
             let load = format!("{{ users: {users}, requests: 40 }}");
             let done = run(&scenario("generate", &[&target], &workload, &load), &[], &[]);
-            assert_eq!(done.all_ok("g"), 40);
+            assert_eq!(all_ok(&done, "g"), 40);
             // What is held back says nothing of when it was made.
             let untimed = |row: &Row| row["first_token_us"].is_empty() && row["output_tokens"].is_empty();
-            assert!(done.samples("g").iter().all(|row| untimed(row) && row["chunks"] != "0"));
+            assert!(done.measured("g").iter().all(|row| untimed(row) && row["chunks"] != "0"));
             let inequalities = done.report()["plan"]["targets"][0]["inequalities"].to_string();
             assert!(inequalities.contains("holds back 128 characters"), "{inequalities}");
         }
@@ -277,8 +247,8 @@ mod gg_core {
         let (a, b) = (json("a", format!("socket: \"{socket}\"")), json("b", format!("url: \"{}\"", engine.url)));
         let workload = format!("prompts: {INLINE}, sampling: {{ max_tokens: 5 }}");
         let done = run(&scenario("generate", &[&a, &b], &workload, "{ users: 2, requests: 20 }"), &[], &[]);
-        assert_eq!((done.all_ok("a"), done.all_ok("b")), (20, 20));
-        assert!(done.samples("a").iter().all(|row| row["output_tokens"] == "5" && !row["first_token_us"].is_empty()));
+        assert_eq!((all_ok(&done, "a"), all_ok(&done, "b")), (20, 20));
+        assert!(done.measured("a").iter().all(|row| row["output_tokens"] == "5" && !row["first_token_us"].is_empty()));
         assert!(done.out.contains("Unix socket"), "the difference of transports is told: {}", done.out);
     }
 
@@ -338,14 +308,14 @@ fn json_runtimes_are_spoken_to_in_each_of_their_ways() {
     let yaml = scenario("generate", &[&whole, &lines, &events], &workload, "{ users: 2, requests: 12 }");
     let done = run(&yaml, &[], &[]);
     for name in ["whole", "lines", "events"] {
-        assert_eq!(done.all_ok(name), 12);
-        let samples = done.samples(name);
+        assert_eq!(all_ok(&done, name), 12);
+        let samples = done.measured(name);
         assert!(samples.iter().all(|row| row["finish"] == "length"), "{name}: {samples:?}");
         let told = if name == "events" { "" } else { "5" };
         assert!(samples.iter().all(|row| row["output_tokens"] == told && row["http_status"] == "200"), "{name}");
         assert_eq!(samples.iter().all(|row| row["server_total_us"].is_empty()), name == "events");
         assert_eq!(samples.iter().all(|row| row["first_token_us"].is_empty()), name == "whole", "{name}");
-        assert_eq!(identities(&samples), identities(&done.samples("whole")));
+        assert_eq!(identities(&samples), identities(&done.measured("whole")));
     }
     assert!(done.out.contains("stand-in"), "the embedded engine is known behind this wire, too: {}", done.out);
     let inequalities = done.report()["plan"]["targets"][2]["inequalities"].to_string();
@@ -362,8 +332,8 @@ fn json_runtimes_are_spoken_to_in_each_of_their_ways() {
     let ollama = format!("ollama: {{ ollama: {{ url: \"{}\" }} }}", engine.url);
     let conversations = "prompts: { synthetic: { count: 3, words: { fixed: 5 }, turns: 3 } }, system: Be brief., sampling: { max_tokens: 3 }";
     let done = run(&scenario("chat", &[&chat, &ollama], conversations, "{ users: 2, requests: 4 }"), &[], &[]);
-    assert_eq!((done.all_ok("chat"), done.all_ok("ollama")), (12, 12));
-    assert_eq!(identities(&done.samples("chat")), identities(&done.samples("ollama")));
+    assert_eq!((all_ok(&done, "chat"), all_ok(&done, "ollama")), (12, 12));
+    assert_eq!(identities(&done.measured("chat")), identities(&done.measured("ollama")));
     let vector = json(
         "vector",
         "/api/embed",
@@ -376,8 +346,8 @@ fn json_runtimes_are_spoken_to_in_each_of_their_ways() {
         &[],
         &[],
     );
-    assert_eq!((done.all_ok("vector"), done.all_ok("ollama")), (6, 6));
-    assert!(done.samples("vector").iter().all(|row| row["dimensions"] == "384"));
+    assert_eq!((all_ok(&done, "vector"), all_ok(&done, "ollama")), (6, 6));
+    assert!(done.measured("vector").iter().all(|row| row["dimensions"] == "384"));
     assert!(done.out.contains("cosine"), "{}", done.out);
     drop(engine);
     let (openai, ollama) = (asked(&record, "openai"), asked(&record, "ollama"));
@@ -402,8 +372,8 @@ fn openai_servers_are_asked_the_same_as_ollama() {
             if task == "embed" { String::new() } else { format!(", format: {format}, sampling: {{ max_tokens: 3 }}") };
         let yaml = scenario(task, &[&a, &b], &format!("prompts: {INLINE}{more}"), "{ users: 2, requests: 12 }");
         let done = run(&yaml, &[], &[]);
-        assert_eq!((done.all_ok("a"), done.all_ok("b")), (12, 12), "{task} {format}");
-        assert_eq!(identities(&done.samples("a")), identities(&done.samples("b")));
+        assert_eq!((all_ok(&done, "a"), all_ok(&done, "b")), (12, 12), "{task} {format}");
+        assert_eq!(identities(&done.measured("a")), identities(&done.measured("b")));
         drop(engine);
         let (openai, ollama) = (asked(&record, "openai"), asked(&record, "ollama"));
         let (Some(ours), Some(theirs)) = (openai.get(ours), ollama.get(theirs)) else {

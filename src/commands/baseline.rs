@@ -3,7 +3,7 @@
 use super::{Format, Told, look, say, show};
 use anyhow::Context;
 use loadcmp::report::{Report, human::printable};
-use loadcmp::run::{Failure, Keep, tell};
+use loadcmp::run::{Failure, Keep, RESULTS, tell};
 use loadcmp::sink::Look;
 use loadcmp::{baseline, run, sink};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ enum Command {
         #[arg(long, value_name = "N", conflicts_with = "dirs", value_parser = clap::value_parser!(u16).range(1..))]
         last: Option<u16>,
         /// Results folder for --last
-        #[arg(long, value_name = "DIR", default_value = "results", requires = "last")]
+        #[arg(long, value_name = "DIR", default_value = RESULTS, requires = "last")]
         results: PathBuf,
         /// Scenario for --last, if the folder has several
         #[arg(long, value_name = "NAME", requires = "last")]

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use loadcmp::history::{self, Asked, Filter, History, Stamp, State};
 use loadcmp::report::replace;
-use loadcmp::run::{Failure, tell};
+use loadcmp::run::{Failure, RESULTS, tell};
 use loadcmp::sink;
 use loadcmp::stats::StepsBy;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ struct Which {
 #[derive(Args)]
 pub(crate) struct HistoryArgs {
     /// Results folder
-    #[arg(default_value = "results")]
+    #[arg(default_value = RESULTS)]
     dir: PathBuf,
     #[command(flatten)]
     which: Which,
@@ -60,7 +60,7 @@ pub(crate) struct TrendArgs {
     /// Metric: ttft.p95, latency.p50, output_tokens_per_s; an unknown name lists the known ones
     metric: String,
     /// Results folder
-    #[arg(default_value = "results")]
+    #[arg(default_value = RESULTS)]
     dir: PathBuf,
     #[command(flatten)]
     which: Which,
@@ -81,7 +81,7 @@ pub(crate) struct TrendArgs {
 #[derive(Args)]
 pub(crate) struct PruneArgs {
     /// Results folder
-    #[arg(default_value = "results")]
+    #[arg(default_value = RESULTS)]
     dir: PathBuf,
     /// Remove the samples of runs that ended longer ago than this: 30d, 36h, 8w
     #[arg(long, value_name = "AGE")]

@@ -2,7 +2,7 @@
 
 use super::{Shipped, Told, block_on, look, say, show};
 use crate::{Hold, Over};
-use loadcmp::run::{Failure, Options, SuiteRun, Suited, tell};
+use loadcmp::run::{Failure, Options, RESULTS, SuiteRun, Suited, tell};
 use loadcmp::scenario::{LoadedSuite, load_suite};
 use loadcmp::sink;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ enum SuiteFormat {
 pub(crate) fn suite(args: SuiteArgs) -> Told {
     match args.command {
         Command::Run { args, out, resume } => {
-            let suited = run(&args, out, resume, Path::new("results"))?;
+            let suited = run(&args, out, resume, Path::new(RESULTS))?;
             tell_suite(&suited, args.format, args.quiet)
         }
         Command::List => super::list::suites(),

@@ -5,9 +5,10 @@ use super::lane::{Lane, LaneSetup, Side, Window};
 use super::opening::Opening;
 use super::stretch::Stretch;
 use super::{Driver, native, open};
+use crate::host::lock;
 use crate::record::Nanos;
 use crate::scenario::plan::LoadPlan;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What sets a group's length once it runs, and how long an earlier group was driven, which it is too.
@@ -51,7 +52,7 @@ impl Group {
             let (group, setup, lanes, watch) = (self.clone(), setup.clone(), lanes.clone(), watch.clone());
             let lead = if matches!(setup.plan.load, LoadPlan::Open(_)) { open::LEAD } else { Nanos(0) };
             move || {
-                let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut watch = lock(&watch);
                 if watch.is_some() {
                     return;
                 }
@@ -86,7 +87,7 @@ impl Group {
             }
         };
         deadlines.abort();
-        if let Some(watch) = watch.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(watch) = lock(&watch).take() {
             watch.abort();
         }
         // Where the clock didn't close it, or the target had gone, its end is known by now: without it what the processes used

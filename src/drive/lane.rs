@@ -6,6 +6,7 @@ use super::opening::Opening;
 use super::prefixes::Prefixes;
 use super::stop::{Deadline, Stop};
 use super::stretch::{End, Stretch};
+use crate::host::lock;
 use crate::record::log::Recorder;
 use crate::record::{Nanos, Phase, Stopwatch};
 use crate::scenario::plan::Plan;
@@ -13,7 +14,7 @@ use crate::target::{Link, Target};
 use crate::workload::{Arrivals, Workload};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 /// What lanes are made of.
@@ -72,7 +73,7 @@ impl Side {
     }
 
     fn links(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.links)
     }
 }
 
@@ -212,7 +213,7 @@ impl Lane {
     /// Units per second in a stretch that was there to learn them, its warm-up of `after` left out.
     pub fn pace(&self, after: Duration) -> Option<f64> {
         let (from, to) = (*self.started.get()? + after.into(), self.window.get()?.from);
-        fit::pace(&self.paced.lock().unwrap_or_else(PoisonError::into_inner), from, to)
+        fit::pace(&lock(&self.paced), from, to)
     }
 
     /// The measured window, once it is known when it opens.
@@ -290,7 +291,7 @@ impl Lane {
         let begun = self.now();
         self.ask_unit(user, phase, &unit, None).await;
         if self.stretch.pace {
-            self.paced.lock().unwrap_or_else(PoisonError::into_inner).push((begun, self.now()));
+            lock(&self.paced).push((begun, self.now()));
         }
         true
     }

@@ -9,6 +9,7 @@ use super::ask::{Due, Request};
 use super::lane::Lane;
 use super::pacer::{Pacer, sharpen_thread};
 use super::pool::{Pool, Seat};
+use crate::host::lock;
 use crate::record::{Nanos, Phase};
 use crate::scenario::Pacing;
 use crate::workload::Unit;
@@ -16,7 +17,7 @@ use anyhow::Context as _;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -228,7 +229,7 @@ impl Gate {
     }
 
     fn tell(&self, word: u64) {
-        let mut waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiter = lock(&self.waiter);
         let _ = self.opened.compare_exchange(0, word, Relaxed, Relaxed);
         if let Some(waiter) = waiter.take() {
             waiter.wake();
@@ -240,7 +241,7 @@ impl Gate {
         let word = std::future::poll_fn(|cx| {
             self.reached.store(true, Relaxed);
             // Under the lock, as the word is told: an opening that comes now is not missed.
-            let mut waiter = self.waiter.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiter = lock(&self.waiter);
             match self.opened.load(Relaxed) {
                 0 => {
                     *waiter = Some(cx.waker().clone());

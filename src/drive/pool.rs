@@ -3,9 +3,10 @@
 
 use super::back_off::back_off;
 use super::lane::{Lane, User};
+use crate::host::lock;
 use crate::record::Nanos;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Connections kept ready at least.
 const SPARE: usize = 4;
@@ -52,7 +53,7 @@ impl Pool {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Opens the first connections, before anything is due.

@@ -2,6 +2,7 @@
 
 use super::ask::{Request, Told};
 use super::lane::Lane;
+use crate::metrics::human;
 use crate::record::{Details, Nanos, Outcome, Remark, Remarks, Sample, Stamps};
 use crate::scenario::{Task, scrub, scrubbed};
 use crate::target::Exchange;
@@ -139,8 +140,7 @@ impl Lane {
                 if sample.label.is_some() {
                     return;
                 }
-                let shown: String =
-                    scrub(text).chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+                let shown = human::cut(&human::printable(&scrub(text)), 80);
                 format!("no label in the answer: {shown}")
             }
             Task::Embed => {

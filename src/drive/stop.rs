@@ -1,8 +1,9 @@
 //! How a run is told to end: first no more requests, then, when the time to drain is over, no more waiting.
 
+use crate::host::lock;
 use crate::record::{Nanos, Stopwatch};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -168,10 +169,6 @@ impl Deadline {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Stop {

@@ -1,10 +1,11 @@
 //! A process in a group of its own, which the terminal's Ctrl-C doesn't reach, and the end of all of the group: an engine's
 //! runners with the engine. Where there are no groups (Windows) it is the process alone.
 
+use super::mutex::lock;
 use super::processes::group_runs;
 use std::io;
 use std::process::{Child, Command};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Between two looks whether all of a group have ended.
@@ -45,10 +46,6 @@ pub fn ends_with_parent(parent: u32) -> io::Result<bool> {
 /// A group, by its first process.
 pub struct ProcessGroup {
     leader: Arc<Mutex<Child>>,
-}
-
-fn lock(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
-    child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ProcessGroup {

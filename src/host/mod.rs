@@ -7,7 +7,7 @@
 //! `served` what they were started with. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
 //! as it goes, `thin` keeps what `folded` makes `conditions` of, and `recall` makes it again of rows; `published` is what engines
 //! told of themselves. `signals` hears that this process is to end, `group` starts processes and ends them. `calibration` is what is
-//! kept of the machine from run to run.
+//! kept of the machine from run to run; `mutex` is how every room locks one.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
@@ -23,6 +23,7 @@ mod group;
 mod limits;
 mod machine;
 mod models;
+mod mutex;
 mod probe;
 mod processes;
 mod published;
@@ -47,6 +48,7 @@ pub use group::{Exit, ProcessGroup, own_group};
 pub use limits::{OTHER_FILES, is_own_limit, local_ports, open_files, raise_open_files};
 pub use machine::own_processor_time;
 pub use models::Model;
+pub use mutex::lock;
 pub use probe::{Probe, READ_BYTES, memory, read, rounds};
 pub use processes::listens_at_both;
 pub use published::Published;

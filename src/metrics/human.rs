@@ -141,6 +141,20 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// A text as a part of a file's name: ASCII letters, digits and `-_.`, anything else is a dash; 60 characters at most.
+pub fn file_part(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    text.chars().map(plain).take(60).collect()
+}
+
+/// A text of so many characters at most; one that is cut ends with `…`.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().nth(most).is_none() {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
 /// A value in its unit.
 pub fn value(x: f64, of: &str) -> String {
     match of {

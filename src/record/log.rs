@@ -6,13 +6,14 @@
 use super::Sample;
 use super::answers::{Answer, AnswersFile};
 use super::columns::{COLUMNS, Names, write_row};
+use crate::host::lock;
 use anyhow::Context;
 use base64::Engine;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -154,10 +155,6 @@ impl<F: Folder + 'static> Log<F> {
         self.thread.thread().unpark();
         self.thread.join().map_err(|_| anyhow::anyhow!("the thread that writes samples.csv ended early"))?
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// `vectors.csv`: what cosines are computed from, so that a run can be told again from its directory.

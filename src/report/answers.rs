@@ -1,5 +1,6 @@
 //! The answers that a page shows: a few by the seed, and those in which the targets differ most.
 
+use crate::metrics::human;
 use crate::record::answers::{ANSWERS_KEPT, Answer};
 use crate::record::{Nanos, Phase, Sample};
 use crate::scenario::Task;
@@ -131,7 +132,7 @@ impl AnswerPicks {
         let of = |at: usize| {
             let (row, told) = (self.rows.get(&(index, at))?, self.texts.get(&(index, at))?);
             Some(ShownAnswer {
-                text: cut(&told.text),
+                text: human::cut(&told.text, SHOWN),
                 label: label(row.label),
                 latency: row.latency().map(Nanos::micros),
                 ttft: row.ttft().map(Nanos::micros),
@@ -140,7 +141,7 @@ impl AnswerPicks {
             })
         };
         let answers: Option<Vec<ShownAnswer>> = (0..plan.targets.len()).map(of).collect();
-        let prompt = cut(&self.texts.get(&(index, 0))?.prompt);
+        let prompt = human::cut(&self.texts.get(&(index, 0))?.prompt, SHOWN);
         let expected = label(self.rows.get(&(index, 0))?.expected_label);
         Some(ShownPrompt { index, why, prompt, expected, answers: answers? })
     }
@@ -158,14 +159,6 @@ fn similar(a: &str, b: &str) -> f64 {
 
 fn ratio(why: Why) -> f64 {
     if let Why::Latency(ratio) = why { ratio } else { 0.0 }
-}
-
-fn cut(text: &str) -> String {
-    let mut short: String = text.chars().take(SHOWN).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }
 
 #[cfg(test)]
@@ -255,7 +248,7 @@ mod tests {
         picks.sample(&row(1, 0, 0, 5));
         picks.answer(answer(1, 0, &"ä".repeat(3000)));
         let shown = picks.pick(&plan);
-        assert_eq!(shown[0].answers[1].text.chars().count(), 2001);
+        assert_eq!(shown[0].answers[1].text.chars().count(), 2000);
         assert!(shown[0].answers[1].text.ends_with('…'));
         // Beyond the first hundred nothing is held.
         picks.answer(answer(0, 100, "late"));

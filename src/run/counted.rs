@@ -1,6 +1,6 @@
 //! What engines count themselves, before the load and after it: a second ruler, which the audit holds to the first.
 
-use super::lock;
+use crate::host::lock;
 use crate::report::Manifest;
 use crate::scenario::plan::{Counted, Plan};
 use crate::target::discover::counts;

@@ -35,7 +35,7 @@ pub(super) fn found(
     let mut plan = Plan::clone(&setup.plan);
     let found = {
         // What the engines told of themselves once their models were loaded stands there.
-        let mut manifest = super::lock(manifest);
+        let mut manifest = crate::host::lock(manifest);
         let found = longest(&manifest.plan, first);
         manifest.plan.allow(found.timeout);
         found

@@ -1,11 +1,11 @@
 //! What the recorder's thread does with each row: it goes into the folds that the report is made of, and into the view
 //! that the bars are drawn from.
 
-use super::lock;
 use super::progress::View;
 use super::unread::Unread;
 use crate::audit::{Gather, Gathered};
 use crate::drive::Window;
+use crate::host::lock;
 use crate::record::answers::Answer;
 use crate::record::log::{Folder, Vector};
 use crate::record::{Phase, Sample};

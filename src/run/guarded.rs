@@ -2,6 +2,7 @@
 
 use super::guard::{Ended, GRACE, Order, Start, Word};
 use crate::host::own_group;
+use crate::metrics::human::{file_part, printable};
 use crate::record::Stopwatch;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -114,15 +115,12 @@ impl Drop for Guarded {
 impl Ended {
     /// The end of what it wrote, to be read by a person: nothing, or lines after a colon.
     pub(super) fn last_words(&self) -> String {
-        let text = self.last.trim().chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c });
-        let printable: String = text.collect();
-        if printable.is_empty() { String::new() } else { format!(":\n  {}", printable.replace('\n', "\n  ")) }
+        let lines: Vec<String> = self.last.trim().lines().map(|line| format!("\n  {}", printable(line))).collect();
+        if lines.is_empty() { String::new() } else { format!(":{}", lines.concat()) }
     }
 }
 
 /// The file of what a target's engine writes, below a folder of results.
 pub(super) fn log_path(dir: &Path, name: &str, what: &str) -> std::path::PathBuf {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-    let name: String = name.chars().map(plain).take(80).collect();
-    dir.join("engines").join(format!("{name}{what}.log"))
+    dir.join("engines").join(format!("{}{what}.log", file_part(name)))
 }

@@ -10,7 +10,7 @@ use anyhow::Context;
 use std::path::{Path, PathBuf};
 
 /// The folder of results that nobody has to name.
-pub(super) const RESULTS: &str = "results";
+pub const RESULTS: &str = "results";
 
 /// Which runs are kept.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! What engines tell once their models are loaded: asked between the first requests and the load, and kept in the manifest.
 
-use super::lock;
+use crate::host::lock;
 use crate::report::Manifest;
 use crate::scenario::plan::{Plan, TargetPlan};
 use crate::target::discover::{settings, settings_at_first};

@@ -1,8 +1,8 @@
 //! How long a run that finds its own length has to be: what the folds say once its first stage is over, and who hears of it.
 
-use super::lock;
 use super::progress::Progress;
 use crate::drive::{Found, Judge, Said};
+use crate::host::lock;
 use crate::report::Manifest;
 use crate::scenario::plan::Plan;
 use crate::stats::{BEYOND_DOUBT, Fold, Settings, Verdict, main_of, times_as_long};

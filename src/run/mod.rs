@@ -46,7 +46,7 @@ pub use compare::{CompareGates, compare, report_of, runs_of};
 pub use demo::{Install, Installed, install as demo_install};
 pub use guard::{become_bound, guard};
 pub use held::{check_against, kept};
-pub use keep::{Keep, keep};
+pub use keep::{Keep, RESULTS, keep};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
 pub use progress::Among;
@@ -56,6 +56,7 @@ pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};
 use crate::drive::{Driver, LaneSetup, Listener, Stop, Window, cold_starts, drive};
+use crate::host::lock;
 use crate::host::{self, signalled, signals};
 use crate::record::answers::read_answers;
 use crate::record::columns::{Names, read_rows};
@@ -72,7 +73,7 @@ use anyhow::{Context, anyhow};
 use folder::RunFolder;
 use started::Engines;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use watching::{Watching, levels, recalled, stretches};
 
 /// How a command went wrong, as its exit code.
@@ -463,11 +464,6 @@ fn refusal(name: &str, outcome: Outcome, error: Option<&str>) -> String {
     format!("`{name}` {words} ({}): {}{longer}", outcome.as_str(), error.unwrap_or("it said no more"))
 }
 
-/// Locks it; a thread that panicked while it held the lock left nothing half-done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The time of day, UTC (RFC 3339).
 fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -498,7 +494,7 @@ pub fn free(dir: &Path) -> Result<(), Failure> {
 
 /// Makes the directory of a run.
 fn results_directory(prepared: &Prepared, options: &Options) -> Result<PathBuf, Failure> {
-    directory(options, Path::new(keep::RESULTS), &prepared.plan.name)
+    directory(options, Path::new(RESULTS), &prepared.plan.name)
 }
 
 /// Makes the directory that results go into: the one that is named, which has to be empty, or a dated one in `folder`.

@@ -1,9 +1,9 @@
 //! The bars: one a target, on standard error, drawn by a thread of their own from a view that the recorder fills. They
 //! are off when nobody looks: a pipe and CI get a line every half minute, `--quiet` nothing.
 
-use super::lock;
 use super::sized::{self, Far};
 use crate::drive::{FirstRequest, Found, Why, Window};
+use crate::host::lock;
 use crate::metrics::human;
 use crate::record::{Nanos, Phase, Sample};
 use crate::report::lasting::{answers_words, early_words, found_words, length_words, span};

@@ -4,8 +4,8 @@
 use super::in_turn::{InTurn, inside, keep, left_words, read};
 use super::started::{allowed, start};
 use super::{
-    Engines, Failure, Options, command_line, directory, free, interrupted, not_pruned, now, paced, prepare, report_of,
-    retell_one, tell, unless_signalled,
+    Engines, Failure, Options, RESULTS, command_line, directory, free, interrupted, not_pruned, now, paced, prepare,
+    report_of, retell_one, tell, unless_signalled,
 };
 use crate::record::Stopwatch;
 use crate::report::repeats::{PlannedRepeat, REPEATS_VERSION, Repeats, RepeatsBuilder, RepeatsManifest};
@@ -57,7 +57,7 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
     let loaded = unless_signalled(paced::found(loaded, options)).await?;
     // Kept to the end, where the engines are to go on running between the runs.
     let mut kept = running(&loaded, &spec, options).await?;
-    let dir = directory(options, Path::new("results"), &loaded.scenario.name)?;
+    let dir = directory(options, Path::new(RESULTS), &loaded.scenario.name)?;
     if let Some(kept) = &mut kept {
         kept.log_into(&dir);
     }

@@ -3,6 +3,7 @@
 
 use super::in_turn::{InTurn, inside, keep, left_words, read};
 use super::{Failure, Options, free, interrupted, now, results_directory, retell_one, tell, usable};
+use crate::metrics::human::file_part;
 use crate::record::Stopwatch;
 use crate::record::columns::{Names, read_rows};
 use crate::report::sweep::{
@@ -182,7 +183,7 @@ fn planned(points: &[Point], repeats: u32, seed: u64) -> Vec<PlannedRun> {
             let number = runs.len() + 1;
             let round = if repeats > 1 { format!("-r{repeat}") } else { String::new() };
             runs.push(PlannedRun {
-                folder: format!("points/{number:0digits$}-{}{round}", slug(&name.join("-"))),
+                folder: format!("points/{number:0digits$}-{}{round}", file_part(&name.join("-"))),
                 point: at + 1,
                 repeat,
                 values: values.iter().map(|(_, value)| value.clone()).collect(),
@@ -192,12 +193,6 @@ fn planned(points: &[Point], repeats: u32, seed: u64) -> Vec<PlannedRun> {
         }
     }
     runs
-}
-
-/// A text as a part of a file's name.
-fn slug(text: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    text.chars().map(plain).take(60).collect()
 }
 
 /// What the fits need of a run's samples.
@@ -249,6 +244,6 @@ mod tests {
 
     #[test]
     fn names_of_folders_are_plain() {
-        assert_eq!(slug("model-x:q4/../é"), "model-x-q4-..--");
+        assert_eq!(file_part("model-x:q4/../é"), "model-x-q4-..--");
     }
 }

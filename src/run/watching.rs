@@ -52,7 +52,7 @@ impl Watching {
             let take = move |figures: &[Scraped]| {
                 let at_s = figures.first().map_or(0.0, |figure| figure.t_s);
                 give_up(&given_up, "metrics.csv", at_s, file.append(figures));
-                note(&mut super::lock(&published), figures);
+                note(&mut crate::host::lock(&published), figures);
             };
             Some(Scraper::start(pages, clock, take).context("reading the engines' own figures")?)
         };
@@ -73,8 +73,8 @@ impl Watching {
             let name = self.names.get(*at).map(String::as_str).unwrap_or_default();
             tell(format!("loadcmp: `{name}`: its `metrics` were not read: {why}"));
         }
-        let published = super::lock(&self.published).clone();
-        let stopped = super::lock(&self.stopped).clone();
+        let published = crate::host::lock(&self.published).clone();
+        let stopped = crate::host::lock(&self.stopped).clone();
         move |stretches| {
             let mut conditions = watched.conditions(stretches);
             conditions.stopped.clone_from(&stopped);
@@ -90,7 +90,7 @@ impl Watching {
 fn give_up(stopped: &Mutex<Vec<Stopped>>, file: &str, at_s: f64, written: std::io::Result<()>) {
     let Err(error) = written else { return };
     tell(format!("loadcmp: {file} ends {at_s:.0} s into the run, because it can't be written: {error}"));
-    super::lock(stopped).push(Stopped { file: file.to_owned(), at_s: at_s.round(), why: error.to_string() });
+    crate::host::lock(stopped).push(Stopped { file: file.to_owned(), at_s: at_s.round(), why: error.to_string() });
 }
 
 /// The pages that targets name.

@@ -240,12 +240,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 /// The first characters of a text that may be long, on one line.
 pub(super) fn cut(text: &str) -> String {
-    let text = super::scrub(text);
-    let mut short: String = text.chars().take(60).map(|c| if c == '\n' { ' ' } else { c }).collect();
-    if text.chars().nth(60).is_some() {
-        short.push('…');
-    }
-    short
+    crate::metrics::human::cut(&super::scrub(text).replace('\n', " "), 60)
 }
 
 /// Whether a name says that what it holds is secret.

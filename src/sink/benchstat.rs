@@ -4,7 +4,8 @@
 //! A line is one stretch of the run or one block, as ratios are taken over; a figure that is known of the whole run alone has
 //! one line. All but `prefill` and `load` are by the client's clock.
 
-use crate::report::{Report, human};
+use crate::report::Report;
+use crate::report::human::{self, printable};
 use crate::scenario::Order;
 use crate::scenario::plan::TargetPlan;
 use crate::stats::TargetSummary;
@@ -16,10 +17,10 @@ const STEPS: [(&str, &str); 3] = [("ttft", "ttft.p50"), ("total", "latency.p50")
 /// Writes it.
 pub fn benchstat(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let plan = &report.plan;
-    writeln!(out, "# {}, {}, {}", one_line(&report.tool), one_line(&plan.name), one_line(&report.started))?;
-    writeln!(out, "# {}", one_line(&report.load_words()))?;
+    writeln!(out, "# {}, {}, {}", printable(&report.tool), printable(&plan.name), printable(&report.started))?;
+    writeln!(out, "# {}", printable(&report.load_words()))?;
     if let Some(unfinished) = &report.unfinished {
-        writeln!(out, "# {}", one_line(&unfinished.sentence))?;
+        writeln!(out, "# {}", printable(&unfinished.sentence))?;
     }
     writeln!(
         out,
@@ -27,17 +28,17 @@ pub fn benchstat(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         if report.plan.order == Order::Alternate { "block" } else { "batch" }
     )?;
     writeln!(out, "Unit ns/token better=lower\nUnit token/sec better=higher\nUnit request/sec better=higher")?;
-    writeln!(out, "scenario: {}", one_line(&plan.name))?;
+    writeln!(out, "scenario: {}", printable(&plan.name))?;
     // Files of unlike work are not compared: benchstat keeps apart what differs in this.
     writeln!(out, "workload: {:.16}", plan.workload.hash)?;
     if let Some(cpu) = &report.machine.cpu {
-        writeln!(out, "cpu: {}", one_line(cpu))?;
+        writeln!(out, "cpu: {}", printable(cpu))?;
     }
     // The reference first: benchstat takes the first column for the base.
     let all = report.targets.iter().zip(&plan.targets).enumerate();
     let (first, others): (Vec<_>, Vec<_>) = all.partition(|(at, _)| *at == plan.reference);
     for (_, (summary, planned)) in first.into_iter().chain(others) {
-        writeln!(out, "\ntarget: {}", one_line(&summary.label()))?;
+        writeln!(out, "\ntarget: {}", printable(&summary.label()))?;
         writeln!(out, "# {}", about(planned))?;
         target(report, summary, &name(summary, planned), out)?;
     }
@@ -58,7 +59,7 @@ fn about(planned: &TargetPlan) -> String {
             .as_ref()
             .map(|engine| format!("Engine: {engine} {}", facts.version.as_deref().unwrap_or_default())),
     ];
-    one_line(told.into_iter().flatten().collect::<Vec<_>>().join(" | ").trim_end())
+    printable(told.into_iter().flatten().collect::<Vec<_>>().join(" | ").trim_end())
 }
 
 /// The benchmark's name: the model, as Ollama's has it; a stand-in's says so.
@@ -105,11 +106,6 @@ fn series(summary: &TargetSummary, path: &str) -> Vec<f64> {
         Some(series) => series.values.clone(),
         None => summary.value(path).into_iter().collect(),
     }
-}
-
-/// Text that can't begin another line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 
 use super::lines::{Line, compared, lines};
 use super::spark::spark;
-use super::table::{Cell, Look, brief, broken, cut, judged, matrix, print, short_name, table};
+use super::table::{Cell, Look, brief, broken, judged, matrix, print, short_name, table};
 use crate::audit::{Asked, RULES, RuleSpec, Severity, asked};
 use crate::report::Report;
-use crate::report::human::printable;
+use crate::report::human::{cut, printable};
 use crate::scenario::plan::TargetPlan;
 use crate::stats::{TargetSummary, Verdict};
 use std::io::{self, Write};
@@ -205,7 +205,7 @@ pub(super) fn stands(report: &Report, rule: &RuleSpec) -> Asked {
     asked(rule, &report.plan)
 }
 
-/// What to do where the main metric is undecided.
+/// What to do where the main metric is undecided, and before it is told to others where it is decided.
 fn next(report: &Report) -> Vec<String> {
     let main = report.comparisons.iter().filter(|c| c.metric == report.primary && c.verdict == Verdict::Undecided);
     let mut told: Vec<String> = main.map(|c| report.longer_words(c).trim().to_owned()).collect();

@@ -264,8 +264,8 @@ fn targets(plan: &Plan, width: u16) -> String {
     ];
     for (name, fact) in facts {
         // What an engine says of itself may hold anything.
-        let clean = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-        let cells = plan.targets.iter().map(|target| fact(target).map_or_else(|| "not reported".to_owned(), clean));
+        let shown = |text: String| human::printable(&text);
+        let cells = plan.targets.iter().map(|target| fact(target).map_or_else(|| "not reported".to_owned(), shown));
         table.add_row(std::iter::once(name.to_owned()).chain(cells));
     }
     // What few engines tell has a row only where one does.

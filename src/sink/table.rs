@@ -6,7 +6,7 @@ use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
 use crate::audit::Severity;
 use crate::metrics::MEMORY_PEAK;
 use crate::report::Report;
-use crate::report::human::{self, printable};
+use crate::report::human::{self, cut, printable};
 use crate::report::words::ratio_words;
 use crate::stats::{Comparison, Verdict};
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table};
@@ -380,14 +380,6 @@ fn legend(report: &Report, lines: &[Line], compared: &[usize], width: usize, out
         wrapped(out, &format!("note: {}", finding.sentence), width, "  ")?;
     }
     Ok(())
-}
-
-/// As much of a text as a line of this width has.
-pub(super) fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 /// Writes what is read last: what came of it, and where the page is.

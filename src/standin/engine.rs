@@ -11,12 +11,13 @@ use super::quirk::{Play, Quirk};
 use super::spec::{EngineSpec, Jitter, Kind};
 use super::text::{Answer, Finish, mix, quick_hash};
 use super::timer::Timer;
+use crate::host::lock;
 use crate::record::{Nanos, Stopwatch};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -211,7 +212,7 @@ impl Engine {
         if self.plain {
             return Draw { hash, ..Draw::default() };
         }
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = lock(&self.asked);
         let mut ordinal = 0;
         if asked.len() < MOST_PROMPTS || asked.contains_key(&hash) {
             let count = asked.entry(hash).or_insert(0);

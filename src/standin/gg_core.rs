@@ -7,6 +7,7 @@ use super::gg_infer::{Inference, infer, warm_up};
 use super::gg_worker::Worker;
 use super::parse::Text;
 use super::record::{Recorder, Row, Tape};
+use crate::host::lock;
 use crate::record::Nanos;
 use crate::workload::text_hash;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
@@ -270,7 +271,7 @@ impl Server {
 
     /// Whether a token opens the door; the fifth wrong one in a minute locks it for everybody.
     fn knock(&self, token: &str, now: Nanos) -> Result<(), &'static str> {
-        let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut door = lock(&self.door);
         if now < door.locked_until {
             return Err("Too many failed attempts, please try again later");
         }

@@ -1,7 +1,8 @@
 //! Who is served next on GG-CORE's wire, where the real one's habits are asked for.
 
+use crate::host::lock;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{oneshot, watch};
 
 /// The real one's single worker: one request at a time, streams first, and a stream never wakes it.
@@ -40,7 +41,7 @@ impl Worker {
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, Line>> {
-        self.line.as_ref().map(|line| line.lock().unwrap_or_else(PoisonError::into_inner))
+        self.line.as_ref().map(|line| lock(&line))
     }
 
     /// Waits in line. An idle worker is woken by ordinary requests only.

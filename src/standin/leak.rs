@@ -1,6 +1,7 @@
 //! Memory that is never given back, on purpose: a known growth, for those who watch an engine to be held to.
 
-use std::sync::{Mutex, PoisonError};
+use crate::host::lock;
+use std::sync::Mutex;
 
 /// Grows with each request.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ impl Leak {
     pub(super) fn grow(&self) {
         if self.bytes > 0 {
             let taken = vec![0xA5; self.bytes];
-            self.held.lock().unwrap_or_else(PoisonError::into_inner).push(taken);
+            lock(&self.held).push(taken);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::http::{Call, Reply, json, reply, text};
 use super::ollama::{error, unknown_model, unreadable};
 use super::parse::Text;
 use super::stream::Answering;
+use crate::host::lock;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
@@ -15,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// The version it says; nobody can mistake it for the real one.
 pub const VERSION: &str = "0.34.1-loadcmp-standin";
@@ -42,7 +43,7 @@ impl Store {
     /// Whether `name` is the model's, with or without `:latest`.
     pub(super) fn knows(&self, name: &str, model: &str) -> bool {
         name == model || bare(name) == bare(model) || {
-            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let state = lock(&self.state);
             state.names.contains(bare(name))
         }
     }
@@ -53,7 +54,7 @@ impl Store {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
-        work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut lock(&self.state))
     }
 }
 

@@ -2,9 +2,10 @@
 //! again. A token is a word, as the stand-in counts them.
 
 use super::text::{mix, quick_hash};
+use crate::host::lock;
 use crate::record::Nanos;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// A prompt that is kept: when it has been worked through, and the hash of each of its beginnings.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Prefixes {
     }
 
     fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.kept)
     }
 }
 

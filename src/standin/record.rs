@@ -3,6 +3,7 @@
 //! thousands of rows holds the engine up rather than lose one.
 
 use super::job::Job;
+use crate::host::lock;
 use crate::record::{Nanos, Stopwatch};
 use anyhow::Context;
 use std::fmt::Write as _;
@@ -11,7 +12,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -161,7 +162,7 @@ struct State {
 
 impl Tape {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// A request has been received.

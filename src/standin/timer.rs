@@ -2,6 +2,7 @@
 //! sleeps until the earliest deadline and wakes the task that waits for it. The thread starts with the first wait, so
 //! that an engine without delays has none, and ends with the [`Timer`].
 
+use crate::host::lock;
 use crate::record::{Nanos, Stopwatch};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -72,7 +73,7 @@ impl Drop for Timer {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     fn run(&self, clock: Stopwatch) {

@@ -1,5 +1,6 @@
 //! Why requests failed: reasons in the engine's words, each with how often and when, in bounded memory.
 
+use crate::metrics::human;
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -117,7 +118,7 @@ impl Entry {
 
 /// The words on one line, without what would move a cursor, and cut where nobody reads on.
 fn clean(words: &str) -> String {
-    let plain: String = words.chars().take(4 * LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let plain = human::printable(&words.chars().take(4 * LONGEST).collect::<String>());
     let mut line = String::with_capacity(plain.len().min(LONGEST));
     let mut length = 0;
     for word in plain.split_whitespace() {

@@ -2,6 +2,7 @@
 //! clock. What isn't filled is not known.
 
 use super::thought::{Bit, Thoughts};
+use crate::metrics::human;
 use crate::record::{Details, Nanos, Remark, Remarks};
 use crate::scenario::scrub;
 
@@ -321,10 +322,5 @@ impl Answer {
 /// The start of an engine's error text, on one line, fit for a row.
 pub(super) fn brief(text: &str) -> String {
     // Before it is cut: of a value that it repeats, the rest would stand there.
-    let text = scrub(text);
-    let mut line: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
-    if text.trim().chars().count() > 300 {
-        line.push('…');
-    }
-    line
+    human::cut(&human::printable(scrub(text).trim()), 300)
 }

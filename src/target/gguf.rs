@@ -3,6 +3,7 @@
 //!
 //! The format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
+use crate::metrics::human;
 use serde_json::Value as Json;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -328,7 +329,7 @@ fn unknown(kind: u32) -> Why {
 
 /// A name without what moves a cursor.
 fn plain(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control()).take(80).collect()
+    human::cut(&human::printable(name), 80)
 }
 
 /// Bytes of a value of fixed size.

@@ -5,9 +5,10 @@
 //! request is due, is the better choice. It is decided by the share of those that died, so that a restart or a crash here and
 //! there changes nothing, and it is tried again after a while.
 
+use crate::host::lock;
 use crate::record::Nanos;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
 /// How soon after it was written a request must have died for the connection to have been dead before: the other side's
 /// end is on its way by then. An engine that had the request for longer has begun to work on it. It is noticed within some
@@ -67,7 +68,7 @@ impl Keeping {
         if !self.off.load(Relaxed) {
             return true;
         }
-        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pause = lock(&self.pause);
         pause.left = pause.left.saturating_sub(1);
         if pause.left > 0 && now < pause.until {
             return false;
@@ -84,7 +85,7 @@ impl Keeping {
             self.uses.store(WINDOW / 2, Relaxed);
             self.died.store(self.died.load(Relaxed) / 2, Relaxed);
             // It went well for a whole window: the next pause is a short one again.
-            self.pause.lock().unwrap_or_else(PoisonError::into_inner).number = 0;
+            lock(&self.pause).number = 0;
         }
     }
 
@@ -95,7 +96,7 @@ impl Keeping {
         if uses < LEAST || died.saturating_mul(5) <= uses {
             return;
         }
-        let mut pause = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pause = lock(&self.pause);
         if self.off.swap(true, Relaxed) {
             return;
         }

@@ -6,10 +6,11 @@ use super::exposition::known;
 use super::route::own_headers;
 use super::tls::Tls;
 use super::transport::HeaderMap;
+use crate::host::lock;
 use crate::record::Stopwatch;
 use crate::scenario::{Address, TargetSpec, TlsSpec, scrub};
 use reqwest::{Client, Response, Url};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -96,7 +97,7 @@ impl Scraper {
     pub fn stop(self) -> Vec<(usize, String)> {
         let _ = self.end.send(());
         let _ = self.thread.join();
-        std::mem::take(&mut self.silent.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut lock(&self.silent))
     }
 }
 
@@ -121,7 +122,7 @@ impl<F: FnMut(&[Scraped])> Reading<F> {
         for (page, spoken) in pages.iter().zip(spoken) {
             let told = self.read(page).await;
             *spoken |= told.is_ok();
-            let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut silent = lock(&self.silent);
             silent.retain(|(target, _)| *target != page.target);
             if let (Err(why), false) = (told, *spoken) {
                 silent.push((page.target, why));

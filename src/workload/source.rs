@@ -366,7 +366,7 @@ impl Maker<'_> {
         let written = written.trim();
         self.labels.iter().position(|label| label == written).ok_or_else(|| {
             let near = nearest(written, self.labels.iter().map(String::as_str));
-            format!("`{}` is not one of the labels{near} (labels: {})", cut(written), self.labels.join(", "))
+            format!("`{}` is not one of the labels{near} (labels: {})", quoted(written), self.labels.join(", "))
         })
     }
 
@@ -430,7 +430,7 @@ impl Maker<'_> {
             object.get(name).ok_or_else(|| {
                 let near = nearest(name, object.keys().map(String::as_str));
                 let fields = object.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-                format!("there is no field `{name}`{near} (fields: {})", cut(&fields))
+                format!("there is no field `{name}`{near} (fields: {})", quoted(&fields))
             })
         };
         let text = |name: &str| match field(name)?.as_str() {
@@ -486,7 +486,7 @@ fn nearest<'a>(written: &str, names: impl IntoIterator<Item = &'a str>) -> Strin
     crate::scenario::nearest(written, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
 
-fn cut(text: &str) -> String {
-    let short: String = text.chars().take(80).collect();
-    if short.len() < text.len() { short + "…" } else { short }
+/// As much of a text as a message quotes.
+fn quoted(text: &str) -> String {
+    crate::metrics::human::cut(text, 80)
 }

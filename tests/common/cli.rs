@@ -142,3 +142,56 @@ pub fn measured(dir: &Path, target: &str) -> Vec<Row> {
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+/// A run that has ended, in a folder of its own: results in `out`.
+pub struct Run {
+    pub dir: tempfile::TempDir,
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Run {
+    /// `loadcmp run` of a scenario in `dir`, with what `more` adds to the command.
+    pub fn of(dir: tempfile::TempDir, scenario: &Path, more: impl FnOnce(&mut Command)) -> Self {
+        let mut command = loadcmp();
+        command.arg("run").arg(scenario).arg("--out").arg(dir.path().join("out"));
+        more(&mut command);
+        let output = command.output().expect("a run");
+        let (out, err) = text(&output);
+        Self { dir, code: output.status.code().unwrap_or(-1), out, err }
+    }
+
+    /// The same of a scenario's text.
+    pub fn of_text(yaml: &str, more: impl FnOnce(&mut Command)) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = write(dir.path(), "t.yaml", yaml);
+        Self::of(dir, &path, more)
+    }
+
+    /// Its folder of results.
+    pub fn path(&self) -> PathBuf {
+        self.dir.path().join("out")
+    }
+
+    /// All rows of its samples.
+    pub fn samples(&self) -> Vec<Row> {
+        rows(&self.path().join("samples.csv"))
+    }
+
+    /// The measured rows of a target: at least one.
+    pub fn measured(&self, target: &str) -> Vec<Row> {
+        assert!(self.path().join("samples.csv").exists(), "{}: {}\n{}", self.code, self.out, self.err);
+        let rows = measured(self.dir.path(), target);
+        assert!(!rows.is_empty(), "{}: {}\n{}", self.code, self.out, self.err);
+        rows
+    }
+
+    pub fn report(&self) -> serde_json::Value {
+        json(&self.path().join("report.json"))
+    }
+
+    pub fn manifest(&self) -> serde_json::Value {
+        json(&self.path().join("manifest.json"))
+    }
+}

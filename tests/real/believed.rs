@@ -4,15 +4,9 @@
 use super::*;
 use serde_json::Value;
 
-/// A run's report.
-fn report(run: &Run) -> Value {
-    let text = std::fs::read_to_string(run.path().join("report.json")).expect("a report");
-    serde_json::from_str(&text).expect("JSON")
-}
-
 /// The audit's findings: rule, severity, and the sentence.
 fn findings(run: &Run) -> Vec<(String, String, String)> {
-    let report = report(run);
+    let report = run.report();
     let told = |finding: &Value, key: &str| finding[key].as_str().expect("text").to_owned();
     let all = report["findings"].as_array().expect("findings");
     all.iter().map(|finding| (told(finding, "id"), told(finding, "severity"), told(finding, "sentence"))).collect()

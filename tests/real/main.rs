@@ -18,7 +18,7 @@ mod suites;
 mod sweeps;
 mod weights;
 
-use cli::{Row, loadcmp, number, rows, text, write};
+use cli::{Row, Run, loadcmp, number, rows, text, write};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -193,27 +193,8 @@ fn data(name: &str) -> String {
     std::fs::read_to_string(scenarios().join("data").join(name)).expect(name)
 }
 
-struct Run {
-    dir: tempfile::TempDir,
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Run {
-    fn path(&self) -> PathBuf {
-        self.dir.path().join("out")
-    }
-
-    fn samples(&self) -> Vec<Row> {
-        rows(&self.path().join("samples.csv"))
-    }
-
-    fn workload_hash(&self) -> String {
-        let text = std::fs::read_to_string(self.path().join("manifest.json")).expect("a manifest");
-        let manifest: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        manifest["plan"]["workload"]["hash"].as_str().expect("a hash").to_owned()
-    }
+fn workload_hash(run: &Run) -> String {
+    run.manifest()["plan"]["workload"]["hash"].as_str().expect("a hash").to_owned()
 }
 
 /// The rest of a scenario: everything but its targets.
@@ -247,16 +228,9 @@ fn folder(yaml: &str) -> (tempfile::TempDir, PathBuf) {
 
 fn run(yaml: &str, more: &[&str]) -> Run {
     let (dir, path) = folder(yaml);
-    let output = loadcmp()
-        .arg("run")
-        .arg(path)
-        .args(["--real", "--quiet", "--out"])
-        .arg(dir.path().join("out"))
-        .args(more)
-        .output()
-        .expect("a run");
-    let (out, err) = text(&output);
-    Run { dir, code: output.status.code().unwrap_or(-1), out, err }
+    Run::of(dir, &path, |command| {
+        command.args(["--real", "--quiet"]).args(more);
+    })
 }
 
 /// A run that must end well.
@@ -340,7 +314,7 @@ fn on_each_pair(asking: Asking, model: impl Fn(Engine) -> (Engine, &'static str)
         let run = good(&scenario(&targets, asking), &[]);
         let samples = run.samples();
         times_agree(&samples);
-        asked.insert((run.workload_hash(), same_requests(&samples)));
+        asked.insert((workload_hash(&run), same_requests(&samples)));
         also(targets.map(|(engine, _)| engine), &samples);
     }
     assert_eq!(asked.len(), 1, "all pairs are asked the same");

@@ -5,6 +5,7 @@ use super::super::Failure;
 use super::super::prepare::Prepared;
 use super::wires::Way;
 use crate::drive::{Driver, LaneSetup, Stop, Window, drive};
+use crate::host::lock;
 use crate::host::own_processor_time;
 use crate::record::columns::Names;
 use crate::record::log::{Folder, Log, Vector};
@@ -14,7 +15,7 @@ use crate::scenario::plan::{ClosedPlan, LoadPlan, Plan, Until};
 use crate::stats::Work;
 use crate::target::Target;
 use anyhow::Context;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -145,11 +146,11 @@ impl Meter {
     }
 
     fn set(&self, change: impl FnOnce(&mut Metered)) {
-        change(&mut self.read.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut lock(&self.read));
     }
 
     fn read(&self, kept: Keep) -> Seen {
-        let Metered { window, first, last, .. } = *self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let Metered { window, first, last, .. } = *lock(&self.read);
         let (from, to) = window.unwrap_or_default();
         let mut seen = Seen {
             window: (from.seconds(), to.seconds()),

@@ -9,7 +9,7 @@ use crate::capacity::{
     By, Capacity, Ended, Evidence, Next, Settings, Tried, Verdict, fitted, judge, levels, long_s, next, window_s,
 };
 use crate::record::Stopwatch;
-use crate::report::human::{counted, length};
+use crate::report::human::{counted, file_part, length};
 use crate::report::lasting::span;
 use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
@@ -281,8 +281,7 @@ impl Seeker<'_> {
 
     /// A folder's name: numbered in the order the probes are made; what else is in a target's name is no part of it.
     fn folder(&mut self, target: usize, load: &str) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '_' { c } else { '_' };
-        let name: String = self.settings.targets[target].name.chars().map(plain).take(40).collect();
+        let name = file_part(&self.settings.targets[target].name);
         let number = self.made;
         self.made += 1;
         format!("{number:02}-{name}-{load}")

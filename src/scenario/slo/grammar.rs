@@ -3,6 +3,7 @@
 use super::words::{SloError, UNITS, Word, words};
 use super::{Figure, Limit, Measure};
 use crate::metrics;
+use crate::metrics::human::printable;
 use crate::scenario::cut::quantile;
 use crate::scenario::nearest;
 
@@ -20,18 +21,14 @@ pub(super) fn limits(text: &str) -> Result<Vec<Limit>, SloError> {
     match metrics::typed(text).filter(|_| by_ids.is_err()) {
         None => by_ids,
         Some(typed) => {
-            let in_text = |error: SloError| SloError { at: typed.back(error.at), text: visible(text), ..error };
+            let in_text = |error: SloError| SloError { at: typed.back(error.at), text: printable(text), ..error };
             read(&typed.text).map_err(in_text)
         }
     }
 }
 
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 fn read(text: &str) -> Result<Vec<Limit>, SloError> {
-    let shown = visible(text);
+    let shown = printable(text);
     let words = words(&shown);
     let end = Word { text: String::new(), at: shown.trim_end().chars().count() };
     let mut limits: Vec<Limit> = Vec::new();

@@ -5,6 +5,7 @@ use super::upload::FileBody;
 use super::{Control, base_url, is_stand_in, list, text};
 use crate::scenario::TargetSpec;
 use crate::scenario::same_model;
+use crate::target::answer::brief;
 use reqwest::{Body, Response, Url};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -165,6 +166,5 @@ async fn said(answer: Response) -> String {
     let status = answer.status().as_u16();
     let told = answer.text().await.unwrap_or_default();
     let error = serde_json::from_str::<Value>(&told).ok().and_then(|told| text(&told, "/error"));
-    let words: String = error.unwrap_or(told).chars().filter(|c| !c.is_control()).take(300).collect();
-    format!("status {status}: {}", words.trim())
+    format!("status {status}: {}", brief(&error.unwrap_or(told)))
 }

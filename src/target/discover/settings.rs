@@ -5,6 +5,7 @@ use super::super::gguf;
 use super::context::context_bytes;
 use super::{Control, PATIENCE, list, text};
 use crate::host::{Environment, Model, Served, served};
+use crate::metrics::human;
 use crate::scenario::plan::{CONTEXT_BYTES, EngineFacts, TargetPlan};
 use crate::scenario::{TargetSpec, same_model, scrub};
 use serde_json::{Value, json};
@@ -124,7 +125,7 @@ fn shown_settings(told: &mut EngineFacts, shown: &Value) -> Vec<String> {
     told.blobs = Model::blobs_of(&modelfile);
     if let Some(parameters) = text(shown, "/parameters") {
         let words = parameters.split_whitespace().collect::<Vec<_>>().join(" ");
-        told.set("model_parameters", cut(&words), "/api/show");
+        told.set("model_parameters", short(&words), "/api/show");
     }
     if let Some(template) = text(shown, "/template") {
         told.set("template_sha256", short_hash(&template), "/api/show");
@@ -184,7 +185,7 @@ pub(super) fn props_settings(told: &mut EngineFacts, props: &Value) -> Vec<Strin
     }
     let path = text(props, "/model_path");
     if let Some(name) = path.as_deref().and_then(|path| path.rsplit(['/', '\\']).next()) {
-        told.set("model_file", cut(name), BY);
+        told.set("model_file", short(name), BY);
     }
     path.into_iter().collect()
 }
@@ -196,8 +197,8 @@ fn short_hash(text: &str) -> String {
 
 /// A text as long as a table holds, without what moves a terminal's cursor, and without what came from the environment or a
 /// file.
-fn cut(text: &str) -> String {
-    scrub(text).chars().filter(|c| !c.is_control()).take(200).collect()
+fn short(text: &str) -> String {
+    human::cut(&human::printable(&scrub(text)), 200)
 }
 
 #[cfg(test)]

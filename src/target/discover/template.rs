@@ -1,6 +1,7 @@
 //! What an engine makes of a prompt before its model reads it: asked without load, where the engine tells.
 
 use super::{Control, text};
+use crate::metrics::human;
 use crate::scenario::plan::{Plan, TargetPlan};
 use crate::scenario::{Api, Family, OpenAiSpec, PromptFormat, TargetSpec, Task, TemplatePlan, scrub};
 use crate::target::render::{Asked, Settings};
@@ -76,7 +77,7 @@ pub async fn template_of(target: &TargetPlan) -> Result<Option<TemplatePlan>, St
         return Ok(None);
     }
     let family = Family::of(&template).ok_or_else(|| {
-        let start: String = scrub(&template).chars().filter(|c| !c.is_control()).take(80).collect();
+        let start = human::cut(&human::printable(&scrub(&template)), 80);
         format!("loadcmp doesn't know the template of `{}`: {start}", target.model)
     })?;
     Ok(Some(TemplatePlan { family, system: text(&shown, "/system").filter(|system| !system.trim().is_empty()) }))

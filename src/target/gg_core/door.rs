@@ -2,10 +2,11 @@
 //! that was refused once is not tried again by this process, whatever it does next: another scenario of a suite, a probe of a
 //! search.
 
+use crate::host::lock;
 use crate::record::chain;
 use crate::scenario::plan::Endpoint;
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 /// Where, with which token, and what was said.
 struct Refused {
@@ -17,7 +18,7 @@ struct Refused {
 static REFUSED: Mutex<Vec<Refused>> = Mutex::new(Vec::new());
 
 fn all() -> MutexGuard<'static, Vec<Refused>> {
-    REFUSED.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&REFUSED)
 }
 
 /// Why a token is not tried at an endpoint, if it was refused there before.

@@ -8,7 +8,7 @@
 use super::super::Turn;
 use super::super::recorded::{BLOCK, Recorded};
 use super::odd::whole_text;
-use super::{Source, SourceError, cut};
+use super::{Source, SourceError, quoted};
 use crate::scenario::TracePart;
 use serde_json::{Map, Value};
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -79,7 +79,7 @@ pub(super) fn unknown(source: &Source) -> SourceError {
     let what = if first.trim().is_empty() {
         "the file is empty".to_owned()
     } else {
-        format!("the first line is not that of a known trace format: `{}`", cut(first.trim_end()))
+        format!("the first line is not that of a known trace format: `{}`", quoted(first.trim_end()))
     };
     source.wrong(
         1,
@@ -254,11 +254,12 @@ fn sheet(source: &Source, kind: Kind, part: TracePart) -> Result<Lengths, Source
         let count = |at: usize, name: &str| {
             // BurstGPT writes some of its counts as floats.
             let number = cell(at).strip_suffix(".0").unwrap_or(cell(at)).parse::<u32>();
-            number
-                .map_err(|_| but(source, kind, line, &format!("no number of tokens in `{name}`: `{}`", cut(cell(at)))))
+            number.map_err(|_| {
+                but(source, kind, line, &format!("no number of tokens in `{name}`: `{}`", quoted(cell(at))))
+            })
         };
         let when = instant(cell(at[0]))
-            .map_err(|why| but(source, kind, line, &format!("{why} in `{time}`: `{}`", cut(cell(at[0])))))?;
+            .map_err(|why| but(source, kind, line, &format!("{why} in `{time}`: `{}`", quoted(cell(at[0])))))?;
         let recorded = Recorded { input: count(at[1], input)?, output: count(at[2], output)?, blocks: Vec::new() };
         if taken.push(when, recorded).map_err(|why| but(source, kind, line, &why))?.is_break() {
             break;
@@ -296,7 +297,7 @@ fn mooncake(source: &Source, part: TracePart) -> Result<Lengths, SourceError> {
         let count = |name: &str| {
             let value = number(name)?;
             let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
-            count.ok_or_else(|| wrong(format!("no number of tokens in `{name}`: `{}`", cut(&value.to_string()))))
+            count.ok_or_else(|| wrong(format!("no number of tokens in `{name}`: `{}`", quoted(&value.to_string()))))
         };
         let at = match number("timestamp")?.as_f64() {
             Some(ms) if ms.is_finite() && (0.0..1e15).contains(&ms) => (ms * 1e6).round() as i128,
@@ -337,7 +338,7 @@ fn talks(source: &Source, kind: Kind, list: bool, part: TracePart) -> Result<Rec
             Some(line) => but(source, kind, line, &why),
             None => {
                 let named =
-                    id.as_deref().map_or_else(|| format!("number {}", all.len() + 1), |id| format!("`{}`", cut(id)));
+                    id.as_deref().map_or_else(|| format!("number {}", all.len() + 1), |id| format!("`{}`", quoted(id)));
                 source.wrong(0, format!("looks like {}, but its conversation {named} has {why}", kind.name()))
             }
         })?;
@@ -409,7 +410,7 @@ fn talk(kind: Kind, object: &Map<String, Value>) -> Result<Talk, String> {
                 _ => {}
             },
             "tool" | "function" => break,
-            other => return Err(format!("a message from the unknown role `{}`", cut(other))),
+            other => return Err(format!("a message from the unknown role `{}`", quoted(other))),
         }
     }
     Ok(talk)

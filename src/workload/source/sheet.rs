@@ -1,7 +1,7 @@
 //! A data file as a sheet with a header. Before the CSV reader gets it, its quotes are looked at: a quote that isn't closed,
 //! or is written in another way than CSV's, would swallow rows or change texts without a word.
 
-use super::{MAX_BYTES, Source, SourceError, cut, nearest, odd};
+use super::{MAX_BYTES, Source, SourceError, nearest, odd, quoted};
 use std::io::{BufRead, BufReader, Read, Seek};
 
 impl Source {
@@ -87,7 +87,7 @@ impl Source {
         header.iter().position(|column| column.trim() == name).ok_or_else(|| {
             let near = nearest(name, header.iter());
             let columns = header.iter().collect::<Vec<_>>().join(", ");
-            let wrong = self.wrong(1, format!("there is no column `{name}`{near} (columns: {})", cut(&columns)));
+            let wrong = self.wrong(1, format!("there is no column `{name}`{near} (columns: {})", quoted(&columns)));
             SourceError { setting: Some(setting.to_owned()), ..wrong }
         })
     }

@@ -1,7 +1,7 @@
 //! A trace's file: one column of seconds, or a kind of its own.
 
 use super::super::Trace;
-use super::{Source, SourceError, cut, recorded};
+use super::{Source, SourceError, quoted, recorded};
 use crate::scenario::{MOST_ARRIVALS, TracePart, TraceSpec};
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub fn read_trace(spec: &TraceSpec, part: TracePart, base: &Path) -> Result<Trac
                 let written = record.get(column).unwrap_or_default().trim();
                 let number = written.parse().ok().filter(|number: &f64| number.is_finite());
                 let number = number
-                    .ok_or_else(|| source.wrong(line, format!("`{}` is not a number of seconds", cut(written))))?;
+                    .ok_or_else(|| source.wrong(line, format!("`{}` is not a number of seconds", quoted(written))))?;
                 if seconds.len() as u64 == MOST_ARRIVALS {
                     return Err(source.wrong(line, format!("more than {MOST_ARRIVALS} times, the limit")));
                 }
