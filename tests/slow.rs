@@ -92,6 +92,52 @@ fn a_deadline_is_found_from_the_first_answer_and_the_users_before_the_slots() {
 }
 
 #[test]
+fn an_engine_that_hangs_is_waited_for_until_the_deadline_and_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (hangs, stays) = (engine(20, 4), engine(20, 4));
+    // Its deadline is found: answers of 20 ms have the least, 60 s.
+    scenario(dir.path(), &[("hangs", &hangs), ("stays", &stays)], "{ closed: { users: 2, duration: 8s } }", "");
+    let out = dir.path().join("out");
+    let mut command = loadcmp();
+    command.current_dir(dir.path()).args(["run", "t.yaml", "--out", "out", "--judge-stand-ins"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a run");
+    let begun = Instant::now();
+    let lines = || std::fs::read_to_string(out.join("samples.csv")).map_or(0, |text| text.lines().count());
+    while lines() < 60 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no answers");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Its port still takes connections, and nobody reads them.
+    let pid = hangs.child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-STOP", &pid]).status().expect("kill").success());
+    let output = child.wait_with_output().expect("an end");
+    assert!(begun.elapsed() > Duration::from_secs(60), "{:?}", begun.elapsed());
+    let (told, err) = text(&output);
+    assert_eq!(output.status.code(), Some(4), "{told}{err}");
+    let told = words(&told);
+    assert!(
+        told.contains("INVALID: target-gone") && told.contains("hangs (stand-in) has answered nothing since"),
+        "{told}"
+    );
+    // More of the same is no cure.
+    assert!(!told.contains("To show a difference"), "{told}");
+
+    let rows = measured(&out, "hangs");
+    let waited: Vec<&Row> = rows.iter().filter(|row| row["outcome"] == "timeout").collect();
+    assert!(waited.len() == 2 && rows.iter().filter(|row| row["outcome"] != "ok").count() == 2, "{rows:?}");
+    let us = |row: &Row, column: &str| row[column].parse::<f64>().expect("a number");
+    assert!(waited.iter().all(|row| (59.9e6..61e6).contains(&(us(row, "end_us") - us(row, "sent_us")))), "{waited:?}");
+    assert!(measured(&out, "stays").iter().all(|row| row["outcome"] == "ok"));
+    // Since when: the last answer that came.
+    let last = rows.iter().filter(|row| row["outcome"] == "ok").map(|row| us(row, "end_us")).fold(0.0, f64::max);
+    let report = json(&out.join("report.json"));
+    let findings = report["findings"].as_array().expect("findings");
+    let gone = findings.iter().find(|finding| finding["id"] == "target-gone").expect("it is told");
+    let since = gone["evidence"][0][1].as_str().expect("a time").trim_end_matches(" s");
+    assert!((since.parse::<f64>().expect("a number") - last / 1e6).abs() < 0.2, "{gone}");
+}
+
+#[test]
 fn what_isnt_waited_for_is_unfinished_in_every_load_and_no_failure() {
     let (slow, quick) = (engine(4000, 16), engine(20, 16));
     let loads = [

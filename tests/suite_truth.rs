@@ -196,6 +196,23 @@ fn lengths_are_told_by_what_a_short_and_a_long_request_took() {
 }
 
 #[test]
+fn a_sweep_from_one_token_on_has_the_time_of_its_longest_answers() {
+    let (dir, engine) = (tempfile::tempdir().expect("a directory"), slow());
+    // The scenario itself has answers of one token; its points' take up to thirty times as long.
+    let scenarios = "  steps: { file: base.yaml, set: { workload.sampling.max_tokens: 1, load.closed.requests: 100, sweep: { over: { \
+                     workload.sampling.max_tokens: [1, 10, 30] } } } }\n";
+    let checks = "  - { name: steps, category: x, scenario: steps, gate: native.errors == 0 }\n";
+    suite(dir.path(), &engine.url, scenarios, checks, "quick: { within: 30s }\n");
+    let begun = Instant::now();
+    let told = run(dir.path(), &["--quick"]);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(75), "{took:?}: {}", told.err);
+    let token = told.document["paces"][0]["token_s"].as_f64().expect("seconds");
+    assert!((0.04..0.5).contains(&token) && told.err.contains(" tok/s"), "{token}: {}", told.err);
+    assert_eq!(told.outcome("steps"), "pass", "{}", told.err);
+}
+
+#[test]
 fn a_short_form_fits_into_its_time_and_says_what_did_not() {
     let (dir, engine) = (tempfile::tempdir().expect("a directory"), slow());
     // Two minutes of answers, half a minute of load, and 64 users whose first answers alone take half a minute.
@@ -220,6 +237,9 @@ fn a_short_form_fits_into_its_time_and_says_what_did_not() {
         told.err
     );
     assert!(told.table.contains("crowd skipped: it takes about"), "{}", told.table);
+    // What is skipped takes no time of what is left.
+    let err = told.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(err.contains(" s left") && !err.contains(" min left"), "{}", told.err);
     assert!(told.err.contains("loads are shortened; 1 of them still don't fit"), "{}", told.err);
     // A mistake in it has its place.
     suite(dir.path(), &engine.url, scenarios, &checks, "quick: { within: soon }\n");

@@ -4,7 +4,8 @@ use super::judge::{Check, Judge};
 use super::{Evidence, Side};
 use crate::metrics::human::{percent, three};
 use crate::record::{GONE, Nanos, Outcome, Phase, Sample};
-use crate::scenario::plan::Counted;
+use crate::scenario::plan::{Counted, LoadPlan};
+use crate::stats::Window;
 
 pub(super) const CHECKS: [(&str, Check); 4] = [
     ("target-gone", target_gone),
@@ -19,6 +20,7 @@ pub(super) struct Presence {
     since: Option<Nanos>,
     /// The first stretch of refusals that was long enough: its begin and its end.
     gone: Option<(Nanos, Nanos)>,
+    silence: Silence,
     /// Requests after the first ones, which the engine may have counted: those with a whole answer, and those whose answer
     /// didn't reach us whole though the engine may have made it.
     answered: u64,
@@ -27,8 +29,47 @@ pub(super) struct Presence {
     took_ms: f64,
 }
 
+/// Requests that got no answer within their time, one after another, from an engine that has sent nothing meanwhile.
+#[derive(Clone, Copy, Debug, Default)]
+struct Silence {
+    /// The engine's last sign of life.
+    heard: Nanos,
+    /// Requests since then, and the end of the last one's time.
+    requests: u64,
+    until: Nanos,
+}
+
+impl Silence {
+    /// Of a request's own time, how much must have been silent: another one's last piece may have come after it was sent.
+    const SHARE: f64 = 0.9;
+
+    fn push(&mut self, sample: &Sample) {
+        let (Some(sent), Some(end)) = (sample.stamps.sent, sample.stamps.end) else { return };
+        match sample.outcome {
+            Outcome::Unsent | Outcome::Unfinished => {}
+            Outcome::Timeout => {
+                let last = sample.stamps.last_token.or(sample.stamps.first_byte).unwrap_or_default();
+                self.heard = self.heard.max(last);
+                let silent = end.since(self.heard).seconds() >= Self::SHARE * end.since(sent).seconds();
+                self.requests = if silent { self.requests + 1 } else { 0 };
+                self.until = end;
+            }
+            _ => *self = Self { heard: self.heard.max(end), ..Self::default() },
+        }
+    }
+
+    /// Whether it lasted to the end of the run, and took everyone: `at_once` is how many wait for an answer at a time, as far
+    /// as that is known. A single lost request leaves the others' answers.
+    fn lasting(&self, at_once: u64, window: Option<Window>) -> bool {
+        self.requests >= at_once
+            && self.until.since(self.heard) >= GONE
+            && window.is_none_or(|window| self.heard < window.to)
+    }
+}
+
 impl Presence {
     pub(super) fn push(&mut self, sample: &Sample) {
+        self.silence.push(sample);
         if sample.refused() {
             let begun = *self.since.get_or_insert(sample.stamps.planned);
             if let Some(end) = sample.stamps.end.filter(|end| end.since(begun) >= GONE) {
@@ -58,7 +99,10 @@ impl Presence {
 
 fn target_gone(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
-        let Some((from, to)) = side.gathered.presence.gone else { continue };
+        let Some((from, to)) = side.gathered.presence.gone else {
+            silent(evidence, side, judge);
+            continue;
+        };
         let (since, time) = (format!("{:.1} s", from.seconds()), format!("{:.1} s", to.since(from).seconds()));
         let sentence = format!(
             "{} has accepted no connection since {since} into the run. After {time} no more requests were sent to it; \
@@ -67,6 +111,28 @@ fn target_gone(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
         );
         judge.find(Some(side.at), sentence, &[("since", since), ("refused for", time)]);
     }
+}
+
+fn silent(evidence: &Evidence<'_>, side: Side<'_>, judge: &mut Judge<'_>) {
+    let at_once = match &evidence.plan.load {
+        LoadPlan::Closed(closed) => u64::from(closed.users),
+        LoadPlan::Open(_) => 2,
+    };
+    let silence = side.gathered.presence.silence;
+    if !silence.lasting(at_once, side.summary.window) {
+        return;
+    }
+    let (since, time) = (silence.heard, silence.until.since(silence.heard));
+    let (since, time) = (format!("{:.1} s", since.seconds()), format!("{:.1} s", time.seconds()));
+    let requests = silence.requests;
+    let (s, were) = if requests == 1 { ("", "was") } else { ("s", "were") };
+    let sentence = format!(
+        "{} has answered nothing since {since} into the run: {requests} request{s} {were} waited for until the timeout. Its \
+         figures cover a time in which it hung.",
+        side.name()
+    );
+    let evidence = [("since", since), ("silent for", time), ("requests", requests.to_string())];
+    judge.find(Some(side.at), sentence, &evidence);
 }
 
 fn processes_missed(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {

@@ -120,6 +120,29 @@ fn refuses(bench: &mut Bench, apart_ms: u64, full: Option<u64>) {
     bench.gather(0, samples);
 }
 
+/// The first target's last requests get no answer within so many seconds; of one of them a piece comes late.
+fn hangs(bench: &mut Bench, last: u64, timeout_s: u64, late: Option<u64>) {
+    let samples = (0..ANSWERS).map(|index| {
+        let mut sample = answer(0, index);
+        if index >= ANSWERS - last {
+            let sent = answer(0, ANSWERS - last).stamps.sent.unwrap_or_default();
+            let end = Nanos(sent.0 + timeout_s * 1_000_000_000);
+            let piece = (late == Some(index)).then(|| Nanos(end.0 - 1_000_000));
+            sample.stamps = Stamps {
+                planned: sent,
+                sent: Some(sent),
+                first_byte: piece,
+                last_token: piece,
+                end: Some(end),
+                ..Stamps::default()
+            };
+            sample.outcome = Outcome::Timeout;
+        }
+        sample
+    });
+    bench.gather(0, samples);
+}
+
 /// The first target's processes were gone for so long of a window of 10 s.
 fn missed(bench: &mut Bench, missed_s: f64) {
     bench.targets[0].window = Some(crate::stats::Window { from: Nanos(0), to: Nanos(10_000_000_000) });
@@ -815,6 +838,10 @@ pub(super) const CASES: &[Case] = &[
     // Refusals of 9 s, and of 10.8 s; of as long, with an answer that it is full in their midst.
     Case("target-gone", |b| refuses(b, 1000, None), |b| refuses(b, 1200, None)),
     Case("target-gone", |b| refuses(b, 1200, Some(195)), |b| refuses(b, 2500, Some(195))),
+    // Two users, of whom one gets no answer or both; within 9 and 11 s; and one whose engine was heard of at the very end.
+    Case("target-gone", |b| hangs(b, 1, 60, None), |b| hangs(b, 2, 60, None)),
+    Case("target-gone", |b| hangs(b, 2, 9, None), |b| hangs(b, 2, 11, None)),
+    Case("target-gone", |b| hangs(b, 2, 60, Some(ANSWERS - 1)), |b| hangs(b, 9, 60, None)),
     Case("processes-missed", |b| missed(b, 0.2), |b| missed(b, 0.21)),
     Case("processes-missed", nothing, |b| missed(b, 5.0)),
     Case("engine-count", |b| counted(b, ANSWERS, 10.0), |b| counted(b, ANSWERS + 1, 10.0)),

@@ -212,6 +212,9 @@ fn next(report: &Report) -> Vec<String> {
     told.retain(|words| !words.is_empty());
     told.dedup();
     told.truncate(1);
+    if told.is_empty() {
+        told.extend(report.one_start().map(str::to_owned));
+    }
     told
 }
 

@@ -256,26 +256,23 @@ fn first(repeats: &Repeats) -> Vec<String> {
     repeats.unfinished().into_iter().chain(invalid).collect()
 }
 
-/// Writes it for a terminal.
+/// Writes it for a terminal: the runs one by one first, and the verdict last.
 pub fn repeats_table(repeats: &Repeats, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
     wrapped(out, &title(repeats), width, "")?;
     wrapped(out, &repeats.how(), width, "")?;
-    first(repeats).iter().try_for_each(|words| wrapped(out, words, width, "  "))?;
-    writeln!(out)?;
-    repeats.headlines().iter().try_for_each(|headline| wrapped(out, headline, width, "  "))?;
-    for sheet in metrics(repeats) {
-        writeln!(out)?;
-        print(sheet.header, sheet.rows, sheet.right, look, out)?;
-    }
     if !repeats.runs.is_empty() {
         writeln!(out)?;
         wrapped(out, &format!("{} of each run", metric_words(&repeats.primary)), width, "")?;
         let sheet = each(repeats);
         print(sheet.header, sheet.rows, sheet.right, look, out)?;
     }
-    writeln!(out)?;
+    for sheet in metrics(repeats) {
+        writeln!(out)?;
+        print(sheet.header, sheet.rows, sheet.right, look, out)?;
+    }
     if !repeats.comparisons.is_empty() {
+        writeln!(out)?;
         wrapped(out, &repeats.ratios_words(), width, "")?;
     }
     repeats.notes.iter().try_for_each(|note| wrapped(out, &format!("! {note}"), width, "  "))?;
@@ -285,11 +282,11 @@ pub fn repeats_table(repeats: &Repeats, look: Look, out: &mut dyn Write) -> io::
         let header = ["outcome", "gate", "value over the runs (95 % CI) and reason"].map(str::to_owned).to_vec();
         print(header, rows.into_iter().map(Vec::from).collect(), 1, look, out)?;
     }
-    repeats
-        .judgement
-        .iter()
-        .filter_map(|judgement| judgement.adapted.as_ref())
-        .try_for_each(|words| wrapped(out, words, width, "  "))
+    let mut adapted = repeats.judgement.iter().filter_map(|judgement| judgement.adapted.as_ref());
+    adapted.try_for_each(|words| wrapped(out, words, width, "  "))?;
+    writeln!(out)?;
+    first(repeats).iter().try_for_each(|words| wrapped(out, words, width, "  "))?;
+    repeats.headlines().iter().try_for_each(|headline| wrapped(out, headline, width, "  "))
 }
 
 /// Writes `report.md`, for a pull request.

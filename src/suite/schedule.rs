@@ -80,12 +80,9 @@ impl Schedule {
             let needed = cost.seconds(1.0, self.factor());
             return if needed > left { skip(needed, "") } else { Turn::Run(1.0) };
         }
-        let places = self.left(suite, at);
-        let (share, dropped) = fit(&self.costs_of(&places), left * PLANNED, self.factor());
-        match places.iter().position(|place| *place == at) {
-            Some(place) if dropped.contains(&place) => skip(cost.seconds(0.0, self.factor()), " at least"),
-            _ => Turn::Run(share),
-        }
+        let (share, kept) = self.fitted(suite, at, spent);
+        let dropped = self.left(suite, at).contains(&at) && !kept.contains(&at);
+        if dropped { skip(cost.seconds(0.0, self.factor()), " at least") } else { Turn::Run(share) }
     }
 
     /// A scenario has ended that was cut to a share.
@@ -102,12 +99,22 @@ impl Schedule {
         format!("{words}, to end within {within}")
     }
 
-    /// How long what is left from a scenario on takes, each cut to a share, and how many of them nobody knows.
-    fn words_left(&self, suite: &Suite, from: usize, share: f64) -> (String, usize) {
+    /// Of what is left from a scenario on, `spent` seconds after the beginning: the share that a short form is cut to, and what
+    /// it has time for.
+    fn fitted(&self, suite: &Suite, from: usize, spent: f64) -> (f64, Vec<usize>) {
         let places = self.left(suite, from);
-        let known = self.words(&places, share, self.factor());
+        let Some(budget) = suite.budget_s.filter(|_| suite.quick) else { return (1.0, places) };
+        let left = (budget - spent).max(0.0);
+        let (share, dropped) = fit(&self.costs_of(&places), left * PLANNED, self.factor());
+        let kept = places.iter().enumerate().filter(|(place, _)| !dropped.contains(place));
+        (share, kept.map(|(_, at)| *at).collect())
+    }
+
+    /// How long what is left from a scenario on takes, each cut to a share, and how many of them nobody knows.
+    fn words_left(&self, suite: &Suite, from: usize, share: f64, spent: f64) -> (String, usize) {
+        let known = self.words(&self.fitted(suite, from, spent).1, share, self.factor());
         let waiting = suite.scenarios.iter().skip(from).filter(|scenario| scenario.state == State::Planned);
-        (known, waiting.count() - places.len())
+        (known, waiting.count() - self.left(suite, from).len())
     }
 
     /// How long some scenarios take.
@@ -121,19 +128,14 @@ impl Schedule {
     /// How long all of it takes, and by what that is known: a line each.
     pub fn announce(&self, suite: &Suite) -> Vec<String> {
         let done = suite.scenarios.iter().filter(|scenario| scenario.state == State::Done).count();
-        let share = match suite.budget_s.filter(|_| suite.quick) {
-            Some(budget) => fit(&self.costs_of(&self.left(suite, 0)), budget * PLANNED, self.factor()),
-            None => (1.0, Vec::new()),
-        };
         let places = self.left(suite, 0);
-        let kept = places.iter().enumerate().filter(|(place, _)| !share.1.contains(place));
-        let kept: Vec<usize> = kept.map(|(_, at)| *at).collect();
+        let (share, kept) = self.fitted(suite, 0, 0.0);
         let unknown = suite.scenarios.len() - done - places.len();
         let mut words = format!(
             "loadcmp: suite {}: {} scenarios, about {}",
             suite.name,
             suite.scenarios.len() - done,
-            self.words(&kept, share.0, 1.0)
+            self.words(&kept, share, 1.0)
         );
         if unknown > 0 {
             words += &format!(" and {unknown} of unknown length, whose engines gave no answer");
@@ -145,9 +147,9 @@ impl Schedule {
             words += &format!(", within {}", length(budget));
         }
         let mut lines = vec![words];
-        if suite.quick && share.0 < 1.0 {
+        if suite.quick && share < 1.0 {
             let whole: f64 = self.costs_of(&places).iter().map(|cost| cost.seconds(1.0, 1.0)).sum();
-            let dropped = match share.1.len() {
+            let dropped = match places.len() - kept.len() {
                 0 => String::new(),
                 n => format!("; {n} of them still don't fit and are skipped"),
             };
@@ -171,7 +173,7 @@ impl Schedule {
             if known { format!(", about {}", self.words(&[at], share, self.factor())) } else { String::new() };
         let cut = scenario.cut.as_ref().map(|cut| format!(" ({cut})")).unwrap_or_default();
         let mut words = format!("loadcmp: {} of {}: {}{expected}{cut}", at + 1, suite.scenarios.len(), scenario.name);
-        let (left, unknown) = self.words_left(suite, at, share);
+        let (left, unknown) = self.words_left(suite, at, share, spent);
         if at > 0 {
             let more = if unknown > 0 { " or more" } else { "" };
             words += &format!("; {} done, about {left}{more} left", length(spent));

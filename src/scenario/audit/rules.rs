@@ -90,7 +90,8 @@ pub const RULES: [RuleSpec; 96] = [
     plain(
         "target-gone",
         Invalid,
-        "a target accepted no connection for ten seconds: no more requests were sent to it, the others went on",
+        "a target accepted no connection for ten seconds (no more requests were sent to it, the others went on), or \
+         answered none of its users from some moment to the end",
     ),
     share(
         "processes-missed",
