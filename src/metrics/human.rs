@@ -147,6 +147,11 @@ pub fn file_part(text: &str) -> String {
     text.chars().map(plain).take(60).collect()
 }
 
+/// The lines of a message as one sentence.
+pub fn one_sentence(text: &str) -> String {
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
 /// A text of so many characters at most; one that is cut ends with `…`.
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().nth(most).is_none() {

@@ -8,7 +8,7 @@ use crate::audit::Severity;
 use crate::gate::{Judged, Judgement, NO_BASELINE, OfRun, Outcome, judge_runs};
 use crate::host::Floor;
 use crate::metrics::{self, Definition};
-use crate::report::{Report, Status, floors};
+use crate::report::{Report, Status, floors, human};
 use crate::stats::{
     Comparison, Doubts, RunPair, Verdict, compare_runs, decide_by, geometric_mean, lone_stand_in, over_runs,
     run_metrics, tidy,
@@ -347,7 +347,8 @@ impl RepeatsBuilder {
             notes.extend(run.left_out.iter().map(|why| format!("{} is left out: {why}", run.planned.folder)));
         }
         for run in manifest.runs.iter().filter(|run| run.failed.is_some()) {
-            notes.push(format!("{} has no result: {}", run.folder, run.failed.as_deref().unwrap_or_default()));
+            let why = human::one_sentence(run.failed.as_deref().unwrap_or_default());
+            notes.push(format!("{} has no result: {why}", run.folder));
         }
         let counted = self.counted().count();
         notes.extend(self.doubts.iter().map(|(_, runs, sentence)| match *runs == counted {

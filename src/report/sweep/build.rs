@@ -5,7 +5,7 @@ use super::{
     uncompared,
 };
 use crate::record::{Phase, Sample};
-use crate::report::{Report, Status};
+use crate::report::{Report, Status, human};
 use crate::scenario::plan::{LoadPlan, Until};
 use crate::stats::{CostSums, Row, TargetSummary, Users, compare_costs, fit_costs, fit_usl, tidy, unit};
 use std::collections::BTreeMap;
@@ -247,7 +247,7 @@ impl SweepBuilder {
         }
         for run in manifest.runs.iter().filter(|run| run.failed.is_some()) {
             let why = run.failed.as_deref().unwrap_or_default();
-            notes.push(format!("{} has no result: {why}", run.folder));
+            notes.push(format!("{} has no result: {}", run.folder, human::one_sentence(why)));
         }
         for run in self.runs.iter().filter(|run| !run.invalid.is_empty()) {
             let why = run.invalid.first().map(String::as_str).unwrap_or_default();

@@ -10,7 +10,6 @@ use crate::capacity::{
 };
 use crate::record::Stopwatch;
 use crate::report::human::{counted, file_part, length};
-use crate::report::lasting::span;
 use crate::report::{Status, TOOL};
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{Measure, Order, Slo, Span};
@@ -194,7 +193,7 @@ impl Seeker<'_> {
              answers of the slowest target each), long ones decide; about {} for a pass and a fail of each target, at \
              most {} (--budget)",
             settings.slo,
-            span(settings.probe),
+            length(settings.probe.0.as_secs_f64()),
             length(least.min(settings.budget.0).as_secs_f64()),
             length(settings.budget.0.as_secs_f64()),
         ));

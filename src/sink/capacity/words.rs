@@ -107,6 +107,9 @@ fn rough(x: f64) -> f64 {
     (x / unit).round() * unit
 }
 
+/// Seconds of a search that nobody waits for.
+const PATIENCE_S: f64 = 4.0 * 3600.0;
+
 /// What an interval would take, where there is none and more time gives it.
 fn needs_words(capacity: &Capacity, target: &Target) -> Option<String> {
     let needs = target.capacity.needs_s.filter(|_| target.capacity.basis != Basis::Interval)?;
@@ -119,13 +122,15 @@ fn needs_words(capacity: &Capacity, target: &Target) -> Option<String> {
     let all = capacity.targets.iter().filter_map(|target| target.capacity.needs_s).fold(needs, f64::max);
     let all = (all * capacity.targets.len() as f64).max(settings.budget.0.as_secs_f64() * 1.5);
     let budget = format!("{:.0}m", (all / 60.0).ceil());
-    Some(if all > 24.0 * 3600.0 {
+    let by_rate = settings.reach.by == By::Rate;
+    Some(if all > PATIENCE_S {
+        let or = if by_rate { ", or search `--by users`" } else { "" };
         format!(
-            "a 95 % CI would take about {} of load for this target: limit a lower percentile, or search `--by users`",
+            "a 95 % CI would take about {} of load for this target: limit a lower percentile{or}",
             human::length(time(needs).as_secs_f64())
         )
     } else {
-        let slow = target.searched.alone_us.is_some_and(|us| us >= 1e6) && settings.reach.by == By::Rate;
+        let slow = by_rate && target.searched.alone_us.is_some_and(|us| us >= 1e6);
         let cheaper = if slow { "; `--by users` needs far fewer answers" } else { "" };
         format!(
             "a 95 % CI would take about {} of load for this target: `--budget {budget}`{cheaper}",
