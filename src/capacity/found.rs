@@ -4,7 +4,7 @@ use super::boundary::{Boundary, boundary};
 use super::evidence::Evidence;
 use super::fit::{Fit, fit};
 use super::judge::{Judged, Verdict, judge};
-use super::ratio::{Ratio, ratios};
+use super::ratio::{Ratio, ratio};
 use super::search::{By, Ended, Level, Reach};
 use crate::record::Outcome;
 use crate::scenario::{Share, Slo, Span};
@@ -282,4 +282,18 @@ impl Target {
         let (a, b) = (&self.searched, &other.searched);
         stats::lone_stand_in((&a.name, a.stand_in), (&b.name, b.stand_in))
     }
+}
+
+/// Each target's ratio to the reference.
+pub fn ratios(targets: &[Target], by: By, reference: usize, smallest: f64) -> Vec<Ratio> {
+    let Some(against) = targets.get(reference) else { return Vec::new() };
+    let others = targets.iter().enumerate().filter(|(at, _)| *at != reference);
+    let of = |(target, own): (usize, &Target)| {
+        if own.uncompared(against).is_some() {
+            let verdict = stats::Verdict::NotCompared;
+            return Ratio { target, ratio: None, low: None, high: None, interval: false, verdict };
+        }
+        ratio(target, (&own.capacity, &against.capacity), by, smallest)
+    };
+    others.map(of).collect()
 }
