@@ -14,6 +14,7 @@ mod lenient;
 mod messages;
 mod ollama;
 mod openai;
+mod openai_fields;
 mod reading;
 mod render;
 mod responses;

@@ -4,7 +4,7 @@
 //! Neither llama-server nor Ollama 0.34 says by a status that the limit cut an answer: theirs are all `completed`.
 
 use super::answer::{Answer, brief};
-use super::openai::{Timings, effort, response_format, sampling, take_timings};
+use super::openai_fields::{Timings, effort, response_format, sampling, take_timings};
 use super::render::{Asked, Settings};
 use super::{lenient, words};
 use crate::record::{Nanos, Remark};

@@ -10,6 +10,7 @@ mod door;
 mod frame;
 mod kicker;
 mod limits;
+mod side;
 
 pub(super) use connection::GgConnection;
 pub(super) use door::{is_refused, note_refusal};
