@@ -4,6 +4,7 @@
 //! the wrong one, and is inconclusive in between. A stand-in passes no gate, unless the run was told to judge it.
 
 mod adapt;
+mod bound;
 mod certainty;
 mod figure;
 mod held;

@@ -1,8 +1,7 @@
 //! A figure held to a baseline of several runs: by where one more run of the same engine would lie.
 
+use super::bound::{Held, by_interval};
 use super::certainty::{Certainty, Value};
-use super::held::Held;
-use super::held::by_interval;
 use super::{Measure, Outcome};
 use crate::scenario::gate::{Gate, Kind, Subject};
 use crate::stats::{ASSUMED_SCATTER, Figure, Nights, if_runs_scatter, tidy};

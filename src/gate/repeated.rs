@@ -1,7 +1,8 @@
 //! One gate over several runs of the same plan: what each run's judgement held to the bound is one value, and Student's t
 //! interval over the runs is held to the bound in the place of any run's own.
 
-use super::held::{by_interval, counted, is_counted_bound, keeps, side};
+use super::bound::{by_interval, is_counted_bound, keeps, side};
+use super::held::counted;
 use super::{Evidence, Judged, Measure, Outcome};
 use crate::scenario::gate::{From, Gate, Kind};
 use crate::stats::{LEAST_RUNS, geometric_mean, over_runs, tidy};
