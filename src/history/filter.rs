@@ -1,6 +1,7 @@
 //! Which runs are meant.
 
 use super::entry::{Entry, State};
+use crate::stats::StepsBy;
 use jiff::{SignedDuration, Timestamp};
 
 /// Which runs are meant; nothing stands for all.
@@ -69,6 +70,19 @@ pub(super) fn ago(text: &str) -> Option<SignedDuration> {
     // A century is more than any history has.
     let hours = number.parse::<i64>().ok()?.checked_mul(hours).filter(|hours| *hours <= 876_600)?;
     Some(SignedDuration::from_hours(hours))
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The figure, by its word: `ttft.p95`.
+    pub metric: String,
+    /// Which runs; its `target` is the only one that gets a line.
+    pub filter: Filter,
+    /// Whether runs stand in the lines that their audit found invalid.
+    pub invalid: bool,
+    /// What steps are looked for by.
+    pub by: StepsBy,
 }
 
 #[cfg(test)]

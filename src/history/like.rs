@@ -1,7 +1,7 @@
 //! Which runs may stand in one line, and what two that do differ in.
 
+use super::document::Differs;
 use super::entry::Entry;
-use super::series::Differs;
 use crate::report::{Difference, Kind, differences};
 
 /// Why a run's figures can't stand beside those of another, as of a target; `None` if they can. What changes an engine's work

@@ -1,126 +1,13 @@
 //! One line of a trend: the runs of one scenario that may stand beside each other, a target's figure in each, and the steps.
 
+use super::document::{Compared, LeftOut, Mover, Point, RatioLine, Series, StepTold};
 use super::entry::{Entry, State};
+use super::filter::Asked;
 use super::like::{differs, unlike};
-use super::ratio::{Compared, Mover, RatioLine, near};
-use super::trend::Asked;
+use super::ratio::near;
 use crate::metrics::more_is_better;
 use crate::scenario::yaml_word;
 use crate::stats::{Figure, Step, Steps, StepsBy, steps, unit};
-use serde::{Deserialize, Serialize};
-
-/// One figure of one target over the runs of a scenario.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Series {
-    /// The scenario.
-    pub scenario: String,
-    /// Of an interference measurement, which of its two runs: `concurrent` or `isolated`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part: Option<String>,
-    /// The target.
-    pub target: String,
-    /// Whether a stand-in took the place of a real engine.
-    pub stand_in: bool,
-    /// Unit of the figure.
-    pub unit: String,
-    /// Whether more of it is better; `None` where neither is.
-    pub more_is_better: Option<bool>,
-    /// Hash of the workload that all of them had.
-    pub workload_hash: String,
-    /// The runs, the oldest first.
-    pub points: Vec<Point>,
-    /// Positions of the points that stand alone: they are part of no level.
-    pub alone: Vec<usize>,
-    /// Where the level changed, in the order of the points.
-    pub steps: Vec<StepTold>,
-    /// Median of the points since the last step, those that stand alone left out; `None` without a point.
-    pub level: Option<f64>,
-    /// p of the line being flat throughout; `None` where no step was seen.
-    #[serde(default)]
-    pub p: Option<f64>,
-    /// Whether the target is the runs' reference.
-    #[serde(default)]
-    pub reference: bool,
-    /// The same over the reference's, which a machine that became slower leaves as it is; `None` where there is no other target, or
-    /// one of the two is a stand-in.
-    #[serde(default)]
-    pub ratio: Option<RatioLine>,
-    /// Runs of this scenario and target that don't stand in the line, and why.
-    pub left_out: Vec<LeftOut>,
-}
-
-/// One run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// Its directory.
-    pub dir: String,
-    /// When it began, UTC (RFC 3339).
-    pub started: String,
-    /// The figure.
-    pub value: f64,
-    /// Lower end of its 95 % interval, where the run told one.
-    pub low: Option<f64>,
-    /// Upper end of it.
-    pub high: Option<f64>,
-    /// Whether the run's own audit found it worthless; such runs stand here only if they were asked for.
-    pub invalid: bool,
-}
-
-/// A change of level.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StepTold {
-    /// Position of the first point after it.
-    pub at: usize,
-    /// Directory of the first run after it.
-    pub dir: String,
-    /// When that run began.
-    pub started: String,
-    /// Directory of the last run of the level before.
-    pub dir_before: String,
-    /// Median of the level before.
-    pub before: f64,
-    /// Median of the level after.
-    pub after: f64,
-    /// The change: a share of the level before, `None` if that was nothing; of a proportion, in points of 1.
-    pub change: Option<f64>,
-    /// Whether that is better; `None` where neither is.
-    pub better: Option<bool>,
-    /// p of the permutation test.
-    pub p: f64,
-    /// Whether it is a step of the ratio: its levels are ratios then.
-    #[serde(default)]
-    pub of_ratio: bool,
-    /// What moved; `None` where there is no ratio to tell it by.
-    #[serde(default)]
-    pub mover: Option<Mover>,
-    /// Whether it is a finding among all the lines that were looked at together; one that isn't was seen, no more.
-    #[serde(default)]
-    pub certain: bool,
-    /// What differs between the last run before and the first after.
-    pub differs: Vec<Differs>,
-}
-
-/// A thing that two runs differ in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Differs {
-    /// What it is, in words.
-    pub what: String,
-    /// How it was before.
-    pub before: String,
-    /// How it was after.
-    pub after: String,
-}
-
-/// A run that doesn't stand in a line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// Its directory.
-    pub dir: String,
-    /// When it began.
-    pub started: String,
-    /// Why.
-    pub why: String,
-}
 
 /// The line of a target through the runs of its scenario; `None` if none of them measured the figure.
 pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Series> {
@@ -312,17 +199,6 @@ fn blamed(mut ratio: RatioLine, own: &[StepTold], theirs: &Steps) -> RatioLine {
 }
 
 impl Series {
-    /// Its steps, and those that its ratio shows alone. A reference has none of these: they are told of the other.
-    pub fn told(&self) -> impl Iterator<Item = &StepTold> {
-        let ratio = self.ratio.iter().filter(|_| !self.reference);
-        let alone = ratio.flat_map(move |ratio| {
-            let own: Vec<usize> =
-                self.steps.iter().filter_map(|step| ratio.step_at(step.at, step.change)).map(|step| step.at).collect();
-            ratio.steps.iter().filter(move |step| step.mover == Some(Mover::Engine) && !own.contains(&step.at))
-        });
-        self.steps.iter().chain(alone)
-    }
-
     /// Draws the p of its lines in which a step was seen once more, as finely as `by` says.
     pub(super) fn refine(&mut self, by: &StepsBy) {
         let values: Vec<f64> = self.points.iter().map(|point| point.value).collect();

@@ -1,52 +1,17 @@
 //! A metric over the runs of a folder, in lines of runs that may stand beside each other, with the steps in each.
 
+use super::document::{FALSE_RATE, Family, Series, Trend};
 use super::entry::Entry;
-use super::family::{FALSE_RATE, Family, settle};
-use super::filter::Filter;
-use super::read::{Damaged, History};
-use super::series::{Series, part, series};
+use super::family::settle;
+use super::filter::Asked;
+use super::read::History;
+use super::series::{part, series};
 use crate::report::TOOL;
 use crate::scenario::nearest;
-use crate::stats::StepsBy;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Version of the document's form.
 const TREND_VERSION: u32 = 1;
-
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// The figure, by its word: `ttft.p95`.
-    pub metric: String,
-    /// Which runs; its `target` is the only one that gets a line.
-    pub filter: Filter,
-    /// Whether runs stand in the lines that their audit found invalid.
-    pub invalid: bool,
-    /// What steps are looked for by.
-    pub by: StepsBy,
-}
-
-/// A metric over time: what the terminal, the page and other documents are made from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Trend {
-    /// Version of this document's form.
-    pub schema_version: u32,
-    /// What made it, with its version.
-    pub tool: String,
-    /// The folder that was read.
-    pub folder: String,
-    /// The figure, by its word.
-    pub metric: String,
-    /// What steps were looked for by.
-    pub by: StepsBy,
-    /// The lines that were looked at together.
-    pub family: Family,
-    /// A line for each scenario and target.
-    pub series: Vec<Series>,
-    /// Directories of runs that can't be told.
-    pub damaged: Vec<Damaged>,
-}
 
 /// Follows a metric through a history.
 ///
