@@ -1,6 +1,7 @@
 //! Readings folded over the measured stretches of a run.
 
-use super::reading::{Held, Reading};
+use super::reading::Reading;
+use super::sought::Held;
 use super::{Conditions, Gpu, Stretch, Used};
 
 /// How long after a stretch's end a reading of what is held is still of it, in seconds: a window that the last answer closes is

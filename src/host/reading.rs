@@ -5,7 +5,7 @@ use super::energy::Packages;
 use super::gpu::{Device, Devices, Look, look};
 use super::machine::{Counters, Machine, cores, page_bytes, ticks_per_second};
 use super::processes::snapshot;
-use super::sought::{Sought, Target};
+use super::sought::{Held, Sought, Target};
 use super::tree::Tree;
 use std::collections::BTreeSet;
 
@@ -41,35 +41,6 @@ pub struct Reading {
     pub(super) jump_s: Option<f64>,
     /// Processor time of the targets' processes together, each once; `None` if one is on this machine and wasn't found.
     pub(super) all_targets: Option<f64>,
-}
-
-/// What a process's resident memory is made of, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Memory {
-    /// Its own, that of no file: heap, stacks, shared memory.
-    pub(super) anonymous: u64,
-    /// Pages of files: programs, libraries, models that are mapped. They are the cache's, too.
-    pub(super) file: u64,
-}
-
-/// What the processes of a target hold at one moment. What several share counts for each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
-    /// Resident memory, in bytes.
-    pub(super) bytes: u64,
-    /// What it is made of; `None` where that isn't told of all of them.
-    pub(super) memory: Option<Memory>,
-    /// Threads.
-    pub(super) threads: u64,
-    /// Their proportional share of the memory that processes share, in bytes; `None` where it wasn't read this time.
-    pub(super) proportional: Option<u64>,
-    /// What they hold of graphics devices' memory, in bytes.
-    pub(super) gpu_bytes: Option<u64>,
-    /// Resident memory of the same server's processes that serve other models, which is in none of the above; `None` where
-    /// there are none.
-    pub(super) other_models_bytes: Option<u64>,
-    /// Whether several of the processes may be the model's, and all are counted for want of a word which is.
-    pub(super) unclear: bool,
 }
 
 /// Processor time that reading the process table may take of each second on average, in seconds: on a machine of thousands of

@@ -4,9 +4,11 @@
 //! figures are to the second and not to its hundredth.
 
 use super::counts::Counts;
+use super::detail::Memory;
 use super::gpu::Device;
 use super::machine::Counters;
-use super::reading::{Held, Memory, Reading};
+use super::reading::Reading;
+use super::sought::Held;
 use super::thin::Kept;
 use super::usage::Usage;
 use super::{Conditions, Stretch};

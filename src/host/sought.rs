@@ -1,11 +1,10 @@
 //! A target's processes: where they are looked for, and what is read of them once they are found.
 
 use super::counts::{Counts, Stand, Tally};
-use super::detail::{disk_read, memory, proportional, switches};
+use super::detail::{Memory, disk_read, memory, proportional, switches};
 use super::gpu::Devices;
 use super::models::{Kin, Model};
 use super::processes::{Place, listeners, named};
-use super::reading::{Held, Memory};
 use super::tree::{Process, Snapshot, Tree};
 use crate::scenario::ProcessSpec;
 use crate::scenario::plan::Endpoint;
@@ -252,4 +251,24 @@ impl Target {
             self.tallies.involuntary.begin(&made, &[]);
         }
     }
+}
+
+/// What the processes of a target hold at one moment. What several share counts for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Resident memory, in bytes.
+    pub(super) bytes: u64,
+    /// What it is made of; `None` where that isn't told of all of them.
+    pub(super) memory: Option<Memory>,
+    /// Threads.
+    pub(super) threads: u64,
+    /// Their proportional share of the memory that processes share, in bytes; `None` where it wasn't read this time.
+    pub(super) proportional: Option<u64>,
+    /// What they hold of graphics devices' memory, in bytes.
+    pub(super) gpu_bytes: Option<u64>,
+    /// Resident memory of the same server's processes that serve other models, which is in none of the above; `None` where
+    /// there are none.
+    pub(super) other_models_bytes: Option<u64>,
+    /// Whether several of the processes may be the model's, and all are counted for want of a word which is.
+    pub(super) unclear: bool,
 }

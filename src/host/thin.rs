@@ -4,7 +4,8 @@
 //! readings, every second of the regular ones goes, and hands its extremes on to the one after it: the edges stay, and a
 //! run of hours is told by readings some seconds apart.
 
-use super::reading::{Held, Reading};
+use super::reading::Reading;
+use super::sought::Held;
 
 /// Readings kept before they are thinned: all of a run of an hour.
 const MOST: usize = 4096;

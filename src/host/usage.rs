@@ -189,9 +189,10 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::super::counts::Counts;
+    use super::super::detail::Memory;
     use super::super::gpu::Device;
     use super::super::machine::Counters;
-    use super::super::reading::{Held, Memory};
+    use super::super::sought::Held;
     use super::*;
 
     fn reading(t_s: f64, busy: Option<f64>, bytes: Option<u64>) -> Reading {
