@@ -1,7 +1,7 @@
 //! Baselines for the terminal: a list, and one with its fingerprint and reasons.
 
+use super::draw::{Look, print, wrapped};
 use super::lines::engine_words;
-use super::table::{Look, print, wrapped};
 use crate::baseline::{Found, Kept};
 use crate::report::human;
 use std::io::{self, Write};

@@ -1,10 +1,9 @@
 //! Gates, tiers and the baseline, the same in every format: what became of each, with its figures and why.
 
-use super::beside::values;
 use super::csv_text::{self, number};
-use super::lines::in_order;
-use super::markdown::{cells, plain};
-use super::table::{Look, print, verdict, wrapped};
+use super::draw::{Look, print, verdict, wrapped};
+use super::lines::{in_order, values};
+use super::markup::{cells, plain};
 use crate::gate::{Judged, Judgement, Outcome, Reached};
 use crate::report::Report;
 use crate::report::sweep::SweptTarget;

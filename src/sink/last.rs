@@ -1,9 +1,10 @@
 //! What stands on the last screen of a terminal: who was compared, the figures that decide, whether it was fair, and what to do
 //! next. Twelve lines at 80 columns, less where less was measured; a command to be pasted is as long as it is.
 
+use super::draw::{Look, broken, cut, print, short_name};
 use super::lines::{Line, compared, lines};
 use super::spark::spark;
-use super::table::{Cell, Look, brief, broken, cut, judged, matrix, print, short_name, table};
+use super::table::{Cell, brief, judged, matrix, table};
 use crate::audit::{Asked, RULES, RuleSpec, Severity, asked};
 use crate::report::Report;
 use crate::report::human::printable;

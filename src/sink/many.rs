@@ -1,13 +1,13 @@
 //! Several runs, each compared with the first: for the terminal, a pull request, programs, and as a page.
 
-use super::beside::{cells_of, differences, values};
+use super::beside::{cells_of, differences};
 use super::csv_text::{rows, text};
+use super::draw::{Look, print, verdict, wrapped};
 use super::filters::{self, link};
 use super::forest::{Forest, ForestRow, Scaled, scaled};
 use super::html::unbroken;
-use super::lines::in_order;
-use super::markdown::plain;
-use super::table::{Look, print, verdict, wrapped};
+use super::lines::{in_order, values};
+use super::markup::plain;
 use super::terms;
 use crate::metrics::{metric_of, metric_words};
 use crate::report::words::ratio_words;

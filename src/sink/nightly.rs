@@ -4,7 +4,7 @@ use super::filters::{self, link};
 use super::grid::{Grid, grid};
 use super::history::{Drawings, PageSeries, StepLine, counts, drawings, page_of, page_series, step_words};
 use super::html::unbroken;
-use super::markdown::plain;
+use super::markup::plain;
 use super::plot::Chart;
 use super::terms;
 use crate::gate::Outcome;

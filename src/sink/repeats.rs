@@ -2,10 +2,10 @@
 //! request, and the gates for CI.
 
 use super::csv_text::{count, number, rows, text};
+use super::draw::{Look, print, verdict, wrapped};
 use super::junit::{Case, junit};
 use super::lines::in_order;
-use super::markdown::{cells, plain};
-use super::table::{Look, print, verdict, wrapped};
+use super::markup::{cells, plain};
 use crate::gate::Judged;
 use crate::metrics::{metric_words, value_words};
 use crate::report::repeats::{RepeatRun, Repeats};

@@ -1,8 +1,8 @@
 //! A suite: for the terminal, a pull request and programs. Its page is `suite_html`.
 
 use super::csv_text::{number, rows, text};
-use super::markdown::{cells, plain};
-use super::table::{Look, print, wrapped};
+use super::draw::{Look, print, wrapped};
+use super::markup::{cells, plain};
 use crate::report::{Status, human, pretty};
 use crate::suite::{Category, State, Suite};
 use std::io::{self, Write};

@@ -1,8 +1,8 @@
 //! A sweep: a row a run, target and figure for programs, and tables for the terminal and a pull request.
 
 use super::csv_text::{count, number, text};
-use super::markdown::{cells, plain};
-use super::table::{Look, last, natural_width, print, wrapped};
+use super::draw::{Look, last, natural_width, print, wrapped};
+use super::markup::{cells, plain};
 use crate::metrics::{self, metric_words};
 use crate::report::sweep::{Scaling, Sweep, SweptRun, cost_words, point_words, short_path, value_words};
 use crate::report::words::ratio_words;

@@ -7,8 +7,8 @@ mod words;
 pub use csv::capacity_csv;
 pub use page::capacity_html;
 
-use super::markdown::{cells, plain};
-use super::table::{Look, last, print, wrapped};
+use super::draw::{Look, last, print, wrapped};
+use super::markup::{cells, plain};
 use super::{Sink, write_each};
 use crate::capacity::Capacity;
 use crate::report::pretty;

@@ -1,7 +1,7 @@
 //! The list of earlier runs: a line a run, `csv` with a row a run and target, and `json`.
 
 use super::super::csv_text::{number, rows, text};
-use super::super::table::{Look, print, wrapped};
+use super::super::draw::{Look, print, wrapped};
 use super::words;
 use crate::history::{Entry, History, State};
 use crate::metrics::{metric_words, value_words};
