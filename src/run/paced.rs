@@ -1,6 +1,6 @@
 //! `rate: auto`: a look at what the targets answer, before the load's instants are drawn.
 
-use super::{Failure, Options, prepare, tell};
+use super::{Failure, Options, say, tell};
 use crate::host::signalled;
 use crate::record::columns::{Names, read_rows};
 use crate::record::{Nanos, Phase};
@@ -64,7 +64,7 @@ pub(super) async fn found(mut loaded: Loaded, options: &Options) -> Result<Loade
     if !options.quiet {
         let each: Vec<String> = rates.iter().map(|(name, rate)| format!("{name} {rate:.3}/s")).collect();
         let most = if rate == Rate::MOST { ", the maximum" } else { "" };
-        tell(prepare::wrapped(&format!(
+        tell(say::wrapped(&format!(
             "loadcmp: rate: auto is {rate}/s: half of what the slower target can answer{most} ({})",
             each.join(", ")
         )));

@@ -1,21 +1,19 @@
 //! From a scenario to a plan: finds every engine, puts a stand-in where one is allowed and needed, reads the prompts, and
 //! fills in every default.
 
-use super::cannot;
 use super::child::StandIn;
 use super::filled::filled;
 use super::fits::fits;
 use super::load::{load, schedule_words};
-use super::same;
+use super::say::wrapped;
 use super::started::{Engines, allowed, start};
-use super::templates;
-use super::tokens::{Made, Wanting};
-use super::{Failure, Options, tell};
+use super::wanting::{Made, Wanting};
+use super::{Failure, Options, cannot, same, tell, templates};
 use crate::audit::{Finding, of_plan};
 use crate::host::processes_of;
 use crate::record::Stopwatch;
-use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan};
-use crate::scenario::told::{Written, confirmed};
+use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan, Written};
+use crate::scenario::told::confirmed;
 use crate::scenario::{
     Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, located, release,
     room_for_a_label, variant_name,
@@ -252,27 +250,6 @@ async fn patiently<T>(name: &str, asked: impl Future<Output = T>, options: &Opti
         tell(format!("loadcmp: waiting for `{name}` to identify itself: it may be busy"));
     }
     asked.await
-}
-
-/// Columns of a line on standard error.
-const COLUMNS: usize = 78;
-
-/// A text cut into lines that no terminal cuts, the later ones set in.
-pub(super) fn wrapped(text: &str) -> String {
-    let (mut out, mut column) = (String::new(), 0);
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > COLUMNS {
-            out.push_str("\n  ");
-            column = 2;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out
 }
 
 fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {

@@ -182,7 +182,7 @@ impl Progress {
         };
         let view = Arc::new(View::new(plan.targets.len()));
         if !quiet && !shown {
-            super::tell(super::prepare::wrapped(&format!("loadcmp: {}", headline(plan))));
+            super::tell(super::say::wrapped(&format!("loadcmp: {}", headline(plan))));
         }
         Self { view, bars, lines, whole, shown, quiet, plan: plan_shape, thread: Mutex::default() }
     }
@@ -219,7 +219,7 @@ impl Progress {
     pub(super) fn warming(&self, prompts: usize) {
         let text = format!("sending every prompt once before the load ({prompts}, `prompt_cache: warm`)");
         if !self.quiet && !self.shown {
-            super::tell(super::prepare::wrapped(&format!("loadcmp: {text}")));
+            super::tell(super::say::wrapped(&format!("loadcmp: {text}")));
         }
         self.say(&text);
     }
@@ -237,7 +237,7 @@ impl Progress {
             let Found { answers, .. } = found;
             let answers = answers_words(answers);
             let text = format!("loadcmp: {answers} each so far; measuring for {}", found_words(plan, &found));
-            super::tell(super::prepare::wrapped(&text));
+            super::tell(super::say::wrapped(&text));
         }
     }
 
@@ -260,7 +260,7 @@ impl Progress {
                     pause.as_secs_f64().ceil()
                 );
                 if !self.quiet {
-                    self.bars.suspend(|| super::tell(super::prepare::wrapped(&text)));
+                    self.bars.suspend(|| super::tell(super::say::wrapped(&text)));
                 }
             }
         }
@@ -297,7 +297,7 @@ impl Progress {
                 if !shown && !elapsed.is_zero() && elapsed.as_millis().is_multiple_of(LINE.as_millis()) {
                     let left = left.as_ref().map(|left| format!(", {left}")).unwrap_or_default();
                     let text = format!("loadcmp: {} s{left}; {}", elapsed.as_secs(), said.join("; "));
-                    super::tell(super::prepare::wrapped(&text));
+                    super::tell(super::say::wrapped(&text));
                 }
                 whole.set_message(left.unwrap_or_default());
                 std::thread::park_timeout(tick);

@@ -3,7 +3,7 @@
 use super::child::StandIn;
 use super::guard::Start;
 use super::guarded::{Guarded, log_path};
-use super::prepare::wrapped;
+use super::say::wrapped;
 use super::{Failure, lock, tell};
 use crate::scenario::{Scenario, TargetSpec, Task, sought};
 use crate::target::discover::discover;

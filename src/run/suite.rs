@@ -4,19 +4,16 @@
 mod judge;
 mod timing;
 
+use super::kinds::{SUITE, read_suite};
 use super::{Failure, Options, directory, interrupted, nightly, now, tell};
 use crate::record::Stopwatch;
 use crate::report::{Status, TOOL, pretty, replace};
 use crate::scenario::{CheckSpec, Loaded, LoadedSuite};
-use crate::sink;
 use crate::suite::{Check, Night, SUITE_VERSION, ScenarioRun, Schedule, State, Suite, Turn};
-use crate::{drive::Driver, gate::Outcome, scenario::plan::GatesPlan};
+use crate::{drive::Driver, gate::Outcome, scenario::plan::GatesPlan, sink};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use timing::Timing;
-
-/// The document of a suite's directory.
-const DOCUMENT: &str = "suite.json";
 
 /// A suite that is to be run: its scenarios read, with all that is laid over them.
 pub struct SuiteRun {
@@ -115,16 +112,11 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
 
 /// Judges the checks of a suite's directory again, and writes its files again.
 pub fn retell_suite(dir: &Path) -> Result<Suited, Failure> {
-    let mut suite = read(dir)?;
+    let mut suite = read_suite(dir)?;
     if suite.status == Status::Running {
         suite.status = Status::Interrupted;
     }
     finish(suite, dir.to_owned())
-}
-
-/// Whether a directory is a suite's.
-pub fn is_suite(dir: &Path) -> bool {
-    dir.join(DOCUMENT).is_file()
 }
 
 /// Judges and writes.
@@ -204,7 +196,7 @@ fn check(spec: &CheckSpec, quick: bool) -> Check {
 /// A run that was cut off, taken up: what is done stays, everything else is as it is planned now. It has to be of the same
 /// suite, and each scenario that is done the same as now.
 fn taken_up(dir: &Path, planned: Suite) -> Result<Suite, Failure> {
-    let before = read(dir)?;
+    let before = read_suite(dir)?;
     let refuse = |why: String| Failure::Usage(format!("error: {} can't be resumed: {why}", dir.display()));
     if (&before.name, before.quick) != (&planned.name, planned.quick) {
         let form = |suite: &Suite| format!("{}{}", suite.name, if suite.quick { " --quick" } else { "" });
@@ -290,23 +282,9 @@ fn hash(loaded: &Loaded) -> String {
 }
 
 fn keep(suite: &Suite, dir: &Path) -> Result<(), Failure> {
-    let path = dir.join(DOCUMENT);
+    let path = dir.join(SUITE);
     let written = replace(&path, |out| pretty(out, suite)).with_context(|| format!("writing {}", path.display()));
     Ok(written?)
-}
-
-/// Reads the document of a suite's directory.
-pub(super) fn read(dir: &Path) -> Result<Suite, Failure> {
-    let path = dir.join(DOCUMENT);
-    let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
-    let bytes = std::fs::read(&path).map_err(|error| wrong(format!("can't be read: {error}")))?;
-    let suite: Suite =
-        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is not from loadcmp ({error})")))?;
-    if suite.schema_version > SUITE_VERSION {
-        let version = suite.schema_version;
-        return Err(wrong(format!("its format is version {version}; this loadcmp reads version {SUITE_VERSION}")));
-    }
-    Ok(suite)
 }
 
 /// The last of the runs in its folder that it can be compared with.

@@ -2,8 +2,8 @@
 //! told so at its beginning.
 
 use super::command_line;
-use super::prepare::wrapped;
 use super::progress::Progress;
+use super::say::wrapped;
 use crate::record::Sample;
 use crate::report::words::elsewhere;
 use crate::scenario::Task;

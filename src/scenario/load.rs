@@ -4,6 +4,7 @@ use super::environment::{self, Lookup};
 use super::given::{Followed, Given};
 use super::mistake::{Mistake, Place, nearest};
 use super::overlay::{self, Overrides};
+use super::path::steps;
 use super::sweep::{self, Point, Tree};
 use super::tree::{self, Entry, Node, Value};
 use super::{PromptsSpec, Scenario, ScenarioError, TargetSpec, check, scrub, secret, sense, variants};
@@ -71,7 +72,7 @@ pub fn load_with(
         let mut found = Vec::new();
         let scenario = decode(&mut root, &mut found).map(|(scenario, _)| scenario);
         let value = |path: &String| {
-            let node = overlay::steps(&root, path).and_then(|steps| root.at(&steps));
+            let node = steps(&root, path).and_then(|steps| root.at(&steps));
             // They stand in the results and name their folders.
             (path.clone(), node.map_or(serde_json::Value::Null, |node| node.shown().into_json()))
         };

@@ -20,10 +20,9 @@ use crate::report::human::time;
 use crate::report::{pretty, replace};
 use anyhow::{Context, anyhow};
 use keep::{path, writable};
-use probe::{Load, Seen, Wired, probe, quantile};
+use probe::{Load, Seen, Way, Wired, probe, quantile};
 use std::path::PathBuf;
 use std::time::Duration;
-use wires::Way;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +99,7 @@ pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBu
     };
     replace(&path, |out| pretty(out, &calibration)).with_context(|| format!("writing {}", path.display()))?;
     if let Some(restless) = restless(&calibration).filter(|_| !options.quiet) {
-        tell(super::prepare::wrapped(&format!("loadcmp: {restless}")));
+        tell(super::say::wrapped(&format!("loadcmp: {restless}")));
     }
     Ok((calibration, path))
 }

@@ -3,9 +3,8 @@
 
 use super::super::Failure;
 use super::super::prepare::Prepared;
-use super::wires::Way;
 use crate::drive::{Driver, LaneSetup, Stop, Window, drive};
-use crate::host::own_processor_time;
+use crate::host::{Transport, own_processor_time};
 use crate::record::columns::Names;
 use crate::record::log::{Folder, Log, Vector};
 use crate::record::{Nanos, Phase, Sample, Stopwatch};
@@ -178,6 +177,28 @@ impl Meter {
             values.sort_by(f64::total_cmp);
         }
         seen
+    }
+}
+
+/// A way to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) wire: &'static str,
+    pub(super) transport: Transport,
+    pub(super) stream: bool,
+}
+
+impl Way {
+    /// Whether more than its floor is measured. Over TLS it is the floor alone: how much a generator can send is found out
+    /// over the transports below it.
+    pub(super) fn is_measured_in_full(&self) -> bool {
+        self.transport != Transport::Tls
+    }
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} over {}", self.wire, self.transport.as_str())
     }
 }
 

@@ -2,9 +2,8 @@
 
 use super::super::progress::{SearchBar, budget_words};
 use super::super::{Failure, Finished, Options, Prepared, interrupted, measure, now};
-use super::Search;
-use super::judged;
 use super::load::Shape;
+use super::{Search, judged};
 use crate::capacity::{
     By, Capacity, Ended, Evidence, Next, Settings, Tried, Verdict, fitted, judge, levels, long_s, next, window_s,
 };
@@ -70,7 +69,7 @@ impl Seeker<'_> {
 
     fn say(&self, text: &str) {
         if !self.quiet {
-            self.bar.tell(&super::super::prepare::wrapped(&format!("loadcmp: {text}")));
+            self.bar.tell(&super::super::say::wrapped(&format!("loadcmp: {text}")));
         }
     }
 
