@@ -1,7 +1,8 @@
 //! Connections that are opened before the load, all of them: an engine that reads no new connection while it is at work would
 //! else let the first user in, and keep the others waiting behind that one's answer.
 
-use super::lane::{Lane, LaneSetup, Side, User};
+use super::lane::{Lane, User};
+use super::side::{LaneSetup, Side};
 use super::stretch::Stretch;
 use std::sync::Arc;
 use tokio::task::JoinSet;

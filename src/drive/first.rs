@@ -1,7 +1,8 @@
 //! The first request to each target, whose model may have to be loaded: told apart, with a limit of its own, told of while it
 //! is waited for, and asked again where that may help.
 
-use super::lane::{Lane, LaneSetup, Side};
+use super::lane::Lane;
+use super::side::{LaneSetup, Side};
 use super::stretch::Stretch;
 use crate::record::{Outcome, Sample};
 use crate::scenario::Span;

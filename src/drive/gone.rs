@@ -4,7 +4,8 @@
 //! It is told from an engine that is there and says that it is full (429, 503, a wire's own word), from one that breaks
 //! connections which it took, and from one that is back within the time.
 
-use super::lane::{Lane, Side};
+use super::lane::Lane;
+use super::side::Side;
 use crate::record::{GONE, Nanos, Outcome, Sample};
 use std::sync::atomic::Ordering::Relaxed;
 

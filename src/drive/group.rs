@@ -1,12 +1,13 @@
 //! Lanes that are driven at the same time: one start, one end, one watch over both.
 
 use super::judge::{Judge, midway};
-use super::lane::{Lane, LaneSetup, Side, Window};
-use super::opening::Opening;
-use super::stretch::Stretch;
-use super::{Driver, native, open};
+use super::lane::{Lane, Opening};
+use super::side::{LaneSetup, Side};
+use super::stretch::{Opened, Stretch};
+use super::{native, open};
 use crate::record::Nanos;
-use crate::scenario::plan::LoadPlan;
+use crate::scenario::Order;
+use crate::scenario::plan::{LoadPlan, Plan};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,9 +20,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Longest that answers are waited for once somebody has interrupted the run: containers are killed 10 s after they were
 /// asked to end, and the files are to be written by then.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
-
-/// Hears of windows.
-pub(super) type Opened = Arc<dyn Fn(Window) + Send + Sync>;
 
 /// What a group needs beside its lanes.
 #[derive(Clone)]
@@ -57,7 +55,7 @@ impl Group {
                 }
                 // One start for all lanes of the group: their windows are the same.
                 let now = setup.clock.now() + lead;
-                let opening = Arc::new(Opening::new(&group, &lanes, now));
+                let opening = Arc::new(Opening::new(&group.run, &group.opened, &lanes, now));
                 lanes.iter().for_each(|lane| lane.start(now));
                 opening.at_once();
                 let judged = judge.clone();
@@ -139,5 +137,45 @@ async fn ended(run: &LaneSetup, lanes: &[Arc<Lane>]) {
         }
         let left = close.map_or(LOOK, |at| Duration::from_nanos(at.since(now).0));
         tokio::time::sleep(left.min(LOOK)).await;
+    }
+}
+
+/// What schedules the users of a closed loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// goose's scheduler.
+    #[cfg(feature = "goose")]
+    Goose,
+    /// A small one of our own.
+    Native,
+}
+
+impl Driver {
+    /// What schedules the users of a plan for which this is asked: blocks in turns are our own scheduler's, since each would be
+    /// an attack of goose's, half a second of start and end. `None` in an open loop, which has no users.
+    pub fn of(self, plan: &Plan) -> Option<Driver> {
+        match (&plan.load, plan.order) {
+            (LoadPlan::Open(_), _) => None,
+            (LoadPlan::Closed(_), Order::Alternate) => Some(Driver::Native),
+            (LoadPlan::Closed(_), _) => Some(self),
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "goose")]
+            Driver::Goose => "goose",
+            Driver::Native => "native",
+        }
+    }
+}
+
+impl Default for Driver {
+    fn default() -> Self {
+        #[cfg(feature = "goose")]
+        return Driver::Goose;
+        #[cfg(not(feature = "goose"))]
+        return Driver::Native;
     }
 }

@@ -2,13 +2,13 @@
 
 use super::ahead::open_ahead;
 use super::fit::{self, Fit};
-use super::group::Group;
+use super::group::{Driver, Group};
 use super::judge::{Bounds, Found, Judge, Why, ask, staged};
-use super::lane::{LaneSetup, Side, Window};
-use super::stretch::{Cutter, Stretch};
+use super::side::{LaneSetup, Side};
+use super::stretch::{Cutter, Stretch, Window};
 use super::warm::warm;
 use crate::record::Nanos;
-use crate::scenario::plan::{LoadPlan, Plan, Until};
+use crate::scenario::plan::{Plan, Until};
 use crate::scenario::{Order, Span};
 use crate::target::Target;
 use rand::SeedableRng;
@@ -19,46 +19,6 @@ use std::time::Duration;
 
 /// Keeps the draw of the order apart from the workload's draws from the same seed.
 const ORDER_STREAM: u64 = 0x006f_7264_6572;
-
-/// What schedules the users of a closed loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Driver {
-    /// goose's scheduler.
-    #[cfg(feature = "goose")]
-    Goose,
-    /// A small one of our own.
-    Native,
-}
-
-impl Driver {
-    /// What schedules the users of a plan for which this is asked: blocks in turns are our own scheduler's, since each would be
-    /// an attack of goose's, half a second of start and end. `None` in an open loop, which has no users.
-    pub fn of(self, plan: &Plan) -> Option<Driver> {
-        match (&plan.load, plan.order) {
-            (LoadPlan::Open(_), _) => None,
-            (LoadPlan::Closed(_), Order::Alternate) => Some(Driver::Native),
-            (LoadPlan::Closed(_), _) => Some(self),
-        }
-    }
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            #[cfg(feature = "goose")]
-            Driver::Goose => "goose",
-            Driver::Native => "native",
-        }
-    }
-}
-
-impl Default for Driver {
-    fn default() -> Self {
-        #[cfg(feature = "goose")]
-        return Driver::Goose;
-        #[cfg(not(feature = "goose"))]
-        return Driver::Native;
-    }
-}
 
 /// Drives every lane in the plan's order; blocks in turns by [`Driver::Native`], whatever `driver` is. `opened` hears of
 /// each target's measured window as soon as it is known, and again when its end is known better. `judge` sets the length

@@ -3,7 +3,8 @@
 //! warm-up.
 
 use super::ask::{Due, Request};
-use super::lane::{Lane, LaneSetup, Side, User};
+use super::lane::{Lane, User};
+use super::side::{LaneSetup, Side};
 use super::stop::Stop;
 use super::stretch::Stretch;
 use crate::record::Phase;
