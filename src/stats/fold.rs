@@ -7,36 +7,19 @@ use super::means::Means;
 use super::pairs::{Of, Pairs};
 use super::parts::Parts;
 use super::reasons::Reasons;
+use super::row::tidy;
 use super::slots::{Loop, Slots, Unit};
 use super::spent::Spent;
 use super::steady::{Transient, drift};
-use super::summary::tidy;
 use super::timeline::Timeline;
 use super::units::Units;
 use super::vectors::{Vectors, exact_row};
-use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Work, wilson};
+use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Window, Work, wilson};
 use crate::metrics::{self, Definition};
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{Order, Task};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The time in which a target was measured, on the run's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Window {
-    /// When it opened.
-    pub from: Nanos,
-    /// When it closed.
-    pub to: Nanos,
-}
-
-impl Window {
-    /// Its length in seconds.
-    pub fn seconds(self) -> f64 {
-        self.to.since(self.from).seconds()
-    }
-}
 
 /// What a fold comes to.
 #[derive(Clone, Debug, Default)]

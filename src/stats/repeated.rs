@@ -7,8 +7,8 @@
 use super::compare::{Basis, Comparison, Verdict};
 use super::headline::{HEADLINES, Headline};
 use super::nights::LEAST_RUNS;
+use super::row::tidy;
 use super::series::Evidence;
-use super::summary::tidy;
 
 /// The mean of one value a run, on the scale that they are given on, with Student's t interval. `None` for fewer runs than [`LEAST_RUNS`], and for values that are
 /// no numbers.

@@ -4,8 +4,7 @@
 use super::dependence::{inflation, of_neighbours, seen};
 use super::figure::{Figure, Parts};
 use super::interval::{t_above, t_quantile};
-use super::longer::Outlook;
-use super::queue::Queue;
+use super::queue::{Outlook, Queue};
 use super::slots::Slot;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
