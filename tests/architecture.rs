@@ -48,6 +48,12 @@ const DOORS: [(&str, &[&str]); 21] = [
     ("rustix", &["src/drive/pacer.rs", "src/host/"]),
 ];
 
+/// Names that say nothing by themselves, and have stood for several things: a type that is called so is the only one.
+const ONCE: [&str; 23] = [
+    "Asked", "Entry", "Evidence", "Found", "Gather", "Held", "Judged", "Kept", "Known", "Laid", "Outcome", "Point",
+    "Probe", "Said", "Seen", "Settings", "Side", "Sought", "State", "Target", "Told", "Verdict", "Window",
+];
+
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).expect("a folder of sources") {
         let path = entry.expect("an entry").path();
@@ -180,4 +186,30 @@ fn a_circle_is_found_through_what_is_passed_on_and_through_paths() {
         "// super::c::C\nconst A: &str = \"super::c::C\";\n#[cfg(test)]\nmod tests {\n    use super::super::c::C;\n}\n";
     assert!(circles(&[room, a, c, ("room/b.rs", quiet)]).is_empty());
     assert!(circles(&[("room/a.rs", "use deep::D;"), ("room/a/deep.rs", "use super::A;")]).is_empty());
+}
+
+#[test]
+fn a_name_stands_for_one_type() {
+    let defined = |line: &str| {
+        let line = match line.strip_prefix("pub") {
+            Some(rest) => rest.trim_start_matches(|c: char| c != ' '),
+            None => line,
+        };
+        let (kind, rest) = line.trim_start().split_once(' ')?;
+        // What a smart pointer leads to is called `Target` by the standard library.
+        let is_type = ["struct", "enum", "trait", "type"].contains(&kind) && !line.starts_with("type Target =");
+        is_type.then(|| rest.chars().take_while(|c| c.is_alphanumeric()).collect::<String>())
+    };
+    let (code, mut wrong) = (lines(), Vec::new());
+    for name in ONCE {
+        let all: Vec<String> = code
+            .iter()
+            .filter(|(_, _, line)| defined(line).as_deref() == Some(name))
+            .map(|(file, number, line)| format!("  {file}:{number}: {line}"))
+            .collect();
+        if all.len() > 1 {
+            wrong.push(format!("`{name}` stands for {} types; say what each is:\n{}", all.len(), all.join("\n")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

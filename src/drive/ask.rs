@@ -41,7 +41,7 @@ pub(super) struct Due {
 }
 
 /// How an exchange went: its instants by the driver, and its story, or why there was none.
-pub(super) struct Told {
+pub(super) struct Attempt {
     pub planned: Nanos,
     pub dispatched: Nanos,
     pub connect: Option<Nanos>,
@@ -188,7 +188,7 @@ impl Lane {
         let (planned, dispatched) = (planned.unwrap_or(now), dispatched.unwrap_or(now));
         let retry_after = story.as_ref().ok().and_then(|story| story.answer.retry_after);
         let (mut sample, text, vector) =
-            self.sample(user.number, request, Told { planned, dispatched, connect, story });
+            self.sample(user.number, request, Attempt { planned, dispatched, connect, story });
         sample.prefix_use = found;
         self.prefix_ended(request, &sample);
         sample.opened = connect.map(|_| user.link.opened());

@@ -5,11 +5,11 @@
 //! connections which it took, and from one that is back within the time.
 
 use super::lane::Lane;
-use super::side::Side;
+use super::side::LaneTarget;
 use crate::record::{GONE, Nanos, Outcome, Sample};
 use std::sync::atomic::Ordering::Relaxed;
 
-impl Side {
+impl LaneTarget {
     /// Takes note of how a request ended; since when its target has been gone, if it is gone for good.
     fn noted(&self, sample: &Sample) -> bool {
         if sample.refused() {

@@ -2,7 +2,7 @@
 
 use super::judge::{Judge, midway};
 use super::lane::{Lane, Opening};
-use super::side::{LaneSetup, Side};
+use super::side::{LaneSetup, LaneTarget};
 use super::stretch::{Opened, Stretch};
 use super::{native, open};
 use crate::record::Nanos;
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// What sets a group's length once it runs, and how long an earlier group was driven, which it is too.
-pub(super) type Judged = (Arc<dyn Judge>, Duration);
+pub(super) type LengthJudge = (Arc<dyn Judge>, Duration);
 
 /// How often the watch looks at what nobody tells it.
 const LOOK: Duration = Duration::from_millis(50);
@@ -36,13 +36,13 @@ impl Group {
     /// Drives some targets at the same time, each over the same stretch. Gives the lanes back, for what they got done.
     pub async fn drive(
         &self,
-        sides: &[Arc<Side>],
+        sides: &[Arc<LaneTarget>],
         stretch: &Stretch,
-        judge: Option<Judged>,
+        judge: Option<LengthJudge>,
     ) -> anyhow::Result<Vec<Arc<Lane>>> {
         // A group ends by itself: what stops it must not stop the next one.
         let setup = LaneSetup { stop: self.run.stop.of_a_part(), ..self.run.clone() };
-        let lane = |side: &Arc<Side>| Arc::new(Lane::new(setup.clone(), side.clone(), stretch.clone()));
+        let lane = |side: &Arc<LaneTarget>| Arc::new(Lane::new(setup.clone(), side.clone(), stretch.clone()));
         let lanes: Vec<Arc<Lane>> = sides.iter().map(lane).collect();
         let watch = Arc::new(Mutex::new(None));
         let start = {

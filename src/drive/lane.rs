@@ -5,9 +5,9 @@
 //! stretch of it is empty because the first answers still had to come.
 
 use super::fit;
-use super::side::{LaneSetup, Side};
+use super::side::{LaneSetup, LaneTarget};
 use super::stop::Deadline;
-use super::stretch::{End, Opened, Stretch, Window};
+use super::stretch::{End, LaneWindow, Opened, Stretch};
 use crate::record::{Nanos, Phase};
 use crate::scenario::plan::LoadPlan;
 use crate::target::Link;
@@ -19,13 +19,13 @@ use std::time::Duration;
 /// One target's stream of requests in a block.
 pub(super) struct Lane {
     pub setup: LaneSetup,
-    pub side: Arc<Side>,
+    pub side: Arc<LaneTarget>,
     pub stretch: Stretch,
     /// When its clock was opened.
     started: OnceLock<Nanos>,
     /// What opens its window, until it has.
     opening: OnceLock<Weak<Opening>>,
-    window: OnceLock<Window>,
+    window: OnceLock<LaneWindow>,
     /// When no more units leave, on the run's clock; `u64::MAX` where nothing but their number ends it.
     closes: AtomicU64,
     /// When it was ended since its target had gone.
@@ -52,7 +52,7 @@ pub(super) struct User {
     pub deadline: Arc<Deadline>,
     /// Whether a request of its warm-up has ended.
     warmed: bool,
-    side: Arc<Side>,
+    side: Arc<LaneTarget>,
     #[cfg(feature = "goose")]
     left: bool,
 }
@@ -75,7 +75,7 @@ impl Drop for User {
 }
 
 impl Lane {
-    pub fn new(setup: LaneSetup, side: Arc<Side>, stretch: Stretch) -> Self {
+    pub fn new(setup: LaneSetup, side: Arc<LaneTarget>, stretch: Stretch) -> Self {
         Self {
             setup,
             side,
@@ -156,17 +156,17 @@ impl Lane {
     }
 
     /// The measured window, once it is known when it opens.
-    pub fn window(&self) -> Option<Window> {
+    pub fn window(&self) -> Option<LaneWindow> {
         let window = *self.window.get()?;
-        Some(Window { to: self.closes().filter(|_| self.stretch.timed), ..window })
+        Some(LaneWindow { to: self.closes().filter(|_| self.stretch.timed), ..window })
     }
 
     /// The window of a lane that is over: where the clock didn't close it, the last answer did.
-    pub fn closed_window(&self) -> Option<Window> {
+    pub fn closed_window(&self) -> Option<LaneWindow> {
         let window = self.window()?;
         let last = Nanos(self.last_end.load(Relaxed));
         let to = self.gone().or(window.to).unwrap_or(last).max(window.from);
-        Some(Window { to: Some(to), ..window })
+        Some(LaneWindow { to: Some(to), ..window })
     }
 
     /// When no more units leave, if the clock says it.

@@ -34,4 +34,4 @@ pub use judge::{Found, Judge, Said, Why};
 pub use order::drive;
 pub use side::LaneSetup;
 pub use stop::Stop;
-pub use stretch::Window;
+pub use stretch::LaneWindow;

@@ -4,8 +4,8 @@ use super::ahead::open_ahead;
 use super::fit::{self, Fit};
 use super::group::{Driver, Group};
 use super::judge::{Bounds, Found, Judge, Why, ask, staged};
-use super::side::{LaneSetup, Side};
-use super::stretch::{Cutter, Stretch, Window};
+use super::side::{LaneSetup, LaneTarget};
+use super::stretch::{Cutter, LaneWindow, Stretch};
 use super::warm::warm;
 use crate::record::Nanos;
 use crate::scenario::plan::{Plan, Until};
@@ -30,10 +30,10 @@ pub async fn drive(
     targets: &[Arc<Target>],
     driver: Driver,
     judge: Option<Arc<dyn Judge>>,
-    opened: impl Fn(Window) + Send + Sync + 'static,
+    opened: impl Fn(LaneWindow) + Send + Sync + 'static,
 ) -> anyhow::Result<Option<u32>> {
-    let side = |(number, target): (usize, &Arc<Target>)| Side::new(&setup.workload, target.clone(), number);
-    let sides: Vec<Arc<Side>> = targets.iter().enumerate().map(side).collect();
+    let side = |(number, target): (usize, &Arc<Target>)| LaneTarget::new(&setup.workload, target.clone(), number);
+    let sides: Vec<Arc<LaneTarget>> = targets.iter().enumerate().map(side).collect();
     let driver = driver.of(&setup.plan).unwrap_or(driver);
     let group = Group { run: setup.clone(), driver, opened: Arc::new(opened) };
     let whole = Stretch::whole(&setup.plan, setup.arrivals.as_ref());
@@ -70,7 +70,11 @@ pub async fn drive(
 }
 
 /// Drives blocks of equal work, one target at a time: A B B A.
-async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Judge>>) -> anyhow::Result<Option<u32>> {
+async fn alternate(
+    group: &Group,
+    sides: &[Arc<LaneTarget>],
+    judge: Option<Arc<dyn Judge>>,
+) -> anyhow::Result<Option<u32>> {
     let Group { run: LaneSetup { plan, stop, clock, .. }, .. } = group;
     let began = clock.now();
     let mut cutter = Cutter::new(plan, group.run.arrivals.as_ref());
@@ -133,7 +137,7 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
 }
 
 /// Length of a window that is over.
-fn length(window: Window) -> Duration {
+fn length(window: LaneWindow) -> Duration {
     Duration::from_nanos(window.to.map_or(0, |to| to.since(window.from).0))
 }
 
@@ -197,7 +201,7 @@ impl Sized {
 /// they are cut, and for how many seconds in all. `None` if the run ended meanwhile.
 async fn learned(
     group: &Group,
-    sides: &[Arc<Side>],
+    sides: &[Arc<LaneTarget>],
     stretch: &Stretch,
     began: Nanos,
 ) -> anyhow::Result<Option<(Fit, f64)>> {

@@ -28,7 +28,7 @@ pub struct LaneSetup {
 }
 
 /// What of a target outlives its blocks.
-pub(super) struct Side {
+pub(super) struct LaneTarget {
     pub target: Arc<Target>,
     /// Position of the target in the plan.
     pub number: usize,
@@ -44,7 +44,7 @@ pub(super) struct Side {
     pub(super) prefixes: Prefixes,
 }
 
-impl Side {
+impl LaneTarget {
     pub fn new(workload: &Workload, target: Arc<Target>, number: usize) -> Arc<Self> {
         let seen = workload.items().iter().map(|_| AtomicBool::new(false)).collect();
         let (warmups, refusing) = (AtomicU64::new(0), AtomicU64::new(0));

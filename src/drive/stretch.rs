@@ -57,12 +57,12 @@ impl Stretch {
     }
 
     /// The measured window of target `target`, opened at `from`.
-    pub fn window(&self, target: usize, from: Nanos) -> Window {
+    pub fn window(&self, target: usize, from: Nanos) -> LaneWindow {
         let to = match self.end {
             End::Clock(length) if self.timed => Some(from + length.into()),
             _ => None,
         };
-        Window { target, block: self.block, from, to }
+        LaneWindow { target, block: self.block, from, to }
     }
 }
 
@@ -143,7 +143,7 @@ impl<'a> Cutter<'a> {
 
 /// A measured window of a target: from its opening to its close, if that is fixed by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Window {
+pub struct LaneWindow {
     /// Position of the target in the plan.
     pub target: usize,
     /// Number of the block; 0 where there is one.
@@ -155,4 +155,4 @@ pub struct Window {
 }
 
 /// Hears of windows.
-pub(super) type Opened = Arc<dyn Fn(Window) + Send + Sync>;
+pub(super) type Opened = Arc<dyn Fn(LaneWindow) + Send + Sync>;

@@ -1,11 +1,11 @@
 //! A figure and the bound that it is held to, and what its interval then says.
 
 use super::certainty::Certainty;
-use super::{Measure, Outcome};
+use super::{GateOutcome, Measure};
 use crate::scenario::gate::{Gate, Relation};
 
 /// What is judged, and the bound it is held to.
-pub(super) struct Held {
+pub(super) struct BoundedValue {
     pub measure: Measure,
     pub value: Option<f64>,
     pub other: Option<f64>,
@@ -22,14 +22,14 @@ pub(super) struct Held {
 }
 
 /// What becomes of a gate by its figure.
-pub(super) fn outcome(gate: &Gate, held: &Held, strict: bool) -> (Outcome, Option<String>) {
+pub(super) fn outcome(gate: &Gate, held: &BoundedValue, strict: bool) -> (GateOutcome, Option<String>) {
     if is_counted_bound(gate, held.bound, held.measure) || strict {
         return side(keeps(gate, held.point, held.bound));
     }
     let ends = match &held.sure {
         Certainty::Exact => (held.point, held.point),
         Certainty::Interval(low, high) => (*low, *high),
-        Certainty::Unknown(why) => return (Outcome::Inconclusive, Some(why.clone())),
+        Certainty::Unknown(why) => return (GateOutcome::Inconclusive, Some(why.clone())),
     };
     by_interval(gate, ends, held.bounds, "the bound is inside the interval")
 }
@@ -48,8 +48,8 @@ pub(super) fn is_counted_bound(gate: &Gate, bound: f64, measure: Measure) -> boo
     gate.relation == Relation::Equal || bound == 0.0 && measure == Measure::Value
 }
 
-pub(super) fn side(pass: bool) -> (Outcome, Option<String>) {
-    (if pass { Outcome::Pass } else { Outcome::Fail }, None)
+pub(super) fn side(pass: bool) -> (GateOutcome, Option<String>) {
+    (if pass { GateOutcome::Pass } else { GateOutcome::Fail }, None)
 }
 
 /// Passed or failed if the whole of an interval does, wherever between `bounds` the bound lies; else `across` says why not.
@@ -58,10 +58,10 @@ pub(super) fn by_interval(
     (low, high): (f64, f64),
     (one, other): (f64, f64),
     across: &str,
-) -> (Outcome, Option<String>) {
+) -> (GateOutcome, Option<String>) {
     let all = [keeps(gate, low, one), keeps(gate, low, other), keeps(gate, high, one), keeps(gate, high, other)];
     if all.iter().all(|kept| *kept == all[0]) {
         return side(all[0]);
     }
-    (Outcome::Inconclusive, Some(across.to_owned()))
+    (GateOutcome::Inconclusive, Some(across.to_owned()))
 }

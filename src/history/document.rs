@@ -56,7 +56,7 @@ pub struct Series {
     /// Hash of the workload that all of them had.
     pub workload_hash: String,
     /// The runs, the oldest first.
-    pub points: Vec<Point>,
+    pub points: Vec<SeriesPoint>,
     /// Positions of the points that stand alone: they are part of no level.
     pub alone: Vec<usize>,
     /// Where the level changed, in the order of the points.
@@ -92,7 +92,7 @@ impl Series {
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
+pub struct SeriesPoint {
     /// Its directory.
     pub dir: String,
     /// When it began, UTC (RFC 3339).

@@ -16,9 +16,11 @@ mod read;
 mod series;
 mod trend;
 
-pub use document::{Compared, Differs, FALSE_RATE, Family, LeftOut, Mover, Point, RatioLine, Series, StepTold, Trend};
-pub use entry::{Entry, MainVerdict, State};
-pub use filter::{Asked, Filter, Stamp};
+pub use document::{
+    Compared, Differs, FALSE_RATE, Family, LeftOut, Mover, RatioLine, Series, SeriesPoint, StepTold, Trend,
+};
+pub use entry::{MainVerdict, RunEntry, RunState};
+pub use filter::{Filter, Stamp, TrendQuery};
 pub use index::INDEX;
 pub use prune::{PRUNED, Pruned, PrunedFile, PrunedRun, Spared, age, prune, pruned};
 pub use read::{Damaged, History, read};

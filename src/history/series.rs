@@ -1,8 +1,8 @@
 //! One line of a trend: the runs of one scenario that may stand beside each other, a target's figure in each, and the steps.
 
-use super::document::{Compared, LeftOut, Mover, Point, RatioLine, Series, StepTold};
-use super::entry::{Entry, State};
-use super::filter::Asked;
+use super::document::{Compared, LeftOut, Mover, RatioLine, Series, SeriesPoint, StepTold};
+use super::entry::{RunEntry, RunState};
+use super::filter::TrendQuery;
 use super::like::{differs, unlike};
 use super::ratio::near;
 use crate::metrics::more_is_better;
@@ -10,12 +10,12 @@ use crate::scenario::yaml_word;
 use crate::stats::{Figure, Step, Steps, StepsBy, steps, unit};
 
 /// The line of a target through the runs of its scenario; `None` if none of them measured the figure.
-pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Series> {
-    let figure = |entry: &Entry| entry.target(target)?.0.figure(&asked.metric);
-    let usable = |entry: &Entry| -> Result<Figure, String> {
+pub(super) fn series(runs: &[&RunEntry], target: &str, asked: &TrendQuery) -> Option<Series> {
+    let figure = |entry: &RunEntry| entry.target(target)?.0.figure(&asked.metric);
+    let usable = |entry: &RunEntry| -> Result<Figure, String> {
         match entry.state() {
-            State::Interrupted => return Err("it was interrupted".to_owned()),
-            State::Invalid if !asked.invalid => {
+            RunState::Interrupted => return Err("it was interrupted".to_owned()),
+            RunState::Invalid if !asked.invalid => {
                 let why = entry.invalid.first().map(String::as_str).unwrap_or_default();
                 return Err(format!("its audit found it invalid ({})", why.trim_end_matches('.')));
             }
@@ -24,7 +24,7 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
         figure(entry).ok_or_else(|| format!("{} was not measured", asked.metric))
     };
     runs.iter().find_map(|entry| figure(entry))?;
-    let stand_in = |entry: &Entry| entry.target(target).is_some_and(|(target, _)| target.stand_in);
+    let stand_in = |entry: &RunEntry| entry.target(target).is_some_and(|(target, _)| target.stand_in);
     // The last run says what the others are held against; one of a real engine before one of a stand-in.
     let fit = || runs.iter().rev().filter(|entry| usable(entry).is_ok());
     let anchor = fit().find(|entry| !stand_in(entry)).or_else(|| fit().next());
@@ -63,13 +63,13 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
     };
     let steps: Vec<StepTold> = found.steps.iter().enumerate().map(told).collect();
     let ratio = ratio.map(|ratio| blamed(ratio, &steps, &theirs));
-    let point = |(entry, figure): (&&Entry, &Figure)| Point {
+    let point = |(entry, figure): (&&RunEntry, &Figure)| SeriesPoint {
         dir: entry.dir.clone(),
         started: entry.started.clone(),
         value: figure.value,
         low: figure.low,
         high: figure.high,
-        invalid: entry.state() == State::Invalid,
+        invalid: entry.state() == RunState::Invalid,
     };
     Some(Series {
         scenario: runs.first().map(|entry| entry.plan.name.clone()).unwrap_or_default(),
@@ -92,7 +92,7 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
 
 /// The runs of a line, and how its figure is read.
 struct Line<'a> {
-    used: &'a [&'a Entry],
+    used: &'a [&'a RunEntry],
     target: &'a str,
     metric: &'a str,
     /// Whether it is a proportion, which is compared by points.
@@ -141,7 +141,7 @@ impl Line<'_> {
 
     /// The ratio of the figure to that of the reference (of the reference itself, to the first of the others), whether the
     /// target is the reference, and what steps the other's own figure has.
-    fn ratio(&self, anchor: &Entry, values: &[f64], asked: &Asked) -> (Option<RatioLine>, bool, Steps) {
+    fn ratio(&self, anchor: &RunEntry, values: &[f64], asked: &TrendQuery) -> (Option<RatioLine>, bool, Steps) {
         let names = anchor.targets.iter().map(|target| target.name.as_str());
         let reference = anchor.targets.get(anchor.plan.reference).map(|target| target.name.as_str());
         let is_reference = reference == Some(self.target);
@@ -150,14 +150,14 @@ impl Line<'_> {
         let Some(other) = other.filter(|other| stand_in(other) == stand_in(self.target)) else {
             return (None, is_reference, Steps::default());
         };
-        let theirs = |entry: &Entry| Some(entry.target(other)?.0.figure(self.metric)?.value);
+        let theirs = |entry: &RunEntry| Some(entry.target(other)?.0.figure(self.metric)?.value);
         let all: Vec<Option<f64>> = self.used.iter().map(|entry| theirs(entry)).collect();
         let ratio = |(value, other): (&f64, &Option<f64>)| {
             let told = if self.points { value - (*other)? } else { value / (*other)? };
             (told.is_finite() && (self.points || told > 0.0)).then_some(told)
         };
         let values: Vec<Option<f64>> = values.iter().zip(&all).map(ratio).collect();
-        let compared = |entry: &&Entry| {
+        let compared = |entry: &&RunEntry| {
             let of_main = entry.primary == self.metric && !is_reference;
             let at = entry.targets.iter().position(|target| target.name == self.target).filter(|_| of_main)?;
             let told = entry.verdicts.iter().find(|verdict| verdict.target == at)?;
@@ -214,6 +214,6 @@ impl Series {
 }
 
 /// Which of the two runs of an interference measurement a run is; `None` if it is of none.
-pub(super) fn part(entry: &Entry) -> Option<String> {
+pub(super) fn part(entry: &RunEntry) -> Option<String> {
     entry.plan.interference.then(|| yaml_word(&entry.plan.order))
 }

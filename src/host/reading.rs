@@ -5,7 +5,7 @@ use super::energy::Packages;
 use super::gpu::{Device, Devices, Look, look};
 use super::machine::{Counters, Machine, cores, page_bytes, ticks_per_second};
 use super::processes::snapshot;
-use super::sought::{Held, Sought, Target};
+use super::sought::{ProcessHoldings, Sought, WatchedTarget};
 use super::tree::Tree;
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub struct Reading {
     /// Processor time of each target's processes; `None` for those not found, or not read this time.
     pub(super) targets: Vec<Option<f64>>,
     /// What each target's processes hold; `None` for those not found.
-    pub(super) held: Vec<Option<Held>>,
+    pub(super) held: Vec<Option<ProcessHoldings>>,
     /// What each target's processes counted.
     pub(super) counts: Vec<Counts>,
     /// What each graphics device stands at.
@@ -95,7 +95,7 @@ pub(super) struct Reader {
     packages: Packages,
     gpu: Option<Look>,
     devices: Devices,
-    targets: Vec<Target>,
+    targets: Vec<WatchedTarget>,
     /// All targets' processes as one: two targets may be served by the same.
     together: Tree,
     ticks: f64,
@@ -119,7 +119,7 @@ impl Reader {
             packages: Packages::new(),
             gpu,
             devices: Devices::default(),
-            targets: targets.into_iter().map(Target::new).collect(),
+            targets: targets.into_iter().map(WatchedTarget::new).collect(),
             together: Tree::new(std::process::id()),
             ticks: ticks_per_second(),
             page: page_bytes(),
@@ -137,7 +137,7 @@ impl Reader {
         let fresh = self.read_processes(clock, when);
         self.read_devices(clock, when);
         let seconds = |tree: &Tree| tree.used() as f64 / self.ticks;
-        let hidden = self.targets.iter().any(Target::hidden);
+        let hidden = self.targets.iter().any(WatchedTarget::hidden);
         let dear = fresh && self.worth_it(t_s, when);
         let began = spent(clock);
         let held: Vec<_> = self.targets.iter().map(|target| target.held(self.page, dear, &self.devices)).collect();
@@ -199,7 +199,7 @@ impl Reader {
     /// Processes that serve no target's model, under servers that do.
     fn nobodys(&self) -> BTreeSet<u32> {
         let is_anybodys = |pid: &u32| self.targets.iter().any(|target| target.tree.pids().any(|own| own == *pid));
-        self.targets.iter().flat_map(Target::apart).copied().filter(|pid| !is_anybodys(pid)).collect()
+        self.targets.iter().flat_map(WatchedTarget::apart).copied().filter(|pid| !is_anybodys(pid)).collect()
     }
 
     /// Reads the graphics devices, if there are any and their time has come.

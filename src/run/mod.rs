@@ -44,7 +44,7 @@ mod wanting;
 mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
-pub use capacity::{Search, Sought, capacity, is_search, search_again};
+pub use capacity::{Search, SearchResult, capacity, is_search, search_again};
 pub use compare::{CompareGates, compare, report_of, runs_of};
 pub use demo::{Install, Installed, install as demo_install};
 pub use guard::{become_bound, guard};
@@ -60,7 +60,7 @@ pub use suite::{SuiteRun, Suited, retell_suite, suite};
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};
-use crate::drive::{Driver, LaneSetup, Listener, Stop, Window, cold_starts, drive};
+use crate::drive::{Driver, LaneSetup, LaneWindow, Listener, Stop, cold_starts, drive};
 use crate::host::{self, signalled, signals};
 use crate::record::answers::read_answers;
 use crate::record::columns::{Names, read_rows};
@@ -324,7 +324,7 @@ async fn measure(
         bars.load();
         let opened = {
             let (manifest, edges, bars) = (manifest.clone(), watch.edges(), bars.clone());
-            move |window: Window| {
+            move |window: LaneWindow| {
                 bars.opened(window, clock.now());
                 edges.at(window.from.seconds());
                 if let Some(to) = window.to {

@@ -18,7 +18,7 @@ use crate::scenario::{
     Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, located, release,
     room_for_a_label, variant_name,
 };
-use crate::target::discover::{Found, Missing, discover, is_auto, settings_at_first};
+use crate::target::discover::{FoundEngine, Missing, discover, is_auto, settings_at_first};
 use crate::target::{Target, cannot, ignores_eos};
 use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts, read_schema, read_shown};
 use std::hash::Hasher;
@@ -209,7 +209,7 @@ async fn find(
     items: &[Item],
     options: &Options,
     stand_ins: &mut Vec<StandIn>,
-) -> Result<Found, String> {
+) -> Result<FoundEngine, String> {
     let why = match patiently(name, discover(spec, scenario.task), options).await {
         Ok(found) if found.stand_in && options.real => {
             return Err(format!("{} is a stand-in, which --real refuses", found.endpoint));
@@ -233,7 +233,7 @@ async fn find(
     let stand_in = StandIn::start(name, spec, scenario, items, stand_ins.len() as u64).await?;
     let found = discover(&stand_in.spec(spec), scenario.task).await.map_err(|error| error.to_string())?;
     stand_ins.push(stand_in);
-    Ok(Found { stand_in: true, ..found })
+    Ok(FoundEngine { stand_in: true, ..found })
 }
 
 /// How long an engine may take to say who it is before it is told that it is waited for.
@@ -252,7 +252,7 @@ async fn patiently<T>(name: &str, asked: impl Future<Output = T>, options: &Opti
     asked.await
 }
 
-fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
+fn planned(name: &str, spec: &TargetSpec, found: FoundEngine) -> TargetPlan {
     TargetPlan {
         name: name.to_owned(),
         stand_in: found.stand_in,

@@ -9,8 +9,8 @@ use super::{Failure, Options, directory, interrupted, nightly, now, tell};
 use crate::record::Stopwatch;
 use crate::report::{Status, TOOL, pretty, replace};
 use crate::scenario::{CheckSpec, Loaded, LoadedSuite};
-use crate::suite::{Check, Night, SUITE_VERSION, ScenarioRun, Schedule, State, Suite, Turn};
-use crate::{drive::Driver, gate::Outcome, scenario::plan::GatesPlan, sink};
+use crate::suite::{Check, Night, SUITE_VERSION, ScenarioRun, ScenarioState, Schedule, Suite, Turn};
+use crate::{drive::Driver, gate::GateOutcome, scenario::plan::GatesPlan, sink};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use timing::Timing;
@@ -56,7 +56,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
     };
     keep(&told, &dir)?;
     let loaded = |name: &str| run.scenarios.iter().find(|(known, _)| known == name).map(|(_, loaded)| loaded);
-    let left = told.scenarios.iter().filter(|scenario| scenario.state != State::Done);
+    let left = told.scenarios.iter().filter(|scenario| scenario.state != ScenarioState::Done);
     let timing = Timing::of(left.filter_map(|scenario| loaded(&scenario.name)), &dir, options).await?;
     told.paces = timing.paces();
     let mut schedule = Schedule::new(&mut told, |name| timing.cost(loaded(name)?));
@@ -65,7 +65,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
         schedule.announce(&told).iter().for_each(tell);
     }
     for at in 0..told.scenarios.len() {
-        if matches!(told.scenarios[at].state, State::Done) {
+        if matches!(told.scenarios[at].state, ScenarioState::Done) {
             continue;
         }
         if interrupted() {
@@ -78,7 +78,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
                 if !options.quiet {
                     tell(format_args!("loadcmp: {} of {}: {name} is skipped: {why}", at + 1, told.scenarios.len()));
                 }
-                (told.scenarios[at].state, told.scenarios[at].why) = (State::Skipped, Some(why));
+                (told.scenarios[at].state, told.scenarios[at].why) = (ScenarioState::Skipped, Some(why));
                 keep(&told, &dir)?;
                 continue;
             }
@@ -92,7 +92,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
             tell(schedule.turn_words(&told, at, share, spent));
         }
         told.scenarios[at].folder = folder(&dir, &name);
-        told.scenarios[at].state = State::Running;
+        told.scenarios[at].state = ScenarioState::Running;
         keep(&told, &dir)?;
         let of_run = Options { out: Some(dir.join(&told.scenarios[at].folder)), ..options.clone() };
         let ended = one(&mut told.scenarios[at], &loaded, of_run).await;
@@ -104,7 +104,8 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
             break;
         }
     }
-    let cut = told.scenarios.iter().any(|scenario| matches!(scenario.state, State::Planned | State::Running));
+    let cut =
+        told.scenarios.iter().any(|scenario| matches!(scenario.state, ScenarioState::Planned | ScenarioState::Running));
     told.status = if cut { Status::Interrupted } else { Status::Complete };
     told.ended = Some(now());
     finish(told, dir)
@@ -142,7 +143,7 @@ fn planned(run: &SuiteRun, options: &Options) -> Suite {
         folder: name.clone(),
         sweep: loaded.scenario.sweep.is_some(),
         hash: hash(loaded),
-        state: State::Planned,
+        state: ScenarioState::Planned,
         why: None,
         code: None,
         expected_s: None,
@@ -186,7 +187,7 @@ fn check(spec: &CheckSpec, quick: bool) -> Check {
         needs: spec.needs.clone(),
         at: spec.at.iter().map(|(path, value)| (path.clone(), value.clone())).collect(),
         cannot: spec.cannot.clone(),
-        outcome: Outcome::NotMeasured,
+        outcome: GateOutcome::NotMeasured,
         judged: Vec::new(),
         why: None,
         before: None,
@@ -203,7 +204,7 @@ fn taken_up(dir: &Path, planned: Suite) -> Result<Suite, Failure> {
         return Err(refuse(format!("it is a run of {}, not of {}", form(&before), form(&planned))));
     }
     let mut told = Suite { started: before.started.clone(), ..planned };
-    for done in before.scenarios.into_iter().filter(|scenario| scenario.state == State::Done) {
+    for done in before.scenarios.into_iter().filter(|scenario| scenario.state == ScenarioState::Done) {
         match told.scenarios.iter_mut().find(|scenario| scenario.name == done.name) {
             Some(scenario) if scenario.hash == done.hash => *scenario = done,
             _ => return Err(refuse(format!("`{}` has changed since it was run", done.name))),
@@ -236,7 +237,7 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
     };
     match ended {
         Ok(interrupted) => {
-            told.state = if interrupted { State::Running } else { State::Done };
+            told.state = if interrupted { ScenarioState::Running } else { ScenarioState::Done };
             if interrupted {
                 // What it found invalid is that it was interrupted.
                 told.invalid.clear();
@@ -244,12 +245,12 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
             Ok(!interrupted)
         }
         Err(Failure::Interrupted(_)) => {
-            told.state = State::Planned;
+            told.state = ScenarioState::Planned;
             Ok(false)
         }
         Err(Failure::Cannot(text)) => {
             let first = text.lines().next().unwrap_or_default();
-            told.state = State::Cannot;
+            told.state = ScenarioState::Cannot;
             told.why = Some(first.trim_start_matches("error: ").to_owned());
             tell(&text);
             Ok(true)
@@ -257,7 +258,7 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
         // A disk that is full is full for the next scenario, too.
         Err(failure @ Failure::Other(_)) => Err(failure),
         Err(failure) => {
-            told.state = State::Failed;
+            told.state = ScenarioState::Failed;
             let text = failure.to_string();
             let first = text.lines().next().unwrap_or_default();
             told.why = Some(first.trim_start_matches("error: ").to_owned());

@@ -90,7 +90,7 @@ pub use share::Share;
 pub use slo::{Figure, Limit, Measure, Slo, SloError};
 pub use span::Span;
 pub use suite::{CheckSpec, LoadedSuite, SuiteScenario, SuiteSpec, editor_suite_schema, load_suite, suite_schema};
-pub use sweep::{Point, SweepSpec};
+pub use sweep::{SweepPoint, SweepSpec};
 pub use targets::{TargetSpec, most_at_once};
 pub use template::{Family, TemplatePlan, TemplateSpec};
 pub use think::Think;

@@ -43,7 +43,7 @@ fn an_hour() -> Span {
 
 /// One point of a sweep.
 #[derive(Clone, Debug)]
-pub struct Point {
+pub struct SweepPoint {
     /// What is set at it: path and value.
     pub values: Vec<(String, serde_json::Value)>,
     /// The scenario with those values: checked.

@@ -4,7 +4,7 @@
 use super::admit::Ask;
 use super::call::{Call, EVENTS, Refusal, Reply, hang_up, json};
 use super::messages_voice::Voice;
-use super::openai_fields::{Asked, effort};
+use super::openai_fields::{Conversation, effort};
 use super::parse::{Message, Text, Texts};
 use super::stream::Voice as AnyVoice;
 use super::text::prompt_tokens;
@@ -50,7 +50,7 @@ pub(super) async fn talk(call: Call) -> Reply {
     if !engine.makes_text() {
         return error(StatusCode::INTERNAL_SERVER_ERROR, "api_error", "this model makes embeddings only");
     }
-    let said = Asked { system: &talk.system, messages: &messages }.rendered(engine.spec.template_tokens);
+    let said = Conversation { system: &talk.system, messages: &messages }.rendered(engine.spec.template_tokens);
     let tokens = prompt_tokens(&said);
     if tokens > engine.spec.context {
         return invalid(&format!("prompt is too long: {tokens} tokens > {} maximum", engine.spec.context));

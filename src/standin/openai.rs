@@ -136,11 +136,11 @@ fn apply_template(call: &Call) -> Reply {
 /// Numbers for the tokens of a text.
 fn tokenize(call: &Call) -> Reply {
     #[derive(Deserialize)]
-    struct Asked<'a> {
+    struct TokenizeBody<'a> {
         #[serde(borrow, default)]
         content: Text<'a>,
     }
-    match serde_json::from_slice::<Asked<'_>>(&call.body) {
+    match serde_json::from_slice::<TokenizeBody<'_>>(&call.body) {
         Ok(asked) => {
             let tokens: Vec<u32> = (0..prompt_tokens(&asked.content.0)).collect();
             json(StatusCode::OK, object!({ "tokens": tokens }).to_string())

@@ -25,12 +25,12 @@ pub(super) fn refused(refusal: &Refusal) -> Reply {
 }
 
 /// A conversation with its system message in a field of its own.
-pub(super) struct Asked<'a> {
+pub(super) struct Conversation<'a> {
     pub(super) system: &'a str,
     pub(super) messages: &'a [Message<'a>],
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Conversation<'a> {
     /// As the model reads it: the same text as of a conversation that begins with the system message.
     pub(super) fn rendered(&self, template_words: u32) -> Cow<'a, str> {
         let said = conversation(self.messages);

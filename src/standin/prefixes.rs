@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A prompt that is kept: when it has been worked through, and the hash of each of its beginnings.
 #[derive(Debug)]
-struct Kept {
+struct CachedPrompt {
     ready: Nanos,
     beginnings: Vec<u64>,
 }
@@ -25,7 +25,7 @@ pub(super) struct LookedUp {
 #[derive(Debug)]
 pub(super) struct Prefixes {
     room: usize,
-    kept: Mutex<VecDeque<Kept>>,
+    kept: Mutex<VecDeque<CachedPrompt>>,
 }
 
 impl Prefixes {
@@ -58,13 +58,13 @@ impl Prefixes {
             return;
         }
         let mut kept = self.kept();
-        kept.push_back(Kept { ready, beginnings });
+        kept.push_back(CachedPrompt { ready, beginnings });
         if kept.len() > self.room {
             kept.pop_front();
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, VecDeque<CachedPrompt>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -147,11 +147,11 @@ impl Row {
 pub(super) struct Tape {
     recorder: Arc<Recorder>,
     connection: u64,
-    state: Mutex<State>,
+    state: Mutex<TapeState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TapeState {
     row: Option<Row>,
     /// A token waits to be written.
     token: bool,
@@ -160,7 +160,7 @@ struct State {
 }
 
 impl Tape {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, TapeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -219,7 +219,7 @@ impl Tape {
         }
     }
 
-    fn finish(&self, state: &mut State) {
+    fn finish(&self, state: &mut TapeState) {
         let (done, _) = (std::mem::take(&mut state.done), std::mem::take(&mut state.token));
         if let Some(mut row) = state.row.take() {
             if !done && row.fault.is_empty() {

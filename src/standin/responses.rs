@@ -3,7 +3,7 @@
 
 use super::admit::Ask;
 use super::call::{Call, EVENTS, Reply};
-use super::openai_fields::{Asked, effort, error, format, invalid, refused};
+use super::openai_fields::{Conversation, effort, error, format, invalid, refused};
 use super::parse::{Message, Text, Texts};
 use super::responses_voice::Voice;
 use super::stream::Voice as AnyVoice;
@@ -46,7 +46,7 @@ pub(super) async fn talk(call: Call) -> Reply {
         Ok(messages) => messages,
         Err(error) => return invalid(&error.to_string()),
     };
-    let said = Asked { system: &talk.instructions, messages: &messages }.rendered(engine.spec.template_tokens);
+    let said = Conversation { system: &talk.instructions, messages: &messages }.rendered(engine.spec.template_tokens);
     let tokens = prompt_tokens(&said);
     if tokens > engine.spec.context {
         return invalid("the request exceeds the available context size. try increasing the context size");

@@ -7,13 +7,13 @@ use std::sync::{Mutex, PoisonError};
 /// Names given to the model, and digests uploaded.
 #[derive(Debug, Default)]
 pub(super) struct Store {
-    state: Mutex<Known>,
+    state: Mutex<StoredNames>,
     /// The context of the last request, which the model is loaded with; 0 = the engine's own.
     pub(super) context: AtomicU32,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct StoredNames {
     pub(super) names: BTreeSet<String>,
     pub(super) blobs: BTreeSet<String>,
 }
@@ -33,7 +33,7 @@ impl Store {
     }
 
     /// Looks at what is known, or changes it.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut StoredNames) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,7 +1,7 @@
 //! The fold itself: samples go in one at a time, and everything a report says of them comes out.
 
 use super::answers::Answers;
-use super::compare::{Doubts, Settings, Side, compare, decide, times_as_long};
+use super::compare::{ComparedTarget, ComparisonSettings, Doubts, compare, decide, times_as_long};
 use super::goodput::Good;
 use super::means::Means;
 use super::pairs::{Of, Pairs};
@@ -41,7 +41,7 @@ pub struct Fold {
     labels: Vec<String>,
     reference: usize,
     vectors: Vectors,
-    settings: Settings,
+    settings: ComparisonSettings,
     /// Each target's requests beside the reference's, in the plan's order; the reference's own stay empty.
     pairs: Vec<Pairs>,
     /// Whether answers are texts.
@@ -117,7 +117,7 @@ impl Fold {
             labels: plan.workload.labels.clone(),
             reference: plan.reference,
             vectors: Vectors::default(),
-            settings: Settings::of(plan),
+            settings: ComparisonSettings::of(plan),
             texts: plan.task != Task::Embed,
             pairs: vec![Pairs::new(driven, plan.order == Order::Alternate); plan.targets.len()],
         }
@@ -188,7 +188,7 @@ impl Fold {
             .collect();
         let side = |at: usize| {
             let (lane, summary, units) = (self.targets.get(at)?, summaries.get(at)?, units.get(at)?);
-            Some(Side { at, summary, units, users: lane.whole().users })
+            Some(ComparedTarget { at, summary, units, users: lane.whole().users })
         };
         let against = side(self.reference);
         let compared = |at: usize| Some(compare(&side(at)?, against.as_ref()?, &self.pairs[at], &self.settings));

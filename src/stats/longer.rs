@@ -2,7 +2,7 @@
 
 use super::interval::t_quantile;
 use super::queue::{LEAST_FREE, Outlook};
-use super::series::Evidence;
+use super::series::RatioEvidence;
 
 /// The true difference that a run should be long enough to show.
 const WORTH_SHOWING: f64 = 0.05;
@@ -18,7 +18,7 @@ const POWER: f64 = 1.281_551_565_544_600_5;
 /// 1 - 0.025 / family (Holm's first step, the strictest) with the degrees of freedom of the longer run. How long that takes is
 /// reckoned from this run's error, itself an estimate: over all runs that may advise so, nine of ten show it if
 /// (ln(1 + d) - ln(1 + e)) / error is the 90 % point of the noncentral t around that t (Johnson and Welch, Biometrika 31, 1940).
-pub(super) fn longer(told: &Evidence, smallest_effect: f64, family: usize) -> Option<f64> {
+pub(super) fn longer(told: &RatioEvidence, smallest_effect: f64, family: usize) -> Option<f64> {
     let room = worth_showing(smallest_effect).ln_1p() - smallest_effect.ln_1p();
     let sure = 1.0 - 0.025 / family.max(1) as f64;
     let Outlook { squared, free } = told.outlook;
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_run_is_told_how_much_longer_it_should_be() {
-        let of = |error: f64, free: f64| Evidence::new(0.0, error, free, 10).unwrap();
+        let of = |error: f64, free: f64| RatioEvidence::new(0.0, error, free, 10).unwrap();
         let room = 1.05_f64.ln() - 1.02_f64.ln();
         // With many degrees of freedom the normal's points: 1.959964 and 1.281552.
         let many = longer(&of(0.1, 1e4), 0.02, 1).unwrap();

@@ -50,8 +50,8 @@ mod work;
 pub use crate::metrics::unit;
 pub use batches::effective_rows;
 pub use compare::{
-    Comparison, Doubts, Settings, Verdict, WhyNot, compare_summaries, decide, decide_by, lone_stand_in, main_of,
-    times_as_long,
+    Comparison, ComparisonSettings, Doubts, Verdict, WhyNot, compare_summaries, decide, decide_by, lone_stand_in,
+    main_of, times_as_long,
 };
 pub use costs::{Bounds, CostComparison, CostFit, CostSums, compare_costs, fit_costs};
 pub use discovery::{finding, permutations};
@@ -72,7 +72,7 @@ pub use repeated::{RunMetric, RunPair, compare_runs, geometric_mean, over_runs, 
 pub(crate) use row::tidy;
 pub use row::{Needs, Row};
 pub use scaling::{LEAST_LEVELS, Users, Usl, fit_usl};
-pub use series::{BEYOND_DOUBT, Evidence};
+pub use series::{BEYOND_DOUBT, RatioEvidence};
 pub use spent::Part;
 pub use steady::{Drift, Steady, drift};
 pub use steps::{Step, Steps, StepsBy, steps};

@@ -1,7 +1,7 @@
 //! How long a suite takes, as it is told before and on the way, and which of its scenarios there is time for.
 
 use super::cost::{Cost, fit};
-use super::{ScenarioRun, State, Suite};
+use super::{ScenarioRun, ScenarioState, Suite};
 use crate::report::human::{length, lengths};
 
 /// Share of the time left that is planned with: engines are not as even as two requests make them look.
@@ -35,7 +35,7 @@ impl Schedule {
             .scenarios
             .iter_mut()
             .map(|scenario| {
-                let cost = cost(&scenario.name).filter(|_| scenario.state != State::Done)?;
+                let cost = cost(&scenario.name).filter(|_| scenario.state != ScenarioState::Done)?;
                 scenario.expected_s = Some(crate::stats::tidy(cost.seconds(1.0, 1.0)));
                 Some(cost)
             })
@@ -50,7 +50,7 @@ impl Schedule {
 
     /// The places of the scenarios from one on that have yet to be run, and whose length is known.
     fn left(&self, suite: &Suite, from: usize) -> Vec<usize> {
-        let waits = |at: &usize| suite.scenarios[*at].state == State::Planned && self.costs[*at].is_some();
+        let waits = |at: &usize| suite.scenarios[*at].state == ScenarioState::Planned && self.costs[*at].is_some();
         (from..suite.scenarios.len()).filter(waits).collect()
     }
 
@@ -91,7 +91,7 @@ impl Schedule {
     /// A scenario has ended that was cut to a share.
     pub fn ended(&mut self, scenario: &ScenarioRun, at: usize, share: f64, took: f64) {
         // What one that failed took says nothing of others.
-        let cost = self.costs.get(at).and_then(Option::as_ref).filter(|_| scenario.state == State::Done);
+        let cost = self.costs.get(at).and_then(Option::as_ref).filter(|_| scenario.state == ScenarioState::Done);
         let Some((timed, guessed)) = cost.map(|cost| cost.parted(share)) else { return };
         self.ran = (self.ran.0 + guessed, self.ran.1 + (took - timed).max(0.0));
     }
@@ -106,7 +106,7 @@ impl Schedule {
     fn words_left(&self, suite: &Suite, from: usize, share: f64) -> (String, usize) {
         let places = self.left(suite, from);
         let known = self.words(&places, share, self.factor());
-        let waiting = suite.scenarios.iter().skip(from).filter(|scenario| scenario.state == State::Planned);
+        let waiting = suite.scenarios.iter().skip(from).filter(|scenario| scenario.state == ScenarioState::Planned);
         (known, waiting.count() - places.len())
     }
 
@@ -120,7 +120,7 @@ impl Schedule {
 
     /// How long all of it takes, and by what that is known: a line each.
     pub fn announce(&self, suite: &Suite) -> Vec<String> {
-        let done = suite.scenarios.iter().filter(|scenario| scenario.state == State::Done).count();
+        let done = suite.scenarios.iter().filter(|scenario| scenario.state == ScenarioState::Done).count();
         let share = match suite.budget_s.filter(|_| suite.quick) {
             Some(budget) => fit(&self.costs_of(&self.left(suite, 0)), budget * PLANNED, self.factor()),
             None => (1.0, Vec::new()),

@@ -5,7 +5,7 @@
 
 use super::answer::{Answer, TokenProbability, brief};
 use super::openai_fields::{Timings, effort, response_format, sampling, take_timings};
-use super::render::{Asked, Settings};
+use super::render::{RequestSettings, RequestText};
 use super::{lenient, messages, responses, words};
 use crate::record::{Nanos, Remark};
 use crate::scenario::{Api, OpenAiSpec, PromptFormat, Task};
@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
 /// The path of a request, under the `/v1` that the endpoint's prefix ends in.
-pub(super) fn path(spec: &OpenAiSpec, settings: &Settings) -> &'static str {
+pub(super) fn path(spec: &OpenAiSpec, settings: &RequestSettings) -> &'static str {
     match (spec.api, settings.task, settings.format) {
         (Api::Responses, ..) => "/responses",
         (Api::Messages, ..) => "/messages",
@@ -25,7 +25,7 @@ pub(super) fn path(spec: &OpenAiSpec, settings: &Settings) -> &'static str {
 }
 
 /// The body of a request.
-pub(super) fn body(spec: &OpenAiSpec, model: &str, settings: &Settings, asked: &Asked<'_>) -> Value {
+pub(super) fn body(spec: &OpenAiSpec, model: &str, settings: &RequestSettings, asked: &RequestText<'_>) -> Value {
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     match spec.api {
@@ -43,7 +43,7 @@ pub(super) fn body(spec: &OpenAiSpec, model: &str, settings: &Settings, asked: &
     Value::Object(body)
 }
 
-fn completions(body: &mut Map<String, Value>, settings: &Settings, asked: &Asked<'_>) {
+fn completions(body: &mut Map<String, Value>, settings: &RequestSettings, asked: &RequestText<'_>) {
     if settings.task == Task::Embed {
         body.insert("input".into(), asked.prompt.clone().into());
         body.insert("encoding_format".into(), "float".into());

@@ -3,7 +3,7 @@
 
 use super::answer::Answer;
 use super::lenient;
-use super::render::Settings;
+use super::render::RequestSettings;
 use crate::record::{Nanos, Remark};
 use crate::scenario::Think;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ pub(super) fn effort(think: Think) -> (&'static str, Value) {
 }
 
 /// The sampling, in full.
-pub(super) fn sampling(body: &mut Map<String, Value>, settings: &Settings) {
+pub(super) fn sampling(body: &mut Map<String, Value>, settings: &RequestSettings) {
     let sampling = &settings.sampling;
     body.insert("temperature".into(), sampling.temperature.into());
     body.insert("top_p".into(), sampling.top_p.into());

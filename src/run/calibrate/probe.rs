@@ -3,7 +3,7 @@
 
 use super::super::Failure;
 use super::super::prepare::Prepared;
-use crate::drive::{Driver, LaneSetup, Stop, Window, drive};
+use crate::drive::{Driver, LaneSetup, LaneWindow, Stop, drive};
 use crate::host::{Transport, own_processor_time};
 use crate::record::columns::Names;
 use crate::record::log::{Folder, Log, Vector};
@@ -27,7 +27,7 @@ pub(super) struct Load {
 
 /// What came of a probe. Times in microseconds, sorted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct ProbeFigures {
     pub(super) responses: Vec<f64>,
     pub(super) ttfts: Vec<f64>,
     pub(super) lags: Vec<f64>,
@@ -43,7 +43,7 @@ pub(super) struct Seen {
     pub(super) own_s: Option<f64>,
 }
 
-impl Seen {
+impl ProbeFigures {
     pub(super) fn seconds(&self) -> f64 {
         self.window.1 - self.window.0
     }
@@ -77,7 +77,7 @@ pub(super) struct Wired {
 }
 
 /// Drives one closed loop.
-pub(super) async fn probe(wired: &Wired, clock: Stopwatch, load: Load) -> Result<Seen, Failure> {
+pub(super) async fn probe(wired: &Wired, clock: Stopwatch, load: Load) -> Result<ProbeFigures, Failure> {
     let closed = ClosedPlan {
         users: load.users,
         until: Until::Duration(Span(load.length)),
@@ -92,7 +92,7 @@ pub(super) async fn probe(wired: &Wired, clock: Stopwatch, load: Load) -> Result
     let meter = Arc::new(Meter::default());
     let opened = {
         let meter = meter.clone();
-        move |window: Window| meter.clone().over(clock, window)
+        move |window: LaneWindow| meter.clone().over(clock, window)
     };
     drive(&setup, &wired.targets, Driver::Native, None, opened).await?;
     meter.done().await;
@@ -120,7 +120,7 @@ struct Metered {
 }
 
 impl Meter {
-    fn over(self: Arc<Self>, clock: Stopwatch, window: Window) {
+    fn over(self: Arc<Self>, clock: Stopwatch, window: LaneWindow) {
         let Some(to) = window.to else { return };
         self.set(|read| read.window = Some((window.from, to)));
         let meter = self.clone();
@@ -147,13 +147,13 @@ impl Meter {
         change(&mut self.read.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn read(&self, kept: Keep) -> Seen {
+    fn read(&self, kept: Keep) -> ProbeFigures {
         let Metered { window, first, last, .. } = *self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let (from, to) = window.unwrap_or_default();
-        let mut seen = Seen {
+        let mut seen = ProbeFigures {
             window: (from.seconds(), to.seconds()),
             own_s: first.zip(last).map(|(first, last)| last - first),
-            ..Seen::default()
+            ..ProbeFigures::default()
         };
         for mut sample in kept.samples {
             // A stand-in sends a piece a token.
