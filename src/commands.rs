@@ -19,7 +19,7 @@ use clap::CommandFactory;
 pub(crate) use demo::{DemoArgs, demo};
 pub(crate) use list::list;
 use loadcmp::drive::Driver;
-use loadcmp::gate::{Judgement, Outcome};
+use loadcmp::gate::{GateOutcome, Judgement};
 use loadcmp::host::signals;
 use loadcmp::report::human::printable;
 use loadcmp::report::{Beside, Cause, Report, Status, Unfinished};
@@ -35,7 +35,7 @@ use std::time::Duration;
 pub(crate) use suite::{NightlyArgs, SuiteArgs, nightly, suite};
 use sweep::tell_sweep;
 
-pub(crate) type Told = Result<u8, Failure>;
+pub(crate) type CommandResult = Result<u8, Failure>;
 
 /// The scenarios that come with the program, and their data.
 const SHIPPED: [(&str, &str); 23] = [
@@ -64,7 +64,7 @@ const SHIPPED: [(&str, &str); 23] = [
     ("suites/scenarios/data/banter.jsonl", include_str!("../suites/scenarios/data/banter.jsonl")),
 ];
 
-pub(crate) fn run(args: RunArgs) -> Told {
+pub(crate) fn run(args: RunArgs) -> CommandResult {
     let shipped = Shipped::default();
     let scenarios = if args.scenarios.is_empty() { vec![PathBuf::from("classify")] } else { args.scenarios };
     let mut overrides = overrides(&args.over);
@@ -150,7 +150,7 @@ pub(crate) fn run(args: RunArgs) -> Told {
     Ok(worst)
 }
 
-pub(crate) fn check(args: CheckArgs) -> Told {
+pub(crate) fn check(args: CheckArgs) -> CommandResult {
     let overrides = overrides(&args.over);
     // Kept until the prompts are read: a shipped scenario's data lie in it.
     let shipped = Shipped::default();
@@ -198,7 +198,7 @@ fn keep_schema(path: &str, schema: &serde_json::Value) -> Result<(), Failure> {
     }
 }
 
-pub(crate) fn init_suite(name: &str) -> Told {
+pub(crate) fn init_suite(name: &str) -> CommandResult {
     let name = plain_name(name)?;
     let (suite, load) = (PathBuf::from(format!("{name}.yaml")), PathBuf::from(format!("{name}-load.yaml")));
     let load_name = format!("{name}-load");
@@ -209,7 +209,7 @@ pub(crate) fn init_suite(name: &str) -> Told {
     say(&format!("{suite} and {load} written. Edit them, then: loadcmp suite run {suite} --quick\n"))
 }
 
-pub(crate) fn init(name: &str) -> Told {
+pub(crate) fn init(name: &str) -> CommandResult {
     let name = plain_name(name)?;
     let path = PathBuf::from(format!("{name}.yaml"));
     create_all(&[(path.clone(), scenario::example(name))])?;
@@ -217,7 +217,7 @@ pub(crate) fn init(name: &str) -> Told {
     say(&format!("{} written. Edit it, then: loadcmp run {}\n", path.display(), path.display()))
 }
 
-pub(crate) fn schema(report: bool, suite: bool) -> Told {
+pub(crate) fn schema(report: bool, suite: bool) -> CommandResult {
     let schema = match (report, suite) {
         (true, _) => loadcmp::report::schema(),
         (_, true) => scenario::editor_suite_schema(),
@@ -226,7 +226,7 @@ pub(crate) fn schema(report: bool, suite: bool) -> Told {
     show("the schema", |out| loadcmp::report::pretty(out, &schema))
 }
 
-pub(crate) fn report(args: ReportArgs) -> Told {
+pub(crate) fn report(args: ReportArgs) -> CommandResult {
     if loadcmp::run::is_sweep(&args.dir) {
         return tell_sweep(&loadcmp::run::retell_sweep(&args.dir)?, args.format, false);
     }
@@ -254,7 +254,7 @@ fn standing_of(finished: &Finished) -> u8 {
 /// The exit code of a result, and a line that says why it isn't 0.
 fn standing(report: &Report) -> u8 {
     // What failed by its own count did so whatever the rest is worth.
-    if report.judgement.as_ref().and_then(Judgement::worst) == Some(Outcome::Fail)
+    if report.judgement.as_ref().and_then(Judgement::worst) == Some(GateOutcome::Fail)
         && (report.unfinished.is_some() || !report.invalid().is_empty())
     {
         judged(report);
@@ -314,7 +314,7 @@ fn page_of(page: &Path, run: &str) -> Option<String> {
     dir.join("report.html").is_file().then(|| format!("{}report.html", leads(page, dir)))
 }
 
-pub(crate) fn compare(args: CompareArgs) -> Told {
+pub(crate) fn compare(args: CompareArgs) -> CommandResult {
     let hold = CompareGates {
         gates: args.gates,
         judge_stand_ins: args.judge_stand_ins,
@@ -365,7 +365,7 @@ pub(crate) fn compare(args: CompareArgs) -> Told {
     Ok(code)
 }
 
-pub(crate) fn calibrate(args: &CalibrateArgs) -> Told {
+pub(crate) fn calibrate(args: &CalibrateArgs) -> CommandResult {
     let (calibration, path) = if args.show {
         loadcmp::run::kept_calibration()?
     } else {
@@ -387,20 +387,20 @@ pub(crate) fn calibrate(args: &CalibrateArgs) -> Told {
     Ok(0)
 }
 
-pub(crate) fn metrics(json: bool) -> Told {
+pub(crate) fn metrics(json: bool) -> CommandResult {
     show("the metrics", |text| match json {
         true => sink::metrics_json(text),
         false => sink::metrics_table(look(), text),
     })
 }
 
-pub(crate) fn completions(shell: clap_complete::Shell) -> Told {
+pub(crate) fn completions(shell: clap_complete::Shell) -> CommandResult {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "loadcmp", &mut text);
     say(&String::from_utf8_lossy(&text))
 }
 
-pub(crate) fn man() -> Told {
+pub(crate) fn man() -> CommandResult {
     let mut text = Vec::new();
     clap_mangen::Man::new(Cli::command()).render(&mut text).context("making the manual page")?;
     say(&String::from_utf8_lossy(&text))
@@ -541,14 +541,14 @@ fn width() -> u16 {
 }
 
 /// Writes something to standard output; `what` it is, for whoever reads why that failed.
-pub(crate) fn show(what: &str, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> Told {
+pub(crate) fn show(what: &str, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> CommandResult {
     let mut text = Vec::new();
     write(&mut text).with_context(|| format!("writing {what}"))?;
     say(&String::from_utf8_lossy(&text))
 }
 
 /// Writes to standard output; a reader that went away is no error.
-pub(crate) fn say(text: &str) -> Told {
+pub(crate) fn say(text: &str) -> CommandResult {
     match std::io::stdout().write_all(text.as_bytes()).and_then(|()| std::io::stdout().flush()) {
         // So is a terminal that was closed, which ended the run.
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe && signals() == 0 => {

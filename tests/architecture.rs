@@ -1,5 +1,8 @@
 //! The house rules, held: rooms import only rooms below them, third-party crates come in by their one door, the clock is
-//! read in one place, and no room is in a cycle (which the first rule alone makes impossible).
+//! read in one place, and no room is in a cycle (which the first rule alone makes impossible), nor are two files of a room.
+
+#[path = "common/circles.rs"]
+mod circles;
 
 use std::path::{Path, PathBuf};
 
@@ -43,6 +46,12 @@ const DOORS: [(&str, &[&str]); 21] = [
     ("nvml_wrapper", &["src/host/gpu.rs"]),
     ("mimalloc", &["src/main.rs"]),
     ("rustix", &["src/drive/pacer.rs", "src/host/"]),
+];
+
+/// Names that say nothing by themselves, and have stood for several things: a type that is called so is the only one.
+const ONCE: [&str; 23] = [
+    "Asked", "Entry", "Evidence", "Found", "Gather", "Held", "Judged", "Kept", "Known", "Laid", "Outcome", "Point",
+    "Probe", "Said", "Seen", "Settings", "Side", "Sought", "State", "Target", "Told", "Verdict", "Window",
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -147,4 +156,60 @@ fn the_map_lists_the_rooms_from_the_top_down() {
     let map = std::fs::read_to_string("src/lib.rs").expect("the crate's root");
     let listed: Vec<&str> = map.lines().filter_map(|l| l.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
     assert_eq!(listed, ROOMS);
+}
+
+#[test]
+fn no_circle_between_files() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let text = |file: &PathBuf| std::fs::read_to_string(file).expect("a source");
+    let files: Vec<_> = files.iter().map(|file| (file.display().to_string(), text(file))).collect();
+    let found = circles::circles(&files);
+    assert!(found.is_empty(), "files need each other; move what both need into the lower one:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_circle_is_found_through_what_is_passed_on_and_through_paths() {
+    let circles = |files: &[(&str, &str)]| {
+        let files: Vec<_> = files.iter().map(|(file, text)| (format!("src/{file}"), (*text).to_owned())).collect();
+        circles::circles(&files)
+    };
+    let room = ("room/mod.rs", "mod a;\npub use a::A;\npub use c::{self, deep::C as D};\n");
+    let a = ("room/a.rs", "use super::{\n    b,\n    x::Y,\n};\nfn f() { b::g() }");
+    let c = ("room/c.rs", "use super::A;");
+    let told = circles(&[room, a, c, ("room/b.rs", "fn g() -> super::c::C {}")]);
+    let want = "src/room/a.rs needs src/room/b.rs: super::b\n  src/room/b.rs needs src/room/c.rs: super::c::C\n  \
+                src/room/c.rs needs src/room/a.rs: super::A";
+    assert_eq!(told, [want]);
+    // Comments, texts and tests make none; nor does a file with those below it.
+    let quiet =
+        "// super::c::C\nconst A: &str = \"super::c::C\";\n#[cfg(test)]\nmod tests {\n    use super::super::c::C;\n}\n";
+    assert!(circles(&[room, a, c, ("room/b.rs", quiet)]).is_empty());
+    assert!(circles(&[("room/a.rs", "use deep::D;"), ("room/a/deep.rs", "use super::A;")]).is_empty());
+}
+
+#[test]
+fn a_name_stands_for_one_type() {
+    let defined = |line: &str| {
+        let line = match line.strip_prefix("pub") {
+            Some(rest) => rest.trim_start_matches(|c: char| c != ' '),
+            None => line,
+        };
+        let (kind, rest) = line.trim_start().split_once(' ')?;
+        // What a smart pointer leads to is called `Target` by the standard library.
+        let is_type = ["struct", "enum", "trait", "type"].contains(&kind) && !line.starts_with("type Target =");
+        is_type.then(|| rest.chars().take_while(|c| c.is_alphanumeric()).collect::<String>())
+    };
+    let (code, mut wrong) = (lines(), Vec::new());
+    for name in ONCE {
+        let all: Vec<String> = code
+            .iter()
+            .filter(|(_, _, line)| defined(line).as_deref() == Some(name))
+            .map(|(file, number, line)| format!("  {file}:{number}: {line}"))
+            .collect();
+        if all.len() > 1 {
+            wrong.push(format!("`{name}` stands for {} types; say what each is:\n{}", all.len(), all.join("\n")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

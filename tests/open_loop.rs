@@ -1,7 +1,7 @@
 //! The open loop over real sockets: instants kept whatever the target does, and every arrival a row.
 
 use crate::cli::{StandIn, write};
-use loadcmp::drive::{Driver, Found, Judge, LaneSetup, Said, Stop, Why, Window, drive};
+use loadcmp::drive::{Driver, Found, Judge, LaneSetup, LaneWindow, Said, Stop, Why, drive};
 use loadcmp::record::columns::Names;
 use loadcmp::record::log::{Folder, Log, Vector};
 use loadcmp::record::{Nanos, Outcome, Phase, Sample, Stopwatch};
@@ -43,7 +43,7 @@ struct Open {
 /// What came of it.
 struct Told {
     rows: Vec<Sample>,
-    windows: Vec<Window>,
+    windows: Vec<LaneWindow>,
     plan: Plan,
 }
 
@@ -124,10 +124,10 @@ impl Open {
             clock,
             stop: self.stop,
         };
-        let windows = Arc::new(Mutex::new(Vec::<Window>::new()));
+        let windows = Arc::new(Mutex::new(Vec::<LaneWindow>::new()));
         let opened = {
             let (windows, begun) = (windows.clone(), self.begun.clone());
-            move |window: Window| {
+            move |window: LaneWindow| {
                 begun.notify_one();
                 let mut windows = windows.lock().unwrap();
                 windows.retain(|w| (w.target, w.block) != (window.target, window.block));
@@ -308,7 +308,7 @@ async fn blocks_of_a_schedule_are_the_same_stretch_for_each_target() {
     for target in [0, 1] {
         let rows = told.measured(target);
         assert!(rows.iter().map(|row| row.index).eq(0..100));
-        let mut windows: Vec<&Window> = told.windows.iter().filter(|window| window.target == target).collect();
+        let mut windows: Vec<&LaneWindow> = told.windows.iter().filter(|window| window.target == target).collect();
         windows.sort_by_key(|window| window.block);
         assert!(windows.iter().map(|window| window.block).eq(0..4));
         for row in rows {

@@ -54,7 +54,7 @@ fn each_suite_and_all_of_its_scenarios_are_right_in_both_forms() {
                     assert!(loaded.scenario.targets.contains_key(target), "{told}: no target `{target}`");
                 }
                 // A check on a point is on one that the sweep has, whichever form is run.
-                let fits = |point: &&loadcmp::scenario::Point| {
+                let fits = |point: &&loadcmp::scenario::SweepPoint| {
                     check.at.iter().all(|at| point.values.contains(&(at.0.clone(), at.1.clone())))
                 };
                 assert!(check.at.is_empty() || loaded.points.iter().any(|point| fits(&point)), "{told}: no such point");

@@ -228,7 +228,7 @@ fn a_ladder_leaves_out_what_no_context_holds_and_has_a_table_of_both_rates() {
     let (code, table, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
     assert_eq!(code, 3, "a point failed: {err}");
     assert!(one_line(&err).contains("has a context of 256 tokens, and prompts of 512"), "{err}");
-    assert!(table.contains("Prefill and decode of one request (p50)"), "{table}");
+    assert!(table.contains("Prefill and decode tokens/s of one request (p50)"), "{table}");
     let all = rows(&dir.path().join("out/sweep.csv"));
     for metric in ["prefill_tokens_per_s.p50", "decode_tokens_per_s.p50"] {
         let of: std::collections::BTreeSet<(&str, &str)> = all

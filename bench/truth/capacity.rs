@@ -4,7 +4,7 @@
 
 use crate::simulate::{Block, LAG, Load, all_rows, instants, row};
 use loadcmp::capacity::{
-    Basis, Boundary, By, Evidence, Gather, Next, Reach, Tried, fitted, found, levels, long_s, next, probe_seed,
+    Basis, Boundary, By, Next, ProbeEvidence, ProbeFold, Reach, Tried, fitted, found, levels, long_s, next, probe_seed,
     window_s,
 };
 use loadcmp::record::{Nanos, Sample};
@@ -233,7 +233,7 @@ fn search(known: &Known, slo: &Slo, run: u64) -> (Boundary, u64, f64) {
     let start = if open { (1000.0 / 15.0 / known.engine.slower() * 0.5).max(0.01) } else { 1.0 };
     let (least, most) = if open { (start / 64.0, start * 4096.0) } else { (1.0, 1024.0) };
     let reach = Reach { by, start, least, most, precision: 0.03 };
-    let (mut tried, mut evidence, mut seconds) = (Vec::<Tried>::new(), Vec::<Evidence>::new(), 0.0);
+    let (mut tried, mut evidence, mut seconds) = (Vec::<Tried>::new(), Vec::<ProbeEvidence>::new(), 0.0);
     let (answer, mut further) = (0.015 * known.engine.slower(), None);
     loop {
         let levels = levels(slo, open, &tried, &evidence);
@@ -276,7 +276,7 @@ impl Engine {
 }
 
 impl Known {
-    fn probe(&self, slo: &Slo, at: f64, length: u64, warmup: u64, workload: u64, engine: u64) -> Evidence {
+    fn probe(&self, slo: &Slo, at: f64, length: u64, warmup: u64, workload: u64, engine: u64) -> ProbeEvidence {
         // A slower engine is the same one in a slower time: what it gets and gives is stretched.
         let slower = self.engine.slower();
         let squeezed = |nanos: u64| (nanos as f64 / slower) as u64;
@@ -297,7 +297,7 @@ impl Known {
             stamps.end = stamps.end.map(stretched);
         }
         let window = Window { from: stretched(Nanos(from)), to: stretched(Nanos(from + length)) };
-        let mut gather = Gather::new(slo, self.by == By::Rate, window);
+        let mut gather = ProbeFold::new(slo, self.by == By::Rate, window);
         rows.iter().for_each(|row| gather.push(row));
         gather.finish(None)
     }

@@ -2,7 +2,7 @@
 //! are true of it. How often a gate fails that should not.
 
 use crate::model::{MODELS, Model};
-use loadcmp::gate::{Evidence, NO_BASELINE, Outcome, Past, Spoilt, judge};
+use loadcmp::gate::{GateInputs, GateOutcome, NO_BASELINE, Past, Spoilt, judge};
 use loadcmp::scenario::gate::Gate;
 use loadcmp::stats::Folded;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -64,7 +64,7 @@ fn over(
     nights: u64,
     by_gate: bool,
     most_at_truth: Option<f64>,
-    night: impl Fn(u64) -> (Vec<Outcome>, Vec<Outcome>) + Sync,
+    night: impl Fn(u64) -> (Vec<GateOutcome>, Vec<GateOutcome>) + Sync,
 ) -> Judged {
     let next = AtomicU64::new(0);
     let counts = [const { AtomicU64::new(0) }; 6];
@@ -78,13 +78,14 @@ fn over(
                         return;
                     }
                     let (roomy, tight) = night(at);
-                    let count = |all: &[Outcome], what| all.iter().filter(|outcome| **outcome == what).count() as u64;
-                    counts[0].fetch_add(u64::from(roomy.contains(&Outcome::Fail)), Relaxed);
-                    counts[1].fetch_add(count(&tight, Outcome::Fail), Relaxed);
+                    let count =
+                        |all: &[GateOutcome], what| all.iter().filter(|outcome| **outcome == what).count() as u64;
+                    counts[0].fetch_add(u64::from(roomy.contains(&GateOutcome::Fail)), Relaxed);
+                    counts[1].fetch_add(count(&tight, GateOutcome::Fail), Relaxed);
                     counts[2].fetch_add(tight.len() as u64, Relaxed);
-                    counts[3].fetch_add(count(&roomy, Outcome::Pass), Relaxed);
+                    counts[3].fetch_add(count(&roomy, GateOutcome::Pass), Relaxed);
                     counts[4].fetch_add(roomy.len() as u64, Relaxed);
-                    counts[5].fetch_add(count(&roomy, Outcome::Fail), Relaxed);
+                    counts[5].fetch_add(count(&roomy, GateOutcome::Fail), Relaxed);
                 }
             });
         }
@@ -170,11 +171,11 @@ fn number_of(model: &'static Model, slower: f64, number: u64, nights: u64) -> [J
     [held("times", &times), held("rate", &rates)]
 }
 
-fn told(model: &Model, gates: Vec<Gate>, tonight: &Folded, past: Result<Past<'_>, &'static str>) -> Vec<Outcome> {
+fn told(model: &Model, gates: Vec<Gate>, tonight: &Folded, past: Result<Past<'_>, &'static str>) -> Vec<GateOutcome> {
     let mut plan = model.plan(0);
     plan.gates.all = gates;
     plan.gates.stand_ins = true;
-    let judgement = judge(&Evidence {
+    let judgement = judge(&GateInputs {
         plan: &plan,
         spoilt: &Spoilt::No,
         targets: &tonight.targets,

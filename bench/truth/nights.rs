@@ -2,7 +2,7 @@
 //! with 5 % of room fails, against the level of a baseline whose runs scatter as the nights do.
 
 use crate::model::MODELS;
-use loadcmp::gate::{Evidence, Outcome, Past, judge};
+use loadcmp::gate::{GateInputs, GateOutcome, Past, judge};
 use loadcmp::scenario::gate::Gate;
 use loadcmp::scenario::plan::Plan;
 use loadcmp::stats::{Nights, Row, RunFigures, TargetSummary, UnitSeries, unit};
@@ -59,9 +59,9 @@ fn one(scatter: f64, runs: usize, nights: u64) -> Scattered {
             // The same night for each.
             let tonight = run(scatter, slower, &mut ChaCha8Rng::seed_from_u64(seed));
             let outcomes = |plan: &Plan| judged(&tonight, last, &of, plan);
-            told.failed[at] += u64::from(outcomes(&roomy).contains(&Outcome::Fail));
+            told.failed[at] += u64::from(outcomes(&roomy).contains(&GateOutcome::Fail));
             if at == 0 {
-                told.passed += u64::from(outcomes(&wide).iter().all(|outcome| *outcome == Outcome::Pass));
+                told.passed += u64::from(outcomes(&wide).iter().all(|outcome| *outcome == GateOutcome::Pass));
             }
         }
     }
@@ -120,8 +120,8 @@ fn plan(room: f64) -> Plan {
     plan
 }
 
-fn judged(tonight: &TargetSummary, last: &TargetSummary, nights: &Nights, plan: &Plan) -> Vec<Outcome> {
-    let judgement = judge(&Evidence {
+fn judged(tonight: &TargetSummary, last: &TargetSummary, nights: &Nights, plan: &Plan) -> Vec<GateOutcome> {
+    let judgement = judge(&GateInputs {
         plan,
         spoilt: &loadcmp::gate::Spoilt::No,
         targets: std::slice::from_ref(tonight),

@@ -1,7 +1,7 @@
 //! Whether a target was there all the time: gone in mid-run, its processes lost from sight, or asked by others, too.
 
 use super::judge::{Check, Judge};
-use super::{Evidence, Side};
+use super::{AuditInputs, AuditedTarget};
 use crate::metrics::human::{percent, three};
 use crate::record::{GONE, Nanos, Outcome, Phase, Sample};
 use crate::scenario::plan::{Counted, LoadPlan};
@@ -97,7 +97,7 @@ impl Presence {
     }
 }
 
-fn target_gone(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn target_gone(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let Some((from, to)) = side.gathered.presence.gone else {
             silent(evidence, side, judge);
@@ -113,7 +113,7 @@ fn target_gone(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn silent(evidence: &Evidence<'_>, side: Side<'_>, judge: &mut Judge<'_>) {
+fn silent(evidence: &AuditInputs<'_>, side: AuditedTarget<'_>, judge: &mut Judge<'_>) {
     let at_once = match &evidence.plan.load {
         LoadPlan::Closed(closed) => u64::from(closed.users),
         LoadPlan::Open(_) => 2,
@@ -135,7 +135,7 @@ fn silent(evidence: &Evidence<'_>, side: Side<'_>, judge: &mut Judge<'_>) {
     judge.find(Some(side.at), sentence, &evidence);
 }
 
-fn processes_missed(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn processes_missed(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let used = evidence.conditions.map(|conditions| conditions.targets.as_slice()).unwrap_or_default();
     for side in evidence.sides() {
         let Some(used) = used.get(side.at).filter(|used| used.cpu_s.is_some()) else { continue };
@@ -155,12 +155,12 @@ fn processes_missed(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 /// What an engine says that it counted, with the target that it is.
-fn counts<'a>(evidence: &Evidence<'a>) -> impl Iterator<Item = (Side<'a>, Counted)> + use<'a> {
+fn counts<'a>(evidence: &AuditInputs<'a>) -> impl Iterator<Item = (AuditedTarget<'a>, Counted)> + use<'a> {
     let plan = evidence.plan;
     evidence.sides().filter_map(move |side| Some((side, plan.targets.get(side.at)?.facts.counted?)))
 }
 
-fn engine_count(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn engine_count(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, counted) in counts(evidence) {
         let (least, most) =
             (side.gathered.presence.answered, side.gathered.presence.answered + side.gathered.presence.perhaps);
@@ -185,7 +185,7 @@ fn engine_count(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn engine_mean(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn engine_mean(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, counted) in counts(evidence) {
         let presence = &side.gathered.presence;
         if presence.answered == 0 || counted.requests != presence.answered {

@@ -1,7 +1,7 @@
 //! Whether the answers are answers, and of a like.
 
 use super::judge::{CHANCE, Check, Judge, proportions_differ};
-use super::{Evidence, Side};
+use super::{AuditInputs, AuditedTarget};
 use crate::metrics::human::{percent, three, time};
 use crate::scenario::plan::{Plan, TargetPlan};
 use crate::scenario::{TargetSpec, Task, Think};
@@ -21,15 +21,15 @@ pub(super) const CHECKS: [(&str, Check); 11] = [
 ];
 
 /// Whether rates of tokens are told: of labels and vectors they would mean nothing.
-fn makes_text(evidence: &Evidence<'_>) -> bool {
+fn makes_text(evidence: &AuditInputs<'_>) -> bool {
     matches!(evidence.plan.task, Task::Generate | Task::Chat)
 }
 
 /// Speaks of each target of whose answers more than the limit are `count`ed.
 pub(super) fn share_of_answers(
-    evidence: &Evidence<'_>,
+    evidence: &AuditInputs<'_>,
     judge: &mut Judge<'_>,
-    count: impl Fn(&Side<'_>) -> u64,
+    count: impl Fn(&AuditedTarget<'_>) -> u64,
     what: &str,
     so: &str,
 ) {
@@ -43,26 +43,26 @@ pub(super) fn share_of_answers(
     }
 }
 
-fn zero_tokens(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn zero_tokens(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     if makes_text(evidence) {
         let so = ": it produced nothing, quickly.";
         share_of_answers(evidence, judge, |side| side.gathered.no_tokens, "report 0 tokens", so);
     }
 }
 
-fn missing_tokens(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn missing_tokens(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     if makes_text(evidence) {
         let so = ": its token rates are not reported, and its times are for texts of unknown length.";
-        let missing = |side: &Side<'_>| side.gathered.answered - side.gathered.counted;
+        let missing = |side: &AuditedTarget<'_>| side.gathered.answered - side.gathered.counted;
         share_of_answers(evidence, judge, missing, "have no token count", so);
     }
 }
 
-fn empty_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn empty_answers(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     share_of_answers(evidence, judge, |side| side.gathered.without_text, "are empty", ".");
 }
 
-fn one_token_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn one_token_answers(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     if makes_text(evidence) {
         let so = ", which has no rate: engines that report one divide by a time of zero.";
         share_of_answers(evidence, judge, |side| side.gathered.one_token, "are a single token", so);
@@ -72,9 +72,9 @@ fn one_token_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// Tokens by which the same answer may be counted: some engines count the one that ends it, and some don't.
 const ONE: f64 = 1.0;
 
-fn unequal_output(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn unequal_output(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
-        let row = |side: &Side<'_>| {
+        let row = |side: &AuditedTarget<'_>| {
             let row = side.summary.row("output_tokens")?;
             Some((row.mean?, row.sd.unwrap_or(0.0), row.n? as f64))
         };
@@ -96,7 +96,7 @@ fn unequal_output(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn output_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn output_lengths(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let (a, b) = (&side.gathered.lengths, &reference.gathered.lengths);
         let Some(distance) = a.distance(b) else { continue };
@@ -114,7 +114,7 @@ fn output_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn finish_reasons(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn finish_reasons(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let (mine, other) = (&side.gathered.finishes, &reference.gathered.finishes);
         // Of no answers at all, shares are no numbers, and no rule speaks of those.
@@ -141,7 +141,7 @@ fn finish_reasons(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// Fewest answers that ended by themselves for the rule to speak: a few may well be as long as the limit.
 const STOPPED: u64 = 10;
 
-fn claimed_limit(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn claimed_limit(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     // A label or two tokens of text may well be all there is to say.
     let long_enough = evidence.plan.workload.sampling.max_tokens >= 16;
     for side in evidence.sides().filter(|_| makes_text(evidence) && long_enough) {
@@ -163,7 +163,7 @@ fn claimed_limit(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn tokens_per_chunk(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn tokens_per_chunk(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides().filter(|_| makes_text(evidence)) {
         let (tokens, chunks) = (side.gathered.streamed_tokens as f64, side.gathered.chunks as f64);
         if chunks > 0.0 && tokens > chunks * judge.limit {
@@ -181,7 +181,7 @@ fn tokens_per_chunk(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// Fewest prompts for their answers to be looked at together.
 const PROMPTS: usize = 10;
 
-fn same_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn same_answers(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let (prompts, texts) = side.gathered.prompts_and_texts();
         let few = match evidence.plan.task {
@@ -218,13 +218,13 @@ fn thinks(plan: &Plan, target: &TargetPlan) -> bool {
 }
 
 /// When first tokens came and when first tokens of answers, where the two differ: medians, or means of too few for one.
-fn first_tokens(side: &Side<'_>) -> Option<[String; 2]> {
+fn first_tokens(side: &AuditedTarget<'_>) -> Option<[String; 2]> {
     let of = |metric: &str| side.summary.row(metric).and_then(|row| row.p50.or(row.mean));
     let (first, answer) = (of("ttft")?, of("ttfat")?);
     (answer > first).then(|| [time(first), time(answer)])
 }
 
-fn thinking(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn thinking(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
     // What the answers say weighs as much as what was asked for: a template may think unasked.
     let answers = |at: usize| evidence.gathered.get(at).map_or((0, 0), |side| (side.thought, side.answered));

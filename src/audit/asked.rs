@@ -6,7 +6,7 @@ use crate::scenario::plan::{LoadPlan, Plan};
 
 /// Whether a rule was asked of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Asked {
+pub enum RuleAsked {
     /// It was: without a finding, the run passed it.
     Judged,
     /// The scenario switched it off.
@@ -24,9 +24,9 @@ const OF_OPEN_LOOPS: [&str; 2] = ["unsent-requests", "missed-rate"];
 const OF_CLOSED_LOOPS: [&str; 1] = ["low-concurrency"];
 
 /// Whether a rule was asked of a run by this plan.
-pub fn asked(rule: &RuleSpec, plan: &Plan) -> Asked {
+pub fn asked(rule: &RuleSpec, plan: &Plan) -> RuleAsked {
     if plan.audit.setting(rule.id).off {
-        return Asked::Off;
+        return RuleAsked::Off;
     }
     let open = matches!(plan.load, LoadPlan::Open(_));
     let applies = match rule.id {
@@ -38,7 +38,7 @@ pub fn asked(rule: &RuleSpec, plan: &Plan) -> Asked {
         id if OF_CLOSED_LOOPS.contains(&id) => !open,
         _ => true,
     };
-    if applies { Asked::Judged } else { Asked::NotApplicable }
+    if applies { RuleAsked::Judged } else { RuleAsked::NotApplicable }
 }
 
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod tests {
     use crate::report::fixture::report;
     use crate::scenario::audit::{Setting, rule};
 
-    fn count(plan: &Plan, wanted: Asked) -> usize {
+    fn count(plan: &Plan, wanted: RuleAsked) -> usize {
         RULES.iter().filter(|rule| asked(rule, plan) == wanted).count()
     }
 
@@ -63,13 +63,13 @@ mod tests {
     #[test]
     fn what_is_off_or_has_nothing_to_look_at_is_not_judged() {
         let mut plan = report(Task::Classify, false).plan;
-        let (judged, none) = (count(&plan, Asked::Judged), count(&plan, Asked::NotApplicable));
-        assert_eq!((judged + none, count(&plan, Asked::Off)), (RULES.len(), 0));
+        let (judged, none) = (count(&plan, RuleAsked::Judged), count(&plan, RuleAsked::NotApplicable));
+        assert_eq!((judged + none, count(&plan, RuleAsked::Off)), (RULES.len(), 0));
         plan.audit.set(rule("other-load").unwrap(), Setting { off: true, ..Setting::default() });
-        assert_eq!((count(&plan, Asked::Judged), count(&plan, Asked::Off)), (judged - 1, 1));
+        assert_eq!((count(&plan, RuleAsked::Judged), count(&plan, RuleAsked::Off)), (judged - 1, 1));
         // A lone target has nobody whose requests could differ from its own.
         plan.targets.truncate(1);
         let of_sides = RULES.iter().filter(|rule| rule.of_sides).count();
-        assert_eq!(count(&plan, Asked::NotApplicable), none + of_sides + OF_PAIRS.len());
+        assert_eq!(count(&plan, RuleAsked::NotApplicable), none + of_sides + OF_PAIRS.len());
     }
 }

@@ -2,7 +2,7 @@
 
 use super::judge::{Check, Judge, proportions_differ};
 use super::loads::Waited;
-use super::{Evidence, Severity, Side, templates};
+use super::{AuditInputs, AuditedTarget, Severity, templates};
 use crate::metrics::human::{percent, time};
 use crate::record::Remark;
 use crate::scenario::{PromptCache, Task};
@@ -21,7 +21,7 @@ pub(super) const CHECKS: [(&str, Check); 8] = [
 /// Tokens that templates may add without another word: what a short prompt is allowed beside the limit.
 const TEMPLATE: f64 = 8.0;
 
-fn unequal_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn unequal_prompts(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     // What is said of a pair's templates isn't said again of its tokens.
     let others = evidence.sides().filter(|side| !templates::speak(evidence, side.at));
     let told: Vec<(String, f64)> =
@@ -38,7 +38,7 @@ fn unequal_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 /// How the prompts of wanted numbers of tokens came out on each target.
-fn requested_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn requested_prompts(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let requested = &side.gathered.requested;
         let (least, most) = (requested.least, requested.most);
@@ -68,7 +68,7 @@ fn requested_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn truncated_prompts(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn truncated_prompts(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, plan) in evidence.sides().zip(&evidence.plan.targets) {
         let (full, answered) = (side.gathered.full_prompts, side.gathered.answered);
         if full as f64 > answered as f64 * judge.limit {
@@ -92,7 +92,7 @@ const OF_LATENCY: f64 = 0.01;
 const OF_COLD_LOAD: f64 = 0.25;
 
 /// Speaks of each target where requests waited for a load.
-fn loads(evidence: &Evidence<'_>, judge: &mut Judge<'_>, of: fn(&Side<'_>) -> Waited, what: &str) {
+fn loads(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>, of: fn(&AuditedTarget<'_>) -> Waited, what: &str) {
     for side in evidence.sides() {
         let (count, longest) = of(&side);
         let part = |path: &str, share: f64| side.summary.value(path).unwrap_or(0.0) * share;
@@ -106,17 +106,17 @@ fn loads(evidence: &Evidence<'_>, judge: &mut Judge<'_>, of: fn(&Side<'_>) -> Wa
     }
 }
 
-fn cold_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn cold_load(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     loads(evidence, judge, |side| side.gathered.loads.cold(), ": it was loaded during the measured window.");
 }
 
-fn model_reload(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn model_reload(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let what = ", which had answered before: it was loaded again during the run (unloaded for lack of memory, after a \
                 timeout, or by a change of settings), and served no one meanwhile.";
     loads(evidence, judge, |side| side.gathered.loads.again(), what);
 }
 
-fn cache_when_busting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn cache_when_busting(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides().filter(|_| evidence.plan.workload.prompt_cache == PromptCache::Bust) {
         let turns = &side.gathered.first_turns;
         if let Some(share) = turns.share_beyond_head().filter(|share| *share > judge.limit) {
@@ -140,7 +140,7 @@ fn cache_when_busting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn nonce_in_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn nonce_in_answers(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let (workload, task) = (&evidence.plan.workload, evidence.plan.task);
     if workload.prompt_cache != PromptCache::Bust || task == Task::Embed {
         return;
@@ -173,7 +173,7 @@ fn nonce_in_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// Tokens by which prompts may differ in work and be alike: one that begins every text, a digit of a nonce.
 const FEW: f64 = 4.0;
 
-fn one_sided_cache(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn one_sided_cache(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let (mine, other) = (&side.gathered.first_turns, &reference.gathered.first_turns);
         let (Some(a), Some(b)) = (mine.share(), other.share()) else { continue };

@@ -1,6 +1,6 @@
 //! Speculative decoding: whether one side guesses tokens ahead and another doesn't.
 
-use super::Evidence;
+use super::AuditInputs;
 use super::judge::{Check, Judge};
 use crate::metrics::human::percent;
 use crate::scenario::TargetSpec;
@@ -27,7 +27,7 @@ fn is_set_up(target: &TargetPlan) -> Option<bool> {
     target.facts.setting("speculative").map(on).or(asked).or_else(parameter)
 }
 
-fn drafting(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn drafting(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
     let drafted = |at: usize| evidence.gathered.get(at).map_or((0, 0), |side| (side.drafted, side.answered));
     let drafts = |at: usize| drafted(at).0 > 0 || is_set_up(&targets[at]) == Some(true);

@@ -1,12 +1,12 @@
 //! Whether there are samples enough for what is told of them.
 
-use super::Evidence;
+use super::AuditInputs;
 use super::judge::{Check, Judge};
 use crate::stats::LEAST_N;
 
 pub(super) const CHECKS: [(&str, Check); 1] = [("few-samples", few_samples)];
 
-fn few_samples(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn few_samples(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     // Fewer than two is `no-answers`.
     for side in evidence.sides().filter(|side| side.summary.answered() >= 2) {
         let answered = side.summary.answered();

@@ -1,6 +1,6 @@
 //! A healthy run of two targets for tests: no rule speaks of it, and each test makes one thing sick.
 
-use super::{Evidence, Finding, Gather, Gathered, audit};
+use super::{AuditInputs, Finding, Gather, Gathered, audit};
 use crate::host::Conditions;
 use crate::record::{Nanos, Outcome, Sample};
 use crate::scenario::Task;
@@ -57,7 +57,7 @@ impl Bench {
 
     /// What the rules find.
     pub fn found(&self) -> Vec<Finding> {
-        audit(&Evidence {
+        audit(&AuditInputs {
             plan: &self.plan,
             unfinished: (!self.complete).then_some("Unfinished: interrupted."),
             targets: &self.targets,

@@ -52,7 +52,7 @@ pub struct Gathered {
     /// Requests that were sent again.
     pub(super) resent: u64,
     /// The first requests, by block and number.
-    pub(super) asked: HashMap<(u32, u64), Asked>,
+    pub(super) asked: HashMap<(u32, u64), ComparedRequest>,
     pub(super) answered: u64,
     /// Answers with a count of tokens: of none at all, of one.
     pub(super) counted: u64,
@@ -137,7 +137,7 @@ impl Requested {
 
 /// What is kept of a request to be put beside another target's of the same number.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct ComparedRequest {
     /// Hash of what was asked.
     pub hash: u64,
     /// Latency in nanoseconds, where it was answered.
@@ -148,7 +148,7 @@ pub(super) struct Asked {
     pub cache_told: bool,
 }
 
-impl Asked {
+impl ComparedRequest {
     fn of(sample: &Sample) -> Self {
         let answered = sample.outcome.answered();
         Self {
@@ -221,7 +221,7 @@ impl Gathered {
         self.not_kept += u64::from(sample.opened == Some(Opened::NotKept));
         self.resent += u64::from(sample.retries > 0);
         if self.asked.len() < MOST && sample.index < MOST as u64 {
-            self.asked.insert((sample.block, sample.index), Asked::of(sample));
+            self.asked.insert((sample.block, sample.index), ComparedRequest::of(sample));
         }
         if let Some(end) = sample.stamps.end {
             let planned = sample.stamps.planned;

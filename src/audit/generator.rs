@@ -1,7 +1,7 @@
 //! Whether loadcmp itself kept up.
 
 use super::judge::{Check, Judge};
-use super::{Evidence, Severity};
+use super::{AuditInputs, Severity};
 use crate::metrics::human::{percent, three, time};
 use crate::record::Outcome;
 use crate::scenario::Pacing;
@@ -22,7 +22,7 @@ pub(super) const CHECKS: [(&str, Check); 8] = [
 /// Share of the median latency that a lag may have beside the limit (measuring.md 9).
 const OF_LATENCY: f64 = 0.01;
 
-fn generator_lag(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn generator_lag(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     if evidence.is_closed() {
         // A user who comes late makes the load a little less; latency begins when the request is sent.
         judge.at_most(Severity::Warning);
@@ -43,12 +43,12 @@ fn generator_lag(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 /// The difference that a headline rests on: of the main metric where that is a time, else of the median latency.
-fn told_difference<'a>(evidence: &Evidence<'a>, target: usize) -> Option<&'a Comparison> {
+fn told_difference<'a>(evidence: &AuditInputs<'a>, target: usize) -> Option<&'a Comparison> {
     let comparison = |metric: &str| evidence.comparisons.iter().find(move |c| c.target == target && c.metric == metric);
     comparison(evidence.primary).filter(|c| c.unit == unit::MICROS).or_else(|| comparison("latency.p50"))
 }
 
-fn lag_of_difference(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn lag_of_difference(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let Some(c) =
             told_difference(evidence, side.at).filter(|c| matches!(c.verdict, Verdict::Better | Verdict::Worse))
@@ -72,7 +72,7 @@ fn lag_of_difference(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn own_limits(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn own_limits(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let ((all, _), Some(words)) = (&side.gathered.own_limits, &side.gathered.own_limit) else { continue };
         let were = if *all == 1 { "request was" } else { "requests were" };
@@ -85,7 +85,7 @@ fn own_limits(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn unsent_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn unsent_requests(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let outcomes = side.summary.outcomes.iter();
         let unsent = outcomes.filter(|(outcome, _)| *outcome == Outcome::Unsent).map(|(_, n)| *n).sum::<u64>();
@@ -102,7 +102,7 @@ fn unsent_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn missed_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn missed_rate(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let LoadPlan::Open(open) = &evidence.plan.load else { return };
     if evidence.unfinished.is_some() || evidence.plan.ends_early() {
         return;
@@ -124,7 +124,7 @@ fn missed_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// and end.
 const LEAST_WINDOW_S: f64 = 0.25;
 
-fn generator_cpu(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn generator_cpu(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     if evidence.window_s().is_some_and(|longest| longest < LEAST_WINDOW_S) {
         return;
     }
@@ -143,7 +143,7 @@ fn generator_cpu(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// Requests a user must have made for the rule to speak: a few end unevenly by themselves.
 const EACH: u64 = 10;
 
-fn low_concurrency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn low_concurrency(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let LoadPlan::Closed(closed) = &evidence.plan.load else { return };
     for side in evidence.sides().filter(|side| side.gathered.rows >= EACH * u64::from(closed.users)) {
         let span = side.gathered.span_s();
@@ -164,7 +164,7 @@ fn low_concurrency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// Cores from which a thread that spins leaves enough to the others.
 const FEW_CORES: f64 = 2.0;
 
-fn precise_pacing(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn precise_pacing(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let LoadPlan::Open(open) = &evidence.plan.load else { return };
     let cores = evidence.conditions.and_then(|conditions| conditions.cores);
     if let Some(cores) = cores.filter(|cores| open.pacing == Pacing::Precise && *cores <= FEW_CORES) {

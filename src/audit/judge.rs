@@ -1,10 +1,10 @@
 //! One rule at work: its limit and severity as the scenario has them, and the findings it adds.
 
-use super::{Evidence, Finding, RuleSpec, Severity, threshold_words};
+use super::{AuditInputs, Finding, RuleSpec, Severity, threshold_words};
 use crate::scenario::AuditSpec;
 
 /// A rule's function.
-pub(super) type Check = fn(&Evidence<'_>, &mut Judge<'_>);
+pub(super) type Check = fn(&AuditInputs<'_>, &mut Judge<'_>);
 
 /// One rule, as this scenario sets it.
 pub(super) struct Judge<'a> {

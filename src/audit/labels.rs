@@ -1,7 +1,7 @@
 //! Whether the labels that were read say anything of the engines.
 
 use super::judge::{Check, Judge};
-use super::{Evidence, Side};
+use super::{AuditInputs, AuditedTarget};
 use crate::metrics::human::percent;
 
 pub(super) const CHECKS: [(&str, Check); 2] =
@@ -10,11 +10,12 @@ pub(super) const CHECKS: [(&str, Check); 2] =
 /// Fewest answers of each side that accuracy is judged on.
 const ANSWERS: u64 = 10;
 
-fn unreadable_labels(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let of = |side: &Side<'_>| side.summary.row("unparsed_rate").and_then(|row| row.mean.zip(row.n));
+fn unreadable_labels(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
+    let of = |side: &AuditedTarget<'_>| side.summary.row("unparsed_rate").and_then(|row| row.mean.zip(row.n));
     let rates: Vec<_> = evidence.sides().filter_map(|side| Some((side, of(&side)?))).collect();
     let over: Vec<_> = rates.iter().filter(|(_, (share, _))| *share > judge.limit).collect();
-    let words = |(side, (share, n)): &(Side<'_>, (f64, u64))| format!("{} {} of {n}", side.name(), percent(*share));
+    let words =
+        |(side, (share, n)): &(AuditedTarget<'_>, (f64, u64))| format!("{} {} of {n}", side.name(), percent(*share));
     if over.is_empty() {
         return;
     }
@@ -27,8 +28,8 @@ fn unreadable_labels(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     judge.find(target, sentence, &[("unparsed", all)]);
 }
 
-fn no_better_than_commonest(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let of = |side: Side<'_>| {
+fn no_better_than_commonest(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
+    let of = |side: AuditedTarget<'_>| {
         let (accuracy, commonest) = (side.summary.row("accuracy")?, side.summary.value("accuracy_commonest")?);
         let enough = accuracy.n? >= ANSWERS && side.gathered.labels() > 1;
         Some((side.name(), accuracy.mean?, commonest, enough))

@@ -1,7 +1,7 @@
 //! How the machine fared meanwhile.
 
 use super::judge::{Check, Judge};
-use super::{Evidence, Side};
+use super::{AuditInputs, AuditedTarget};
 use crate::metrics::human::{self, percent, three, time};
 use crate::scenario::Order;
 
@@ -16,7 +16,7 @@ pub(super) const CHECKS: [(&str, Check); 8] = [
     ("stolen-time", stolen_time),
 ];
 
-fn same_host(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn same_host(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
     let here = targets.iter().filter(|target| target.endpoint.is_here()).count();
     if evidence.plan.order != Order::Concurrent || here < 2 {
@@ -39,9 +39,9 @@ fn same_host(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 const LEAST_CORES: f64 = 0.5;
 
 /// Cores that each side used while it had something to do: one that is asked less than it could answer rests between.
-fn different_cores(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn different_cores(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let cores = evidence.conditions.map(|conditions| conditions.target_cores.as_slice()).unwrap_or_default();
-    let at_work = |side: &Side<'_>| {
+    let at_work = |side: &AuditedTarget<'_>| {
         let target =
             evidence.plan.targets.get(side.at).filter(|target| target.endpoint.is_here() && !target.stand_in)?;
         let used = cores.get(side.at).copied().flatten()?;
@@ -65,7 +65,7 @@ fn different_cores(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn clock_jump(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn clock_jump(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let Some(jump) = evidence.conditions.and_then(|conditions| conditions.clock_jump_s).map(|s| s.abs() * 1e6) else {
         return;
     };
@@ -75,7 +75,7 @@ fn clock_jump(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn cpu_frequency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn cpu_frequency(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let Some((low, high)) = evidence.conditions.and_then(|conditions| conditions.frequency_mhz) else { return };
     if low < high * (1.0 - judge.limit) {
         let sentence = format!(
@@ -88,7 +88,7 @@ fn cpu_frequency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 
 const MIB: f64 = 1_048_576.0;
 
-fn swapping(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn swapping(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let Some(bytes) = evidence.conditions.and_then(|conditions| conditions.swapped_bytes) else { return };
     if bytes as f64 > judge.limit * MIB {
         let moved = human::bytes(bytes);
@@ -97,7 +97,7 @@ fn swapping(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn swap_in_use(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn swap_in_use(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let Some(bytes) = evidence.conditions.and_then(|conditions| conditions.swap_bytes) else { return };
     if bytes as f64 > judge.limit * MIB {
         let used = human::bytes(bytes);
@@ -109,11 +109,11 @@ fn swap_in_use(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 const TICKS_S: f64 = 0.1;
 
 /// The least cores that a share of the machine's comes to in the measured window.
-fn least_cores(evidence: &Evidence<'_>, share: f64) -> f64 {
+fn least_cores(evidence: &AuditInputs<'_>, share: f64) -> f64 {
     share.max(evidence.window_s().filter(|s| *s > 0.0).map_or(0.0, |s| TICKS_S / s))
 }
 
-fn stolen_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn stolen_time(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let Some(conditions) = evidence.conditions else { return };
     let (Some(stolen), Some(cores)) = (conditions.stolen_cores, conditions.machine_cores.or(conditions.cores)) else {
         return;
@@ -125,7 +125,7 @@ fn stolen_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn other_load(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn other_load(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let Some(conditions) = evidence.conditions else { return };
     let Some(cores) = conditions.machine_cores.or(conditions.cores) else { return };
     let least = least_cores(evidence, judge.limit * cores);

@@ -1,6 +1,6 @@
 //! What stands behind the memory of an engine's processes: whose they are, and a cache that grows with what is asked.
 
-use super::Evidence;
+use super::AuditInputs;
 use super::judge::{Check, Judge};
 use crate::metrics::human::bytes;
 use crate::scenario::TargetSpec;
@@ -8,7 +8,7 @@ use crate::scenario::TargetSpec;
 pub(super) const CHECKS: [(&str, Check); 2] =
     [("which-process", which_process), ("prompt-cache-growth", prompt_cache_growth)];
 
-fn which_process(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn which_process(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let used = evidence.conditions.map(|conditions| conditions.targets.as_slice()).unwrap_or_default();
     for (at, (target, used)) in evidence.plan.targets.iter().zip(used).enumerate() {
         if used.unclear {
@@ -25,7 +25,7 @@ fn which_process(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// Growth below this is within what allocators keep for themselves, in bytes.
 const LEAST: f64 = 33_554_432.0;
 
-fn prompt_cache_growth(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn prompt_cache_growth(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let used = evidence.conditions.map(|conditions| conditions.targets.as_slice()).unwrap_or_default();
     for (at, (target, used)) in evidence.plan.targets.iter().zip(used).enumerate() {
         let (Some(cache), Some(begin), Some(end)) = (target.host_prompt_cache(), used.begin_bytes, used.end_bytes)

@@ -1,4 +1,4 @@
-//! The rules that doubt a comparison. Each is a pure function over [`Evidence`], and finds with a sentence, what it rests
+//! The rules that doubt a comparison. Each is a pure function over [`AuditInputs`], and finds with a sentence, what it rests
 //! on, and the threshold it was held against; its id, default and line stand in [`RULES`].
 //!
 //! [`Gather`] folds the samples for what summaries don't hold. It is fed the same rows, live and told again from a
@@ -31,7 +31,7 @@ mod templates;
 mod work;
 
 pub use crate::scenario::audit::{RULES, RuleSpec, Severity, Threshold, Unit, rule_groups};
-pub use asked::{Asked, asked};
+pub use asked::{RuleAsked, asked};
 pub use finding::{Finding, threshold_words};
 pub use gather::{Gather, Gathered};
 pub use work::identical_requests;
@@ -44,7 +44,7 @@ use judge::{Check, Judge};
 
 /// All that is known of a run: what the rules look at.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence<'a> {
+pub struct AuditInputs<'a> {
     /// The plan of the run.
     pub plan: &'a Plan,
     /// Why the run didn't reach its end, in a sentence, if it didn't.
@@ -63,15 +63,15 @@ pub struct Evidence<'a> {
     pub conditions: Option<&'a Conditions>,
 }
 
-impl<'a> Evidence<'a> {
+impl<'a> AuditInputs<'a> {
     /// Each target with what was gathered of it.
-    fn sides(&self) -> impl Iterator<Item = Side<'a>> + use<'a> {
+    fn sides(&self) -> impl Iterator<Item = AuditedTarget<'a>> + use<'a> {
         let both = self.targets.iter().zip(self.gathered).enumerate();
-        both.map(|(at, (summary, gathered))| Side { at, summary, gathered })
+        both.map(|(at, (summary, gathered))| AuditedTarget { at, summary, gathered })
     }
 
     /// Each target compared with the reference.
-    fn pairs(&self) -> impl Iterator<Item = (Side<'a>, Side<'a>)> + use<'a> {
+    fn pairs(&self) -> impl Iterator<Item = (AuditedTarget<'a>, AuditedTarget<'a>)> + use<'a> {
         let at = self.plan.reference;
         let reference = self.sides().find(|side| side.at == at);
         self.sides().filter(move |side| side.at != at).filter_map(move |side| Some((side, reference?)))
@@ -90,14 +90,14 @@ impl<'a> Evidence<'a> {
 
 /// One target.
 #[derive(Clone, Copy, Debug)]
-struct Side<'a> {
+struct AuditedTarget<'a> {
     /// Position in the plan's targets.
     at: usize,
     summary: &'a TargetSummary,
     gathered: &'a Gathered,
 }
 
-impl Side<'_> {
+impl AuditedTarget<'_> {
     fn name(&self) -> String {
         self.summary.label()
     }
@@ -142,7 +142,7 @@ const FAMILIES: [&[(&str, Check)]; 17] = [
 ];
 
 /// Everything the rules find, the gravest first, then in the order of [`RULES`].
-pub fn audit(evidence: &Evidence<'_>) -> Vec<Finding> {
+pub fn audit(evidence: &AuditInputs<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for rule in &RULES {
         let check = FAMILIES.iter().flat_map(|family| family.iter()).find(|(id, _)| *id == rule.id);
@@ -159,7 +159,7 @@ pub fn audit(evidence: &Evidence<'_>) -> Vec<Finding> {
 
 /// What the rules find in a plan before any load is sent.
 pub fn of_plan(plan: &Plan) -> Vec<Finding> {
-    let evidence = Evidence {
+    let evidence = AuditInputs {
         plan,
         unfinished: None,
         targets: &[],

@@ -2,7 +2,7 @@
 
 use super::answers::share_of_answers;
 use super::judge::{Check, Judge};
-use super::{Evidence, Side};
+use super::{AuditInputs, AuditedTarget};
 use crate::metrics::human::percent;
 use crate::record::Remark;
 
@@ -30,7 +30,7 @@ pub(super) const CHECKS: [(&str, Check); 9] = [
     ("undefined-cosines", undefined_cosines),
 ];
 
-fn no_stream(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn no_stream(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides().filter(|_| evidence.plan.workload.stream) {
         let (_, answered) = side.counts();
         let whole = side.gathered.remarked(Remark::NoStream);
@@ -50,11 +50,11 @@ fn no_stream(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn remarked(evidence: &Evidence<'_>, judge: &mut Judge<'_>, remark: Remark, what: &str, so: &str) {
+fn remarked(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>, remark: Remark, what: &str, so: &str) {
     share_of_answers(evidence, judge, |side| side.gathered.remarked(remark), what, so);
 }
 
-fn schema_not_kept(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn schema_not_kept(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let (outside, cut) = (side.gathered.remarked(Remark::OutOfSchema), side.gathered.cut_out_of_schema);
         let answered = side.gathered.answered;
@@ -77,7 +77,7 @@ fn schema_not_kept(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn bad_vectors(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn bad_vectors(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let vectors: u64 = side.gathered.dimensions.values().sum();
         let kinds = [
@@ -98,7 +98,7 @@ fn bad_vectors(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 /// The lengths of a target's vectors, the most frequent first, but for empty ones, which are `bad-vectors`.
-fn lengths(side: &Side<'_>) -> Vec<(u32, u64)> {
+fn lengths(side: &AuditedTarget<'_>) -> Vec<(u32, u64)> {
     let mut all: Vec<(u32, u64)> =
         side.gathered.dimensions.iter().map(|(length, n)| (*length, *n)).filter(|(length, _)| *length > 0).collect();
     all.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
@@ -108,7 +108,7 @@ fn lengths(side: &Side<'_>) -> Vec<(u32, u64)> {
 /// Lengths that a sentence lists.
 const LISTED: usize = 5;
 
-fn vector_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn vector_lengths(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let all = lengths(&side);
         if all.len() > 1 {
@@ -135,7 +135,7 @@ fn vector_lengths(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn undefined_cosines(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn undefined_cosines(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let Some(row) = side.summary.row("cosine_undefined") else { continue };
         let (Some(without), Some(pairs)) = (row.mean.filter(|n| *n > 0.0), row.n) else { continue };

@@ -2,7 +2,7 @@
 //! All of it is read once their models are loaded: of an Ollama, from the command line of the model's own process.
 
 use super::judge::{Check, Judge};
-use super::{Evidence, Severity};
+use super::{AuditInputs, Severity};
 use crate::metrics::human::printable;
 use crate::scenario::plan::{EngineFacts, TargetPlan};
 
@@ -27,7 +27,7 @@ const OWN_CHOICE: &str = "its default";
 
 /// Speaks where a setting that two or more tell is unlike; where one of them leaves it to itself, no more than a note.
 fn compare(
-    evidence: &Evidence<'_>,
+    evidence: &AuditInputs<'_>,
     judge: &mut Judge<'_>,
     of: impl Fn(&EngineFacts) -> Option<String>,
     (what, unlike, how): (&str, &str, String),
@@ -44,7 +44,7 @@ fn compare(
     judge.find(None, format!("{unlike}: {listed}. {how}"), &[(what, listed)]);
 }
 
-fn threads(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn threads(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let of = |facts: &EngineFacts| {
         let told = facts.setting("threads")?;
         let set = told.parse::<i64>().ok().filter(|n| *n > 0);
@@ -55,7 +55,7 @@ fn threads(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     compare(evidence, judge, of, ("threads", "The engines use different numbers of threads", how));
 }
 
-fn batch(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn batch(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     // Where one side doesn't tell the physical size, there is nothing to compare it with.
     let telling = evidence.plan.targets.iter().filter(|target| target.facts.setting("batch").is_some());
     let physical = telling.into_iter().all(|target| target.facts.setting("ubatch").is_some());
@@ -68,7 +68,7 @@ fn batch(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     compare(evidence, judge, of, ("batch", "The engines process prompts in different batch sizes", how));
 }
 
-fn flash_attention(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn flash_attention(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let of = |facts: &EngineFacts| {
         Some(match facts.setting("flash_attention")? {
             "1" | "on" | "true" | "enabled" => "on".to_owned(),
@@ -81,7 +81,7 @@ fn flash_attention(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     compare(evidence, judge, of, ("flash attention", "Flash attention is set differently", how));
 }
 
-fn kv_cache_type(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn kv_cache_type(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let of = |facts: &EngineFacts| match (facts.setting("kv_cache_k"), facts.setting("kv_cache_v")) {
         (Some(k), Some(v)) if k == v => Some(k.to_owned()),
         (Some(k), Some(v)) => Some(format!("{k}/{v}")),

@@ -1,6 +1,6 @@
 //! Whether the engines and their models are of a like, as far as they tell: all of it is known before the run.
 
-use super::Evidence;
+use super::AuditInputs;
 use super::Severity;
 use super::judge::{Check, Judge};
 use super::options::{alike_context, alike_slots};
@@ -26,7 +26,7 @@ pub(super) const CHECKS: [(&str, Check); 13] = [
     ("same-endpoint", same_endpoint),
 ];
 
-fn stand_in(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn stand_in(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
     if targets.iter().all(|target| target.stand_in) {
         // Nobody takes a run of nothing but stand-ins for one of engines: a trial, a demonstration, a test.
@@ -56,7 +56,7 @@ fn unlike<T: PartialEq>(told: &[(String, T)]) -> bool {
     told.windows(2).any(|pair| pair[0].1 != pair[1].1)
 }
 
-fn quantisation(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn quantisation(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let told = told(&evidence.plan.targets, |target| Some(target.facts.quantization.as_deref()?.to_uppercase()));
     if unlike(&told) {
         let sentence = format!("Different quantisation: {}.", listed(&told));
@@ -77,7 +77,7 @@ fn count(text: &str) -> Option<f64> {
     number.trim().parse::<f64>().ok().map(|n| n * times).filter(|n| n.is_finite() && *n > 0.0)
 }
 
-fn parameters(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn parameters(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
     let counts = told(targets, |target| count(target.facts.parameters.as_deref()?));
     let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), (_, n)| (low.min(*n), high.max(*n)));
@@ -89,7 +89,7 @@ fn parameters(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 /// Where all report their parameters, `parameters` judges, and other sizes of the same are `quantisation`.
-fn model_size(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn model_size(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
     if targets.iter().all(|target| target.facts.parameters.is_some()) {
         return;
@@ -108,7 +108,7 @@ fn model_size(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn context_length(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn context_length(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let told = told(&evidence.plan.targets, |target| target.facts.context);
     if unlike(&told) {
         let sentence =
@@ -117,7 +117,7 @@ fn context_length(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn slots(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn slots(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let told = told(&evidence.plan.targets, |target| target.facts.slots);
     let asked = u64::from(evidence.plan.load.concurrency());
     if !unlike(&told) {
@@ -154,7 +154,7 @@ const SAMPLING: [(&str, &str); 16] = [
     ("ignore_eos", "ignore_eos"),
 ];
 
-fn own_sampling(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn own_sampling(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let targets = &evidence.plan.targets;
     let own = |target: &TargetPlan| -> BTreeMap<&'static str, Value> {
         let fields = match &target.spec {
@@ -186,7 +186,7 @@ fn own_sampling(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn cannot_honour(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn cannot_honour(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (at, target) in evidence.plan.targets.iter().enumerate() {
         for what in &target.inequalities {
             judge.find(Some(at), format!("{}: {what}", target.label()), &[]);
@@ -194,14 +194,14 @@ fn cannot_honour(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn own_history(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn own_history(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     if evidence.plan.task == Task::Chat && evidence.plan.workload.history == History::Own {
         let sentence = "Each conversation continues with the engine's own answers: later turns are not identical work.";
         judge.find(None, sentence, &[]);
     }
 }
 
-fn different_transports(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn different_transports(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let word = |target: &TargetPlan| match target.endpoint {
         Endpoint::Unix { .. } => "Unix socket",
         Endpoint::Tcp { .. } => "TCP",
@@ -218,7 +218,7 @@ fn is_https(target: &TargetPlan) -> bool {
     matches!(target.endpoint, Endpoint::Tcp { tls: true, .. })
 }
 
-fn tls_on_one_side(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn tls_on_one_side(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let word = |target: &TargetPlan| if is_https(target) { "TLS" } else { "none" };
     let told = told(&evidence.plan.targets, |target| Some(word(target)));
     if unlike(&told) {
@@ -228,7 +228,7 @@ fn tls_on_one_side(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn unchecked_certificate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn unchecked_certificate(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (at, target) in evidence.plan.targets.iter().enumerate() {
         if is_https(target) && target.spec.tls().is_some_and(|tls| tls.insecure) {
             let sentence = format!(
@@ -240,7 +240,7 @@ fn unchecked_certificate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn same_endpoint(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn same_endpoint(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     if evidence.plan.allow_same_endpoint {
         judge.at_most(Severity::Note);
     }

@@ -2,7 +2,7 @@
 
 use super::judge::{Check, Judge};
 use super::line::Line;
-use super::{Evidence, Side};
+use super::{AuditInputs, AuditedTarget};
 use crate::metrics::human::{percent, three, time};
 use crate::stats::Row;
 
@@ -20,7 +20,7 @@ pub(super) const CHECKS: [(&str, Check); 8] = [
 /// Fewest answers whose likeness means anything.
 const FEW: usize = 5;
 
-fn equal_samples(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn equal_samples(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let Some((share, of)) = side.gathered.different_latencies() else { continue };
         // Of five answers with one latency, a fifth are different.
@@ -37,11 +37,11 @@ fn equal_samples(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn identical_samples(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
-    let sides: Vec<Side<'_>> = evidence.sides().collect();
+fn identical_samples(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
+    let sides: Vec<AuditedTarget<'_>> = evidence.sides().collect();
     for (number, side) in sides.iter().enumerate() {
         let answered = side.gathered.answered;
-        let same = |other: &&Side<'_>| {
+        let same = |other: &&AuditedTarget<'_>| {
             other.gathered.fingerprint == side.gathered.fingerprint && other.gathered.answered == answered
         };
         if answered >= FEW as u64
@@ -57,7 +57,7 @@ fn identical_samples(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn impossible_times(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn impossible_times(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         if let Some(fastest) = side.gathered.fastest.map(|fastest| fastest.micros()).filter(|us| *us < judge.limit) {
             let sentence = format!("{}: an answer took {}, faster than any socket.", side.name(), time(fastest));
@@ -66,7 +66,7 @@ fn impossible_times(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn too_much_throughput(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn too_much_throughput(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let most = f64::from(evidence.plan.load.concurrency());
     for side in evidence.sides() {
         let span = side.gathered.span_s();
@@ -96,7 +96,7 @@ fn tells(line: &Line, spread: f64) -> bool {
     line.n() >= POINTS && line.sd_x() >= line.mean_x() * spread
 }
 
-fn flat_latency(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn flat_latency(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let (output, prompt) = (&side.gathered.by_output, &side.gathered.by_prompt);
         let long = prompt.mean_x() + 2.0 * prompt.sd_x() >= LONG;
@@ -144,7 +144,7 @@ const SAME_LATENCY: f64 = 1e-5;
 
 /// By how much a side's latencies are those of the reference, request by request, if it is by the same for each; and how
 /// many were looked at. Latencies that are all the same are `equal-samples`.
-fn fixed_multiple(side: &Side<'_>, reference: &Side<'_>) -> Option<(f64, usize)> {
+fn fixed_multiple(side: &AuditedTarget<'_>, reference: &AuditedTarget<'_>) -> Option<(f64, usize)> {
     let other = &reference.gathered.asked;
     let both = side.gathered.asked.iter().filter_map(|(number, mine)| Some((mine.latency, other.get(number)?.latency)));
     let pairs = both.filter_map(|(a, b)| Some((a?, b.filter(|b| *b > 0)?)));
@@ -155,7 +155,7 @@ fn fixed_multiple(side: &Side<'_>, reference: &Side<'_>) -> Option<(f64, usize)>
     (fixed && moving).then_some((a / b, pairs.len()))
 }
 
-fn fixed_percentiles(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn fixed_percentiles(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         if let Some((times, of)) = fixed_multiple(&side, &reference) {
             let sentence = format!(
@@ -167,7 +167,7 @@ fn fixed_percentiles(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
             judge.find(Some(side.at), sentence, &[("times", format!("{times:.6}")), ("of requests", of.to_string())]);
         }
         for metric in ["latency", "ttft"] {
-            let of = |side: &Side<'_>| multiples(side.summary.row(metric)?);
+            let of = |side: &AuditedTarget<'_>| multiples(side.summary.row(metric)?);
             let (Some(a), Some(b)) = (of(&side), of(&reference)) else { continue };
             if same(a[0], b[0]) && same(a[1], b[1]) {
                 let p95 = format!("{:.6}", a[1]);
@@ -204,7 +204,7 @@ fn fixed_percentiles(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn impossible_figures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn impossible_figures(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         for row in &side.summary.rows {
             // Percentiles are told within 0.1 %.
@@ -229,7 +229,7 @@ fn impossible_figures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn clamped_values(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn clamped_values(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let clamped: u64 = side.summary.rows.iter().map(|row| row.clamped).sum();
         if clamped > 0 {

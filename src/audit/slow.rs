@@ -2,7 +2,7 @@
 //! should.
 
 use super::judge::{Check, Judge};
-use super::{Evidence, Severity, Side};
+use super::{AuditInputs, AuditedTarget, Severity};
 use crate::metrics::human::{percent, time};
 use crate::scenario::Order;
 use crate::scenario::plan::Until;
@@ -12,7 +12,7 @@ pub(super) const CHECKS: [(&str, Check); 3] =
 
 /// What an answer of a target takes on average, and the window of a load that is driven for a time, in microseconds. Blocks,
 /// and a number of requests, end with an answer: no edge cuts one.
-fn spans(evidence: &Evidence<'_>, side: &Side<'_>) -> Option<(f64, f64)> {
+fn spans(evidence: &AuditInputs<'_>, side: &AuditedTarget<'_>) -> Option<(f64, f64)> {
     let answer = side.summary.value("latency.mean")?;
     let Until::Duration(length) = evidence.plan.load.until() else { return None };
     // One that finds its own length has another window than it was given.
@@ -21,7 +21,7 @@ fn spans(evidence: &Evidence<'_>, side: &Side<'_>) -> Option<(f64, f64)> {
     (window > 0.0 && evidence.plan.order != Order::Alternate).then_some((answer, window))
 }
 
-fn long_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn long_answers(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let Some((answer, window)) = spans(evidence, &side) else { continue };
         let share = answer / window;
@@ -38,7 +38,7 @@ fn long_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn short_warmup(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn short_warmup(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let warmup = evidence.plan.load.warmup().0.as_secs_f64() * 1e6;
     // There the window waited for every user's first answer.
     if evidence.is_closed() && warmup > 0.0 {
@@ -62,7 +62,7 @@ fn short_warmup(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn unequal_contention(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn unequal_contention(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let counted = matches!(evidence.plan.load.until(), Until::Requests(_));
     if !counted || evidence.plan.order != Order::Concurrent {
         return;

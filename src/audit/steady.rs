@@ -1,7 +1,7 @@
 //! Whether the times of a run are all of one kind: steady, without a drift, and by clocks that agree.
 
 use super::judge::{Check, Judge};
-use super::{Evidence, Side};
+use super::{AuditInputs, AuditedTarget};
 use crate::metrics::human::{between, change, percent, time};
 
 pub(super) const CHECKS: [(&str, Check); 3] =
@@ -11,7 +11,7 @@ pub(super) const CHECKS: [(&str, Check); 3] =
 /// changes its pace. Of answers of two milliseconds that is all there is to them, and says nothing of a run.
 const NOISE: f64 = 2_000.0;
 
-fn not_steady(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn not_steady(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let Some(steady) = side.summary.steady else { continue };
         // The mean of the rows that MSER-5 would cut, against the rest's; of a few rows it is chance.
@@ -40,9 +40,9 @@ fn not_steady(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn drift(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn drift(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let limit = judge.limit;
-    let drifted = |side: &Side| {
+    let drifted = |side: &AuditedTarget| {
         let drift = side.summary.drift?;
         let noise = side.summary.value("latency.p50").map_or(0.0, |median| NOISE / median);
         let limit = limit.max(noise);
@@ -73,7 +73,7 @@ fn drift(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn server_time(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn server_time(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let (more, told) = (side.gathered.server_more, side.gathered.server_told);
         if more as f64 > told as f64 * judge.limit {

@@ -1,8 +1,8 @@
 //! Whether engines put like templates around the same prompts: by their own word, and by the tokens they count.
 
-use super::gather::Asked;
+use super::gather::ComparedRequest;
 use super::judge::{Check, Judge};
-use super::{Evidence, Gathered};
+use super::{AuditInputs, Gathered};
 use crate::metrics::human::percent;
 use crate::scenario::{PromptCache, PromptFormat, Task};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,7 +51,7 @@ fn constant(side: &Gathered, reference: &Gathered, bust: bool) -> Option<Constan
         if let (Some(a), Some(b)) = (mine.prompt, other.prompt) {
             *differences.entry(i64::try_from(a).ok()?.saturating_sub(i64::try_from(b).ok()?)).or_default() += 1;
             lengths.insert(b);
-            let hidden = |asked: &Asked| !asked.cache_told;
+            let hidden = |asked: &ComparedRequest| !asked.cache_told;
             cache_hidden = [cache_hidden[0] | hidden(mine), cache_hidden[1] | hidden(other)];
         }
     }
@@ -76,7 +76,7 @@ struct Difference<'a> {
 
 impl<'a> Difference<'a> {
     /// Between a target and the reference, from so many tokens on; `None` where there is none.
-    fn of(evidence: &Evidence<'a>, at: usize, limit: f64) -> Option<Self> {
+    fn of(evidence: &AuditInputs<'a>, at: usize, limit: f64) -> Option<Self> {
         let plan = evidence.plan;
         let (target, reference) = (plan.targets.get(at)?, plan.targets.get(plan.reference)?);
         if at == plan.reference {
@@ -104,12 +104,12 @@ impl<'a> Difference<'a> {
 }
 
 /// Whether `templates-differ` speaks of a target, as the scenario sets the rule.
-pub(super) fn speak(evidence: &Evidence<'_>, at: usize) -> bool {
+pub(super) fn speak(evidence: &AuditInputs<'_>, at: usize) -> bool {
     let audit = &evidence.plan.audit;
     !audit.setting(RULE).off && Difference::of(evidence, at, audit.limit(RULE)).is_some()
 }
 
-fn templates_differ(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn templates_differ(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     let plan = evidence.plan;
     let Some(reference) = plan.targets.get(plan.reference) else { return };
     for (at, target) in plan.targets.iter().enumerate() {

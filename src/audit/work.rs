@@ -1,7 +1,7 @@
 //! Whether the work was done, and the same work by all.
 
 use super::judge::{Check, Judge, proportions_differ};
-use super::{Evidence, Gathered, Severity, Side};
+use super::{AuditInputs, AuditedTarget, Gathered, Severity};
 use crate::metrics::human::{count, percent};
 use crate::scenario::plan::{LoadPlan, Until};
 use crate::scenario::{History, Task};
@@ -19,13 +19,13 @@ pub(super) const CHECKS: [(&str, Check); 10] = [
     ("reconnects", reconnects),
 ];
 
-fn interrupted(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn interrupted(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     if let Some(sentence) = evidence.unfinished {
         judge.find(None, sentence, &[]);
     }
 }
 
-fn no_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn no_answers(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let (requests, answered) = side.counts();
         if answered < judge.limit {
@@ -48,7 +48,7 @@ fn no_answers(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn first_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn first_requests(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let (failed, why) = (side.gathered.first_failed, side.gathered.first_failure.as_deref().unwrap_or_default());
         if failed > 0 {
@@ -61,7 +61,7 @@ fn first_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 }
 
 /// Requests that were asked for, where the load is a number of them.
-fn asked_for(evidence: &Evidence<'_>) -> Option<u64> {
+fn asked_for(evidence: &AuditInputs<'_>) -> Option<u64> {
     match &evidence.plan.load {
         LoadPlan::Closed(closed) => match closed.until {
             Until::Requests(n) => Some(n),
@@ -72,13 +72,13 @@ fn asked_for(evidence: &Evidence<'_>) -> Option<u64> {
 }
 
 /// Answers completed by all, named: `a 90, b 100`.
-fn listed(evidence: &Evidence<'_>, count: impl Fn(&Side<'_>) -> f64) -> String {
+fn listed(evidence: &AuditInputs<'_>, count: impl Fn(&AuditedTarget<'_>) -> f64) -> String {
     evidence.sides().map(|side| format!("{} {}", side.name(), count(&side))).collect::<Vec<_>>().join(", ")
 }
 
-fn unequal_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn unequal_requests(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     // What wasn't waited for was no less work for that.
-    let done = |side: &Side<'_>| side.counts().1 + side.unfinished();
+    let done = |side: &AuditedTarget<'_>| side.counts().1 + side.unfinished();
     let counts: Vec<f64> = evidence.sides().map(|side| done(&side)).collect();
     let (least, most) = counts.iter().fold((f64::INFINITY, 0_f64), |(low, high), n| (low.min(*n), high.max(*n)));
     // A single request that failed, of a few, is a failure, and told as one; one that is missing is another thing.
@@ -107,7 +107,7 @@ pub fn identical_requests(gathered: &[Gathered]) -> Option<(u64, u64)> {
     (compared > 0).then_some((same, compared))
 }
 
-fn different_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn different_requests(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     // With each engine's own answers in the history, later turns are unlike by design: `own-history` says so.
     if evidence.plan.task == Task::Chat && evidence.plan.workload.history == History::Own {
         return;
@@ -137,7 +137,7 @@ fn different_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn planned_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn planned_requests(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     // A run may end early because it was stopped, or because it knew enough.
     let Some(planned) = asked_for(evidence).filter(|_| evidence.unfinished.is_none() && !evidence.plan.ends_early())
     else {
@@ -153,7 +153,7 @@ fn planned_requests(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn error_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn error_rate(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let requests = side.counts().0;
         let failed = side.failed();
@@ -170,7 +170,7 @@ fn error_rate(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn one_sided_failures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn one_sided_failures(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for (side, reference) in evidence.pairs() {
         let ((n, m), (a, b)) = ((side.counts().0, reference.counts().0), (side.failed(), reference.failed()));
         // Of no requests, shares are no numbers, and nothing is said.
@@ -192,7 +192,7 @@ fn one_sided_failures(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn retries(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn retries(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let (resent, rows) = (side.gathered.resent, side.gathered.rows);
         if resent as f64 > rows as f64 * judge.limit {
@@ -210,7 +210,7 @@ fn retries(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
 /// Connections that an engine may close without a word: of forty requests that take half a minute each, one is above any share.
 const SEVERAL: u64 = 3;
 
-fn reconnects(evidence: &Evidence<'_>, judge: &mut Judge<'_>) {
+fn reconnects(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     // An open loop opens connections as it needs them: only a closed one has a user to each. A connection that was idle for
     // long is opened anew by our own rule, and that says nothing of the engine.
     if !evidence.is_closed() {

@@ -1,6 +1,6 @@
 //! Kept runs: what later runs are held to. One file each in `baselines/`, tracked in git like the code they speak of.
 
-use crate::gate::Outcome;
+use crate::gate::GateOutcome;
 use crate::host::Facts;
 use crate::report::{Against, KeptRuns, Report, SCHEMA_VERSION, Status, TOOL, Unlike, pretty, replace, unlike_setups};
 use crate::scenario::gate::Gate;
@@ -15,13 +15,13 @@ pub const FOLDER: &str = "baselines";
 
 /// A run, or several, that was kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Kept {
+pub struct KeptBaseline {
     /// Version of this document's form.
     pub schema_version: u32,
     /// What kept it, with its version.
     pub tool: String,
     /// When and why it was kept, and what it took the place of: the latest last.
-    pub log: Vec<Entry>,
+    pub log: Vec<KeptRun>,
     /// The run itself, of several the last. What it was made with is its fingerprint: workload, seed, load, order, engines, models,
     /// machine. All of its runs have the same.
     pub report: Report,
@@ -32,7 +32,7 @@ pub struct Kept {
 
 /// One time that a run was kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct KeptRun {
     /// When it was kept, UTC (RFC 3339).
     pub saved: String,
     /// Why.
@@ -43,11 +43,11 @@ pub struct Entry {
 
 /// A file that should hold a baseline.
 #[derive(Debug)]
-pub struct Found {
+pub struct BaselineFile {
     /// Its name, without the ending.
     pub name: String,
     /// What is in it, or why that can't be told.
-    pub kept: Result<Kept, String>,
+    pub kept: Result<KeptBaseline, String>,
 }
 
 /// Whether a text can be a baseline's name: it becomes a file's.
@@ -82,11 +82,11 @@ pub fn unfit(report: &Report, stand_ins: bool) -> Option<String> {
     let judged = report.judgement.iter().flat_map(|judgement| &judgement.gates);
     // Of stand-ins no gate is judged; one that is kept as what it is has none to pass.
     let failed = judged.filter(|judged| match judged.outcome {
-        Outcome::Pass => false,
+        GateOutcome::Pass => false,
         // What the baseline before it could not decide is no reason to keep that one.
-        Outcome::NotMeasured | Outcome::Inconclusive if of_baseline(&judged.gate) => false,
-        Outcome::NotMeasured => !(stand_ins && report.has_stand_in()),
-        Outcome::Fail | Outcome::Inconclusive => true,
+        GateOutcome::NotMeasured | GateOutcome::Inconclusive if of_baseline(&judged.gate) => false,
+        GateOutcome::NotMeasured => !(stand_ins && report.has_stand_in()),
+        GateOutcome::Fail | GateOutcome::Inconclusive => true,
     });
     let failed: Vec<String> = failed.map(|judged| format!("{} ({})", judged.gate, judged.outcome.as_str())).collect();
     (!failed.is_empty()).then(|| format!("not all gates passed: {}", failed.join(", ")))
@@ -96,12 +96,18 @@ fn of_baseline(gate: &str) -> bool {
     Gate::parse(gate).is_ok_and(|gate| gate.needs_baseline())
 }
 
-impl Kept {
+impl KeptBaseline {
     /// Keeps a run, with the figures of all that are kept with it (its own among them, the oldest first), in the place of what
     /// was kept before.
-    pub fn new(report: Report, runs: Vec<RunFigures>, saved: String, reason: String, before: Option<Kept>) -> Self {
+    pub fn new(
+        report: Report,
+        runs: Vec<RunFigures>,
+        saved: String,
+        reason: String,
+        before: Option<KeptBaseline>,
+    ) -> Self {
         let mut log = before.map(|before| before.log).unwrap_or_default();
-        log.push(Entry { saved, reason, started: report.started.clone() });
+        log.push(KeptRun { saved, reason, started: report.started.clone() });
         Self {
             schema_version: SCHEMA_VERSION,
             tool: TOOL.to_owned(),
@@ -160,13 +166,13 @@ impl Kept {
     /// A run beside this one.
     pub fn against(&self, name: &str, run: &Report) -> Against {
         let last = self.log.last();
-        let of = |field: fn(&Entry) -> &String| last.map(field).cloned().unwrap_or_default();
+        let of = |field: fn(&KeptRun) -> &String| last.map(field).cloned().unwrap_or_default();
         Against::new(name, &of(|entry| &entry.saved), &of(|entry| &entry.reason), self.runs(), run)
     }
 }
 
 /// Every baseline of a folder, by name; a folder that isn't there has none.
-pub fn list(folder: &Path) -> io::Result<Vec<Found>> {
+pub fn list(folder: &Path) -> io::Result<Vec<BaselineFile>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -176,7 +182,10 @@ pub fn list(folder: &Path) -> io::Result<Vec<Found>> {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if let Some(name) = name.strip_suffix(".json").filter(|name| is_name(name)) {
-            found.push(Found { name: name.to_owned(), kept: Kept::read(&path).map_err(|error| error.to_string()) });
+            found.push(BaselineFile {
+                name: name.to_owned(),
+                kept: KeptBaseline::read(&path).map_err(|error| error.to_string()),
+            });
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
@@ -189,8 +198,8 @@ mod tests {
     use crate::report::fixture::report;
     use crate::scenario::Task;
 
-    fn kept(report: Report, before: Option<Kept>) -> Kept {
-        Kept::new(report, Vec::new(), "2026-11-21T05:00:00Z".to_owned(), "first".to_owned(), before)
+    fn kept(report: Report, before: Option<KeptBaseline>) -> KeptBaseline {
+        KeptBaseline::new(report, Vec::new(), "2026-11-21T05:00:00Z".to_owned(), "first".to_owned(), before)
     }
 
     #[test]
@@ -201,7 +210,7 @@ mod tests {
         first.write(&path).unwrap();
         std::fs::write(folder.path().join("damaged.json"), "{}").unwrap();
         std::fs::write(folder.path().join("README.md"), "").unwrap();
-        let second = kept(report(Task::Classify, false), Some(Kept::read(&path).unwrap()));
+        let second = kept(report(Task::Classify, false), Some(KeptBaseline::read(&path).unwrap()));
         second.write(&path).unwrap();
         let found = list(folder.path()).unwrap();
         assert_eq!(found.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["damaged", "nightly"]);

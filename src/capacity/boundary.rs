@@ -1,7 +1,7 @@
 //! What a search found: the most that a target sustains, and what that rests on.
 
 use super::fit::Fit;
-use super::judge::Verdict;
+use super::judge::LoadVerdict;
 use super::search::{By, Level};
 use crate::scenario::Slo;
 use serde::{Deserialize, Serialize};
@@ -104,12 +104,12 @@ pub fn boundary(slo: &Slo, by: By, levels: &[Level], fit: Option<&Fit>, rate: f6
 }
 
 /// The last pass below every fail, the first fail above every pass, and whether a fail lies below a pass.
-fn innermost(verdicts: impl Iterator<Item = (f64, Verdict)>) -> (Option<f64>, Option<f64>, bool) {
-    let all: Vec<(f64, Verdict)> = verdicts.collect();
-    let of = |verdict: Verdict| all.iter().filter(move |(_, is)| *is == verdict).map(|(at, _)| *at);
-    let most_pass = of(Verdict::Pass).fold(0.0, f64::max);
-    let least_fail = of(Verdict::Fail).fold(f64::INFINITY, f64::min);
-    let low = of(Verdict::Pass).filter(|at| *at < least_fail).reduce(f64::max);
-    let high = of(Verdict::Fail).filter(|at| *at > most_pass).reduce(f64::min);
+fn innermost(verdicts: impl Iterator<Item = (f64, LoadVerdict)>) -> (Option<f64>, Option<f64>, bool) {
+    let all: Vec<(f64, LoadVerdict)> = verdicts.collect();
+    let of = |verdict: LoadVerdict| all.iter().filter(move |(_, is)| *is == verdict).map(|(at, _)| *at);
+    let most_pass = of(LoadVerdict::Pass).fold(0.0, f64::max);
+    let least_fail = of(LoadVerdict::Fail).fold(f64::INFINITY, f64::min);
+    let low = of(LoadVerdict::Pass).filter(|at| *at < least_fail).reduce(f64::max);
+    let high = of(LoadVerdict::Fail).filter(|at| *at > most_pass).reduce(f64::min);
     (low, high, most_pass > least_fail)
 }

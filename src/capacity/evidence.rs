@@ -34,7 +34,7 @@ pub struct Shown {
 
 /// What one probe shows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Evidence {
+pub struct ProbeEvidence {
     /// Length of the measured window in seconds.
     pub seconds: f64,
     /// Requests planned inside it.
@@ -70,18 +70,18 @@ pub struct Evidence {
 
 /// One request, as a limit sees it.
 #[derive(Clone, Copy)]
-struct Seen {
+struct LimitedRequest {
     planned: Nanos,
     value: f64,
     from_sent: f64,
 }
 
 /// Takes a probe's rows, in any order.
-pub struct Gather<'a> {
+pub struct ProbeFold<'a> {
     slo: &'a Slo,
     open_loop: bool,
     window: Window,
-    seen: Vec<Vec<Seen>>,
+    seen: Vec<Vec<LimitedRequest>>,
     arrived: Vec<f64>,
     ended: Vec<f64>,
     requests: u64,
@@ -91,7 +91,7 @@ pub struct Gather<'a> {
     work: Work,
 }
 
-impl<'a> Gather<'a> {
+impl<'a> ProbeFold<'a> {
     /// For rows of a window.
     pub fn new(slo: &'a Slo, open_loop: bool, window: Window) -> Self {
         Self {
@@ -156,7 +156,7 @@ impl<'a> Gather<'a> {
                 measure => Some(if measure.at_most() { (f64::INFINITY, f64::INFINITY) } else { (0.0, 0.0) }),
             };
             if let Some((value, from_sent)) = told {
-                seen.push(Seen { planned: stamps.planned, value, from_sent });
+                seen.push(LimitedRequest { planned: stamps.planned, value, from_sent });
             }
         }
     }
@@ -177,18 +177,18 @@ impl<'a> Gather<'a> {
                 _ => shown(limit),
             };
             if let Some((value, from_sent)) = told {
-                seen.push(Seen { planned: sample.stamps.planned, value, from_sent });
+                seen.push(LimitedRequest { planned: sample.stamps.planned, value, from_sent });
             }
         }
     }
 
     /// What the rows show. `generator` is what the audit says against the generator.
-    pub fn finish(mut self, generator: Option<String>) -> Evidence {
+    pub fn finish(mut self, generator: Option<String>) -> ProbeEvidence {
         self.seen.iter_mut().for_each(|seen| seen.sort_by_key(|seen| seen.planned));
         let seconds = self.window.seconds().max(f64::MIN_POSITIVE);
         let of = |from_sent: bool| {
             let limits = self.slo.limits.iter().zip(&self.seen);
-            let values = |seen: &Vec<Seen>| -> Vec<f64> {
+            let values = |seen: &Vec<LimitedRequest>| -> Vec<f64> {
                 seen.iter().map(|seen| if from_sent { seen.from_sent } else { seen.value }).collect()
             };
             limits.map(|(limit, seen)| shown(limit, &values(seen))).collect()
@@ -200,7 +200,7 @@ impl<'a> Gather<'a> {
             more += arrived - ended;
             queue.push(more);
         }
-        Evidence {
+        ProbeEvidence {
             seconds,
             requests: self.requests,
             failed: self.failed,

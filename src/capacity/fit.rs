@@ -7,7 +7,7 @@
 //! when the fit is taken off (`stats`), and by Pearson's statistic over the probes. What is chosen here was chosen by searches
 //! whose truth is known (`make truth ARGS="--only capacity"`, docs/capacity.md).
 
-use super::evidence::Evidence;
+use super::evidence::ProbeEvidence;
 use super::judge::{allowed, saturated};
 use super::worth::beyond;
 use crate::scenario::{Figure, Limit, Slo};
@@ -45,7 +45,7 @@ pub struct Fit {
 }
 
 /// A long probe, as one limit sees it.
-struct Point<'a> {
+struct FitPoint<'a> {
     at: f64,
     n: f64,
     /// Share beyond the limit.
@@ -55,7 +55,7 @@ struct Point<'a> {
 
 /// Fits long probes of these loads. `None` where no limit on shares is broken by any, where one on a mean is, and of fewer than
 /// two probes.
-pub fn fit(slo: &Slo, open: bool, probes: &[(f64, &Evidence)]) -> Option<Fit> {
+pub fn fit(slo: &Slo, open: bool, probes: &[(f64, &ProbeEvidence)]) -> Option<Fit> {
     let mut all: Option<Fit> = None;
     for (at, limit) in slo.limits.iter().enumerate() {
         let may = allowed(limit);
@@ -71,7 +71,7 @@ pub fn fit(slo: &Slo, open: bool, probes: &[(f64, &Evidence)]) -> Option<Fit> {
                 (x, broken) = (1.0, true);
             }
             let values = probe.series.get(at).map(Vec::as_slice).unwrap_or_default();
-            points.push(Point { at: *load, n: shown.n as f64, x, values });
+            points.push(FitPoint { at: *load, n: shown.n as f64, x, values });
         }
         if !broken {
             continue;
@@ -99,7 +99,7 @@ pub fn requests_needed(slo: &Slo) -> f64 {
     shares.map(|limit| EXPECTED_BEYOND / allowed(limit).max(1e-6)).fold(0.0, f64::max)
 }
 
-fn of_limit(limit: &Limit, may: f64, points: &[Point<'_>]) -> Option<Fit> {
+fn of_limit(limit: &Limit, may: f64, points: &[FitPoint<'_>]) -> Option<Fit> {
     let may = may.clamp(1e-6, 1.0 - 1e-6);
     let model = Model { odds: (may / (1.0 - may)).ln(), points };
     let least = points.iter().map(|p| p.at).fold(f64::INFINITY, f64::min) / BEYOND;
@@ -107,14 +107,14 @@ fn of_limit(limit: &Limit, may: f64, points: &[Point<'_>]) -> Option<Fit> {
     let (value, slope, top) = model.best(least, most);
     let count = points.len() as f64;
     let n: f64 = points.iter().map(|p| p.n).sum();
-    let expected = |p: &Point<'_>| model.share(p.at, value, slope);
+    let expected = |p: &FitPoint<'_>| model.share(p.at, value, slope);
     let left = points.iter().map(|p| {
         let share = expected(p);
         p.values.iter().map(move |v| f64::from(u8::from(beyond(limit, *v))) - share)
     });
     let effective = effective_rows(left);
     let batches = if effective > 0.0 { n / effective } else { 1.0 };
-    let off = |p: &Point<'_>| {
+    let off = |p: &FitPoint<'_>| {
         let share = expected(p);
         p.n * (p.x - share).powi(2) / (share * (1.0 - share)).max(1e-9)
     };
@@ -145,7 +145,7 @@ fn of_limit(limit: &Limit, may: f64, points: &[Point<'_>]) -> Option<Fit> {
 struct Model<'a> {
     /// The logarithm of the odds at the boundary.
     odds: f64,
-    points: &'a [Point<'a>],
+    points: &'a [FitPoint<'a>],
 }
 
 impl Model<'_> {

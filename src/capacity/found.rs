@@ -1,10 +1,10 @@
 //! What came of a search, as one document: every probe, each target's boundary, and their ratio.
 
 use super::boundary::{Boundary, boundary};
-use super::evidence::Evidence;
+use super::evidence::ProbeEvidence;
 use super::fit::{Fit, fit};
-use super::judge::{Judged, Verdict, judge};
-use super::ratio::{Ratio, ratios};
+use super::judge::{JudgedLoad, LoadVerdict, judge};
+use super::ratio::{Ratio, ratio};
 use super::search::{By, Ended, Level, Reach};
 use crate::record::Outcome;
 use crate::scenario::{Share, Slo, Span};
@@ -16,7 +16,7 @@ pub const CAPACITY_VERSION: u32 = 2;
 
 /// What was asked of a search; kept beside the probes, so that it can be told again from them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Settings {
+pub struct SearchSettings {
     /// The scenario's name.
     pub name: String,
     /// One sentence of description.
@@ -90,7 +90,7 @@ pub struct Tried {
 
 /// A probe, judged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Probe {
+pub struct JudgedProbe {
     /// Its number among the target's, from 1.
     pub step: usize,
     /// Its folder.
@@ -100,24 +100,24 @@ pub struct Probe {
     /// Whether it is a long one.
     pub long: bool,
     /// What it shows, with 95 % confidence: what was said while the search ran.
-    pub verdict: Verdict,
+    pub verdict: LoadVerdict,
     /// Why.
     pub reason: String,
     /// Whether the queue grew.
     pub over_saturated: bool,
     /// What it rests on.
-    pub evidence: Evidence,
+    pub evidence: ProbeEvidence,
 }
 
 /// A target's capacity, and how it was found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Target {
+pub struct TargetCapacity {
     /// Which it is.
     pub searched: Searched,
     /// The most that it sustains.
     pub capacity: Boundary,
     /// Every probe, in the order they were made.
-    pub probes: Vec<Probe>,
+    pub probes: Vec<JudgedProbe>,
     /// Why requests failed, over all probes; the most frequent reason first.
     pub failures: Vec<Failed>,
 }
@@ -139,7 +139,7 @@ pub struct Failed {
     pub most: f64,
 }
 
-impl Target {
+impl TargetCapacity {
     /// The name as tables show it: with `(stand-in)` after it where that is so.
     pub fn label(&self) -> String {
         if self.searched.stand_in { format!("{} (stand-in)", self.searched.name) } else { self.searched.name.clone() }
@@ -154,24 +154,24 @@ pub struct Capacity {
     /// The program and version that wrote it.
     pub tool: String,
     /// What was asked.
-    pub settings: Settings,
+    pub settings: SearchSettings,
     /// The targets, in the scenario's order.
-    pub targets: Vec<Target>,
+    pub targets: Vec<TargetCapacity>,
     /// Each target but the reference, against the reference.
     pub ratios: Vec<Ratio>,
 }
 
 impl Capacity {
     /// Everything that probes say. `evidence` is each target's, by probe.
-    pub fn new(tool: &str, settings: &Settings, slo: &Slo, evidence: Vec<Vec<Evidence>>) -> Self {
+    pub fn new(tool: &str, settings: &SearchSettings, slo: &Slo, evidence: Vec<Vec<ProbeEvidence>>) -> Self {
         let open = settings.reach.by == By::Rate;
-        let target = |(searched, evidence): (&Searched, Vec<Evidence>)| {
+        let target = |(searched, evidence): (&Searched, Vec<ProbeEvidence>)| {
             let levels = levels(slo, open, &searched.probes, &evidence);
             let capacity = found(slo, settings.reach.by, &searched.probes, &evidence, &levels);
             let failures = failures(&searched.probes, &evidence);
-            let probe = |(step, (tried, evidence)): (usize, (&Tried, Evidence))| {
+            let probe = |(step, (tried, evidence)): (usize, (&Tried, ProbeEvidence))| {
                 let judged = judge(slo, &[&evidence], open);
-                Probe {
+                JudgedProbe {
                     step: step + 1,
                     folder: tried.folder.clone(),
                     asked: tried.at,
@@ -183,9 +183,9 @@ impl Capacity {
                 }
             };
             let probes = searched.probes.iter().zip(evidence).enumerate().map(probe).collect();
-            Target { searched: searched.clone(), capacity, probes, failures }
+            TargetCapacity { searched: searched.clone(), capacity, probes, failures }
         };
-        let targets: Vec<Target> = settings.targets.iter().zip(evidence).map(target).collect();
+        let targets: Vec<TargetCapacity> = settings.targets.iter().zip(evidence).map(target).collect();
         let ratios = ratios(&targets, settings.reach.by, settings.reference, settings.smallest_effect.0);
         Self { schema_version: CAPACITY_VERSION, tool: tool.to_owned(), settings: settings.clone(), targets, ratios }
     }
@@ -198,7 +198,7 @@ impl Capacity {
 
 /// The loads that were tried, the least first, and what the probes of each say together: the long ones, where there are any. A
 /// load passes or fails for certain only where a probe of it does by itself, and none says the opposite.
-pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> Vec<Level> {
+pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[ProbeEvidence]) -> Vec<Level> {
     let mut loads: Vec<f64> = Vec::new();
     for one in tried {
         if !loads.contains(&one.at) {
@@ -209,15 +209,15 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
     let level = |at: f64| {
         let all = || tried.iter().zip(evidence).filter(|(one, _)| one.at == at);
         let long = all().filter(|(one, _)| one.long).count();
-        let own: Vec<&Evidence> = all().filter(|(one, _)| one.long || long == 0).map(|(_, e)| e).collect();
+        let own: Vec<&ProbeEvidence> = all().filter(|(one, _)| one.long || long == 0).map(|(_, e)| e).collect();
         let mut judged = judge(slo, &own, open);
-        let each: Vec<Judged> = own.iter().map(|probe| judge(slo, &[probe], open)).collect();
-        let agreed = |of: fn(&Judged) -> Verdict| {
-            let said = |verdict: Verdict| each.iter().any(|judged| of(judged) == verdict);
-            match (said(Verdict::Pass), said(Verdict::Fail)) {
-                (true, false) => Verdict::Pass,
-                (false, true) => Verdict::Fail,
-                _ => Verdict::CantTell,
+        let each: Vec<JudgedLoad> = own.iter().map(|probe| judge(slo, &[probe], open)).collect();
+        let agreed = |of: fn(&JudgedLoad) -> LoadVerdict| {
+            let said = |verdict: LoadVerdict| each.iter().any(|judged| of(judged) == verdict);
+            match (said(LoadVerdict::Pass), said(LoadVerdict::Fail)) {
+                (true, false) => LoadVerdict::Pass,
+                (false, true) => LoadVerdict::Fail,
+                _ => LoadVerdict::CantTell,
             }
         };
         judged.certain = agreed(|judged| judged.certain);
@@ -228,13 +228,13 @@ pub fn levels(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> 
 }
 
 /// What the long probes say together.
-pub fn fitted(slo: &Slo, open: bool, tried: &[Tried], evidence: &[Evidence]) -> Option<Fit> {
+pub fn fitted(slo: &Slo, open: bool, tried: &[Tried], evidence: &[ProbeEvidence]) -> Option<Fit> {
     let long = tried.iter().zip(evidence).filter(|(one, _)| one.long);
     fit(slo, open, &long.map(|(one, evidence)| (one.at, evidence)).collect::<Vec<_>>())
 }
 
 /// The boundary that these probes, of these levels, lead to.
-pub fn found(slo: &Slo, by: By, tried: &[Tried], evidence: &[Evidence], levels: &[Level]) -> Boundary {
+pub fn found(slo: &Slo, by: By, tried: &[Tried], evidence: &[ProbeEvidence], levels: &[Level]) -> Boundary {
     let fit = fitted(slo, by == By::Rate, tried, evidence);
     // Of requests a second the load itself; of users what they came to, at the most that leant to a pass.
     let last = levels.iter().rev().find(|level| level.leans_pass()).or(levels.first()).map(|level| level.at);
@@ -249,7 +249,7 @@ pub fn found(slo: &Slo, by: By, tried: &[Tried], evidence: &[Evidence], levels: 
 }
 
 /// Reasons of all probes of a target, each once.
-fn failures(tried: &[Tried], evidence: &[Evidence]) -> Vec<Failed> {
+fn failures(tried: &[Tried], evidence: &[ProbeEvidence]) -> Vec<Failed> {
     let mut all: Vec<Failed> = Vec::new();
     for (tried, evidence) in tried.iter().zip(evidence) {
         for reason in &evidence.failures {
@@ -276,10 +276,24 @@ fn failures(tried: &[Tried], evidence: &[Evidence]) -> Vec<Failed> {
     all
 }
 
-impl Target {
+impl TargetCapacity {
     /// Why it isn't compared with another, if one of them alone is a stand-in.
     pub fn uncompared(&self, other: &Self) -> Option<String> {
         let (a, b) = (&self.searched, &other.searched);
         stats::lone_stand_in((&a.name, a.stand_in), (&b.name, b.stand_in))
     }
+}
+
+/// Each target's ratio to the reference.
+pub fn ratios(targets: &[TargetCapacity], by: By, reference: usize, smallest: f64) -> Vec<Ratio> {
+    let Some(against) = targets.get(reference) else { return Vec::new() };
+    let others = targets.iter().enumerate().filter(|(at, _)| *at != reference);
+    let of = |(target, own): (usize, &TargetCapacity)| {
+        if own.uncompared(against).is_some() {
+            let verdict = stats::Verdict::NotCompared;
+            return Ratio { target, ratio: None, low: None, high: None, interval: false, verdict };
+        }
+        ratio(target, (&own.capacity, &against.capacity), by, smallest)
+    };
+    others.map(of).collect()
 }

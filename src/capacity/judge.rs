@@ -1,7 +1,7 @@
 //! Whether a load was sustained: every limit kept, and no queue that grows. Said at two strengths, and not at all where the
 //! evidence doesn't carry it.
 
-use super::evidence::{Evidence, Shown};
+use super::evidence::{ProbeEvidence, Shown};
 use super::worth::worth;
 use crate::scenario::{Figure, Limit, Measure, Slo};
 use crate::stats::{t_quantile, wilson_at};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a load came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Verdict {
+pub enum LoadVerdict {
     /// Every limit was kept.
     #[serde(rename = "pass")]
     Pass,
@@ -21,26 +21,26 @@ pub enum Verdict {
     CantTell,
 }
 
-impl Verdict {
+impl LoadVerdict {
     /// The words in `capacity.csv`.
     pub fn as_str(self) -> &'static str {
         match self {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            Verdict::CantTell => "undecided",
+            LoadVerdict::Pass => "pass",
+            LoadVerdict::Fail => "fail",
+            LoadVerdict::CantTell => "undecided",
         }
     }
 }
 
 /// The judgement of all probes of one load together.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
+pub struct JudgedLoad {
     /// With 95 % confidence: 2.5 % given away at each side.
-    pub certain: Verdict,
+    pub certain: LoadVerdict,
     /// With 99.9 %: where the space between two such verdicts stands for an interval.
-    pub plain: Verdict,
+    pub plain: LoadVerdict,
     /// With 80 % to one side: enough to look further in that direction.
-    pub likely: Verdict,
+    pub likely: LoadVerdict,
     /// By the figures as they are.
     pub leans_pass: bool,
     /// Why.
@@ -68,7 +68,7 @@ const LIKELY: Strength = Strength { z: 0.841_621_233_572_914_3, one_sided: 0.8 }
 const GROWTH: f64 = 0.005;
 
 /// Judges all probes of one load together. `open` says that requests left on schedule, so that a queue can grow without end.
-pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
+pub fn judge(slo: &Slo, probes: &[&ProbeEvidence], open: bool) -> JudgedLoad {
     let generator = probes.iter().find_map(|probe| probe.generator.clone());
     let pooled = |limit: usize, from_sent: bool| {
         let mut pooled =
@@ -91,31 +91,31 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
     });
     let unsent: u64 = probes.iter().map(|probe| probe.unsent).sum();
     let saturated = open && saturated(probes);
-    let limits = |strength: Strength| -> Vec<Verdict> {
+    let limits = |strength: Strength| -> Vec<LoadVerdict> {
         let one = |(at, limit): (usize, &Limit)| {
             let verdict = verdict(limit, pooled(at, false).as_ref(), strength);
             // A failure has to be one without the generator's lateness, too.
-            let excused = generator.is_some() && verdict == Verdict::Fail;
+            let excused = generator.is_some() && verdict == LoadVerdict::Fail;
             if excused { verdict_of_fail(limit, pooled(at, true).as_ref(), strength) } else { verdict }
         };
         slo.limits.iter().enumerate().map(one).collect()
     };
     let all = |strength: Strength| {
         let limits = limits(strength);
-        if saturated || limits.contains(&Verdict::Fail) {
-            Verdict::Fail
-        } else if limits.iter().all(|v| *v == Verdict::Pass) && !(open && grows(probes, LIKELY)) {
-            Verdict::Pass
+        if saturated || limits.contains(&LoadVerdict::Fail) {
+            LoadVerdict::Fail
+        } else if limits.iter().all(|v| *v == LoadVerdict::Pass) && !(open && grows(probes, LIKELY)) {
+            LoadVerdict::Pass
         } else {
-            Verdict::CantTell
+            LoadVerdict::CantTell
         }
     };
     let leans =
         |at: usize, limit: &Limit| pooled(at, false).is_some_and(|shown| counted(limit, shown.x) <= allowed(limit));
     let leans_pass = !saturated && slo.limits.iter().enumerate().all(|(at, limit)| leans(at, limit));
     let (certain, likely) = (all(CERTAIN), all(LIKELY));
-    let excused = generator.clone().filter(|_| !leans_pass && certain == Verdict::CantTell);
-    let broken = limits(CERTAIN).iter().position(|v| *v == Verdict::Fail);
+    let excused = generator.clone().filter(|_| !leans_pass && certain == LoadVerdict::CantTell);
+    let broken = limits(CERTAIN).iter().position(|v| *v == LoadVerdict::Fail);
     let reason = if let Some((_, limit)) = unmeasured {
         format!("{} was not measured", limit.subject())
     } else if unsent > 0 && open {
@@ -124,19 +124,19 @@ pub fn judge(slo: &Slo, probes: &[&Evidence], open: bool) -> Judged {
         broken_words(&slo.limits[at], pooled(at, false).as_ref())
     } else if saturated {
         "more requests came in than were answered, and the queue grew".to_owned()
-    } else if certain == Verdict::Pass {
+    } else if certain == LoadVerdict::Pass {
         "every limit was met".to_owned()
     } else if let Some(why) = &excused {
         why.clone()
     } else {
         let open_ones = limits(CERTAIN);
-        let near = slo.limits.iter().zip(&open_ones).find(|(_, v)| **v == Verdict::CantTell);
+        let near = slo.limits.iter().zip(&open_ones).find(|(_, v)| **v == LoadVerdict::CantTell);
         near.map_or_else(
             || "the queue may be growing".to_owned(),
             |(limit, _)| format!("too few requests to decide {}", limit.subject()),
         )
     };
-    Judged {
+    JudgedLoad {
         certain,
         plain: all(PLAIN),
         likely,
@@ -166,8 +166,8 @@ pub(super) fn allowed(limit: &Limit) -> f64 {
 
 /// One limit's verdict: a percentile is kept if the share beyond the limit is at most what the percentile leaves, which is a
 /// proportion and has Wilson's interval whatever the distribution; a mean has Student's t.
-fn verdict(limit: &Limit, shown: Option<&Shown>, strength: Strength) -> Verdict {
-    let Some(shown) = shown.filter(|shown| shown.n > 0) else { return Verdict::CantTell };
+fn verdict(limit: &Limit, shown: Option<&Shown>, strength: Strength) -> LoadVerdict {
+    let Some(shown) = shown.filter(|shown| shown.n > 0) else { return LoadVerdict::CantTell };
     let ends = match limit.figure {
         Figure::Mean => {
             let t = t_quantile(strength.one_sided, shown.n_eff - 1.0).filter(|_| shown.n_eff >= 2.0);
@@ -181,18 +181,18 @@ fn verdict(limit: &Limit, shown: Option<&Shown>, strength: Strength) -> Verdict 
     // That errors stay below 1 % is certain only after 380 requests without any: what was counted has to do. More than is
     // allowed has to be certain, as everywhere.
     if limit.measure == Measure::Errors && shown.x <= allowed(limit) + slack {
-        return Verdict::Pass;
+        return LoadVerdict::Pass;
     }
     match ends {
-        Some((_, high)) if high <= allowed(limit) + slack => Verdict::Pass,
-        Some((low, _)) if low > allowed(limit) + slack => Verdict::Fail,
-        _ => Verdict::CantTell,
+        Some((_, high)) if high <= allowed(limit) + slack => LoadVerdict::Pass,
+        Some((low, _)) if low > allowed(limit) + slack => LoadVerdict::Fail,
+        _ => LoadVerdict::CantTell,
     }
 }
 
 /// A failure, if it is one by these figures, too; else it can't be told.
-fn verdict_of_fail(limit: &Limit, shown: Option<&Shown>, strength: Strength) -> Verdict {
-    if verdict(limit, shown, strength) == Verdict::Fail { Verdict::Fail } else { Verdict::CantTell }
+fn verdict_of_fail(limit: &Limit, shown: Option<&Shown>, strength: Strength) -> LoadVerdict {
+    if verdict(limit, shown, strength) == LoadVerdict::Fail { LoadVerdict::Fail } else { LoadVerdict::CantTell }
 }
 
 /// Several probes of one load as one.
@@ -216,13 +216,13 @@ fn pool<'a>(probes: impl Iterator<Item = &'a Shown>) -> Option<Shown> {
 }
 
 /// Whether more came than was answered: requests were not sent, for as many were in flight as may be, or the queue grew.
-pub(super) fn saturated(probes: &[&Evidence]) -> bool {
+pub(super) fn saturated(probes: &[&ProbeEvidence]) -> bool {
     probes.iter().any(|probe| probe.unsent > 0) || grows(probes, CERTAIN)
 }
 
 /// Whether the queue grows: its growth from stretch to stretch is above zero on average (one-sided t over all stretches), and
 /// by enough to matter. Under a load that is sustained its growth is undone again and again, which makes the test cautious.
-fn grows(probes: &[&Evidence], strength: Strength) -> bool {
+fn grows(probes: &[&ProbeEvidence], strength: Strength) -> bool {
     let steps: Vec<f64> = probes
         .iter()
         .flat_map(|probe| probe.queue.iter().zip(std::iter::once(&0.0).chain(&probe.queue)).map(|(to, from)| to - from))

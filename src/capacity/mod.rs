@@ -18,9 +18,12 @@ mod worth;
 mod tests;
 
 pub use boundary::{Basis, Boundary, boundary};
-pub use evidence::{Evidence, Gather, Shown};
+pub use evidence::{ProbeEvidence, ProbeFold, Shown};
 pub use fit::{Fit, fit};
-pub use found::{CAPACITY_VERSION, Capacity, Failed, Probe, Searched, Settings, Target, Tried, fitted, found, levels};
-pub use judge::{Judged, Verdict, judge};
-pub use ratio::{Ratio, ratio, ratios};
+pub use found::{
+    CAPACITY_VERSION, Capacity, Failed, JudgedProbe, SearchSettings, Searched, TargetCapacity, Tried, fitted, found,
+    levels, ratios,
+};
+pub use judge::{JudgedLoad, LoadVerdict, judge};
+pub use ratio::{Ratio, ratio};
 pub use search::{By, Ended, Level, Next, PROBES, Reach, long_s, next, probe_seed, window_s};

@@ -1,7 +1,6 @@
 //! A target's capacity against the reference's.
 
 use super::boundary::{Basis, Boundary};
-use super::found::Target;
 use super::search::By;
 use crate::stats;
 use serde::{Deserialize, Serialize};
@@ -22,20 +21,6 @@ pub struct Ratio {
     pub interval: bool,
     /// By the ends, and the smallest effect that matters.
     pub verdict: stats::Verdict,
-}
-
-/// Each target's ratio to the reference.
-pub fn ratios(targets: &[Target], by: By, reference: usize, smallest: f64) -> Vec<Ratio> {
-    let Some(against) = targets.get(reference) else { return Vec::new() };
-    let others = targets.iter().enumerate().filter(|(at, _)| *at != reference);
-    let of = |(target, own): (usize, &Target)| {
-        if own.uncompared(against).is_some() {
-            let verdict = stats::Verdict::NotCompared;
-            return Ratio { target, ratio: None, low: None, high: None, interval: false, verdict };
-        }
-        ratio(target, (&own.capacity, &against.capacity), by, smallest)
-    };
-    others.map(of).collect()
 }
 
 /// The ratio of two capacities. `target` is the position of the first among all targets, `smallest` the effect that matters.

@@ -1,7 +1,7 @@
 //! The search for the knee: which load is to be tried next follows from what was tried so far, and from nothing else.
 
 use super::fit::Fit;
-use super::judge::{Judged, Verdict};
+use super::judge::{JudgedLoad, LoadVerdict};
 use serde::{Deserialize, Serialize};
 
 /// What is varied.
@@ -92,30 +92,30 @@ pub struct Level {
     /// The long ones among them: where there are any, the short ones are not asked.
     pub long: u32,
     /// What they show together.
-    pub judged: Judged,
+    pub judged: JudgedLoad,
 }
 
 impl Level {
     /// What it stands for, as far as is known.
     pub(super) fn leans_pass(&self) -> bool {
         match self.judged.likely {
-            Verdict::Pass => true,
-            Verdict::Fail => false,
-            Verdict::CantTell => self.judged.leans_pass,
+            LoadVerdict::Pass => true,
+            LoadVerdict::Fail => false,
+            LoadVerdict::CantTell => self.judged.leans_pass,
         }
     }
 
     /// Whether that is more than a guess: of a load that had a long probe, certain.
     fn told(&self) -> bool {
-        (if self.long > 0 { self.judged.certain } else { self.judged.likely }) != Verdict::CantTell
+        (if self.long > 0 { self.judged.certain } else { self.judged.likely }) != LoadVerdict::CantTell
     }
 
     /// What it says for sure. Of an open loop that takes long probes and 99.9 %: its queue is random and remembers long, so that
     /// a verdict at 95 % is too often luck, and a short probe ends before the queue is what it will be. Of users who wait for
     /// their answers it takes 95 %.
-    pub(super) fn sure(&self, by: By) -> Verdict {
+    pub(super) fn sure(&self, by: By) -> LoadVerdict {
         match by {
-            By::Rate if self.long == 0 => Verdict::CantTell,
+            By::Rate if self.long == 0 => LoadVerdict::CantTell,
             By::Rate => self.judged.plain,
             By::Users => self.judged.certain,
         }
@@ -123,7 +123,7 @@ impl Level {
 
     /// Whether it was looked at no more than to show the way.
     fn only_seen(&self, by: By) -> bool {
-        self.long == 0 && self.sure(by) == Verdict::CantTell
+        self.long == 0 && self.sure(by) == LoadVerdict::CantTell
     }
 }
 
@@ -215,7 +215,7 @@ pub fn next(reach: &Reach, levels: &[Level], fit: Option<&Fit>) -> Next {
     if fail.judged.generator.is_some() {
         return Next::Done(Ended::Generator);
     }
-    if gap == Some(None) && pass.sure(reach.by) == Verdict::Pass && fail.sure(reach.by) == Verdict::Fail {
+    if gap == Some(None) && pass.sure(reach.by) == LoadVerdict::Pass && fail.sure(reach.by) == LoadVerdict::Fail {
         return Next::Done(Ended::Found);
     }
     let long = levels.iter().map(|level| level.long).sum::<u32>();

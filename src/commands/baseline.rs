@@ -1,6 +1,6 @@
 //! `loadcmp baseline`: keeps runs that later ones are held to.
 
-use super::{Format, Told, look, say, show};
+use super::{CommandResult, Format, look, say, show};
 use anyhow::Context;
 use loadcmp::report::{Report, human::printable};
 use loadcmp::run::{Failure, Keep, RESULTS, tell};
@@ -73,7 +73,7 @@ enum Command {
     },
 }
 
-pub(crate) fn baseline(args: BaselineArgs) -> Told {
+pub(crate) fn baseline(args: BaselineArgs) -> CommandResult {
     let folder = args.baselines;
     match args.command {
         Command::Save { name, dirs, last, results, scenario, reason, stand_ins } => {

@@ -1,15 +1,15 @@
 //! `loadcmp capacity`, and its results told again.
 
-use super::{Shipped, Told, block_on, look, overrides, show};
+use super::{CommandResult, Shipped, block_on, look, overrides, show};
 use crate::{ByArg, CapacityArgs, CapacityFormat, Format, ReportArgs};
 use loadcmp::capacity::{By, Capacity, Ended};
 use loadcmp::report::human::printable;
-use loadcmp::run::{Failure, Options, Search, Sought, tell};
+use loadcmp::run::{Failure, Options, Search, SearchResult, tell};
 use loadcmp::scenario::{Share, Slo, Span};
 use loadcmp::sink;
 use std::time::Duration;
 
-pub(crate) fn capacity(args: CapacityArgs) -> Told {
+pub(crate) fn capacity(args: CapacityArgs) -> CommandResult {
     let search = search(&args)?;
     // A mistake in the limits is told before a scenario is looked for.
     search
@@ -39,7 +39,7 @@ pub(crate) fn capacity(args: CapacityArgs) -> Told {
     told(&sought, args.format, args.quiet)
 }
 
-pub(crate) fn again(args: &ReportArgs) -> Told {
+pub(crate) fn again(args: &ReportArgs) -> CommandResult {
     let format = match args.format {
         Format::Table => CapacityFormat::Table,
         Format::Json => CapacityFormat::Json,
@@ -49,7 +49,7 @@ pub(crate) fn again(args: &ReportArgs) -> Told {
     told(&loadcmp::run::search_again(&args.dir)?, format, false)
 }
 
-fn told(sought: &Sought, format: CapacityFormat, quiet: bool) -> Told {
+fn told(sought: &SearchResult, format: CapacityFormat, quiet: bool) -> CommandResult {
     let capacity = &sought.capacity;
     show("the result", |text| match format {
         CapacityFormat::Table => sink::capacity_table(capacity, look(), Some(&sought.dir), text),

@@ -1,6 +1,6 @@
 //! `loadcmp demo`: what a first comparison of real engines needs.
 
-use super::{Told, block_on, say};
+use super::{CommandResult, block_on, say};
 use clap::Subcommand;
 use loadcmp::run::{Install, demo_install};
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ struct InstallArgs {
     quiet: bool,
 }
 
-pub(crate) fn demo(args: DemoArgs) -> Told {
+pub(crate) fn demo(args: DemoArgs) -> CommandResult {
     let DemoCommand::Install(args) = args.command;
     let asked = Install {
         ollama: args.ollama,

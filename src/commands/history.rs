@@ -1,10 +1,10 @@
 //! `loadcmp history`, `trend` and `prune`: earlier runs.
 
-use super::{Told, look, show};
+use super::{CommandResult, look, show};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use loadcmp::history::{self, Asked, Filter, History, Stamp, State};
+use loadcmp::history::{self, Filter, History, RunState, Stamp, TrendQuery};
 use loadcmp::report::replace;
 use loadcmp::run::{Failure, RESULTS, tell};
 use loadcmp::sink;
@@ -115,12 +115,12 @@ enum ListFormat {
     Csv,
 }
 
-pub(crate) fn history(args: &HistoryArgs) -> Told {
+pub(crate) fn history(args: &HistoryArgs) -> CommandResult {
     let mut filter = filter(&args.which)?;
     filter.state = args.status.and_then(|status| match status {
-        StatusArg::Complete => Some(State::Complete),
-        StatusArg::Interrupted => Some(State::Interrupted),
-        StatusArg::Invalid => Some(State::Invalid),
+        StatusArg::Complete => Some(RunState::Complete),
+        StatusArg::Interrupted => Some(RunState::Interrupted),
+        StatusArg::Invalid => Some(RunState::Invalid),
         StatusArg::Damaged => None,
     });
     let mut told = read(&args.dir, args.which.parts)?;
@@ -140,11 +140,11 @@ pub(crate) fn history(args: &HistoryArgs) -> Told {
     })
 }
 
-pub(crate) fn trend(args: &TrendArgs) -> Told {
+pub(crate) fn trend(args: &TrendArgs) -> CommandResult {
     if !(0.001..=0.2).contains(&args.alpha) {
         return Err(Failure::Usage(format!("error: --alpha must be from 0.001 to 0.2, not {}", args.alpha)));
     }
-    let asked = Asked {
+    let asked = TrendQuery {
         // As the tables name it, too.
         metric: loadcmp::metrics::typed(&args.metric).map_or_else(|| args.metric.clone(), |typed| typed.text),
         filter: filter(&args.which)?,
@@ -167,7 +167,7 @@ pub(crate) fn trend(args: &TrendArgs) -> Told {
     Ok(0)
 }
 
-pub(crate) fn prune(args: &PruneArgs) -> Told {
+pub(crate) fn prune(args: &PruneArgs) -> CommandResult {
     let age = history::age(&args.samples_older_than).ok_or_else(|| {
         Failure::Usage(format!(
             "error: --samples-older-than must be a time in hours, days or weeks, such as 36h, 30d or 8w, not `{}`",

@@ -1,9 +1,9 @@
 //! `loadcmp list`: what is shipped.
 
-use super::{SHIPPED, Told, show};
+use super::{CommandResult, SHIPPED, show};
 
 /// Prints the shipped scenarios and suites, and what each is.
-pub(crate) fn list() -> Told {
+pub(crate) fn list() -> CommandResult {
     let scenarios = SHIPPED.iter().filter_map(|(file, text)| Some((file.strip_suffix(".yaml")?, *text)));
     let (suites, scenarios): (Vec<_>, Vec<_>) =
         scenarios.filter(|(name, _)| !name.contains("scenarios/")).partition(|(name, _)| name.starts_with("suites/"));
@@ -23,7 +23,7 @@ pub(crate) fn list() -> Told {
 }
 
 /// Prints the shipped suites.
-pub(crate) fn suites() -> Told {
+pub(crate) fn suites() -> CommandResult {
     let suites = SHIPPED.iter().filter_map(|(file, text)| {
         let name = file.strip_prefix("suites/")?.strip_suffix(".yaml")?;
         (!name.contains('/')).then_some((name, *text))

@@ -1,6 +1,6 @@
 //! What is printed of several runs of one plan.
 
-use super::{Told, look, show};
+use super::{CommandResult, look, show};
 use crate::Format;
 use loadcmp::gate::Judgement;
 use loadcmp::report::Status;
@@ -9,7 +9,7 @@ use loadcmp::run::{Repeated, tell};
 use loadcmp::sink;
 
 /// Prints them; the exit code, and a line that says why it isn't 0.
-pub(super) fn tell_repeats(repeated: &Repeated, format: Format, quiet: bool) -> Told {
+pub(super) fn tell_repeats(repeated: &Repeated, format: Format, quiet: bool) -> CommandResult {
     let Repeated { repeats, dir } = repeated;
     show("the result", |text| match format {
         Format::Table => sink::repeats_table(repeats, look(), text),

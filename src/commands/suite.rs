@@ -1,6 +1,6 @@
 //! `loadcmp suite` and `loadcmp nightly`: several scenarios and the checks on them, one table, one exit code.
 
-use super::{Shipped, Told, block_on, look, say, show};
+use super::{CommandResult, Shipped, block_on, look, say, show};
 use crate::{Hold, Over};
 use loadcmp::run::{Failure, Options, RESULTS, SuiteRun, Suited, tell};
 use loadcmp::scenario::{LoadedSuite, load_suite};
@@ -77,7 +77,7 @@ enum SuiteFormat {
     Markdown,
 }
 
-pub(crate) fn suite(args: SuiteArgs) -> Told {
+pub(crate) fn suite(args: SuiteArgs) -> CommandResult {
     match args.command {
         Command::Run { args, out, resume } => {
             let suited = run(&args, out, resume, Path::new(RESULTS))?;
@@ -116,7 +116,7 @@ pub(crate) struct NightlyArgs {
 }
 
 /// A night: the suite, and the page of all nights anew.
-pub(crate) fn nightly(args: NightlyArgs) -> Told {
+pub(crate) fn nightly(args: NightlyArgs) -> CommandResult {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if args.night.as_ref().is_some_and(|name| name.is_empty() || !name.chars().all(plain)) {
         return Err(Failure::Usage("error: --night must consist of letters, digits, dash and underscore".to_owned()));
@@ -134,7 +134,7 @@ pub(crate) fn nightly(args: NightlyArgs) -> Told {
 }
 
 /// Makes every file of a suite again.
-pub(super) fn again(dir: &Path, format: super::Format) -> Told {
+pub(super) fn again(dir: &Path, format: super::Format) -> CommandResult {
     let format = match format {
         super::Format::Table => SuiteFormat::Table,
         super::Format::Json => SuiteFormat::Json,
@@ -188,7 +188,7 @@ fn scenarios(
 }
 
 /// Prints a suite; its exit code, and a line that says why it isn't 0.
-fn tell_suite(suited: &Suited, format: SuiteFormat, quiet: bool) -> Told {
+fn tell_suite(suited: &Suited, format: SuiteFormat, quiet: bool) -> CommandResult {
     let Suited { suite, dir } = suited;
     show("the result", |text| match format {
         SuiteFormat::Table => sink::suite_table(suite, look(), text),

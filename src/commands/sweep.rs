@@ -1,15 +1,15 @@
 //! What is printed of a sweep.
 
-use super::{Told, look, show};
+use super::{CommandResult, look, show};
 use crate::Format;
-use loadcmp::gate::{Outcome, worst_code};
+use loadcmp::gate::{GateOutcome, worst_code};
 use loadcmp::report::Status;
 use loadcmp::report::human::printable;
 use loadcmp::run::{Swept, tell};
 use loadcmp::sink;
 
 /// Prints a sweep; its exit code, and a line that says why it isn't 0.
-pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
+pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> CommandResult {
     let Swept { sweep, dir } = swept;
     show("the result", |text| match format {
         Format::Table => sink::sweep_table(sweep, look(), Some(dir), text),
@@ -46,7 +46,7 @@ pub(super) fn tell_sweep(swept: &Swept, format: Format, quiet: bool) -> Told {
         ));
         return Ok(4);
     }
-    let worst = Outcome::worst(sweep.runs.iter().filter_map(|run| run.gates));
+    let worst = GateOutcome::worst(sweep.runs.iter().filter_map(|run| run.gates));
     let code = worst_code(sweep.runs.iter().map(|run| run.code));
     let Some(outcome) = worst.filter(|_| code != 0) else { return Ok(0) };
     let first = sweep.judged(outcome).next().map(|run| run.planned.folder.as_str()).unwrap_or_default();

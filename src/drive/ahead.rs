@@ -1,14 +1,15 @@
 //! Connections that are opened before the load, all of them: an engine that reads no new connection while it is at work would
 //! else let the first user in, and keep the others waiting behind that one's answer.
 
-use super::lane::{Lane, LaneSetup, Side, User};
+use super::lane::{Lane, User};
+use super::side::{LaneSetup, LaneTarget};
 use super::stretch::Stretch;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// Opens a connection for every user of the targets that need it before any clock opens. What can't be opened is tried again
 /// when its user is due, and is a row then. Ends early if the run does.
-pub(super) async fn open_ahead(run: &LaneSetup, sides: &[Arc<Side>]) {
+pub(super) async fn open_ahead(run: &LaneSetup, sides: &[Arc<LaneTarget>]) {
     for side in sides.iter().filter(|side| side.target.opens_ahead()) {
         let lane = Arc::new(Lane::new(run.clone(), side.clone(), Stretch::whole(&run.plan, None)));
         // All before the first is given back: else it would be the next one's, too.

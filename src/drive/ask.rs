@@ -3,7 +3,7 @@
 use super::lane::{Lane, User};
 use crate::record::answers::{ANSWERS_KEPT, Answer};
 use crate::record::log::Vector;
-use crate::record::{Nanos, Outcome, Phase, Sample};
+use crate::record::{Nanos, Outcome, Phase, PrefixUse, Sample};
 use crate::scenario::plan::LoadPlan;
 use crate::scenario::{History, KeepAnswers};
 use crate::target::{Ask, Exchange, NoConnection};
@@ -41,7 +41,7 @@ pub(super) struct Due {
 }
 
 /// How an exchange went: its instants by the driver, and its story, or why there was none.
-pub(super) struct Told {
+pub(super) struct Attempt {
     pub planned: Nanos,
     pub dispatched: Nanos,
     pub connect: Option<Nanos>,
@@ -188,12 +188,34 @@ impl Lane {
         let (planned, dispatched) = (planned.unwrap_or(now), dispatched.unwrap_or(now));
         let retry_after = story.as_ref().ok().and_then(|story| story.answer.retry_after);
         let (mut sample, text, vector) =
-            self.sample(user.number, request, Told { planned, dispatched, connect, story });
+            self.sample(user.number, request, Attempt { planned, dispatched, connect, story });
         sample.prefix_use = found;
         self.prefix_ended(request, &sample);
         sample.opened = connect.map(|_| user.link.opened());
         user.note(&sample, retry_after);
         (sample, text, vector)
+    }
+}
+
+impl Lane {
+    /// The group whose prefix a request shares. The warm-up's prefixes are others, so that those of the measured part are new.
+    pub(super) fn group(&self, Request { phase, unit, .. }: Request<'_>) -> Option<u32> {
+        let asked = self.setup.plan.workload.tokens.as_ref();
+        let shared = phase == Phase::Measure && asked.is_some_and(|tokens| tokens.prefix.is_some());
+        self.setup.workload.items()[unit.item].group.filter(|_| shared)
+    }
+
+    /// Notes that a request leaves: what it is to its group.
+    pub(super) fn prefix_leaves(&self, request: Request<'_>) -> Option<PrefixUse> {
+        self.group(request).and_then(|group| self.side.prefixes.leaves(group))
+    }
+
+    /// Notes how a request has ended.
+    pub(super) fn prefix_ended(&self, request: Request<'_>, sample: &Sample) {
+        if let Some(group) = self.group(request) {
+            let (answered, sent) = (sample.outcome.answered(), sample.stamps.sent.is_some());
+            self.side.prefixes.ended(group, sample.prefix_use, answered, sent);
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! The first request to each target, whose model may have to be loaded: told apart, with a limit of its own, told of while it
 //! is waited for, and asked again where that may help.
 
-use super::lane::{Lane, LaneSetup, Side};
+use super::lane::Lane;
+use super::side::{LaneSetup, LaneTarget};
 use super::stretch::Stretch;
 use crate::record::{Outcome, Sample};
 use crate::scenario::Span;
@@ -135,7 +136,7 @@ pub async fn cold_request(setup: &LaneSetup, target: &Arc<Target>, number: usize
 async fn ask(setup: &LaneSetup, target: &Arc<Target>, number: usize, attempt: u64) -> (Sample, Option<Duration>) {
     let (stop, clock) = (setup.stop.clone(), setup.clock);
     let deadlines = tokio::spawn(async move { stop.watch_deadlines(clock).await });
-    let side = Side::new(&setup.workload, target.clone(), number);
+    let side = LaneTarget::new(&setup.workload, target.clone(), number);
     let lane = Lane::new(setup.clone(), side, Stretch::whole(&setup.plan, None));
     let told = lane.ask_cold(attempt).await;
     deadlines.abort();

@@ -4,11 +4,12 @@
 //! It is told from an engine that is there and says that it is full (429, 503, a wire's own word), from one that breaks
 //! connections which it took, and from one that is back within the time.
 
-use super::lane::{Lane, Side};
+use super::lane::Lane;
+use super::side::LaneTarget;
 use crate::record::{GONE, Nanos, Outcome, Sample};
 use std::sync::atomic::Ordering::Relaxed;
 
-impl Side {
+impl LaneTarget {
     /// Takes note of how a request ended; since when its target has been gone, if it is gone for good.
     fn noted(&self, sample: &Sample) -> bool {
         if sample.refused() {

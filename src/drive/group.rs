@@ -1,18 +1,19 @@
 //! Lanes that are driven at the same time: one start, one end, one watch over both.
 
 use super::judge::{Judge, midway};
-use super::lane::{Lane, LaneSetup, Side, Window};
-use super::opening::Opening;
-use super::stretch::Stretch;
-use super::{Driver, native, open};
+use super::lane::{Lane, Opening};
+use super::side::{LaneSetup, LaneTarget};
+use super::stretch::{Opened, Stretch};
+use super::{native, open};
 use crate::host::lock;
 use crate::record::Nanos;
-use crate::scenario::plan::LoadPlan;
+use crate::scenario::Order;
+use crate::scenario::plan::{LoadPlan, Plan};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// What sets a group's length once it runs, and how long an earlier group was driven, which it is too.
-pub(super) type Judged = (Arc<dyn Judge>, Duration);
+pub(super) type LengthJudge = (Arc<dyn Judge>, Duration);
 
 /// How often the watch looks at what nobody tells it.
 const LOOK: Duration = Duration::from_millis(50);
@@ -20,9 +21,6 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Longest that answers are waited for once somebody has interrupted the run: containers are killed 10 s after they were
 /// asked to end, and the files are to be written by then.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
-
-/// Hears of windows.
-pub(super) type Opened = Arc<dyn Fn(Window) + Send + Sync>;
 
 /// What a group needs beside its lanes.
 #[derive(Clone)]
@@ -39,13 +37,13 @@ impl Group {
     /// Drives some targets at the same time, each over the same stretch. Gives the lanes back, for what they got done.
     pub async fn drive(
         &self,
-        sides: &[Arc<Side>],
+        sides: &[Arc<LaneTarget>],
         stretch: &Stretch,
-        judge: Option<Judged>,
+        judge: Option<LengthJudge>,
     ) -> anyhow::Result<Vec<Arc<Lane>>> {
         // A group ends by itself: what stops it must not stop the next one.
         let setup = LaneSetup { stop: self.run.stop.of_a_part(), ..self.run.clone() };
-        let lane = |side: &Arc<Side>| Arc::new(Lane::new(setup.clone(), side.clone(), stretch.clone()));
+        let lane = |side: &Arc<LaneTarget>| Arc::new(Lane::new(setup.clone(), side.clone(), stretch.clone()));
         let lanes: Vec<Arc<Lane>> = sides.iter().map(lane).collect();
         let watch = Arc::new(Mutex::new(None));
         let start = {
@@ -58,7 +56,7 @@ impl Group {
                 }
                 // One start for all lanes of the group: their windows are the same.
                 let now = setup.clock.now() + lead;
-                let opening = Arc::new(Opening::new(&group, &lanes, now));
+                let opening = Arc::new(Opening::new(&group.run, &group.opened, &lanes, now));
                 lanes.iter().for_each(|lane| lane.start(now));
                 opening.at_once();
                 let judged = judge.clone();
@@ -140,5 +138,45 @@ async fn ended(run: &LaneSetup, lanes: &[Arc<Lane>]) {
         }
         let left = close.map_or(LOOK, |at| Duration::from_nanos(at.since(now).0));
         tokio::time::sleep(left.min(LOOK)).await;
+    }
+}
+
+/// What schedules the users of a closed loop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// goose's scheduler.
+    #[cfg(feature = "goose")]
+    Goose,
+    /// A small one of our own.
+    Native,
+}
+
+impl Driver {
+    /// What schedules the users of a plan for which this is asked: blocks in turns are our own scheduler's, since each would be
+    /// an attack of goose's, half a second of start and end. `None` in an open loop, which has no users.
+    pub fn of(self, plan: &Plan) -> Option<Driver> {
+        match (&plan.load, plan.order) {
+            (LoadPlan::Open(_), _) => None,
+            (LoadPlan::Closed(_), Order::Alternate) => Some(Driver::Native),
+            (LoadPlan::Closed(_), _) => Some(self),
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            #[cfg(feature = "goose")]
+            Driver::Goose => "goose",
+            Driver::Native => "native",
+        }
+    }
+}
+
+impl Default for Driver {
+    fn default() -> Self {
+        #[cfg(feature = "goose")]
+        return Driver::Goose;
+        #[cfg(not(feature = "goose"))]
+        return Driver::Native;
     }
 }

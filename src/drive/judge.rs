@@ -5,9 +5,8 @@
 //! power is independent of the variance, Ann. Math. Statist. 16, 1945). The one look at the first stage's mean is as strict as
 //! Haybittle's and Peto's, which costs the interval at the end next to nothing ([`Said::Decided`]).
 
-use super::group::Opened;
 use super::lane::Lane;
-use super::stretch::End;
+use super::stretch::{End, Opened};
 use crate::record::Nanos;
 use crate::scenario::plan::Plan;
 use crate::scenario::{FIRST_PAIRS, Least, Order, Span};

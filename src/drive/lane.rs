@@ -1,92 +1,32 @@
 //! A lane is one target's stream of requests in a block; users take its next unit, ask, and record. The list is the same
 //! for every lane, and units leave in its order, so that two targets differ in how far they got and in nothing else.
+//!
+//! When a measured window opens: once the time to warm up is over and every user of the group has had an answer, so that no
+//! stretch of it is empty because the first answers still had to come.
 
 use super::fit;
-use super::opening::Opening;
-use super::prefixes::Prefixes;
-use super::stop::{Deadline, Stop};
-use super::stretch::{End, Stretch};
+use super::side::{LaneSetup, LaneTarget};
+use super::stop::Deadline;
+use super::stretch::{End, LaneWindow, Opened, Stretch};
 use crate::host::lock;
-use crate::record::log::Recorder;
-use crate::record::{Nanos, Phase, Stopwatch};
-use crate::scenario::plan::Plan;
-use crate::target::{Link, Target};
-use crate::workload::{Arrivals, Workload};
+use crate::record::{Nanos, Phase};
+use crate::scenario::plan::LoadPlan;
+use crate::target::Link;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-/// What lanes are made of.
-#[derive(Clone)]
-pub struct LaneSetup {
-    /// The plan of a run.
-    pub plan: Arc<Plan>,
-    /// What is asked.
-    pub workload: Arc<Workload>,
-    /// When it is asked, in an open loop.
-    pub arrivals: Option<Arc<Arrivals>>,
-    /// Where finished requests go.
-    pub recorder: Recorder,
-    /// The run's clock.
-    pub clock: Stopwatch,
-    /// How the run is told to end.
-    pub stop: Stop,
-}
-
-/// A measured window of a target: from its opening to its close, if that is fixed by time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Window {
-    /// Position of the target in the plan.
-    pub target: usize,
-    /// Number of the block; 0 where there is one.
-    pub block: u32,
-    /// When it opened.
-    pub from: Nanos,
-    /// When it closed; `None` if the last answer closes it.
-    pub to: Option<Nanos>,
-}
-
-/// What of a target outlives its blocks.
-pub(super) struct Side {
-    pub target: Arc<Target>,
-    /// Position of the target in the plan.
-    pub number: usize,
-    /// Connections that nobody uses now; the one used last is at the end.
-    links: Mutex<Vec<Link>>,
-    /// Warm-up units begun in all blocks: none is asked twice.
-    warmups: AtomicU64,
-    /// Items whose vector has been kept.
-    pub seen: Vec<AtomicBool>,
-    /// Since when it takes no connection, on the run's clock; 0 while it does.
-    pub(super) refusing: AtomicU64,
-    /// How far each group of prompts with a shared prefix is in the measured part.
-    pub(super) prefixes: Prefixes,
-}
-
-impl Side {
-    pub fn new(workload: &Workload, target: Arc<Target>, number: usize) -> Arc<Self> {
-        let seen = workload.items().iter().map(|_| AtomicBool::new(false)).collect();
-        let (warmups, refusing) = (AtomicU64::new(0), AtomicU64::new(0));
-        let prefixes = Prefixes::of(workload.groups());
-        Arc::new(Self { target, number, links: Mutex::default(), warmups, seen, refusing, prefixes })
-    }
-
-    fn links(&self) -> std::sync::MutexGuard<'_, Vec<Link>> {
-        lock(&self.links)
-    }
-}
-
 /// One target's stream of requests in a block.
 pub(super) struct Lane {
     pub setup: LaneSetup,
-    pub side: Arc<Side>,
+    pub side: Arc<LaneTarget>,
     pub stretch: Stretch,
     /// When its clock was opened.
     started: OnceLock<Nanos>,
     /// What opens its window, until it has.
     opening: OnceLock<Weak<Opening>>,
-    window: OnceLock<Window>,
+    window: OnceLock<LaneWindow>,
     /// When no more units leave, on the run's clock; `u64::MAX` where nothing but their number ends it.
     closes: AtomicU64,
     /// When it was ended since its target had gone.
@@ -113,7 +53,7 @@ pub(super) struct User {
     pub deadline: Arc<Deadline>,
     /// Whether a request of its warm-up has ended.
     warmed: bool,
-    side: Arc<Side>,
+    side: Arc<LaneTarget>,
     #[cfg(feature = "goose")]
     left: bool,
 }
@@ -136,7 +76,7 @@ impl Drop for User {
 }
 
 impl Lane {
-    pub fn new(setup: LaneSetup, side: Arc<Side>, stretch: Stretch) -> Self {
+    pub fn new(setup: LaneSetup, side: Arc<LaneTarget>, stretch: Stretch) -> Self {
         Self {
             setup,
             side,
@@ -217,17 +157,17 @@ impl Lane {
     }
 
     /// The measured window, once it is known when it opens.
-    pub fn window(&self) -> Option<Window> {
+    pub fn window(&self) -> Option<LaneWindow> {
         let window = *self.window.get()?;
-        Some(Window { to: self.closes().filter(|_| self.stretch.timed), ..window })
+        Some(LaneWindow { to: self.closes().filter(|_| self.stretch.timed), ..window })
     }
 
     /// The window of a lane that is over: where the clock didn't close it, the last answer did.
-    pub fn closed_window(&self) -> Option<Window> {
+    pub fn closed_window(&self) -> Option<LaneWindow> {
         let window = self.window()?;
         let last = Nanos(self.last_end.load(Relaxed));
         let to = self.gone().or(window.to).unwrap_or(last).max(window.from);
-        Some(Window { to: Some(to), ..window })
+        Some(LaneWindow { to: Some(to), ..window })
     }
 
     /// When no more units leave, if the clock says it.
@@ -300,5 +240,83 @@ impl Lane {
     pub fn over(&self) -> bool {
         let past = !self.stretch.whole && self.setup.clock.now().0 >= self.closes.load(Relaxed);
         past || self.setup.stop.stopped() || self.gone().is_some()
+    }
+}
+
+/// How often it is looked whether waiting has taken too long.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What opens the windows of a group, all at the same instant.
+pub(super) struct Opening {
+    /// The run's setup.
+    run: LaneSetup,
+    /// Hears of windows.
+    opened_to: Opened,
+    lanes: Vec<Arc<Lane>>,
+    /// The end of the warm-up's time.
+    planned: Nanos,
+    /// Whether the window opens as planned, whatever has come of the warm-up.
+    fixed: bool,
+    opened: AtomicBool,
+}
+
+impl Opening {
+    /// For lanes whose clock was opened at `start`. The schedule of an open loop is fixed beforehand, and so is its window;
+    /// where there is no warm-up, nothing is waited for.
+    pub fn new(run: &LaneSetup, opened_to: &Opened, lanes: &[Arc<Lane>], start: Nanos) -> Self {
+        let warmup = lanes.first().map(|lane| lane.stretch.warmup).unwrap_or_default();
+        let fixed = matches!(run.plan.load, LoadPlan::Open(_)) || warmup.is_zero();
+        Self {
+            run: run.clone(),
+            opened_to: opened_to.clone(),
+            lanes: lanes.to_vec(),
+            planned: start + warmup.into(),
+            fixed,
+            opened: AtomicBool::new(false),
+        }
+    }
+
+    /// Opens the windows at once if nothing has to be waited for; else the users' first answers will.
+    pub fn at_once(self: &Arc<Self>) {
+        if self.fixed {
+            self.open(self.planned);
+        } else {
+            self.lanes.iter().for_each(|lane| lane.opened_by(self));
+        }
+    }
+
+    /// Opens the windows if every user has had an answer or a failure by now: asked by each user that has its first, so that
+    /// already its next request is a measured one.
+    pub fn look(&self) {
+        let users = self.run.plan.load.concurrency();
+        if self.lanes.iter().all(|lane| lane.warm_for(users)) {
+            self.open(self.planned.max(self.run.clock.now()));
+        }
+    }
+
+    /// Opens the windows, if they aren't by then, when a request begun at the end of the warm-up's time would have timed out.
+    pub async fn at_the_latest(self: Arc<Self>) {
+        let latest = self.planned + self.run.plan.timeout.0.into();
+        while !self.opened.load(Relaxed) {
+            let now = self.run.clock.now();
+            if self.lanes.iter().any(|lane| lane.setup.stop.stopped()) {
+                return;
+            }
+            if now >= latest {
+                self.open(now);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Who hears of windows does so before the first request in one can have ended.
+    fn open(&self, from: Nanos) {
+        if self.opened.swap(true, Relaxed) {
+            return;
+        }
+        for lane in self.lanes.iter().filter(|lane| !lane.stretch.pace) {
+            (self.opened_to)(lane.stretch.window(lane.side.number, from));
+        }
+        self.lanes.iter().for_each(|lane| lane.open(from));
     }
 }

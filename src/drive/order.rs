@@ -2,13 +2,13 @@
 
 use super::ahead::open_ahead;
 use super::fit::{self, Fit};
-use super::group::Group;
+use super::group::{Driver, Group};
 use super::judge::{Bounds, Found, Judge, Why, ask, staged};
-use super::lane::{LaneSetup, Side, Window};
-use super::stretch::{Cutter, Stretch};
+use super::side::{LaneSetup, LaneTarget};
+use super::stretch::{Cutter, LaneWindow, Stretch};
 use super::warm::warm;
 use crate::record::Nanos;
-use crate::scenario::plan::{LoadPlan, Plan, Until};
+use crate::scenario::plan::{Plan, Until};
 use crate::scenario::{Order, Span};
 use crate::target::Target;
 use rand::SeedableRng;
@@ -20,46 +20,6 @@ use std::time::Duration;
 /// Keeps the draw of the order apart from the workload's draws from the same seed.
 const ORDER_STREAM: u64 = 0x006f_7264_6572;
 
-/// What schedules the users of a closed loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Driver {
-    /// goose's scheduler.
-    #[cfg(feature = "goose")]
-    Goose,
-    /// A small one of our own.
-    Native,
-}
-
-impl Driver {
-    /// What schedules the users of a plan for which this is asked: blocks in turns are our own scheduler's, since each would be
-    /// an attack of goose's, half a second of start and end. `None` in an open loop, which has no users.
-    pub fn of(self, plan: &Plan) -> Option<Driver> {
-        match (&plan.load, plan.order) {
-            (LoadPlan::Open(_), _) => None,
-            (LoadPlan::Closed(_), Order::Alternate) => Some(Driver::Native),
-            (LoadPlan::Closed(_), _) => Some(self),
-        }
-    }
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            #[cfg(feature = "goose")]
-            Driver::Goose => "goose",
-            Driver::Native => "native",
-        }
-    }
-}
-
-impl Default for Driver {
-    fn default() -> Self {
-        #[cfg(feature = "goose")]
-        return Driver::Goose;
-        #[cfg(not(feature = "goose"))]
-        return Driver::Native;
-    }
-}
-
 /// Drives every lane in the plan's order; blocks in turns by [`Driver::Native`], whatever `driver` is. `opened` hears of
 /// each target's measured window as soon as it is known, and again when its end is known better. `judge` sets the length
 /// of a run that finds its own (`Plan::least`); in isolated order it isn't asked, for there is nothing to compare before the last
@@ -70,10 +30,10 @@ pub async fn drive(
     targets: &[Arc<Target>],
     driver: Driver,
     judge: Option<Arc<dyn Judge>>,
-    opened: impl Fn(Window) + Send + Sync + 'static,
+    opened: impl Fn(LaneWindow) + Send + Sync + 'static,
 ) -> anyhow::Result<Option<u32>> {
-    let side = |(number, target): (usize, &Arc<Target>)| Side::new(&setup.workload, target.clone(), number);
-    let sides: Vec<Arc<Side>> = targets.iter().enumerate().map(side).collect();
+    let side = |(number, target): (usize, &Arc<Target>)| LaneTarget::new(&setup.workload, target.clone(), number);
+    let sides: Vec<Arc<LaneTarget>> = targets.iter().enumerate().map(side).collect();
     let driver = driver.of(&setup.plan).unwrap_or(driver);
     let group = Group { run: setup.clone(), driver, opened: Arc::new(opened) };
     let whole = Stretch::whole(&setup.plan, setup.arrivals.as_ref());
@@ -110,7 +70,11 @@ pub async fn drive(
 }
 
 /// Drives blocks of equal work, one target at a time: A B B A.
-async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Judge>>) -> anyhow::Result<Option<u32>> {
+async fn alternate(
+    group: &Group,
+    sides: &[Arc<LaneTarget>],
+    judge: Option<Arc<dyn Judge>>,
+) -> anyhow::Result<Option<u32>> {
     let Group { run: LaneSetup { plan, stop, clock, .. }, .. } = group;
     let began = clock.now();
     let mut cutter = Cutter::new(plan, group.run.arrivals.as_ref());
@@ -173,7 +137,7 @@ async fn alternate(group: &Group, sides: &[Arc<Side>], judge: Option<Arc<dyn Jud
 }
 
 /// Length of a window that is over.
-fn length(window: Window) -> Duration {
+fn length(window: LaneWindow) -> Duration {
     Duration::from_nanos(window.to.map_or(0, |to| to.since(window.from).0))
 }
 
@@ -237,7 +201,7 @@ impl Sized {
 /// they are cut, and for how many seconds in all. `None` if the run ended meanwhile.
 async fn learned(
     group: &Group,
-    sides: &[Arc<Side>],
+    sides: &[Arc<LaneTarget>],
     stretch: &Stretch,
     began: Nanos,
 ) -> anyhow::Result<Option<(Fit, f64)>> {

@@ -1,8 +1,6 @@
 //! Which request of a group is the first that its target is sent, and which come when the prefix is there.
 
-use super::ask::Request;
-use super::lane::Lane;
-use crate::record::{Phase, PrefixUse, Sample};
+use crate::record::PrefixUse;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -21,7 +19,7 @@ impl Prefixes {
     }
 
     /// What a request of a group that leaves now is to it.
-    fn leaves(&self, group: u32) -> Option<PrefixUse> {
+    pub(super) fn leaves(&self, group: u32) -> Option<PrefixUse> {
         let state = self.0.get(group as usize)?;
         match state.compare_exchange(UNASKED, ASKED, SeqCst, SeqCst) {
             Ok(_) => Some(PrefixUse::First),
@@ -32,34 +30,12 @@ impl Prefixes {
 
     /// How a request of a group ended. One that nobody got leaves its place to the next; one that failed on the way may have
     /// left its prefix in a cache, or not.
-    fn ended(&self, group: u32, found: Option<PrefixUse>, answered: bool, sent: bool) {
+    pub(super) fn ended(&self, group: u32, found: Option<PrefixUse>, answered: bool, sent: bool) {
         let Some(state) = self.0.get(group as usize) else { return };
         if answered {
             state.store(ANSWERED, SeqCst);
         } else if found == Some(PrefixUse::First) && !sent {
             let _ = state.compare_exchange(ASKED, UNASKED, SeqCst, SeqCst);
-        }
-    }
-}
-
-impl Lane {
-    /// The group whose prefix a request shares. The warm-up's prefixes are others, so that those of the measured part are new.
-    pub(super) fn group(&self, Request { phase, unit, .. }: Request<'_>) -> Option<u32> {
-        let asked = self.setup.plan.workload.tokens.as_ref();
-        let shared = phase == Phase::Measure && asked.is_some_and(|tokens| tokens.prefix.is_some());
-        self.setup.workload.items()[unit.item].group.filter(|_| shared)
-    }
-
-    /// Notes that a request leaves: what it is to its group.
-    pub(super) fn prefix_leaves(&self, request: Request<'_>) -> Option<PrefixUse> {
-        self.group(request).and_then(|group| self.side.prefixes.leaves(group))
-    }
-
-    /// Notes how a request has ended.
-    pub(super) fn prefix_ended(&self, request: Request<'_>, sample: &Sample) {
-        if let Some(group) = self.group(request) {
-            let (answered, sent) = (sample.outcome.answered(), sample.stamps.sent.is_some());
-            self.side.prefixes.ended(group, sample.prefix_use, answered, sent);
         }
     }
 }

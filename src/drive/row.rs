@@ -1,6 +1,6 @@
 //! How a request becomes a row.
 
-use super::ask::{Request, Told};
+use super::ask::{Attempt, Request};
 use super::lane::Lane;
 use crate::metrics::human;
 use crate::record::{Details, Nanos, Outcome, Remark, Remarks, Sample, Stamps};
@@ -61,8 +61,8 @@ impl Lane {
     }
 
     /// Puts together what is known of a request.
-    pub fn sample(&self, user: u32, request: Request<'_>, told: Told) -> (Sample, String, Option<Vec<f32>>) {
-        let Told { planned, dispatched, connect, story } = told;
+    pub fn sample(&self, user: u32, request: Request<'_>, told: Attempt) -> (Sample, String, Option<Vec<f32>>) {
+        let Attempt { planned, dispatched, connect, story } = told;
         let mut sample = self.row(user, request, planned);
         sample.connect = connect;
         let Exchange { sent, first_byte, end, outcome, mut answer, retries, .. } = match story {

@@ -1,6 +1,5 @@
 //! What a target is to do in one block, or in the whole run where there is one block only.
 
-use super::Window;
 use crate::record::Nanos;
 use crate::scenario::Span;
 use crate::scenario::plan::{LoadPlan, Plan, Until};
@@ -58,12 +57,12 @@ impl Stretch {
     }
 
     /// The measured window of target `target`, opened at `from`.
-    pub fn window(&self, target: usize, from: Nanos) -> Window {
+    pub fn window(&self, target: usize, from: Nanos) -> LaneWindow {
         let to = match self.end {
             End::Clock(length) if self.timed => Some(from + length.into()),
             _ => None,
         };
-        Window { target, block: self.block, from, to }
+        LaneWindow { target, block: self.block, from, to }
     }
 }
 
@@ -141,3 +140,19 @@ impl<'a> Cutter<'a> {
         }
     }
 }
+
+/// A measured window of a target: from its opening to its close, if that is fixed by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct LaneWindow {
+    /// Position of the target in the plan.
+    pub target: usize,
+    /// Number of the block; 0 where there is one.
+    pub block: u32,
+    /// When it opened.
+    pub from: Nanos,
+    /// When it closed; `None` if the last answer closes it.
+    pub to: Option<Nanos>,
+}
+
+/// Hears of windows.
+pub(super) type Opened = Arc<dyn Fn(LaneWindow) + Send + Sync>;

@@ -3,7 +3,8 @@
 //! warm-up.
 
 use super::ask::{Due, Request};
-use super::lane::{Lane, LaneSetup, Side, User};
+use super::lane::{Lane, User};
+use super::side::{LaneSetup, LaneTarget};
 use super::stop::Stop;
 use super::stretch::Stretch;
 use crate::record::Phase;
@@ -27,7 +28,7 @@ const GIVE_UP: u32 = 20;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Warms every prompt on some targets at the same time, if the plan says so. Ends early if the run does.
-pub(super) async fn warm(run: &LaneSetup, sides: &[Arc<Side>]) {
+pub(super) async fn warm(run: &LaneSetup, sides: &[Arc<LaneTarget>]) {
     if run.plan.workload.prompt_cache != PromptCache::Warm {
         return;
     }

@@ -1,6 +1,6 @@
 //! Bounds that are numbers, scaled by how fast this machine is beside the one that the baseline was made on.
 
-use super::Evidence;
+use super::GateInputs;
 use crate::host::Probe;
 use crate::scenario::gate::{Definition, Kind};
 
@@ -32,7 +32,7 @@ fn leans_on(metric: &str) -> (f64, f64) {
 }
 
 impl Adapt {
-    pub(super) fn new(evidence: &Evidence<'_>) -> Self {
+    pub(super) fn new(evidence: &GateInputs<'_>) -> Self {
         let off = |why| Self { slower: None, why };
         if !evidence.plan.gates.adaptive {
             return off("");

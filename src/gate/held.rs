@@ -1,36 +1,20 @@
 //! One gate held to one target.
 
 use super::adapt::Adapt;
+use super::bound::{BoundedValue, outcome};
 use super::certainty::{Certainty, Value, difference, ratio};
 use super::figure::{INFINITE, figure};
-use super::pair::{self, Told};
-use super::{Evidence, Judged, Measure, Outcome, Spoilt};
-use crate::scenario::gate::{From, Gate, Kind, Of, Relation};
+use super::pair::{self, PairRatio};
+use super::{GateInputs, GateOutcome, JudgedGate, Measure, Spoilt};
+use crate::scenario::gate::{From, Gate, Kind, Of};
 use crate::stats::{TargetSummary, tidy};
 
-/// What is judged, and the bound it is held to.
-pub(super) struct Held {
-    pub measure: Measure,
-    pub value: Option<f64>,
-    pub other: Option<f64>,
-    pub point: f64,
-    pub sure: Certainty,
-    pub bound: f64,
-    /// Between what the bound lies, where a measured value is in it.
-    pub bounds: (f64, f64),
-    pub unscaled: Option<f64>,
-    /// What it rests on, where that isn't the run alone.
-    pub rests: Option<String>,
-    /// Whether it is the run beside the one run of a baseline, of whose scatter nothing is known.
-    pub two_runs: bool,
-}
-
 /// Judges a gate for a target.
-pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &Evidence<'_>, adapt: &Adapt) -> Judged {
-    let blank = Judged {
+pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &GateInputs<'_>, adapt: &Adapt) -> JudgedGate {
+    let blank = JudgedGate {
         gate: gate.text.clone(),
         target: at,
-        outcome: Outcome::NotMeasured,
+        outcome: GateOutcome::NotMeasured,
         value: None,
         unit: String::new(),
         other: None,
@@ -44,17 +28,17 @@ pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &Evidence<'_>, adap
     };
     let Some((at, target)) = at.and_then(|at| Some((at, evidence.targets.get(at)?))) else {
         let name = gate.subject.target.as_deref().unwrap_or_default();
-        return Judged { reason: Some(format!("the run has no target `{name}`")), ..blank };
+        return JudgedGate { reason: Some(format!("the run has no target `{name}`")), ..blank };
     };
     let unit = target.row(gate.subject.metric.id).map(|row| row.unit.clone()).unwrap_or_default();
-    let blank = Judged { unit, ..blank };
+    let blank = JudgedGate { unit, ..blank };
     let held = match weigh(gate, at, target, evidence, adapt) {
         Ok(held) => held,
-        Err(reason) => return Judged { reason: Some(reason), ..blank },
+        Err(reason) => return JudgedGate { reason: Some(reason), ..blank },
     };
     let strict = evidence.plan.gates.strict;
     let (outcome, reason) = match outcome(gate, &held, strict) {
-        (Outcome::Fail, _) if held.two_runs && !strict => super::nights::fails_by_two_runs(gate, &held),
+        (GateOutcome::Fail, _) if held.two_runs && !strict => super::nights::fails_by_two_runs(gate, &held),
         told => told,
     };
     let rests = held.rests.or_else(|| held.two_runs.then(|| super::nights::TWO_RUNS.to_owned()));
@@ -66,7 +50,7 @@ pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &Evidence<'_>, adap
     let reason = reason.or_else(|| infinite.then(|| format!("{} {INFINITE}", gate.subject.path())));
     let finite = |x: f64| Some(x).filter(|x| x.is_finite());
     let (low, high) = held.sure.ends().unzip();
-    let judged = Judged {
+    let judged = JudgedGate {
         outcome,
         value: held.value.and_then(finite),
         other: held.other,
@@ -83,14 +67,19 @@ pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &Evidence<'_>, adap
 }
 
 /// Takes back what became of a gate where it doesn't count.
-pub(super) fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evidence: &Evidence<'_>) -> Judged {
-    let not = |outcome: Outcome, why: &str| Judged { outcome, reason: Some(why.to_owned()), ..judged.clone() };
+pub(super) fn counted(
+    judged: JudgedGate,
+    gate: &Gate,
+    target: &TargetSummary,
+    evidence: &GateInputs<'_>,
+) -> JudgedGate {
+    let not = |outcome: GateOutcome, why: &str| JudgedGate { outcome, reason: Some(why.to_owned()), ..judged.clone() };
     let two_sided = matches!(&gate.bound.from, From::Target(of) if of.target.as_deref() != Some(target.name.as_str()));
     match evidence.spoilt {
-        Spoilt::Run(why) if judged.outcome != Outcome::Fail || two_sided || !is_counted(gate) => {
-            return not(Outcome::NotMeasured, why);
+        Spoilt::Run(why) if judged.outcome != GateOutcome::Fail || two_sided || !is_counted(gate) => {
+            return not(GateOutcome::NotMeasured, why);
         }
-        Spoilt::Comparison(why) if two_sided => return not(Outcome::NotMeasured, why),
+        Spoilt::Comparison(why) if two_sided => return not(GateOutcome::NotMeasured, why),
         _ => {}
     }
     let mut sides = std::iter::once((target, "")).chain(other_side(gate, target, evidence));
@@ -98,31 +87,31 @@ pub(super) fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evide
         sides.clone().find(|(side, _)| side.stand_in).filter(|_| !evidence.plan.gates.stand_ins)
     {
         let would = match judged.outcome {
-            Outcome::Pass => "would have passed",
-            Outcome::Fail => "would have failed",
-            Outcome::Inconclusive | Outcome::NotMeasured => "would not have been decided",
+            GateOutcome::Pass => "would have passed",
+            GateOutcome::Fail => "would have failed",
+            GateOutcome::Inconclusive | GateOutcome::NotMeasured => "would not have been decided",
         };
         let reason = format!("{}{whose} is a stand-in, not a real engine: it {would}", side.name);
-        return Judged { outcome: Outcome::NotMeasured, reason: Some(reason), ..judged };
+        return JudgedGate { outcome: GateOutcome::NotMeasured, reason: Some(reason), ..judged };
     }
     let metric = gate.subject.metric;
     if let Spoilt::Undecided(why) = evidence.spoilt
         && two_sided
-        && judged.outcome != Outcome::Inconclusive
+        && judged.outcome != GateOutcome::Inconclusive
         && metric.of != Of::Content
     {
-        return not(Outcome::Inconclusive, why);
+        return not(GateOutcome::Inconclusive, why);
     }
     // Times of the answered ones are no evidence then: failing the slow ones would pass.
     let failed = sides.find_map(|(side, whose)| Some((side, whose, side.too_many_failed()?)));
-    match failed.filter(|_| metric.of != Of::Run && judged.outcome == Outcome::Pass) {
+    match failed.filter(|_| metric.of != Of::Run && judged.outcome == GateOutcome::Pass) {
         Some((side, whose, share)) => {
             let reason = format!(
                 "{:.1} % of the requests to {}{whose} failed: the answered ones alone can't pass a gate",
                 share * 100.0,
                 side.name
             );
-            Judged { outcome: Outcome::Inconclusive, reason: Some(reason), ..judged }
+            JudgedGate { outcome: GateOutcome::Inconclusive, reason: Some(reason), ..judged }
         }
         None => judged,
     }
@@ -132,7 +121,7 @@ pub(super) fn counted(judged: Judged, gate: &Gate, target: &TargetSummary, evide
 fn other_side<'a>(
     gate: &Gate,
     target: &TargetSummary,
-    evidence: &Evidence<'a>,
+    evidence: &GateInputs<'a>,
 ) -> Option<(&'a TargetSummary, &'static str)> {
     match &gate.bound.from {
         From::Constant => None,
@@ -149,7 +138,7 @@ fn other_side<'a>(
 }
 
 /// Position of a target in the baseline, by its name; of a lone one beside the run's lone one, whatever their names.
-fn past_target(name: &str, evidence: &Evidence<'_>) -> Option<usize> {
+fn past_target(name: &str, evidence: &GateInputs<'_>) -> Option<usize> {
     let targets = evidence.past.ok()?.targets;
     let lone = (targets.len() == 1 && evidence.targets.len() == 1).then_some(0);
     targets.iter().position(|target| target.name == name).or(lone)
@@ -165,16 +154,16 @@ fn weigh(
     gate: &Gate,
     at: usize,
     target: &TargetSummary,
-    evidence: &Evidence<'_>,
+    evidence: &GateInputs<'_>,
     adapt: &Adapt,
-) -> Result<Held, String> {
+) -> Result<BoundedValue, String> {
     let subject = &gate.subject;
     match &gate.bound.from {
         From::Constant => {
             let Value { value, sure } = figure(subject, target, at, evidence.histograms)?;
             let factor = adapt.factor(subject.metric);
             let bound = tidy(gate.bound.plus * factor.unwrap_or(1.0));
-            Ok(Held {
+            Ok(BoundedValue {
                 measure: Measure::Value,
                 value: Some(value),
                 other: None,
@@ -210,17 +199,22 @@ fn weigh(
                 return Ok(told);
             }
             let told = || pair::of_runs(evidence, target, &past.targets[other], &subject.path());
-            Ok(Held { two_runs: true, ..beside(gate, ours, theirs, told)? })
+            Ok(BoundedValue { two_runs: true, ..beside(gate, ours, theirs, told)? })
         }
     }
 }
 
 /// The ratio, or of shares the difference, of a figure to what it is held to. What a comparison tells, it tells with its own
 /// two values: figures, ratio and interval belong together.
-fn beside(gate: &Gate, ours: Value, theirs: Value, told: impl FnOnce() -> Option<Told>) -> Result<Held, String> {
+fn beside(
+    gate: &Gate,
+    ours: Value,
+    theirs: Value,
+    told: impl FnOnce() -> Option<PairRatio>,
+) -> Result<BoundedValue, String> {
     let bound = &gate.bound;
     if gate.subject.metric.kind == Kind::Share && bound.factor == 1.0 {
-        return Ok(Held {
+        return Ok(BoundedValue {
             measure: Measure::Difference,
             value: Some(ours.value),
             other: Some(theirs.value),
@@ -237,7 +231,7 @@ fn beside(gate: &Gate, ours: Value, theirs: Value, told: impl FnOnce() -> Option
         return Err(format!("the value it is compared with is {}: no ratio is possible", theirs.value));
     }
     let (values, point, sure) = match told() {
-        Some(Told { value, other, ratio, ends }) => {
+        Some(PairRatio { value, other, ratio, ends }) => {
             let sure = ends.map_or_else(Certainty::Unknown, |(low, high)| Certainty::Interval(low, high));
             ((value, other), ratio, sure)
         }
@@ -253,7 +247,7 @@ fn beside(gate: &Gate, ours: Value, theirs: Value, told: impl FnOnce() -> Option
         }
         Err(why) => (Certainty::Unknown(why.to_owned()), (at(values.1), at(values.1))),
     };
-    Ok(Held {
+    Ok(BoundedValue {
         measure: Measure::Ratio,
         value: Some(values.0),
         other: Some(values.1),
@@ -265,48 +259,4 @@ fn beside(gate: &Gate, ours: Value, theirs: Value, told: impl FnOnce() -> Option
         rests: None,
         two_runs: false,
     })
-}
-
-fn outcome(gate: &Gate, held: &Held, strict: bool) -> (Outcome, Option<String>) {
-    if is_counted_bound(gate, held.bound, held.measure) || strict {
-        return side(keeps(gate, held.point, held.bound));
-    }
-    let ends = match &held.sure {
-        Certainty::Exact => (held.point, held.point),
-        Certainty::Interval(low, high) => (*low, *high),
-        Certainty::Unknown(why) => return (Outcome::Inconclusive, Some(why.clone())),
-    };
-    by_interval(gate, ends, held.bounds, "the bound is inside the interval")
-}
-
-/// Whether a value keeps a gate's bound.
-pub(super) fn keeps(gate: &Gate, x: f64, bound: f64) -> bool {
-    match gate.relation {
-        Relation::AtMost => x <= bound,
-        Relation::AtLeast => x >= bound,
-        Relation::Equal => (x - bound).abs() < 1e-12,
-    }
-}
-
-/// Whether it is counted whether the bound is kept. Nought is: the interval of a share never lies wholly at it.
-pub(super) fn is_counted_bound(gate: &Gate, bound: f64, measure: Measure) -> bool {
-    gate.relation == Relation::Equal || bound == 0.0 && measure == Measure::Value
-}
-
-pub(super) fn side(pass: bool) -> (Outcome, Option<String>) {
-    (if pass { Outcome::Pass } else { Outcome::Fail }, None)
-}
-
-/// Passed or failed if the whole of an interval does, wherever between `bounds` the bound lies; else `across` says why not.
-pub(super) fn by_interval(
-    gate: &Gate,
-    (low, high): (f64, f64),
-    (one, other): (f64, f64),
-    across: &str,
-) -> (Outcome, Option<String>) {
-    let all = [keeps(gate, low, one), keeps(gate, low, other), keeps(gate, high, one), keeps(gate, high, other)];
-    if all.iter().all(|kept| *kept == all[0]) {
-        return side(all[0]);
-    }
-    (Outcome::Inconclusive, Some(across.to_owned()))
 }

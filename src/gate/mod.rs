@@ -4,6 +4,7 @@
 //! the wrong one, and is inconclusive in between. A stand-in passes no gate, unless the run was told to judge it.
 
 mod adapt;
+mod bound;
 mod certainty;
 mod figure;
 mod held;
@@ -19,7 +20,7 @@ mod words;
 use crate::host::Probe;
 use crate::scenario::gate::{Gate, Inconclusive};
 use crate::scenario::plan::Plan;
-use crate::stats::{Comparison, Nights, Packed, Settings, TargetSummary};
+use crate::stats::{Comparison, ComparisonSettings, Nights, Packed, TargetSummary};
 use serde::{Deserialize, Serialize};
 
 pub use repeated::{OfRun, judge_runs};
@@ -27,7 +28,8 @@ pub use repeated::{OfRun, judge_runs};
 /// What became of a gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+#[schemars(rename = "Outcome")]
+pub enum GateOutcome {
     /// The whole interval lies on the right side of the bound.
     Pass,
     /// The whole interval lies on the wrong side of the bound.
@@ -38,40 +40,40 @@ pub enum Outcome {
     NotMeasured,
 }
 
-impl Outcome {
+impl GateOutcome {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            Outcome::Pass => "pass",
-            Outcome::Fail => "FAIL",
-            Outcome::Inconclusive => "inconclusive",
-            Outcome::NotMeasured => "not measured",
+            GateOutcome::Pass => "pass",
+            GateOutcome::Fail => "FAIL",
+            GateOutcome::Inconclusive => "inconclusive",
+            GateOutcome::NotMeasured => "not measured",
         }
     }
 
     /// How bad it is, 0 for a pass: a failure beats all, then what isn't known.
     pub fn gravity(self) -> u8 {
         match self {
-            Outcome::Pass => 0,
-            Outcome::Inconclusive => 1,
-            Outcome::NotMeasured => 2,
-            Outcome::Fail => 3,
+            GateOutcome::Pass => 0,
+            GateOutcome::Inconclusive => 1,
+            GateOutcome::NotMeasured => 2,
+            GateOutcome::Fail => 3,
         }
     }
 
     /// The worst of several; `None` of none.
-    pub fn worst(all: impl Iterator<Item = Outcome>) -> Option<Outcome> {
+    pub fn worst(all: impl Iterator<Item = GateOutcome>) -> Option<GateOutcome> {
         all.max_by_key(|outcome| outcome.gravity())
     }
 }
 
 /// The exit code of what became of gates. One that failed beats all; one that wasn't measured is never a pass, whatever an
 /// inconclusive one counts as.
-pub fn exit_code(outcomes: impl Iterator<Item = Outcome>, inconclusive: Inconclusive) -> u8 {
+pub fn exit_code(outcomes: impl Iterator<Item = GateOutcome>, inconclusive: Inconclusive) -> u8 {
     let code = |outcome| match (outcome, inconclusive) {
-        (Outcome::Pass, _) | (Outcome::Inconclusive, Inconclusive::Pass) => 0,
-        (Outcome::Fail, _) | (Outcome::Inconclusive, Inconclusive::Fail) => 1,
-        (Outcome::Inconclusive, Inconclusive::Exit5) | (Outcome::NotMeasured, _) => 5,
+        (GateOutcome::Pass, _) | (GateOutcome::Inconclusive, Inconclusive::Pass) => 0,
+        (GateOutcome::Fail, _) | (GateOutcome::Inconclusive, Inconclusive::Fail) => 1,
+        (GateOutcome::Inconclusive, Inconclusive::Exit5) | (GateOutcome::NotMeasured, _) => 5,
     };
     worst_code(outcomes.map(code))
 }
@@ -106,13 +108,14 @@ impl Measure {
 
 /// A gate and what became of it, of one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Judged {
+#[schemars(rename = "Judged")]
+pub struct JudgedGate {
     /// The gate as it was written.
     pub gate: String,
     /// Position of the target in the report's targets; `None` where the run doesn't have it.
     pub target: Option<usize>,
     /// How it developed.
-    pub outcome: Outcome,
+    pub outcome: GateOutcome,
     /// The figure compared with the bound, in its unit.
     pub value: Option<f64>,
     /// Its unit, as `summary.csv` has it.
@@ -147,14 +150,14 @@ pub struct Reached {
     /// The tier above; `None` at the top.
     pub next: Option<String>,
     /// The gates of that tier which it didn't pass.
-    pub lacks: Vec<Judged>,
+    pub lacks: Vec<JudgedGate>,
 }
 
 /// Everything that was judged of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Judgement {
     /// The gates, in the order written; one without a target once for each.
-    pub gates: Vec<Judged>,
+    pub gates: Vec<JudgedGate>,
     /// Each target's tier.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<Reached>,
@@ -168,7 +171,7 @@ pub struct Judgement {
 
 impl Judgement {
     /// How many gates ended so.
-    pub fn count(&self, outcome: Outcome) -> usize {
+    pub fn count(&self, outcome: GateOutcome) -> usize {
         self.gates.iter().filter(|judged| judged.outcome == outcome).count()
     }
 
@@ -178,8 +181,8 @@ impl Judgement {
     }
 
     /// The worst that became of a gate; `None` without gates.
-    pub fn worst(&self) -> Option<Outcome> {
-        Outcome::worst(self.gates.iter().map(|judged| judged.outcome))
+    pub fn worst(&self) -> Option<GateOutcome> {
+        GateOutcome::worst(self.gates.iter().map(|judged| judged.outcome))
     }
 }
 
@@ -211,7 +214,7 @@ pub enum Spoilt {
 
 /// All that gates are judged by.
 #[derive(Clone, Copy, Debug)]
-pub struct Evidence<'a> {
+pub struct GateInputs<'a> {
     /// What was to happen, gates and all.
     pub plan: &'a Plan,
     /// What doesn't follow from the run, and why.
@@ -231,14 +234,14 @@ pub struct Evidence<'a> {
 /// Why there is no baseline where none was named.
 pub const NO_BASELINE: &str = "there is no baseline";
 
-impl Evidence<'_> {
-    fn settings(&self) -> Settings {
-        Settings::of(self.plan)
+impl GateInputs<'_> {
+    fn settings(&self) -> ComparisonSettings {
+        ComparisonSettings::of(self.plan)
     }
 }
 
 /// Judges one gate; once for each target where it names none.
-pub fn judge_one(gate: &Gate, evidence: &Evidence<'_>) -> Vec<Judged> {
+pub fn judge_one(gate: &Gate, evidence: &GateInputs<'_>) -> Vec<JudgedGate> {
     let adapt = adapt::Adapt::new(evidence);
     let at: Vec<Option<usize>> = match &gate.subject.target {
         Some(name) => vec![evidence.targets.iter().position(|target| target.name == *name)],
@@ -248,7 +251,7 @@ pub fn judge_one(gate: &Gate, evidence: &Evidence<'_>) -> Vec<Judged> {
 }
 
 /// Judges all gates and tiers of a plan.
-pub fn judge(evidence: &Evidence<'_>) -> Judgement {
+pub fn judge(evidence: &GateInputs<'_>) -> Judgement {
     let plan = &evidence.plan.gates;
     let adapt = adapt::Adapt::new(evidence);
     Judgement {
@@ -259,7 +262,7 @@ pub fn judge(evidence: &Evidence<'_>) -> Judgement {
     }
 }
 
-fn tiers(evidence: &Evidence<'_>, hold: impl Fn(&Gate, usize) -> Judged) -> Vec<Reached> {
+fn tiers(evidence: &GateInputs<'_>, hold: impl Fn(&Gate, usize) -> JudgedGate) -> Vec<Reached> {
     let tiers = &evidence.plan.gates.tiers;
     if tiers.is_empty() {
         return Vec::new();
@@ -267,8 +270,9 @@ fn tiers(evidence: &Evidence<'_>, hold: impl Fn(&Gate, usize) -> Judged) -> Vec<
     let reached = |target: usize| {
         let mut tier = None;
         for (name, gates) in tiers {
-            let judged: Vec<Judged> = gates.iter().map(|gate| hold(gate, target)).collect();
-            let lacks: Vec<Judged> = judged.into_iter().filter(|judged| judged.outcome != Outcome::Pass).collect();
+            let judged: Vec<JudgedGate> = gates.iter().map(|gate| hold(gate, target)).collect();
+            let lacks: Vec<JudgedGate> =
+                judged.into_iter().filter(|judged| judged.outcome != GateOutcome::Pass).collect();
             if !lacks.is_empty() {
                 return Reached { target, tier, next: Some(name.clone()), lacks };
             }

@@ -1,9 +1,8 @@
 //! A figure held to a baseline of several runs: by where one more run of the same engine would lie.
 
+use super::bound::{BoundedValue, by_interval};
 use super::certainty::{Certainty, Value};
-use super::held::Held;
-use super::held::by_interval;
-use super::{Measure, Outcome};
+use super::{GateOutcome, Measure};
 use crate::scenario::gate::{Gate, Kind, Subject};
 use crate::stats::{ASSUMED_SCATTER, Figure, Nights, if_runs_scatter, tidy};
 
@@ -12,10 +11,10 @@ pub(super) const TWO_RUNS: &str = "in these two runs";
 
 /// What becomes of a gate that fails by two runs alone: one run in the baseline doesn't say how far runs scatter, so that it fails
 /// only beyond what a usual scatter explains.
-pub(super) fn fails_by_two_runs(gate: &Gate, held: &Held) -> (Outcome, Option<String>) {
-    let Certainty::Interval(low, high) = held.sure else { return (Outcome::Fail, None) };
+pub(super) fn fails_by_two_runs(gate: &Gate, held: &BoundedValue) -> (GateOutcome, Option<String>) {
+    let Certainty::Interval(low, high) = held.sure else { return (GateOutcome::Fail, None) };
     if held.measure != Measure::Ratio || held.point <= 0.0 || low <= 0.0 {
-        return (Outcome::Fail, None);
+        return (GateOutcome::Fail, None);
     }
     let why = format!(
         "one run doesn't show how much runs vary, so {:.0} % is allowed: save the baseline from several runs (`loadcmp \
@@ -23,14 +22,14 @@ pub(super) fn fails_by_two_runs(gate: &Gate, held: &Held) -> (Outcome, Option<St
         ASSUMED_SCATTER * 100.0
     );
     match by_interval(gate, if_runs_scatter(held.point, (low, high)), held.bounds, "") {
-        (Outcome::Fail, _) => (Outcome::Fail, None),
-        _ => (Outcome::Inconclusive, Some(why)),
+        (GateOutcome::Fail, _) => (GateOutcome::Fail, None),
+        _ => (GateOutcome::Inconclusive, Some(why)),
     }
 }
 
 /// What is judged by the runs of a baseline; `None` where they don't say how far one run lies from another. `name` is the
 /// target's in the baseline.
-pub(super) fn hold(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: &Nights) -> Option<Held> {
+pub(super) fn hold(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: &Nights) -> Option<BoundedValue> {
     let new = Figure {
         value: ours.value,
         low: ours.sure.ends().map(|ends| ends.0),
@@ -52,7 +51,7 @@ pub(super) fn hold(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: 
         others => format!("{own} and {others} other runs of its setup"),
     };
     let scatter = told.scatter_words(differences);
-    Some(Held {
+    Some(BoundedValue {
         measure,
         value: Some(ours.value),
         other: Some(told.level),

@@ -71,7 +71,7 @@ fn none_passes_on_a_point() {
                 gates.push(format!("native.{path} <= 3 * native.{}.{other}", known.id));
             }
             run.plan.gates.all = gates.iter().map(|text| Gate::parse(text).unwrap()).collect();
-            let judged = judge(&Evidence { past: Ok(past), ..run.evidence() });
+            let judged = judge(&GateInputs { past: Ok(past), ..run.evidence() });
             assert_eq!(judged.gates.len(), gates.len());
             for (judged, gate) in judged.gates.iter().zip(&run.plan.gates.all) {
                 let of_extremes = |subject: &crate::scenario::gate::Subject| {
@@ -82,10 +82,10 @@ fn none_passes_on_a_point() {
                     _ => true,
                 };
                 let exact = of_extremes(&gate.subject) && other;
-                assert_eq!(judged.outcome == Outcome::Pass, exact, "{}: {judged:?}", judged.gate);
+                assert_eq!(judged.outcome == GateOutcome::Pass, exact, "{}: {judged:?}", judged.gate);
                 if !exact {
                     let told = judged.reason.as_deref().is_some_and(|why| !why.is_empty());
-                    assert!(told && judged.low.is_none() && judged.outcome != Outcome::Fail, "{judged:?}");
+                    assert!(told && judged.low.is_none() && judged.outcome != GateOutcome::Fail, "{judged:?}");
                 }
             }
         }
@@ -118,7 +118,7 @@ fn quality_of_the_answered_few_passes_nothing() {
         "native.accuracy >= 99.9%",
     ];
     let mut run = Run::new(&gates);
-    use Outcome::{Fail, Inconclusive, Pass};
+    use GateOutcome::{Fail, Inconclusive, Pass};
     let mut before = run.outcomes();
     let last = before.pop();
     assert!(before.iter().all(|outcome| *outcome == Pass) && last == Some(Fail), "{before:?} {last:?}");
@@ -142,18 +142,18 @@ fn a_percentile_among_the_failures_has_failed() {
     let set = |run: &mut Run, set: &dyn Fn(&mut Row)| {
         set(run.folded.targets[0].rows.iter_mut().find(|row| row.metric == "latency_or_failed").unwrap());
     };
-    assert_eq!(run.outcomes(), [Outcome::Pass; 2]);
+    assert_eq!(run.outcomes(), [GateOutcome::Pass; 2]);
     // Of 1,000 a third failed: the 95th percentile lies among them, whatever chance does.
     set(&mut run, &|row| {
         (row.n, row.n_eff, row.infinite_from) = (Some(1000), Some(1000.0), Some(0.66));
         (row.p95, row.p95_low, row.p95_high) = (None, None, None);
     });
     let judged = run.judge().gates;
-    assert_eq!((judged[0].outcome, judged[1].outcome), (Outcome::Fail, Outcome::Pass));
+    assert_eq!((judged[0].outcome, judged[1].outcome), (GateOutcome::Fail, GateOutcome::Pass));
     assert!(judged[0].reason.as_deref().unwrap().contains("is infinite") && judged[0].value.is_none(), "{judged:?}");
     // Some 5 %: it may lie on either side.
     set(&mut run, &|row| (row.p95_low, row.infinite_from) = (Some(9000.0), Some(0.949)));
-    assert_eq!(run.outcomes()[0], Outcome::Inconclusive);
+    assert_eq!(run.outcomes()[0], GateOutcome::Inconclusive);
 }
 
 #[test]
@@ -163,10 +163,10 @@ fn what_is_added_is_no_surer_than_what_it_is_added_to() {
     let row = run.folded.targets[1].rows.iter_mut().find(|row| row.metric == "latency").unwrap();
     let p50 = row.p50.unwrap();
     (row.p50_low, row.p50_high) = (Some(p50 * 0.99), Some(p50 * 1.01));
-    assert_eq!(run.outcomes(), [Outcome::Pass]);
+    assert_eq!(run.outcomes(), [GateOutcome::Pass]);
     let row = run.folded.targets[1].rows.iter_mut().find(|row| row.metric == "latency").unwrap();
     (row.p50_low, row.p50_high) = (Some(p50 * 0.5), Some(p50 * 2.0));
-    assert_eq!(run.outcomes(), [Outcome::Inconclusive]);
+    assert_eq!(run.outcomes(), [GateOutcome::Inconclusive]);
 }
 
 #[test]
@@ -181,18 +181,18 @@ fn figures_ratio_and_interval_are_the_comparisons() {
     let told = |at: usize| (judged[at].value, judged[at].other, judged[at].point, judged[at].low, judged[at].high);
     assert_eq!(told(0), (Some(3000.0), Some(4000.0), Some(0.75), Some(0.7), Some(0.8)));
     assert_eq!(told(1), (Some(4000.0), Some(3000.0), Some(1.0 / 0.75), Some(1.25), Some(1.0 / 0.7)));
-    assert_eq!(run.outcomes(), [Outcome::Pass; 2]);
+    assert_eq!(run.outcomes(), [GateOutcome::Pass; 2]);
     // Without an interval, its reason is the gate's.
     let row = run.folded.comparisons.iter_mut().find(|row| row.metric == "latency.p50").unwrap();
     (row.low, row.high, row.reason) = (None, None, Some("too few pairs".to_owned()));
     let judged = &run.judge().gates[0];
-    assert_eq!((judged.outcome, judged.reason.as_deref()), (Outcome::Inconclusive, Some("too few pairs")));
+    assert_eq!((judged.outcome, judged.reason.as_deref()), (GateOutcome::Inconclusive, Some("too few pairs")));
 }
 
 #[test]
 fn the_exit_code_is_that_of_the_worst_and_of_what_inconclusive_counts_as() {
-    use Outcome::{Fail, Inconclusive as Open, NotMeasured, Pass};
-    let code = |all: &[Outcome], counts| exit_code(all.iter().copied(), counts);
+    use GateOutcome::{Fail, Inconclusive as Open, NotMeasured, Pass};
+    let code = |all: &[GateOutcome], counts| exit_code(all.iter().copied(), counts);
     for (all, pass, fail, told) in [
         (&[][..], 0, 0, 0),
         (&[Pass], 0, 0, 0),
@@ -209,7 +209,7 @@ fn the_exit_code_is_that_of_the_worst_and_of_what_inconclusive_counts_as() {
 
 #[test]
 fn a_bound_that_every_one_of_few_answers_misses_by_twice_is_missed() {
-    use Outcome::{Fail, Inconclusive, Pass};
+    use GateOutcome::{Fail, Inconclusive, Pass};
     let gates = ["p50 <= 1ms", "p50 <= 9ms", "p50 <= 30ms", "p95 <= 1ms", "p95 <= 30ms", "mean <= 1ms"];
     let gates = gates.map(|gate| format!("native.latency.{gate}"));
     let mut run = Run::new(&gates.each_ref().map(String::as_str));

@@ -1,8 +1,9 @@
 //! One gate over several runs of the same plan: what each run's judgement held to the bound is one value, and Student's t
 //! interval over the runs is held to the bound in the place of any run's own.
 
-use super::held::{by_interval, counted, is_counted_bound, keeps, side};
-use super::{Evidence, Judged, Measure, Outcome};
+use super::bound::{by_interval, is_counted_bound, keeps, side};
+use super::held::counted;
+use super::{GateInputs, GateOutcome, JudgedGate, Measure};
 use crate::scenario::gate::{From, Gate, Kind};
 use crate::stats::{LEAST_RUNS, geometric_mean, over_runs, tidy};
 
@@ -10,22 +11,22 @@ use crate::stats::{LEAST_RUNS, geometric_mean, over_runs, tidy};
 /// of the few that didn't fail.
 #[derive(Clone, Debug)]
 pub struct OfRun {
-    judged: Judged,
-    taken_back: Vec<(Outcome, Outcome, String)>,
+    judged: JudgedGate,
+    taken_back: Vec<(GateOutcome, GateOutcome, String)>,
 }
 
 impl OfRun {
     /// The gates that a run judged, in the order in which it did.
-    pub fn all(judged: &[Judged], evidence: &Evidence<'_>) -> Vec<Self> {
+    pub fn all(judged: &[JudgedGate], evidence: &GateInputs<'_>) -> Vec<Self> {
         judged.iter().map(|judged| Self::new(judged, evidence)).collect()
     }
 
-    fn new(judged: &Judged, evidence: &Evidence<'_>) -> Self {
+    fn new(judged: &JudgedGate, evidence: &GateInputs<'_>) -> Self {
         let target = judged.target.and_then(|at| evidence.targets.get(at));
         let taken_back = Gate::parse(&judged.gate).ok().zip(target).map(|(gate, target)| {
-            let outcomes = [Outcome::Pass, Outcome::Fail, Outcome::Inconclusive];
+            let outcomes = [GateOutcome::Pass, GateOutcome::Fail, GateOutcome::Inconclusive];
             let what_counts = |outcome| {
-                let told = counted(Judged { outcome, reason: None, ..judged.clone() }, &gate, target, evidence);
+                let told = counted(JudgedGate { outcome, reason: None, ..judged.clone() }, &gate, target, evidence);
                 (told.outcome != outcome).then(|| (outcome, told.outcome, told.reason.unwrap_or_default()))
             };
             outcomes.into_iter().filter_map(what_counts).collect()
@@ -40,7 +41,7 @@ impl OfRun {
 
     /// What was held to the bound: of a ratio the quotient of the two figures that are told.
     fn point(&self) -> Option<f64> {
-        let Judged { measure, value, other, point, .. } = &self.judged;
+        let JudgedGate { measure, value, other, point, .. } = &self.judged;
         let quotient = value.zip(*other).filter(|_| *measure == Measure::Ratio).map(|(a, b)| a / b);
         point.and(quotient.filter(|x| x.is_finite()).or(*point))
     }
@@ -52,10 +53,10 @@ impl OfRun {
 }
 
 /// Judges a gate of one target by several runs, of which there is one at least; `strict`: by the figures, not their interval.
-pub fn judge_runs(runs: &[&OfRun], strict: bool) -> Option<Judged> {
+pub fn judge_runs(runs: &[&OfRun], strict: bool) -> Option<JudgedGate> {
     let first = &runs.first()?.judged;
-    let of_all = Judged {
-        outcome: Outcome::NotMeasured,
+    let of_all = JudgedGate {
+        outcome: GateOutcome::NotMeasured,
         value: mean(runs.iter().map(|run| run.judged.value)),
         other: mean(runs.iter().map(|run| run.judged.other)),
         point: None,
@@ -73,13 +74,13 @@ pub fn judge_runs(runs: &[&OfRun], strict: bool) -> Option<Judged> {
         let why = lacks.first().and_then(|run| run.judged.reason.clone()).unwrap_or_else(|| "not measured".to_owned());
         let reason =
             if lacks.len() == runs.len() { why } else { format!("{why} (in {} of {} runs)", lacks.len(), runs.len()) };
-        return Some(Judged { reason: Some(reason), ..of_all });
+        return Some(JudgedGate { reason: Some(reason), ..of_all });
     };
-    let Told { point, ends, bound } = told(&gate, runs, &points);
+    let ValueOfRuns { point, ends, bound } = told(&gate, runs, &points);
     let each = points.iter().all(|(point, bound)| keeps(&gate, *point, *bound));
     let (outcome, reason) = outcome(&gate, first.measure, point, &ends, bound, (each, strict));
     let ends = ends.ok();
-    let judged = Judged {
+    let judged = JudgedGate {
         outcome,
         point: Some(tidy(point)),
         low: ends.map(|ends| tidy(ends.0)),
@@ -91,13 +92,13 @@ pub fn judge_runs(runs: &[&OfRun], strict: bool) -> Option<Judged> {
     let taken = runs.iter().flat_map(|run| &run.taken_back).filter(|(of, ..)| *of == outcome);
     // What isn't measured comes before what isn't decided.
     Some(match taken.max_by_key(|(_, to, _)| to.gravity()) {
-        Some((_, to, why)) => Judged { outcome: *to, reason: Some(why.clone()), ..judged },
+        Some((_, to, why)) => JudgedGate { outcome: *to, reason: Some(why.clone()), ..judged },
         None => judged,
     })
 }
 
 /// What is held to the bound.
-struct Told {
+struct ValueOfRuns {
     point: f64,
     /// The interval, or why there is none.
     ends: Result<(f64, f64), String>,
@@ -106,7 +107,7 @@ struct Told {
 
 /// One value a run, on a logarithmic scale where it is a time, a rate or a ratio. A bound that each run has of its own (`1 ms
 /// more than the other`) is taken off its value, and their mean put on again.
-fn told(gate: &Gate, runs: &[&OfRun], points: &[(f64, f64)]) -> Told {
+fn told(gate: &Gate, runs: &[&OfRun], points: &[(f64, f64)]) -> ValueOfRuns {
     let measure = runs.first().map_or(Measure::Value, |run| run.judged.measure);
     let kind = gate.subject.metric.kind;
     let scales = match measure {
@@ -126,7 +127,7 @@ fn told(gate: &Gate, runs: &[&OfRun], points: &[(f64, f64)]) -> Told {
         format!("{} {word} no interval: it needs {LEAST_RUNS}", runs.len())
     });
     let ends = ends.and_then(|ends| wider(gate, kind, measure, (runs, &on), (mean(&values), ends)));
-    Told { point: off(mean(&values)), ends: ends.map(|(low, high)| (off(low), off(high))), bound: off(bound) }
+    ValueOfRuns { point: off(mean(&values)), ends: ends.map(|(low, high)| (off(low), off(high))), bound: off(bound) }
 }
 
 /// What the runs' scatter can't know is added to the interval. Shares of a few requests are often all the same, 0 of 30 say, and
@@ -145,7 +146,7 @@ fn wider(
         _ => return Ok((low, high)),
     };
     let mut own = (0.0, 0.0);
-    for Judged { point, low, high, reason, .. } in runs.iter().map(|run| &run.judged) {
+    for JudgedGate { point, low, high, reason, .. } in runs.iter().map(|run| &run.judged) {
         let (Some(point), Some(low), Some(high)) = (point, low, high) else {
             // A single value that was counted, as the most of all, has none and needs none.
             let Some(why) = reason else { continue };
@@ -165,7 +166,7 @@ fn outcome(
     ends: &Result<(f64, f64), String>,
     bound: f64,
     (each, strict): (bool, bool),
-) -> (Outcome, Option<String>) {
+) -> (GateOutcome, Option<String>) {
     if is_counted_bound(gate, bound, measure) {
         return side(each);
     }
@@ -174,7 +175,7 @@ fn outcome(
     }
     match ends {
         Ok(ends) => by_interval(gate, *ends, (bound, bound), "the bound is inside the interval over runs"),
-        Err(why) => (Outcome::Inconclusive, Some(why.clone())),
+        Err(why) => (GateOutcome::Inconclusive, Some(why.clone())),
     }
 }
 
@@ -190,10 +191,10 @@ mod tests {
     use super::*;
 
     fn run(gate: &str, measure: Measure, point: f64, bound: f64) -> OfRun {
-        let judged = Judged {
+        let judged = JudgedGate {
             gate: gate.to_owned(),
             target: Some(0),
-            outcome: Outcome::Inconclusive,
+            outcome: GateOutcome::Inconclusive,
             value: Some(point),
             unit: "us".to_owned(),
             other: None,
@@ -208,7 +209,7 @@ mod tests {
         OfRun { judged, taken_back: Vec::new() }
     }
 
-    fn judged(runs: &[OfRun]) -> Judged {
+    fn judged(runs: &[OfRun]) -> JudgedGate {
         judge_runs(&runs.iter().collect::<Vec<_>>(), false).unwrap()
     }
 
@@ -221,10 +222,10 @@ mod tests {
     #[test]
     fn the_interval_over_runs_decides_and_two_runs_have_none() {
         for (points, want) in [
-            (&[0.98, 1.00, 1.01, 0.99][..], Outcome::Pass),
-            (&[1.20, 1.25, 1.22], Outcome::Fail),
-            (&[0.90, 1.20, 1.00], Outcome::Inconclusive),
-            (&[0.5, 0.5], Outcome::Inconclusive),
+            (&[0.98, 1.00, 1.01, 0.99][..], GateOutcome::Pass),
+            (&[1.20, 1.25, 1.22], GateOutcome::Fail),
+            (&[0.90, 1.20, 1.00], GateOutcome::Inconclusive),
+            (&[0.5, 0.5], GateOutcome::Inconclusive),
         ] {
             let got = judged(&ratios(points));
             assert_eq!(got.outcome, want, "{got:?}");
@@ -232,7 +233,7 @@ mod tests {
         }
         assert!(judged(&ratios(&[0.5])).reason.unwrap().starts_with("1 run has no interval"));
         let strict = ratios(&[0.90, 1.20, 1.00]);
-        assert_eq!(judge_runs(&strict.iter().collect::<Vec<_>>(), true).unwrap().outcome, Outcome::Pass);
+        assert_eq!(judge_runs(&strict.iter().collect::<Vec<_>>(), true).unwrap().outcome, GateOutcome::Pass);
         assert_eq!(judge_runs(&[], false), None);
     }
 
@@ -240,7 +241,7 @@ mod tests {
     fn bounds_of_their_own_are_taken_off_each_run() {
         // 5 ms above the other, whose own speed wanders from run to run: each run is 4 to 5 % below its own bound.
         let runs = [(1.05, 1.1), (1.42, 1.5), (1.0, 1.04), (1.14, 1.2)].map(|(x, b)| run(RATIO, Measure::Ratio, x, b));
-        assert_eq!(judged(&runs).outcome, Outcome::Pass);
+        assert_eq!(judged(&runs).outcome, GateOutcome::Pass);
     }
 
     #[test]
@@ -252,14 +253,14 @@ mod tests {
             vec![one; n]
         };
         // None of 10 failed in each of four runs: that allows 28 %, and of forty still more than 5 %.
-        assert_eq!(judged(&with(4, 0.2775)).outcome, Outcome::Inconclusive);
-        assert_eq!(judged(&with(4, 0.0038)).outcome, Outcome::Pass);
+        assert_eq!(judged(&with(4, 0.2775)).outcome, GateOutcome::Inconclusive);
+        assert_eq!(judged(&with(4, 0.0038)).outcome, GateOutcome::Pass);
         // Nought is counted: one failure in one run is one.
         let none = "a.error_rate == 0";
         let mut runs: Vec<OfRun> = (0..3).map(|_| run(none, Measure::Value, 0.0, 0.0)).collect();
-        assert_eq!(judged(&runs).outcome, Outcome::Pass);
+        assert_eq!(judged(&runs).outcome, GateOutcome::Pass);
         runs[1] = run(none, Measure::Value, 0.001, 0.0);
-        assert_eq!(judged(&runs).outcome, Outcome::Fail);
+        assert_eq!(judged(&runs).outcome, GateOutcome::Fail);
     }
 
     #[test]
@@ -268,22 +269,26 @@ mod tests {
         let mut one = run(gate, Measure::Ratio, 1.0, 1.05);
         (one.judged.low, one.judged.high) = (Some(0.9), Some(1.1));
         let got = judged(&[one.clone(), one.clone(), one.clone()]);
-        assert_eq!(got.outcome, Outcome::Inconclusive);
+        assert_eq!(got.outcome, GateOutcome::Inconclusive);
         assert!((got.low.unwrap() - 0.9).abs() < 1e-6 && (got.high.unwrap() - 1.1).abs() < 1e-6, "{got:?}");
         // Without an interval of its own, there is none.
         (one.judged.low, one.judged.high, one.judged.reason) = (None, None, Some("too short".to_owned()));
         let got = judged(&[one.clone(), one.clone(), one]);
-        assert_eq!((got.outcome, got.reason.as_deref()), (Outcome::Inconclusive, Some("too short")));
+        assert_eq!((got.outcome, got.reason.as_deref()), (GateOutcome::Inconclusive, Some("too short")));
     }
 
     #[test]
     fn what_a_run_lacks_or_takes_back_is_lacking_of_all() {
         let mut runs = ratios(&[0.98, 1.00, 1.01]);
-        runs[2].taken_back = vec![(Outcome::Pass, Outcome::Inconclusive, "3 % of the requests failed".to_owned())];
+        runs[2].taken_back =
+            vec![(GateOutcome::Pass, GateOutcome::Inconclusive, "3 % of the requests failed".to_owned())];
         let got = judged(&runs);
-        assert_eq!((got.outcome, got.reason.as_deref()), (Outcome::Inconclusive, Some("3 % of the requests failed")));
-        runs[0].taken_back = vec![(Outcome::Pass, Outcome::NotMeasured, "a stand-in".to_owned())];
-        assert_eq!(judged(&runs).outcome, Outcome::NotMeasured);
+        assert_eq!(
+            (got.outcome, got.reason.as_deref()),
+            (GateOutcome::Inconclusive, Some("3 % of the requests failed"))
+        );
+        runs[0].taken_back = vec![(GateOutcome::Pass, GateOutcome::NotMeasured, "a stand-in".to_owned())];
+        assert_eq!(judged(&runs).outcome, GateOutcome::NotMeasured);
         (runs[1].judged.point, runs[1].judged.reason) = (None, Some("ttft was not measured".to_owned()));
         assert_eq!(judged(&runs).reason.as_deref(), Some("ttft was not measured (in 1 of 3 runs)"));
     }

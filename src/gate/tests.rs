@@ -18,8 +18,8 @@ impl Run {
         Self { plan, folded }
     }
 
-    pub fn evidence(&self) -> Evidence<'_> {
-        Evidence {
+    pub fn evidence(&self) -> GateInputs<'_> {
+        GateInputs {
             plan: &self.plan,
             spoilt: &Spoilt::No,
             targets: &self.folded.targets,
@@ -34,7 +34,7 @@ impl Run {
         judge(&self.evidence())
     }
 
-    pub fn outcomes(&self) -> Vec<Outcome> {
+    pub fn outcomes(&self) -> Vec<GateOutcome> {
         self.judge().gates.iter().map(|judged| judged.outcome).collect()
     }
 }
@@ -49,13 +49,13 @@ fn a_gate_passes_fails_or_is_inconclusive_by_its_interval() {
         let run = Run::new(&[&format!("native.latency.p50 <= {}us", bound.round())]);
         run.outcomes()[0]
     };
-    assert_eq!(at(high + 2.0), Outcome::Pass);
-    assert_eq!(at((low + high) / 2.0), Outcome::Inconclusive);
-    assert_eq!(at(low - 2.0), Outcome::Fail);
+    assert_eq!(at(high + 2.0), GateOutcome::Pass);
+    assert_eq!(at((low + high) / 2.0), GateOutcome::Inconclusive);
+    assert_eq!(at(low - 2.0), GateOutcome::Fail);
     // By the figures themselves nothing is inconclusive.
     let mut strict = Run::new(&[&format!("native.latency.p50 <= {}us", (judged.value.unwrap() + 1.0).ceil())]);
     strict.plan.gates.strict = true;
-    assert_eq!(strict.outcomes(), [Outcome::Pass]);
+    assert_eq!(strict.outcomes(), [GateOutcome::Pass]);
 }
 
 #[test]
@@ -71,8 +71,8 @@ fn targets_are_held_to_each_other_by_the_ratios_interval() {
     let judgement = run.judge();
     let told: Vec<_> = judgement.gates.iter().map(|judged| (judged.outcome, judged.measure)).collect();
     let ratio = |outcome| (outcome, Measure::Ratio);
-    assert_eq!(told[..3], [ratio(Outcome::Pass), ratio(Outcome::Fail), ratio(Outcome::Pass)]);
-    assert_eq!(told[3], ratio(Outcome::Pass));
+    assert_eq!(told[..3], [ratio(GateOutcome::Pass), ratio(GateOutcome::Fail), ratio(GateOutcome::Pass)]);
+    assert_eq!(told[3], ratio(GateOutcome::Pass));
     let added = &judgement.gates[3];
     assert!((added.bound.unwrap() - (1.0 + 1000.0 / added.other.unwrap())).abs() < 1e-6, "{added:?}");
     // No comparison is made of a 99th percentile: its interval is made of the two.
@@ -93,17 +93,17 @@ fn what_was_not_measured_is_no_pass() {
         "errors == 0",
     ]);
     let judgement = run.judge();
-    let told: Vec<Outcome> = judgement.gates.iter().map(|judged| judged.outcome).collect();
-    assert_eq!(told[..5], [Outcome::NotMeasured; 5]);
+    let told: Vec<GateOutcome> = judgement.gates.iter().map(|judged| judged.outcome).collect();
+    assert_eq!(told[..5], [GateOutcome::NotMeasured; 5]);
     // Once for each target: one request of the reference failed.
-    assert_eq!(told[5..], [Outcome::Pass, Outcome::Fail]);
+    assert_eq!(told[5..], [GateOutcome::Pass, GateOutcome::Fail]);
     let reasons: Vec<&str> = judgement.gates.iter().filter_map(|judged| judged.reason.as_deref()).collect();
     assert!(reasons[0].contains("memory_ratio was not measured"), "{reasons:?}");
     assert!(reasons[2].contains("no target `gone`") && reasons[4].contains("no baseline"), "{reasons:?}");
-    assert_eq!(judgement.worst(), Some(Outcome::Fail));
+    assert_eq!(judgement.worst(), Some(GateOutcome::Fail));
     // A value that was read once is what it is.
     run.folded.targets[0].rows.push(Row::total(&crate::metrics::MEMORY_RATIO, 1, Some(1.4)));
-    assert_eq!(run.outcomes()[0], Outcome::Fail);
+    assert_eq!(run.outcomes()[0], GateOutcome::Fail);
 }
 
 /// What a run that is no good for a comparison says all the same: what one side did, and failures that were counted.
@@ -120,10 +120,10 @@ fn what_is_spoilt_is_not_judged_and_the_rest_is() {
         "native.output_tokens.max <= 1.0 * ollama.output_tokens.max",
     ];
     let run = Run::new(&gates);
-    let outcomes = |spoilt: &Spoilt| -> Vec<Outcome> {
-        judge(&Evidence { spoilt, ..run.evidence() }).gates.iter().map(|judged| judged.outcome).collect()
+    let outcomes = |spoilt: &Spoilt| -> Vec<GateOutcome> {
+        judge(&GateInputs { spoilt, ..run.evidence() }).gates.iter().map(|judged| judged.outcome).collect()
     };
-    use Outcome::{Fail, Inconclusive, NotMeasured, Pass};
+    use GateOutcome::{Fail, Inconclusive, NotMeasured, Pass};
     assert_eq!(outcomes(&Spoilt::No), [Pass, Fail, Pass, Pass, Pass, Fail, Pass, Pass]);
     let why = || "because".to_owned();
     assert_eq!(outcomes(&Spoilt::Undecided(why())), [Pass, Fail, Inconclusive, Pass, Pass, Fail, Inconclusive, Pass]);
@@ -133,7 +133,7 @@ fn what_is_spoilt_is_not_judged_and_the_rest_is() {
     );
     let none = NotMeasured;
     assert_eq!(outcomes(&Spoilt::Run(why())), [none, none, none, none, none, Fail, none, none]);
-    let judged = &judge(&Evidence { spoilt: &Spoilt::Run(why()), ..run.evidence() }).gates;
+    let judged = &judge(&GateInputs { spoilt: &Spoilt::Run(why()), ..run.evidence() }).gates;
     assert_eq!((judged[0].reason.as_deref(), judged[5].reason.as_deref()), (Some("because"), None));
 }
 
@@ -142,16 +142,16 @@ fn a_stand_in_passes_nothing_unless_it_is_meant() {
     let mut run = Run::new(&["native.latency.p50 <= 1s", "native.latency.p50 <= 2 * ollama.latency.p50"]);
     run.folded.targets[1].stand_in = true;
     let judgement = run.judge();
-    assert_eq!(judgement.gates[0].outcome, Outcome::Pass);
-    assert_eq!(judgement.gates[1].outcome, Outcome::NotMeasured);
+    assert_eq!(judgement.gates[0].outcome, GateOutcome::Pass);
+    assert_eq!(judgement.gates[1].outcome, GateOutcome::NotMeasured);
     let reason = judgement.gates[1].reason.as_deref().unwrap();
     assert!(reason.contains("ollama is a stand-in") && reason.contains("would have passed"), "{reason}");
     // Also where there is another reason not to tell the two apart.
     let spoilt = Spoilt::Undecided("because".to_owned());
-    let judged = judge(&Evidence { spoilt: &spoilt, ..run.evidence() });
-    assert_eq!(judged.gates[1].outcome, Outcome::NotMeasured);
+    let judged = judge(&GateInputs { spoilt: &spoilt, ..run.evidence() });
+    assert_eq!(judged.gates[1].outcome, GateOutcome::NotMeasured);
     run.plan.gates.stand_ins = true;
-    assert_eq!(run.outcomes(), [Outcome::Pass; 2]);
+    assert_eq!(run.outcomes(), [GateOutcome::Pass; 2]);
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn failing_the_slow_ones_passes_nothing() {
     let rows = &mut run.folded.targets[0].rows;
     let row = rows.iter_mut().find(|row| row.metric == "error_rate").unwrap();
     (row.mean, row.low, row.high) = (Some(0.3), Some(0.25), Some(0.35));
-    assert_eq!(run.outcomes(), [Outcome::Inconclusive, Outcome::Fail, Outcome::Fail]);
+    assert_eq!(run.outcomes(), [GateOutcome::Inconclusive, GateOutcome::Fail, GateOutcome::Fail]);
 }
 
 #[test]
@@ -170,11 +170,11 @@ fn a_run_is_held_to_its_past() {
     let held = |run: &Run| {
         let past =
             Past { targets: &past.folded.targets, histograms: &past.folded.histograms, nights: &ONE_RUN, probe: None };
-        judge(&Evidence { past: Ok(past), ..run.evidence() })
+        judge(&GateInputs { past: Ok(past), ..run.evidence() })
     };
     let judgement = held(&run);
-    let told: Vec<Outcome> = judgement.gates.iter().map(|judged| judged.outcome).collect();
-    assert_eq!(told[1], Outcome::Fail);
+    let told: Vec<GateOutcome> = judgement.gates.iter().map(|judged| judged.outcome).collect();
+    assert_eq!(told[1], GateOutcome::Fail);
     assert_eq!((judgement.gates[0].point, judgement.gates[0].measure), (Some(1.0), Measure::Ratio));
     // The same workload, a fifth slower, and again: one run doesn't say how far runs scatter, so that a fifth may be chance.
     let mut slower = || {
@@ -189,13 +189,13 @@ fn a_run_is_held_to_its_past() {
     };
     let judged = slower();
     let why = judged.reason.unwrap_or_default();
-    assert_eq!(judged.outcome, Outcome::Inconclusive);
+    assert_eq!(judged.outcome, GateOutcome::Inconclusive);
     assert!(why.contains("5 % is allowed") && why.contains("--last 5") && why.ends_with("in these two runs"), "{why}");
-    assert_eq!(slower().outcome, Outcome::Fail);
+    assert_eq!(slower().outcome, GateOutcome::Fail);
     // Told to judge by the figures alone, it does.
     run.plan.gates.strict = true;
     run.folded.targets.clone_from(&past.folded.targets);
-    assert_eq!(held(&run).gates[1].outcome, Outcome::Fail);
+    assert_eq!(held(&run).gates[1].outcome, GateOutcome::Fail);
 }
 
 #[test]
@@ -207,17 +207,17 @@ fn bounds_follow_the_machine_and_ratios_do_not() {
     let (then, now) = (Probe { rounds_per_s: 4e8, bytes_per_s: 8e9 }, Probe { rounds_per_s: 2e8, bytes_per_s: 4e9 });
     let held = |probe: Option<&Probe>| {
         let past = Past { targets: &past.folded.targets, histograms: &past.folded.histograms, nights: &ONE_RUN, probe };
-        judge(&Evidence { past: Ok(past), probe: Some(&now), ..run.evidence() })
+        judge(&GateInputs { past: Ok(past), probe: Some(&now), ..run.evidence() })
     };
     let scaled = held(Some(&then));
     assert_eq!((scaled.gates[0].bound, scaled.gates[0].unscaled), (Some(20_000.0), Some(10_000.0)));
-    assert_eq!(scaled.gates[0].outcome, Outcome::Pass, "12 ms on a machine half as fast");
+    assert_eq!(scaled.gates[0].outcome, GateOutcome::Pass, "12 ms on a machine half as fast");
     assert_eq!(scaled.gates[1].bound, Some(0.5));
     assert_eq!(scaled.gates[2].unscaled, None);
     assert!(scaled.gates[0].figures().contains("bound 20.0 ms on this machine (10.0 ms as written)"));
     assert!(scaled.adapted.unwrap().contains("2.00 times as long"));
     let unscaled = held(None);
-    assert_eq!((unscaled.gates[0].bound, unscaled.gates[0].outcome), (Some(10_000.0), Outcome::Fail));
+    assert_eq!((unscaled.gates[0].bound, unscaled.gates[0].outcome), (Some(10_000.0), GateOutcome::Fail));
     assert!(unscaled.adapted.unwrap().contains("was not probed"));
 }
 
@@ -246,11 +246,11 @@ fn percentiles_that_no_row_has_are_read_from_the_distribution() {
     let judgement = run.judge();
     for judged in &judgement.gates[..2] {
         assert!(
-            judged.outcome == Outcome::Pass && judged.low < judged.value && judged.value < judged.high,
+            judged.outcome == GateOutcome::Pass && judged.low < judged.value && judged.value < judged.high,
             "{judged:?}"
         );
     }
     assert!(judgement.gates[0].value < judgement.gates[1].value);
-    assert!(judgement.gates[2].low.is_none() && judgement.gates[2].outcome == Outcome::Pass);
+    assert!(judgement.gates[2].low.is_none() && judgement.gates[2].outcome == GateOutcome::Pass);
     assert_eq!(judgement.summary().unwrap(), "all 3 gates passed");
 }

@@ -1,10 +1,10 @@
 //! Gates in words.
 
-use super::{Judged, Judgement, Measure, Outcome};
+use super::{GateOutcome, JudgedGate, Judgement, Measure};
 use crate::metrics::{human, value_words};
 use crate::scenario::gate::Gate;
 
-impl Judged {
+impl JudgedGate {
     /// The figure that was judged, its interval, and where it was scaled the bound, for people: `14.8 ms (14.1–15.2)`.
     pub fn figures(&self) -> String {
         let Some(point) = self.point else { return String::new() };
@@ -48,10 +48,10 @@ impl Judgement {
     pub fn summary(&self) -> Option<String> {
         let worst = self.worst()?;
         let parts: Vec<String> = [
-            (Outcome::Pass, "passed"),
-            (Outcome::Fail, "failed"),
-            (Outcome::Inconclusive, "inconclusive"),
-            (Outcome::NotMeasured, "not measured"),
+            (GateOutcome::Pass, "passed"),
+            (GateOutcome::Fail, "failed"),
+            (GateOutcome::Inconclusive, "inconclusive"),
+            (GateOutcome::NotMeasured, "not measured"),
         ]
         .into_iter()
         .filter_map(|(outcome, word)| match self.count(outcome) {
@@ -60,8 +60,8 @@ impl Judgement {
         })
         .collect();
         let all = match (worst, self.gates.len()) {
-            (Outcome::Pass, 1) => "the gate passed".to_owned(),
-            (Outcome::Pass, n) => format!("all {n} gates passed"),
+            (GateOutcome::Pass, 1) => "the gate passed".to_owned(),
+            (GateOutcome::Pass, n) => format!("all {n} gates passed"),
             (_, 1) => format!("1 gate: {}", parts.join(", ")),
             (_, n) => format!("{n} gates: {}", parts.join(", ")),
         };

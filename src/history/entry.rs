@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// A run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Entry {
+pub struct RunEntry {
     /// Its directory, below the folder that was read: `nightly-20261121T020000Z`. Empty if it is that folder itself.
     pub dir: String,
     /// When it began, UTC (RFC 3339).
@@ -55,7 +55,7 @@ pub struct MainVerdict {
 /// What became of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum RunState {
     /// It ran to its end and is valid.
     Complete,
     /// It was stopped early.
@@ -64,20 +64,20 @@ pub enum State {
     Invalid,
 }
 
-impl State {
+impl RunState {
     /// The word in tables and files.
     pub fn as_str(self) -> &'static str {
         match self {
-            State::Complete => "complete",
-            State::Interrupted => "interrupted",
-            State::Invalid => "invalid",
+            RunState::Complete => "complete",
+            RunState::Interrupted => "interrupted",
+            RunState::Invalid => "invalid",
         }
     }
 }
 
 /// The part of `report.json` that is read: distributions and series are passed over.
 #[derive(Deserialize)]
-struct Told {
+struct ReportParts {
     schema_version: u32,
     tool: String,
     started: String,
@@ -110,7 +110,7 @@ struct Version {
     schema_version: u32,
 }
 
-impl Entry {
+impl RunEntry {
     /// Reads what a `report.json` holds; why it can't be, in words.
     pub(super) fn parse(dir: &str, bytes: &[u8]) -> Result<Self, String> {
         let later = |version: u32| {
@@ -119,7 +119,7 @@ impl Entry {
                                     {SCHEMA_VERSION}"
             )
         };
-        let told: Told = serde_json::from_slice(bytes).map_err(|error| {
+        let told: ReportParts = serde_json::from_slice(bytes).map_err(|error| {
             // A later form need not fit the types.
             let version = serde_json::from_slice(bytes).map(|Version { schema_version }| schema_version);
             match version {
@@ -163,13 +163,13 @@ impl Entry {
     }
 
     /// How it developed.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> RunState {
         if self.status != Status::Complete {
-            State::Interrupted
+            RunState::Interrupted
         } else if self.invalid.is_empty() {
-            State::Complete
+            RunState::Complete
         } else {
-            State::Invalid
+            RunState::Invalid
         }
     }
 

@@ -1,22 +1,8 @@
 //! Many lines at once: of a hundred flat figures one shows a step at p 0.01 on nearly every page. What is told as a finding is
 //! what a declared rate of false ones allows.
 
-use super::series::{Series, StepTold};
-use super::trend::Trend;
+use super::document::{FALSE_RATE, Family, RatioLine, Series, StepTold, Trend};
 use crate::stats::{StepsBy, finding, permutations};
-use serde::{Deserialize, Serialize};
-
-/// Of the lines in which a step is told as a finding, the most that are expected to be flat.
-pub const FALSE_RATE: f64 = 0.05;
-
-/// The lines that were looked at together.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Family {
-    /// Lines with runs enough for a step: figures, and their ratios to the reference.
-    pub lines: usize,
-    /// The rate of false ones among the findings.
-    pub rate: f64,
-}
 
 /// Says of every step whether it is a finding among all the lines of these trends ([`finding`]); `make truth ARGS="--only steps"` has
 /// pages of a hundred.
@@ -49,7 +35,7 @@ pub(super) fn settle(trends: &mut [Trend]) {
             step.certain = ratio_certain;
         }
         let figure_certain = certain(series.p);
-        let mark = |step: &mut StepTold, ratio: Option<&super::RatioLine>| {
+        let mark = |step: &mut StepTold, ratio: Option<&RatioLine>| {
             let borne = ratio.and_then(|ratio| ratio.step_at(step.at, step.change)).is_some_and(|step| step.certain);
             step.certain = figure_certain || borne;
         };

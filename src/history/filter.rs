@@ -1,6 +1,7 @@
 //! Which runs are meant.
 
-use super::entry::{Entry, State};
+use super::entry::{RunEntry, RunState};
+use crate::stats::StepsBy;
 use jiff::{SignedDuration, Timestamp};
 
 /// Which runs are meant; nothing stands for all.
@@ -15,14 +16,14 @@ pub struct Filter {
     /// Begun at this instant or earlier.
     pub until: Option<Timestamp>,
     /// Of which this became.
-    pub state: Option<State>,
+    pub state: Option<RunState>,
     /// With stand-ins, or without.
     pub stand_ins: Option<bool>,
 }
 
 impl Filter {
     /// Whether a run is meant.
-    pub fn takes(&self, entry: &Entry) -> bool {
+    pub fn takes(&self, entry: &RunEntry) -> bool {
         let started: Option<Timestamp> = entry.started.parse().ok();
         self.scenario.as_ref().is_none_or(|name| *name == entry.plan.name)
             && self.target.as_ref().is_none_or(|name| entry.targets.iter().any(|target| target.name == *name))
@@ -69,6 +70,19 @@ pub(super) fn ago(text: &str) -> Option<SignedDuration> {
     // A century is more than any history has.
     let hours = number.parse::<i64>().ok()?.checked_mul(hours).filter(|hours| *hours <= 876_600)?;
     Some(SignedDuration::from_hours(hours))
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct TrendQuery {
+    /// The figure, by its word: `ttft.p95`.
+    pub metric: String,
+    /// Which runs; its `target` is the only one that gets a line.
+    pub filter: Filter,
+    /// Whether runs stand in the lines that their audit found invalid.
+    pub invalid: bool,
+    /// What steps are looked for by.
+    pub by: StepsBy,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! copy and never the truth: an entry holds as long as its report has the same size and time, and without the file all is
 //! read anew.
 
-use super::entry::Entry;
+use super::entry::RunEntry;
 use crate::report::{SCHEMA_VERSION, TOOL, replace};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,14 +20,14 @@ const INDEX_VERSION: u32 = 1;
 /// What a report's file was like when it was read. A report is written beside and renamed, so that each has a number of its
 /// own on file systems that number files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seen {
+pub(super) struct FileStamp {
     bytes: u64,
     /// Nanoseconds since 1970.
     modified: Option<u64>,
     inode: u64,
 }
 
-impl Seen {
+impl FileStamp {
     pub fn of(file: &Metadata) -> Self {
         let since = file.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         #[cfg(unix)]
@@ -40,9 +40,9 @@ impl Seen {
 
 /// A run, or why its report can't be read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Known {
-    pub seen: Seen,
-    pub read: Result<Entry, String>,
+pub(super) struct IndexedRun {
+    pub seen: FileStamp,
+    pub read: Result<RunEntry, String>,
 }
 
 /// What is known of the runs, by directory.
@@ -51,7 +51,7 @@ pub(super) struct Index {
     index_version: u32,
     report_version: u32,
     tool: String,
-    pub runs: BTreeMap<String, Known>,
+    pub runs: BTreeMap<String, IndexedRun>,
 }
 
 /// The part that says whether the rest is worth reading.

@@ -1,14 +1,14 @@
 //! Which runs may stand in one line, and what two that do differ in.
 
-use super::entry::Entry;
-use super::series::Differs;
+use super::document::Differs;
+use super::entry::RunEntry;
 use crate::report::{Difference, Kind, differences};
 
 /// Why a run's figures can't stand beside those of another, as of a target; `None` if they can. What changes an engine's work
 /// begins another line; what one follows a line for (versions, models) and what changes by the way (an address, the length)
 /// does not.
-pub(super) fn unlike(entry: &Entry, anchor: &Entry, target: &str) -> Option<String> {
-    let stand_in = |entry: &Entry| entry.target(target).map(|(target, _)| target.stand_in);
+pub(super) fn unlike(entry: &RunEntry, anchor: &RunEntry, target: &str) -> Option<String> {
+    let stand_in = |entry: &RunEntry| entry.target(target).map(|(target, _)| target.stand_in);
     match (stand_in(entry), stand_in(anchor)) {
         (Some(true), Some(false)) => return Some("a stand-in answered, not a real engine".to_owned()),
         (Some(false), Some(true)) => return Some("a real engine answered, not a stand-in".to_owned()),
@@ -27,7 +27,7 @@ pub(super) fn unlike(entry: &Entry, anchor: &Entry, target: &str) -> Option<Stri
 }
 
 /// What differs between two runs that stand beside each other in a line: the target's own first.
-pub(super) fn differs(before: &Entry, after: &Entry, target: &str) -> Vec<Differs> {
+pub(super) fn differs(before: &RunEntry, after: &RunEntry, target: &str) -> Vec<Differs> {
     let mut all = of_runs(before, after);
     all.sort_by_key(|one| match &one.target {
         Some(of) if of == target => 0,
@@ -49,6 +49,6 @@ pub(super) fn differs(before: &Entry, after: &Entry, target: &str) -> Vec<Differ
     all.into_iter().map(told).collect()
 }
 
-fn of_runs(first: &Entry, second: &Entry) -> Vec<Difference> {
+fn of_runs(first: &RunEntry, second: &RunEntry) -> Vec<Difference> {
     differences((&first.plan, &first.machine, &first.tool), (&second.plan, &second.machine, &second.tool))
 }

@@ -3,6 +3,7 @@
 //! [`read`] finds the entries of a folder, quickened by an index file that may be deleted at any time; [`trend`] follows a
 //! metric through them, and tells the steps in it, and in its ratio to the reference; [`prune()`] removes what is large and leaves the reports.
 
+mod document;
 mod entry;
 mod family;
 mod filter;
@@ -15,12 +16,12 @@ mod read;
 mod series;
 mod trend;
 
-pub use entry::{Entry, MainVerdict, State};
-pub use family::{FALSE_RATE, Family};
-pub use filter::{Filter, Stamp};
+pub use document::{
+    Compared, Differs, FALSE_RATE, Family, LeftOut, Mover, RatioLine, Series, SeriesPoint, StepTold, Trend,
+};
+pub use entry::{MainVerdict, RunEntry, RunState};
+pub use filter::{Filter, Stamp, TrendQuery};
 pub use index::INDEX;
 pub use prune::{PRUNED, Pruned, PrunedFile, PrunedRun, Spared, age, prune, pruned};
-pub use ratio::{Compared, Mover, RatioLine};
 pub use read::{Damaged, History, read};
-pub use series::{Differs, LeftOut, Point, Series, StepTold};
-pub use trend::{Asked, Trend, trend, trends};
+pub use trend::{trend, trends};

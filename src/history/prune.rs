@@ -129,7 +129,7 @@ fn ended(dir: &Path) -> Result<Timestamp, String> {
     // A run whose report can't be read has nothing but its samples.
     let report = std::fs::read(dir.join("report.json"))
         .map_err(|error| format!("it has no report.json that could replace them ({error})"))?;
-    super::entry::Entry::parse("", &report).map_err(|why| format!("{why}, so its samples are its only data"))?;
+    super::entry::RunEntry::parse("", &report).map_err(|why| format!("{why}, so its samples are its only data"))?;
     let ended = manifest.ended.unwrap_or(manifest.started);
     ended.parse().map_err(|_| "its manifest does not say when it ended".to_owned())
 }

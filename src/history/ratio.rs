@@ -1,58 +1,8 @@
 //! The ratio to the reference next to a figure: what makes a machine slow makes both sides slow, and the ratio stays. A step that
 //! the figure shows and the ratio doesn't is the machine's; one that the ratio shows is an engine's.
 
-use super::series::StepTold;
+use super::document::{Mover, NEAR, RatioLine};
 use crate::stats::{Step, Steps, StepsBy, steps, t_quantile};
-use serde::{Deserialize, Serialize};
-
-/// Runs by which the place of one step may differ in two lines.
-const NEAR: usize = 2;
-
-/// What moved at a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mover {
-    /// The target: its ratio to the other moved, too.
-    Engine,
-    /// The other target: its figure moved, and this one's didn't.
-    Other,
-    /// The machine, or whatever both sides share: the ratio did not move.
-    Machine,
-    /// The ratio is too noisy to say.
-    Unknown,
-}
-
-/// A figure over the same figure of another target, in the runs of a line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RatioLine {
-    /// The other target: the reference; of the reference itself, the first of the others.
-    pub to: String,
-    /// The ratio in each run; of a proportion the difference. `None` where the other wasn't measured, or is zero.
-    pub values: Vec<Option<f64>>,
-    /// What each run itself reported of the ratio, where it is of the run's main metric: the quotient over the requests that both
-    /// answered, with its 95 % interval.
-    #[serde(default)]
-    pub compared: Vec<Option<Compared>>,
-    /// Positions of the runs whose ratio stands alone.
-    pub alone: Vec<usize>,
-    /// Where the level of the ratio changed.
-    pub steps: Vec<StepTold>,
-    /// Median of the ratio since its last step.
-    pub level: Option<f64>,
-    /// p of the ratio being flat throughout; `None` where no step was seen in it.
-    pub p: Option<f64>,
-}
-
-/// A ratio that a run reported, with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Compared {
-    /// The ratio.
-    pub ratio: f64,
-    /// Lower end of its interval.
-    pub low: f64,
-    /// Upper end of it.
-    pub high: f64,
-}
 
 impl RatioLine {
     /// The ratios that there are, with their positions in the line.
@@ -64,11 +14,6 @@ impl RatioLine {
     pub(super) fn look(&self, by: &StepsBy) -> (Vec<usize>, Steps) {
         let (at, values) = self.known();
         (at, steps(&values, by))
-    }
-
-    /// The step of the ratio that a step of the figure is.
-    pub fn step_at(&self, at: usize, change: Option<f64>) -> Option<&StepTold> {
-        self.steps.iter().find(|step| step.at.abs_diff(at) <= NEAR && same_way(step.change, change))
     }
 
     /// What moved at a step of the figure, whose level reaches from `from` to `to`, positions in the line.
@@ -94,11 +39,6 @@ impl RatioLine {
             _ => Mover::Unknown,
         }
     }
-}
-
-/// Whether two changes go the same way; one that isn't known goes any.
-fn same_way(a: Option<f64>, b: Option<f64>) -> bool {
-    a.zip(b).is_none_or(|(a, b)| (a > 0.0) == (b > 0.0))
 }
 
 /// Whether a step lies near one of some.

@@ -1,8 +1,8 @@
 //! A folder of results, read: every directory of a run is an entry.
 
-use super::entry::Entry;
+use super::entry::RunEntry;
 use super::folders::folders;
-use super::index::{Index, Known, Seen};
+use super::index::{FileStamp, Index, IndexedRun};
 use crate::report::{Manifest, Status};
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub struct History {
     /// The folder.
     pub folder: PathBuf,
     /// The runs, the oldest first.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<RunEntry>,
     /// Directories of runs that can't be told, by name.
     pub damaged: Vec<Damaged>,
     /// Reports that were read because the index didn't know them as they are.
@@ -51,7 +51,7 @@ pub fn read(folder: &Path, parts: bool) -> anyhow::Result<History> {
         let (dir, file) = (name(path), path.join("report.json"));
         match std::fs::metadata(&file) {
             Ok(told) if told.is_file() => {
-                let seen = Seen::of(&told);
+                let seen = FileStamp::of(&told);
                 match index.runs.remove(&dir).filter(|known| known.seen == seen) {
                     Some(known) => drop(fresh.runs.insert(dir, known)),
                     None => unread.push((dir, file, seen)),
@@ -70,7 +70,7 @@ pub fn read(folder: &Path, parts: bool) -> anyhow::Result<History> {
         match &known.read {
             Ok(entry) => {
                 let samples = folder.join(dir).join("samples.csv").is_file();
-                entries.push(Entry { samples, ..entry.clone() });
+                entries.push(RunEntry { samples, ..entry.clone() });
             }
             Err(why) => damaged.push(Damaged { dir: dir.clone(), why: why.clone() }),
         }
@@ -86,10 +86,10 @@ pub fn read(folder: &Path, parts: bool) -> anyhow::Result<History> {
 }
 
 /// Reads reports, on every core.
-fn read_all(unread: &[(String, PathBuf, Seen)]) -> Vec<(String, Known)> {
-    let one = |(dir, file, seen): &(String, PathBuf, Seen)| {
+fn read_all(unread: &[(String, PathBuf, FileStamp)]) -> Vec<(String, IndexedRun)> {
+    let one = |(dir, file, seen): &(String, PathBuf, FileStamp)| {
         let bytes = std::fs::read(file).map_err(|error| format!("its report.json can't be read: {error}"));
-        (dir.clone(), Known { seen: *seen, read: bytes.and_then(|bytes| Entry::parse(dir, &bytes)) })
+        (dir.clone(), IndexedRun { seen: *seen, read: bytes.and_then(|bytes| RunEntry::parse(dir, &bytes)) })
     };
     let cores = std::thread::available_parallelism().map_or(1, usize::from).clamp(1, 8);
     if unread.len() < 2 * cores {

@@ -1,134 +1,21 @@
 //! One line of a trend: the runs of one scenario that may stand beside each other, a target's figure in each, and the steps.
 
-use super::entry::{Entry, State};
+use super::document::{Compared, LeftOut, Mover, RatioLine, Series, SeriesPoint, StepTold};
+use super::entry::{RunEntry, RunState};
+use super::filter::TrendQuery;
 use super::like::{differs, unlike};
-use super::ratio::{Compared, Mover, RatioLine, near};
-use super::trend::Asked;
+use super::ratio::near;
 use crate::metrics::more_is_better;
 use crate::scenario::yaml_word;
 use crate::stats::{Figure, Step, Steps, StepsBy, steps, unit};
-use serde::{Deserialize, Serialize};
-
-/// One figure of one target over the runs of a scenario.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Series {
-    /// The scenario.
-    pub scenario: String,
-    /// Of an interference measurement, which of its two runs: `concurrent` or `isolated`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part: Option<String>,
-    /// The target.
-    pub target: String,
-    /// Whether a stand-in took the place of a real engine.
-    pub stand_in: bool,
-    /// Unit of the figure.
-    pub unit: String,
-    /// Whether more of it is better; `None` where neither is.
-    pub more_is_better: Option<bool>,
-    /// Hash of the workload that all of them had.
-    pub workload_hash: String,
-    /// The runs, the oldest first.
-    pub points: Vec<Point>,
-    /// Positions of the points that stand alone: they are part of no level.
-    pub alone: Vec<usize>,
-    /// Where the level changed, in the order of the points.
-    pub steps: Vec<StepTold>,
-    /// Median of the points since the last step, those that stand alone left out; `None` without a point.
-    pub level: Option<f64>,
-    /// p of the line being flat throughout; `None` where no step was seen.
-    #[serde(default)]
-    pub p: Option<f64>,
-    /// Whether the target is the runs' reference.
-    #[serde(default)]
-    pub reference: bool,
-    /// The same over the reference's, which a machine that became slower leaves as it is; `None` where there is no other target, or
-    /// one of the two is a stand-in.
-    #[serde(default)]
-    pub ratio: Option<RatioLine>,
-    /// Runs of this scenario and target that don't stand in the line, and why.
-    pub left_out: Vec<LeftOut>,
-}
-
-/// One run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// Its directory.
-    pub dir: String,
-    /// When it began, UTC (RFC 3339).
-    pub started: String,
-    /// The figure.
-    pub value: f64,
-    /// Lower end of its 95 % interval, where the run told one.
-    pub low: Option<f64>,
-    /// Upper end of it.
-    pub high: Option<f64>,
-    /// Whether the run's own audit found it worthless; such runs stand here only if they were asked for.
-    pub invalid: bool,
-}
-
-/// A change of level.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StepTold {
-    /// Position of the first point after it.
-    pub at: usize,
-    /// Directory of the first run after it.
-    pub dir: String,
-    /// When that run began.
-    pub started: String,
-    /// Directory of the last run of the level before.
-    pub dir_before: String,
-    /// Median of the level before.
-    pub before: f64,
-    /// Median of the level after.
-    pub after: f64,
-    /// The change: a share of the level before, `None` if that was nothing; of a proportion, in points of 1.
-    pub change: Option<f64>,
-    /// Whether that is better; `None` where neither is.
-    pub better: Option<bool>,
-    /// p of the permutation test.
-    pub p: f64,
-    /// Whether it is a step of the ratio: its levels are ratios then.
-    #[serde(default)]
-    pub of_ratio: bool,
-    /// What moved; `None` where there is no ratio to tell it by.
-    #[serde(default)]
-    pub mover: Option<Mover>,
-    /// Whether it is a finding among all the lines that were looked at together; one that isn't was seen, no more.
-    #[serde(default)]
-    pub certain: bool,
-    /// What differs between the last run before and the first after.
-    pub differs: Vec<Differs>,
-}
-
-/// A thing that two runs differ in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Differs {
-    /// What it is, in words.
-    pub what: String,
-    /// How it was before.
-    pub before: String,
-    /// How it was after.
-    pub after: String,
-}
-
-/// A run that doesn't stand in a line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// Its directory.
-    pub dir: String,
-    /// When it began.
-    pub started: String,
-    /// Why.
-    pub why: String,
-}
 
 /// The line of a target through the runs of its scenario; `None` if none of them measured the figure.
-pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Series> {
-    let figure = |entry: &Entry| entry.target(target)?.0.figure(&asked.metric);
-    let usable = |entry: &Entry| -> Result<Figure, String> {
+pub(super) fn series(runs: &[&RunEntry], target: &str, asked: &TrendQuery) -> Option<Series> {
+    let figure = |entry: &RunEntry| entry.target(target)?.0.figure(&asked.metric);
+    let usable = |entry: &RunEntry| -> Result<Figure, String> {
         match entry.state() {
-            State::Interrupted => return Err("it was interrupted".to_owned()),
-            State::Invalid if !asked.invalid => {
+            RunState::Interrupted => return Err("it was interrupted".to_owned()),
+            RunState::Invalid if !asked.invalid => {
                 let why = entry.invalid.first().map(String::as_str).unwrap_or_default();
                 return Err(format!("its audit found it invalid ({})", why.trim_end_matches('.')));
             }
@@ -137,7 +24,7 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
         figure(entry).ok_or_else(|| format!("{} was not measured", asked.metric))
     };
     runs.iter().find_map(|entry| figure(entry))?;
-    let stand_in = |entry: &Entry| entry.target(target).is_some_and(|(target, _)| target.stand_in);
+    let stand_in = |entry: &RunEntry| entry.target(target).is_some_and(|(target, _)| target.stand_in);
     // The last run says what the others are held against; one of a real engine before one of a stand-in.
     let fit = || runs.iter().rev().filter(|entry| usable(entry).is_ok());
     let anchor = fit().find(|entry| !stand_in(entry)).or_else(|| fit().next());
@@ -176,13 +63,13 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
     };
     let steps: Vec<StepTold> = found.steps.iter().enumerate().map(told).collect();
     let ratio = ratio.map(|ratio| blamed(ratio, &steps, &theirs));
-    let point = |(entry, figure): (&&Entry, &Figure)| Point {
+    let point = |(entry, figure): (&&RunEntry, &Figure)| SeriesPoint {
         dir: entry.dir.clone(),
         started: entry.started.clone(),
         value: figure.value,
         low: figure.low,
         high: figure.high,
-        invalid: entry.state() == State::Invalid,
+        invalid: entry.state() == RunState::Invalid,
     };
     Some(Series {
         scenario: runs.first().map(|entry| entry.plan.name.clone()).unwrap_or_default(),
@@ -205,7 +92,7 @@ pub(super) fn series(runs: &[&Entry], target: &str, asked: &Asked) -> Option<Ser
 
 /// The runs of a line, and how its figure is read.
 struct Line<'a> {
-    used: &'a [&'a Entry],
+    used: &'a [&'a RunEntry],
     target: &'a str,
     metric: &'a str,
     /// Whether it is a proportion, which is compared by points.
@@ -254,7 +141,7 @@ impl Line<'_> {
 
     /// The ratio of the figure to that of the reference (of the reference itself, to the first of the others), whether the
     /// target is the reference, and what steps the other's own figure has.
-    fn ratio(&self, anchor: &Entry, values: &[f64], asked: &Asked) -> (Option<RatioLine>, bool, Steps) {
+    fn ratio(&self, anchor: &RunEntry, values: &[f64], asked: &TrendQuery) -> (Option<RatioLine>, bool, Steps) {
         let names = anchor.targets.iter().map(|target| target.name.as_str());
         let reference = anchor.targets.get(anchor.plan.reference).map(|target| target.name.as_str());
         let is_reference = reference == Some(self.target);
@@ -263,14 +150,14 @@ impl Line<'_> {
         let Some(other) = other.filter(|other| stand_in(other) == stand_in(self.target)) else {
             return (None, is_reference, Steps::default());
         };
-        let theirs = |entry: &Entry| Some(entry.target(other)?.0.figure(self.metric)?.value);
+        let theirs = |entry: &RunEntry| Some(entry.target(other)?.0.figure(self.metric)?.value);
         let all: Vec<Option<f64>> = self.used.iter().map(|entry| theirs(entry)).collect();
         let ratio = |(value, other): (&f64, &Option<f64>)| {
             let told = if self.points { value - (*other)? } else { value / (*other)? };
             (told.is_finite() && (self.points || told > 0.0)).then_some(told)
         };
         let values: Vec<Option<f64>> = values.iter().zip(&all).map(ratio).collect();
-        let compared = |entry: &&Entry| {
+        let compared = |entry: &&RunEntry| {
             let of_main = entry.primary == self.metric && !is_reference;
             let at = entry.targets.iter().position(|target| target.name == self.target).filter(|_| of_main)?;
             let told = entry.verdicts.iter().find(|verdict| verdict.target == at)?;
@@ -312,17 +199,6 @@ fn blamed(mut ratio: RatioLine, own: &[StepTold], theirs: &Steps) -> RatioLine {
 }
 
 impl Series {
-    /// Its steps, and those that its ratio shows alone. A reference has none of these: they are told of the other.
-    pub fn told(&self) -> impl Iterator<Item = &StepTold> {
-        let ratio = self.ratio.iter().filter(|_| !self.reference);
-        let alone = ratio.flat_map(move |ratio| {
-            let own: Vec<usize> =
-                self.steps.iter().filter_map(|step| ratio.step_at(step.at, step.change)).map(|step| step.at).collect();
-            ratio.steps.iter().filter(move |step| step.mover == Some(Mover::Engine) && !own.contains(&step.at))
-        });
-        self.steps.iter().chain(alone)
-    }
-
     /// Draws the p of its lines in which a step was seen once more, as finely as `by` says.
     pub(super) fn refine(&mut self, by: &StepsBy) {
         let values: Vec<f64> = self.points.iter().map(|point| point.value).collect();
@@ -338,6 +214,6 @@ impl Series {
 }
 
 /// Which of the two runs of an interference measurement a run is; `None` if it is of none.
-pub(super) fn part(entry: &Entry) -> Option<String> {
+pub(super) fn part(entry: &RunEntry) -> Option<String> {
     entry.plan.interference.then(|| yaml_word(&entry.plan.order))
 }

@@ -1,58 +1,23 @@
 //! A metric over the runs of a folder, in lines of runs that may stand beside each other, with the steps in each.
 
-use super::entry::Entry;
-use super::family::{FALSE_RATE, Family, settle};
-use super::filter::Filter;
-use super::read::{Damaged, History};
-use super::series::{Series, part, series};
+use super::document::{FALSE_RATE, Family, Series, Trend};
+use super::entry::RunEntry;
+use super::family::settle;
+use super::filter::TrendQuery;
+use super::read::History;
+use super::series::{part, series};
 use crate::report::TOOL;
 use crate::scenario::nearest;
-use crate::stats::StepsBy;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Version of the document's form.
 const TREND_VERSION: u32 = 1;
 
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// The figure, by its word: `ttft.p95`.
-    pub metric: String,
-    /// Which runs; its `target` is the only one that gets a line.
-    pub filter: Filter,
-    /// Whether runs stand in the lines that their audit found invalid.
-    pub invalid: bool,
-    /// What steps are looked for by.
-    pub by: StepsBy,
-}
-
-/// A metric over time: what the terminal, the page and other documents are made from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Trend {
-    /// Version of this document's form.
-    pub schema_version: u32,
-    /// What made it, with its version.
-    pub tool: String,
-    /// The folder that was read.
-    pub folder: String,
-    /// The figure, by its word.
-    pub metric: String,
-    /// What steps were looked for by.
-    pub by: StepsBy,
-    /// The lines that were looked at together.
-    pub family: Family,
-    /// A line for each scenario and target.
-    pub series: Vec<Series>,
-    /// Directories of runs that can't be told.
-    pub damaged: Vec<Damaged>,
-}
-
 /// Follows a metric through a history.
 ///
 /// # Errors
 /// In words: no run is meant, or none measured the metric.
-pub fn trend(history: &History, asked: &Asked) -> Result<Trend, String> {
+pub fn trend(history: &History, asked: &TrendQuery) -> Result<Trend, String> {
     let mut one = [of_metric(history, asked)?];
     settle(&mut one);
     let [trend] = one;
@@ -61,7 +26,7 @@ pub fn trend(history: &History, asked: &Asked) -> Result<Trend, String> {
 
 /// Follows several metrics, as one family: a step is a finding among the lines of all. Those that no run measured are left out,
 /// and lines that `keep` doesn't want.
-pub fn trends(history: &History, asked: &[Asked], keep: impl Fn(&Series) -> bool) -> Vec<Trend> {
+pub fn trends(history: &History, asked: &[TrendQuery], keep: impl Fn(&Series) -> bool) -> Vec<Trend> {
     let mut all: Vec<Trend> = asked.iter().filter_map(|asked| of_metric(history, asked).ok()).collect();
     all.iter_mut().for_each(|trend| trend.series.retain(&keep));
     all.retain(|trend| !trend.series.is_empty());
@@ -69,9 +34,9 @@ pub fn trends(history: &History, asked: &[Asked], keep: impl Fn(&Series) -> bool
     all
 }
 
-fn of_metric(history: &History, asked: &Asked) -> Result<Trend, String> {
+fn of_metric(history: &History, asked: &TrendQuery) -> Result<Trend, String> {
     let folder = history.folder.display();
-    let meant: Vec<&Entry> = history.entries.iter().filter(|entry| asked.filter.takes(entry)).collect();
+    let meant: Vec<&RunEntry> = history.entries.iter().filter(|entry| asked.filter.takes(entry)).collect();
     if meant.is_empty() {
         return Err(none(history, asked));
     }
@@ -88,8 +53,8 @@ fn of_metric(history: &History, asked: &Asked) -> Result<Trend, String> {
     }
     let line = |(scenario, half, target): &(&str, Option<String>, &str)| {
         let of =
-            |entry: &&Entry| entry.plan.name == *scenario && part(entry) == *half && entry.target(target).is_some();
-        let runs: Vec<&Entry> = meant.iter().copied().filter(of).collect();
+            |entry: &&RunEntry| entry.plan.name == *scenario && part(entry) == *half && entry.target(target).is_some();
+        let runs: Vec<&RunEntry> = meant.iter().copied().filter(of).collect();
         series(&runs, target, asked)
     };
     let lines: Vec<Series> = keys.iter().filter_map(line).collect();
@@ -109,7 +74,7 @@ fn of_metric(history: &History, asked: &Asked) -> Result<Trend, String> {
 }
 
 /// Why no run is meant.
-fn none(history: &History, asked: &Asked) -> String {
+fn none(history: &History, asked: &TrendQuery) -> String {
     let folder = history.folder.display();
     if history.entries.is_empty() {
         return format!("{folder} holds no readable run");
@@ -128,7 +93,7 @@ fn none(history: &History, asked: &Asked) -> String {
 }
 
 /// Says that a metric is not known, and what is.
-fn unknown(meant: &[&Entry], metric: &str) -> String {
+fn unknown(meant: &[&RunEntry], metric: &str) -> String {
     let all: BTreeSet<String> =
         meant.iter().flat_map(|entry| entry.targets.iter()).flat_map(|target| target.paths()).collect();
     let near = nearest(metric, all.iter().map(String::as_str));

@@ -3,7 +3,6 @@
 
 use super::counts::Stand;
 use super::processes::text;
-use super::reading::Memory;
 
 /// What a process's memory is made of, from its /proc/PID/status (proc_pid_status(5)); `None` for one that is gone, or of
 /// the kernel's own.
@@ -57,6 +56,15 @@ fn count(text: &str, name: &str) -> Option<u64> {
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+/// What a process's resident memory is made of, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Memory {
+    /// Its own, that of no file: heap, stacks, shared memory.
+    pub(super) anonymous: u64,
+    /// Pages of files: programs, libraries, models that are mapped. They are the cache's, too.
+    pub(super) file: u64,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Readings folded over the measured stretches of a run.
 
-use super::reading::{Held, Reading};
+use super::reading::Reading;
+use super::sought::ProcessHoldings;
 use super::{Conditions, Gpu, Stretch, Used};
 
 /// How long after a stretch's end a reading of what is held is still of it, in seconds: a window that the last answer closes is
@@ -74,7 +75,7 @@ fn used(readings: &[Reading], stretches: &[Stretch], number: usize) -> Used {
     let counted = |of: &dyn Fn(&super::counts::Counts) -> Option<u64>| {
         grown(readings, &own, &|r| Some(of(r.counts.get(number)?)? as f64)).map(|count| count.max(0.0).round() as u64)
     };
-    let most = |of: &dyn Fn(&Held) -> Option<u64>| within.iter().filter_map(of).max();
+    let most = |of: &dyn Fn(&ProcessHoldings) -> Option<u64>| within.iter().filter_map(of).max();
     let rest = readings.first().and_then(held);
     let alone =
         !stretches.iter().filter(|s| s.target != number).any(|s| own.iter().any(|(a, b)| s.from_s < *b && s.to_s > *a));
@@ -224,8 +225,11 @@ mod tests {
 
     #[test]
     fn the_time_without_processes_counts_once_they_had_been_there() {
-        let reading =
-            |t_s: f64, there: bool| Reading { t_s, held: vec![there.then(Held::default)], ..Reading::default() };
+        let reading = |t_s: f64, there: bool| Reading {
+            t_s,
+            held: vec![there.then(ProcessHoldings::default)],
+            ..Reading::default()
+        };
         let seen = [(0.0, false), (1.0, true), (2.0, true), (3.0, false), (4.0, false), (5.0, true), (6.0, true)];
         let readings = seen.map(|(t_s, there)| reading(t_s, there));
         let missed = |from, to| missed(&readings, &[(from, to)], &|r| r.held[0].is_some());
@@ -235,7 +239,7 @@ mod tests {
     /// Readings of a machine of four cores, at the given seconds: busy 2 cores, own 0.5 and in the third second 1.5,
     /// the first target 0.75, the second hidden.
     fn readings(at: &[f64]) -> Vec<Reading> {
-        let mut kept = super::super::thin::Kept::default();
+        let mut kept = super::super::thin::ThinnedReadings::default();
         raw(at).into_iter().for_each(|reading| kept.push(reading));
         kept.readings().to_vec()
     }
@@ -387,7 +391,8 @@ mod tests {
                 voluntary: dear.then_some(10 * n),
                 ..Counts::default()
             }];
-            reading.held[0] = Some(Held { bytes: 50, proportional: dear.then_some(20 + n), ..Held::default() });
+            reading.held[0] =
+                Some(ProcessHoldings { bytes: 50, proportional: dear.then_some(20 + n), ..ProcessHoldings::default() });
         }
         let told = &Conditions::of(&readings, &[stretch(0, 1.0, 3.0)], 1).targets[0];
         assert_eq!(

@@ -53,12 +53,12 @@ const SETTLED: u8 = 5;
 #[derive(Debug, Default)]
 pub(super) struct Kin {
     model: Model,
-    known: BTreeMap<(u32, u64), Known>,
+    known: BTreeMap<(u32, u64), ServedModel>,
     unclear: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Known {
+enum ServedModel {
     /// It serves no model, as far as it was looked at so often.
     None(u8),
     Model(Serves),
@@ -78,10 +78,10 @@ impl Kin {
         let before = std::mem::take(&mut self.known);
         for key in descendants {
             let known = match before.get(key) {
-                Some(known @ (Known::Model(_) | Known::None(SETTLED))) => *known,
+                Some(known @ (ServedModel::Model(_) | ServedModel::None(SETTLED))) => *known,
                 looked => match read(key.0).filter(|server| server.model.is_some()) {
-                    Some(server) => Known::Model(self.model.served_by(&server)),
-                    None => Known::None(if let Some(Known::None(times)) = looked { times + 1 } else { 1 }),
+                    Some(server) => ServedModel::Model(self.model.served_by(&server)),
+                    None => ServedModel::None(if let Some(ServedModel::None(times)) = looked { times + 1 } else { 1 }),
                 },
             };
             self.known.insert(*key, known);
@@ -89,7 +89,7 @@ impl Kin {
         let are = |wanted: Serves| {
             let known = self.known.iter();
             known
-                .filter(move |(_, known)| matches!(known, Known::Model(serves) if *serves == wanted))
+                .filter(move |(_, known)| matches!(known, ServedModel::Model(serves) if *serves == wanted))
                 .map(|(key, _)| key.0)
         };
         // Where one is this model's for certain, what doesn't say is another's.

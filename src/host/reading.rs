@@ -5,7 +5,7 @@ use super::energy::Packages;
 use super::gpu::{Device, Devices, Look, look};
 use super::machine::{Counters, Machine, cores, page_bytes, ticks_per_second};
 use super::processes::snapshot;
-use super::sought::{Sought, Target};
+use super::sought::{ProcessHoldings, Sought, WatchedTarget};
 use super::tree::Tree;
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub struct Reading {
     /// Processor time of each target's processes; `None` for those not found, or not read this time.
     pub(super) targets: Vec<Option<f64>>,
     /// What each target's processes hold; `None` for those not found.
-    pub(super) held: Vec<Option<Held>>,
+    pub(super) held: Vec<Option<ProcessHoldings>>,
     /// What each target's processes counted.
     pub(super) counts: Vec<Counts>,
     /// What each graphics device stands at.
@@ -41,35 +41,6 @@ pub struct Reading {
     pub(super) jump_s: Option<f64>,
     /// Processor time of the targets' processes together, each once; `None` if one is on this machine and wasn't found.
     pub(super) all_targets: Option<f64>,
-}
-
-/// What a process's resident memory is made of, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Memory {
-    /// Its own, that of no file: heap, stacks, shared memory.
-    pub(super) anonymous: u64,
-    /// Pages of files: programs, libraries, models that are mapped. They are the cache's, too.
-    pub(super) file: u64,
-}
-
-/// What the processes of a target hold at one moment. What several share counts for each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Held {
-    /// Resident memory, in bytes.
-    pub(super) bytes: u64,
-    /// What it is made of; `None` where that isn't told of all of them.
-    pub(super) memory: Option<Memory>,
-    /// Threads.
-    pub(super) threads: u64,
-    /// Their proportional share of the memory that processes share, in bytes; `None` where it wasn't read this time.
-    pub(super) proportional: Option<u64>,
-    /// What they hold of graphics devices' memory, in bytes.
-    pub(super) gpu_bytes: Option<u64>,
-    /// Resident memory of the same server's processes that serve other models, which is in none of the above; `None` where
-    /// there are none.
-    pub(super) other_models_bytes: Option<u64>,
-    /// Whether several of the processes may be the model's, and all are counted for want of a word which is.
-    pub(super) unclear: bool,
 }
 
 /// Processor time that reading the process table may take of each second on average, in seconds: on a machine of thousands of
@@ -124,7 +95,7 @@ pub(super) struct Reader {
     packages: Packages,
     gpu: Option<Look>,
     devices: Devices,
-    targets: Vec<Target>,
+    targets: Vec<WatchedTarget>,
     /// All targets' processes as one: two targets may be served by the same.
     together: Tree,
     ticks: f64,
@@ -148,7 +119,7 @@ impl Reader {
             packages: Packages::new(),
             gpu,
             devices: Devices::default(),
-            targets: targets.into_iter().map(Target::new).collect(),
+            targets: targets.into_iter().map(WatchedTarget::new).collect(),
             together: Tree::new(std::process::id()),
             ticks: ticks_per_second(),
             page: page_bytes(),
@@ -166,7 +137,7 @@ impl Reader {
         let fresh = self.read_processes(clock, when);
         self.read_devices(clock, when);
         let seconds = |tree: &Tree| tree.used() as f64 / self.ticks;
-        let hidden = self.targets.iter().any(Target::hidden);
+        let hidden = self.targets.iter().any(WatchedTarget::hidden);
         let dear = fresh && self.worth_it(t_s, when);
         let began = spent(clock);
         let held: Vec<_> = self.targets.iter().map(|target| target.held(self.page, dear, &self.devices)).collect();
@@ -228,7 +199,7 @@ impl Reader {
     /// Processes that serve no target's model, under servers that do.
     fn nobodys(&self) -> BTreeSet<u32> {
         let is_anybodys = |pid: &u32| self.targets.iter().any(|target| target.tree.pids().any(|own| own == *pid));
-        self.targets.iter().flat_map(Target::apart).copied().filter(|pid| !is_anybodys(pid)).collect()
+        self.targets.iter().flat_map(WatchedTarget::apart).copied().filter(|pid| !is_anybodys(pid)).collect()
     }
 
     /// Reads the graphics devices, if there are any and their time has come.

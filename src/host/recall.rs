@@ -4,10 +4,12 @@
 //! figures are to the second and not to its hundredth.
 
 use super::counts::Counts;
+use super::detail::Memory;
 use super::gpu::Device;
 use super::machine::Counters;
-use super::reading::{Held, Memory, Reading};
-use super::thin::Kept;
+use super::reading::Reading;
+use super::sought::ProcessHoldings;
+use super::thin::ThinnedReadings;
 use super::usage::Usage;
 use super::{Conditions, Stretch};
 
@@ -15,7 +17,7 @@ use super::{Conditions, Stretch};
 #[derive(Debug)]
 pub struct Recall {
     names: Vec<String>,
-    kept: Kept,
+    kept: ThinnedReadings,
     now: Option<Reading>,
     sums: Sums,
 }
@@ -55,7 +57,7 @@ impl Recall {
     /// Of a run with these targets.
     pub fn new(names: Vec<String>) -> Self {
         let sums = Sums { targets: vec![(Sum::default(), Counts::default()); names.len()], ..Sums::default() };
-        Self { names, kept: Kept::default(), now: None, sums }
+        Self { names, kept: ThinnedReadings::default(), now: None, sums }
     }
 
     /// Takes a row.
@@ -133,7 +135,7 @@ impl Sums {
         let (cpu, counts) = &mut self.targets[at];
         now.targets[at] = cpu.grow(row.t_s, row.cpu_cores);
         let memory = row.rss_anonymous_bytes.zip(row.rss_file_bytes);
-        now.held[at] = row.rss_bytes.map(|bytes| Held {
+        now.held[at] = row.rss_bytes.map(|bytes| ProcessHoldings {
             bytes,
             memory: memory.map(|(anonymous, file)| Memory { anonymous, file }),
             threads: row.threads.unwrap_or(0),
@@ -168,7 +170,8 @@ mod tests {
     #[test]
     fn what_rows_tell_is_what_was_read() {
         let names = vec!["a".to_owned(), "b".to_owned()];
-        let (mut rows, mut recall, mut kept) = (Rows::new(names.clone()), Recall::new(names), Kept::default());
+        let (mut rows, mut recall, mut kept) =
+            (Rows::new(names.clone()), Recall::new(names), ThinnedReadings::default());
         for second in 0..60_u32 {
             let t_s = f64::from(second);
             let n = u64::from(second);
@@ -185,7 +188,15 @@ mod tests {
                     ..Counters::default()
                 },
                 targets: vec![Some(0.5 * t_s), None],
-                held: vec![Some(Held { bytes: 100 + n, threads: 3, proportional: Some(50), ..Held::default() }), None],
+                held: vec![
+                    Some(ProcessHoldings {
+                        bytes: 100 + n,
+                        threads: 3,
+                        proportional: Some(50),
+                        ..ProcessHoldings::default()
+                    }),
+                    None,
+                ],
                 counts: vec![
                     Counts {
                         minor_faults: Some(7 * n),

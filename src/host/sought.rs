@@ -1,11 +1,10 @@
 //! A target's processes: where they are looked for, and what is read of them once they are found.
 
 use super::counts::{Counts, Stand, Tally};
-use super::detail::{disk_read, memory, proportional, switches};
+use super::detail::{Memory, disk_read, memory, proportional, switches};
 use super::gpu::Devices;
 use super::models::{Kin, Model};
 use super::processes::{Place, listeners, named};
-use super::reading::{Held, Memory};
 use super::tree::{Process, Snapshot, Tree};
 use crate::scenario::ProcessSpec;
 use crate::scenario::plan::Endpoint;
@@ -40,7 +39,7 @@ fn look_again(ever: bool) -> u32 {
 }
 
 /// A target that is watched.
-pub(super) struct Target {
+pub(super) struct WatchedTarget {
     sought: Sought,
     pub(super) tree: Tree,
     /// The processes that were found, whose descendants the others are.
@@ -48,11 +47,11 @@ pub(super) struct Target {
     kin: Kin,
     /// Of their descendants, those that serve other models.
     apart: BTreeSet<u32>,
-    state: State,
+    state: Whereabouts,
     tallies: Tallies,
 }
 
-enum State {
+enum Whereabouts {
     /// Its processes are known; readings until more of them are looked for, where they go by a name.
     Found { again: u32 },
     /// Readings until it is looked for again. Once found, what it used is kept.
@@ -69,7 +68,7 @@ struct Tallies {
     involuntary: Tally,
 }
 
-impl Target {
+impl WatchedTarget {
     pub(super) fn new(sought: Sought) -> Self {
         // What a child that ended had counted is in its parent's faults and bytes, and in nobody's context switches.
         let tallies = Tallies {
@@ -79,7 +78,7 @@ impl Target {
             voluntary: Tally::new(false),
             involuntary: Tally::new(false),
         };
-        let state = State::Lost { again: 0, ever: false };
+        let state = Whereabouts::Lost { again: 0, ever: false };
         let kin = Kin::of(sought.model.clone());
         let (roots, apart) = (BTreeSet::new(), BTreeSet::new());
         Self { sought, tree: Tree::new(std::process::id()), roots, kin, apart, state, tallies }
@@ -107,17 +106,17 @@ impl Target {
 
     /// Whether it is on this machine and was never found.
     pub(super) fn hidden(&self) -> bool {
-        matches!(self.state, State::Lost { ever: false, .. })
+        matches!(self.state, Whereabouts::Lost { ever: false, .. })
     }
 
     /// Whether what its processes used is known.
     pub(super) fn known(&self) -> bool {
-        matches!(self.state, State::Found { .. } | State::Lost { ever: true, .. })
+        matches!(self.state, Whereabouts::Found { .. } | Whereabouts::Lost { ever: true, .. })
     }
 
     /// What its processes hold, if they are known; what is dear to read only if asked.
-    pub(super) fn held(&self, page: u64, dear: bool, devices: &Devices) -> Option<Held> {
-        if !matches!(self.state, State::Found { .. }) {
+    pub(super) fn held(&self, page: u64, dear: bool, devices: &Devices) -> Option<ProcessHoldings> {
+        if !matches!(self.state, Whereabouts::Found { .. }) {
             return None;
         }
         let add = |sum: Memory, one: Memory| Memory {
@@ -126,7 +125,7 @@ impl Target {
         };
         let memory = self.tree.pids().map(memory).try_fold(Memory::default(), |sum, one| Some(add(sum, one?)));
         let shares = || self.tree.pids().map(proportional).try_fold(0, |sum: u64, one| Some(sum.saturating_add(one?)));
-        Some(Held {
+        Some(ProcessHoldings {
             bytes: self.tree.pages() * page,
             memory,
             threads: self.tree.threads(),
@@ -140,7 +139,7 @@ impl Target {
 
     /// What its processes counted since they are watched, if they are known; context switches only if asked.
     pub(super) fn counts(&mut self, dear: bool) -> Counts {
-        if !matches!(self.state, State::Found { .. }) {
+        if !matches!(self.state, Whereabouts::Found { .. }) {
             return Counts::default();
         }
         let [minor, major] = self.faults();
@@ -190,8 +189,8 @@ impl Target {
     pub(super) fn look(&mut self, now: &Snapshot) -> Vec<u32> {
         let mut found = Vec::new();
         let ever = match &mut self.state {
-            State::Elsewhere => return found,
-            State::Found { again } if self.tree.alive() => {
+            Whereabouts::Elsewhere => return found,
+            Whereabouts::Found { again } if self.tree.alive() => {
                 // Another of the same name may have come.
                 if !matches!(self.sought.process, Some(ProcessSpec::Name(_))) {
                     return found;
@@ -202,12 +201,12 @@ impl Target {
                 }
                 true
             }
-            State::Found { .. } => true,
-            State::Lost { again, .. } if *again > 0 => {
+            Whereabouts::Found { .. } => true,
+            Whereabouts::Lost { again, .. } if *again > 0 => {
                 *again -= 1;
                 return found;
             }
-            State::Lost { ever, .. } => *ever,
+            Whereabouts::Lost { ever, .. } => *ever,
         };
         let place = match &self.sought.process {
             // Its number may be another's by now.
@@ -217,7 +216,7 @@ impl Target {
             None => listeners(&self.sought.endpoint),
         };
         self.state = match place {
-            Place::Elsewhere => State::Elsewhere,
+            Place::Elsewhere => Whereabouts::Elsewhere,
             Place::Here(mut pids) => {
                 let known: Vec<u32> = self.tree.pids().collect();
                 pids.retain(|pid| !known.contains(pid));
@@ -229,12 +228,12 @@ impl Target {
                 }
                 // Our own process serves it, or it came after the table was read.
                 if self.tree.alive() {
-                    State::Found { again: LOOK_AGAIN }
+                    Whereabouts::Found { again: LOOK_AGAIN }
                 } else {
-                    State::Lost { again: look_again(ever), ever }
+                    Whereabouts::Lost { again: look_again(ever), ever }
                 }
             }
-            Place::Hidden => State::Lost { again: look_again(ever), ever },
+            Place::Hidden => Whereabouts::Lost { again: look_again(ever), ever },
         };
         found
     }
@@ -252,4 +251,24 @@ impl Target {
             self.tallies.involuntary.begin(&made, &[]);
         }
     }
+}
+
+/// What the processes of a target hold at one moment. What several share counts for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ProcessHoldings {
+    /// Resident memory, in bytes.
+    pub(super) bytes: u64,
+    /// What it is made of; `None` where that isn't told of all of them.
+    pub(super) memory: Option<Memory>,
+    /// Threads.
+    pub(super) threads: u64,
+    /// Their proportional share of the memory that processes share, in bytes; `None` where it wasn't read this time.
+    pub(super) proportional: Option<u64>,
+    /// What they hold of graphics devices' memory, in bytes.
+    pub(super) gpu_bytes: Option<u64>,
+    /// Resident memory of the same server's processes that serve other models, which is in none of the above; `None` where
+    /// there are none.
+    pub(super) other_models_bytes: Option<u64>,
+    /// Whether several of the processes may be the model's, and all are counted for want of a word which is.
+    pub(super) unclear: bool,
 }

@@ -4,14 +4,15 @@
 //! readings, every second of the regular ones goes, and hands its extremes on to the one after it: the edges stay, and a
 //! run of hours is told by readings some seconds apart.
 
-use super::reading::{Held, Reading};
+use super::reading::Reading;
+use super::sought::ProcessHoldings;
 
 /// Readings kept before they are thinned: all of a run of an hour.
 const MOST: usize = 4096;
 
 /// Readings, thinned once there are many.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct ThinnedReadings {
     readings: Vec<Reading>,
     /// Readings at which they are thinned next: edges can't go, however many there are.
     limit: usize,
@@ -21,7 +22,7 @@ pub(super) struct Kept {
     wall: Option<f64>,
 }
 
-impl Kept {
+impl ThinnedReadings {
     /// Takes a reading.
     pub(super) fn push(&mut self, mut reading: Reading) {
         let own = reading.machine.own_s;
@@ -91,7 +92,7 @@ fn hand_on(gone: &Reading, next: &mut Reading) {
     };
     for (gone, next) in gone.held.iter().zip(&mut next.held) {
         *next = match (*gone, *next) {
-            (Some(gone), Some(next)) => Some(Held {
+            (Some(gone), Some(next)) => Some(ProcessHoldings {
                 threads: gone.threads.max(next.threads),
                 proportional: gone.proportional.max(next.proportional),
                 gpu_bytes: gone.gpu_bytes.max(next.gpu_bytes),
@@ -138,11 +139,11 @@ mod tests {
             },
             frequency_mhz: Some((2000.0 + (t_s / 11.0).sin(), 2000.0 + (t_s / 11.0).sin())),
             targets: vec![(t_s >= found).then(|| wave(41.0))],
-            held: vec![(t_s >= found).then(|| Held {
+            held: vec![(t_s >= found).then(|| ProcessHoldings {
                 bytes,
                 proportional: Some(bytes / 2),
                 threads: 3,
-                ..Held::default()
+                ..ProcessHoldings::default()
             })],
             all_targets: (t_s >= found).then(|| wave(41.0)),
             ..Reading::default()
@@ -151,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_run_of_hours_is_told_by_few_readings_and_told_the_same() {
-        let (mut kept, mut all) = (Kept::default(), Kept { limit: usize::MAX, ..Kept::default() });
+        let (mut kept, mut all) =
+            (ThinnedReadings::default(), ThinnedReadings { limit: usize::MAX, ..ThinnedReadings::default() });
         let edges = [600.25, 6000.75, 30_000.5];
         for second in 0..36_000 {
             let t_s = f64::from(second);
@@ -167,7 +169,8 @@ mod tests {
         let near =
             |a: Option<f64>, b: Option<f64>, by: f64| a.zip(b).is_some_and(|(a, b)| (a - b).abs() <= by * b.abs());
         for (from_s, to_s) in [(600.25, 6000.75), (6000.75, 30_000.5), (600.25, 30_000.5)] {
-            let of = |kept: &Kept| Conditions::of(kept.readings(), &[Stretch { target: 0, from_s, to_s }], 1);
+            let of =
+                |kept: &ThinnedReadings| Conditions::of(kept.readings(), &[Stretch { target: 0, from_s, to_s }], 1);
             let (thin, full) = (of(&kept), of(&all));
             for (a, b) in [
                 (thin.busy_cores, full.busy_cores),
@@ -189,7 +192,7 @@ mod tests {
 
     #[test]
     fn where_the_process_table_is_read_seldom_they_are_thinned_as_well() {
-        let mut kept = Kept::default();
+        let mut kept = ThinnedReadings::default();
         for second in 0..40_000 {
             let mut reading = reading(f64::from(second), true, 0.0);
             if second % 3 != 0 {

@@ -63,9 +63,9 @@ pub struct Usage {
 
 /// A growing value with when it was told last.
 #[derive(Clone, Copy, Debug, Default)]
-struct Told<T>(Option<(f64, T)>);
+struct LastValue<T>(Option<(f64, T)>);
 
-impl Told<f64> {
+impl LastValue<f64> {
     /// Growth a second since it was told last.
     fn rate(&mut self, t_s: f64, now: Option<f64>) -> Option<f64> {
         let now = now?;
@@ -77,7 +77,7 @@ impl Told<f64> {
     }
 }
 
-impl Told<u64> {
+impl LastValue<u64> {
     /// Growth since it was told last.
     fn growth(&mut self, t_s: f64, now: Option<u64>) -> Option<u64> {
         let now = now?;
@@ -92,32 +92,32 @@ pub(super) struct Rows {
     names: Vec<String>,
     last_t: Option<f64>,
     host: Host,
-    own: Told<f64>,
-    targets: Vec<Target>,
+    own: LastValue<f64>,
+    targets: Vec<TargetUsage>,
 }
 
 #[derive(Debug, Default)]
 struct Host {
-    busy: Told<f64>,
-    others: Told<f64>,
-    stolen: Told<f64>,
-    swapped: Told<u64>,
-    energy: Told<f64>,
+    busy: LastValue<f64>,
+    others: LastValue<f64>,
+    stolen: LastValue<f64>,
+    swapped: LastValue<u64>,
+    energy: LastValue<f64>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Target {
-    busy: Told<f64>,
-    minor_faults: Told<u64>,
-    major_faults: Told<u64>,
-    disk_read: Told<u64>,
-    voluntary: Told<u64>,
-    involuntary: Told<u64>,
+struct TargetUsage {
+    busy: LastValue<f64>,
+    minor_faults: LastValue<u64>,
+    major_faults: LastValue<u64>,
+    disk_read: LastValue<u64>,
+    voluntary: LastValue<u64>,
+    involuntary: LastValue<u64>,
 }
 
 impl Rows {
     pub(super) fn new(names: Vec<String>) -> Self {
-        Self { targets: vec![Target::default(); names.len()], names, ..Self::default() }
+        Self { targets: vec![TargetUsage::default(); names.len()], names, ..Self::default() }
     }
 
     /// The rows of a reading: of the host, of loadcmp, of each target whose processes are known, of each graphics device.
@@ -189,9 +189,10 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use super::super::counts::Counts;
+    use super::super::detail::Memory;
     use super::super::gpu::Device;
     use super::super::machine::Counters;
-    use super::super::reading::{Held, Memory};
+    use super::super::sought::ProcessHoldings;
     use super::*;
 
     fn reading(t_s: f64, busy: Option<f64>, bytes: Option<u64>) -> Reading {
@@ -200,7 +201,7 @@ mod tests {
             cores: 2,
             regular: true,
             targets: vec![busy],
-            held: vec![bytes.map(|bytes| Held { bytes, ..Held::default() })],
+            held: vec![bytes.map(|bytes| ProcessHoldings { bytes, ..ProcessHoldings::default() })],
             counts: vec![Counts::default()],
             all_targets: busy,
             ..Reading::default()

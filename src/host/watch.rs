@@ -3,7 +3,7 @@
 
 use super::reading::{Reader, When};
 use super::sought::Sought;
-use super::thin::Kept;
+use super::thin::ThinnedReadings;
 use super::usage::{Rows, Usage};
 use super::{Conditions, Stretch};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -17,7 +17,7 @@ const PERIOD: f64 = 1.0;
 #[derive(Debug)]
 pub struct Watch {
     edges: Sender<f64>,
-    thread: JoinHandle<Kept>,
+    thread: JoinHandle<ThinnedReadings>,
     names: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ impl Edges {
 /// What was read, as far as it is needed to fold it.
 #[derive(Clone, Debug, Default)]
 pub struct Watched {
-    kept: Kept,
+    kept: ThinnedReadings,
     names: Vec<String>,
 }
 
@@ -55,7 +55,8 @@ impl Watch {
         let rows = Rows::new(names.clone());
         let (ready, first) = channel();
         let thread = std::thread::Builder::new().name("host-watch".to_owned()).spawn(move || {
-            Watching { reader: Reader::new(targets), rows, tell, kept: Kept::default() }.on(&clock, &asked, ready)
+            Watching { reader: Reader::new(targets), rows, tell, kept: ThinnedReadings::default() }
+                .on(&clock, &asked, ready)
         })?;
         // It ends without a word if the thread broke: then nothing will be known, and the run is none the worse.
         let _ = first.recv();
@@ -81,7 +82,7 @@ struct Watching<F> {
     reader: Reader,
     rows: Rows,
     tell: F,
-    kept: Kept,
+    kept: ThinnedReadings,
 }
 
 impl<F: FnMut(&[Usage])> Watching<F> {
@@ -95,7 +96,7 @@ impl<F: FnMut(&[Usage])> Watching<F> {
     }
 
     /// Reads until it is told to stop.
-    fn on(mut self, clock: &dyn Fn() -> f64, asked: &Receiver<f64>, ready: Sender<()>) -> Kept {
+    fn on(mut self, clock: &dyn Fn() -> f64, asked: &Receiver<f64>, ready: Sender<()>) -> ThinnedReadings {
         // Usage is a difference: the first reading only begins it.
         self.read(clock, When::Regular);
         drop(ready);

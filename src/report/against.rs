@@ -4,7 +4,7 @@ use super::beside::{Pair, matched, pairs};
 use super::setup::{Unlike, unlike_setups};
 use super::{Report, Status};
 use crate::audit::Finding;
-use crate::gate::{self, Judged, Past, Spoilt};
+use crate::gate::{self, JudgedGate, Past, Spoilt};
 use crate::scenario::audit::rule;
 use crate::scenario::gate::Gate;
 use crate::stats::{Nights, TargetFigures};
@@ -120,7 +120,7 @@ const OTHER_SETUP: &str = "the baseline has a different setup, as the engines re
 
 impl Report {
     /// Judges a gate that isn't the scenario's own; once for each target where it names none.
-    pub fn judge_gate(&self, gate: &Gate, past: Option<KeptRuns<'_>>) -> Vec<Judged> {
+    pub fn judge_gate(&self, gate: &Gate, past: Option<KeptRuns<'_>>) -> Vec<JudgedGate> {
         gate::judge_one(gate, &self.evidence(&self.gates_spoilt(), past.ok_or(gate::NO_BASELINE)))
     }
 
@@ -143,8 +143,8 @@ impl Report {
         &'a self,
         spoilt: &'a Spoilt,
         past: Result<KeptRuns<'a>, &'static str>,
-    ) -> gate::Evidence<'a> {
-        gate::Evidence {
+    ) -> gate::GateInputs<'a> {
+        gate::GateInputs {
             plan: &self.plan,
             spoilt,
             targets: &self.targets,

@@ -30,9 +30,9 @@ pub struct Beside {
     /// What the second run is to the first.
     pub relation: Relation,
     /// The first run: what ratios are told against.
-    pub first: Side,
+    pub first: ComparedRun,
     /// The second run.
-    pub second: Side,
+    pub second: ComparedRun,
     /// The metric that was declared the main one.
     pub primary: String,
     /// The targets that both runs have.
@@ -59,7 +59,7 @@ pub struct Beside {
 
 /// One of the two runs.
 #[derive(Clone, Debug, Serialize)]
-pub struct Side {
+pub struct ComparedRun {
     /// The name it goes by: its directory or file as it was given.
     pub name: String,
     /// When it began, UTC (RFC 3339).
@@ -106,7 +106,7 @@ impl Beside {
             return Err(unlike);
         }
         let matched = matched(a, b);
-        let side = |(name, report): (&str, &Report)| Side {
+        let side = |(name, report): (&str, &Report)| ComparedRun {
             name: name.to_owned(),
             started: report.started.clone(),
             invalid: !report.invalid().is_empty(),

@@ -2,7 +2,7 @@
 
 use super::sweep::SweptTarget;
 use super::{Beside, Report, Status};
-use crate::gate::{self, Evidence, Past};
+use crate::gate::{self, GateInputs, Past};
 use crate::scenario::gate::{Gate, Inconclusive};
 use crate::scenario::plan::GatesPlan;
 
@@ -35,8 +35,8 @@ impl Beside {
             _ => Err("the first run was interrupted"),
         };
         let spoilt = second.gates_spoilt();
-        let evidence = Evidence { plan: &plan, ..second.evidence(&spoilt, Err(gate::NO_BASELINE)) };
-        self.judgement = Some(gate::judge(&Evidence { past, ..evidence }));
+        let evidence = GateInputs { plan: &plan, ..second.evidence(&spoilt, Err(gate::NO_BASELINE)) };
+        self.judgement = Some(gate::judge(&GateInputs { past, ..evidence }));
         self.inconclusive = counts;
         let side =
             |target: &crate::stats::TargetSummary| SweptTarget { name: target.name.clone(), stand_in: target.stand_in };
@@ -54,7 +54,7 @@ impl Beside {
 mod tests {
     use super::super::Relation;
     use super::*;
-    use crate::gate::Outcome;
+    use crate::gate::GateOutcome;
     use crate::report::fixture::report;
     use crate::scenario::Task;
 
@@ -71,7 +71,7 @@ mod tests {
         let beside =
             held(&run, &run, &["latency.p50 <= 2 * baseline", "native.latency.p50 <= 0.5 * baseline.latency.p50"]);
         let outcomes: Vec<_> = beside.judgement.iter().flat_map(|j| &j.gates).map(|judged| judged.outcome).collect();
-        assert_eq!(outcomes, [Outcome::Pass, Outcome::Pass, Outcome::Fail]);
+        assert_eq!(outcomes, [GateOutcome::Pass, GateOutcome::Pass, GateOutcome::Fail]);
         assert_eq!((beside.code(), beside.targets.len()), (1, 2));
         assert_eq!(held(&run, &run, &["native.latency.p50 <= 1s"]).code(), 0);
         assert_eq!(held(&run, &run, &["native.latency.p50 <= baseline"]).code(), 5);
@@ -82,15 +82,15 @@ mod tests {
     fn a_first_run_that_is_no_good_or_a_stand_in_is_no_baseline() {
         let run = report(Task::Classify, false);
         let gates = ["native.latency.p50 <= 2 * baseline", "native.latency.p50 <= 1s"];
-        let outcomes = |first: &Report| -> Vec<Outcome> {
+        let outcomes = |first: &Report| -> Vec<GateOutcome> {
             let beside = held(first, &run, &gates);
             beside.judgement.unwrap().gates.iter().map(|judged| judged.outcome).collect()
         };
         let mut cut = run.clone();
         cut.status = Status::Interrupted;
-        assert_eq!(outcomes(&cut), [Outcome::NotMeasured, Outcome::Pass]);
+        assert_eq!(outcomes(&cut), [GateOutcome::NotMeasured, GateOutcome::Pass]);
         let mut stand_in = run.clone();
         stand_in.targets[0].stand_in = true;
-        assert_eq!(outcomes(&stand_in), [Outcome::NotMeasured, Outcome::Pass]);
+        assert_eq!(outcomes(&stand_in), [GateOutcome::NotMeasured, GateOutcome::Pass]);
     }
 }

@@ -1,10 +1,10 @@
 //! How long a run is measured, in words: beforehand by its bounds, and afterwards by what it came to.
 
 use super::human;
-use super::words::about;
 use crate::drive::{Found, Why};
 use crate::scenario::plan::{Plan, Until};
 use crate::scenario::{Order, Span};
+use std::time::Duration;
 
 fn time(span: Span) -> String {
     human::time(span.0.as_secs_f64() * 1e6)
@@ -71,6 +71,11 @@ pub fn why_words(plan: &Plan, found: &Found) -> String {
 /// `1 answer`, `36 answers`.
 pub fn answers_words(answers: u64) -> String {
     human::counted(answers, "answer", "answers")
+}
+
+/// A length of time to the second, or the minute where it is long.
+pub fn about(time: Duration) -> String {
+    human::length(time.as_secs_f64().ceil())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `manifest.json`: everything about a run that its samples don't tell, so that it can be told again from its directory.
 
 use super::{Cause, ColdRun, SCHEMA_VERSION, TOOL, pretty, replace};
-use crate::drive::{Found, Window};
+use crate::drive::{Found, LaneWindow};
 use crate::host::{Conditions, Facts, Floor, Probe};
 use crate::scenario::plan::Plan;
 use crate::stats::Fold;
@@ -45,7 +45,7 @@ pub struct Manifest {
     /// Hash of the workload: 64 hex digits.
     pub workload_hash: String,
     /// The measured windows, in the order they opened.
-    pub windows: Vec<Window>,
+    pub windows: Vec<LaneWindow>,
     /// How long it turned out to have to be, where it found its own length; `None` until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub found: Option<Found>,
@@ -94,7 +94,7 @@ impl Manifest {
     }
 
     /// Takes a window, in the place of what was known of it before.
-    pub fn opened(&mut self, window: Window) {
+    pub fn opened(&mut self, window: LaneWindow) {
         match self.windows.iter_mut().find(|known| (known.target, known.block) == (window.target, window.block)) {
             Some(known) => *known = window,
             None => self.windows.push(window),
@@ -104,7 +104,7 @@ impl Manifest {
     /// A fold over the plan's targets with their windows set, ready for samples.
     pub fn fold(&self) -> Fold {
         let mut fold = Fold::new(&self.plan, self.plan.workload.items);
-        for Window { target, block, from, to } in &self.windows {
+        for LaneWindow { target, block, from, to } in &self.windows {
             fold.window(*target, *block, *from, *to);
         }
         fold

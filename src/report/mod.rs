@@ -26,7 +26,7 @@ pub mod words;
 
 pub use crate::metrics::human;
 pub use against::{Against, KeptRuns};
-pub use beside::{Beside, Pair, Relation, Side};
+pub use beside::{Beside, ComparedRun, Pair, Relation};
 pub use cold::ColdRun;
 pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
@@ -36,13 +36,13 @@ pub use setup::{Difference, Kind, Unlike, differences, length, unlike_setups};
 pub use soak::{Drifted, Soak, SoakedTarget};
 pub use unfinished::{Cause, Unfinished};
 
-use crate::audit::{Evidence, Finding, Gathered, Severity, audit, identical_requests};
+use crate::audit::{AuditInputs, Finding, Gathered, Severity, audit, identical_requests};
 use crate::drive::Found;
 use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
 use crate::scenario::Order;
 use crate::scenario::plan::Plan;
-use crate::stats::{Comparison, Doubts, Folded, Packed, Row, Second, Settings, TargetSummary, decide};
+use crate::stats::{Comparison, ComparisonSettings, Doubts, Folded, Packed, Row, Second, TargetSummary, decide};
 use serde::{Deserialize, Serialize};
 
 /// What writes documents, with its version.
@@ -220,7 +220,7 @@ impl Report {
             let cause = manifest.cause.clone().unwrap_or_else(killed);
             report.unfinished = Some(Unfinished::new(cause, &report.plan, &report.targets));
         }
-        report.findings = audit(&Evidence {
+        report.findings = audit(&AuditInputs {
             plan: &report.plan,
             unfinished: report.unfinished.as_ref().map(|unfinished| unfinished.sentence.as_str()),
             targets: &report.targets,
@@ -251,7 +251,7 @@ impl Report {
         let floor = |at: usize| self.floors.get(at)?.as_ref();
         let small = |c: &Comparison| floors::below(c, floor(c.target).zip(floor(c.reference)));
         let doubts = Doubts { of_difference: Some(&small), of_all: why.as_deref() };
-        decide(&mut self.comparisons, &Settings::of(&self.plan), doubts);
+        decide(&mut self.comparisons, &ComparisonSettings::of(&self.plan), doubts);
     }
 
     /// Why no side is called better though the run is valid, if so: targets that were measured one after another had unlike
@@ -287,15 +287,15 @@ impl Report {
         self.found(Severity::Invalid).collect()
     }
 
-    /// The metric that was declared the main one (`stats::Settings::primary`).
+    /// The metric that was declared the main one (`stats::ComparisonSettings::primary`).
     fn main_metric(&self) -> &'static str {
         let counted = self.targets.iter().all(|target| target.value("output_tokens_per_s").is_some());
         self.comparing().primary(counted)
     }
 
     /// What its comparisons are made by.
-    pub fn comparing(&self) -> Settings {
-        Settings::of(&self.plan)
+    pub fn comparing(&self) -> ComparisonSettings {
+        ComparisonSettings::of(&self.plan)
     }
 
     /// Whether any target was a stand-in.
@@ -323,7 +323,7 @@ pub(crate) mod fixture {
 
     /// A manifest around the fixture's plan, from a machine that never was.
     pub fn manifest(plan: Plan) -> Manifest {
-        let measured = |target| crate::drive::Window {
+        let measured = |target| crate::drive::LaneWindow {
             target,
             block: 0,
             from: crate::record::Nanos(3_000_000_000),

@@ -1,5 +1,6 @@
 //! The sentences that say what came of a run.
 
+pub use super::lasting::about;
 use super::lasting::{early_words, found_words, length_words, span};
 use super::{Report, human};
 use crate::audit::Severity;
@@ -8,7 +9,6 @@ use crate::metrics::{metric_of, value_words};
 use crate::scenario::plan::{LoadPlan, Plan, Until};
 use crate::scenario::{Limit, MOST_PAIRS, Order, TIMEOUT_LEAST};
 use crate::stats::{Comparison, Verdict, worth_showing};
-use std::time::Duration;
 
 /// From so many seconds on, another order is tried before a longer run.
 const LONG_S: f64 = 1800.0;
@@ -315,11 +315,6 @@ impl Report {
             self.plan.seed
         )
     }
-}
-
-/// A length of time to the second, or the minute where it is long.
-pub fn about(time: Duration) -> String {
-    human::length(time.as_secs_f64().ceil())
 }
 
 /// The blocks of an alternating order: `10 blocks of each, A B B A`.

@@ -17,7 +17,7 @@ const MARGIN: f64 = 3.0;
 
 /// A deadline that was found.
 #[derive(Debug, PartialEq)]
-struct Found {
+struct FoundDeadline {
     timeout: Span,
     /// What asks for so long, in words; `None` of the least.
     why: Option<String>,
@@ -49,9 +49,9 @@ pub(super) fn found(
 }
 
 /// The longest that any target needs: one deadline for all, so that none has another's advantage.
-fn longest(plan: &Plan, first: &[ColdStart]) -> Found {
+fn longest(plan: &Plan, first: &[ColdStart]) -> FoundDeadline {
     let least = TIMEOUT_LEAST.as_secs_f64();
-    let mut found = Found { timeout: Span(TIMEOUT_LEAST), why: None };
+    let mut found = FoundDeadline { timeout: Span(TIMEOUT_LEAST), why: None };
     for (target, first) in plan.targets.iter().zip(first) {
         let most = f64::from(plan.workload.sampling.max_tokens);
         let Some(answer_s) = first.sample.as_ref().and_then(|sample| answer_s(sample, most)) else { continue };
@@ -68,7 +68,7 @@ fn longest(plan: &Plan, first: &[ColdStart]) -> Found {
                 "a full answer of `{}` takes about {each}, {users:.0} at once{slots}, times {MARGIN:.0}{capped}",
                 target.name
             );
-            found = Found { timeout, why: Some(why) };
+            found = FoundDeadline { timeout, why: Some(why) };
         }
     }
     found
@@ -157,7 +157,7 @@ mod tests {
         // Embeddings have no tokens.
         assert_eq!(seconds(&plan(64, 128, Some(1)), first(1.0, None)), 192);
         let none = ColdStart { outcome: Outcome::Timeout, error: None, sample: None };
-        assert_eq!(longest(&plan(6, 128, None), &[none]), Found { timeout: Span(TIMEOUT_LEAST), why: None });
+        assert_eq!(longest(&plan(6, 128, None), &[none]), FoundDeadline { timeout: Span(TIMEOUT_LEAST), why: None });
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::progress::View;
 use super::unread::Unread;
 use crate::audit::{Gather, Gathered};
-use crate::drive::Window;
+use crate::drive::LaneWindow;
 use crate::host::lock;
 use crate::record::answers::Answer;
 use crate::record::log::{Folder, Vector};
@@ -23,7 +23,7 @@ pub(super) struct RunFolder {
     picks: AnswerPicks,
     manifest: Arc<Mutex<Manifest>>,
     /// The windows that the fold knows.
-    known: BTreeMap<(usize, u32), Window>,
+    known: BTreeMap<(usize, u32), LaneWindow>,
     /// Where the manifest is kept, and whether it knows a window that the file doesn't.
     path: PathBuf,
     unwritten: bool,
@@ -144,7 +144,7 @@ mod tests {
         let view = crate::run::progress::Progress::start(&plan, true, Default::default()).view();
         let mut folder = RunFolder::new(fold, Gather::new(&plan), known.clone(), path.clone(), view);
         let kept = || Manifest::read(&path).unwrap().windows;
-        let mut window = Window { target: 0, block: 0, from: Nanos(5), to: None };
+        let mut window = LaneWindow { target: 0, block: 0, from: Nanos(5), to: None };
         lock(&known).opened(window);
         assert!(kept().is_empty(), "whoever opens it doesn't wait for the disk");
         folder.tick();

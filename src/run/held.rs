@@ -1,7 +1,7 @@
 //! The baseline that a run is held to: found and looked at before any load is sent, kept beside the results.
 
 use super::{Failure, Options};
-use crate::baseline::{self, FOLDER, Kept};
+use crate::baseline::{self, FOLDER, KeptBaseline};
 use crate::host;
 use crate::report::{Report, Unlike};
 use crate::scenario::plan::Plan;
@@ -15,7 +15,7 @@ const COPY: &str = "baseline.json";
 /// A baseline and what it goes by.
 pub(super) struct Baseline {
     name: String,
-    kept: Kept,
+    kept: KeptBaseline,
     across: bool,
 }
 
@@ -80,8 +80,8 @@ fn shown(name: &str) -> String {
 }
 
 /// Reads a baseline; a wrong one is told with those that are there.
-pub(super) fn read(folder: &Path, name: &str, path: &Path) -> Result<Kept, Failure> {
-    Kept::read(path).map_err(|error| {
+pub(super) fn read(folder: &Path, name: &str, path: &Path) -> Result<KeptBaseline, Failure> {
+    KeptBaseline::read(path).map_err(|error| {
         let mut text = format!("error: no baseline `{name}`: {} ", path.display());
         text += &match error.kind() {
             std::io::ErrorKind::NotFound => "doesn't exist".to_owned(),
@@ -102,7 +102,7 @@ impl Baseline {
         #[derive(serde::Serialize)]
         struct Named<'a> {
             name: &'a str,
-            kept: &'a Kept,
+            kept: &'a KeptBaseline,
             across: bool,
         }
         crate::report::replace(&dir.join(COPY), |out| {
@@ -119,7 +119,7 @@ pub(super) fn copied(dir: &Path) -> anyhow::Result<Option<(Report, Nights)>> {
 #[derive(serde::Deserialize)]
 struct Copied {
     name: String,
-    kept: Kept,
+    kept: KeptBaseline,
     /// Whether it is compared whatever differs; a copy of an earlier loadcmp, which doesn't say so, was.
     #[serde(default = "yes")]
     across: bool,
@@ -146,7 +146,7 @@ pub(super) fn hold(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// Reads a baseline by its name or path.
-pub fn kept(folder: &Path, name: &str) -> Result<Kept, Failure> {
+pub fn kept(folder: &Path, name: &str) -> Result<KeptBaseline, Failure> {
     read(folder, name, &baseline::file(folder, name))
 }
 

@@ -2,8 +2,8 @@
 //! where a baseline has too few of its own.
 
 use super::{Failure, is_suite, now, retell};
-use crate::baseline::{self, Kept};
-use crate::history::{self, Entry, INDEX, State};
+use crate::baseline::{self, KeptBaseline};
+use crate::history::{self, INDEX, RunEntry, RunState};
 use crate::report::{Report, unlike_setups};
 use crate::stats::{LEAST_RUNS, RunFigures};
 use anyhow::Context;
@@ -32,7 +32,7 @@ pub enum Keep<'a> {
 ///
 /// # Errors
 /// No reason, no runs, one that can't be kept, or runs of unlike setups; a file that can't be read or written.
-pub fn keep(path: &Path, which: Keep<'_>, reason: &str, stand_ins: bool) -> Result<Kept, Failure> {
+pub fn keep(path: &Path, which: Keep<'_>, reason: &str, stand_ins: bool) -> Result<KeptBaseline, Failure> {
     if reason.is_empty() {
         return Err(Failure::Usage("error: a baseline needs a reason: --reason TEXT".to_owned()));
     }
@@ -72,7 +72,7 @@ pub fn keep(path: &Path, which: Keep<'_>, reason: &str, stand_ins: bool) -> Resu
                     --last 5";
         return Err(Failure::Usage(text.to_owned()));
     };
-    let before = match Kept::read(path) {
+    let before = match KeptBaseline::read(path) {
         Ok(kept) => Some(kept),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => {
@@ -81,7 +81,7 @@ pub fn keep(path: &Path, which: Keep<'_>, reason: &str, stand_ins: bool) -> Resu
     };
     kept.sort_by_key(|(began, _, _)| *began);
     let runs = kept.into_iter().map(|(_, _, figures)| figures).collect();
-    let kept = Kept::new(report, runs, now(), reason.to_owned(), before);
+    let kept = KeptBaseline::new(report, runs, now(), reason.to_owned(), before);
     kept.write(path).with_context(|| format!("writing {}", path.display()))?;
     Ok(kept)
 }
@@ -94,8 +94,8 @@ fn last(runs: usize, folder: &Path, scenario: Option<&str>, stand_ins: bool) -> 
     }
     let told = history::read(folder, false)?;
     let meant = told.entries.iter().filter(|entry| scenario.is_none_or(|name| entry.plan.name == name));
-    let meant: Vec<&Entry> = meant.filter(|entry| entry.state() == State::Complete).collect();
-    let fit: Vec<&Entry> = meant.iter().copied().filter(|entry| stand_ins || !entry.has_stand_in()).collect();
+    let meant: Vec<&RunEntry> = meant.filter(|entry| entry.state() == RunState::Complete).collect();
+    let fit: Vec<&RunEntry> = meant.iter().copied().filter(|entry| stand_ins || !entry.has_stand_in()).collect();
     let Some(anchor) = fit.last() else {
         let why = if meant.is_empty() { "" } else { " of real engines (--stand-ins allows runs with stand-ins)" };
         let of = scenario.map(|name| format!(" of scenario `{name}`")).unwrap_or_default();
@@ -108,8 +108,8 @@ fn last(runs: usize, folder: &Path, scenario: Option<&str>, stand_ins: bool) -> 
         );
         return Err(usage(why));
     }
-    let unlike = |entry: &Entry| unlike_setups((&anchor.plan, &anchor.machine), (&entry.plan, &entry.machine));
-    let like: Vec<&Entry> = fit.iter().copied().filter(|entry| unlike(entry).is_empty()).collect();
+    let unlike = |entry: &RunEntry| unlike_setups((&anchor.plan, &anchor.machine), (&entry.plan, &entry.machine));
+    let like: Vec<&RunEntry> = fit.iter().copied().filter(|entry| unlike(entry).is_empty()).collect();
     if like.len() < runs {
         let other = fit.iter().rev().find_map(|entry| Some((&entry.dir, unlike(entry).into_iter().next()?)));
         let other =
@@ -129,7 +129,7 @@ fn last(runs: usize, folder: &Path, scenario: Option<&str>, stand_ins: bool) -> 
 
 /// Lets a baseline of too few runs take the scatter of runs from the history that a run joins: those of the same setup in its
 /// folder of results. `dir` is the run's directory, or none for the usual place; `except` a run that is no part of it.
-pub(super) fn scatter(kept: &mut Kept, dir: Option<&Path>, except: Option<&str>) {
+pub(super) fn scatter(kept: &mut KeptBaseline, dir: Option<&Path>, except: Option<&str>) {
     let runs = &kept.nights.runs;
     if runs.is_empty() || runs.len() >= LEAST_RUNS {
         return;
@@ -138,12 +138,12 @@ pub(super) fn scatter(kept: &mut Kept, dir: Option<&Path>, except: Option<&str>)
     // Without a folder, or one that can't be read, the scatter isn't known, and the report says so.
     let Ok(told) = history::read(&folder, false) else { return };
     let known = |started: &str| except == Some(started) || runs.iter().any(|run| run.started == started);
-    let like = |entry: &&Entry| {
-        entry.state() == State::Complete
+    let like = |entry: &&RunEntry| {
+        entry.state() == RunState::Complete
             && !known(&entry.started)
             && kept.unlike(&entry.plan, &entry.machine).is_empty()
     };
-    let figures = |entry: &Entry| RunFigures { started: entry.started.clone(), targets: entry.targets.clone() };
+    let figures = |entry: &RunEntry| RunFigures { started: entry.started.clone(), targets: entry.targets.clone() };
     kept.nights.others = told.entries.iter().filter(like).map(figures).collect();
 }
 

@@ -5,7 +5,7 @@ use crate::drive::{Found, Judge, Said};
 use crate::host::lock;
 use crate::report::Manifest;
 use crate::scenario::plan::Plan;
-use crate::stats::{BEYOND_DOUBT, Fold, Settings, Verdict, main_of, times_as_long};
+use crate::stats::{BEYOND_DOUBT, ComparisonSettings, Fold, Verdict, main_of, times_as_long};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ impl Judge for Length {
         if failing || self.bars.view().failed_in_a_row() >= FAILING_IN_A_ROW {
             return Said::Failing;
         }
-        let settings = Settings::of(&self.plan);
+        let settings = ComparisonSettings::of(&self.plan);
         let mut main = main_of(&folded.comparisons, &settings).peekable();
         let shown = main.peek().is_some()
             && main.all(|c| {

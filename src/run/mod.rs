@@ -21,6 +21,7 @@ mod held;
 mod in_turn;
 mod interference;
 mod keep;
+mod kinds;
 mod learned;
 mod length;
 mod load;
@@ -31,6 +32,7 @@ mod probe;
 mod progress;
 mod repeats;
 mod same;
+mod say;
 mod sized;
 mod started;
 mod suite;
@@ -38,24 +40,27 @@ mod sweep;
 mod templates;
 mod tokens;
 mod unread;
+mod wanting;
 mod watching;
 
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
-pub use capacity::{Search, Sought, capacity, is_search, search_again};
+pub use capacity::{Search, SearchResult, capacity, is_search, search_again};
 pub use compare::{CompareGates, compare, report_of, runs_of};
 pub use demo::{Install, Installed, install as demo_install};
 pub use guard::{become_bound, guard};
 pub use held::{check_against, kept};
 pub use keep::{Keep, RESULTS, keep};
+pub use kinds::{is_repeats, is_suite};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
 pub use progress::Among;
-pub use repeats::{Repeated, is_repeats, repeats, repeats_words, retell_repeats};
-pub use suite::{SuiteRun, Suited, is_suite, retell_suite, suite};
+pub use repeats::{Repeated, repeats, repeats_words, retell_repeats};
+pub use say::tell;
+pub use suite::{SuiteRun, Suited, retell_suite, suite};
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};
-use crate::drive::{Driver, LaneSetup, Listener, Stop, Window, cold_starts, drive};
+use crate::drive::{Driver, LaneSetup, LaneWindow, Listener, Stop, cold_starts, drive};
 use crate::host::lock;
 use crate::host::{self, signalled, signals};
 use crate::record::answers::read_answers;
@@ -320,7 +325,7 @@ async fn measure(
         bars.load();
         let opened = {
             let (manifest, edges, bars) = (manifest.clone(), watch.edges(), bars.clone());
-            move |window: Window| {
+            move |window: LaneWindow| {
                 bars.opened(window, clock.now());
                 edges.at(window.from.seconds());
                 if let Some(to) = window.to {
@@ -354,7 +359,7 @@ async fn measure(
     let folder = log.finish()?;
     bars.finish();
     if let Some(words) = fewer_blocks {
-        tell(prepare::wrapped(&words));
+        tell(say::wrapped(&words));
     }
     // What our own limits keep from being asked is no fault of the target's.
     let unsent = failed.is_some_and(|(cold, _)| cold.outcome == Outcome::Unsent);
@@ -472,12 +477,6 @@ fn now() -> String {
 /// Whether a signal has come: what hasn't begun is not begun.
 fn interrupted() -> bool {
     signals() > 0
-}
-
-/// Says something on standard error, without values of the environment; a reader that went away is no error.
-pub fn tell(text: impl std::fmt::Display) {
-    use std::io::Write;
-    let _ = writeln!(std::io::stderr(), "{}", scrub(&text.to_string()));
 }
 
 /// Whether results may go into a directory: it is empty, or isn't there yet.

@@ -1,9 +1,9 @@
 //! The nights of a suite: every one in a folder of its own, and above them the page that tells them all.
 
-use super::{Failure, suite};
-use crate::history;
-use crate::sink;
+use super::Failure;
+use super::kinds::{is_suite, read_suite};
 use crate::suite::{Night, Nightly, Suite};
+use crate::{history, sink};
 use anyhow::Context;
 use std::path::Path;
 
@@ -23,8 +23,8 @@ pub(super) fn suites(folder: &Path) -> Result<Vec<Night>, Failure> {
         let path = entry.with_context(|| format!("reading {}", folder.display()))?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         // What can't be read is no night: the history lists its runs as damaged.
-        if suite::is_suite(&path)
-            && let Ok(suite) = suite::read(&path)
+        if is_suite(&path)
+            && let Ok(suite) = read_suite(&path)
         {
             nights.push(Night { folder: name, suite });
         }

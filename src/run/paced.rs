@@ -1,6 +1,6 @@
 //! `rate: auto`: a look at what the targets answer, before the load's instants are drawn.
 
-use super::{Failure, Options, prepare, tell};
+use super::{Failure, Options, say, tell};
 use crate::host::signalled;
 use crate::record::columns::{Names, read_rows};
 use crate::record::{Nanos, Phase};
@@ -42,7 +42,7 @@ pub(super) async fn found(mut loaded: Loaded, options: &Options) -> Result<Loade
         finished = looking => finished?,
     };
     let plan = &finished.report.plan;
-    let mut seen: Vec<Seen> = plan.targets.iter().map(|_| Seen::default()).collect();
+    let mut seen: Vec<FirstLook> = plan.targets.iter().map(|_| FirstLook::default()).collect();
     read_rows(&finished.dir, &Names::of(plan), |row| {
         if let (Phase::Measure, Some(seen)) = (row.phase, seen.get_mut(row.target)) {
             seen.add(row.outcome.answered(), row.stamps.sent, row.stamps.end);
@@ -64,7 +64,7 @@ pub(super) async fn found(mut loaded: Loaded, options: &Options) -> Result<Loade
     if !options.quiet {
         let each: Vec<String> = rates.iter().map(|(name, rate)| format!("{name} {rate:.3}/s")).collect();
         let most = if rate == Rate::MOST { ", the maximum" } else { "" };
-        tell(prepare::wrapped(&format!(
+        tell(say::wrapped(&format!(
             "loadcmp: rate: auto is {rate}/s: half of what the slower target can answer{most} ({})",
             each.join(", ")
         )));
@@ -97,13 +97,13 @@ fn put(scenario: &mut Scenario, rate: f64) -> Result<(), Failure> {
 
 /// What a target answered in the look.
 #[derive(Default)]
-struct Seen {
+struct FirstLook {
     answers: u32,
     from: Option<Nanos>,
     to: Option<Nanos>,
 }
 
-impl Seen {
+impl FirstLook {
     fn add(&mut self, answered: bool, sent: Option<Nanos>, end: Option<Nanos>) {
         self.answers += u32::from(answered);
         self.from = self.from.into_iter().chain(sent).min();

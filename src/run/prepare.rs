@@ -1,26 +1,24 @@
 //! From a scenario to a plan: finds every engine, puts a stand-in where one is allowed and needed, reads the prompts, and
 //! fills in every default.
 
-use super::cannot;
 use super::child::StandIn;
 use super::filled::filled;
 use super::fits::fits;
 use super::load::{load, schedule_words};
-use super::same;
+use super::say::wrapped;
 use super::started::{Engines, allowed, start};
-use super::templates;
-use super::tokens::{Made, Wanting};
-use super::{Failure, Options, tell};
+use super::wanting::{Made, Wanting};
+use super::{Failure, Options, cannot, same, tell, templates};
 use crate::audit::{Finding, of_plan};
 use crate::host::processes_of;
 use crate::record::Stopwatch;
-use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan};
-use crate::scenario::told::{Written, confirmed};
+use crate::scenario::plan::{GatesPlan, LoadPlan, Plan, TargetPlan, WorkloadPlan, Written};
+use crate::scenario::told::confirmed;
 use crate::scenario::{
     Constrain, Loaded, ProcessSpec, PromptFormat, PromptsSpec, Scenario, Slo, TargetSpec, Task, located, release,
     room_for_a_label, variant_name,
 };
-use crate::target::discover::{Found, Missing, discover, is_auto, settings_at_first};
+use crate::target::discover::{FoundEngine, Missing, discover, is_auto, settings_at_first};
 use crate::target::{Target, cannot, ignores_eos};
 use crate::workload::{Arrivals, Item, Prompts, SourceError, Workload, read_prompts, read_schema, read_shown};
 use std::hash::Hasher;
@@ -211,7 +209,7 @@ async fn find(
     items: &[Item],
     options: &Options,
     stand_ins: &mut Vec<StandIn>,
-) -> Result<Found, String> {
+) -> Result<FoundEngine, String> {
     let why = match patiently(name, discover(spec, scenario.task), options).await {
         Ok(found) if found.stand_in && options.real => {
             return Err(format!("{} is a stand-in, which --real refuses", found.endpoint));
@@ -235,7 +233,7 @@ async fn find(
     let stand_in = StandIn::start(name, spec, scenario, items, stand_ins.len() as u64).await?;
     let found = discover(&stand_in.spec(spec), scenario.task).await.map_err(|error| error.to_string())?;
     stand_ins.push(stand_in);
-    Ok(Found { stand_in: true, ..found })
+    Ok(FoundEngine { stand_in: true, ..found })
 }
 
 /// How long an engine may take to say who it is before it is told that it is waited for.
@@ -254,28 +252,7 @@ async fn patiently<T>(name: &str, asked: impl Future<Output = T>, options: &Opti
     asked.await
 }
 
-/// Columns of a line on standard error.
-const COLUMNS: usize = 78;
-
-/// A text cut into lines that no terminal cuts, the later ones set in.
-pub(super) fn wrapped(text: &str) -> String {
-    let (mut out, mut column) = (String::new(), 0);
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let length = word.chars().count();
-        if column > 0 && column + 1 + length > COLUMNS {
-            out.push_str("\n  ");
-            column = 2;
-        } else if column > 0 {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += length;
-    }
-    out
-}
-
-fn planned(name: &str, spec: &TargetSpec, found: Found) -> TargetPlan {
+fn planned(name: &str, spec: &TargetSpec, found: FoundEngine) -> TargetPlan {
     TargetPlan {
         name: name.to_owned(),
         stand_in: found.stand_in,

@@ -2,7 +2,7 @@
 //! are off when nobody looks: a pipe and CI get a line every half minute, `--quiet` nothing.
 
 use super::sized::{self, Far};
-use crate::drive::{FirstRequest, Found, Why, Window};
+use crate::drive::{FirstRequest, Found, LaneWindow, Why};
 use crate::host::lock;
 use crate::metrics::human;
 use crate::record::{Nanos, Phase, Sample};
@@ -28,7 +28,7 @@ const LINE: Duration = Duration::from_secs(30);
 
 /// What there is to see of each target so far.
 pub(super) struct View {
-    targets: Vec<Mutex<Seen>>,
+    targets: Vec<Mutex<TargetProgress>>,
     /// The target that the last row was of.
     turn: AtomicUsize,
     /// How far ahead the first window opens, from when it was known.
@@ -38,7 +38,7 @@ pub(super) struct View {
 }
 
 #[derive(Default)]
-struct Seen {
+struct TargetProgress {
     measured: u64,
     /// Units begun by a first turn: conversations for a chat, else requests.
     units: u64,
@@ -182,7 +182,7 @@ impl Progress {
         };
         let view = Arc::new(View::new(plan.targets.len()));
         if !quiet && !shown {
-            super::tell(super::prepare::wrapped(&format!("loadcmp: {}", headline(plan))));
+            super::tell(super::say::wrapped(&format!("loadcmp: {}", headline(plan))));
         }
         Self { view, bars, lines, whole, shown, quiet, plan: plan_shape, thread: Mutex::default() }
     }
@@ -219,13 +219,13 @@ impl Progress {
     pub(super) fn warming(&self, prompts: usize) {
         let text = format!("sending every prompt once before the load ({prompts}, `prompt_cache: warm`)");
         if !self.quiet && !self.shown {
-            super::tell(super::prepare::wrapped(&format!("loadcmp: {text}")));
+            super::tell(super::say::wrapped(&format!("loadcmp: {text}")));
         }
         self.say(&text);
     }
 
     /// A window is known, at `now`.
-    pub(super) fn opened(&self, window: Window, now: Nanos) {
+    pub(super) fn opened(&self, window: LaneWindow, now: Nanos) {
         lock(&self.view.opens).get_or_insert(Duration::from_nanos(window.from.since(now).0));
     }
 
@@ -237,7 +237,7 @@ impl Progress {
             let Found { answers, .. } = found;
             let answers = answers_words(answers);
             let text = format!("loadcmp: {answers} each so far; measuring for {}", found_words(plan, &found));
-            super::tell(super::prepare::wrapped(&text));
+            super::tell(super::say::wrapped(&text));
         }
     }
 
@@ -260,7 +260,7 @@ impl Progress {
                     pause.as_secs_f64().ceil()
                 );
                 if !self.quiet {
-                    self.bars.suspend(|| super::tell(super::prepare::wrapped(&text)));
+                    self.bars.suspend(|| super::tell(super::say::wrapped(&text)));
                 }
             }
         }
@@ -297,7 +297,7 @@ impl Progress {
                 if !shown && !elapsed.is_zero() && elapsed.as_millis().is_multiple_of(LINE.as_millis()) {
                     let left = left.as_ref().map(|left| format!(", {left}")).unwrap_or_default();
                     let text = format!("loadcmp: {} s{left}; {}", elapsed.as_secs(), said.join("; "));
-                    super::tell(super::prepare::wrapped(&text));
+                    super::tell(super::say::wrapped(&text));
                 }
                 whole.set_message(left.unwrap_or_default());
                 std::thread::park_timeout(tick);
@@ -337,7 +337,7 @@ fn limit_words(limit: Span) -> String {
 }
 
 /// How full a bar is, and what stands beside it, when so much of the window is over; `turn` = the last row was this target's.
-fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool, found: Option<Found>) -> (f64, String) {
+fn told_of(seen: &TargetProgress, shape: Shape, measured: Duration, turn: bool, found: Option<Found>) -> (f64, String) {
     if seen.measured == 0 {
         let text = match (seen.warmed, shape.isolated) {
             (true, _) => "warming up",
@@ -384,7 +384,7 @@ fn told_of(seen: &Seen, shape: Shape, measured: Duration, turn: bool, found: Opt
 
 /// What a target has done so far: tokens per second and TTFT where its answers have any, else answers per second and latency;
 /// and its errors. `seconds` is how long it has been at work, where that is one stretch.
-fn so_far(seen: &Seen, seconds: Option<f64>) -> String {
+fn so_far(seen: &TargetProgress, seconds: Option<f64>) -> String {
     let half = |times: &Distribution| times.quantile(0.5).map_or_else(|| "–".to_owned(), |ns| human::time(ns / 1e3));
     let rate = seconds.map(|seconds| match seen.tokens {
         0 => format!("{}/s, ", human::three(seen.measured as f64 / seconds)),
@@ -508,7 +508,7 @@ mod tests {
 
     #[test]
     fn a_rate_so_far_is_of_the_targets_own_time() {
-        let mut seen = Seen { measured: 10, tokens: 300, ..Seen::default() };
+        let mut seen = TargetProgress { measured: 10, tokens: 300, ..TargetProgress::default() };
         seen.latency.record(2e9);
         assert_eq!(so_far(&seen, Some(10.0)), "30.0 tok/s, p50 2.00 s, 0 errors");
         assert_eq!(so_far(&seen, None), "p50 2.00 s, 0 errors");
@@ -526,20 +526,22 @@ mod tests {
     #[test]
     fn alternating_bars_tell_the_block_and_what_was_done() {
         let shape = Shape { isolated: true, blocks: Some(10), ..shape(Until::Requests(100)) };
-        let mut seen = Seen { measured: 1300, answers: 1234, block: 2, warmed: true, ..Seen::default() };
+        let mut seen =
+            TargetProgress { measured: 1300, answers: 1234, block: 2, warmed: true, ..TargetProgress::default() };
         seen.ttft.record(3e8);
         let words = "block 3 of 10, 1,234 answers, TTFT 300 ms, 0 errors".to_owned();
         assert_eq!(told_of(&seen, shape, Duration::ZERO, true, None), (0.2, words));
         let (share, text) = told_of(&seen, shape, Duration::ZERO, false, None);
         assert_eq!((share, text.as_str()), (0.3, "block 3 of 10 done, 1,234 answers, TTFT 300 ms, 0 errors"));
         assert!(text.chars().count() <= WORDS, "{text}");
-        let (_, text) = told_of(&Seen::default(), shape, Duration::ZERO, false, None);
+        let (_, text) = told_of(&TargetProgress::default(), shape, Duration::ZERO, false, None);
         assert_eq!(text, "waiting for its turn");
     }
 
     #[test]
     fn a_bar_of_a_time_counts_answers_too() {
-        let mut seen = Seen { measured: 1300, answers: 1234, tokens: 12_000, last_us: 8e6, ..Seen::default() };
+        let mut seen =
+            TargetProgress { measured: 1300, answers: 1234, tokens: 12_000, last_us: 8e6, ..TargetProgress::default() };
         seen.ttft.record(3e8);
         let timed = shape(Until::Duration(Span(Duration::from_secs(20))));
         let (share, text) = told_of(&seen, timed, Duration::from_secs(8), true, None);

@@ -2,6 +2,7 @@
 //! its own; and what the runs say together.
 
 use super::in_turn::{InTurn, inside, keep, left_words, read};
+use super::kinds::REPEATS;
 use super::started::{allowed, start};
 use super::{
     Engines, Failure, Options, RESULTS, command_line, directory, free, interrupted, not_pruned, now, paced, prepare,
@@ -21,8 +22,6 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use std::path::{Path, PathBuf};
 
-const MANIFEST: &str = "repeats-manifest.json";
-
 /// Where the runs lie, below the results directory.
 const FOLDER: &str = "repeats";
 
@@ -32,11 +31,6 @@ pub struct Repeated {
     pub repeats: Repeats,
     /// Where they lie.
     pub dir: PathBuf,
-}
-
-/// Whether a directory holds several runs of one plan.
-pub fn is_repeats(dir: &Path) -> bool {
-    dir.join(MANIFEST).is_file()
 }
 
 /// The runs in words, for whoever is about to start them; nothing where there is one run.
@@ -64,7 +58,7 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
     let mut manifest = RepeatsManifest { inconclusive: options.inconclusive, ..planned(&loaded, &spec) };
     let folder = dir.join(FOLDER);
     std::fs::create_dir(&folder).with_context(|| format!("creating {}", folder.display()))?;
-    keep(&manifest, &dir, MANIFEST)?;
+    keep(&manifest, &dir, REPEATS)?;
     if !options.quiet {
         tell(format_args!("loadcmp: {}", repeats_words(&loaded).unwrap_or_default()));
     }
@@ -93,14 +87,14 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
             }
             // What can't begin at all leaves nothing behind, as a single run wouldn't.
             Err(failure) if at == 0 && !dir.join(&run.folder).exists() => {
-                let _ = std::fs::remove_file(dir.join(MANIFEST)).and_then(|()| std::fs::remove_dir(&folder));
+                let _ = std::fs::remove_file(dir.join(REPEATS)).and_then(|()| std::fs::remove_dir(&folder));
                 let _ = std::fs::remove_dir(&dir);
                 return Err(failure);
             }
             Err(failure) => {
                 let Some((why, code)) = turns.failed(failure)? else { break };
                 (manifest.runs[at].failed, manifest.runs[at].code) = (Some(why), Some(code));
-                keep(&manifest, &dir, MANIFEST)?;
+                keep(&manifest, &dir, REPEATS)?;
                 if !options.quiet {
                     turns.tell();
                 }
@@ -110,14 +104,14 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
     drop(kept);
     manifest.status = turns.status();
     manifest.ended = Some(now());
-    keep(&manifest, &dir, MANIFEST)?;
+    keep(&manifest, &dir, REPEATS)?;
     turns.failure(!builder.is_empty()).map_or_else(|| finish(builder, manifest, dir), Err)
 }
 
 /// Makes every file of the repeats and of their runs again.
 pub fn retell_repeats(dir: &Path) -> Result<Repeated, Failure> {
     let version = |manifest: &RepeatsManifest| manifest.schema_version;
-    let mut manifest = read(&dir.join(MANIFEST), version, REPEATS_VERSION)?;
+    let mut manifest = read(&dir.join(REPEATS), version, REPEATS_VERSION)?;
     if manifest.status == Status::Running {
         manifest.status = Status::Interrupted;
     }

@@ -3,8 +3,9 @@
 use super::child::StandIn;
 use super::guard::Start;
 use super::guarded::{Guarded, log_path};
-use super::prepare::wrapped;
-use super::{Failure, lock, tell};
+use super::say::wrapped;
+use super::{Failure, tell};
+use crate::host::lock;
 use crate::scenario::{Scenario, TargetSpec, Task, sought};
 use crate::target::discover::discover;
 use std::path::Path;

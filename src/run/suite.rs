@@ -4,19 +4,16 @@
 mod judge;
 mod timing;
 
+use super::kinds::{SUITE, read_suite};
 use super::{Failure, Options, directory, interrupted, nightly, now, tell};
 use crate::record::Stopwatch;
 use crate::report::{Status, TOOL, pretty, replace};
 use crate::scenario::{CheckSpec, Loaded, LoadedSuite};
-use crate::sink;
-use crate::suite::{Check, Night, SUITE_VERSION, ScenarioRun, Schedule, State, Suite, Turn};
-use crate::{drive::Driver, gate::Outcome, scenario::plan::GatesPlan};
+use crate::suite::{Check, Night, SUITE_VERSION, ScenarioRun, ScenarioState, Schedule, Suite, Turn};
+use crate::{drive::Driver, gate::GateOutcome, scenario::plan::GatesPlan, sink};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use timing::Timing;
-
-/// The document of a suite's directory.
-const DOCUMENT: &str = "suite.json";
 
 /// A suite that is to be run: its scenarios read, with all that is laid over them.
 pub struct SuiteRun {
@@ -59,7 +56,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
     };
     keep(&told, &dir)?;
     let loaded = |name: &str| run.scenarios.iter().find(|(known, _)| known == name).map(|(_, loaded)| loaded);
-    let left = told.scenarios.iter().filter(|scenario| scenario.state != State::Done);
+    let left = told.scenarios.iter().filter(|scenario| scenario.state != ScenarioState::Done);
     let timing = Timing::of(left.filter_map(|scenario| loaded(&scenario.name)), &dir, options).await?;
     told.paces = timing.paces();
     let mut schedule = Schedule::new(&mut told, |name| timing.cost(loaded(name)?));
@@ -68,7 +65,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
         schedule.announce(&told).iter().for_each(tell);
     }
     for at in 0..told.scenarios.len() {
-        if matches!(told.scenarios[at].state, State::Done) {
+        if matches!(told.scenarios[at].state, ScenarioState::Done) {
             continue;
         }
         if interrupted() {
@@ -81,7 +78,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
                 if !options.quiet {
                     tell(format_args!("loadcmp: {} of {}: {name} is skipped: {why}", at + 1, told.scenarios.len()));
                 }
-                (told.scenarios[at].state, told.scenarios[at].why) = (State::Skipped, Some(why));
+                (told.scenarios[at].state, told.scenarios[at].why) = (ScenarioState::Skipped, Some(why));
                 keep(&told, &dir)?;
                 continue;
             }
@@ -95,7 +92,7 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
             tell(schedule.turn_words(&told, at, share, spent));
         }
         told.scenarios[at].folder = folder(&dir, &name);
-        told.scenarios[at].state = State::Running;
+        told.scenarios[at].state = ScenarioState::Running;
         keep(&told, &dir)?;
         let of_run = Options { out: Some(dir.join(&told.scenarios[at].folder)), ..options.clone() };
         let ended = one(&mut told.scenarios[at], &loaded, of_run).await;
@@ -107,7 +104,8 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
             break;
         }
     }
-    let cut = told.scenarios.iter().any(|scenario| matches!(scenario.state, State::Planned | State::Running));
+    let cut =
+        told.scenarios.iter().any(|scenario| matches!(scenario.state, ScenarioState::Planned | ScenarioState::Running));
     told.status = if cut { Status::Interrupted } else { Status::Complete };
     told.ended = Some(now());
     finish(told, dir)
@@ -115,16 +113,11 @@ pub async fn suite(run: SuiteRun, options: &Options) -> Result<Suited, Failure> 
 
 /// Judges the checks of a suite's directory again, and writes its files again.
 pub fn retell_suite(dir: &Path) -> Result<Suited, Failure> {
-    let mut suite = read(dir)?;
+    let mut suite = read_suite(dir)?;
     if suite.status == Status::Running {
         suite.status = Status::Interrupted;
     }
     finish(suite, dir.to_owned())
-}
-
-/// Whether a directory is a suite's.
-pub fn is_suite(dir: &Path) -> bool {
-    dir.join(DOCUMENT).is_file()
 }
 
 /// Judges and writes.
@@ -150,7 +143,7 @@ fn planned(run: &SuiteRun, options: &Options) -> Suite {
         folder: name.clone(),
         sweep: loaded.scenario.sweep.is_some(),
         hash: hash(loaded),
-        state: State::Planned,
+        state: ScenarioState::Planned,
         why: None,
         code: None,
         expected_s: None,
@@ -194,7 +187,7 @@ fn check(spec: &CheckSpec, quick: bool) -> Check {
         needs: spec.needs.clone(),
         at: spec.at.iter().map(|(path, value)| (path.clone(), value.clone())).collect(),
         cannot: spec.cannot.clone(),
-        outcome: Outcome::NotMeasured,
+        outcome: GateOutcome::NotMeasured,
         judged: Vec::new(),
         why: None,
         before: None,
@@ -204,14 +197,14 @@ fn check(spec: &CheckSpec, quick: bool) -> Check {
 /// A run that was cut off, taken up: what is done stays, everything else is as it is planned now. It has to be of the same
 /// suite, and each scenario that is done the same as now.
 fn taken_up(dir: &Path, planned: Suite) -> Result<Suite, Failure> {
-    let before = read(dir)?;
+    let before = read_suite(dir)?;
     let refuse = |why: String| Failure::Usage(format!("error: {} can't be resumed: {why}", dir.display()));
     if (&before.name, before.quick) != (&planned.name, planned.quick) {
         let form = |suite: &Suite| format!("{}{}", suite.name, if suite.quick { " --quick" } else { "" });
         return Err(refuse(format!("it is a run of {}, not of {}", form(&before), form(&planned))));
     }
     let mut told = Suite { started: before.started.clone(), ..planned };
-    for done in before.scenarios.into_iter().filter(|scenario| scenario.state == State::Done) {
+    for done in before.scenarios.into_iter().filter(|scenario| scenario.state == ScenarioState::Done) {
         match told.scenarios.iter_mut().find(|scenario| scenario.name == done.name) {
             Some(scenario) if scenario.hash == done.hash => *scenario = done,
             _ => return Err(refuse(format!("`{}` has changed since it was run", done.name))),
@@ -244,7 +237,7 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
     };
     match ended {
         Ok(interrupted) => {
-            told.state = if interrupted { State::Running } else { State::Done };
+            told.state = if interrupted { ScenarioState::Running } else { ScenarioState::Done };
             if interrupted {
                 // What it found invalid is that it was interrupted.
                 told.invalid.clear();
@@ -252,12 +245,12 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
             Ok(!interrupted)
         }
         Err(Failure::Interrupted(_)) => {
-            told.state = State::Planned;
+            told.state = ScenarioState::Planned;
             Ok(false)
         }
         Err(Failure::Cannot(text)) => {
             let first = text.lines().next().unwrap_or_default();
-            told.state = State::Cannot;
+            told.state = ScenarioState::Cannot;
             told.why = Some(first.trim_start_matches("error: ").to_owned());
             tell(&text);
             Ok(true)
@@ -265,7 +258,7 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
         // A disk that is full is full for the next scenario, too.
         Err(failure @ Failure::Other(_)) => Err(failure),
         Err(failure) => {
-            told.state = State::Failed;
+            told.state = ScenarioState::Failed;
             let text = failure.to_string();
             let first = text.lines().next().unwrap_or_default();
             told.why = Some(first.trim_start_matches("error: ").to_owned());
@@ -290,23 +283,9 @@ fn hash(loaded: &Loaded) -> String {
 }
 
 fn keep(suite: &Suite, dir: &Path) -> Result<(), Failure> {
-    let path = dir.join(DOCUMENT);
+    let path = dir.join(SUITE);
     let written = replace(&path, |out| pretty(out, suite)).with_context(|| format!("writing {}", path.display()));
     Ok(written?)
-}
-
-/// Reads the document of a suite's directory.
-pub(super) fn read(dir: &Path) -> Result<Suite, Failure> {
-    let path = dir.join(DOCUMENT);
-    let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
-    let bytes = std::fs::read(&path).map_err(|error| wrong(format!("can't be read: {error}")))?;
-    let suite: Suite =
-        serde_json::from_slice(&bytes).map_err(|error| wrong(format!("is not from loadcmp ({error})")))?;
-    if suite.schema_version > SUITE_VERSION {
-        let version = suite.schema_version;
-        return Err(wrong(format!("its format is version {version}; this loadcmp reads version {SUITE_VERSION}")));
-    }
-    Ok(suite)
 }
 
 /// The last of the runs in its folder that it can be compared with.

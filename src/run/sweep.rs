@@ -11,7 +11,7 @@ use crate::report::sweep::{
 };
 use crate::report::words::about;
 use crate::report::{Report, Status, TOOL};
-use crate::scenario::{Loaded, Point};
+use crate::scenario::{Loaded, SweepPoint};
 use crate::sink;
 use anyhow::Context;
 use rand::SeedableRng;
@@ -169,7 +169,7 @@ fn finish(builder: SweepBuilder, manifest: SweepManifest, dir: PathBuf) -> Resul
 
 /// The runs in the order they are driven: every round has all points once, each round in an order of its own, so that what
 /// drifts on the machine falls on all points alike.
-fn planned(points: &[Point], repeats: u32, seed: u64) -> Vec<PlannedRun> {
+fn planned(points: &[SweepPoint], repeats: u32, seed: u64) -> Vec<PlannedRun> {
     let mut draw = ChaCha8Rng::seed_from_u64(seed);
     let mut runs = Vec::new();
     let digits = (points.len() * repeats as usize).to_string().len().max(2);

@@ -1,6 +1,6 @@
 //! What each engine puts around a prompt, asked once and kept among its facts. No load: nothing is generated.
 
-use super::prepare::wrapped;
+use super::say::wrapped;
 use super::{Failure, tell};
 use crate::scenario::plan::{Plan, TargetPlan};
 use crate::scenario::{Family, TargetSpec, TemplatePlan, TemplateSpec};

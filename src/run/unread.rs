@@ -2,8 +2,8 @@
 //! told so at its beginning.
 
 use super::command_line;
-use super::prepare::wrapped;
 use super::progress::Progress;
+use super::say::wrapped;
 use crate::record::Sample;
 use crate::report::words::elsewhere;
 use crate::scenario::Task;
@@ -21,14 +21,14 @@ const MOST_OF: u64 = 20;
 pub(super) struct Unread {
     plan: Arc<Plan>,
     bars: Arc<Progress>,
-    targets: Vec<Seen>,
+    targets: Vec<FirstAnswers>,
     /// Nothing more is looked at.
     over: bool,
 }
 
 /// The first answers of a target.
 #[derive(Clone, Default)]
-struct Seen {
+struct FirstAnswers {
     answers: u64,
     unread: u64,
     /// What was said of the first that could not be read.
@@ -38,7 +38,7 @@ struct Seen {
 impl Unread {
     /// A look at a run's first answers; `None` where no labels are read.
     pub(super) fn of(plan: &Arc<Plan>, bars: &Arc<Progress>) -> Option<Self> {
-        let targets = vec![Seen::default(); plan.targets.len()];
+        let targets = vec![FirstAnswers::default(); plan.targets.len()];
         (plan.task == Task::Classify).then(|| Self { plan: plan.clone(), bars: bars.clone(), targets, over: false })
     }
 
@@ -85,8 +85,8 @@ impl Unread {
 }
 
 /// Whether most answers of every target can't be read; `None` while there are too few to say.
-fn judged(targets: &[Seen]) -> Option<bool> {
-    let every = |what: fn(&Seen) -> bool| targets.iter().all(what);
+fn judged(targets: &[FirstAnswers]) -> Option<bool> {
+    let every = |what: fn(&FirstAnswers) -> bool| targets.iter().all(what);
     if every(|seen| seen.answers >= NONE_OF && seen.unread == seen.answers) {
         return Some(true);
     }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn it_is_said_of_every_side_and_as_soon_as_it_is_known() {
         let seen = |all: &[(u64, u64)]| {
-            let of = |(answers, unread): &(u64, u64)| Seen { answers: *answers, unread: *unread, first: None };
+            let of = |(answers, unread): &(u64, u64)| FirstAnswers { answers: *answers, unread: *unread, first: None };
             judged(&all.iter().map(of).collect::<Vec<_>>())
         };
         assert_eq!(seen(&[(4, 4), (9, 9)]), None, "too few of one");

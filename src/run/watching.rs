@@ -2,7 +2,7 @@
 //! published metrics; and what is told of it afterwards.
 
 use super::tell;
-use crate::drive::Window;
+use crate::drive::LaneWindow;
 use crate::host::{Conditions, Edges, Model, Published, Recall, Sought, Stopped, Stretch, Usage, Watch};
 use crate::record::{Nanos, Stopwatch};
 use crate::report::{Levels, Manifest};
@@ -123,8 +123,8 @@ fn note(published: &mut [Published], figures: &[Scraped]) {
 }
 
 /// The measured windows as stretches of time, each to its end or that of the run, whichever came first.
-pub(super) fn stretches(windows: &[Window], end: Nanos) -> Vec<Stretch> {
-    let stretch = |window: &Window| Stretch {
+pub(super) fn stretches(windows: &[LaneWindow], end: Nanos) -> Vec<Stretch> {
+    let stretch = |window: &LaneWindow| Stretch {
         target: window.target,
         from_s: window.from.seconds(),
         to_s: window.to.unwrap_or(end).min(end).seconds(),

@@ -2,7 +2,7 @@
 //! the field that it means in this scenario. And what gives way to a load of another kind.
 
 use super::mistake::{Mistake, Place};
-use super::overlay::{insert, value};
+use super::path::{insert, value};
 use super::tree::{Entry, Node, Value};
 use indexmap::IndexMap;
 

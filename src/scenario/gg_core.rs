@@ -3,7 +3,7 @@
 use super::environment::Lookup;
 use super::mistake::{Mistake, Place};
 use super::secret::remember;
-use super::{ProcessSpec, Scenario, Secret, TargetSpec, Task, TemplateSpec};
+use super::{ProcessSpec, Secret, TemplateSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -64,34 +64,6 @@ pub struct GgCoreSpec {
     /// Address of metrics in Prometheus format, such as `http://127.0.0.1:8080/metrics`; read every two seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
-}
-
-/// Requests that an open loop may have in flight on a target, where nothing else bounds them.
-const IN_FLIGHT: u32 = 1024;
-
-/// The most requests at once that all of some targets have connections for; `None` where none has a limit. A stream needs one
-/// connection more, which wakes the server.
-pub fn most_at_once<'a>(targets: impl Iterator<Item = &'a TargetSpec>, stream: bool) -> Option<u32> {
-    let most = |target: &TargetSpec| match target {
-        TargetSpec::GgCore(spec) => Some(spec.connections().saturating_sub(u32::from(stream)).max(1)),
-        _ => None,
-    };
-    targets.filter_map(most).min()
-}
-
-impl Scenario {
-    /// Whether answers are streamed.
-    pub fn streams(&self) -> bool {
-        self.workload.stream.unwrap_or(matches!(self.task, Task::Generate | Task::Chat))
-    }
-
-    /// Requests that an open loop may have in flight on each target: as written, else as many as every target takes.
-    pub fn in_flight(&self) -> u32 {
-        let written = self.load.open.as_ref().and_then(|open| open.in_flight);
-        written.unwrap_or_else(|| {
-            most_at_once(self.targets.values(), self.streams()).map_or(IN_FLIGHT, |most| most.min(IN_FLIGHT))
-        })
-    }
 }
 
 impl GgCoreSpec {

@@ -3,7 +3,7 @@
 
 use super::masked::masked;
 use super::mistake::{Mistake, Place, nearest, quoted};
-use super::overlay::{insert, value};
+use super::path::{insert, value};
 use super::tree::{Entry, Node, Value};
 use super::{gate::Gate, variant_name};
 use indexmap::IndexMap;

@@ -4,7 +4,8 @@ use super::environment::{self, Lookup};
 use super::given::{Followed, Given};
 use super::mistake::{Mistake, Place, nearest};
 use super::overlay::{self, Overrides};
-use super::sweep::{self, Point, Tree};
+use super::path::steps;
+use super::sweep::{self, SweepPoint, Tree};
 use super::tree::{self, Entry, Node, Value};
 use super::{PromptsSpec, Scenario, ScenarioError, TargetSpec, check, scrub, secret, sense, variants};
 use std::borrow::Cow;
@@ -21,7 +22,7 @@ pub struct Loaded {
     /// The directory that paths in the scenario start from: the file's.
     pub base: PathBuf,
     /// The points of its sweep, in the order they are written; none without one.
-    pub points: Vec<Point>,
+    pub points: Vec<SweepPoint>,
     /// The file's text as it stands, to be kept beside the results. Holds no secret: those come from the environment.
     pub text: String,
     /// What `--target` changed besides the targets.
@@ -71,12 +72,12 @@ pub fn load_with(
         let mut found = Vec::new();
         let scenario = decode(&mut root, &mut found).map(|(scenario, _)| scenario);
         let value = |path: &String| {
-            let node = overlay::steps(&root, path).and_then(|steps| root.at(&steps));
+            let node = steps(&root, path).and_then(|steps| root.at(&steps));
             // They stand in the results and name their folders.
             (path.clone(), node.map_or(serde_json::Value::Null, |node| node.shown().into_json()))
         };
         let values = paths.iter().map(value).collect();
-        points.extend(scenario.map(|scenario| Point { values, scenario }));
+        points.extend(scenario.map(|scenario| SweepPoint { values, scenario }));
         found.retain(|mistake| !mistakes.iter().any(|known| known.same(mistake)));
         mistakes.extend(found);
     }

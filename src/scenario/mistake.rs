@@ -3,6 +3,7 @@
 //! Whatever a scenario holds, the text is safe to print: control characters never reach the terminal, long lines are
 //! cut around the mistake, and secrets that were written where none may be are masked.
 
+use super::secret::is_secret_name;
 use std::fmt;
 
 /// Mistakes that are shown; with more, the text is wrong as a whole.
@@ -241,14 +242,6 @@ pub(super) fn quoted(text: &str) -> String {
 /// The first characters of a text that may be long, on one line.
 pub(super) fn cut(text: &str) -> String {
     crate::metrics::human::cut(&super::scrub(text).replace('\n', " "), 60)
-}
-
-/// Whether a name says that what it holds is secret.
-pub(super) fn is_secret_name(name: &str) -> bool {
-    const WORDS: [&str; 6] = ["token", "authorization", "cookie", "key", "secret", "password"];
-    let name = name.to_ascii_lowercase();
-    // A limit of tokens, as it is often mistyped, is no secret.
-    WORDS.iter().any(|word| name.ends_with(word)) && !name.ends_with("max_token")
 }
 
 /// Masks what is written for a key that says it is secret, unless it is a reference to the environment.

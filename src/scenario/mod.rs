@@ -28,6 +28,7 @@ mod masked;
 mod mistake;
 mod model;
 mod overlay;
+mod path;
 pub mod plan;
 mod prompts;
 mod rate;
@@ -48,13 +49,15 @@ mod tls;
 mod tokens;
 pub mod told;
 mod tree;
+mod until;
 mod variants;
+mod wires;
 mod word;
 
 pub use address::Address;
 pub use asked::{Constrain, History, KeepAnswers, PromptCache, PromptFormat, Sampling, SchemaSpec, WorkloadSpec};
 pub use audit::{AuditSpec, Severity};
-pub use auto::{FIRST_PAIRS, Least, Length, MOST_PAIRS, UntilSpec};
+pub use auto::{FIRST_PAIRS, Least, MOST_PAIRS};
 pub use cold_start::ColdStartSpec;
 pub use constrain::room_for_a_label;
 pub use data_path::{DataPath, data_path};
@@ -64,7 +67,7 @@ pub use driving::{
 };
 pub use everyday::Everyday;
 pub use example::{example, example_suite};
-pub use gg_core::{GgCoreSpec, most_at_once};
+pub use gg_core::GgCoreSpec;
 pub use given::Followed;
 pub use length::{TIMEOUT_LEAST, TIMEOUT_MOST};
 pub use lengths::Lengths;
@@ -73,7 +76,7 @@ pub use masked::masked;
 pub use mistake::nearest;
 pub use mistake::{Mistake, Place, ScenarioError};
 pub use model::same_model;
-pub use overlay::Overrides;
+pub use overlay::{Laid, Overrides};
 pub use prompts::{
     CsvPrompts, InlinePrompt, JsonlPrompts, PrefixSpec, PromptsSpec, SyntheticPrompts, TextPrompts, TextSplit,
     TracePart, TracePrompts, TurnSpec,
@@ -81,21 +84,21 @@ pub use prompts::{
 pub use rate::Rate;
 pub use repeats::{LEAST as LEAST_REPEATS, MOST as MOST_REPEATS, RepeatsSpec};
 pub use schedule::MOST_ARRIVALS;
-pub use schema::{editor_schema, editor_suite_schema, schema};
+pub use schema::{editor_schema, schema};
 pub use secret::{Secret, release, scrub, scrubbed, scrubbed_values, sought};
 pub use share::Share;
 pub use slo::{Figure, Limit, Measure, Slo, SloError};
 pub use span::Span;
-pub use suite::{CheckSpec, Laid, LoadedSuite, SuiteScenario, SuiteSpec, load_suite, suite_schema};
-pub use sweep::{Point, SweepSpec};
-pub use targets::{
-    Api, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, ProcessSpec, TargetSpec, TimeUnit,
-};
+pub use suite::{CheckSpec, LoadedSuite, SuiteScenario, SuiteSpec, editor_suite_schema, load_suite, suite_schema};
+pub use sweep::{SweepPoint, SweepSpec};
+pub use targets::{TargetSpec, most_at_once};
 pub use template::{Family, TemplatePlan, TemplateSpec};
 pub use think::Think;
 pub use tls::TlsSpec;
 pub use tokens::{RecordedPlan, TokensPlan};
+pub use until::{Length, UntilSpec};
 pub use variants::{Variants, variant_name};
+pub use wires::{Api, JsonPointers, JsonSpec, JsonStream, Method, OllamaSpec, OpenAiSpec, ProcessSpec, TimeUnit};
 pub use word::yaml_word;
 
 use indexmap::IndexMap;

@@ -4,7 +4,6 @@
 //! directory.
 
 use super::gate::{Gate, Inconclusive};
-use super::told::Written;
 use super::{
     AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, KeepAnswers, Least, OpenSpec, Order, Pacing, PromptCache,
     PromptFormat, Sampling, Scenario, Share, Slo, Span, TargetSpec, Task, TemplatePlan, Think, TokensPlan,
@@ -521,4 +520,45 @@ pub struct OpenPlan {
     pub planned: u64,
     /// Hash of the send times: 64 hex digits. Equal hash, equal send times.
     pub hash: String,
+}
+
+/// What a plan has from the environment or from files, as it was written.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// One sentence of description.
+    pub about: Option<String>,
+    /// Where the prompts come from, in words.
+    pub source: String,
+    /// The labels.
+    pub labels: Vec<String>,
+    /// System message.
+    pub system: Option<String>,
+    /// Texts that end an answer.
+    pub stop: Vec<String>,
+    /// The cold starts.
+    pub cold_start: Option<ColdStartSpec>,
+    /// The commands that start engines.
+    pub start: IndexMap<String, Vec<String>>,
+    /// An open loop's schedule, in words and as written.
+    pub open: Option<(String, OpenSpec)>,
+    /// The targets' settings, by name.
+    pub targets: IndexMap<String, TargetSpec>,
+}
+
+impl Written {
+    /// Of a scenario as it may be told ([`Scenario::shown`]); `source` and `open` say where its prompts come from and how an
+    /// open loop goes, in words.
+    pub fn of(shown: &Scenario, source: String, open: Option<String>) -> Self {
+        Self {
+            about: shown.about.clone(),
+            source,
+            labels: shown.workload.labels.clone(),
+            system: shown.workload.system.clone(),
+            stop: shown.workload.sampling.stop.clone(),
+            cold_start: shown.cold_start.clone(),
+            start: shown.start.clone(),
+            open: open.zip(shown.load.open.clone()),
+            targets: shown.targets.clone(),
+        }
+    }
 }

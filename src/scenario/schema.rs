@@ -1,11 +1,11 @@
 //! The JSON Schemas of scenarios and suites, made from the types: what editors complete and check with, and what `check` walks.
 
-use super::{Scenario, suite_schema};
+use super::Scenario;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 /// What a gate looks like: a figure, one comparison, a bound. Whether its words are right is for `check` to say, with their place.
-const GATE: &str = "^[^<>=]*[A-Za-z0-9_][^<>=]*(<=|>=|==|<|>)[^<>=]*[A-Za-z0-9_%][^<>=]*$";
+pub(super) const GATE: &str = "^[^<>=]*[A-Za-z0-9_][^<>=]*(<=|>=|==|<|>)[^<>=]*[A-Za-z0-9_%][^<>=]*$";
 /// What the limits of an SLO look like: one or several such, joined by `and`.
 const SLO: &str = "^[^<>=]+((<=|>=|<|>)[^<>=]+)+$";
 
@@ -24,20 +24,10 @@ pub fn editor_schema() -> Value {
     whole
 }
 
-/// The schema of a suite for editors.
-pub fn editor_suite_schema() -> Value {
-    let mut whole = suite_schema();
-    let check = &mut whole["definitions"]["CheckSpec"]["properties"];
-    for field in ["gate", "quick"] {
-        check[field]["pattern"] = json!(GATE);
-    }
-    check["needs"]["items"]["pattern"] = json!(GATE);
-    whole
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::editor_suite_schema;
 
     #[test]
     fn patterns_stand_where_the_fields_are() {

@@ -50,7 +50,7 @@ pub fn release(value: &str) {
 fn environment() -> impl Iterator<Item = (String, String)> {
     let plain =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let secret = plain.filter(|(name, value)| super::mistake::is_secret_name(name) && value.len() >= 8);
+    let secret = plain.filter(|(name, value)| is_secret_name(name) && value.len() >= 8);
     secret.map(|(name, value)| (format!("${{{name}}}"), value))
 }
 
@@ -138,6 +138,14 @@ impl JsonSchema for Secret {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "title": "a secret", "type": "string" })
     }
+}
+
+/// Whether a name says that what it holds is secret.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    const WORDS: [&str; 6] = ["token", "authorization", "cookie", "key", "secret", "password"];
+    let name = name.to_ascii_lowercase();
+    // A limit of tokens, as it is often mistyped, is no secret.
+    WORDS.iter().any(|word| name.ends_with(word)) && !name.ends_with("max_token")
 }
 
 #[cfg(test)]

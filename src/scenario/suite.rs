@@ -3,12 +3,14 @@
 use super::gate::Gate;
 use super::load::read_text;
 use super::mistake::{Mistake, Place, nearest, quoted};
+use super::schema::GATE;
 use super::tree::{self, Node, Value};
-use super::{Overrides, ScenarioError, Span, TargetSpec, check, data_path, environment, sense};
+use super::{Laid, Overrides, ScenarioError, Span, TargetSpec, check, data_path, environment, sense};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -332,13 +334,13 @@ fn is_set(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }
 
-/// A value that a suite lays over a scenario.
-#[derive(Clone, Debug)]
-pub struct Laid {
-    /// The path of the field.
-    pub path: String,
-    /// The value.
-    pub value: serde_json::Value,
-    /// Where it was written, in words.
-    pub from: String,
+/// The schema of a suite for editors.
+pub fn editor_suite_schema() -> serde_json::Value {
+    let mut whole = suite_schema();
+    let check = &mut whole["definitions"]["CheckSpec"]["properties"];
+    for field in ["gate", "quick"] {
+        check[field]["pattern"] = json!(GATE);
+    }
+    check["needs"]["items"]["pattern"] = json!(GATE);
+    whole
 }

@@ -2,10 +2,10 @@
 //! paths, as `--set` changes them; every point is checked like a scenario of its own, before any is run.
 
 use super::masked::masked;
-use super::mistake::{Mistake, Place, is_secret_name, quoted};
-use super::overlay;
+use super::mistake::{Mistake, Place, quoted};
+use super::secret::is_secret_name;
 use super::tree::{Entry, Node, Value};
-use super::{Scenario, Span};
+use super::{Scenario, Span, path};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ fn an_hour() -> Span {
 
 /// One point of a sweep.
 #[derive(Clone, Debug)]
-pub struct Point {
+pub struct SweepPoint {
     /// What is set at it: path and value.
     pub values: Vec<(String, serde_json::Value)>,
     /// The scenario with those values: checked.
@@ -65,13 +65,13 @@ pub(super) fn lay(root: &mut Node, argument: &str) -> Result<(), Mistake> {
         return Err(Mistake::new("--sweep needs a path, `=` and values with commas between them", place).help(example));
     };
     let list = if values.trim_start().starts_with('[') {
-        overlay::value(values, &place)?
+        path::value(values, &place)?
     } else {
-        let items = values.split(',').map(|value| overlay::value(value, &place)).collect::<Result<Vec<_>, _>>()?;
+        let items = values.split(',').map(|value| path::value(value, &place)).collect::<Result<Vec<_>, _>>()?;
         Node::new(Value::List(items), place.clone())
     };
     // As one step: the path of a sweep is a key, whatever points stand in it.
-    overlay::insert(root, &["sweep", "over", path.trim()], list, &place)
+    path::insert(root, &["sweep", "over", path.trim()], list, &place)
 }
 
 /// The points of a tree, in the order they are written; none without a `sweep`. What can't be a point is a mistake where it
@@ -126,7 +126,7 @@ pub(super) fn trees(root: &Node, mistakes: &mut Vec<Mistake>) -> Vec<Tree> {
 
 /// Sets one value of a point. Its mistakes, and those that the checks find later, stand where the sweep was written.
 fn set(root: &mut Node, path: &str, key: &Place, value: &Node) -> Result<(), Mistake> {
-    let Some(steps) = overlay::steps(root, path) else {
+    let Some(steps) = path::steps(root, path) else {
         return Err(Mistake::new(format!("{} is not the path of a value", quoted(path)), key.clone())
             .help("use field names with `.` between them, such as load.closed.users"));
     };
@@ -138,7 +138,7 @@ fn set(root: &mut Node, path: &str, key: &Place, value: &Node) -> Result<(), Mis
         let message = format!("{} can't be swept: its values would appear in the results", quoted(path));
         return Err(Mistake::new(message, key.clone()));
     }
-    overlay::insert(root, &steps, value.clone(), key)
+    path::insert(root, &steps, value.clone(), key)
 }
 
 /// Every combination, the last path changing fastest.

@@ -2,7 +2,7 @@
 //! by one target for each variant, `NAME-VARIANT`; from there on they are targets like others.
 
 use super::mistake::{Mistake, nearest, quoted};
-use super::overlay;
+use super::path;
 use super::tree::{Entry, Node, Value};
 use indexmap::IndexMap;
 use serde_json::Value as Json;
@@ -47,12 +47,12 @@ pub(super) fn expand(root: &mut Node, mistakes: &mut Vec<Mistake>) {
             let mut made = Entry { key: key.clone(), node: target.node.clone() };
             let Value::Map(values) = &node.value else { continue };
             for (path, value) in values {
-                let Some(steps) = overlay::steps(&made.node, path) else {
+                let Some(steps) = path::steps(&made.node, path) else {
                     let message = format!("{} is not the path of a value", quoted(path));
                     mistakes.push(Mistake::new(message, value.key.clone()).help("for example: ollama.model"));
                     continue;
                 };
-                mistakes.extend(overlay::insert(&mut made.node, &steps, value.node.clone(), &value.key).err());
+                mistakes.extend(path::insert(&mut made.node, &steps, value.node.clone(), &value.key).err());
             }
             let full = variant_name(name, variant);
             if targets.contains_key(&full) || expanded.contains_key(&full) {

@@ -1,15 +1,15 @@
 //! Baselines for the terminal: a list, and one with its fingerprint and reasons.
 
+use super::draw::{Look, print, wrapped};
 use super::lines::engine_words;
-use super::table::{Look, print, wrapped};
-use crate::baseline::{Found, Kept};
+use crate::baseline::{BaselineFile, KeptBaseline};
 use crate::report::human;
 use std::io::{self, Write};
 
 /// A row a baseline.
-pub fn baselines(found: &[Found], look: Look, out: &mut dyn Write) -> io::Result<()> {
+pub fn baselines(found: &[BaselineFile], look: Look, out: &mut dyn Write) -> io::Result<()> {
     let header = ["baseline", "scenario", "run of", "engines", "reason"].map(str::to_owned).to_vec();
-    let row = |found: &Found| {
+    let row = |found: &BaselineFile| {
         let name = human::printable(&found.name);
         let kept = match &found.kept {
             Ok(kept) => kept,
@@ -28,7 +28,7 @@ pub fn baselines(found: &[Found], look: Look, out: &mut dyn Write) -> io::Result
 }
 
 /// The fingerprint of one, and why it was kept: above its report.
-pub fn kept(kept: &Kept, look: Look, out: &mut dyn Write) -> io::Result<()> {
+pub fn kept(kept: &KeptBaseline, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
     let (plan, machine) = (&kept.report.plan, &kept.report.machine);
     let mut told = vec![

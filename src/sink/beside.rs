@@ -1,10 +1,10 @@
 //! Two runs beside each other: for the terminal, a pull request, and programs.
 
 use super::csv_text::{number, rows, text};
+use super::draw::{Look, print, verdict, wrapped};
 use super::gates;
-use super::lines::{in_order, reasons_of};
-use super::markdown::plain;
-use super::table::{Look, print, verdict, wrapped};
+use super::lines::{in_order, reasons_of, values};
+use super::markup::plain;
 use crate::metrics::{metric_words, value_words};
 use crate::report::words::{ratio_clause, ratio_words};
 use crate::report::{Beside, Pair, Relation, pretty};
@@ -135,12 +135,6 @@ fn columns(beside: &Beside) -> (String, String) {
 
 fn pair_name(pair: &Pair) -> String {
     if pair.first == pair.second { pair.first.clone() } else { format!("{} / {}", pair.second, pair.first) }
-}
-
-/// The first run's value and the second's; a dash where one wasn't measured.
-pub(super) fn values(c: &Comparison) -> (String, String) {
-    let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| value_words(&c.metric, &c.unit, x));
-    (value(c.reference_value), value(c.target_value))
 }
 
 /// What came of the main metric.

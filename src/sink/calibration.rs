@@ -1,6 +1,6 @@
 //! A calibration for people: a table made for 80 columns, and what its words mean.
 
-use super::table::wrapped;
+use super::draw::wrapped;
 use crate::host::{Bound, Calibration, Wire};
 use crate::report::human::{three, time};
 use comfy_table::{CellAlignment, Table};

@@ -4,7 +4,7 @@
 use super::last::stands;
 use super::lines::{Line, compared};
 use super::repeat::hardware;
-use crate::audit::{Asked, RuleSpec, Severity, rule_groups};
+use crate::audit::{RuleAsked, RuleSpec, Severity, rule_groups};
 use crate::metrics::metric_of;
 use crate::report::words::ratio_words;
 use crate::report::{Report, human};
@@ -260,7 +260,7 @@ pub(super) struct CheckGroup {
 pub(super) fn checks(report: &Report) -> Vec<CheckGroup> {
     let found = |id: &str| report.findings.iter().filter(|finding| finding.id == id).map(|f| f.severity).max();
     let group = |(about, rules): (&'static str, &'static [RuleSpec])| {
-        let mut all: Vec<(Option<Severity>, Asked, Check)> = rules
+        let mut all: Vec<(Option<Severity>, RuleAsked, Check)> = rules
             .iter()
             .map(|rule| {
                 let (severity, asked) = (found(rule.id), stands(report, rule));
@@ -271,12 +271,12 @@ pub(super) fn checks(report: &Report) -> Vec<CheckGroup> {
         // What wasn't judged comes last.
         all.sort_by_key(|(severity, asked, _)| (std::cmp::Reverse(*severity), *asked));
         // A note is for information: its check passed.
-        let judged = || all.iter().filter(|(_, asked, _)| *asked == Asked::Judged);
+        let judged = || all.iter().filter(|(_, asked, _)| *asked == RuleAsked::Judged);
         let passed = judged().filter(|(severity, ..)| severity.is_none_or(|s| s == Severity::Note)).count();
         CheckGroup {
             about,
             passed: format!("{passed} of {}", judged().count()),
-            word: all.first().map_or("passed", |(severity, ..)| told(*severity, Asked::Judged).1),
+            word: all.first().map_or("passed", |(severity, ..)| told(*severity, RuleAsked::Judged).1),
             checks: all.into_iter().map(|(.., check)| check).collect(),
         }
     };
@@ -284,14 +284,14 @@ pub(super) fn checks(report: &Report) -> Vec<CheckGroup> {
 }
 
 /// The mark of a check and the word for it.
-fn told(severity: Option<Severity>, asked: Asked) -> (&'static str, &'static str) {
+fn told(severity: Option<Severity>, asked: RuleAsked) -> (&'static str, &'static str) {
     match (severity, asked) {
         (Some(Severity::Invalid), _) => ("✗", "invalid"),
         (Some(Severity::Warning), _) => ("!", "warning"),
         (Some(Severity::Note), _) => ("i", "note"),
-        (None, Asked::Judged) => ("✓", "passed"),
-        (None, Asked::Off) => ("–", "off"),
-        (None, Asked::NotApplicable) => ("·", "not applicable"),
+        (None, RuleAsked::Judged) => ("✓", "passed"),
+        (None, RuleAsked::Off) => ("–", "off"),
+        (None, RuleAsked::NotApplicable) => ("·", "not applicable"),
     }
 }
 

@@ -1,11 +1,10 @@
 //! Gates, tiers and the baseline, the same in every format: what became of each, with its figures and why.
 
-use super::beside::values;
 use super::csv_text::{self, number};
-use super::lines::in_order;
-use super::markdown::{cells, plain};
-use super::table::{Look, print, verdict, wrapped};
-use crate::gate::{Judged, Judgement, Outcome, Reached};
+use super::draw::{Look, print, verdict, wrapped};
+use super::lines::{in_order, values};
+use super::markup::{cells, plain};
+use crate::gate::{GateOutcome, JudgedGate, Judgement, Reached};
 use crate::report::Report;
 use crate::report::sweep::SweptTarget;
 use crate::stats::TargetSummary;
@@ -24,7 +23,7 @@ pub(super) fn rows_of(judgement: Option<&Judgement>, targets: &[SweptTarget]) ->
 }
 
 /// The gate, and the target where it names none and there are several.
-fn named(targets: &[SweptTarget], judged: &Judged) -> String {
+fn named(targets: &[SweptTarget], judged: &JudgedGate) -> String {
     let target = judged.target.and_then(|at| targets.get(at)).filter(|_| targets.len() > 1);
     match target.filter(|target| !judged.gate.starts_with(&format!("{}.", target.name))) {
         Some(target) => format!("{}: {}", target.name, judged.gate),
@@ -33,16 +32,16 @@ fn named(targets: &[SweptTarget], judged: &Judged) -> String {
 }
 
 /// Figures and reason; a stand-in that was judged is marked.
-fn marked(targets: &[SweptTarget], judged: &Judged) -> String {
+fn marked(targets: &[SweptTarget], judged: &JudgedGate) -> String {
     let stand_in = judged.target.and_then(|at| targets.get(at)).is_some_and(|target| target.stand_in);
-    match stand_in && judged.outcome != Outcome::NotMeasured {
+    match stand_in && judged.outcome != GateOutcome::NotMeasured {
         true => format!("{}; of a stand-in", told(judged)),
         false => told(judged),
     }
 }
 
 /// Figures and reason.
-fn told(judged: &Judged) -> String {
+fn told(judged: &JudgedGate) -> String {
     let parts = [judged.figures(), judged.reason.clone().unwrap_or_default()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
@@ -67,7 +66,7 @@ pub(super) fn tier_words(report: &Report) -> Vec<String> {
     report.judgement.iter().flat_map(|judgement| &judgement.tiers).map(words).collect()
 }
 
-fn of_tier(judged: &Judged) -> String {
+fn of_tier(judged: &JudgedGate) -> String {
     let told = told(judged);
     if told.is_empty() { judged.outcome.as_str().to_owned() } else { told }
 }

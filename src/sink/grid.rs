@@ -1,6 +1,6 @@
 //! Checks × nights: what became of each check in each night, at a glance.
 
-use crate::gate::Outcome;
+use crate::gate::GateOutcome;
 use crate::report::human;
 use crate::suite::{Check, Night, Nightly};
 
@@ -45,10 +45,10 @@ const MISSING: Cell = Cell { mark: "·", word: "no such check", class: "none" };
 
 fn cell(check: &Check) -> Cell {
     match check.outcome {
-        Outcome::Pass => Cell { mark: "✓", word: "passed", class: "better" },
-        Outcome::Fail => Cell { mark: "✗", word: "failed", class: "worse" },
-        Outcome::Inconclusive => Cell { mark: "?", word: "inconclusive", class: "unshown" },
-        Outcome::NotMeasured => Cell { mark: "–", word: "not measured", class: "none" },
+        GateOutcome::Pass => Cell { mark: "✓", word: "passed", class: "better" },
+        GateOutcome::Fail => Cell { mark: "✗", word: "failed", class: "worse" },
+        GateOutcome::Inconclusive => Cell { mark: "?", word: "inconclusive", class: "unshown" },
+        GateOutcome::NotMeasured => Cell { mark: "–", word: "not measured", class: "none" },
     }
 }
 

@@ -2,7 +2,7 @@
 //! skipped, unless that counts as passed or failed; what could have been measured and wasn't is an error, and so is a run that
 //! is invalid or didn't end by itself.
 
-use crate::gate::{Judgement, Outcome};
+use crate::gate::{GateOutcome, Judgement};
 use crate::report::{Beside, Report, Status};
 use crate::scenario::gate::Inconclusive;
 use crate::suite::Suite;
@@ -16,7 +16,7 @@ const VALID: &str = "the run is valid";
 
 /// What a CI server is told of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum CaseResult {
     /// It passed.
     Passed,
     /// It failed.
@@ -35,7 +35,7 @@ pub struct Case {
     /// What was judged: `native.latency.p95 <= 20ms`.
     pub name: String,
     /// What came of it.
-    pub seen: Seen,
+    pub seen: CaseResult,
     /// A word for what came of it that isn't a pass: `inconclusive`.
     pub kind: &'static str,
     /// Why, for people; empty says nothing more.
@@ -46,16 +46,22 @@ pub struct Case {
 
 impl Case {
     /// A gate or a check.
-    pub(super) fn judged(suite: &str, name: String, outcome: Outcome, counts: Inconclusive, message: String) -> Self {
+    pub(super) fn judged(
+        suite: &str,
+        name: String,
+        outcome: GateOutcome,
+        counts: Inconclusive,
+        message: String,
+    ) -> Self {
         let (seen, kind) = match (outcome, counts) {
-            (Outcome::Pass, _) => (Seen::Passed, "passed"),
-            (Outcome::Fail, _) => (Seen::Failed, "failed"),
-            (Outcome::Inconclusive, Inconclusive::Fail) => (Seen::Failed, "inconclusive"),
-            (Outcome::Inconclusive, _) => (Seen::Skipped, "inconclusive"),
-            (Outcome::NotMeasured, _) => (Seen::Error, "not measured"),
+            (GateOutcome::Pass, _) => (CaseResult::Passed, "passed"),
+            (GateOutcome::Fail, _) => (CaseResult::Failed, "failed"),
+            (GateOutcome::Inconclusive, Inconclusive::Fail) => (CaseResult::Failed, "inconclusive"),
+            (GateOutcome::Inconclusive, _) => (CaseResult::Skipped, "inconclusive"),
+            (GateOutcome::NotMeasured, _) => (CaseResult::Error, "not measured"),
         };
         // A reader of what was skipped is told no type: it stands in the message.
-        let told = matches!(outcome, Outcome::Inconclusive | Outcome::NotMeasured);
+        let told = matches!(outcome, GateOutcome::Inconclusive | GateOutcome::NotMeasured);
         let message = match (told, message.is_empty()) {
             (true, true) => kind.to_owned(),
             (true, false) => format!("{kind}: {message}"),
@@ -66,7 +72,7 @@ impl Case {
 
     /// What is wrong with all of it.
     pub(super) fn error(suite: &str, name: &str, kind: &'static str, message: String) -> Self {
-        Self { suite: suite.to_owned(), name: name.to_owned(), seen: Seen::Error, kind, message, seconds: None }
+        Self { suite: suite.to_owned(), name: name.to_owned(), seen: CaseResult::Error, kind, message, seconds: None }
     }
 }
 
@@ -112,7 +118,9 @@ pub fn suite_junit(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
         let told = check.told();
         let gate = check.gate.as_deref().map(|gate| format!("{gate}: ")).unwrap_or_default();
         match check.cannot.is_some() {
-            true => Case { seen: Seen::Skipped, ..Case::error(&check.category, &check.name, "not measured", told) },
+            true => {
+                Case { seen: CaseResult::Skipped, ..Case::error(&check.category, &check.name, "not measured", told) }
+            }
             false => {
                 let message = format!("{gate}{told}");
                 Case::judged(&check.category, check.name.clone(), check.outcome, suite.inconclusive, message)
@@ -154,7 +162,7 @@ pub fn junit(cases: &[Case], out: &mut dyn Write) -> io::Result<()> {
 /// How many there are of each kind, as attributes.
 fn counts(cases: &[&Case]) -> String {
     let n = |seen| cases.iter().filter(|case| case.seen == seen).count();
-    let (failed, errors, skipped) = (n(Seen::Failed), n(Seen::Error), n(Seen::Skipped));
+    let (failed, errors, skipped) = (n(CaseResult::Failed), n(CaseResult::Error), n(CaseResult::Skipped));
     let known: Vec<f64> = cases.iter().filter_map(|case| seconds(case)).collect();
     let time = if known.is_empty() { String::new() } else { format!(" time=\"{:.3}\"", known.iter().sum::<f64>()) };
     format!("tests=\"{}\" failures=\"{failed}\" errors=\"{errors}\" skipped=\"{skipped}\"{time}", cases.len())
@@ -169,14 +177,14 @@ fn one(case: &Case, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "    <testcase classname=\"{}\" name=\"{}\"{time}", escaped(&case.suite), escaped(&case.name))?;
     let message = escaped(&case.message);
     let tag = match case.seen {
-        Seen::Passed if message.is_empty() => return writeln!(out, "/>"),
-        Seen::Passed => return writeln!(out, "><system-out>{message}</system-out></testcase>"),
-        Seen::Failed => "failure",
-        Seen::Error => "error",
-        Seen::Skipped => "skipped",
+        CaseResult::Passed if message.is_empty() => return writeln!(out, "/>"),
+        CaseResult::Passed => return writeln!(out, "><system-out>{message}</system-out></testcase>"),
+        CaseResult::Failed => "failure",
+        CaseResult::Error => "error",
+        CaseResult::Skipped => "skipped",
     };
     // Its schema knows no type of what was skipped.
-    let kind = if case.seen == Seen::Skipped { String::new() } else { format!(" type=\"{}\"", case.kind) };
+    let kind = if case.seen == CaseResult::Skipped { String::new() } else { format!(" type=\"{}\"", case.kind) };
     let message = if message.is_empty() { escaped(case.kind) } else { message };
     writeln!(out, "><{tag}{kind} message=\"{message}\"/></testcase>")
 }
@@ -206,7 +214,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn case(suite: &str, name: &str, outcome: Outcome, message: &str, seconds: Option<f64>) -> Case {
+    fn case(suite: &str, name: &str, outcome: GateOutcome, message: &str, seconds: Option<f64>) -> Case {
         let case = Case::judged(suite, name.to_owned(), outcome, Inconclusive::Exit5, message.to_owned());
         Case { seconds, ..case }
     }
@@ -214,23 +222,23 @@ mod tests {
     #[test]
     fn what_is_inconclusive_is_told_as_it_counts() {
         let seen = |counts| {
-            let case = Case::judged("s", "n".to_owned(), Outcome::Inconclusive, counts, "why".to_owned());
+            let case = Case::judged("s", "n".to_owned(), GateOutcome::Inconclusive, counts, "why".to_owned());
             (case.seen, case.message)
         };
         let why = "inconclusive: why".to_owned();
-        assert_eq!(seen(Inconclusive::Exit5), (Seen::Skipped, why.clone()));
-        assert_eq!(seen(Inconclusive::Pass), (Seen::Skipped, why.clone()));
-        assert_eq!(seen(Inconclusive::Fail), (Seen::Failed, why));
+        assert_eq!(seen(Inconclusive::Exit5), (CaseResult::Skipped, why.clone()));
+        assert_eq!(seen(Inconclusive::Pass), (CaseResult::Skipped, why.clone()));
+        assert_eq!(seen(Inconclusive::Fail), (CaseResult::Failed, why));
     }
 
     #[test]
     fn each_outcome_is_what_ci_servers_read() {
         let cases = [
-            case("classify", "p95 <= 20ms", Outcome::Pass, "", Some(30.0)),
-            case("generate", "accuracy >= \"0.9\"", Outcome::Fail, "0.8 < 0.9 & falling\nsecond", Some(1.5)),
-            case("classify", "energy <= 1", Outcome::NotMeasured, "", None),
-            case("classify", "ratio <= 1", Outcome::Inconclusive, "the interval holds 1", Some(f64::NAN)),
-            case("classify", "told", Outcome::Pass, "19 ms", None),
+            case("classify", "p95 <= 20ms", GateOutcome::Pass, "", Some(30.0)),
+            case("generate", "accuracy >= \"0.9\"", GateOutcome::Fail, "0.8 < 0.9 & falling\nsecond", Some(1.5)),
+            case("classify", "energy <= 1", GateOutcome::NotMeasured, "", None),
+            case("classify", "ratio <= 1", GateOutcome::Inconclusive, "the interval holds 1", Some(f64::NAN)),
+            case("classify", "told", GateOutcome::Pass, "19 ms", None),
         ];
         let mut bytes = Vec::new();
         junit(&cases, &mut bytes).unwrap();

@@ -1,10 +1,11 @@
 //! What stands on the last screen of a terminal: who was compared, the figures that decide, whether it was fair, and what to do
 //! next. Twelve lines at 80 columns, less where less was measured; a command to be pasted is as long as it is.
 
+use super::draw::{Look, broken, print, short_name};
 use super::lines::{Line, compared, lines};
 use super::spark::spark;
-use super::table::{Cell, Look, brief, broken, judged, matrix, print, short_name, table};
-use crate::audit::{Asked, RULES, RuleSpec, Severity, asked};
+use super::table::{Cell, brief, judged, matrix, table};
+use crate::audit::{RULES, RuleAsked, RuleSpec, Severity, asked};
 use crate::report::Report;
 use crate::report::human::{cut, printable};
 use crate::scenario::plan::TargetPlan;
@@ -181,9 +182,9 @@ pub(super) fn fairness(report: &Report) -> String {
     };
     let (invalid, doubts) = (ids(Severity::Invalid), ids(Severity::Warning));
     // What was switched off wasn't passed.
-    let standing = |wanted: Asked| RULES.iter().filter(move |rule| stands(report, rule) == wanted);
-    let all = standing(Asked::Judged).count();
-    let off: Vec<&str> = standing(Asked::Off).map(|rule| rule.id).collect();
+    let standing = |wanted: RuleAsked| RULES.iter().filter(move |rule| stands(report, rule) == wanted);
+    let all = standing(RuleAsked::Judged).count();
+    let off: Vec<&str> = standing(RuleAsked::Off).map(|rule| rule.id).collect();
     let off = if off.is_empty() { String::new() } else { format!(", {} off: {}", off.len(), off.join(", ")) };
     if !invalid.is_empty() {
         return format!("INVALID: {}", [invalid, doubts].concat().join(", "));
@@ -198,9 +199,9 @@ pub(super) fn fairness(report: &Report) -> String {
 }
 
 /// Whether a rule was asked of a run: one that found something was, whatever there was to look at.
-pub(super) fn stands(report: &Report, rule: &RuleSpec) -> Asked {
+pub(super) fn stands(report: &Report, rule: &RuleSpec) -> RuleAsked {
     if report.findings.iter().any(|finding| finding.id == rule.id) {
-        return Asked::Judged;
+        return RuleAsked::Judged;
     }
     asked(rule, &report.plan)
 }

@@ -202,3 +202,9 @@ pub(super) fn engine_words(target: &crate::scenario::plan::TargetPlan) -> String
     let model = words([Some(target.model.as_str()), facts.quantization.as_deref()]);
     format!("{engine}, {model}, {} over {}", target.wire(), target.endpoint)
 }
+
+/// The first run's value and the second's; a dash where one wasn't measured.
+pub(super) fn values(c: &Comparison) -> (String, String) {
+    let value = |x: Option<f64>| x.map_or_else(|| "–".to_owned(), |x| value_words(&c.metric, &c.unit, x));
+    (value(c.reference_value), value(c.target_value))
+}

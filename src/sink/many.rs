@@ -1,17 +1,17 @@
 //! Several runs, each compared with the first: for the terminal, a pull request, programs, and as a page.
 
-use super::beside::{cells_of, differences, values};
+use super::beside::{cells_of, differences};
 use super::csv_text::{rows, text};
+use super::draw::{Look, print, verdict, wrapped};
 use super::filters::{self, link};
 use super::forest::{Forest, ForestRow, Scaled, scaled};
 use super::html::unbroken;
-use super::lines::in_order;
-use super::markdown::plain;
-use super::table::{Look, print, verdict, wrapped};
+use super::lines::{in_order, values};
+use super::markup::plain;
 use super::terms;
 use crate::metrics::{metric_of, metric_words};
 use crate::report::words::ratio_words;
-use crate::report::{Beside, Pair, Side, human, pretty};
+use crate::report::{Beside, ComparedRun, Pair, human, pretty};
 use crate::stats::Comparison;
 use askama::Template;
 use std::io::{self, Write};
@@ -40,7 +40,7 @@ fn engines(besides: &[Beside]) -> Vec<Engine<'_>> {
 }
 
 /// The runs: the first, then the others.
-fn sides(besides: &[Beside]) -> impl Iterator<Item = &Side> {
+fn sides(besides: &[Beside]) -> impl Iterator<Item = &ComparedRun> {
     let first = besides.first().map(|beside| &beside.first);
     first.into_iter().chain(besides.iter().map(|beside| &beside.second))
 }
@@ -198,7 +198,7 @@ pub fn many_html(besides: &[Beside], report: &dyn Fn(&str) -> Option<String>, ou
     let (called, main) = (names(besides), main(besides));
     let engines = engines(besides);
     let effect = besides.first().map_or(0.0, |beside| beside.smallest_effect);
-    let run = |(name, side): (&String, &Side)| {
+    let run = |(name, side): (&String, &ComparedRun)| {
         let note = if side.invalid { "invalid by its own audit".to_owned() } else { String::new() };
         let page = report(&side.name).map(|page| link(&page));
         RunLine { name: name.clone(), page, started: human::printable(&side.started.replacen('T', " ", 1)), note }

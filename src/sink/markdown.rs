@@ -3,6 +3,7 @@
 use super::failures;
 use super::front::front_table;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, ratio_cell, reasons};
+use super::markup::{cells, plain};
 use super::repeat::{UNLIKE, facts, settings};
 use crate::audit::Severity;
 use crate::report::front::Front;
@@ -197,27 +198,4 @@ const SHORT: [&str; 6] = ["Seed", "Hash of the workload", "Sampling", "Machine",
 /// A part that opens when it is asked for.
 fn folded(title: &str, text: &str) -> String {
     format!("\n<details><summary>{}</summary>\n\n{text}\n</details>\n", plain(title))
-}
-
-/// The cells of a table's row between their bars, each as [`plain`] text.
-pub(super) fn cells(row: &[String]) -> String {
-    row.iter().map(|cell| plain(cell)).collect::<Vec<_>>().join(" | ")
-}
-
-/// Text as text: nothing in it formats, links, mentions anyone or ends a cell.
-pub(super) fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => plain.push_str("&amp;"),
-            '<' => plain.push_str("&lt;"),
-            '>' => plain.push_str("&gt;"),
-            '@' => plain.push_str("&#64;"),
-            '#' => plain.push_str("&#35;"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' | '!' => plain.extend(['\\', c]),
-            c if c.is_control() => plain.push(' '),
-            c => plain.push(c),
-        }
-    }
-    plain
 }

@@ -1,6 +1,6 @@
 //! The table of metrics, for people and for programs.
 
-use super::table::{Look, print, wrapped};
+use super::draw::{Look, print, wrapped};
 use crate::metrics::{ALIASES, Definition, METRICS, places};
 use crate::report::{TOOL, pretty};
 use serde_json::json;

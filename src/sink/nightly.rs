@@ -4,13 +4,13 @@ use super::filters::{self, link};
 use super::grid::{Grid, grid};
 use super::history::{Drawings, PageSeries, StepLine, counts, drawings, page_of, page_series, step_words};
 use super::html::unbroken;
-use super::markdown::plain;
+use super::markup::plain;
 use super::plot::Chart;
 use super::terms;
-use crate::gate::Outcome;
+use crate::gate::GateOutcome;
 use crate::history::{Series, StepTold, Trend};
 use crate::report::{human, pretty};
-use crate::suite::{Night, Nightly, State};
+use crate::suite::{Night, Nightly, ScenarioState};
 use askama::Template;
 use std::io::{self, Write};
 
@@ -69,7 +69,7 @@ const NAMED: usize = 2;
 
 /// The checks that failed, by name.
 fn failed(night: &Night) -> String {
-    let failed = night.suite.checks.iter().filter(|check| check.outcome == Outcome::Fail);
+    let failed = night.suite.checks.iter().filter(|check| check.outcome == GateOutcome::Fail);
     let names: Vec<String> = failed.map(|check| human::printable(&check.name)).collect();
     let more = names.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -84,8 +84,8 @@ fn failed(night: &Night) -> String {
 fn verdicts(night: &Night) -> Vec<(String, Option<String>, String)> {
     let of = night.suite.scenarios.iter().filter_map(|scenario| {
         let page = if scenario.sweep { "sweep.html" } else { "report.html" };
-        let page =
-            (scenario.state == State::Done).then(|| link(&format!("{}/{}/{page}", night.folder, scenario.folder)));
+        let page = (scenario.state == ScenarioState::Done)
+            .then(|| link(&format!("{}/{}/{page}", night.folder, scenario.folder)));
         Some((human::printable(&scenario.name), page, unbroken(scenario.headlines.first()?)))
     });
     of.collect()

@@ -1,11 +1,11 @@
 //! The page of many nights: it stays as short as that of a few.
 
 use super::nightly::nightly_html;
-use crate::gate::Outcome;
-use crate::history::{Compared, Family, Mover, Point, RatioLine, Series, StepTold, Trend};
+use crate::gate::GateOutcome;
+use crate::history::{Compared, Family, Mover, RatioLine, Series, SeriesPoint, StepTold, Trend};
 use crate::report::Status;
 use crate::stats::{StepsBy, unit};
-use crate::suite::{Check, Night, Nightly, SUITE_VERSION, ScenarioRun, State, Suite};
+use crate::suite::{Check, Night, Nightly, SUITE_VERSION, ScenarioRun, ScenarioState, Suite};
 
 const NIGHTS: usize = 200;
 const SCENARIOS: usize = 14;
@@ -33,7 +33,7 @@ fn night(at: usize) -> Night {
         folder: format!("{number:02}"),
         sweep: number == 3,
         hash: String::new(),
-        state: State::Done,
+        state: ScenarioState::Done,
         why: None,
         code: None,
         expected_s: Some(60.0),
@@ -46,9 +46,9 @@ fn night(at: usize) -> Night {
     };
     // Eighteen checks move.
     let outcome = |number: usize| match number {
-        0..=5 if (at + number).is_multiple_of(3) => Outcome::Fail,
-        6..=17 if (at + number).is_multiple_of(5) => Outcome::Inconclusive,
-        _ => Outcome::Pass,
+        0..=5 if (at + number).is_multiple_of(3) => GateOutcome::Fail,
+        6..=17 if (at + number).is_multiple_of(5) => GateOutcome::Inconclusive,
+        _ => GateOutcome::Pass,
     };
     let check = |number: usize| Check {
         name: format!("check {number}: the latency of classification stays where it was"),
@@ -87,7 +87,7 @@ fn night(at: usize) -> Night {
 fn series(scenario: usize, target: &str, reference: bool) -> Series {
     let level = |night: usize| if scenario < STEPPED && night >= 150 + scenario { 60_000.0 } else { 50_000.0 };
     let value = |night: usize| level(night) * (1.0 + 0.01 * ((night * 7 + scenario) % 5) as f64);
-    let point = |night: usize| Point {
+    let point = |night: usize| SeriesPoint {
         dir: format!("night-{night:03}/{scenario:02}"),
         started: started(night),
         value: value(night),

@@ -1,13 +1,11 @@
 //! The plan, for a look before any load is sent: what `loadcmp check` prints.
 
-use super::table::wrapped;
+use super::draw::wrapped;
 use crate::report::human;
 use crate::report::lasting::{early_words, length_words, span};
-use crate::report::words::about;
-use crate::report::words::blocks_words;
+use crate::report::words::{about, blocks_words};
 use crate::scenario::plan::{LoadPlan, OpenPlan, Plan, TargetPlan, Until};
-use crate::scenario::yaml_word as word;
-use crate::scenario::{Constrain, Order, Pacing, Rate, RecordedPlan, Task, TokensPlan};
+use crate::scenario::{Constrain, Order, Pacing, Rate, RecordedPlan, Task, TokensPlan, yaml_word as word};
 use crate::target::discover::has_templates;
 use crate::workload::MOST_TRIALS;
 use comfy_table::{ContentArrangement, Table};

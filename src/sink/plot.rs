@@ -130,7 +130,7 @@ pub(super) fn id(title: &str) -> String {
 }
 
 /// Where an axis begins and ends, and how its values are laid between.
-pub(super) struct Laid {
+pub(super) struct AxisLayout {
     scale: Scale,
     low: f64,
     high: f64,
@@ -138,7 +138,7 @@ pub(super) struct Laid {
     to: f64,
 }
 
-impl Laid {
+impl AxisLayout {
     /// An axis of time from the run's start to `last`.
     pub fn over(last: f64) -> Self {
         Self { scale: Scale::Linear, low: 0.0, high: last, from: LEFT, to: WIDTH - RIGHT }
@@ -213,7 +213,7 @@ pub(super) fn plot(title: &str, about: &str, x: &Axis, y: &Axis, series: Vec<Ser
 }
 
 /// Ticks where they lie on their axis; those beyond it are left out.
-pub(super) fn placed(laid: &Laid, ticks: Vec<(f64, String)>) -> Vec<Tick> {
+pub(super) fn placed(laid: &AxisLayout, ticks: Vec<(f64, String)>) -> Vec<Tick> {
     let kept = ticks.into_iter().filter(|(at, _)| laid.reaches(*at));
     kept.map(|(at, word)| Tick { at: format!("{:.1}", laid.at(at)), word }).collect()
 }
@@ -225,7 +225,7 @@ pub(super) fn lay(
     values: &[f64],
     (from, to): (f64, f64),
     round: Option<f64>,
-) -> Option<(Laid, Vec<(f64, String)>)> {
+) -> Option<(AxisLayout, Vec<(f64, String)>)> {
     if axis.scale == Scale::Close {
         return close(axis, values, (from, to));
     }
@@ -251,11 +251,11 @@ pub(super) fn lay(
     };
     let word = |tick: f64| if tick == 0.0 { "0".to_owned() } else { (axis.word)(tick) };
     let ticks = axis.ticks.clone().unwrap_or_else(|| chosen.into_iter().map(|tick| (tick, word(tick))).collect());
-    Some((Laid { scale: axis.scale, low, high, from, to }, ticks))
+    Some((AxisLayout { scale: axis.scale, low, high, from, to }, ticks))
 }
 
 /// An axis around its values, with round ticks between them.
-fn close(axis: &Axis, values: &[f64], (from, to): (f64, f64)) -> Option<(Laid, Vec<(f64, String)>)> {
+fn close(axis: &Axis, values: &[f64], (from, to): (f64, f64)) -> Option<(AxisLayout, Vec<(f64, String)>)> {
     let kept = || values.iter().copied().filter(|value| value.is_finite());
     let (low, high) = kept().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
     if low > high {
@@ -268,7 +268,7 @@ fn close(axis: &Axis, values: &[f64], (from, to): (f64, f64)) -> Option<(Laid, V
     let first = (low / step).ceil();
     let ticks = (0..20).map(|i| (first + f64::from(i)) * step).take_while(|tick| *tick <= high);
     let ticks = axis.ticks.clone().unwrap_or_else(|| ticks.map(|tick| (tick, (axis.word)(tick))).collect());
-    Some((Laid { scale: axis.scale, low, high, from, to }, ticks))
+    Some((AxisLayout { scale: axis.scale, low, high, from, to }, ticks))
 }
 
 /// Round values between two ends: 1, 2 and 5 times each power of ten over up to two decades, powers of ten over more.

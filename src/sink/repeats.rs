@@ -2,11 +2,11 @@
 //! request, and the gates for CI.
 
 use super::csv_text::{count, number, rows, text};
+use super::draw::{Look, print, verdict, wrapped};
 use super::junit::{Case, junit};
 use super::lines::in_order;
-use super::markdown::{cells, plain};
-use super::table::{Look, print, verdict, wrapped};
-use crate::gate::Judged;
+use super::markup::{cells, plain};
+use crate::gate::JudgedGate;
 use crate::metrics::{metric_words, value_words};
 use crate::report::repeats::{RepeatRun, Repeats};
 use crate::report::{human, pretty};
@@ -232,7 +232,7 @@ fn gates(repeats: &Repeats) -> Vec<[String; 3]> {
 }
 
 /// The gate, and the target where it names none and there are several.
-fn named(repeats: &Repeats, judged: &Judged) -> String {
+fn named(repeats: &Repeats, judged: &JudgedGate) -> String {
     let target = judged.target.and_then(|at| repeats.targets.get(at)).filter(|_| repeats.targets.len() > 1);
     match target.filter(|target| !judged.gate.starts_with(&format!("{}.", target.name))) {
         Some(target) => format!("{}: {}", target.name, judged.gate),
@@ -240,7 +240,7 @@ fn named(repeats: &Repeats, judged: &Judged) -> String {
     }
 }
 
-fn told(judged: &Judged) -> String {
+fn told(judged: &JudgedGate) -> String {
     let parts = [judged.figures(), judged.reason.clone().unwrap_or_default()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }

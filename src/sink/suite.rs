@@ -1,10 +1,10 @@
 //! A suite: for the terminal, a pull request and programs. Its page is `suite_html`.
 
 use super::csv_text::{number, rows, text};
-use super::markdown::{cells, plain};
-use super::table::{Look, print, wrapped};
+use super::draw::{Look, print, wrapped};
+use super::markup::{cells, plain};
 use crate::report::{Status, human, pretty};
-use crate::suite::{Category, State, Suite};
+use crate::suite::{Category, ScenarioState, Suite};
 use std::io::{self, Write};
 
 /// Heads of the table by category.
@@ -89,7 +89,7 @@ pub fn suite_table(suite: &Suite, look: Look, out: &mut dyn Write) -> io::Result
     for scenario in &suite.scenarios {
         let took = scenario.took_s.map(|s| format!(" in {}", human::length(s))).unwrap_or_default();
         wrapped(out, &format!("{}: {}{took}", scenario.name, scenario.state.as_str()), width, "  ")?;
-        for headline in scenario.headlines.iter().filter(|_| scenario.state == State::Done) {
+        for headline in scenario.headlines.iter().filter(|_| scenario.state == ScenarioState::Done) {
             wrapped(out, &format!("  {headline}"), width, "    ")?;
         }
     }
@@ -160,9 +160,11 @@ pub fn checks_csv(suite: &Suite, out: &mut dyn Write) -> io::Result<()> {
     let table = suite.checks.iter().flat_map(|check| {
         let blank = (check.judged.is_empty()).then_some(None);
         blank.into_iter().chain(check.judged.iter().map(Some)).map(move |judged| {
-            let of =
-                |field: fn(&crate::gate::Judged) -> Option<f64>| number(judged.and_then(|(_, judged)| field(judged)));
-            let word = |field: fn(&crate::gate::Judged) -> String| judged.map(|(_, j)| field(j)).unwrap_or_default();
+            let of = |field: fn(&crate::gate::JudgedGate) -> Option<f64>| {
+                number(judged.and_then(|(_, judged)| field(judged)))
+            };
+            let word =
+                |field: fn(&crate::gate::JudgedGate) -> String| judged.map(|(_, j)| field(j)).unwrap_or_default();
             let reason = judged.and_then(|(_, judged)| judged.reason.clone()).or_else(|| check.why.clone());
             [
                 text(&check.category).into_owned(),

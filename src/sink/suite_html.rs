@@ -6,9 +6,9 @@ use super::html::unbroken;
 use super::nightly::{page_lines, steps};
 use super::suite::{about, by_category};
 use super::terms;
-use crate::gate::Outcome;
+use crate::gate::GateOutcome;
 use crate::report::{Status, human};
-use crate::suite::{Nightly, SUITE_FILES, State, Suite};
+use crate::suite::{Nightly, SUITE_FILES, ScenarioState, Suite};
 use askama::Template;
 use std::io::{self, Write};
 
@@ -55,9 +55,9 @@ pub(super) fn suite_html(suite: &Suite, nights: Option<&Nightly>, out: &mut dyn 
     let line = |check: &crate::suite::Check| {
         let outcome = if check.cannot.is_some() { "can't be measured" } else { check.outcome.as_str() };
         let class = match check.outcome {
-            Outcome::Pass => "better",
-            Outcome::Fail => "worse",
-            Outcome::Inconclusive | Outcome::NotMeasured => "unshown",
+            GateOutcome::Pass => "better",
+            GateOutcome::Fail => "worse",
+            GateOutcome::Inconclusive | GateOutcome::NotMeasured => "unshown",
         };
         let gate = check.gate.clone().unwrap_or_default();
         (outcome.to_owned(), class, check.name.clone(), gate, check.told(), check.change())
@@ -72,7 +72,7 @@ pub(super) fn suite_html(suite: &Suite, nights: Option<&Nightly>, out: &mut dyn 
         ScenarioLine {
             name: scenario.name.clone(),
             state: format!("{}{took}", scenario.state.as_str()),
-            page: (scenario.state == State::Done).then(|| link(&format!("{}/{page}", scenario.folder))),
+            page: (scenario.state == ScenarioState::Done).then(|| link(&format!("{}/{page}", scenario.folder))),
             headlines: scenario.headlines.iter().map(|words| unbroken(words)).collect(),
         }
     };

@@ -1,8 +1,8 @@
 //! A sweep: a row a run, target and figure for programs, and tables for the terminal and a pull request.
 
 use super::csv_text::{count, number, text};
-use super::markdown::{cells, plain};
-use super::table::{Look, last, natural_width, print, wrapped};
+use super::draw::{Look, last, natural_width, print, wrapped};
+use super::markup::{cells, plain};
 use crate::metrics::{self, metric_words};
 use crate::report::sweep::{Scaling, Sweep, SweptRun, cost_words, point_words, short_path, value_words};
 use crate::report::words::ratio_words;
@@ -290,10 +290,12 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
     let rows = by_point(sweep).into_iter().map(|runs| {
         let values = runs.first().map(|run| run.planned.values.as_slice()).unwrap_or_default();
         let values = values.iter().map(|value| human::printable(&value_words(value)));
-        values.chain(columns.iter().map(|(target, _, metric)| mean_words(&runs, *target, metric))).collect()
+        // The unit is in the title: eight columns of figures have no room for it.
+        let bare = |words: String| words.trim_end_matches(" tok/s").to_owned();
+        values.chain(columns.iter().map(|(target, _, metric)| bare(mean_words(&runs, *target, metric)))).collect()
     });
     Some(Sheet {
-        title: "Prefill and decode of one request (p50), by the client's and by the engine's own clock".to_owned(),
+        title: "Prefill and decode tokens/s of one request (p50), by the client's and by the engine's own clock".to_owned(),
         header,
         rows: rows.collect(),
     })

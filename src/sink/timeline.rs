@@ -1,6 +1,6 @@
 //! What the page of a run draws over time: the load and, under it, what the machine's processes used, on one axis.
 
-use super::plot::{Axis, COLOURS, Laid, Scale, Tick, lay, nice, path, placed};
+use super::plot::{Axis, AxisLayout, COLOURS, Scale, Tick, lay, nice, path, placed};
 use crate::report::{Report, human};
 use crate::scenario::Order;
 use crate::stats::Second;
@@ -60,7 +60,7 @@ pub(super) struct Line {
 type AskedLine = (usize, Points, bool);
 
 /// A panel as it is asked for.
-struct Asked {
+struct PanelPlan {
     name: &'static str,
     lines: Vec<AskedLine>,
     /// Whether each point is a bar from the floor.
@@ -71,7 +71,7 @@ struct Asked {
 /// The run over time; `None` of a run without a second to draw.
 pub(super) fn timeline(report: &Report) -> Option<TimeChart> {
     let last = last_second(report)?;
-    let x = Laid::over(last);
+    let x = AxisLayout::over(last);
     let mut panels: Vec<Panel> = Vec::new();
     let mut used: Vec<usize> = Vec::new();
     for one in asked(report) {
@@ -97,7 +97,7 @@ pub(super) fn timeline(report: &Report) -> Option<TimeChart> {
 }
 
 /// The panels, from the load down to the machine.
-fn asked(report: &Report) -> [Asked; 6] {
+fn asked(report: &Report) -> [PanelPlan; 6] {
     let all = 0..report.targets.len();
     let each = |of: &dyn Fn(usize) -> Points, thin| -> Vec<AskedLine> {
         all.clone().map(|at| (at % COLOURS, of(at), thin)).collect()
@@ -111,7 +111,7 @@ fn asked(report: &Report) -> [Asked; 6] {
     cores.push((OTHERS, levels.others.clone(), false));
     cores.push((LOADCMP, levels.cores_of("loadcmp").to_vec(), false));
     let held = each(&|at| levels.memory_of(name(at)).to_vec(), false);
-    let panel = |name, lines, bars, word| Asked { name, lines, bars, word };
+    let panel = |name, lines, bars, word| PanelPlan { name, lines, bars, word };
     [
         panel("answers per second", each(&|at| answers(report, at), false), false, plain()),
         panel("latency: median, and p95 (thin)", latency, false, Box::new(human::time)),
@@ -123,12 +123,12 @@ fn asked(report: &Report) -> [Asked; 6] {
 }
 
 /// A panel of memory, in a unit in which round numbers are round.
-fn memory(name: &'static str, mut lines: Vec<AskedLine>) -> Asked {
+fn memory(name: &'static str, mut lines: Vec<AskedLine>) -> PanelPlan {
     let most = lines.iter().flat_map(|(_, points, _)| points).map(|(_, y)| *y).fold(0.0, f64::max);
     let (size, unit) =
         if most >= f64::from(1 << 30) { (f64::from(1 << 30), "GiB") } else { (f64::from(1 << 20), "MiB") };
     lines.iter_mut().flat_map(|(_, points, _)| points).for_each(|(_, y)| *y /= size);
-    Asked { name, lines, bars: false, word: Box::new(move |y| format!("{} {unit}", trimmed(y))) }
+    PanelPlan { name, lines, bars: false, word: Box::new(move |y| format!("{} {unit}", trimmed(y))) }
 }
 
 /// A number without binary noise.
@@ -206,7 +206,7 @@ fn thinned(points: &[(f64, f64)], last: f64, bars: bool) -> Points {
 }
 
 /// Lays a panel's lines; `None` if there is nothing above zero to draw.
-fn panel(asked: &Asked, x: &Laid, top: f64, last: f64) -> Option<Panel> {
+fn panel(asked: &PanelPlan, x: &AxisLayout, top: f64, last: f64) -> Option<Panel> {
     let all: Vec<(usize, Points, bool)> =
         asked.lines.iter().map(|(colour, points, thin)| (*colour, thinned(points, last, asked.bars), *thin)).collect();
     let values: Vec<f64> = all.iter().flat_map(|(_, points, _)| points).map(|(_, y)| *y).collect();
@@ -239,7 +239,7 @@ fn panel(asked: &Asked, x: &Laid, top: f64, last: f64) -> Option<Panel> {
 }
 
 /// What lies before the first measured window and after the last.
-fn outside(report: &Report, last: f64, x: &Laid) -> Vec<(String, String)> {
+fn outside(report: &Report, last: f64, x: &AxisLayout) -> Vec<(String, String)> {
     let windows = || report.targets.iter().filter_map(|target| target.window);
     let from = windows().map(|window| window.from.seconds()).fold(f64::INFINITY, f64::min);
     let to = windows().map(|window| window.to.seconds()).fold(0.0, f64::max);

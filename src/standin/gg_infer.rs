@@ -1,10 +1,12 @@
 //! Inference on GG-CORE's wire: what it refuses and how, whole answers and streams, and the habits of the real one
 //! that spoil benchmarks (asked for with `--gg-faithful`).
 
-use super::engine::{Ask, Busy, millis};
-use super::gg_core::{Link, Next, Server, framed};
-use super::job::{Fault, Job};
+use super::admit::{Ask, Busy};
+use super::engine::millis;
+use super::gg_link::{Link, Next, Server, framed};
+use super::job::Job;
 use super::parse::Text;
+use super::spec::Fault;
 use super::text::{Finish, prompt_tokens};
 use crate::record::Nanos;
 use crate::workload::text_hash;
@@ -322,7 +324,7 @@ pub(super) async fn warm_up(server: &Arc<Server>, model: &str, arrived: Nanos) -
     } else {
         let _turn = server.worker.turn(false).await;
         let ask = Ask { arrived, prompt: "Hello", prompt_tokens: 2, limit: Some(1), ..Ask::default() };
-        match engine.admit(ask, super::engine::Draw::default()).await {
+        match engine.admit(ask, super::admit::Draw::default()).await {
             Ok(mut job) => job.whole().await,
             Err(Busy) => error = "request queue is full".into(),
         }

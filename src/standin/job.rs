@@ -3,7 +3,7 @@
 
 use super::engine::{Engine, millis};
 use super::quirk::Play;
-use super::spec::{EngineSpec, Jitter};
+use super::spec::{EngineSpec, Fault, Jitter};
 use super::text::{Answer, push_escaped};
 use super::timer::Wait;
 use crate::record::Nanos;
@@ -14,20 +14,6 @@ use rand_distr::StandardNormal;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
-
-/// What goes wrong with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    Status,
-    ErrorFrame,
-    Truncate,
-    Cut,
-    Stall,
-    SlowFirstByte,
-    Split,
-    WrongId,
-    HangUp,
-}
 
 /// A request that has its slot.
 #[derive(Debug)]
@@ -224,22 +210,6 @@ pub(super) fn push_logprobs(job: &Job, tokens: std::ops::Range<u32>, out: &mut B
         let _ = write!(out, "\",\"logprob\":{}}}", -0.25 * f64::from(index % 4 + 1));
     }
     out.extend_from_slice(b"]");
-}
-
-impl Fault {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Fault::Status => "status",
-            Fault::ErrorFrame => "error_frame",
-            Fault::Truncate => "truncate",
-            Fault::Cut => "cut",
-            Fault::Stall => "stall",
-            Fault::SlowFirstByte => "slow_first_byte",
-            Fault::Split => "split",
-            Fault::WrongId => "wrong_id",
-            Fault::HangUp => "hang_up",
-        }
-    }
 }
 
 /// Half of the tokens, but one where there is any.

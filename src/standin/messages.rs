@@ -1,18 +1,16 @@
 //! Anthropic's `/v1/messages` as llama-server speaks it: blocks of reasoning and text, `message_stop` at the end. What comes
 //! from no cache is all of the prompt.
 
-use super::engine::Ask;
-use super::http::{Call, EVENTS, Refusal, Reply, hang_up, json};
-use super::job::{Fault, Job};
-use super::openai::{Asked, effort};
+use super::admit::Ask;
+use super::call::{Call, EVENTS, Refusal, Reply, hang_up, json};
+use super::messages_voice::Voice;
+use super::openai_fields::{Conversation, effort};
 use super::parse::{Message, Text, Texts};
 use super::stream::Voice as AnyVoice;
-use super::text::{Finish, prompt_tokens, push_escaped};
-use bytes::BytesMut;
+use super::text::prompt_tokens;
 use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json as object};
-use std::fmt::Write as _;
 
 #[derive(Deserialize)]
 struct Talk<'a> {
@@ -27,9 +25,6 @@ struct Talk<'a> {
     output_config: Option<Value>,
     thinking: Option<Value>,
 }
-
-/// An error inside a 200.
-const BROKEN: &str = r#"{"type":"error","error":{"type":"api_error","message":"a declared fault of the stand-in"}}"#;
 
 fn error(status: StatusCode, kind: &str, message: &str) -> Reply {
     json(status, object!({ "type": "error", "error": { "type": kind, "message": message } }).to_string())
@@ -55,7 +50,7 @@ pub(super) async fn talk(call: Call) -> Reply {
     if !engine.makes_text() {
         return error(StatusCode::INTERNAL_SERVER_ERROR, "api_error", "this model makes embeddings only");
     }
-    let said = Asked { system: &talk.system, messages: &messages }.rendered(engine.spec.template_tokens);
+    let said = Conversation { system: &talk.system, messages: &messages }.rendered(engine.spec.template_tokens);
     let tokens = prompt_tokens(&said);
     if tokens > engine.spec.context {
         return invalid(&format!("prompt is too long: {tokens} tokens > {} maximum", engine.spec.context));
@@ -84,107 +79,4 @@ pub(super) async fn talk(call: Call) -> Reply {
     };
     let voice = Voice::new(&job);
     call.answer(job, AnyVoice::Messages(voice), (talk.stream == Some(true)).then_some(EVENTS)).await
-}
-
-/// How the events of a stream are written.
-pub(super) struct Voice {
-    id: u64,
-    /// The model's name, as JSON.
-    model: String,
-}
-
-impl Voice {
-    fn new(job: &Job) -> Self {
-        let model = Value::from(job.engine.spec.model.as_str()).to_string();
-        Self { id: job.engine.id(), model }
-    }
-
-    /// The number of the block that a piece is in: thoughts have one of their own.
-    fn block(job: &Job, index: u32) -> u32 {
-        u32::from(job.answer.thoughts > 0 && index >= job.answer.thoughts)
-    }
-
-    pub(super) fn open(&self, job: &Job, out: &mut BytesMut) {
-        let _ = write!(
-            out,
-            "event: message_start\ndata: {{\"type\":\"message_start\",\"message\":{{\"id\":\"msg_{}\",\"type\":\"message\",\
-             \"role\":\"assistant\",\"content\":[],\"model\":{},\"stop_reason\":null,\"stop_sequence\":null,\
-             \"usage\":{{\"cache_read_input_tokens\":{},\"input_tokens\":{},\"output_tokens\":0}}}}}}\n\n",
-            self.id,
-            self.model,
-            job.cached_tokens,
-            job.prompt_tokens.saturating_sub(job.cached_tokens)
-        );
-    }
-
-    pub(super) fn token(&self, job: &Job, index: u32, out: &mut BytesMut) {
-        let block = Self::block(job, index);
-        let thought = index < job.answer.thoughts;
-        if index == 0 || index == job.answer.thoughts {
-            if block > 0 {
-                stopped(0, out);
-            }
-            let content = if thought { r#""thinking","thinking":"""# } else { r#""text","text":"""# };
-            let _ = write!(
-                out,
-                "event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":{block},\
-                 \"content_block\":{{\"type\":{content}}}}}\n\n"
-            );
-        }
-        let delta = if thought { r#""thinking_delta","thinking":""# } else { r#""text_delta","text":""# };
-        let _ = write!(
-            out,
-            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":{block},\"delta\":{{\"type\":{delta}"
-        );
-        push_escaped(out, job.answer.piece(index));
-        out.extend_from_slice(b"\"}}\n\n");
-    }
-
-    pub(super) fn error(out: &mut BytesMut) {
-        let _ = write!(out, "event: error\ndata: {BROKEN}\n\n");
-    }
-
-    pub(super) fn end(&self, job: &Job, out: &mut BytesMut) {
-        if let Some(last) = job.made.min(job.answer.len()).checked_sub(1) {
-            stopped(Self::block(job, last), out);
-        }
-        let _ = write!(
-            out,
-            "event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"{}\",\"stop_sequence\":null}},\
-             \"usage\":{{\"output_tokens\":{}}}}}\n\nevent: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n",
-            reason(job),
-            job.made
-        );
-    }
-
-    /// The answer in one piece; one that breaks off has no reason for its end.
-    pub(super) fn whole(&self, job: &Job, out: &mut BytesMut) {
-        if job.fault == Some(Fault::ErrorFrame) {
-            return out.extend_from_slice(BROKEN.as_bytes());
-        }
-        let broken = job.fault == Some(Fault::Truncate);
-        let said = if broken { job.answer.first(job.made) } else { job.answer.whole() };
-        let mut content = Vec::new();
-        if job.answer.thoughts > 0 {
-            content.push(object!({ "type": "thinking", "thinking": job.answer.thought(), "signature": "" }));
-        }
-        content.push(object!({ "type": "text", "text": said }));
-        let whole = object!({
-            "id": format!("msg_{}", self.id), "type": "message", "role": "assistant", "content": content,
-            "model": job.engine.spec.model, "stop_reason": (!broken).then(|| reason(job)), "stop_sequence": null,
-            "usage": {
-                "cache_read_input_tokens": job.cached_tokens, "output_tokens": job.made,
-                "input_tokens": job.prompt_tokens.saturating_sub(job.cached_tokens),
-            },
-        });
-        out.extend_from_slice(whole.to_string().as_bytes());
-    }
-}
-
-fn stopped(block: u32, out: &mut BytesMut) {
-    let _ = write!(out, "event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":{block}}}\n\n");
-}
-
-fn reason(job: &Job) -> &'static str {
-    if job.answer.finish == Finish::Stop { "end_turn" } else { "max_tokens" }
 }

@@ -5,12 +5,16 @@
 //! [`EngineSpec`] is declared, `engine` turns it into slots, draws and deadlines, `text`, `labels` and `vectors` make
 //! the content, and each wire speaks it: `ollama` and `openai` (with `messages` and `responses`) over `http`, `gg_core` over a Unix socket.
 
+mod admit;
 mod args;
+mod call;
 mod engine;
 #[cfg(unix)]
 mod gg_core;
 #[cfg(unix)]
 mod gg_infer;
+#[cfg(unix)]
+mod gg_link;
 #[cfg(unix)]
 mod gg_worker;
 mod http;
@@ -19,10 +23,13 @@ mod labels;
 mod leak;
 mod listen;
 mod messages;
+mod messages_voice;
 mod ollama;
 mod ollama_fields;
 mod ollama_models;
+mod ollama_voice;
 mod openai;
+mod openai_fields;
 mod openai_voice;
 mod parse;
 mod prefixes;
@@ -31,7 +38,9 @@ mod quirk_events;
 mod quirk_reply;
 mod record;
 mod responses;
+mod responses_voice;
 mod spec;
+mod store;
 mod stream;
 mod text;
 mod timer;
@@ -83,7 +92,7 @@ pub async fn serve(
     #[cfg(unix)]
     if let Some(listener) = listeners.gg_core {
         let token = std::env::var("CORE_AUTH_TOKEN").unwrap_or_default();
-        let server = gg_core::Server::new(engine.clone(), token);
+        let server = gg_link::Server::new(engine.clone(), token);
         wires.spawn(gg_core::serve(server, listener, recorder.clone(), stopped.clone()));
     }
     drop((stopped, recorder));

@@ -1,9 +1,11 @@
 //! What Ollama's clients write: the fields of its requests, the options and their types, and durations as Go writes
 //! them. Pure.
 
+use super::call::{Reply, json};
 use super::engine::millis;
 use super::parse::{Message, Text, Texts};
 use crate::record::Nanos;
+use hyper::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -134,6 +136,24 @@ fn go_duration(text: &str) -> Option<f64> {
         rest = &rest[unit..];
     }
     Some(sign * sum)
+}
+
+/// `{"error":"..."}`.
+pub(super) fn error(status: StatusCode, message: &str) -> Reply {
+    json(status, serde_json::json!({ "error": message }).to_string())
+}
+
+/// The answer to a body that is missing or not JSON.
+pub(super) fn unreadable(body: &[u8], error_text: &serde_json::Error) -> Reply {
+    let message = if body.is_empty() { "missing request body".to_owned() } else { error_text.to_string() };
+    error(StatusCode::BAD_REQUEST, &message)
+}
+
+pub(super) fn unknown_model(name: &str) -> Reply {
+    match name {
+        "" => error(StatusCode::BAD_REQUEST, "model is required"),
+        _ => error(StatusCode::NOT_FOUND, &format!("model '{name}' not found")),
+    }
 }
 
 #[cfg(test)]

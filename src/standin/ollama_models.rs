@@ -1,22 +1,22 @@
 //! The rest of Ollama's wire: what models there are, which is loaded, and the upload of another. A stand-in has one
 //! model; an upload is checked and forgotten, and its name becomes another name of that model.
 
+use super::call::{Call, Reply, json, reply, text};
 use super::engine::Engine;
-use super::http::{Call, Reply, json, reply, text};
-use super::ollama::{error, unknown_model, unreadable};
+use super::ollama_fields::{error, unknown_model, unreadable};
 use super::parse::Text;
+use super::store::bare;
 use super::stream::Answering;
-use crate::host::lock;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json as object};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// The version it says; nobody can mistake it for the real one.
 pub const VERSION: &str = "0.34.1-loadcmp-standin";
@@ -24,43 +24,6 @@ pub const VERSION: &str = "0.34.1-loadcmp-standin";
 const MOST: usize = 256;
 /// Bytes that the model claims to have.
 const SIZE: u64 = 1_048_576;
-
-/// Names given to the model, and digests uploaded.
-#[derive(Debug, Default)]
-pub(super) struct Store {
-    state: Mutex<Known>,
-    /// The context of the last request, which the model is loaded with; 0 = the engine's own.
-    context: AtomicU32,
-}
-
-#[derive(Debug, Default)]
-struct Known {
-    names: BTreeSet<String>,
-    blobs: BTreeSet<String>,
-}
-
-impl Store {
-    /// Whether `name` is the model's, with or without `:latest`.
-    pub(super) fn knows(&self, name: &str, model: &str) -> bool {
-        name == model || bare(name) == bare(model) || {
-            let state = lock(&self.state);
-            state.names.contains(bare(name))
-        }
-    }
-
-    /// The model is loaded with this context.
-    pub(super) fn loaded_with(&self, context: u32) {
-        self.context.store(context, Relaxed);
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
-        work(&mut lock(&self.state))
-    }
-}
-
-fn bare(name: &str) -> &str {
-    name.strip_suffix(":latest").unwrap_or(name)
-}
 
 fn full(name: &str) -> String {
     if name.contains(':') { name.to_owned() } else { format!("{name}:latest") }

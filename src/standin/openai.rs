@@ -1,11 +1,12 @@
 //! The OpenAI wire as llama-server speaks it: server-sent events, a role before the first token, `timings` in
 //! milliseconds, `[DONE]` at the end. As there, the `model` of a request is not checked.
 
-use super::engine::Ask;
-use super::http::{Call, EVENTS, Refusal, Reply, hang_up, json, reply};
-use super::job::Fault;
+use super::admit::Ask;
+use super::call::{Call, EVENTS, Reply, json, reply};
+use super::openai_fields::{effort, error, format, invalid, refused};
 use super::openai_voice::{BROKEN, Voice};
 use super::parse::{Message, Text, Texts, conversation};
+use super::spec::Fault;
 use super::stream::{Answering, Voice as AnyVoice};
 use super::text::{prompt_tokens, templated};
 use super::{messages, responses, vectors};
@@ -16,7 +17,6 @@ use bytes::BytesMut;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json as object};
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 #[derive(Deserialize)]
@@ -82,23 +82,6 @@ pub(super) async fn route(call: Call, method: &Method, path: &str) -> Reply {
     }
 }
 
-pub(super) fn error(status: StatusCode, kind: &str, message: &str) -> Reply {
-    let inside = object!({ "code": status.as_u16(), "message": message, "type": kind });
-    json(status, object!({ "error": inside }).to_string())
-}
-
-pub(super) fn invalid(message: &str) -> Reply {
-    error(StatusCode::BAD_REQUEST, "invalid_request_error", message)
-}
-
-pub(super) fn refused(refusal: &Refusal) -> Reply {
-    match refusal {
-        Refusal::Busy => error(StatusCode::SERVICE_UNAVAILABLE, "unavailable_error", "the queue is full"),
-        Refusal::HangUp => hang_up(),
-        Refusal::Fault => error(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "a declared fault of the stand-in"),
-    }
-}
-
 fn health(call: &Call) -> Reply {
     let engine = &call.engine;
     // A model that nobody has asked for yet is not on its way: asking is what loads it.
@@ -153,11 +136,11 @@ fn apply_template(call: &Call) -> Reply {
 /// Numbers for the tokens of a text.
 fn tokenize(call: &Call) -> Reply {
     #[derive(Deserialize)]
-    struct Asked<'a> {
+    struct TokenizeBody<'a> {
         #[serde(borrow, default)]
         content: Text<'a>,
     }
-    match serde_json::from_slice::<Asked<'_>>(&call.body) {
+    match serde_json::from_slice::<TokenizeBody<'_>>(&call.body) {
         Ok(asked) => {
             let tokens: Vec<u32> = (0..prompt_tokens(&asked.content.0)).collect();
             json(StatusCode::OK, object!({ "tokens": tokens }).to_string())
@@ -220,41 +203,6 @@ async fn talk(call: Call, chat: bool) -> Reply {
     // Headers and role go out at once, long before a first token.
     let streamed = (talk.stream == Some(true)).then_some(EVENTS);
     call.answer(job, AnyVoice::OpenAi(voice), streamed).await
-}
-
-/// A conversation with its system message in a field of its own.
-pub(super) struct Asked<'a> {
-    pub(super) system: &'a str,
-    pub(super) messages: &'a [Message<'a>],
-}
-
-impl<'a> Asked<'a> {
-    /// As the model reads it: the same text as of a conversation that begins with the system message.
-    pub(super) fn rendered(&self, template_words: u32) -> Cow<'a, str> {
-        let said = conversation(self.messages);
-        let said = if self.system.is_empty() { said } else { format!("{}\n{said}", self.system).into() };
-        templated(said, template_words)
-    }
-}
-
-/// The share of its thoughts that an engine has at a level; nothing to say is all of them.
-pub(super) fn effort(level: Option<&Value>) -> f64 {
-    match level.and_then(Value::as_str) {
-        Some("none") => 0.0,
-        Some("minimal" | "low") => 0.25,
-        Some("medium") => 0.5,
-        _ => 1.0,
-    }
-}
-
-/// Whether the answer is to be JSON, and by which schema.
-pub(super) fn format(format: Option<&Value>) -> (bool, Option<&Value>) {
-    let Some(format) = format else { return (false, None) };
-    match format.get("type").and_then(Value::as_str) {
-        Some("json_schema") => (true, format.pointer("/json_schema/schema").or_else(|| format.get("schema"))),
-        Some("json_object") => (true, format.get("schema")),
-        _ => (false, None),
-    }
 }
 
 async fn embed(call: Call) -> Reply {

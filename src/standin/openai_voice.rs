@@ -1,6 +1,7 @@
 //! How the OpenAI wire says an answer: the frames of a stream, or all of it, with llama-server's `timings`.
 
-use super::job::{Fault, Job, push_logprobs};
+use super::job::{Job, push_logprobs};
+use super::spec::Fault;
 use super::text::{Finish, push_escaped};
 use bytes::BytesMut;
 use std::fmt::Write as _;

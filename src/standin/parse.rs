@@ -1,4 +1,5 @@
-//! Reading what clients send: texts that may be given in several ways, borrowed from the request where they can be.
+//! Reading what clients send: texts that may be given in several ways, borrowed from the request where they can be. And the numbers
+//! of the command line.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
@@ -136,6 +137,18 @@ pub(super) fn conversation<'a>(messages: &'a [Message<'_>]) -> Cow<'a, str> {
         [one] => Cow::Borrowed(&one.content.0),
         many => Cow::Owned(many.iter().map(|message| &*message.content.0).collect::<Vec<_>>().join("\n")),
     }
+}
+
+/// A share from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("must be from 0 to 1".to_owned()) }
+}
+
+/// A number that is 0 or more.
+pub(super) fn amount(text: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err("must be 0 or more".to_owned()) }
 }
 
 #[cfg(test)]

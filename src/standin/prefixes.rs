@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard};
 
 /// A prompt that is kept: when it has been worked through, and the hash of each of its beginnings.
 #[derive(Debug)]
-struct Kept {
+struct CachedPrompt {
     ready: Nanos,
     beginnings: Vec<u64>,
 }
@@ -26,7 +26,7 @@ pub(super) struct LookedUp {
 #[derive(Debug)]
 pub(super) struct Prefixes {
     room: usize,
-    kept: Mutex<VecDeque<Kept>>,
+    kept: Mutex<VecDeque<CachedPrompt>>,
 }
 
 impl Prefixes {
@@ -59,13 +59,13 @@ impl Prefixes {
             return;
         }
         let mut kept = self.kept();
-        kept.push_back(Kept { ready, beginnings });
+        kept.push_back(CachedPrompt { ready, beginnings });
         if kept.len() > self.room {
             kept.pop_front();
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, VecDeque<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, VecDeque<CachedPrompt>> {
         lock(&self.kept)
     }
 }

@@ -2,9 +2,7 @@
 //! and what can't be played together. `quirk_reply` plays those that take the place of an answer, `quirk_events` those
 //! that change one.
 
-use super::engine::Engine;
 use serde::{Deserialize, Serialize};
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Which oddities are played, and how often.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, clap::Args)]
@@ -14,10 +12,10 @@ pub struct Quirks {
     #[arg(long = "quirk", value_enum, value_delimiter = ',', value_name = "NAME")]
     pub names: Vec<Quirk>,
     /// Share of requests that are answered with the quirks, spread evenly in the order they come.
-    #[arg(long = "quirk-share", default_value_t = 1.0, value_name = "SHARE", value_parser = super::spec::share)]
+    #[arg(long = "quirk-share", default_value_t = 1.0, value_name = "SHARE", value_parser = super::parse::share)]
     pub share: f64,
     /// Time of the quirks that take one: late-usage, close-after.
-    #[arg(long = "quirk-ms", default_value_t = 100.0, value_name = "MS", value_parser = super::spec::amount)]
+    #[arg(long = "quirk-ms", default_value_t = 100.0, value_name = "MS", value_parser = super::parse::amount)]
     pub ms: f64,
 }
 
@@ -260,10 +258,10 @@ pub(super) struct Play {
 const THOUGHTS: u32 = 4;
 
 impl Play {
-    /// The next request's; `None` where it isn't among the share.
-    pub(super) fn next(engine: &Engine, wire: Wire) -> Option<Self> {
-        let Quirks { names, share, ms } = &engine.spec.quirks;
-        let n = engine.asked_oddly.fetch_add(1, Relaxed) as f64;
+    /// Of request `number`, counted from 0; `None` where it isn't among the share.
+    pub(super) fn of(quirks: &Quirks, number: u64, wire: Wire) -> Option<Self> {
+        let Quirks { names, share, ms } = quirks;
+        let n = number as f64;
         // So many of the first n + 1 are to be among the share; half a request ahead, so that the first isn't always out.
         let due = |n: f64| (n * share + 0.5 * share).floor();
         let number = if *share >= 1.0 { n } else { due(n) };
@@ -289,7 +287,6 @@ impl Play {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::standin::EngineSpec;
     use clap::ValueEnum;
 
     #[test]
@@ -322,9 +319,8 @@ mod tests {
     fn a_share_is_spread_evenly_and_exact() {
         for (share, want) in [(0.3, 30), (0.5, 50), (1.0, 100), (0.0, 0), (0.07, 7)] {
             let quirks = Quirks { names: vec![Quirk::DoneOnly], share, ..Quirks::default() };
-            let engine = Engine::new(EngineSpec { quirks, ..EngineSpec::default() }).unwrap();
             let plays: Vec<u64> =
-                (0..100).filter_map(|_| Some(Play::next(&engine, Wire::OpenAiChat)?.number)).collect();
+                (0..100).filter_map(|number| Some(Play::of(&quirks, number, Wire::OpenAiChat)?.number)).collect();
             assert_eq!(plays, (0..want).collect::<Vec<_>>(), "{share}");
         }
     }

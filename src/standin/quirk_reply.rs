@@ -1,7 +1,7 @@
 //! Quirks that take the place of an answer, or are about its connection; and where the others begin.
 
+use super::call::{Reply, hang_up, json, reply};
 use super::engine::{Engine, millis};
-use super::http::{Reply, hang_up, json, reply};
 use super::quirk::{Play, Quirk, Wire};
 use super::quirk_events;
 use super::stream::Answering;
@@ -13,6 +13,7 @@ use serde_json::{Value, json as object};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use tokio::sync::Notify;
 
@@ -44,7 +45,9 @@ pub(super) async fn enter(engine: &Arc<Engine>, method: &Method, path: &str, bod
     if let Some(misfit) = quirks.misfit(wire, stream) {
         return Entered::Replied(error(wire, StatusCode::NOT_IMPLEMENTED, &misfit));
     }
-    let Some(play) = Play::next(engine, wire) else { return plain(body) };
+    let Some(play) = Play::of(&engine.spec.quirks, engine.asked_oddly.fetch_add(1, Relaxed), wire) else {
+        return plain(body);
+    };
     if let Some(reply) = instead(engine, play).await {
         return Entered::Replied(reply);
     }

@@ -148,11 +148,11 @@ impl Row {
 pub(super) struct Tape {
     recorder: Arc<Recorder>,
     connection: u64,
-    state: Mutex<State>,
+    state: Mutex<TapeState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TapeState {
     row: Option<Row>,
     /// A token waits to be written.
     token: bool,
@@ -161,7 +161,7 @@ struct State {
 }
 
 impl Tape {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, TapeState> {
         lock(&self.state)
     }
 
@@ -220,7 +220,7 @@ impl Tape {
         }
     }
 
-    fn finish(&self, state: &mut State) {
+    fn finish(&self, state: &mut TapeState) {
         let (done, _) = (std::mem::take(&mut state.done), std::mem::take(&mut state.token));
         if let Some(mut row) = state.row.take() {
             if !done && row.fault.is_empty() {

@@ -1,6 +1,7 @@
 //! What a stand-in declares about itself: model, timing, capacity, faults. Every number here is a promise that its
 //! record can be held to. Read from the command line (`loadcmp serve --help`) or from YAML; the defaults agree.
 
+use super::parse::{amount, share};
 use super::quirk::Quirks;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -325,14 +326,34 @@ impl Faults {
     }
 }
 
-pub(super) fn share(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.0..=1.0).contains(&value) { Ok(value) } else { Err("must be from 0 to 1".to_owned()) }
+/// What goes wrong with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Status,
+    ErrorFrame,
+    Truncate,
+    Cut,
+    Stall,
+    SlowFirstByte,
+    Split,
+    WrongId,
+    HangUp,
 }
 
-pub(super) fn amount(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if value.is_finite() && value >= 0.0 { Ok(value) } else { Err("must be 0 or more".to_owned()) }
+impl Fault {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Fault::Status => "status",
+            Fault::ErrorFrame => "error_frame",
+            Fault::Truncate => "truncate",
+            Fault::Cut => "cut",
+            Fault::Stall => "stall",
+            Fault::SlowFirstByte => "slow_first_byte",
+            Fault::Split => "split",
+            Fault::WrongId => "wrong_id",
+            Fault::HangUp => "hang_up",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 //! token is due and flushed before the next. Faults in the middle of an answer happen here.
 
 use super::engine::millis;
-use super::job::{Fault, Job};
+use super::job::Job;
 use super::quirk::Quirk;
 use super::quirk_events::Player;
 use super::record::Tape;
+use super::spec::Fault;
 use super::timer::Wait;
-use super::{messages, ollama, openai_voice, responses};
+use super::{messages_voice, ollama_voice, openai_voice, responses_voice};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body, Frame, SizeHint};
 use std::future::Future;
@@ -28,10 +29,10 @@ pub(super) enum Answering {
 
 /// How a wire writes a stream's frames.
 pub(super) enum Voice {
-    Ollama(ollama::Voice),
+    Ollama(ollama_voice::Voice),
     OpenAi(openai_voice::Voice),
-    Responses(responses::Voice),
-    Messages(messages::Voice),
+    Responses(responses_voice::Voice),
+    Messages(messages_voice::Voice),
 }
 
 /// A stream in the making.
@@ -113,10 +114,10 @@ impl Voice {
 
     fn error(&self, out: &mut BytesMut) {
         match self {
-            Voice::Ollama(_) => ollama::Voice::error(out),
+            Voice::Ollama(_) => ollama_voice::Voice::error(out),
             Voice::OpenAi(_) => openai_voice::Voice::error(out),
             Voice::Responses(voice) => voice.error(out),
-            Voice::Messages(_) => messages::Voice::error(out),
+            Voice::Messages(_) => messages_voice::Voice::error(out),
         }
     }
 

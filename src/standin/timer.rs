@@ -22,12 +22,12 @@ pub(super) struct Timer {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
+    state: Mutex<TimerState>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct TimerState {
     deadlines: BinaryHeap<Reverse<Deadline>>,
     over: bool,
 }
@@ -72,7 +72,7 @@ impl Drop for Timer {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, TimerState> {
         lock(&self.state)
     }
 

@@ -1,83 +1,8 @@
 //! What the answers say: labels against the right ones, and against the other target's.
 
-use super::{Estimate, Row, f1, wilson};
+use super::{Confusion, Estimate, Row, f1, wilson};
 use crate::metrics;
 use crate::record::{Remark, Sample};
-use serde::{Deserialize, Serialize};
-
-/// What was expected and what was read, counted over answered requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Confusion {
-    /// The labels, in the scenario's order.
-    pub labels: Vec<String>,
-    /// By expected label, then by read label; the additional last column is for answers without a readable label.
-    pub counts: Vec<Vec<u64>>,
-}
-
-impl Confusion {
-    /// Requests in it.
-    pub fn n(&self) -> u64 {
-        self.counts.iter().flatten().sum()
-    }
-
-    /// Requests whose label is the right one.
-    pub fn right(&self) -> u64 {
-        self.counts.iter().enumerate().filter_map(|(i, row)| row.get(i)).sum()
-    }
-
-    /// Requests whose right label is the commonest: what always giving that one gets right.
-    pub fn commonest(&self) -> u64 {
-        self.counts.iter().map(|row| row.iter().sum()).max().unwrap_or(0)
-    }
-
-    /// How each label fared, in their order.
-    pub fn by_label(&self) -> Vec<LabelScore> {
-        let cell =
-            |row: usize, column: usize| self.counts.get(row).and_then(|row| row.get(column)).copied().unwrap_or(0);
-        let score = |label: usize| LabelScore {
-            expected: self.counts.get(label).map_or(0, |row| row.iter().sum()),
-            read: (0..self.counts.len()).map(|row| cell(row, label)).sum(),
-            right: cell(label, label),
-        };
-        (0..self.labels.len()).map(score).collect()
-    }
-
-    /// Mean over labels of F1; labels neither expected nor read are left out. An unreadable answer is a miss of the expected
-    /// label. `None` without requests.
-    pub fn macro_f1(&self) -> Option<f64> {
-        let scores: Vec<f64> = self.by_label().into_iter().filter_map(LabelScore::f1).collect();
-        (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
-    }
-}
-
-/// How one label fared, counted over answered requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LabelScore {
-    /// Requests it was the right label of.
-    pub expected: u64,
-    /// Answers that it was read from.
-    pub read: u64,
-    /// Both at once.
-    pub right: u64,
-}
-
-impl LabelScore {
-    /// The share of those expected that were read so; `None` where none was expected.
-    pub fn recall(self) -> Option<f64> {
-        (self.expected > 0).then(|| self.right as f64 / self.expected as f64)
-    }
-
-    /// The share of those read that were right; `None` where none was read.
-    pub fn precision(self) -> Option<f64> {
-        (self.read > 0).then(|| self.right as f64 / self.read as f64)
-    }
-
-    /// F1 = 2 TP / (2 TP + FP + FN); `None` where it was neither expected nor read.
-    pub fn f1(self) -> Option<f64> {
-        let all = self.expected + self.read;
-        (all > 0).then(|| 2.0 * self.right as f64 / all as f64)
-    }
-}
 
 /// The labels that one target read.
 #[derive(Clone, Debug, Default)]

@@ -6,9 +6,9 @@ use super::longer::longer;
 use super::pairs::Pairs;
 use super::proportion::{self, Difference};
 use super::queue::Queue;
-use super::series::{Dependent, Evidence, LEAST_UNITS, bound, holm, p_beyond, place, quotient, welch};
+use super::row::tidy;
+use super::series::{Dependent, LEAST_UNITS, RatioEvidence, bound, holm, p_beyond, place, quotient, welch};
 use super::slots::Slot;
-use super::summary::tidy;
 use super::units::{Units, beside};
 use super::{Needs, TargetSummary, series};
 use crate::metrics::human::count;
@@ -113,7 +113,7 @@ pub(crate) struct Basis {
 
 impl Basis {
     /// That of a ratio over runs, none of which is longer than it is; `spoilt` says why it says nothing of the engines.
-    pub(super) fn over_runs(told: Evidence, more_is_better: bool, spoilt: Option<String>) -> Self {
+    pub(super) fn over_runs(told: RatioEvidence, more_is_better: bool, spoilt: Option<String>) -> Self {
         Self { weight: Weight::Ratio(told), more_is_better, spoilt, interval: "the CI over runs", size: None }
     }
 }
@@ -122,7 +122,7 @@ impl Basis {
 #[derive(Clone, Debug, PartialEq)]
 enum Weight {
     /// A ratio.
-    Ratio(Evidence),
+    Ratio(RatioEvidence),
     /// A difference of two proportions.
     Difference(Difference),
 }
@@ -189,7 +189,7 @@ pub struct Doubts<'a> {
 
 /// What a comparison is made by.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Settings {
+pub struct ComparisonSettings {
     /// The smallest difference that matters, of a ratio.
     pub smallest_effect: f64,
     /// Seed of the bootstrap.
@@ -200,7 +200,7 @@ pub struct Settings {
     pub open_loop: bool,
 }
 
-impl Settings {
+impl ComparisonSettings {
     /// A plan's.
     pub fn of(plan: &Plan) -> Self {
         let open_loop = matches!(plan.load, LoadPlan::Open(_));
@@ -219,7 +219,7 @@ pub(super) fn smallest_difference(smallest_effect: f64) -> f64 {
 }
 
 /// One side of a comparison.
-pub(super) struct Side<'a> {
+pub(super) struct ComparedTarget<'a> {
     pub at: usize,
     pub summary: &'a TargetSummary,
     pub units: &'a Units<'a>,
@@ -228,10 +228,15 @@ pub(super) struct Side<'a> {
 }
 
 /// A figure of two sides, and its evidence or why there is none.
-type Read = (Option<(f64, f64)>, Result<Evidence, String>);
+type Read = (Option<(f64, f64)>, Result<RatioEvidence, String>);
 
 /// Every comparison of a target with the reference, without verdicts; what neither side measured is left out.
-pub(super) fn compare(target: &Side, reference: &Side, pairs: &Pairs, settings: &Settings) -> Vec<Comparison> {
+pub(super) fn compare(
+    target: &ComparedTarget,
+    reference: &ComparedTarget,
+    pairs: &Pairs,
+    settings: &ComparisonSettings,
+) -> Vec<Comparison> {
     let stretches = beside(target.units, reference.units);
     let users = target.users.max(reference.users);
     let read = |headline: &Headline| -> Read {
@@ -275,7 +280,11 @@ pub(super) fn compare(target: &Side, reference: &Side, pairs: &Pairs, settings: 
 
 /// The same for summaries of two runs that were made apart, from their units: positions are those given. Welch's t stands
 /// in the place of pairs.
-pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, settings: &Settings) -> Vec<Comparison> {
+pub fn compare_summaries(
+    target: &TargetSummary,
+    reference: &TargetSummary,
+    settings: &ComparisonSettings,
+) -> Vec<Comparison> {
     let read = |headline: &Headline| -> Read {
         let series = |summary: &TargetSummary| {
             let series = summary.units.iter().find(|series| series.metric == headline.path)?;
@@ -289,7 +298,7 @@ pub fn compare_summaries(target: &TargetSummary, reference: &TargetSummary, sett
             let (x, y) = values.filter(|(x, y)| *x > 0.0 && *y > 0.0).ok_or("a ratio needs two values above zero")?;
             let (error, free) = welch((&a.0, a.1), (&b.0, b.1)).ok_or_else(|| DEPENDENT.to_owned())?;
             let units = a.0.len().min(b.0.len());
-            Evidence::new((x / y).ln(), error, free, units).ok_or_else(|| "no interval".to_owned())
+            RatioEvidence::new((x / y).ln(), error, free, units).ok_or_else(|| "no interval".to_owned())
         };
         (values, told())
     };
@@ -316,7 +325,7 @@ fn few(n: u64, groups: usize, headline: &Headline) -> String {
 fn all(
     target: (usize, &TargetSummary),
     reference: (usize, &TargetSummary),
-    settings: &Settings,
+    settings: &ComparisonSettings,
     read: &dyn Fn(&Headline) -> Read,
 ) -> Vec<Comparison> {
     let requests = target.1.requests().max(reference.1.requests());
@@ -401,7 +410,7 @@ pub(super) fn tokens_counted(rows: &[Comparison]) -> bool {
 
 /// Gives every comparison of a run its verdict, or says why it has none: all targets and metrics together, for they are
 /// corrected for their number (Holm). Gives the same again when it is asked again with more known.
-pub fn decide(rows: &mut [Comparison], settings: &Settings, doubts: Doubts<'_>) {
+pub fn decide(rows: &mut [Comparison], settings: &ComparisonSettings, doubts: Doubts<'_>) {
     decide_by(rows, settings.primary(tokens_counted(rows)), settings.smallest_effect, doubts);
 }
 
@@ -504,14 +513,14 @@ fn begin(
 }
 
 /// The comparisons of the main metric, one a target.
-pub fn main_of<'a>(rows: &'a [Comparison], settings: &Settings) -> impl Iterator<Item = &'a Comparison> {
+pub fn main_of<'a>(rows: &'a [Comparison], settings: &ComparisonSettings) -> impl Iterator<Item = &'a Comparison> {
     let primary = settings.primary(tokens_counted(rows));
     rows.iter().filter(move |row| row.metric == primary)
 }
 
 /// How many times as long as so far a run has to be for its main ratio to have a half width of `half` (relative); the most over
 /// the targets. `None` while that can't be told.
-pub fn times_as_long(rows: &[Comparison], settings: &Settings, half: f64) -> Option<f64> {
+pub fn times_as_long(rows: &[Comparison], settings: &ComparisonSettings, half: f64) -> Option<f64> {
     let longer = |row: &Comparison| match &row.basis.as_ref()?.weight {
         Weight::Ratio(told) => series::times_as_long(told, half.ln_1p(), settings.smallest_effect),
         Weight::Difference(_) => None,

@@ -29,21 +29,22 @@ fn with_errors(mut summary: TargetSummary, share: f64) -> TargetSummary {
     summary
 }
 
-const SETTINGS: Settings = Settings { smallest_effect: 0.02, seed: 1, task: Task::Classify, open_loop: false };
+const SETTINGS: ComparisonSettings =
+    ComparisonSettings { smallest_effect: 0.02, seed: 1, task: Task::Classify, open_loop: false };
 
-fn known(low: f64, high: f64) -> Evidence {
+fn known(low: f64, high: f64) -> RatioEvidence {
     let centre = f64::midpoint(low, high);
-    Evidence { centre, low, high, ..Evidence::new(centre, (high - low) / 2.0 / 2.262_158, 9.0, 10).unwrap() }
+    RatioEvidence { centre, low, high, ..RatioEvidence::new(centre, (high - low) / 2.0 / 2.262_158, 9.0, 10).unwrap() }
 }
 
 /// The comparisons of `a` with `b` whose metrics all have this evidence.
-fn compared(a: &TargetSummary, b: &TargetSummary, evidence: &Evidence) -> Vec<Comparison> {
+fn compared(a: &TargetSummary, b: &TargetSummary, evidence: &RatioEvidence) -> Vec<Comparison> {
     let mut rows = all((3, a), (5, b), &SETTINGS, &|_| (None, Ok(evidence.clone())));
     decide(&mut rows, &SETTINGS, Doubts::default());
     rows
 }
 
-fn median(a: f64, b: f64, evidence: &Evidence) -> Comparison {
+fn median(a: f64, b: f64, evidence: &RatioEvidence) -> Comparison {
     let (a, b) = (summary("a", &[("latency", a)]), summary("b", &[("latency", b)]));
     let mut rows = compared(&a, &b, evidence);
     assert_eq!(rows.len(), 1);
@@ -81,7 +82,7 @@ fn more_of_a_rate_is_better() {
         one.rows.push(Row { mean: Some(x), ..Row::new("requests_per_s", unit::REQUESTS_PER_S) });
         one
     };
-    let verdict = |evidence: Evidence| compared(&rate(10.0), &rate(12.0), &evidence)[0].verdict;
+    let verdict = |evidence: RatioEvidence| compared(&rate(10.0), &rate(12.0), &evidence)[0].verdict;
     assert_eq!([verdict(known(0.1, 0.2)), verdict(known(-0.2, -0.1))], [Verdict::Better, Verdict::Worse]);
 }
 
@@ -174,7 +175,7 @@ fn of_p(metric: &str, p: f64) -> Comparison {
     let error = 0.01;
     let t = crate::stats::t_quantile(1.0 - p / 2.0, 9.0).unwrap();
     let centre = bound(1.0, 0.02) + t * error;
-    let told = Evidence::new(centre, error, 9.0, 10).unwrap();
+    let told = RatioEvidence::new(centre, error, 9.0, 10).unwrap();
     let basis = Basis {
         weight: Weight::Ratio(told),
         more_is_better: true,
@@ -232,7 +233,7 @@ fn the_main_metric_is_one_that_both_have() {
         side.rows.extend(tokens.map(|_| row));
         side
     };
-    let settings = Settings { task: Task::Generate, ..SETTINGS };
+    let settings = ComparisonSettings { task: Task::Generate, ..SETTINGS };
     let verdicts = |a: Option<f64>, b: Option<f64>| {
         let evidence = known(-0.1, -0.021);
         let mut rows = all((0, &side("a", a)), (1, &side("b", b)), &settings, &|_| (None, Ok(evidence.clone())));
@@ -271,7 +272,7 @@ fn words_and_closeness() {
     assert_eq!([told.closer_than(2.1), told.closer_than(2.0)], [true, false]);
     assert!(!Comparison { target_value: None, ..told }.closer_than(9.0));
     assert_eq!(smallest_difference(SETTINGS.smallest_effect), 0.01);
-    let open = Settings { open_loop: true, ..SETTINGS };
+    let open = ComparisonSettings { open_loop: true, ..SETTINGS };
     assert_eq!([SETTINGS.primary(true), open.primary(true)], ["latency.mean", "response.p50"]);
 }
 

@@ -258,7 +258,7 @@ fn bent(told: &[&CostSums], columns: &[usize], column: usize) -> Option<String> 
         return None;
     }
     let at = columns.iter().position(|c| *c == column)?;
-    let slope = |x: f64| super::summary::tidy((fitted[at] + 2.0 * fitted[last] * x) / 1e3);
+    let slope = |x: f64| super::row::tidy((fitted[at] + 2.0 * fitted[last] * x) / 1e3);
     let what = if column == PROMPT { "prompt" } else { "output" };
     Some(format!(
         "the cost per additional {what} token is not constant: about {:.3} ms at {low:.0} tokens, {:.3} ms at {high:.0}",

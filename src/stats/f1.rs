@@ -1,8 +1,8 @@
-//! How sure a macro-averaged F1 is.
+//! Labels that were expected and read, and how sure a macro-averaged F1 of them is.
 
 use super::Estimate;
-use super::answers::Confusion;
 use super::interval::{Z, wilson_at};
+use serde::{Deserialize, Serialize};
 
 /// Macro-F1 with its 95 % interval. `trusted` is the number of different items: the same one asked again is no new evidence.
 ///
@@ -44,6 +44,80 @@ pub(super) fn estimate(matrix: &Confusion, trusted: u64) -> Option<Estimate> {
     let share = trusted.min(n) as f64 / n as f64;
     let (low, high) = wilson_at(Z, value.clamp(0.0, 1.0), worth.max(f64::MIN_POSITIVE) * share)?;
     Some(Estimate { value, low, high, n })
+}
+
+/// What was expected and what was read, counted over answered requests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Confusion {
+    /// The labels, in the scenario's order.
+    pub labels: Vec<String>,
+    /// By expected label, then by read label; the additional last column is for answers without a readable label.
+    pub counts: Vec<Vec<u64>>,
+}
+
+impl Confusion {
+    /// Requests in it.
+    pub fn n(&self) -> u64 {
+        self.counts.iter().flatten().sum()
+    }
+
+    /// Requests whose label is the right one.
+    pub fn right(&self) -> u64 {
+        self.counts.iter().enumerate().filter_map(|(i, row)| row.get(i)).sum()
+    }
+
+    /// Requests whose right label is the commonest: what always giving that one gets right.
+    pub fn commonest(&self) -> u64 {
+        self.counts.iter().map(|row| row.iter().sum()).max().unwrap_or(0)
+    }
+
+    /// How each label fared, in their order.
+    pub fn by_label(&self) -> Vec<LabelScore> {
+        let cell =
+            |row: usize, column: usize| self.counts.get(row).and_then(|row| row.get(column)).copied().unwrap_or(0);
+        let score = |label: usize| LabelScore {
+            expected: self.counts.get(label).map_or(0, |row| row.iter().sum()),
+            read: (0..self.counts.len()).map(|row| cell(row, label)).sum(),
+            right: cell(label, label),
+        };
+        (0..self.labels.len()).map(score).collect()
+    }
+
+    /// Mean over labels of F1; labels neither expected nor read are left out. An unreadable answer is a miss of the expected
+    /// label. `None` without requests.
+    pub fn macro_f1(&self) -> Option<f64> {
+        let scores: Vec<f64> = self.by_label().into_iter().filter_map(LabelScore::f1).collect();
+        (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)
+    }
+}
+
+/// How one label fared, counted over answered requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LabelScore {
+    /// Requests it was the right label of.
+    pub expected: u64,
+    /// Answers that it was read from.
+    pub read: u64,
+    /// Both at once.
+    pub right: u64,
+}
+
+impl LabelScore {
+    /// The share of those expected that were read so; `None` where none was expected.
+    pub fn recall(self) -> Option<f64> {
+        (self.expected > 0).then(|| self.right as f64 / self.expected as f64)
+    }
+
+    /// The share of those read that were right; `None` where none was read.
+    pub fn precision(self) -> Option<f64> {
+        (self.read > 0).then(|| self.right as f64 / self.read as f64)
+    }
+
+    /// F1 = 2 TP / (2 TP + FP + FN); `None` where it was neither expected nor read.
+    pub fn f1(self) -> Option<f64> {
+        let all = self.expected + self.read;
+        (all > 0).then(|| 2.0 * self.right as f64 / all as f64)
+    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub struct Figure {
 
 /// A row of `summary.csv`, kept small: an index of a thousand runs has a hundred thousand of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Kept {
+struct SummaryRow {
     #[serde(rename = "m")]
     metric: String,
     #[serde(rename = "u")]
@@ -32,7 +32,7 @@ struct Kept {
     values: Vec<Option<f64>>,
 }
 
-impl Kept {
+impl SummaryRow {
     /// `None` of a row without a number.
     fn of(row: &Row) -> Option<Self> {
         let mut values = vec![row.mean, row.p50, row.p95, row.p99, row.p90, row.p999, row.min, row.max];
@@ -68,7 +68,7 @@ impl Kept {
 }
 
 /// The figure that `latency.p95` or `requests_per_s` means; `None` if it wasn't measured.
-fn figure(rows: &[Kept], path: &str) -> Option<Figure> {
+fn figure(rows: &[SummaryRow], path: &str) -> Option<Figure> {
     let (metric, word) = path.split_once('.').unwrap_or((path, "mean"));
     rows.iter().find(|row| row.metric == metric)?.figure(word)
 }
@@ -80,13 +80,13 @@ pub struct TargetFigures {
     pub name: String,
     /// Whether a stand-in took the place of a real engine.
     pub stand_in: bool,
-    rows: Vec<Kept>,
+    rows: Vec<SummaryRow>,
 }
 
 impl TargetFigures {
     /// Those of a target's rows that hold a number.
     pub fn of(name: &str, stand_in: bool, rows: &[Row]) -> Self {
-        Self { name: name.to_owned(), stand_in, rows: rows.iter().filter_map(Kept::of).collect() }
+        Self { name: name.to_owned(), stand_in, rows: rows.iter().filter_map(SummaryRow::of).collect() }
     }
 
     /// The figure that `latency.p95` or `requests_per_s` means; `None` if it wasn't measured.
@@ -96,7 +96,7 @@ impl TargetFigures {
 
     /// Every figure that it has, by its word.
     pub fn paths(&self) -> impl Iterator<Item = String> {
-        self.rows.iter().flat_map(Kept::paths)
+        self.rows.iter().flat_map(SummaryRow::paths)
     }
 
     /// The name as tables show it: with `(stand-in)` after it where that is so.
@@ -122,8 +122,8 @@ mod tests {
             ..Row::new("latency", unit::MICROS)
         };
         let rows = [row, Row::total(&crate::metrics::REQUESTS_PER_S, 7, Some(2.5)), Row::new("ttft", unit::MICROS)];
-        let kept: Vec<Kept> = rows.iter().filter_map(Kept::of).collect();
-        let all: Vec<String> = kept.iter().flat_map(Kept::paths).collect();
+        let kept: Vec<SummaryRow> = rows.iter().filter_map(SummaryRow::of).collect();
+        let all: Vec<String> = kept.iter().flat_map(SummaryRow::paths).collect();
         assert_eq!(all, ["latency.mean", "latency.p50", "latency.p95", "latency.max", "requests_per_s"]);
         let of = |path: &str| figure(&kept, path).map(|figure| (figure.value, figure.low, figure.high));
         assert_eq!(of("latency.mean"), Some((5.0, Some(4.0), None)));
@@ -132,6 +132,6 @@ mod tests {
         assert_eq!(of("requests_per_s"), Some((2.5, None, None)));
         assert_eq!([of("latency.p99"), of("latency.p42"), of("ttft.p50"), of("nothing")], [None; 4]);
         let text = serde_json::to_string(&kept).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<Kept>>(&text).unwrap(), kept);
+        assert_eq!(serde_json::from_str::<Vec<SummaryRow>>(&text).unwrap(), kept);
     }
 }

@@ -1,42 +1,25 @@
 //! The fold itself: samples go in one at a time, and everything a report says of them comes out.
 
 use super::answers::Answers;
-use super::compare::{Doubts, Settings, Side, compare, decide, times_as_long};
+use super::compare::{ComparedTarget, ComparisonSettings, Doubts, compare, decide, times_as_long};
 use super::goodput::Good;
 use super::means::Means;
 use super::pairs::{Of, Pairs};
 use super::parts::Parts;
 use super::reasons::Reasons;
+use super::row::tidy;
 use super::slots::{Loop, Slots, Unit};
 use super::spent::Spent;
 use super::steady::{Transient, drift};
-use super::summary::tidy;
 use super::timeline::Timeline;
 use super::units::Units;
 use super::vectors::{Vectors, exact_row};
-use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Work, wilson};
+use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Window, Work, wilson};
 use crate::metrics::{self, Definition};
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{Order, Task};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The time in which a target was measured, on the run's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Window {
-    /// When it opened.
-    pub from: Nanos,
-    /// When it closed.
-    pub to: Nanos,
-}
-
-impl Window {
-    /// Its length in seconds.
-    pub fn seconds(self) -> f64 {
-        self.to.since(self.from).seconds()
-    }
-}
 
 /// What a fold comes to.
 #[derive(Clone, Debug, Default)]
@@ -58,7 +41,7 @@ pub struct Fold {
     labels: Vec<String>,
     reference: usize,
     vectors: Vectors,
-    settings: Settings,
+    settings: ComparisonSettings,
     /// Each target's requests beside the reference's, in the plan's order; the reference's own stay empty.
     pairs: Vec<Pairs>,
     /// Whether answers are texts.
@@ -134,7 +117,7 @@ impl Fold {
             labels: plan.workload.labels.clone(),
             reference: plan.reference,
             vectors: Vectors::default(),
-            settings: Settings::of(plan),
+            settings: ComparisonSettings::of(plan),
             texts: plan.task != Task::Embed,
             pairs: vec![Pairs::new(driven, plan.order == Order::Alternate); plan.targets.len()],
         }
@@ -205,7 +188,7 @@ impl Fold {
             .collect();
         let side = |at: usize| {
             let (lane, summary, units) = (self.targets.get(at)?, summaries.get(at)?, units.get(at)?);
-            Some(Side { at, summary, units, users: lane.whole().users })
+            Some(ComparedTarget { at, summary, units, users: lane.whole().users })
         };
         let against = side(self.reference);
         let compared = |at: usize| Some(compare(&side(at)?, against.as_ref()?, &self.pairs[at], &self.settings));

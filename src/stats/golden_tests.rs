@@ -124,7 +124,7 @@ fn blocks_in_turns() {
     let folded = fold(&plan, &samples, &windows);
     insta::assert_snapshot!("fold_blocks", told(&folded));
     // The same two, as if they were of two runs.
-    let settings = Settings::of(&plan);
+    let settings = ComparisonSettings::of(&plan);
     let apart = compare_summaries(&folded.targets[0], &folded.targets[1], &settings);
     insta::assert_snapshot!("two_runs", told(&Folded { comparisons: apart, ..Folded::default() }));
 }

@@ -1,7 +1,7 @@
 //! Whether something grows for as long as it is watched, as memory that leaks does, and bursts in a row of counts.
 
 use super::interval::t_quantile;
-use super::summary::tidy;
+use super::row::tidy;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{DiscreteCDF, Poisson};
 

@@ -1,44 +1,15 @@
 //! How long a run would have to be to show a difference.
 
 use super::interval::t_quantile;
-use super::queue::Sure;
-use super::series::Evidence;
+use super::queue::{LEAST_FREE, Outlook};
+use super::series::RatioEvidence;
 
 /// The true difference that a run should be long enough to show.
 const WORTH_SHOWING: f64 = 0.05;
 /// Most degrees of freedom that a longer run is taken to have: its groups become longer, not more.
 const MOST_FREE: f64 = 60.0;
-/// Fewest degrees of freedom that are reckoned with.
-const LEAST_FREE: f64 = 3.0;
-/// How much larger the square of the error is in a run that shows a difference of engines that work at once: equal ones meet
-/// the machine's moods with the same requests, others with unlike ones, and neighbours are alike for longer (`make truth`).
-const OUT_OF_STEP: f64 = 1.45;
 /// The normal's point at 90 %: nine runs in ten.
 const POWER: f64 = 1.281_551_565_544_600_5;
-
-/// What the length of a longer run is reckoned from. It needn't be as sure to cover the truth as an interval, but has to scatter
-/// little: an error that is put too low by chance advises a run that shows nothing.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Outlook {
-    /// The square of the standard error of the log ratio of a run as long as this one, whose engines differ.
-    pub squared: f64,
-    /// Its degrees of freedom.
-    pub free: f64,
-}
-
-impl Outlook {
-    /// From all groups of a run of engines that work at once. `sizes`: a long request's scatter is large, and where requests are
-    /// unlike, a few tell most of it (Satterthwaite, Biometrics Bulletin 2(6), 1946). The mean and the queue take one each.
-    ///
-    /// `error` is that of its interval: where it is larger, what depends on each other is more than a queue.
-    pub fn of(sure: Sure, error: f64, sizes: &[f64]) -> Self {
-        let (squares, fourths) =
-            sizes.iter().fold((0.0, 0.0), |all, size| (all.0 + size.powi(2), all.1 + size.powi(4)));
-        let rows = if fourths > 0.0 { squares * squares / fourths } else { 0.0 };
-        let squared = (sure.squared * OUT_OF_STEP).max(error * error);
-        Self { squared, free: (rows / sure.factor - 2.0).max(LEAST_FREE) }
-    }
-}
 
 /// Times as long a run has to be for a true difference of [`worth_showing`] to be shown beyond the smallest effect in nine runs
 /// of ten. `family` is the number of ratios that Holm corrects together.
@@ -47,7 +18,7 @@ impl Outlook {
 /// 1 - 0.025 / family (Holm's first step, the strictest) with the degrees of freedom of the longer run. How long that takes is
 /// reckoned from this run's error, itself an estimate: over all runs that may advise so, nine of ten show it if
 /// (ln(1 + d) - ln(1 + e)) / error is the 90 % point of the noncentral t around that t (Johnson and Welch, Biometrika 31, 1940).
-pub(super) fn longer(told: &Evidence, smallest_effect: f64, family: usize) -> Option<f64> {
+pub(super) fn longer(told: &RatioEvidence, smallest_effect: f64, family: usize) -> Option<f64> {
     let room = worth_showing(smallest_effect).ln_1p() - smallest_effect.ln_1p();
     let sure = 1.0 - 0.025 / family.max(1) as f64;
     let Outlook { squared, free } = told.outlook;
@@ -85,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_run_is_told_how_much_longer_it_should_be() {
-        let of = |error: f64, free: f64| Evidence::new(0.0, error, free, 10).unwrap();
+        let of = |error: f64, free: f64| RatioEvidence::new(0.0, error, free, 10).unwrap();
         let room = 1.05_f64.ln() - 1.02_f64.ln();
         // With many degrees of freedom the normal's points: 1.959964 and 1.281552.
         let many = longer(&of(0.1, 1e4), 0.02, 1).unwrap();
@@ -104,15 +75,5 @@ mod tests {
             assert!(near(noncentral_90(2.0, free), want, 0.03), "{free}: {}", noncentral_90(2.0, free));
         }
         assert!(near(noncentral_90(1.959_964, 1e9), 3.241_516, 1e-5));
-    }
-
-    #[test]
-    fn few_large_requests_tell_little_of_the_scatter() {
-        let sure = Sure { squared: 0.01, factor: 2.0 };
-        let even = Outlook::of(sure, 0.11, &[3.0; 40]);
-        assert!(near(even.free, 18.0, 1e-9) && near(even.squared, 0.0145, 1e-9));
-        assert_eq!(Outlook::of(sure, 0.11, &[100.0, 1.0, 1.0, 1.0]).free, LEAST_FREE);
-        assert_eq!(Outlook::of(sure, 0.11, &[]).free, LEAST_FREE);
-        assert!(near(Outlook::of(sure, 0.2, &[3.0; 40]).squared, 0.04, 1e-9));
     }
 }

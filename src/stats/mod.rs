@@ -34,6 +34,7 @@ mod queue;
 mod rates;
 mod reasons;
 mod repeated;
+mod row;
 mod scaling;
 mod series;
 mod slots;
@@ -47,17 +48,17 @@ mod vectors;
 mod work;
 
 pub use crate::metrics::unit;
-pub use answers::{Confusion, LabelScore};
 pub use batches::effective_rows;
 pub use compare::{
-    Comparison, Doubts, Settings, Verdict, WhyNot, compare_summaries, decide, decide_by, lone_stand_in, main_of,
-    times_as_long,
+    Comparison, ComparisonSettings, Doubts, Verdict, WhyNot, compare_summaries, decide, decide_by, lone_stand_in,
+    main_of, times_as_long,
 };
 pub use costs::{Bounds, CostComparison, CostFit, CostSums, compare_costs, fit_costs};
 pub use discovery::{finding, permutations};
 pub use distribution::{Distribution, FIRM_N, LEAST_N};
+pub use f1::{Confusion, LabelScore};
 pub use figures::{Figure, TargetFigures};
-pub use fold::{Fold, Folded, Window};
+pub use fold::{Fold, Folded};
 pub use goodput::{kept, measured, so_far};
 pub use growth::{Burst, Course, Growth, bursts, growth};
 pub use interval::{Estimate, newcombe, proportion_ratio, quantile_interval, t_quantile, wilson, wilson_at};
@@ -68,16 +69,17 @@ pub use packed::{Packed, write_interval_log};
 pub use pareto::{Stands, non_dominated};
 pub use reasons::{MOST_REASONS, Reason};
 pub use repeated::{RunMetric, RunPair, compare_runs, geometric_mean, over_runs, run_metrics};
+pub(crate) use row::tidy;
+pub use row::{Needs, Row};
 pub use scaling::{LEAST_LEVELS, Users, Usl, fit_usl};
-pub use series::{BEYOND_DOUBT, Evidence};
+pub use series::{BEYOND_DOUBT, RatioEvidence};
 pub use spent::Part;
 pub use steady::{Drift, Steady, drift};
 pub use steps::{Step, Steps, StepsBy, steps};
-pub(crate) use summary::tidy;
-pub use summary::{Needs, Row, TargetSummary, UnitSeries};
+pub use summary::{TargetSummary, UnitSeries};
 pub use timeline::Second;
 pub use vectors::{cosine, exact_row};
-pub use work::Work;
+pub use work::{Window, Work};
 
 #[cfg(test)]
 pub(crate) mod fixture;

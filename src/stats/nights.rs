@@ -4,8 +4,8 @@
 
 use super::compare::smallest_difference;
 use super::interval::{Z, t_quantile};
+use super::row::tidy;
 use super::series::{bound, place};
-use super::summary::tidy;
 use super::{Comparison, Figure, StepsBy, TargetFigures, TargetSummary, Verdict, steps, unit};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;

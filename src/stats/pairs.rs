@@ -24,7 +24,7 @@ pub(super) enum Of {
 
 /// What is compared of one request.
 #[derive(Clone, Copy, Debug)]
-struct Kept {
+struct PairedRequest {
     /// In ticks; not a number where there is none.
     times: [f32; TIMES.len()],
     /// How many inter-token latencies its mean of them is of.
@@ -64,7 +64,7 @@ pub(super) struct Pairs {
     /// Requests of a group, by their place in the list.
     width: u64,
     groups: BTreeMap<u64, Group>,
-    waiting: [HashMap<u64, Kept>; 2],
+    waiting: [HashMap<u64, PairedRequest>; 2],
     /// Answers of each side, and of both to the same request.
     answered: [u64; 2],
     both: u64,
@@ -130,7 +130,7 @@ impl Pairs {
         self.fit();
     }
 
-    fn keep(&self, sample: &Sample, good: bool) -> Kept {
+    fn keep(&self, sample: &Sample, good: bool) -> PairedRequest {
         let answered = sample.outcome.answered();
         let open = self.driven == Loop::Open;
         let think = if let Loop::Closed { think } = self.driven { think } else { 0 };
@@ -142,7 +142,7 @@ impl Pairs {
             }
         }
         let right = sample.expected_label.filter(|_| answered).map(|right| sample.label == Some(right));
-        Kept {
+        PairedRequest {
             times,
             gaps: u32::try_from(sample.gaps.len()).unwrap_or(u32::MAX),
             answered,
@@ -191,7 +191,7 @@ impl Pairs {
 }
 
 impl Group {
-    fn take(&mut self, pair: &[Kept; 2]) {
+    fn take(&mut self, pair: &[PairedRequest; 2]) {
         for (at, (metric, quantiles)) in TIMES.iter().enumerate() {
             let values = [f64::from(pair[0].times[at]), f64::from(pair[1].times[at])];
             if values.iter().all(|value| value.is_finite()) {

@@ -75,11 +75,46 @@ impl Queue {
     }
 }
 
+/// Fewest degrees of freedom that are reckoned with.
+pub(super) const LEAST_FREE: f64 = 3.0;
+
+/// How much larger the square of the error is in a run that shows a difference of engines that work at once: equal ones meet
+/// the machine's moods with the same requests, others with unlike ones, and neighbours are alike for longer (`make truth`).
+const OUT_OF_STEP: f64 = 1.45;
+
+/// What the length of a longer run is reckoned from. It needn't be as sure to cover the truth as an interval, but has to scatter
+/// little: an error that is put too low by chance advises a run that shows nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Outlook {
+    /// The square of the standard error of the log ratio of a run as long as this one, whose engines differ.
+    pub squared: f64,
+    /// Its degrees of freedom.
+    pub free: f64,
+}
+
+impl Outlook {
+    /// From all groups of a run of engines that work at once. `sizes`: a long request's scatter is large, and where requests are
+    /// unlike, a few tell most of it (Satterthwaite, Biometrics Bulletin 2(6), 1946). The mean and the queue take one each.
+    ///
+    /// `error` is that of its interval: where it is larger, what depends on each other is more than a queue.
+    pub fn of(sure: Sure, error: f64, sizes: &[f64]) -> Self {
+        let (squares, fourths) =
+            sizes.iter().fold((0.0, 0.0), |all, size| (all.0 + size.powi(2), all.1 + size.powi(4)));
+        let rows = if fourths > 0.0 { squares * squares / fourths } else { 0.0 };
+        let squared = (sure.squared * OUT_OF_STEP).max(error * error);
+        Self { squared, free: (rows / sure.factor - 2.0).max(LEAST_FREE) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rand::{RngExt, SeedableRng};
     use rand_chacha::ChaCha8Rng;
+
+    fn near(a: f64, b: f64, within: f64) -> bool {
+        (a / b - 1.0).abs() < within
+    }
 
     /// `n` groups of `width` requests that each wait for as many others as there are `slots` fewer than users: sums of so many
     /// draws, one of them new.
@@ -127,5 +162,15 @@ mod tests {
         // One wide, a queue's share falls evenly; where a group holds more than all users, neighbours alone have one.
         assert_eq!(Queue { users: 4, width: 1 }.shares(), [1.0, 0.75, 0.5, 0.25]);
         assert_eq!(Queue { users: 4, width: 4 }.shares(), [2.75, 0.625]);
+    }
+
+    #[test]
+    fn few_large_requests_tell_little_of_the_scatter() {
+        let sure = Sure { squared: 0.01, factor: 2.0 };
+        let even = Outlook::of(sure, 0.11, &[3.0; 40]);
+        assert!(near(even.free, 18.0, 1e-9) && near(even.squared, 0.0145, 1e-9));
+        assert_eq!(Outlook::of(sure, 0.11, &[100.0, 1.0, 1.0, 1.0]).free, LEAST_FREE);
+        assert_eq!(Outlook::of(sure, 0.11, &[]).free, LEAST_FREE);
+        assert!(near(Outlook::of(sure, 0.2, &[3.0; 40]).squared, 0.04, 1e-9));
     }
 }

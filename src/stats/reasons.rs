@@ -35,13 +35,13 @@ pub struct Reason {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reasons {
     /// By outcome, status and words with `#` for numbers and ids.
-    told: BTreeMap<(Outcome, Option<u16>, String), Entry>,
-    other: Option<Entry>,
+    told: BTreeMap<(Outcome, Option<u16>, String), ReasonCount>,
+    other: Option<ReasonCount>,
 }
 
 /// Failures for one reason.
 #[derive(Clone, Debug)]
-struct Entry {
+struct ReasonCount {
     /// The words of the first one; `None` once another had others.
     words: Option<String>,
     count: u64,
@@ -62,17 +62,17 @@ impl Reasons {
         let room = self.told.len() < TOLD_APART;
         match self.told.get_mut(&key) {
             Some(entry) => entry.add(at, Some(&words)),
-            None if room => drop(self.told.insert(key, Entry::new(at, Some(words)))),
+            None if room => drop(self.told.insert(key, ReasonCount::new(at, Some(words)))),
             None => match &mut self.other {
                 Some(entry) => entry.add(at, None),
-                none => *none = Some(Entry::new(at, None)),
+                none => *none = Some(ReasonCount::new(at, None)),
             },
         }
     }
 
     /// The reasons, the most frequent first; those beyond [`MOST_REASONS`] as one.
     pub fn list(&self) -> Vec<Reason> {
-        let mut told: Vec<(Option<Outcome>, Option<u16>, String, &Entry)> = self
+        let mut told: Vec<(Option<Outcome>, Option<u16>, String, &ReasonCount)> = self
             .told
             .iter()
             .map(|((outcome, status, alike), entry)| {
@@ -89,7 +89,7 @@ impl Reasons {
             (all.first, all.last) = (all.first.min(entry.first), all.last.max(entry.last));
             all
         });
-        let reason = |outcome, http_status, words, entry: &Entry| Reason {
+        let reason = |outcome, http_status, words, entry: &ReasonCount| Reason {
             outcome,
             http_status,
             words,
@@ -102,7 +102,7 @@ impl Reasons {
     }
 }
 
-impl Entry {
+impl ReasonCount {
     fn new(at: Nanos, words: Option<String>) -> Self {
         Self { words, count: 1, first: at, last: at }
     }

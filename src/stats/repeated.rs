@@ -7,12 +7,12 @@
 use super::compare::{Basis, Comparison, Verdict};
 use super::headline::{HEADLINES, Headline};
 use super::nights::LEAST_RUNS;
-use super::series::Evidence;
-use super::summary::tidy;
+use super::row::tidy;
+use super::series::RatioEvidence;
 
 /// The mean of one value a run, on the scale that they are given on, with Student's t interval. `None` for fewer runs than [`LEAST_RUNS`], and for values that are
 /// no numbers.
-pub fn over_runs(values: &[f64]) -> Option<Evidence> {
+pub fn over_runs(values: &[f64]) -> Option<RatioEvidence> {
     if values.len() < LEAST_RUNS || values.iter().any(|x| !x.is_finite()) {
         return None;
     }
@@ -20,7 +20,7 @@ pub fn over_runs(values: &[f64]) -> Option<Evidence> {
     let centre = values.iter().sum::<f64>() / k;
     let variance = values.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / (k - 1.0);
     let error = (variance / k).sqrt();
-    Evidence::new(centre, error, k - 1.0, values.len())
+    RatioEvidence::new(centre, error, k - 1.0, values.len())
 }
 
 /// The geometric mean of values above zero; `None` for others, and of none.
@@ -77,7 +77,7 @@ pub fn compare_runs(
     let values = |side: fn(&RunPair) -> f64| geometric_mean(&pairs.iter().map(side).collect::<Vec<_>>()).map(tidy);
     let (a, b) = (values(|pair| pair.target)?, values(|pair| pair.reference)?);
     let told = over_runs(&pairs.iter().map(|pair| (pair.target / pair.reference).ln()).collect::<Vec<_>>());
-    let end = |of: fn(&Evidence) -> f64| told.as_ref().map(|told| tidy(of(told).exp())).filter(|x| x.is_finite());
+    let end = |of: fn(&RatioEvidence) -> f64| told.as_ref().map(|told| tidy(of(told).exp())).filter(|x| x.is_finite());
     let mut row = Comparison {
         metric: metric.path.to_owned(),
         unit: metric.unit.to_owned(),

@@ -4,8 +4,7 @@
 use super::dependence::{inflation, of_neighbours, seen};
 use super::figure::{Figure, Parts};
 use super::interval::{t_above, t_quantile};
-use super::longer::Outlook;
-use super::queue::Queue;
+use super::queue::{Outlook, Queue};
 use super::slots::Slot;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -28,7 +27,7 @@ const FEW_UNITS: usize = 20;
 
 /// What a ratio rests on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Evidence {
+pub struct RatioEvidence {
     /// The log of the ratio.
     pub centre: f64,
     /// Lower end of its 95 % interval, on the log scale.
@@ -45,7 +44,7 @@ pub struct Evidence {
     pub(super) outlook: Outlook,
 }
 
-impl Evidence {
+impl RatioEvidence {
     /// Student's t interval of an error with `free` degrees of freedom around the log of a ratio.
     pub fn new(centre: f64, error: f64, free: f64, units: usize) -> Option<Self> {
         let half = t_quantile(0.975, free)? * error;
@@ -103,7 +102,7 @@ fn spans(len: usize, size: usize) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// Two figures and the evidence of their ratio: the target's, the reference's.
-pub(super) type Quotient = (f64, f64, Result<Evidence, Dependent>);
+pub(super) type Quotient = (f64, f64, Result<RatioEvidence, Dependent>);
 
 /// The quotient of a figure of two sides, and what it rests on. `groups` are pairs of what both sides did: of the same
 /// requests, of the same stretch of time, or of the blocks of a round, which were driven `apart`. `None` with fewer than six, or
@@ -151,7 +150,7 @@ pub(super) fn quotient(
     let error = resampled(k, seed, |weights| Some((a.value(weights)? / b.value(weights)?).ln()))?;
     let free = k as f64 - if apart { 1.0 } else { 2.0 };
     if apart {
-        return Some((x, y, Ok(Evidence::new((x / y).ln(), error, free, k)?)));
+        return Some((x, y, Ok(RatioEvidence::new((x / y).ln(), error, free, k)?)));
     }
     let left = inflation(of_neighbours(seen(&units, 1), k as f64));
     let of_units = error * error * left;
@@ -162,7 +161,7 @@ pub(super) fn quotient(
         let of_groups = off.len() as f64 / sure.factor;
         (sure.squared * of_groups + of_units * free) / (of_groups + free)
     });
-    let mut told = Evidence::new((x / y).ln(), squared.sqrt(), free, k)?;
+    let mut told = RatioEvidence::new((x / y).ln(), squared.sqrt(), free, k)?;
     if let Some(sure) = sure {
         let sizes: Vec<f64> = groups.iter().map(|(a, b)| figure.weight(a) + figure.weight(b)).collect();
         told.outlook = Outlook::of(sure, told.error, &sizes);
@@ -197,7 +196,7 @@ fn resampled(k: usize, seed: u64, statistic: impl Fn(&[u32]) -> Option<f64>) -> 
 }
 
 /// Two-sided p that the true ratio lies no further from one than the smallest effect: Student's t.
-pub fn p_beyond(told: &Evidence, smallest_effect: f64) -> Option<f64> {
+pub fn p_beyond(told: &RatioEvidence, smallest_effect: f64) -> Option<f64> {
     let beyond = told.centre.abs() - bound(told.centre, smallest_effect);
     if told.error <= 0.0 {
         return Some(if beyond > 0.0 { 0.0 } else { 1.0 });
@@ -227,7 +226,7 @@ pub fn place((low, high): (f64, f64), (below, above): (f64, f64)) -> Option<Orde
 /// Stein's two-stage rule (Annals of Mathematical Statistics 16(3), 1945): the length is set from the first stage's scatter
 /// alone, which is independent of the ratio, so that stopping there doesn't raise the error rate. A difference that is beyond
 /// doubt ([`BEYOND_DOUBT`]) needs no more.
-pub fn times_as_long(told: &Evidence, half: f64, smallest_effect: f64) -> Option<f64> {
+pub fn times_as_long(told: &RatioEvidence, half: f64, smallest_effect: f64) -> Option<f64> {
     if half <= 0.0 {
         return None;
     }
@@ -393,7 +392,7 @@ mod tests {
 
     #[test]
     fn p_is_of_lying_beyond_the_smallest_effect() {
-        let of = |centre: f64, error: f64| p_beyond(&Evidence::new(centre, error, 9.0, 10).unwrap(), 0.02);
+        let of = |centre: f64, error: f64| p_beyond(&RatioEvidence::new(centre, error, 9.0, 10).unwrap(), 0.02);
         // t(9) at 2.262157 leaves 2.5 % above.
         assert!((of(0.02_f64.ln_1p() + 2.262_157 * 0.01, 0.01).unwrap() - 0.05).abs() < 1e-6);
         assert!((of(0.98_f64.ln() - 2.262_157 * 0.01, 0.01).unwrap() - 0.05).abs() < 1e-6);
@@ -404,7 +403,7 @@ mod tests {
 
     #[test]
     fn steins_rule_needs_the_first_stages_scatter_alone_but_for_what_is_beyond_doubt() {
-        let of = |centre: f64| Evidence::new(centre, 0.1, 9.0, 10).unwrap();
+        let of = |centre: f64| RatioEvidence::new(centre, 0.1, 9.0, 10).unwrap();
         let want = (2.262_157_f64 * 0.1 / 0.05).powi(2);
         for centre in [0.0, 0.1, -0.3] {
             assert!((times_as_long(&of(centre), 0.05, 0.02).unwrap() / want - 1.0).abs() < 1e-5);

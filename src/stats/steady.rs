@@ -1,7 +1,7 @@
 //! Whether a run was steady: where its beginning ends, found in the data, and whether it drifted.
 
 use super::interval::t_quantile;
-use super::summary::tidy;
+use super::row::tidy;
 use serde::{Deserialize, Serialize};
 
 /// Batch means kept at most; past it, neighbours merge.

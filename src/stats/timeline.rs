@@ -2,7 +2,7 @@
 
 use super::Work;
 use super::buckets::Buckets;
-use super::summary::tidy;
+use super::row::tidy;
 use crate::record::{Nanos, Phase, Sample};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};

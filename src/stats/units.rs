@@ -2,9 +2,9 @@
 
 use super::UnitSeries;
 use super::headline::{HEADLINES, Headline};
+use super::row::tidy;
 use super::series::LEAST_UNITS;
 use super::slots::{Slot, Slots, Unit};
-use super::summary::tidy;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@
 //! Counted by where answers end, a window of 20 s would miss a tenth of the work of an engine that takes 2 s an answer, and
 //! half of one that takes 9 s; the slower side would be hit harder.
 
-use super::summary::tidy;
+use super::row::tidy;
 use crate::record::{Nanos, Sample};
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,22 @@ pub(super) fn part(begin: Nanos, end: Nanos, from: Nanos, to: Nanos) -> f64 {
         return f64::from(u8::from(from <= end && end < to));
     }
     end.min(to).since(begin.max(from)).0 as f64 / length as f64
+}
+
+/// The time in which a target was measured, on the run's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Window {
+    /// When it opened.
+    pub from: Nanos,
+    /// When it closed.
+    pub to: Nanos,
+}
+
+impl Window {
+    /// Its length in seconds.
+    pub fn seconds(self) -> f64 {
+        self.to.since(self.from).seconds()
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! A check judged by the reports of the scenario that it is about.
 
-use super::{Check, ScenarioRun, State};
-use crate::gate::{Judged, Outcome};
+use super::{Check, ScenarioRun, ScenarioState};
+use crate::gate::{GateOutcome, JudgedGate};
 use crate::metrics::value_words;
 use crate::report::{KeptRuns, Report};
 use crate::scenario::gate::{Gate, Relation};
 use crate::stats::Nights;
 
 /// One run of a scenario: the point of its sweep, and its report. A scenario without a sweep has one, of no values.
-pub struct Point {
+pub struct RunAtPoint {
     /// What is set at it, by path.
     pub values: Vec<(String, serde_json::Value)>,
     /// What came of it; an error says why there is none.
@@ -18,15 +18,15 @@ pub struct Point {
 }
 
 /// Judges a check by the runs of its scenario; what became of it before is left alone.
-pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[Point]) {
+pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[RunAtPoint]) {
     check.judged.clear();
-    check.outcome = Outcome::NotMeasured;
+    check.outcome = GateOutcome::NotMeasured;
     check.why = None;
     let (Some(scenario), Some(gate)) = (scenario, check.gate.as_deref().and_then(|text| Gate::parse(text).ok())) else {
         check.why = check.cannot.clone();
         return;
     };
-    if scenario.state == State::Cannot {
+    if scenario.state == ScenarioState::Cannot {
         // Told when it was tried, as if it had been said beforehand: it never passes, and fails nothing.
         check.cannot = scenario.why.clone();
         check.why = scenario.why.clone();
@@ -38,7 +38,7 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
         return;
     }
     let needs: Vec<Gate> = check.needs.iter().filter_map(|text| Gate::parse(text).ok()).collect();
-    let fits = |point: &&Point| check.at.iter().all(|wanted| point.values.contains(wanted));
+    let fits = |point: &&RunAtPoint| check.at.iter().all(|wanted| point.values.contains(wanted));
     let mut met = 0;
     for point in points.iter().filter(fits) {
         met += 1;
@@ -57,8 +57,8 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
                 let lacks_kind = lacks.iter().any(|(need, _)| !amount.contains(&need.subject.metric.id))
                     || (gate.relation == Relation::AtLeast && judged.iter().any(|judged| judged.unit == "requests"));
                 let judged = judged.into_iter().map(|judged| match lacks.first() {
-                    Some((_, why)) if lacks_kind || judged.outcome != Outcome::Fail => {
-                        Judged { outcome: Outcome::NotMeasured, reason: Some(why.clone()), ..judged }
+                    Some((_, why)) if lacks_kind || judged.outcome != GateOutcome::Fail => {
+                        JudgedGate { outcome: GateOutcome::NotMeasured, reason: Some(why.clone()), ..judged }
                     }
                     _ => judged,
                 });
@@ -74,14 +74,14 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
     check.judged.sort_by_key(|(_, judged)| std::cmp::Reverse(judged.outcome.gravity()));
     let first = check.judged.first().map(|(_, judged)| judged.outcome);
     check.outcome = match (first, &check.why) {
-        (Some(Outcome::Pass | Outcome::Inconclusive), Some(_)) | (None, _) => Outcome::NotMeasured,
+        (Some(GateOutcome::Pass | GateOutcome::Inconclusive), Some(_)) | (None, _) => GateOutcome::NotMeasured,
         // What a short form is held to in the gate's place was kept, and the gate itself was not put to the test.
-        (Some(Outcome::Pass), None) if check.full.is_some() => {
+        (Some(GateOutcome::Pass), None) if check.full.is_some() => {
             check.why = check
                 .full
                 .as_ref()
                 .map(|full| format!("quick form: meets what a short run can show; not tested: {full}"));
-            Outcome::NotMeasured
+            GateOutcome::NotMeasured
         }
         (Some(outcome), _) => outcome,
     };
@@ -89,7 +89,7 @@ pub fn judge_check(check: &mut Check, scenario: Option<&ScenarioRun>, points: &[
 
 /// Why a run doesn't speak of a check's subject, if it doesn't: what it did, beside what it had to do. By what was counted, and
 /// not by an interval: it is about what was asked, and not about how fast it was.
-fn lack(need: &Gate, had: &Judged) -> Option<String> {
+fn lack(need: &Gate, had: &JudgedGate) -> Option<String> {
     let bound = need.bound.plus;
     let met = |value: f64| match need.relation {
         Relation::AtMost => value <= bound,

@@ -18,7 +18,7 @@ const LEAST_S: f64 = 1.0;
 
 /// What a scenario asks, on the average.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Asked {
+pub struct RequestSize {
     /// Words of a request's prompt, with whatever stands before it.
     pub words: f64,
     /// Requests of a conversation; 1 but for chats.
@@ -74,18 +74,18 @@ impl Cost {
 
 /// What a run takes besides its load, in seconds, and what its engines take for an answer.
 #[derive(Clone, Debug)]
-pub struct Known<'a> {
+pub struct RunTimes<'a> {
     /// Finding the engines, writing files.
     pub run_s: f64,
     /// The paces of the scenario's engines, by name.
     pub paces: &'a [Pace],
 }
 
-impl Known<'_> {
+impl RunTimes<'_> {
     /// What the runs of a scenario take: of its points, or of itself. `None` where an engine's pace isn't known.
     pub fn cost<'s>(
         &self,
-        scenarios: impl Iterator<Item = (&'s Scenario, Asked)>,
+        scenarios: impl Iterator<Item = (&'s Scenario, RequestSize)>,
         more: (u32, Option<f64>),
     ) -> Option<Cost> {
         let one: Vec<Part> = scenarios.map(|(scenario, asked)| self.part(scenario, asked)).collect::<Option<_>>()?;
@@ -94,7 +94,7 @@ impl Known<'_> {
         Some(Cost { parts, limit })
     }
 
-    fn part(&self, scenario: &Scenario, asked: Asked) -> Option<Part> {
+    fn part(&self, scenario: &Scenario, asked: RequestSize) -> Option<Part> {
         let pace = |name: &String| self.paces.iter().find(|pace| pace.target == *name);
         let paces: Vec<&Pace> = scenario.targets.keys().map(pace).collect::<Option<_>>()?;
         let answer = |pace: &Pace| pace.answer_s(asked.words, tokens(scenario));
@@ -137,7 +137,7 @@ impl Known<'_> {
     }
 
     /// Seconds of the slowest engine's answer in a scenario.
-    pub fn slowest_s(&self, scenario: &Scenario, asked: Asked) -> f64 {
+    pub fn slowest_s(&self, scenario: &Scenario, asked: RequestSize) -> f64 {
         let of = self.paces.iter().filter(|pace| scenario.targets.contains_key(&pace.target));
         of.map(|pace| pace.answer_s(asked.words, tokens(scenario))).fold(0.0, f64::max)
     }

@@ -24,11 +24,11 @@ fn paces() -> Vec<Pace> {
     vec![pace("a"), pace("b")]
 }
 
-const ASKED: Asked = Asked { words: 100.0, turns: 1.0 };
+const ASKED: RequestSize = RequestSize { words: 100.0, turns: 1.0 };
 
 fn cost(scenario: &Scenario) -> Cost {
     let paces = paces();
-    let known = Known { run_s: 1.0, paces: &paces };
+    let known = RunTimes { run_s: 1.0, paces: &paces };
     known.cost([(scenario, ASKED)].into_iter(), (1, None)).unwrap()
 }
 
@@ -55,7 +55,7 @@ fn requests_take_what_answers_take_and_times_what_they_say() {
     );
     assert!(cost(&cold).seconds(1.0, 1.0) > cost(&one).seconds(1.0, 1.0) + 2.0 * 2.0 * 4.0);
     // Of an engine that wasn't timed nothing is known.
-    let known = Known { run_s: 1.0, paces: &paces()[..1] };
+    let known = RunTimes { run_s: 1.0, paces: &paces()[..1] };
     assert_eq!(known.cost([(&one, ASKED)].into_iter(), (1, None)), None);
 }
 

@@ -9,13 +9,13 @@ mod schedule;
 mod tests;
 mod words;
 
-pub use checks::{Point, judge_check};
-pub use cost::{Asked, Cost, Known, cut, fit};
+pub use checks::{RunAtPoint, judge_check};
+pub use cost::{Cost, RequestSize, RunTimes, cut, fit};
 pub use nightly::{Night, Nightly};
 pub use pace::{Pace, Timed};
 pub use schedule::{Schedule, Turn};
 
-use crate::gate::{Judged, Outcome};
+use crate::gate::{GateOutcome, JudgedGate};
 use crate::report::Status;
 use crate::scenario::gate::Inconclusive;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ const OWN_GATES: &str = "own gates";
 /// How far a scenario got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum ScenarioState {
     /// It waits for its turn.
     Planned,
     /// It was begun, and cut off if it still stands so.
@@ -53,28 +53,28 @@ pub enum State {
     Cannot,
 }
 
-impl State {
+impl ScenarioState {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
-            State::Planned => "not run",
-            State::Running => "interrupted",
-            State::Done => "done",
-            State::Failed => "failed",
-            State::Skipped => "skipped",
-            State::Cannot => "can't be run",
+            ScenarioState::Planned => "not run",
+            ScenarioState::Running => "interrupted",
+            ScenarioState::Done => "done",
+            ScenarioState::Failed => "failed",
+            ScenarioState::Skipped => "skipped",
+            ScenarioState::Cannot => "can't be run",
         }
     }
 
     /// The words for it in a sentence.
     pub fn in_words(self) -> &'static str {
         match self {
-            State::Done => "was run",
-            State::Failed => "could not be run",
-            State::Planned => "was not run",
-            State::Running => "was interrupted",
-            State::Skipped => "was skipped",
-            State::Cannot => "can't be run",
+            ScenarioState::Done => "was run",
+            ScenarioState::Failed => "could not be run",
+            ScenarioState::Planned => "was not run",
+            ScenarioState::Running => "was interrupted",
+            ScenarioState::Skipped => "was skipped",
+            ScenarioState::Cannot => "can't be run",
         }
     }
 }
@@ -91,7 +91,7 @@ pub struct ScenarioRun {
     /// Hash of what is to be run: text and everything laid over it. A run that is taken up again has to find the same.
     pub hash: String,
     /// How far it got.
-    pub state: State,
+    pub state: ScenarioState,
     /// Why it failed or was skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -128,15 +128,15 @@ impl ScenarioRun {
 
     /// Whether anything was sent, so that there may be something to judge.
     pub fn ran(&self) -> bool {
-        matches!(self.state, State::Done | State::Running)
+        matches!(self.state, ScenarioState::Done | ScenarioState::Running)
     }
 
     /// Why nothing follows from it, in words; `None` of one that ran to its end and is valid.
     pub fn trouble(&self) -> Option<String> {
         let why = self.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
         match (self.state, self.invalid.first()) {
-            (State::Done, Some(invalid)) => Some(format!("{} is invalid: {invalid}", self.name)),
-            (State::Done, None) => None,
+            (ScenarioState::Done, Some(invalid)) => Some(format!("{} is invalid: {invalid}", self.name)),
+            (ScenarioState::Done, None) => None,
             (state, _) => Some(format!("{} {}{why}", self.name, state.as_str())),
         }
     }
@@ -166,10 +166,10 @@ pub struct Check {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cannot: Option<String>,
     /// What became of it: the worst over targets and points.
-    pub outcome: Outcome,
+    pub outcome: GateOutcome,
     /// The judgements that it rests on, the worst first; of a sweep's points each with its values in words.
     #[serde(default)]
-    pub judged: Vec<(String, Judged)>,
+    pub judged: Vec<(String, JudgedGate)>,
     /// Why there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
@@ -182,7 +182,7 @@ pub struct Check {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Before {
     /// How it developed.
-    pub outcome: Outcome,
+    pub outcome: GateOutcome,
     /// What was judged then; of the same measure and unit as now.
     pub point: Option<f64>,
 }
@@ -268,13 +268,13 @@ impl Suite {
             let category = &mut all[at];
             match check.outcome {
                 _ if check.cannot.is_some() => category.cannot += 1,
-                Outcome::Pass => category.passed += 1,
-                Outcome::Fail => category.failed += 1,
-                Outcome::Inconclusive => category.inconclusive += 1,
-                Outcome::NotMeasured => category.not_measured += 1,
+                GateOutcome::Pass => category.passed += 1,
+                GateOutcome::Fail => category.failed += 1,
+                GateOutcome::Inconclusive => category.inconclusive += 1,
+                GateOutcome::NotMeasured => category.not_measured += 1,
             }
             if let Some(before) = &check.before {
-                *category.passed_before.get_or_insert(0) += usize::from(before.outcome == Outcome::Pass);
+                *category.passed_before.get_or_insert(0) += usize::from(before.outcome == GateOutcome::Pass);
             }
         }
         all
@@ -317,7 +317,7 @@ impl Suite {
                 needs: Vec::new(),
                 at: Vec::new(),
                 cannot: None,
-                outcome: Outcome::NotMeasured,
+                outcome: GateOutcome::NotMeasured,
                 judged: Vec::new(),
                 why: None,
                 before: None,
@@ -330,15 +330,15 @@ impl Suite {
     /// else), or a scenario was skipped; else 0.
     pub fn code(&self) -> u8 {
         let check =
-            |outcome: Outcome| self.checks.iter().any(|check| check.cannot.is_none() && check.outcome == outcome);
-        let inconclusive = |counts: Inconclusive| self.inconclusive == counts && check(Outcome::Inconclusive);
-        let skipped = self.scenarios.iter().any(|scenario| scenario.state == State::Skipped);
+            |outcome: GateOutcome| self.checks.iter().any(|check| check.cannot.is_none() && check.outcome == outcome);
+        let inconclusive = |counts: Inconclusive| self.inconclusive == counts && check(GateOutcome::Inconclusive);
+        let skipped = self.scenarios.iter().any(|scenario| scenario.state == ScenarioState::Skipped);
         match () {
             () if self.status != Status::Complete => 4,
-            () if check(Outcome::Fail) || inconclusive(Inconclusive::Fail) => 1,
+            () if check(GateOutcome::Fail) || inconclusive(Inconclusive::Fail) => 1,
             () if self.scenarios.iter().any(|scenario| !scenario.invalid.is_empty() || scenario.code == Some(4)) => 4,
-            () if self.scenarios.iter().any(|scenario| scenario.state == State::Failed) => 3,
-            () if inconclusive(Inconclusive::Exit5) || check(Outcome::NotMeasured) || skipped => 5,
+            () if self.scenarios.iter().any(|scenario| scenario.state == ScenarioState::Failed) => 3,
+            () if inconclusive(Inconclusive::Exit5) || check(GateOutcome::NotMeasured) || skipped => 5,
             () => 0,
         }
     }

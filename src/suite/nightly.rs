@@ -1,7 +1,7 @@
 //! The nights of a suite, told: what became of each, and how its figures went from night to night.
 
 use super::Suite;
-use crate::history::{Asked, Filter, History, Series, StepTold, Trend, trends};
+use crate::history::{Filter, History, Series, StepTold, Trend, TrendQuery, trends};
 use crate::metrics::followed;
 use crate::report::TOOL;
 use crate::stats::StepsBy;
@@ -50,9 +50,9 @@ impl Nightly {
         let others = followed().filter(|metric| !primaries.contains(metric));
         let follow = |metric: &str| {
             let by = StepsBy::default();
-            Asked { metric: metric.to_owned(), filter: Filter::default(), invalid: false, by }
+            TrendQuery { metric: metric.to_owned(), filter: Filter::default(), invalid: false, by }
         };
-        let asked: Vec<Asked> = primaries.iter().copied().map(follow).chain(others.map(follow)).collect();
+        let asked: Vec<TrendQuery> = primaries.iter().copied().map(follow).chain(others.map(follow)).collect();
         let keep = |series: &Series| scenarios.contains(series.scenario.as_str()) && series.points.len() > 1;
         let trends = trends(history, &asked, keep);
         let tool = TOOL.to_owned();

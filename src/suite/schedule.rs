@@ -1,7 +1,7 @@
 //! How long a suite takes, as it is told before and on the way, and which of its scenarios there is time for.
 
 use super::cost::{Cost, fit};
-use super::{ScenarioRun, State, Suite};
+use super::{ScenarioRun, ScenarioState, Suite};
 use crate::report::human::{length, lengths};
 
 /// Share of the time left that is planned with: engines are not as even as two requests make them look.
@@ -35,7 +35,7 @@ impl Schedule {
             .scenarios
             .iter_mut()
             .map(|scenario| {
-                let cost = cost(&scenario.name).filter(|_| scenario.state != State::Done)?;
+                let cost = cost(&scenario.name).filter(|_| scenario.state != ScenarioState::Done)?;
                 scenario.expected_s = Some(crate::stats::tidy(cost.seconds(1.0, 1.0)));
                 Some(cost)
             })
@@ -50,7 +50,7 @@ impl Schedule {
 
     /// The places of the scenarios from one on that have yet to be run, and whose length is known.
     fn left(&self, suite: &Suite, from: usize) -> Vec<usize> {
-        let waits = |at: &usize| suite.scenarios[*at].state == State::Planned && self.costs[*at].is_some();
+        let waits = |at: &usize| suite.scenarios[*at].state == ScenarioState::Planned && self.costs[*at].is_some();
         (from..suite.scenarios.len()).filter(waits).collect()
     }
 
@@ -88,7 +88,7 @@ impl Schedule {
     /// A scenario has ended that was cut to a share.
     pub fn ended(&mut self, scenario: &ScenarioRun, at: usize, share: f64, took: f64) {
         // What one that failed took says nothing of others.
-        let cost = self.costs.get(at).and_then(Option::as_ref).filter(|_| scenario.state == State::Done);
+        let cost = self.costs.get(at).and_then(Option::as_ref).filter(|_| scenario.state == ScenarioState::Done);
         let Some((timed, guessed)) = cost.map(|cost| cost.parted(share)) else { return };
         self.ran = (self.ran.0 + guessed, self.ran.1 + (took - timed).max(0.0));
     }
@@ -113,7 +113,7 @@ impl Schedule {
     /// How long what is left from a scenario on takes, each cut to a share, and how many of them nobody knows.
     fn words_left(&self, suite: &Suite, from: usize, share: f64, spent: f64) -> (String, usize) {
         let known = self.words(&self.fitted(suite, from, spent).1, share, self.factor());
-        let waiting = suite.scenarios.iter().skip(from).filter(|scenario| scenario.state == State::Planned);
+        let waiting = suite.scenarios.iter().skip(from).filter(|scenario| scenario.state == ScenarioState::Planned);
         (known, waiting.count() - self.left(suite, from).len())
     }
 
@@ -127,7 +127,7 @@ impl Schedule {
 
     /// How long all of it takes, and by what that is known: a line each.
     pub fn announce(&self, suite: &Suite) -> Vec<String> {
-        let done = suite.scenarios.iter().filter(|scenario| scenario.state == State::Done).count();
+        let done = suite.scenarios.iter().filter(|scenario| scenario.state == ScenarioState::Done).count();
         let places = self.left(suite, 0);
         let (share, kept) = self.fitted(suite, 0, 0.0);
         let unknown = suite.scenarios.len() - done - places.len();

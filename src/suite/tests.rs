@@ -12,14 +12,14 @@ fn check(name: &str, category: &str, gate: Option<&str>) -> Check {
         needs: Vec::new(),
         at: Vec::new(),
         cannot: gate.is_none().then(|| "no engine tells".to_owned()),
-        outcome: Outcome::NotMeasured,
+        outcome: GateOutcome::NotMeasured,
         judged: Vec::new(),
         why: None,
         before: None,
     }
 }
 
-fn run(state: State) -> ScenarioRun {
+fn run(state: ScenarioState) -> ScenarioRun {
     ScenarioRun {
         name: "s".to_owned(),
         folder: "s".to_owned(),
@@ -52,14 +52,14 @@ fn suite(checks: Vec<Check>) -> Suite {
         status: Status::Complete,
         budget_s: None,
         paces: Vec::new(),
-        scenarios: vec![run(State::Done)],
+        scenarios: vec![run(ScenarioState::Done)],
         checks,
         before: None,
     }
 }
 
-fn points(values: &[u64]) -> Vec<Point> {
-    let point = |n: &u64| Point {
+fn points(values: &[u64]) -> Vec<RunAtPoint> {
+    let point = |n: &u64| RunAtPoint {
         values: vec![("load.closed.users".to_owned(), (*n).into())],
         report: Ok(report(Task::Classify, false)),
         past: None,
@@ -71,35 +71,35 @@ fn points(values: &[u64]) -> Vec<Point> {
 fn a_check_is_as_bad_as_the_worst_of_its_points() {
     let mut one = check("a", "x", Some("native.latency.p50 <= 1s"));
     let mut points = points(&[1, 4]);
-    judge_check(&mut one, Some(&run(State::Done)), &points);
-    assert_eq!((one.outcome, one.judged.len()), (Outcome::Pass, 2));
+    judge_check(&mut one, Some(&run(ScenarioState::Done)), &points);
+    assert_eq!((one.outcome, one.judged.len()), (GateOutcome::Pass, 2));
     assert!(one.told().contains("users 1") && one.told().ends_with("and 1 more"), "{}", one.told());
     // Only the points that it names.
     one.at = vec![("load.closed.users".to_owned(), 4.into())];
-    judge_check(&mut one, Some(&run(State::Done)), &points);
+    judge_check(&mut one, Some(&run(ScenarioState::Done)), &points);
     assert_eq!(one.judged.len(), 1);
     one.at = vec![("load.closed.users".to_owned(), 9.into())];
-    judge_check(&mut one, Some(&run(State::Done)), &points);
-    assert_eq!((one.outcome, one.told().as_str()), (Outcome::NotMeasured, "the scenario has no such point"));
+    judge_check(&mut one, Some(&run(ScenarioState::Done)), &points);
+    assert_eq!((one.outcome, one.told().as_str()), (GateOutcome::NotMeasured, "the scenario has no such point"));
     // A point without a report is a gap.
     one.at.clear();
     points[1].report = Err("gone".to_owned());
-    judge_check(&mut one, Some(&run(State::Done)), &points);
-    assert_eq!(one.outcome, Outcome::NotMeasured);
+    judge_check(&mut one, Some(&run(ScenarioState::Done)), &points);
+    assert_eq!(one.outcome, GateOutcome::NotMeasured);
     assert!(one.told().contains("gone"), "{}", one.told());
     // Unless another fails already.
     let mut fails = check("a", "x", Some("native.latency.p50 <= 1ms"));
-    judge_check(&mut fails, Some(&run(State::Done)), &points);
-    assert_eq!(fails.outcome, Outcome::Fail);
-    judge_check(&mut fails, Some(&run(State::Failed)), &[]);
-    assert_eq!((fails.outcome, fails.told().as_str()), (Outcome::NotMeasured, "s could not be run"));
+    judge_check(&mut fails, Some(&run(ScenarioState::Done)), &points);
+    assert_eq!(fails.outcome, GateOutcome::Fail);
+    judge_check(&mut fails, Some(&run(ScenarioState::Failed)), &[]);
+    assert_eq!((fails.outcome, fails.told().as_str()), (GateOutcome::NotMeasured, "s could not be run"));
 }
 
 #[test]
 fn what_cannot_be_measured_never_passes_and_fails_nothing() {
     let mut none = check("kernel fusion", "kernels", None);
     judge_check(&mut none, None, &[]);
-    assert_eq!((none.outcome, none.told().as_str()), (Outcome::NotMeasured, "no engine tells"));
+    assert_eq!((none.outcome, none.told().as_str()), (GateOutcome::NotMeasured, "no engine tells"));
     let mut suite = suite(vec![none]);
     assert_eq!(suite.code(), 0);
     assert!(suite.headline().starts_with("None of the checks can be measured"), "{}", suite.headline());
@@ -116,12 +116,12 @@ fn what_was_skipped_or_not_decided_is_no_pass_and_stands_below_the_line() {
         one
     };
     let all = [
-        vec![with(Outcome::Pass, false); 22],
-        vec![with(Outcome::NotMeasured, false); 8],
-        vec![with(Outcome::NotMeasured, true,); 3],
+        vec![with(GateOutcome::Pass, false); 22],
+        vec![with(GateOutcome::NotMeasured, false); 8],
+        vec![with(GateOutcome::NotMeasured, true,); 3],
     ];
     let mut suite = suite(all.concat());
-    suite.scenarios[0].state = State::Skipped;
+    suite.scenarios[0].state = ScenarioState::Skipped;
     assert_eq!(
         suite.headline(),
         "22 of 30 checks passed (73.3 %), 8 not measured (8 of scenarios that were not run); 3 more can't be measured through \
@@ -131,7 +131,7 @@ fn what_was_skipped_or_not_decided_is_no_pass_and_stands_below_the_line() {
     // A scenario that nothing is asked of is missing all the same.
     suite.checks.clear();
     assert_eq!(suite.code(), 5);
-    suite.scenarios[0].state = State::Done;
+    suite.scenarios[0].state = ScenarioState::Done;
     assert_eq!(suite.code(), 0);
 }
 
@@ -143,19 +143,19 @@ fn a_check_is_judged_only_where_the_run_did_what_it_is_about() {
     let judged = |gate: &str, needs: &str| {
         let mut one = check("a", "x", Some(gate));
         one.needs = vec![needs.to_owned()];
-        judge_check(&mut one, Some(&run(State::Done)), &all);
+        judge_check(&mut one, Some(&run(ScenarioState::Done)), &all);
         (one.outcome, one.told())
     };
     let (fast, slow) = ("native.latency.p50 <= 1s", "native.latency.p50 <= 1ms");
-    assert_eq!(judged(fast, &format!("native.requests >= {requests}")).0, Outcome::Pass);
+    assert_eq!(judged(fast, &format!("native.requests >= {requests}")).0, GateOutcome::Pass);
     let (outcome, told) = judged(fast, "native.requests >= 1000000");
-    assert_eq!(outcome, Outcome::NotMeasured);
+    assert_eq!(outcome, GateOutcome::NotMeasured);
     assert!(told.contains("it needs native.requests >= 1000000, and here that was"), "{told}");
     // Too few requests show no pass, and a failure is one.
-    assert_eq!(judged(slow, "native.requests >= 1000000").0, Outcome::Fail);
+    assert_eq!(judged(slow, "native.requests >= 1000000").0, GateOutcome::Fail);
     // Other requests than it is about show neither.
     let (outcome, told) = judged(slow, "native.prompt_tokens.max >= 1000000");
-    assert_eq!(outcome, Outcome::NotMeasured, "{told}");
+    assert_eq!(outcome, GateOutcome::NotMeasured, "{told}");
     assert!(judged(fast, "native.gpu_memory <= 1GB").1.contains("is not known"));
 }
 
@@ -164,13 +164,13 @@ fn what_a_short_form_is_held_to_in_a_gates_place_can_fail_it_and_not_pass_it() {
     let judged = |gate: &str| {
         let mut one = check("a", "x", Some(gate));
         one.full = Some("native.prompt_tokens.max >= 1000000".to_owned());
-        judge_check(&mut one, Some(&run(State::Done)), &points(&[1]));
+        judge_check(&mut one, Some(&run(ScenarioState::Done)), &points(&[1]));
         (one.outcome, one.told())
     };
     let (outcome, told) = judged("native.latency.p50 <= 1s");
-    assert_eq!(outcome, Outcome::NotMeasured);
+    assert_eq!(outcome, GateOutcome::NotMeasured);
     assert!(told.contains("quick form") && told.contains("native.prompt_tokens.max >= 1000000"), "{told}");
-    assert_eq!(judged("native.latency.p50 <= 1ms").0, Outcome::Fail);
+    assert_eq!(judged("native.latency.p50 <= 1ms").0, GateOutcome::Fail);
 }
 
 #[test]
@@ -179,18 +179,18 @@ fn a_scenarios_own_gates_are_checks() {
     suite.own_gates("s", ["native.latency.p50 <= 1ms"].into_iter());
     suite.own_gates("s", ["native.latency.p50 <= 1ms"].into_iter());
     assert_eq!(suite.checks.len(), 2, "once");
-    judge_check(&mut suite.checks[1], Some(&run(State::Done)), &points(&[1]));
-    assert_eq!((suite.checks[1].outcome, suite.code()), (Outcome::Fail, 1));
+    judge_check(&mut suite.checks[1], Some(&run(ScenarioState::Done)), &points(&[1]));
+    assert_eq!((suite.checks[1].outcome, suite.code()), (GateOutcome::Fail, 1));
     assert_eq!(suite.categories().last().map(|own| (own.name.as_str(), own.failed)), Some(("own gates", 1)));
 }
 
 #[test]
 fn one_exit_code_tells_the_worst() {
     let mut passing = check("a", "x", Some("errors <= 5%"));
-    judge_check(&mut passing, Some(&run(State::Done)), &points(&[1]));
+    judge_check(&mut passing, Some(&run(ScenarioState::Done)), &points(&[1]));
     let mut suite = suite(vec![passing.clone()]);
     assert_eq!(suite.code(), 0);
-    suite.scenarios.push(run(State::Failed));
+    suite.scenarios.push(run(ScenarioState::Failed));
     assert_eq!(suite.code(), 3);
     suite.scenarios[0].code = Some(4);
     assert_eq!(suite.code(), 4, "as it would have ended alone");
@@ -198,7 +198,7 @@ fn one_exit_code_tells_the_worst() {
     suite.scenarios[0].invalid.push("unequal".to_owned());
     assert_eq!(suite.code(), 4);
     let mut failing = check("b", "x", Some("errors <= 0%"));
-    failing.outcome = Outcome::Fail;
+    failing.outcome = GateOutcome::Fail;
     suite.checks.push(failing);
     assert_eq!(suite.code(), 1);
     suite.status = Status::Interrupted;
@@ -208,13 +208,13 @@ fn one_exit_code_tells_the_worst() {
 
 #[test]
 fn what_a_wire_cannot_do_fails_nothing_and_passes_nothing() {
-    let mut cannot = run(State::Cannot);
+    let mut cannot = run(ScenarioState::Cannot);
     cannot.why = Some("`native`: it has no embeddings".to_owned());
     let mut check = check("a", "x", Some("native.latency.p50 <= 1ms"));
     judge_check(&mut check, Some(&cannot), &[]);
     assert_eq!(
         (check.outcome, check.cannot.as_deref()),
-        (Outcome::NotMeasured, Some("`native`: it has no embeddings"))
+        (GateOutcome::NotMeasured, Some("`native`: it has no embeddings"))
     );
     let mut suite = suite(vec![check]);
     suite.scenarios = vec![cannot];
@@ -226,7 +226,7 @@ fn what_a_wire_cannot_do_fails_nothing_and_passes_nothing() {
 fn a_suite_is_told_beside_the_last_one_like_it() {
     let judged = |gate: &str| {
         let mut check = check("a", "x", Some(gate));
-        judge_check(&mut check, Some(&run(State::Done)), &points(&[1]));
+        judge_check(&mut check, Some(&run(ScenarioState::Done)), &points(&[1]));
         check
     };
     let before = suite(vec![judged("native.latency.p50 <= 1ms"), check("gone", "x", None)]);

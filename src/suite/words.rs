@@ -1,7 +1,7 @@
 //! A suite in words.
 
-use super::{Check, State, Suite};
-use crate::gate::{Measure, Outcome};
+use super::{Check, ScenarioState, Suite};
+use crate::gate::{GateOutcome, Measure};
 use crate::report::{Status, human};
 
 impl Check {
@@ -44,7 +44,10 @@ impl Suite {
     pub fn headline(&self) -> String {
         let total = self.total();
         let rate = total.rate().map(|rate| format!(" ({})", human::percent(rate))).unwrap_or_default();
-        let made = self.scenarios.iter().filter(|scenario| !matches!(scenario.state, State::Planned | State::Running));
+        let made = self
+            .scenarios
+            .iter()
+            .filter(|scenario| !matches!(scenario.state, ScenarioState::Planned | ScenarioState::Running));
         let cut = match self.status {
             Status::Complete => String::new(),
             _ => format!("Interrupted after {} of {} scenarios. ", made.count(), self.scenarios.len()),
@@ -65,7 +68,9 @@ impl Suite {
             let not_run = self
                 .checks
                 .iter()
-                .filter(|check| check.cannot.is_none() && check.outcome == Outcome::NotMeasured && self.not_run(check))
+                .filter(|check| {
+                    check.cannot.is_none() && check.outcome == GateOutcome::NotMeasured && self.not_run(check)
+                })
                 .count();
             if not_run > 0 {
                 words += &format!(" ({not_run} of scenarios that were not run)");

@@ -1,20 +1,20 @@
 //! Any other runtime that answers JSON over HTTP: a body template, and JSON pointers into its answer.
 
 use super::answer::{Answer, brief};
-use super::render::{Asked, Settings};
+use super::render::{RequestSettings, RequestText};
 use super::{lenient, words};
 use crate::record::{Nanos, Remark};
 use crate::scenario::{JsonPointers, JsonSpec, JsonStream, TimeUnit};
 use serde_json::Value;
 
 /// The body of a request: the template with its places filled in.
-pub(super) fn body(spec: &JsonSpec, settings: &Settings, asked: &Asked<'_>) -> Value {
+pub(super) fn body(spec: &JsonSpec, settings: &RequestSettings, asked: &RequestText<'_>) -> Value {
     let mut body = spec.body.clone();
     fill(&mut body, spec, settings, asked);
     body
 }
 
-fn fill(value: &mut Value, spec: &JsonSpec, settings: &Settings, asked: &Asked<'_>) {
+fn fill(value: &mut Value, spec: &JsonSpec, settings: &RequestSettings, asked: &RequestText<'_>) {
     match value {
         Value::String(text) if text.contains("{{") => {
             let model = spec.model.as_deref().unwrap_or_default();

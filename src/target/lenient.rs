@@ -101,18 +101,18 @@ fn number(value: &Value) -> Option<f64> {
 
 /// What a field of text said: the text, and whether there was reasoning in it.
 #[derive(Debug, Default)]
-pub(super) struct Said<'a> {
+pub(super) struct TextField<'a> {
     pub(super) text: Cow<'a, str>,
     pub(super) thought: bool,
 }
 
 /// A text, also as a list of parts, an object that holds it, or a number; null is the empty text.
-pub(super) fn said(value: Option<&Value>) -> Said<'_> {
+pub(super) fn said(value: Option<&Value>) -> TextField<'_> {
     match value {
-        None | Some(Value::Null) => Said::default(),
-        Some(Value::String(text)) => Said { text: text.as_str().into(), thought: false },
+        None | Some(Value::Null) => TextField::default(),
+        Some(Value::String(text)) => TextField { text: text.as_str().into(), thought: false },
         Some(Value::Array(parts)) => {
-            let mut all = Said::default();
+            let mut all = TextField::default();
             for part in parts {
                 let part = said(Some(part));
                 all.text.to_mut().push_str(&part.text);
@@ -123,11 +123,11 @@ pub(super) fn said(value: Option<&Value>) -> Said<'_> {
         Some(Value::Object(part)) => {
             let kind = part.get("type").and_then(Value::as_str).unwrap_or_default();
             if kind.contains("think") || kind.contains("reason") {
-                return Said { text: Cow::default(), thought: true };
+                return TextField { text: Cow::default(), thought: true };
             }
             said(part.get("text").or_else(|| part.get("content")))
         }
-        Some(other) => Said { text: other.to_string().into(), thought: false },
+        Some(other) => TextField { text: other.to_string().into(), thought: false },
     }
 }
 

@@ -5,7 +5,7 @@
 //! as it begins, Ollama only as it ends (what it says before is a guess).
 
 use super::answer::{Answer, brief};
-use super::render::{Asked, Settings};
+use super::render::{RequestSettings, RequestText};
 use super::{lenient, words};
 use crate::record::{Nanos, Remark};
 use crate::scenario::Think;
@@ -17,7 +17,7 @@ use std::borrow::Cow;
 const BUDGET: u32 = 1024;
 
 /// Fills in the body of a request.
-pub(super) fn fill(body: &mut Map<String, Value>, settings: &Settings, asked: &Asked<'_>) {
+pub(super) fn fill(body: &mut Map<String, Value>, settings: &RequestSettings, asked: &RequestText<'_>) {
     let (system, talk) = asked.system_and_talk();
     if let Some(system) = system {
         body.insert("system".into(), system.into());

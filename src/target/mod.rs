@@ -14,6 +14,7 @@ mod lenient;
 mod messages;
 mod ollama;
 mod openai;
+mod openai_fields;
 mod reading;
 mod render;
 mod responses;
@@ -36,7 +37,7 @@ use crate::workload::{Item, Nonce, NonceForm, Workload};
 use body::{Body, Framing};
 use bytes::Bytes;
 use keep::Keeping;
-use render::{Asked, Bodies, Settings, keep_limit};
+use render::{Bodies, RequestSettings, RequestText, keep_limit};
 pub use route::ignores_eos;
 use route::{route, settings_for};
 use socket::Marks;
@@ -57,7 +58,7 @@ pub struct Target {
     endpoint: Endpoint,
     spec: TargetSpec,
     model: String,
-    settings: Settings,
+    settings: RequestSettings,
     route: Option<HttpRoute>,
     /// How its connections are encrypted; `None` for plain ones.
     tls: Option<Tls>,
@@ -230,7 +231,7 @@ impl Target {
 
     fn render(&self, item: &Item, turn: usize, history: Option<&[String]>, nonce: Option<Nonce>) -> Vec<u8> {
         let (settings, model) = (&self.settings, self.model.as_str());
-        let asked = Asked::new(settings, item, turn, history, nonce);
+        let asked = RequestText::new(settings, item, turn, history, nonce);
         let body = match &self.spec {
             TargetSpec::Ollama(spec) => ollama::body(spec, model, settings, &asked),
             TargetSpec::OpenAi(spec) => openai::body(spec, model, settings, &asked),

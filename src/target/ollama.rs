@@ -4,7 +4,7 @@
 //! so is an `error` line inside a 200.
 
 use super::answer::{Answer, TokenProbability};
-use super::render::{Asked, Settings};
+use super::render::{RequestSettings, RequestText};
 use super::{lenient, words};
 use crate::record::{Nanos, Remark};
 use crate::scenario::{OllamaSpec, PromptFormat, Task, Think};
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
 /// The path of a request.
-pub(super) fn path(settings: &Settings) -> &'static str {
+pub(super) fn path(settings: &RequestSettings) -> &'static str {
     match (settings.task, settings.format) {
         (Task::Embed, _) => "/api/embed",
         (_, PromptFormat::Raw) => "/api/generate",
@@ -22,7 +22,7 @@ pub(super) fn path(settings: &Settings) -> &'static str {
 }
 
 /// The body of a request.
-pub(super) fn body(spec: &OllamaSpec, model: &str, settings: &Settings, asked: &Asked<'_>) -> Value {
+pub(super) fn body(spec: &OllamaSpec, model: &str, settings: &RequestSettings, asked: &RequestText<'_>) -> Value {
     let mut body = Map::new();
     body.insert("model".into(), model.into());
     match (settings.task, settings.format) {
@@ -58,7 +58,7 @@ pub(super) fn body(spec: &OllamaSpec, model: &str, settings: &Settings, asked: &
 }
 
 /// Sampling and load options. The load-time ones must be equal in every request, or the model is loaded again.
-fn options(spec: &OllamaSpec, settings: &Settings, max_tokens: u32) -> Value {
+fn options(spec: &OllamaSpec, settings: &RequestSettings, max_tokens: u32) -> Value {
     let sampling = &settings.sampling;
     let mut options = Map::new();
     if settings.task != Task::Embed {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// What every request of a run has in common, as a target may be asked it.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct RequestSettings {
     pub(super) task: Task,
     pub(super) format: PromptFormat,
     pub(super) stream: bool,
@@ -31,7 +31,7 @@ pub(super) struct Settings {
     pub(super) ignore_eos: bool,
 }
 
-impl Settings {
+impl RequestSettings {
     pub(super) fn of(plan: &Plan) -> Self {
         let workload = &plan.workload;
         Self {
@@ -67,7 +67,7 @@ impl Settings {
 
 /// One request, as text: what a wire puts into its body.
 #[derive(Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct RequestText<'a> {
     /// The prompt as one text (raw format, embeddings).
     pub(super) prompt: String,
     /// Role and text of each message (chat format).
@@ -75,10 +75,10 @@ pub(super) struct Asked<'a> {
     pub(super) max_tokens: u32,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RequestText<'a> {
     /// What turn `turn` of an item asks. `history` holds the engine's own earlier answers, where those are used.
     pub(super) fn new(
-        settings: &'a Settings,
+        settings: &'a RequestSettings,
         item: &'a Item,
         turn: usize,
         history: Option<&'a [String]>,

@@ -4,8 +4,8 @@
 //! Neither llama-server nor Ollama 0.34 says by a status that the limit cut an answer: theirs are all `completed`.
 
 use super::answer::{Answer, brief};
-use super::openai::{Timings, effort, response_format, sampling, take_timings};
-use super::render::{Asked, Settings};
+use super::openai_fields::{Timings, effort, response_format, sampling, take_timings};
+use super::render::{RequestSettings, RequestText};
 use super::{lenient, words};
 use crate::record::{Nanos, Remark};
 use serde::Deserialize;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
 /// Fills in the body of a request.
-pub(super) fn fill(body: &mut Map<String, Value>, settings: &Settings, asked: &Asked<'_>) {
+pub(super) fn fill(body: &mut Map<String, Value>, settings: &RequestSettings, asked: &RequestText<'_>) {
     let (system, talk) = asked.system_and_talk();
     if let Some(system) = system {
         body.insert("instructions".into(), system.into());

@@ -1,15 +1,15 @@
 //! The fixed part of a target's requests: method, path, headers; and the run's settings as its wire can be asked them.
 
-use super::render::Settings;
+use super::render::RequestSettings;
 use super::transport::{HeaderMap, HeaderName, HeaderValue, HttpRoute, Method, Uri, header};
 use super::{ollama, openai};
 use crate::scenario::plan::{Endpoint, Plan, TargetPlan};
 use crate::scenario::{Api, JsonStream, TargetSpec, Task};
 
 /// The run's settings as this target is asked them.
-pub(super) fn settings_for(plan: &Plan, target: &TargetPlan) -> Settings {
+pub(super) fn settings_for(plan: &Plan, target: &TargetPlan) -> RequestSettings {
     let spec = &target.spec;
-    let mut settings = Settings::of(plan);
+    let mut settings = RequestSettings::of(plan);
     if matches!(spec, TargetSpec::GgCore(_)) {
         settings.format = crate::scenario::PromptFormat::Raw;
     }
@@ -35,7 +35,7 @@ pub fn ignores_eos(target: &TargetPlan) -> bool {
 }
 
 /// The fixed part of a target's requests; none for a wire that isn't HTTP.
-pub(super) fn route(target: &TargetPlan, settings: &Settings) -> Result<Option<HttpRoute>, String> {
+pub(super) fn route(target: &TargetPlan, settings: &RequestSettings) -> Result<Option<HttpRoute>, String> {
     let (method, path) = match &target.spec {
         TargetSpec::GgCore(_) => return Ok(None),
         TargetSpec::Ollama(_) => (Method::POST, ollama::path(settings)),

@@ -38,7 +38,7 @@ pub struct Page {
 }
 
 /// A page with the client that asks for it.
-struct Asked {
+struct ScrapedPage {
     target: usize,
     client: Result<(Client, Url), String>,
 }
@@ -79,7 +79,7 @@ impl Scraper {
         let thread = std::thread::Builder::new().name("metrics".to_owned()).spawn(move || {
             let mut reading = Reading { clock, tell, silent: kept };
             // Once: authorities are many to read.
-            let asked: Vec<Asked> = pages.iter().map(Asked::new).collect();
+            let asked: Vec<ScrapedPage> = pages.iter().map(ScrapedPage::new).collect();
             runtime.block_on(async {
                 let mut spoken = vec![false; asked.len()];
                 tokio::select! {
@@ -109,7 +109,7 @@ struct Reading<F> {
 
 impl<F: FnMut(&[Scraped])> Reading<F> {
     /// Reads all pages again and again. Which have ever given a figure is kept in `spoken`.
-    async fn on(&mut self, pages: &[Asked], spoken: &mut [bool]) {
+    async fn on(&mut self, pages: &[ScrapedPage], spoken: &mut [bool]) {
         let mut beat = tokio::time::interval(PERIOD);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -118,7 +118,7 @@ impl<F: FnMut(&[Scraped])> Reading<F> {
         }
     }
 
-    async fn all(&mut self, pages: &[Asked], spoken: &mut [bool]) {
+    async fn all(&mut self, pages: &[ScrapedPage], spoken: &mut [bool]) {
         for (page, spoken) in pages.iter().zip(spoken) {
             let told = self.read(page).await;
             *spoken |= told.is_ok();
@@ -131,7 +131,7 @@ impl<F: FnMut(&[Scraped])> Reading<F> {
     }
 
     /// Reads a page and hands on its figures.
-    async fn read(&mut self, page: &Asked) -> Result<(), String> {
+    async fn read(&mut self, page: &ScrapedPage) -> Result<(), String> {
         let before = self.clock.now().seconds();
         let text = fetch(page).await?;
         // The figures are of some moment while it was asked.
@@ -155,7 +155,7 @@ impl<F: FnMut(&[Scraped])> Reading<F> {
     }
 }
 
-impl Asked {
+impl ScrapedPage {
     fn new(page: &Page) -> Self {
         Self { target: page.target, client: Self::client(page) }
     }
@@ -180,7 +180,7 @@ impl Asked {
     }
 }
 
-async fn fetch(page: &Asked) -> Result<String, String> {
+async fn fetch(page: &ScrapedPage) -> Result<String, String> {
     let (client, url) = page.client.clone()?;
     let answer = client.get(url).send().await.map_err(words)?;
     if !answer.status().is_success() {

@@ -5,7 +5,7 @@
 const NAME_LIMIT: usize = 64;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+enum ThoughtState {
     #[default]
     Answer,
     Think,
@@ -31,7 +31,7 @@ pub(super) enum Bit<'a> {
 /// Tells reasoning from the answer.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Thoughts {
-    state: State,
+    state: ThoughtState,
     /// What may be the start of a tag.
     held: String,
     name: String,
@@ -45,7 +45,7 @@ pub(super) struct Thoughts {
 impl Thoughts {
     /// Whether a piece is text and nothing else: the usual case.
     pub(super) fn plain(&self, piece: &str) -> bool {
-        self.state == State::Answer
+        self.state == ThoughtState::Answer
             && self.held.is_empty()
             && !self.trim
             && memchr::memchr(b'<', piece.as_bytes()).is_none()
@@ -53,7 +53,7 @@ impl Thoughts {
 
     /// Whether a block was begun and not closed.
     pub(super) fn open(&self) -> bool {
-        matches!(self.state, State::Think | State::Channel | State::Aside)
+        matches!(self.state, ThoughtState::Think | ThoughtState::Channel | ThoughtState::Aside)
     }
 
     /// Whether it waits for more to know what it has.
@@ -96,9 +96,9 @@ impl Thoughts {
     /// The tags that mean something where we are.
     fn tags(&self) -> &'static [&'static str] {
         match (self.state, self.harmony, self.any) {
-            (State::Think, ..) => &["</think>"],
-            (State::Answer, false, false) => &["<think>", "</think>", "<|channel|>", "<|start|>"],
-            (State::Answer, false, true) => &["<think>"],
+            (ThoughtState::Think, ..) => &["</think>"],
+            (ThoughtState::Answer, false, false) => &["<think>", "</think>", "<|channel|>", "<|start|>"],
+            (ThoughtState::Answer, false, true) => &["<think>"],
             _ => &["<|channel|>", "<|message|>", "<|end|>", "<|return|>", "<|call|>", "<|start|>"],
         }
     }
@@ -106,39 +106,41 @@ impl Thoughts {
     fn said(&mut self, text: &str, told: &mut impl FnMut(Bit<'_>)) {
         match self.state {
             _ if text.is_empty() => {}
-            State::Answer => {
+            ThoughtState::Answer => {
                 let text = if self.trim { text.trim_start() } else { text };
                 if !text.is_empty() {
                     self.trim = false;
                     told(Bit::Text(text));
                 }
             }
-            State::Channel => {
+            ThoughtState::Channel => {
                 if self.name.len() + text.len() <= NAME_LIMIT {
                     self.name.push_str(text);
                 }
                 told(Bit::Thought);
             }
-            State::Think | State::Header | State::Aside => told(Bit::Thought),
+            ThoughtState::Think | ThoughtState::Header | ThoughtState::Aside => told(Bit::Thought),
         }
     }
 
     fn tag(&mut self, tag: &str, told: &mut impl FnMut(Bit<'_>)) {
         let before = self.state;
         self.state = match tag {
-            "<think>" => State::Think,
+            "<think>" => ThoughtState::Think,
             "<|channel|>" => {
                 self.name.clear();
-                State::Channel
+                ThoughtState::Channel
             }
-            "<|message|>" if before == State::Channel && !self.name.trim_start().starts_with("final") => State::Aside,
-            "</think>" | "<|message|>" => State::Answer,
-            _ => State::Header,
+            "<|message|>" if before == ThoughtState::Channel && !self.name.trim_start().starts_with("final") => {
+                ThoughtState::Aside
+            }
+            "</think>" | "<|message|>" => ThoughtState::Answer,
+            _ => ThoughtState::Header,
         };
         self.harmony |= tag.starts_with("<|");
         // What follows a block follows its blank line, too.
-        self.trim = self.state == State::Answer;
-        let recant = tag == "</think>" && before == State::Answer;
+        self.trim = self.state == ThoughtState::Answer;
+        let recant = tag == "</think>" && before == ThoughtState::Answer;
         self.any = true;
         told(if recant { Bit::Recant } else { Bit::Thought });
     }

@@ -19,7 +19,7 @@ use crate::scenario::{
     Constrain, CsvPrompts, DataPath, History, InlinePrompt, JsonlPrompts, PromptsSpec, Scenario, Task, TextPrompts,
     TextSplit, TracePart, TurnSpec,
 };
-use lengths::Told;
+use lengths::TraceNotes;
 use odd::{Odd, whole_text};
 use std::fmt;
 use std::fs::File;
@@ -152,13 +152,13 @@ pub fn read_prompts<'a>(
             let (items, told) = maker.trace(&source, seed, trace.part())?;
             odd.extend(source.odd.told(&source.path));
             match told {
-                Told::Lengths(lengths) => {
+                TraceNotes::Lengths(lengths) => {
                     let path = source.path.display().to_string();
                     let left_out = lengths.plan.left_out.iter();
                     odd.extend(left_out.map(|what| format!("{}: {what}", path.escape_debug())));
                     record = Some(lengths);
                 }
-                Told::LeftOut(sentences) => odd.extend(sentences),
+                TraceNotes::LeftOut(sentences) => odd.extend(sentences),
             }
             (items, Some(&trace.path))
         }

@@ -412,7 +412,7 @@ fn targets_one_after_another_are_not_compared_beside_other_load() {
         let of_others = |reason: &Option<String>| reason.as_ref().is_some_and(|why| why.contains("one after another"));
         let undecided = report.comparisons.iter().filter(|c| of_others(&c.reason)).count();
         let gates = report.judgement.expect("gates").gates;
-        assert_eq!(gates[1].outcome, loadcmp::gate::Outcome::Pass, "{gates:?}");
+        assert_eq!(gates[1].outcome, loadcmp::gate::GateOutcome::Pass, "{gates:?}");
         (
             undecided == report.comparisons.len(),
             undecided,

@@ -5,7 +5,7 @@ use super::{
     RunsFigure,
 };
 use crate::audit::Severity;
-use crate::gate::{Judged, Judgement, NO_BASELINE, OfRun, Outcome, judge_runs};
+use crate::gate::{GateOutcome, JudgedGate, Judgement, NO_BASELINE, OfRun, judge_runs};
 use crate::host::Floor;
 use crate::metrics::{self, Definition};
 use crate::report::{Report, Status, floors, human};
@@ -19,13 +19,13 @@ const SHARES: [&Definition; 4] = [&metrics::ERROR_RATE, &metrics::ACCURACY, &met
 
 /// What a run asked, and of whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Asked {
+struct RunSetup {
     workload: String,
     /// Each target: its name, its model, and whether it is a stand-in.
     targets: Vec<(String, String, bool)>,
 }
 
-impl Asked {
+impl RunSetup {
     fn of(report: &Report) -> Self {
         let plan = &report.plan;
         let targets = plan.targets.iter().map(|t| (t.name.clone(), t.model.clone(), t.stand_in)).collect();
@@ -55,7 +55,7 @@ pub struct RepeatsBuilder {
     open_loop: bool,
     strict: bool,
     /// What the first run that ended asked, and of whom: another is another plan.
-    asked: Option<Asked>,
+    asked: Option<RunSetup>,
     /// What a request costs each target's wire on this machine when the server does nothing.
     floors: Vec<Option<Floor>>,
     runs: Vec<RepeatRun>,
@@ -183,7 +183,7 @@ impl RepeatsBuilder {
         if let Some(first) = report.invalid().first() {
             return Some(format!("invalid: {}", first.sentence));
         }
-        let now = Asked::of(report);
+        let now = RunSetup::of(report);
         let first = self.asked.get_or_insert_with(|| now.clone());
         now.unlike(first)
     }
@@ -313,7 +313,7 @@ impl RepeatsBuilder {
                 texts.push(gate.gate());
             }
         }
-        let mut gates: Vec<Judged> = Vec::new();
+        let mut gates: Vec<JudgedGate> = Vec::new();
         for text in texts {
             let names = self.targets.iter().map(|target| Some(target.name.clone())).chain([None]);
             for (at, wanted) in names.enumerate() {
@@ -323,11 +323,13 @@ impl RepeatsBuilder {
                 };
                 let found: Vec<OfRun> = counted.iter().filter_map(of_target).collect();
                 let Some(judged) = judge_runs(&found.iter().collect::<Vec<_>>(), self.strict) else { continue };
-                let judged = Judged { target: wanted.map(|_| at), ..judged };
+                let judged = JudgedGate { target: wanted.map(|_| at), ..judged };
                 gates.push(match invalid {
-                    Some(why) => {
-                        Judged { outcome: Outcome::NotMeasured, reason: Some(format!("invalid: {why}")), ..judged }
-                    }
+                    Some(why) => JudgedGate {
+                        outcome: GateOutcome::NotMeasured,
+                        reason: Some(format!("invalid: {why}")),
+                        ..judged
+                    },
                     None => judged,
                 });
             }

@@ -6,7 +6,7 @@ mod tests;
 mod words;
 
 use super::Status;
-use crate::gate::{Judgement, Outcome};
+use crate::gate::{GateOutcome, Judgement};
 use crate::scenario::Task;
 use crate::scenario::gate::Inconclusive;
 use crate::stats::{Comparison, Verdict};
@@ -138,7 +138,7 @@ pub struct RepeatRun {
     pub left_out: Option<String>,
     /// Worst outcome of the gates of this run; `None` without any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gates: Option<Outcome>,
+    pub gates: Option<GateOutcome>,
     /// Each target's figures.
     pub figures: Vec<RunFigure>,
     /// Each target but the reference beside the reference, as the run itself tells it.

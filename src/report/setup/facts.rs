@@ -81,8 +81,8 @@ pub(super) fn target_facts(plan: &Plan, target: &TargetPlan) -> Vec<Fact> {
         fact(Setup, "wire", target.wire()),
         fact(Engine, "model", &target.model),
     ];
-    type Told = fn(&EngineFacts) -> Option<String>;
-    let facts: [(&str, Told); 14] = [
+    type FactReader = fn(&EngineFacts) -> Option<String>;
+    let facts: [(&str, FactReader); 14] = [
         ("engine", |f| f.engine.clone()),
         ("version", |f| f.version.clone()),
         ("model digest", |f| f.digest.clone()),

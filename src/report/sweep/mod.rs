@@ -4,7 +4,7 @@ mod build;
 mod words;
 
 use super::Status;
-use crate::gate::Outcome;
+use crate::gate::GateOutcome;
 use crate::scenario::Task;
 use crate::stats::{Comparison, CostComparison, CostFit, Usl, lone_stand_in};
 use serde::{Deserialize, Serialize};
@@ -136,7 +136,7 @@ pub struct SweptRun {
     pub targets: Vec<RunTarget>,
     /// The worst that became of its gates; `None` without any.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub gates: Option<Outcome>,
+    pub gates: Option<GateOutcome>,
     /// The exit code of its gates.
     #[serde(skip)]
     pub code: u8,
@@ -244,7 +244,7 @@ impl Sweep {
     }
 
     /// The runs whose gates ended so.
-    pub fn judged(&self, outcome: Outcome) -> impl Iterator<Item = &SweptRun> {
+    pub fn judged(&self, outcome: GateOutcome) -> impl Iterator<Item = &SweptRun> {
         self.runs.iter().filter(move |run| run.gates == Some(outcome))
     }
 

@@ -1,6 +1,6 @@
 //! The kept calibration: where it lies, and what runs read from it.
 
-use super::super::prepare::wrapped;
+use super::super::say::wrapped;
 use super::super::{Failure, tell};
 use crate::host::{Calibration, Floor, calibration_path, facts};
 use crate::scenario::plan::Plan;

@@ -20,10 +20,9 @@ use crate::report::human::time;
 use crate::report::{pretty, replace};
 use anyhow::{Context, anyhow};
 use keep::{path, writable};
-use probe::{Load, Seen, Wired, probe, quantile};
+use probe::{Load, ProbeFigures, Way, Wired, probe, quantile};
 use std::path::PathBuf;
 use std::time::Duration;
-use wires::Way;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +99,7 @@ pub async fn calibrate(options: CalibrateOptions) -> Result<(Calibration, PathBu
     };
     replace(&path, |out| pretty(out, &calibration)).with_context(|| format!("writing {}", path.display()))?;
     if let Some(restless) = restless(&calibration).filter(|_| !options.quiet) {
-        tell(super::prepare::wrapped(&format!("loadcmp: {restless}")));
+        tell(super::say::wrapped(&format!("loadcmp: {restless}")));
     }
     Ok((calibration, path))
 }
@@ -176,7 +175,7 @@ async fn floors_of(wired: &[Wired], effort: &Effort, clock: Stopwatch) -> Result
     let watch =
         Watch::start(move || clock.now().seconds(), endpoints.collect(), |_| ()).context("watching the null server")?;
     let edges = watch.edges();
-    let mut seen: Vec<Vec<Seen>> = wired.iter().map(|_| Vec::new()).collect();
+    let mut seen: Vec<Vec<ProbeFigures>> = wired.iter().map(|_| Vec::new()).collect();
     // Turn by turn, so that what drifts meanwhile shows between the repeats and not between the wires.
     for _ in 0..effort.repeats {
         for (ready, seen) in wired.iter().zip(&mut seen) {
@@ -191,11 +190,11 @@ async fn floors_of(wired: &[Wired], effort: &Effort, clock: Stopwatch) -> Result
         }
     }
     let watched = watch.stop();
-    let server = |at: usize, seen: &[Seen]| {
-        let stretch = |seen: &Seen| Stretch { target: at, from_s: seen.window.0, to_s: seen.window.1 };
+    let server = |at: usize, seen: &[ProbeFigures]| {
+        let stretch = |seen: &ProbeFigures| Stretch { target: at, from_s: seen.window.0, to_s: seen.window.1 };
         let stretches: Vec<Stretch> = seen.iter().map(stretch).collect();
         let cores = watched.conditions(&stretches).target_cores.get(at).copied().flatten()?;
-        per(cores * seen.iter().map(Seen::seconds).sum::<f64>(), seen.iter().map(|seen| seen.answered).sum())
+        per(cores * seen.iter().map(ProbeFigures::seconds).sum::<f64>(), seen.iter().map(|seen| seen.answered).sum())
     };
     let floors = wired.iter().zip(&seen).enumerate().map(|(at, (ready, seen))| {
         Ok(Floor { server_cpu_per_request_us: server(at, seen), ..floor(ready.way, seen)? })
@@ -208,8 +207,8 @@ fn per(seconds: f64, number: f64) -> Option<f64> {
     (number > 0.0).then(|| seconds * 1e6 / number)
 }
 
-fn floor(way: Way, seen: &[Seen]) -> Result<Floor, Failure> {
-    let pooled = |of: fn(&Seen) -> &Vec<f64>| {
+fn floor(way: Way, seen: &[ProbeFigures]) -> Result<Floor, Failure> {
+    let pooled = |of: fn(&ProbeFigures) -> &Vec<f64>| {
         let mut all: Vec<f64> = seen.iter().flat_map(of).copied().collect();
         all.sort_by(f64::total_cmp);
         all
@@ -274,7 +273,7 @@ async fn highest(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Result<Opt
 /// many streams took beyond one, for each token beyond its. A process that only waits takes some, too.
 async fn most_streams(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Result<(Streams, Option<f64>), Failure> {
     let (mut best, mut bound, mut per_token) = (0, Bound::Tried, None);
-    let mut one: Option<Seen> = None;
+    let mut one: Option<ProbeFigures> = None;
     'more: for users in effort.streams_users {
         // Once more before it is given up: few first tokens stand behind a step, and one hiccup isn't a limit.
         for last in [false, true] {
@@ -303,7 +302,7 @@ async fn most_streams(ready: &Wired, effort: &Effort, clock: Stopwatch) -> Resul
 
 /// What is beyond its bounds, if anything is, measured by what one stream was like. That one itself need only be answered:
 /// a first token can't be later than with one stream.
-fn too_many(seen: &Seen, one: Option<&Seen>) -> Option<Bound> {
+fn too_many(seen: &ProbeFigures, one: Option<&ProbeFigures>) -> Option<Bound> {
     let used = seen.own_s.map(|own| own / seen.seconds() / generator_threads() as f64);
     let Some(one) = one else {
         return (seen.failed.is_some() || seen.ttfts.is_empty()).then_some(Bound::Late);
@@ -320,7 +319,7 @@ fn too_many(seen: &Seen, one: Option<&Seen>) -> Option<Bound> {
 }
 
 /// Processor time for a token more, in microseconds: both as rates, for the windows differ in length.
-fn more(seen: &Seen, one: &Seen) -> Option<f64> {
+fn more(seen: &ProbeFigures, one: &ProbeFigures) -> Option<f64> {
     let cores = seen.own_s? / seen.seconds() - one.own_s? / one.seconds();
     let tokens = seen.tokens / seen.seconds() - one.tokens / one.seconds();
     Some(cores * 1e6 / tokens).filter(|us| us.is_finite() && *us > 0.0 && tokens >= 1.0)
@@ -340,29 +339,36 @@ mod tests {
         assert!(told.contains("streams over ollama") && told.contains("16.0 µs"), "{told}");
     }
 
-    fn seen(ttft: f64, lag: f64, own_s: f64, tokens: f64) -> Seen {
-        Seen { ttfts: vec![ttft], lags: vec![lag], own_s: Some(own_s), tokens, window: (1.0, 2.0), ..Seen::default() }
+    fn seen(ttft: f64, lag: f64, own_s: f64, tokens: f64) -> ProbeFigures {
+        ProbeFigures {
+            ttfts: vec![ttft],
+            lags: vec![lag],
+            own_s: Some(own_s),
+            tokens,
+            window: (1.0, 2.0),
+            ..ProbeFigures::default()
+        }
     }
 
     #[test]
     fn streams_are_too_many_when_late_or_when_the_processor_is_used_up() {
         let one = seen(20_500.0, 5.0, 0.01, 100.0);
         assert_eq!(too_many(&one, Some(&one)), None);
-        let jittery = Seen { ttfts: vec![20_500.0, 23_000.0], ..one.clone() };
+        let jittery = ProbeFigures { ttfts: vec![20_500.0, 23_000.0], ..one.clone() };
         assert_eq!(too_many(&jittery, None), None, "one stream is the measure");
-        assert_eq!(too_many(&Seen { ttfts: Vec::new(), ..one.clone() }, None), Some(Bound::Late), "none came");
+        assert_eq!(too_many(&ProbeFigures { ttfts: Vec::new(), ..one.clone() }, None), Some(Bound::Late), "none came");
         assert_eq!(too_many(&seen(21_400.0, 900.0, 0.5, 900.0), Some(&one)), None);
         assert_eq!(too_many(&seen(21_600.0, 5.0, 0.5, 900.0), Some(&one)), Some(Bound::Late));
         assert_eq!(too_many(&seen(20_500.0, 1_100.0, 0.5, 900.0), Some(&one)), Some(Bound::Late));
         assert_eq!(too_many(&seen(20_500.0, 5.0, 5.0, 900.0), Some(&one)), Some(Bound::Cpu));
         assert_eq!(
-            too_many(&Seen { window: (1.0, 2.0), ..Seen::default() }, Some(&one)),
+            too_many(&ProbeFigures { window: (1.0, 2.0), ..ProbeFigures::default() }, Some(&one)),
             Some(Bound::Late),
             "none came"
         );
         assert_eq!(more(&seen(1.0, 1.0, 0.05, 1100.0), &one).map(f64::round), Some(40.0));
         assert_eq!(more(&one, &one), None);
-        let longer = Seen { window: (1.0, 5.0), own_s: Some(0.04), tokens: 400.0, ..one.clone() };
+        let longer = ProbeFigures { window: (1.0, 5.0), own_s: Some(0.04), tokens: 400.0, ..one.clone() };
         assert_eq!(more(&seen(1.0, 1.0, 0.05, 1100.0), &longer).map(f64::round), Some(40.0), "by rates");
     }
 }

@@ -3,10 +3,9 @@
 
 use super::super::Failure;
 use super::super::prepare::Prepared;
-use super::wires::Way;
-use crate::drive::{Driver, LaneSetup, Stop, Window, drive};
+use crate::drive::{Driver, LaneSetup, LaneWindow, Stop, drive};
 use crate::host::lock;
-use crate::host::own_processor_time;
+use crate::host::{Transport, own_processor_time};
 use crate::record::columns::Names;
 use crate::record::log::{Folder, Log, Vector};
 use crate::record::{Nanos, Phase, Sample, Stopwatch};
@@ -29,7 +28,7 @@ pub(super) struct Load {
 
 /// What came of a probe. Times in microseconds, sorted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct ProbeFigures {
     pub(super) responses: Vec<f64>,
     pub(super) ttfts: Vec<f64>,
     pub(super) lags: Vec<f64>,
@@ -45,7 +44,7 @@ pub(super) struct Seen {
     pub(super) own_s: Option<f64>,
 }
 
-impl Seen {
+impl ProbeFigures {
     pub(super) fn seconds(&self) -> f64 {
         self.window.1 - self.window.0
     }
@@ -79,7 +78,7 @@ pub(super) struct Wired {
 }
 
 /// Drives one closed loop.
-pub(super) async fn probe(wired: &Wired, clock: Stopwatch, load: Load) -> Result<Seen, Failure> {
+pub(super) async fn probe(wired: &Wired, clock: Stopwatch, load: Load) -> Result<ProbeFigures, Failure> {
     let closed = ClosedPlan {
         users: load.users,
         until: Until::Duration(Span(load.length)),
@@ -94,7 +93,7 @@ pub(super) async fn probe(wired: &Wired, clock: Stopwatch, load: Load) -> Result
     let meter = Arc::new(Meter::default());
     let opened = {
         let meter = meter.clone();
-        move |window: Window| meter.clone().over(clock, window)
+        move |window: LaneWindow| meter.clone().over(clock, window)
     };
     drive(&setup, &wired.targets, Driver::Native, None, opened).await?;
     meter.done().await;
@@ -122,7 +121,7 @@ struct Metered {
 }
 
 impl Meter {
-    fn over(self: Arc<Self>, clock: Stopwatch, window: Window) {
+    fn over(self: Arc<Self>, clock: Stopwatch, window: LaneWindow) {
         let Some(to) = window.to else { return };
         self.set(|read| read.window = Some((window.from, to)));
         let meter = self.clone();
@@ -149,13 +148,13 @@ impl Meter {
         change(&mut lock(&self.read));
     }
 
-    fn read(&self, kept: Keep) -> Seen {
+    fn read(&self, kept: Keep) -> ProbeFigures {
         let Metered { window, first, last, .. } = *lock(&self.read);
         let (from, to) = window.unwrap_or_default();
-        let mut seen = Seen {
+        let mut seen = ProbeFigures {
             window: (from.seconds(), to.seconds()),
             own_s: first.zip(last).map(|(first, last)| last - first),
-            ..Seen::default()
+            ..ProbeFigures::default()
         };
         for mut sample in kept.samples {
             // A stand-in sends a piece a token.
@@ -179,6 +178,28 @@ impl Meter {
             values.sort_by(f64::total_cmp);
         }
         seen
+    }
+}
+
+/// A way to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    pub(super) wire: &'static str,
+    pub(super) transport: Transport,
+    pub(super) stream: bool,
+}
+
+impl Way {
+    /// Whether more than its floor is measured. Over TLS it is the floor alone: how much a generator can send is found out
+    /// over the transports below it.
+    pub(super) fn is_measured_in_full(&self) -> bool {
+        self.transport != Transport::Tls
+    }
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} over {}", self.wire, self.transport.as_str())
     }
 }
 

@@ -3,34 +3,12 @@
 use super::super::child::StandIn;
 use super::super::prepare::prepare;
 use super::super::{Failure, Options};
-use super::probe::Wired;
+use super::probe::{Way, Wired};
 use crate::host::Transport;
 use crate::record::Stopwatch;
 use crate::scenario::{Overrides, load_str};
 use anyhow::anyhow;
 use std::path::PathBuf;
-
-/// A way to ask.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Way {
-    pub(super) wire: &'static str,
-    pub(super) transport: Transport,
-    pub(super) stream: bool,
-}
-
-impl Way {
-    /// Whether more than its floor is measured. Over TLS it is the floor alone: how much a generator can send is found out
-    /// over the transports below it.
-    pub(super) fn is_measured_in_full(&self) -> bool {
-        self.transport != Transport::Tls
-    }
-}
-
-impl std::fmt::Display for Way {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} over {}", self.wire, self.transport.as_str())
-    }
-}
 
 /// Every way to ask the server: each wire over each transport that a target can have it over, whole answers and streams.
 pub(super) fn all(server: &StandIn) -> Vec<Way> {

@@ -1,8 +1,8 @@
 //! From a probe's directory to what it shows, during the search and whenever it is told again.
 
 use super::super::{Failure, Finished, retell_one};
-use super::Sought;
-use crate::capacity::{Capacity, Evidence, Gather, Settings};
+use super::SearchResult;
+use crate::capacity::{Capacity, ProbeEvidence, ProbeFold, SearchSettings};
 use crate::record::columns::{Names, read_rows};
 use crate::report::{Report, TOOL, pretty, replace};
 use crate::scenario::plan::LoadPlan;
@@ -18,23 +18,23 @@ const SETTINGS: &str = "search.json";
 /// as many were in flight as may be, so the target was.
 const GENERATOR: [&str; 4] = ["send-lag", "generator-cpu", "missed-rate", "own-limits"];
 
-pub(super) fn write_settings(dir: &Path, settings: &Settings) -> anyhow::Result<()> {
+pub(super) fn write_settings(dir: &Path, settings: &SearchSettings) -> anyhow::Result<()> {
     let path = dir.join(SETTINGS);
     replace(&path, |out| pretty(out, settings)).with_context(|| format!("writing {}", path.display()))
 }
 
 /// What a finished probe shows.
-pub(super) fn evidence(slo: &Slo, probe: &Finished) -> Result<Evidence, Failure> {
+pub(super) fn evidence(slo: &Slo, probe: &Finished) -> Result<ProbeEvidence, Failure> {
     let target = probe.report.targets.first();
     let Some(window) = target.and_then(|target| target.window) else {
         return Err(Failure::Other(anyhow!("{}: no request was measured", probe.dir.display())));
     };
     let open_loop = matches!(probe.report.plan.load, LoadPlan::Open(_));
-    let mut gather = Gather::new(slo, open_loop, window);
+    let mut gather = ProbeFold::new(slo, open_loop, window);
     let names = Names::of(&probe.report.plan);
     read_rows(&probe.dir, &names, |sample| gather.push(sample))?;
     let failures = target.map(|target| target.failures.clone()).unwrap_or_default();
-    Ok(Evidence { failures, ..gather.finish(generator(&probe.report)) })
+    Ok(ProbeEvidence { failures, ..gather.finish(generator(&probe.report)) })
 }
 
 fn generator(report: &Report) -> Option<String> {
@@ -51,11 +51,11 @@ pub fn is_search(dir: &Path) -> bool {
 }
 
 /// Makes every file of a search and of its probes again.
-pub fn search_again(dir: &Path) -> Result<Sought, Failure> {
+pub fn search_again(dir: &Path) -> Result<SearchResult, Failure> {
     let path = dir.join(SETTINGS);
     let wrong = |why: String| Failure::Usage(format!("error: {}: {why}", path.display()));
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-    let settings: Settings =
+    let settings: SearchSettings =
         serde_json::from_str(&text).map_err(|error| wrong(format!("not from loadcmp ({error})")))?;
     let slo = Slo::parse(&settings.slo).map_err(|error| wrong(error.to_string()))?;
     let mut all = Vec::new();
@@ -72,5 +72,5 @@ pub fn search_again(dir: &Path) -> Result<Sought, Failure> {
     }
     let capacity = Capacity::new(TOOL, &settings, &slo, all);
     sink::write_capacity(dir, &capacity).with_context(|| format!("writing the files of {}", dir.display()))?;
-    Ok(Sought { capacity, dir: dir.to_owned() })
+    Ok(SearchResult { capacity, dir: dir.to_owned() })
 }

@@ -7,7 +7,7 @@ mod seek;
 
 use super::progress::SearchBar;
 use super::{Failure, Options, found, free, now, results_directory, tokens, unless_signalled};
-use crate::capacity::{By, Capacity, Reach, Searched, Settings};
+use crate::capacity::{By, Capacity, Reach, SearchSettings, Searched};
 use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, Plan};
 use crate::scenario::{Loaded, Scenario, Slo, Span, most_at_once};
@@ -38,7 +38,7 @@ pub struct Search {
 }
 
 /// What a search came to.
-pub struct Sought {
+pub struct SearchResult {
     /// The document.
     pub capacity: Capacity,
     /// Where it lies.
@@ -51,7 +51,7 @@ const WARMUP: Duration = Duration::from_secs(1);
 const SETTLE: Duration = Duration::from_millis(500);
 
 /// Searches for what each target sustains. Everything that isn't the result goes to standard error.
-pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Result<Sought, Failure> {
+pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Result<SearchResult, Failure> {
     let slo = limits(search, &loaded.scenario)?;
     options.out.as_deref().map_or(Ok(()), free)?;
     let shape = Shape::of(&loaded.scenario, search.by);
@@ -95,7 +95,7 @@ pub async fn capacity(loaded: Loaded, search: &Search, options: &Options) -> Res
     // What was found so far is told, however it ended.
     let capacity = seeker.finish()?;
     driven?;
-    Ok(Sought { capacity, dir })
+    Ok(SearchResult { capacity, dir })
 }
 
 /// The limits to search by.
@@ -110,7 +110,7 @@ fn limits(search: &Search, scenario: &Scenario) -> Result<Slo, Failure> {
     Ok(slo.with_errors())
 }
 
-fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings {
+fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> SearchSettings {
     let target = |target: &crate::scenario::plan::TargetPlan| Searched {
         name: target.name.clone(),
         stand_in: target.stand_in,
@@ -136,7 +136,7 @@ fn settings(plan: &Plan, search: &Search, slo: &Slo, shape: &Shape) -> Settings 
         ),
         By::Rate => (start / 64.0, search.most.unwrap_or(start * 4096.0)),
     };
-    Settings {
+    SearchSettings {
         name: plan.name.clone(),
         about: plan.about.clone(),
         slo: slo.text(),

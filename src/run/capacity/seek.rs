@@ -2,11 +2,11 @@
 
 use super::super::progress::{SearchBar, budget_words};
 use super::super::{Failure, Finished, Options, Prepared, interrupted, measure, now};
-use super::Search;
-use super::judged;
 use super::load::Shape;
+use super::{Search, judged};
 use crate::capacity::{
-    By, Capacity, Ended, Evidence, Next, Settings, Tried, Verdict, fitted, judge, levels, long_s, next, window_s,
+    By, Capacity, Ended, LoadVerdict, Next, ProbeEvidence, SearchSettings, Tried, fitted, judge, levels, long_s, next,
+    window_s,
 };
 use crate::record::Stopwatch;
 use crate::report::human::{counted, file_part, length};
@@ -40,10 +40,10 @@ const WARM_PART: u32 = 5;
 
 /// A search under way.
 pub(super) struct Seeker<'a> {
-    pub settings: Settings,
+    pub settings: SearchSettings,
     pub slo: Slo,
     /// By target and probe.
-    pub evidence: Vec<Vec<Evidence>>,
+    pub evidence: Vec<Vec<ProbeEvidence>>,
     pub prepared: &'a Prepared,
     /// How a probe is run.
     pub options: Options,
@@ -69,7 +69,7 @@ impl Seeker<'_> {
 
     fn say(&self, text: &str) {
         if !self.quiet {
-            self.bar.tell(&super::super::prepare::wrapped(&format!("loadcmp: {text}")));
+            self.bar.tell(&super::super::say::wrapped(&format!("loadcmp: {text}")));
         }
     }
 
@@ -124,7 +124,7 @@ impl Seeker<'_> {
             }
             // What one request at a time doesn't keep, no load does.
             let judged = judge(&self.slo, &[&judged::evidence(&self.slo, &finished)?], false);
-            if judged.certain == Verdict::Fail && judged.generator.is_none() {
+            if judged.certain == LoadVerdict::Fail && judged.generator.is_none() {
                 let searched = &mut self.settings.targets[target];
                 (searched.ended, searched.alone) = (Some(Ended::Never), Some(judged.reason));
             }
@@ -324,7 +324,7 @@ impl Seeker<'_> {
     }
 
     /// A probe in a line.
-    fn told(&self, target: usize, at: f64, evidence: &Evidence) -> String {
+    fn told(&self, target: usize, at: f64, evidence: &ProbeEvidence) -> String {
         let judged = judge(&self.slo, &[evidence], self.settings.reach.by == By::Rate);
         format!(
             "{}: {} for {}: {}: {}; {}",

@@ -3,14 +3,16 @@
 use super::super::{held, report_of};
 use crate::report::sweep::SweepManifest;
 use crate::scenario::plan::TargetPlan;
-use crate::suite::{Point, ScenarioRun, State, Suite, judge_check};
+use crate::suite::{RunAtPoint, ScenarioRun, ScenarioState, Suite, judge_check};
 use std::collections::HashMap;
 use std::path::{Component, Path};
 
 /// Judges every check anew, scenarios' own gates among them.
 pub(super) fn judge(suite: &mut Suite, dir: &Path) {
-    let mut read: HashMap<String, Vec<Point>> = HashMap::new();
-    for scenario in suite.scenarios.iter().filter(|scenario| matches!(scenario.state, State::Done | State::Running)) {
+    let mut read: HashMap<String, Vec<RunAtPoint>> = HashMap::new();
+    for scenario in
+        suite.scenarios.iter().filter(|scenario| matches!(scenario.state, ScenarioState::Done | ScenarioState::Running))
+    {
         let mut points = points(scenario, dir);
         for point in &mut points {
             if let Ok(report) = &mut point.report {
@@ -49,7 +51,7 @@ fn engine(target: &TargetPlan) -> String {
 }
 
 /// The runs of a scenario. What a document says may come from elsewhere: only folders of this suite are read.
-fn points(scenario: &ScenarioRun, dir: &Path) -> Vec<Point> {
+fn points(scenario: &ScenarioRun, dir: &Path) -> Vec<RunAtPoint> {
     let inside = |path: &str| Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
     if !inside(&scenario.folder) {
         return Vec::new();
@@ -65,18 +67,18 @@ fn points(scenario: &ScenarioRun, dir: &Path) -> Vec<Point> {
     runs.map(|run| {
         let values = manifest.paths.iter().cloned().zip(run.values.iter().cloned()).collect();
         match &run.failed {
-            Some(why) => Point { values, report: Err(why.clone()), past: None },
+            Some(why) => RunAtPoint { values, report: Err(why.clone()), past: None },
             None => point(values, &folder.join(&run.folder)),
         }
     })
     .collect()
 }
 
-fn point(values: Vec<(String, serde_json::Value)>, folder: &Path) -> Point {
+fn point(values: Vec<(String, serde_json::Value)>, folder: &Path) -> RunAtPoint {
     let report = report_of(folder).map_err(|failure| {
         let text = failure.to_string();
         text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     });
     let past = held::copied(folder).ok().flatten();
-    Point { values, report, past }
+    RunAtPoint { values, report, past }
 }

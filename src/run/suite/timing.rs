@@ -5,7 +5,7 @@ use super::super::{Failure, Options, interrupted};
 use crate::record::columns::{Names, read_rows};
 use crate::record::{Nanos, Phase, Stopwatch};
 use crate::scenario::{History, InlinePrompt, Loaded, PromptsSpec, Scenario, Task};
-use crate::suite::{Asked, Cost, Known, Pace, Timed};
+use crate::suite::{Cost, Pace, RequestSize, RunTimes, Timed};
 use crate::workload::{Item, read_prompts};
 use std::path::Path;
 
@@ -75,10 +75,10 @@ impl Timing {
         all
     }
 
-    fn known(&self, scenario: &Scenario) -> Option<Known<'_>> {
+    fn known(&self, scenario: &Scenario) -> Option<RunTimes<'_>> {
         let key = key(scenario);
         let group = self.groups.iter().find(|group| group.key == key)?;
-        Some(Known { run_s: group.run_s, paces: &group.paces })
+        Some(RunTimes { run_s: group.run_s, paces: &group.paces })
     }
 
     /// What a scenario takes, all points of a sweep; `None` where its engines weren't timed, or its prompts can't be read.
@@ -87,7 +87,7 @@ impl Timing {
         let known = self.known(&loaded.scenario)?;
         let points = loaded.points.iter().map(|point| &point.scenario);
         let alone = loaded.points.is_empty().then_some(&loaded.scenario);
-        let all: Vec<(&Scenario, Asked)> =
+        let all: Vec<(&Scenario, RequestSize)> =
             points.chain(alone).map(|scenario| Some((scenario, asked(scenario, loaded)?))).collect::<Option<_>>()?;
         let sweep = loaded.scenario.sweep.as_ref();
         let more = sweep.map_or((1, None), |sweep| (sweep.repeats, Some(sweep.limit.0.as_secs_f64())));
@@ -196,7 +196,7 @@ fn prompts(scenario: &Scenario, of: &Loaded) -> Option<Vec<Item>> {
 }
 
 /// What a scenario asks, on the average: in a conversation, every turn comes with those before it.
-fn asked(scenario: &Scenario, of: &Loaded) -> Option<Asked> {
+fn asked(scenario: &Scenario, of: &Loaded) -> Option<RequestSize> {
     let items = prompts(scenario, of)?;
     let count = |text: &str| text.split_whitespace().count() as f64;
     let system = scenario.workload.system.as_deref().map_or(0.0, count);
@@ -212,5 +212,5 @@ fn asked(scenario: &Scenario, of: &Loaded) -> Option<Asked> {
             before += turn.assistant.as_deref().map_or(if own { most } else { 0.0 }, count);
         }
     }
-    (requests > 0.0).then(|| Asked { words: words / requests, turns: requests / items.len() as f64 })
+    (requests > 0.0).then(|| RequestSize { words: words / requests, turns: requests / items.len() as f64 })
 }

@@ -6,7 +6,8 @@
 mod pattern;
 mod words;
 
-use super::mistake::{Mistake, Place, is_secret_name, nearest, quoted};
+use super::mistake::{Mistake, Place, nearest, quoted};
+use super::secret::is_secret_name;
 use super::tree::{Entry, Node, Value};
 use indexmap::IndexMap;
 use pattern::{LENGTH_OF_TIME, is_span};

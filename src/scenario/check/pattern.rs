@@ -1,11 +1,11 @@
 //! The patterns the schema uses. They are matched by hand: there are few, and each has words that say more than it does.
 
 use crate::scenario::audit::PATTERNS as AUDIT;
-use crate::scenario::auto::PATTERN as LENGTH;
 use crate::scenario::rate::PATTERN as RATE;
 use crate::scenario::share::PATTERN as SHARE;
 use crate::scenario::span::PATTERN as SPAN;
 use crate::scenario::think::PATTERN as THINK;
+use crate::scenario::until::PATTERN as LENGTH;
 use crate::scenario::{Length, Share, Span, Think};
 use serde_json::Value as Json;
 

@@ -111,7 +111,7 @@ pub(super) fn secrets(root: &Node, mistakes: &mut Vec<Mistake>) {
         }
         for wire in ["ollama", "openai", "json"] {
             let Some(Node { value: Value::Map(headers), .. }) = target.node.at(&[wire, "headers"]) else { continue };
-            for (name, entry) in headers.iter().filter(|(name, _)| super::mistake::is_secret_name(name)) {
+            for (name, entry) in headers.iter().filter(|(name, _)| super::secret::is_secret_name(name)) {
                 let bearer = name.eq_ignore_ascii_case("authorization");
                 secret(&entry.node, name, if bearer { "Bearer ${TOKEN}" } else { "${TOKEN}" }, mistakes);
             }

@@ -7,8 +7,8 @@ mod words;
 pub use csv::capacity_csv;
 pub use page::capacity_html;
 
-use super::markdown::{cells, plain};
-use super::table::{Look, last, print, wrapped};
+use super::draw::{Look, last, print, wrapped};
+use super::markup::{cells, plain};
 use super::{Sink, write_each};
 use crate::capacity::Capacity;
 use crate::report::pretty;
@@ -55,7 +55,7 @@ pub fn capacity_table(capacity: &Capacity, look: Look, files: Option<&Path>, out
             header.push("why".to_owned());
         }
         let right = header.len() - 1 - usize::from(wide);
-        let row = |probe: &crate::capacity::Probe| {
+        let row = |probe: &crate::capacity::JudgedProbe| {
             let mut row = words::cells(settings, probe, false);
             row.extend(wide.then(|| words::why(probe)));
             row

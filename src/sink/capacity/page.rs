@@ -4,7 +4,7 @@ use super::super::filters::link;
 use super::super::html::{CapacityPage, ProbeLine};
 use super::super::plot::{Axis, Chart, Mark, Scale, Series, plot};
 use super::words;
-use crate::capacity::{Capacity, Probe, Target, Verdict};
+use crate::capacity::{Capacity, JudgedProbe, LoadVerdict, TargetCapacity};
 use crate::report::human;
 use crate::scenario::{Limit, Slo};
 use crate::stats;
@@ -18,14 +18,14 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
         stats::Verdict::Worse => "worse",
         stats::Verdict::Equal | stats::Verdict::Undecided | stats::Verdict::NotCompared => "",
     });
-    let class = |verdict: Verdict| match verdict {
-        Verdict::Pass => "better",
-        Verdict::Fail => "worse",
-        Verdict::CantTell => "unshown",
+    let class = |verdict: LoadVerdict| match verdict {
+        LoadVerdict::Pass => "better",
+        LoadVerdict::Fail => "worse",
+        LoadVerdict::CantTell => "unshown",
     };
     let probed = capacity.targets.iter().filter(|target| !target.probes.is_empty());
     let tables = probed.map(|target| {
-        let row = |probe: &Probe| {
+        let row = |probe: &JudgedProbe| {
             let mut cells = words::cells(settings, probe, true);
             let verdict = cells.pop().unwrap_or_default();
             let page = link(&format!("probes/{}/report.html", probe.folder));
@@ -61,17 +61,17 @@ pub fn capacity_html(capacity: &Capacity, out: &mut dyn Write) -> io::Result<()>
 }
 
 /// What a dot says.
-fn dot_word(capacity: &Capacity, target: &Target, probe: &Probe, figure: &str) -> String {
+fn dot_word(capacity: &Capacity, target: &TargetCapacity, probe: &JudgedProbe, figure: &str) -> String {
     let load = words::load(&capacity.settings, probe.asked);
     format!("{} at {load}: {figure}; {} ({})", target.label(), probe.verdict.as_str(), words::why(probe))
 }
 
 /// What became of a probe.
-fn mark(probe: &Probe) -> Mark {
+fn mark(probe: &JudgedProbe) -> Mark {
     match probe.verdict {
-        Verdict::Pass => Mark::Dot,
-        Verdict::Fail => Mark::Cross,
-        Verdict::CantTell => Mark::Ring,
+        LoadVerdict::Pass => Mark::Dot,
+        LoadVerdict::Fail => Mark::Cross,
+        LoadVerdict::CantTell => Mark::Ring,
     }
 }
 
@@ -153,7 +153,7 @@ fn tried(capacity: &Capacity) -> Vec<(f64, String)> {
 
 /// The boundaries, as upright lines with bands.
 fn knees(capacity: &Capacity, bottom: f64, top: f64) -> Vec<Series> {
-    let knee = |(colour, target): (usize, &Target)| {
+    let knee = |(colour, target): (usize, &TargetCapacity)| {
         let found = target.capacity;
         let at = found.value?;
         let band = match (found.low, found.high) {

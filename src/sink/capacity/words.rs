@@ -1,12 +1,14 @@
 //! A search in words, the same in every format.
 
-use crate::capacity::{Basis, Boundary, By, Capacity, Ended, Probe, Ratio, Settings, Shown, Target};
+use crate::capacity::{
+    Basis, Boundary, By, Capacity, Ended, JudgedProbe, Ratio, SearchSettings, Shown, TargetCapacity,
+};
 use crate::report::human::{self, grouped};
 use crate::scenario::{Limit, Measure, Slo};
 use crate::stats::{Verdict, unit};
 
 /// What was searched for.
-pub(super) fn title(settings: &Settings) -> String {
+pub(super) fn title(settings: &SearchSettings) -> String {
     let about = settings.about.as_ref().map(|about| format!(" ({about})")).unwrap_or_default();
     let what = match settings.reach.by {
         By::Rate => "highest rate",
@@ -16,7 +18,7 @@ pub(super) fn title(settings: &Settings) -> String {
 }
 
 /// How it was searched for.
-pub(super) fn method(settings: &Settings) -> String {
+pub(super) fn method(settings: &SearchSettings) -> String {
     let added = if settings.errors_added { "; a limit on errors was added, because none was given" } else { "" };
     format!(
         "{}; probes of {} or more after {} of warm-up, one target at a time, in turns; until pass and fail (or the \
@@ -30,7 +32,7 @@ pub(super) fn method(settings: &Settings) -> String {
 }
 
 /// A load in its unit.
-pub(super) fn load(settings: &Settings, at: f64) -> String {
+pub(super) fn load(settings: &SearchSettings, at: f64) -> String {
     match settings.reach.by {
         By::Rate => format!("{}/s", figures(at)),
         By::Users if at == 1.0 => "1 user".to_owned(),
@@ -53,7 +55,7 @@ fn estimate(value: f64, low: f64, high: f64) -> [String; 3] {
 }
 
 /// A target's capacity: `93 requests/s (95 % CI 88–99)`.
-pub(super) fn boundary_words(settings: &Settings, found: &Boundary) -> String {
+pub(super) fn boundary_words(settings: &SearchSettings, found: &Boundary) -> String {
     let by = settings.reach.by;
     let unit = match by {
         By::Rate => "requests/s",
@@ -111,7 +113,7 @@ fn rough(x: f64) -> f64 {
 const PATIENCE_S: f64 = 4.0 * 3600.0;
 
 /// What an interval would take, where there is none and more time gives it.
-fn needs_words(capacity: &Capacity, target: &Target) -> Option<String> {
+fn needs_words(capacity: &Capacity, target: &TargetCapacity) -> Option<String> {
     let needs = target.capacity.needs_s.filter(|_| target.capacity.basis != Basis::Interval)?;
     // An end that is as near as was asked for needs no interval.
     let settings = &capacity.settings;
@@ -140,7 +142,7 @@ fn needs_words(capacity: &Capacity, target: &Target) -> Option<String> {
 }
 
 /// Why a search ended without a boundary, or with a wide one.
-fn ended_words(settings: &Settings, target: &Target) -> Option<String> {
+fn ended_words(settings: &SearchSettings, target: &TargetCapacity) -> Option<String> {
     let words = match target.searched.ended {
         Some(Ended::Found) => return None,
         Some(Ended::AtMost) => {
@@ -249,7 +251,7 @@ pub(super) fn of_probes(capacity: &Capacity) -> Vec<String> {
 }
 
 /// The heads of a target's columns.
-pub(super) fn columns(settings: &Settings, label: &str) -> Vec<String> {
+pub(super) fn columns(settings: &SearchSettings, label: &str) -> Vec<String> {
     let mut heads = vec![human::printable(label), "achieved".to_owned(), "goodput".to_owned()];
     heads.extend(limits(settings).iter().map(|limit| limit.subject().to_owned()));
     heads.push("verdict".to_owned());
@@ -257,12 +259,12 @@ pub(super) fn columns(settings: &Settings, label: &str) -> Vec<String> {
 }
 
 /// The limits of a search; its settings were read once, and are what they were.
-fn limits(settings: &Settings) -> Vec<Limit> {
+fn limits(settings: &SearchSettings) -> Vec<Limit> {
     Slo::parse(&settings.slo).map(|slo| slo.limits).unwrap_or_default()
 }
 
 /// A probe's cells; with the intervals of its figures if there is room.
-pub(super) fn cells(settings: &Settings, probe: &Probe, intervals: bool) -> Vec<String> {
+pub(super) fn cells(settings: &SearchSettings, probe: &JudgedProbe, intervals: bool) -> Vec<String> {
     let rate = |x: f64| format!("{}/s", human::three(x));
     let mut cells =
         vec![load(settings, probe.asked), rate(probe.evidence.achieved_per_s), rate(probe.evidence.goodput_per_s)];
@@ -293,8 +295,8 @@ pub(super) fn shown_words(measure: Measure, shown: &Shown, interval: bool) -> St
 }
 
 /// Why a probe was judged as it was.
-pub(super) fn why(probe: &Probe) -> String {
-    if probe.over_saturated && probe.verdict != crate::capacity::Verdict::Pass && !probe.reason.contains("queue") {
+pub(super) fn why(probe: &JudgedProbe) -> String {
+    if probe.over_saturated && probe.verdict != crate::capacity::LoadVerdict::Pass && !probe.reason.contains("queue") {
         return format!("{}; the queue grew", probe.reason);
     }
     probe.reason.clone()
@@ -306,7 +308,7 @@ pub(super) const FAILED: [&str; 4] = ["target", "requests", "at loads", "why req
 /// Why requests failed in the probes, by target; none where nothing did.
 pub(super) fn failed(capacity: &Capacity) -> Vec<[String; 4]> {
     let settings = &capacity.settings;
-    let of = |target: &Target| {
+    let of = |target: &TargetCapacity| {
         let row = |failed: &crate::capacity::Failed| {
             let loads = if failed.least == failed.most {
                 load(settings, failed.least)
@@ -322,14 +324,14 @@ pub(super) fn failed(capacity: &Capacity) -> Vec<[String; 4]> {
 }
 
 /// A target's probes from the least load to the most.
-pub(super) fn by_load(target: &Target) -> Vec<&Probe> {
-    let mut probes: Vec<&Probe> = target.probes.iter().collect();
+pub(super) fn by_load(target: &TargetCapacity) -> Vec<&JudgedProbe> {
+    let mut probes: Vec<&JudgedProbe> = target.probes.iter().collect();
     probes.sort_by(|a, b| a.asked.total_cmp(&b.asked).then(a.step.cmp(&b.step)));
     probes
 }
 
 /// How the figures are to be read.
-pub(super) fn legend(settings: &Settings) -> String {
+pub(super) fn legend(settings: &SearchSettings) -> String {
     let from = match settings.reach.by {
         By::Rate => "Latency and ttft count from the planned time and include waiting for late answers. ",
         By::Users => "",

@@ -1,9 +1,9 @@
 //! The list of earlier runs: a line a run, `csv` with a row a run and target, and `json`.
 
 use super::super::csv_text::{number, rows, text};
-use super::super::table::{Look, print, wrapped};
+use super::super::draw::{Look, print, wrapped};
 use super::words;
-use crate::history::{Entry, History, State};
+use crate::history::{History, RunEntry, RunState};
 use crate::metrics::{metric_words, value_words};
 use crate::report::{human, pretty};
 use crate::stats::Verdict;
@@ -22,7 +22,7 @@ pub fn history_table(history: &History, look: Look, out: &mut dyn Write) -> io::
         if wide {
             header.insert(3, "engines");
         }
-        let row = |entry: &Entry| {
+        let row = |entry: &RunEntry| {
             let mut row = vec![words::folder(&entry.dir), words::when(&entry.started), figures(entry), result(entry)];
             if wide {
                 row.insert(3, engines(entry));
@@ -40,7 +40,7 @@ pub fn history_table(history: &History, look: Look, out: &mut dyn Write) -> io::
 }
 
 /// The main metric of each target: `latency p50: native 11.9 ms, ollama 20.1 ms`.
-fn figures(entry: &Entry) -> String {
+fn figures(entry: &RunEntry) -> String {
     let one = |target: &crate::stats::TargetFigures| {
         let figure =
             target.figure(&entry.primary).map(|figure| value_words(&entry.primary, &figure.unit, figure.value));
@@ -51,7 +51,7 @@ fn figures(entry: &Entry) -> String {
 }
 
 /// The engines: `native llama.cpp b6000, ollama ollama 0.34.1`.
-fn engines(entry: &Entry) -> String {
+fn engines(entry: &RunEntry) -> String {
     let one = |plan: &crate::scenario::plan::TargetPlan| {
         let told = [plan.facts.engine.as_deref(), plan.facts.version.as_deref()];
         let told = told.into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -61,8 +61,8 @@ fn engines(entry: &Entry) -> String {
 }
 
 /// What came of it, in a few words.
-fn result(entry: &Entry) -> String {
-    if entry.state() != State::Complete {
+fn result(entry: &RunEntry) -> String {
+    if entry.state() != RunState::Complete {
         return entry.state().as_str().to_owned();
     }
     let name = |at: usize| entry.targets.get(at).map(|target| target.name.as_str()).unwrap_or_default();
@@ -107,7 +107,7 @@ pub fn history_csv(history: &History, out: &mut dyn Write) -> io::Result<()> {
         "samples",
     ];
     let told = |x: &Option<String>| text(x.as_deref().unwrap_or_default()).into_owned();
-    let of = |entry: &Entry, at: usize| {
+    let of = |entry: &RunEntry, at: usize| {
         let (target, plan) = (&entry.targets[at], &entry.plan.targets[at]);
         let figure = target.figure(&entry.primary);
         let verdict = entry.verdicts.iter().find(|verdict| verdict.target == at);
@@ -154,7 +154,7 @@ pub fn history_csv(history: &History, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes it as JSON.
 pub fn history_json(history: &History, out: &mut dyn Write) -> io::Result<()> {
-    let target = |entry: &Entry, at: usize| {
+    let target = |entry: &RunEntry, at: usize| {
         let (target, plan) = (&entry.targets[at], &entry.plan.targets[at]);
         let figure = target.figure(&entry.primary);
         json!({
@@ -164,7 +164,7 @@ pub fn history_json(history: &History, out: &mut dyn Write) -> io::Result<()> {
             "unit": figure.as_ref().map(|f| f.unit.clone()),
         })
     };
-    let run = |entry: &Entry| {
+    let run = |entry: &RunEntry| {
         let targets: Vec<_> = (0..entry.targets.len()).map(|at| target(entry, at)).collect();
         json!({
             "dir": entry.dir, "scenario": entry.plan.name, "started": entry.started, "ended": entry.ended,

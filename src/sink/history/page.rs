@@ -79,7 +79,7 @@ pub fn trend_html(trend: &Trend, to: &str, out: &mut dyn Write) -> io::Result<()
 
 /// One line of a trend, for a page that reaches the runs by `to`.
 pub(in crate::sink) fn page_series(trend: &Trend, series: &Series, to: &str) -> PageSeries {
-    let row = |(at, point): (usize, &crate::history::Point)| {
+    let row = |(at, point): (usize, &crate::history::SeriesPoint)| {
         let step = series.steps.iter().find(|step| step.at == at);
         let note = match step {
             Some(step) => format!("{} from here on", words::size(series, step)),
@@ -144,7 +144,7 @@ fn chart(trend: &Trend, series: &Series) -> Option<Chart> {
     let kept = || (0..points.len()).filter(|at| !series.alone.contains(at)).map(|at| points[at].value);
     let (low, high) = kept().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)));
     let room = (high - low) * 0.25;
-    let dot = |(at, point): (usize, &crate::history::Point)| {
+    let dot = |(at, point): (usize, &crate::history::SeriesPoint)| {
         let word = format!(
             "{}: {} ({})",
             words::when(&point.started),

@@ -1,6 +1,6 @@
 //! What was removed of old runs.
 
-use super::super::table::{Look, wrapped};
+use super::super::draw::{Look, wrapped};
 use super::words::folder;
 use crate::history::Pruned;
 use std::io::{self, Write};

@@ -1,7 +1,7 @@
 //! A metric over time: a run a line in the terminal, `csv` and `json`.
 
 use super::super::csv_text::{number, rows, text};
-use super::super::table::{Look, wrapped};
+use super::super::draw::{Look, wrapped};
 use super::words;
 use crate::history::{Series, Trend};
 use crate::metrics::value_words;

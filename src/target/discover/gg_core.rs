@@ -1,7 +1,7 @@
 //! A GG-CORE: asked over its socket, on one connection, each question with a deadline. It is at work where it took the
 //! connection and is silent: while it generates an ordinary answer it answers nothing else.
 
-use super::{Found, Missing, STAND_IN_SERVER, list, text, there_are};
+use super::{FoundEngine, Missing, STAND_IN_SERVER, list, text, there_are};
 use crate::record::{Stopwatch, chain};
 use crate::scenario::GgCoreSpec;
 use crate::scenario::plan::{Endpoint, EngineFacts};
@@ -35,7 +35,7 @@ enum Silent {
 }
 
 /// Looks for it, and shakes hands.
-pub(super) async fn find(spec: &GgCoreSpec) -> Result<Found, Missing> {
+pub(super) async fn find(spec: &GgCoreSpec) -> Result<FoundEngine, Missing> {
     let paths: Vec<PathBuf> = if spec.socket == "auto" {
         GG_CORE_SOCKETS.map(PathBuf::from).to_vec()
     } else {
@@ -173,7 +173,7 @@ impl Server {
     }
 }
 
-fn found(spec: &GgCoreSpec, endpoint: Endpoint, model: String, models: &Value) -> Found {
+fn found(spec: &GgCoreSpec, endpoint: Endpoint, model: String, models: &Value) -> FoundEngine {
     let all = list(models, "models");
     let mut names: Vec<String> = all.iter().filter_map(|model| text(model, "/name")).collect();
     names.sort();
@@ -188,5 +188,5 @@ fn found(spec: &GgCoreSpec, endpoint: Endpoint, model: String, models: &Value) -
         models: names,
         ..EngineFacts::default()
     };
-    Found { endpoint, model, facts, stand_in, untold: spec.assumed().into_iter().collect(), busy: false }
+    FoundEngine { endpoint, model, facts, stand_in, untold: spec.assumed().into_iter().collect(), busy: false }
 }

@@ -47,7 +47,7 @@ enum Silent {
 
 /// An engine that answered.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundEngine {
     /// Where.
     pub endpoint: Endpoint,
     /// The model to use.
@@ -118,7 +118,7 @@ fn without_brackets(text: &str) -> String {
 }
 
 /// Looks for the engine that a target names. `Missing::Unreachable` for an `auto` one means: take the stand-in.
-pub async fn discover(spec: &TargetSpec, task: Task) -> Result<Found, Missing> {
+pub async fn discover(spec: &TargetSpec, task: Task) -> Result<FoundEngine, Missing> {
     match spec {
         TargetSpec::Ollama(ollama) => ollama::find(spec, ollama, task).await,
         TargetSpec::OpenAi(openai) => openai::find(spec, openai).await,
@@ -244,14 +244,21 @@ impl Control {
 }
 
 /// What is found of a server that says nothing: used as it is where the scenario names the model, for somebody is there.
-fn found_busy(base: &Url, endpoint: Endpoint, model: &str, why: &str) -> Result<Found, Missing> {
+fn found_busy(base: &Url, endpoint: Endpoint, model: &str, why: &str) -> Result<FoundEngine, Missing> {
     if model == "auto" {
         return Err(Missing::Different(format!(
             "the server at {base} is busy, or doesn't speak HTTP: {why}\n  wait, or name its model with the target's `model:`"
         )));
     }
     let untold = vec![format!("{why}: it may be busy, and `{model}` is used without a check")];
-    Ok(Found { endpoint, model: model.to_owned(), facts: EngineFacts::default(), stand_in: false, untold, busy: true })
+    Ok(FoundEngine {
+        endpoint,
+        model: model.to_owned(),
+        facts: EngineFacts::default(),
+        stand_in: false,
+        untold,
+        busy: true,
+    })
 }
 
 fn is_stand_in(answer: &Response) -> bool {
@@ -294,7 +301,7 @@ fn there_are(models: &[String], otherwise: &str) -> String {
     }
 }
 
-async fn json_runtime(target: &TargetSpec, spec: &JsonSpec) -> Result<Found, Missing> {
+async fn json_runtime(target: &TargetSpec, spec: &JsonSpec) -> Result<FoundEngine, Missing> {
     let base = spec.url.as_deref().filter(|_| spec.socket.is_none()).map(|url| base_url(url, 80)).transpose()?;
     let endpoint = match (&spec.socket, &base) {
         (Some(path), _) => Endpoint::Unix { path: path.clone() },
@@ -312,7 +319,7 @@ async fn json_runtime(target: &TargetSpec, spec: &JsonSpec) -> Result<Found, Mis
     };
     let facts = EngineFacts { engine: stand_in.then(|| "loadcmp stand-in".to_owned()), ..EngineFacts::default() };
     let model = spec.model.clone().unwrap_or_default();
-    Ok(Found { endpoint, model, facts, stand_in, untold: Vec::new(), busy: false })
+    Ok(FoundEngine { endpoint, model, facts, stand_in, untold: Vec::new(), busy: false })
 }
 
 /// Whether the embedded engine answers at an address: its word stands in the header of every answer, errors included.

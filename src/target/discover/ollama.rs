@@ -2,7 +2,7 @@
 
 use super::model::listed;
 use super::{
-    BUSY, Control, Found, Missing, Silent, TLS_THERE, base_url, endpoint, found_busy, is_stand_in, list, text,
+    BUSY, Control, FoundEngine, Missing, Silent, TLS_THERE, base_url, endpoint, found_busy, is_stand_in, list, text,
     there_are,
 };
 use crate::scenario::plan::EngineFacts;
@@ -11,7 +11,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 /// Looks for it.
-pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> Result<Found, Missing> {
+pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> Result<FoundEngine, Missing> {
     let base = base_url(if spec.url == "auto" { "127.0.0.1:11434" } else { &spec.url }, 11434)?;
     let control = Control::new(base.clone(), target).await?;
     let unreachable = |why: String| Missing::Unreachable {
@@ -92,7 +92,7 @@ pub(super) async fn find(target: &TargetSpec, spec: &OllamaSpec, task: Task) -> 
     }
     // What is asked for is what the model is loaded with, whatever it is loaded with now; `options` has the last word.
     facts.context = spec.options.get("num_ctx").and_then(Value::as_u64).or(spec.num_ctx.map(u64::from));
-    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold, busy: false })
+    Ok(FoundEngine { endpoint: endpoint(&base), model, facts, stand_in, untold, busy: false })
 }
 
 /// The model already loaded, else the smallest, that can do the task, and whether it says that it can. Models that don't tell

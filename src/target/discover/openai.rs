@@ -3,14 +3,15 @@
 use super::model::listed;
 use super::settings::props_settings;
 use super::{
-    Control, Found, Missing, Silent, TLS_THERE, base_url, endpoint, found_busy, is_stand_in, list, text, there_are,
+    Control, FoundEngine, Missing, Silent, TLS_THERE, base_url, endpoint, found_busy, is_stand_in, list, text,
+    there_are,
 };
 use crate::scenario::plan::EngineFacts;
 use crate::scenario::{OpenAiSpec, TargetSpec};
 use serde_json::Value;
 
 /// Looks for it.
-pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found, Missing> {
+pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<FoundEngine, Missing> {
     let mut base = base_url(if spec.url == "auto" { "127.0.0.1:8080" } else { &spec.url }, 8080)?;
     let root = base.path().trim_end_matches('/').trim_end_matches("/v1").to_owned();
     base.set_path(&root);
@@ -120,5 +121,5 @@ pub(super) async fn find(target: &TargetSpec, spec: &OpenAiSpec) -> Result<Found
         facts.version = text(&version, "/version");
     }
     base.set_path(&format!("{root}/v1"));
-    Ok(Found { endpoint: endpoint(&base), model, facts, stand_in, untold, busy: false })
+    Ok(FoundEngine { endpoint: endpoint(&base), model, facts, stand_in, untold, busy: false })
 }

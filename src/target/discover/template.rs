@@ -4,7 +4,7 @@ use super::{Control, text};
 use crate::metrics::human;
 use crate::scenario::plan::{Plan, TargetPlan};
 use crate::scenario::{Api, Family, OpenAiSpec, PromptFormat, TargetSpec, Task, TemplatePlan, scrub};
-use crate::target::render::{Asked, Settings};
+use crate::target::render::{RequestSettings, RequestText};
 use crate::target::route::settings_for;
 use crate::target::{ollama, openai};
 use crate::workload::{Item, Turn};
@@ -44,7 +44,7 @@ pub async fn template(plan: &Plan, target: &TargetPlan, patience: Duration) -> O
     }
     let turn = Turn { user: PROMPT.to_owned(), assistant: None, think: None };
     let item = Item { turns: vec![turn], ..Item::default() };
-    let asked = Asked::new(&settings, &item, 0, None, None);
+    let asked = RequestText::new(&settings, &item, 0, None, None);
     let rendered = match &target.spec {
         TargetSpec::Ollama(spec) => {
             let body = ollama::body(spec, &target.model, &settings, &asked);
@@ -84,7 +84,7 @@ pub async fn template_of(target: &TargetPlan) -> Result<Option<TemplatePlan>, St
 }
 
 /// The template in a rendered prompt; `None` where the prompt isn't in it as it was said.
-fn shown(rendered: &str, settings: &Settings) -> Option<String> {
+fn shown(rendered: &str, settings: &RequestSettings) -> Option<String> {
     let whole = rendered.contains(PROMPT) && (settings.system.as_deref() != Some(SYSTEM) || rendered.contains(SYSTEM));
     let template = rendered.replace(PROMPT, "{prompt}").replace(SYSTEM, "{system}");
     // It may repeat what it was sent (`chat_template_kwargs`, `tools`): that goes before a cut leaves half of it.
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_template_is_what_stands_around_the_texts() {
-        let mut settings = Settings::of(&crate::stats::fixture::plan(Task::Generate, false));
+        let mut settings = RequestSettings::of(&crate::stats::fixture::plan(Task::Generate, false));
         let rendered = format!("<s>{SYSTEM}\n<u>{PROMPT}\n<a>");
         assert_eq!(shown(&rendered, &settings).as_deref(), Some("<s>{system}\n<u>{prompt}\n<a>"));
         settings.system = Some(SYSTEM.to_owned());

@@ -5,7 +5,7 @@ use super::template::rendered;
 use crate::scenario::plan::{Plan, TargetPlan};
 use crate::scenario::{Api, OpenAiSpec, PromptFormat, TargetSpec, Task};
 use crate::target::openai;
-use crate::target::render::Asked;
+use crate::target::render::RequestText;
 use crate::target::route::settings_for;
 use crate::workload::{Item, Nonce};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ pub async fn tokenized(plan: &Plan, target: &TargetPlan, item: &Item, nonce: Opt
         settings.think = None;
     }
     let spec = &OpenAiSpec { api: Api::Completions, ..spec.clone() };
-    let asked = Asked::new(&settings, item, 0, None, nonce);
+    let asked = RequestText::new(&settings, item, 0, None, nonce);
     let prompt = if settings.task == Task::Embed || settings.format == PromptFormat::Raw {
         asked.prompt
     } else {

@@ -2,7 +2,7 @@
 
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{GgCoreSpec, History, PromptCache, Task};
-use crate::target::render::{Asked, Settings};
+use crate::target::render::{RequestSettings, RequestText};
 use crate::workload::{Item, Nonce};
 
 /// Bytes of a token at least, in texts that aren't plain words.
@@ -28,7 +28,7 @@ fn tokens(text: &str) -> usize {
 pub(in crate::target) fn refusal(
     spec: &GgCoreSpec,
     plan: &Plan,
-    settings: &Settings,
+    settings: &RequestSettings,
     items: &[Item],
 ) -> Option<String> {
     if settings.task == Task::Embed {
@@ -70,7 +70,7 @@ pub(in crate::target) fn refusal(
 
 /// Tokens of an item's longest prompt, and its size in words: as they are counted where that is exact, or is still to be made so;
 /// else the most that its text is likely to have, with all that stands around it.
-fn size(plan: &Plan, settings: &Settings, item: &Item) -> (usize, String) {
+fn size(plan: &Plan, settings: &RequestSettings, item: &Item) -> (usize, String) {
     let counted = plan.workload.tokens.as_ref().is_none_or(|tokens| tokens.exact);
     if let Some(tokens) = item.prompt_tokens.filter(|_| counted) {
         return (usize::try_from(tokens).unwrap_or(usize::MAX), format!("{tokens} tokens"));
@@ -78,7 +78,7 @@ fn size(plan: &Plan, settings: &Settings, item: &Item) -> (usize, String) {
     // The last turn holds all before it.
     let last = item.turns.len().saturating_sub(1);
     let nonce = (plan.workload.prompt_cache == PromptCache::Bust).then_some(Nonce { start: u32::MAX, behind: None });
-    let text = Asked::new(settings, item, last, None, nonce).prompt;
+    let text = RequestText::new(settings, item, last, None, nonce).prompt;
     // Answers of its own may each be as long as they are allowed to be.
     let own = if plan.workload.history == History::Own { last * settings.sampling.max_tokens as usize } else { 0 };
     let (all, bytes) = (tokens(&text) + own, text.len());

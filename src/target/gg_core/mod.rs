@@ -10,13 +10,14 @@ mod door;
 mod frame;
 mod kicker;
 mod limits;
+mod side;
 
 pub(super) use connection::GgConnection;
 pub(super) use door::{is_refused, note_refusal};
 pub(super) use kicker::Kicker;
 pub(super) use limits::refusal;
 
-use super::render::{Asked, Settings};
+use super::render::{RequestSettings, RequestText};
 use memchr::memmem;
 use serde_json::json;
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub(super) fn patience(timeout: Duration) -> Duration {
 }
 
 /// The part of a request after its number; the number is put in front when it is sent.
-pub(super) fn body(model: &str, settings: &Settings, asked: &Asked<'_>, timeout_ms: u64) -> Vec<u8> {
+pub(super) fn body(model: &str, settings: &RequestSettings, asked: &RequestText<'_>, timeout_ms: u64) -> Vec<u8> {
     let sampling = &settings.sampling;
     // Temperatures and masses outside the server's bounds were told as inequalities; all four fields are mandatory.
     let rest = json!({

@@ -15,14 +15,19 @@ pub struct Record {
 }
 
 /// What there is to tell of a trace beside its prompts.
-pub(super) enum Told {
+pub(super) enum TraceNotes {
     Lengths(Record),
     LeftOut(Vec<String>),
 }
 
 impl Maker<'_> {
     /// What others recorded: lengths, to which prompts are made, or conversations.
-    pub(super) fn trace(&self, source: &Source, seed: u64, part: TracePart) -> Result<(Vec<Item>, Told), SourceError> {
+    pub(super) fn trace(
+        &self,
+        source: &Source,
+        seed: u64,
+        part: TracePart,
+    ) -> Result<(Vec<Item>, TraceNotes), SourceError> {
         let chat = self.task == Task::Chat;
         match recorded::read(source, part)?.ok_or_else(|| recorded::unknown(source))? {
             recorded::Record::Lengths(kind, _) if chat => {
@@ -48,7 +53,7 @@ impl Maker<'_> {
                     left_out,
                 };
                 let items = as_recorded(&requests, None, seed, &Fit::guess());
-                Ok((items, Told::Lengths(Record { requests: Arc::new(requests), plan })))
+                Ok((items, TraceNotes::Lengths(Record { requests: Arc::new(requests), plan })))
             }
             recorded::Record::Talks(_, talks, told) => {
                 let item = |(i, (id, turns)): (usize, (Option<String>, Vec<Turn>))| Item {
@@ -56,7 +61,7 @@ impl Maker<'_> {
                     turns,
                     ..Item::default()
                 };
-                Ok((talks.into_iter().enumerate().map(item).collect(), Told::LeftOut(told)))
+                Ok((talks.into_iter().enumerate().map(item).collect(), TraceNotes::LeftOut(told)))
             }
         }
     }
