@@ -105,12 +105,12 @@ pub(crate) fn baseline(args: BaselineArgs) -> CommandResult {
             if format == Format::Table {
                 show("the baseline", |text| sink::kept(&kept, look(), text))?;
             }
-            super::print_one(&kept.report, None, format, Look { full: true, ..look() }).map(|()| 0)
+            super::print::print_one(&kept.report, None, format, Look { full: true, ..look() }).map(|()| 0)
         }
         Command::Check { name, dir, across, format } => {
             let report: Report = run::check_against(&folder, &name, &dir, across)?;
-            super::print_one(&report, None, format, look())?;
-            Ok(super::standing(&report))
+            super::print::print_one(&report, None, format, look())?;
+            Ok(super::report::standing(&report))
         }
         Command::Rm { name } => {
             let path = named(&folder, &name)?;

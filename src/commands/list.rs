@@ -1,6 +1,7 @@
 //! `loadcmp list`: what is shipped.
 
-use super::{CommandResult, SHIPPED, show};
+use super::shipped::SHIPPED;
+use super::{CommandResult, show};
 
 /// Prints the shipped scenarios and suites, and what each is.
 pub(crate) fn list() -> CommandResult {
