@@ -295,7 +295,8 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
         values.chain(columns.iter().map(|(target, _, metric)| bare(mean_words(&runs, *target, metric)))).collect()
     });
     Some(Sheet {
-        title: "Prefill and decode tokens/s of one request (p50), by the client's and by the engine's own clock".to_owned(),
+        title: "Prefill and decode tokens/s of one request (p50), by the client's and by the engine's own clock"
+            .to_owned(),
         header,
         rows: rows.collect(),
     })
