@@ -41,7 +41,7 @@ impl Worker {
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, Line>> {
-        self.line.as_ref().map(|line| lock(&line))
+        self.line.as_ref().map(|line| lock(line))
     }
 
     /// Waits in line. An idle worker is woken by ordinary requests only.
