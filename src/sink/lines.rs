@@ -43,11 +43,14 @@ pub(super) fn lines(report: &Report) -> Vec<Line<'_>> {
         }
         let mut values: Vec<_> = report.targets.iter().map(|target| value(target, path)).collect();
         let comparisons: Vec<_> = (0..report.targets.len()).map(|at| told_comparison(report, at, path)).collect();
-        // Of two targets the figures are those that the ratio is the quotient of: over the same requests.
-        if let ([_, _], Some(c)) = (&report.targets[..], comparisons.iter().flatten().next())
-            && let Some([a, b]) = quotient(c)
-        {
-            (values[c.target], values[c.reference]) = (Some(a), Some(b));
+        // The figures are those that the ratios are the quotients of, over the same requests: where every ratio is of the same
+        // figure of the reference.
+        let quotients: Vec<_> =
+            comparisons.iter().flatten().filter_map(|c| Some((c.target, c.reference, quotient(c)?))).collect();
+        if quotients.windows(2).all(|two| two[0].2[1] == two[1].2[1]) {
+            for (target, reference, [a, b]) in quotients {
+                (values[target], values[reference]) = (Some(a), Some(b));
+            }
         }
         // A part that takes less than a microsecond on every side is no line's worth.
         let spends = || report.targets.iter().any(|target| target.value(path).is_some_and(|us| us >= 1.0));
