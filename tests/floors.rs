@@ -1,7 +1,7 @@
 //! What a run makes of the machine's floor, through the front door: it stands beside what was measured, and a difference
 //! below it is not shown.
 
-use crate::cli::{StandIn, loadcmp, rows, text, write};
+use crate::cli::{StandIn, loadcmp, one_line, rows, text, write};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -42,10 +42,6 @@ impl Engines {
 }
 
 /// The words of a text, one space apart: lines break where the terminal ends.
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 fn read(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON")
 }
@@ -97,7 +93,7 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
     for metric in TIMES {
         assert_eq!(verdict(&bare, metric).0, "better", "{metric}: {shown}");
     }
-    assert_eq!(words(&shown).matches("not calibrated (loadcmp calibrate)").count(), 1, "{shown}");
+    assert_eq!(one_line(&shown).matches("not calibrated (loadcmp calibrate)").count(), 1, "{shown}");
     assert_eq!(bare["floors"], json!([null, null]));
 
     // A minute between repeats: nothing here is told apart.
@@ -113,8 +109,8 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
     assert_eq!(coarse["floors"][0]["between_us"], 60_000_000.0);
     let floor = "Noise floor: a (stand-in) 61.0 µs (60.0 s between repeats), TTFT 40.0 µs; b (stand-in) 61.0 µs (60.0 s between \
                  repeats), TTFT 40.0 µs. Differences below 60.0 s can't be measured.";
-    assert!(words(&shown).contains(floor), "{shown}");
-    assert!(words(&shown).contains("below this machine's noise floor"), "{shown}");
+    assert!(one_line(&shown).contains(floor), "{shown}");
+    assert!(one_line(&shown).contains("below this machine's noise floor"), "{shown}");
     for file in ["report.md", "report.html"] {
         let told = std::fs::read_to_string(at("coarse").join(file)).expect("a file").replace("&#39;", "'");
         assert!(told.contains(floor) && told.contains("below this machine's noise floor"), "{file}: {told}");
@@ -125,7 +121,7 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
 
     // Told again, with another calibration at hand: the run's own counts.
     let again = loadcmp().args(["report", "--full"]).arg(at("coarse")).output().expect("the program");
-    assert!(words(&text(&again).0).contains(floor), "{again:?}");
+    assert!(one_line(&text(&again).0).contains(floor), "{again:?}");
     assert_eq!(read(&at("coarse/report.json"))["comparisons"], coarse["comparisons"]);
 
     // Beside another run, in which `a` is slow.
@@ -152,5 +148,5 @@ fn a_difference_above_the_floor_stays_shown() {
     for metric in TIMES {
         assert_eq!(verdict(&report, metric).0, "better", "{metric}: {shown}");
     }
-    assert!(words(&shown).contains("Differences below 7.00 µs can't be measured."), "{shown}");
+    assert!(one_line(&shown).contains("Differences below 7.00 µs can't be measured."), "{shown}");
 }

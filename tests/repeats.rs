@@ -1,6 +1,6 @@
 //! Several runs of one plan as people make them: the program, stand-ins of declared speed, the files.
 
-use crate::cli::{Row, StandIn, ask, json, loadcmp, made_again, number, rows, text, write};
+use crate::cli::{Row, StandIn, ask, json, loadcmp, made_again, number, one_line, rows, text, write};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -36,10 +36,6 @@ fn wandering(dir: &Path, port: u16, runs: &[&str]) -> String {
 
 fn starts(dir: &Path) -> u32 {
     std::fs::read_to_string(dir.join("count")).expect("a count").trim().parse().expect("a number")
-}
-
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn main_row<'a>(told: &'a Value, metric: &str) -> &'a Value {
@@ -79,7 +75,7 @@ fn a_known_ratio_is_found_and_every_form_tells_it_from_the_runs_alone() {
     // Nothing is faster than declared, and what is slower is the machine.
     let latency = main_row(&told, "latency.p50");
     assert!(latency["target_value"].as_f64() > Some(119e3) && latency["reference_value"].as_f64() > Some(29e3));
-    let headline = words(&table);
+    let headline = one_line(&table);
     assert!(headline.contains("Over 4 runs a (stand-in) is worse than b (stand-in) in output tokens/s"), "{table}");
     assert!(headline.contains("Not restarted between runs: a (stand-in), b (stand-in)."), "{table}");
     assert!(headline.contains("the same prompts in the same order"), "{table}");
@@ -191,7 +187,7 @@ fn an_engine_that_wanders_from_run_to_run_is_not_called_better_or_worse() {
         assert!(row["low"].as_f64() < Some(1.0) && row["high"].as_f64() > Some(1.0), "{row}");
     }
     assert_eq!(told["judgement"]["gates"][0]["outcome"], "inconclusive");
-    let table = words(&table);
+    let table = one_line(&table);
     assert!(table.contains("Undecided over 4 runs in output tokens/s: a (stand-in)"), "{table}");
     assert!(table.contains(" Single runs: "), "{table}");
     assert!(table.contains("Restarted for each run: a (stand-in). Not restarted between runs: b"), "{table}");
@@ -213,8 +209,8 @@ fn an_engine_that_wanders_from_run_to_run_is_not_called_better_or_worse() {
         ask(dir.path(), &["run", "s.yaml", "--out", "kept", "--allow-commands", "--judge-stand-ins", "--repeats", "4"]);
     assert_eq!(code, 0, "{err}\n{table}");
     assert_eq!(starts(dir.path()), 1);
-    assert!(words(&table).contains("Not restarted between runs: a (stand-in), b (stand-in)."), "{table}");
-    assert!(words(&table).contains("Over 4 runs a (stand-in) is better"), "{table}");
+    assert!(one_line(&table).contains("Not restarted between runs: a (stand-in), b (stand-in)."), "{table}");
+    assert!(one_line(&table).contains("Over 4 runs a (stand-in) is better"), "{table}");
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "it ends with the last run");
 }
 
@@ -235,7 +231,7 @@ fn an_invalid_run_is_left_out_and_more_than_a_third_of_them_spoil_it() {
         let out = format!("out{}", runs.iter().filter(|run| **run == bad).count());
         let args = ["run", "s.yaml", "--out", &out, "--allow-commands", "--judge-stand-ins"];
         let (code, table, err) = ask(dir.path(), &args);
-        (code, words(&table), err, json(&dir.path().join(out).join("repeats.json")))
+        (code, one_line(&table), err, json(&dir.path().join(out).join("repeats.json")))
     };
     let (code, table, err, told) = with(&[good, bad, good, good]);
     assert_eq!(code, 0, "{err}\n{table}");
@@ -283,7 +279,10 @@ fn what_a_signal_or_a_dead_engine_leaves_is_told_by_how_many_runs_there_are() {
     let told = json(&dir.path().join("cut/repeats.json"));
     let whole = told["runs"].as_array().expect("runs").iter().filter(|run| run["status"] == "complete").count();
     assert!((3..20).contains(&whole), "{whole}");
-    assert!(words(&table).contains(&format!("Interrupted after {whole} of 20 runs; figures cover those.")), "{table}");
+    assert!(
+        one_line(&table).contains(&format!("Interrupted after {whole} of 20 runs; figures cover those.")),
+        "{table}"
+    );
     assert_eq!(main_row(&told, "latency.p50")["blocks"], whole);
     assert_eq!(told["manifest"]["status"], "interrupted");
     // Told again it is what it was.
@@ -302,7 +301,7 @@ fn what_a_signal_or_a_dead_engine_leaves_is_told_by_how_many_runs_there_are() {
     let failed = failed.count();
     assert!((1..=3).contains(&failed), "{failed}");
     assert!(told["invalid"].is_string(), "{told}");
-    assert!(words(&table).contains("has no result: target `b`"), "{table}");
+    assert!(one_line(&table).contains("has no result: target `b`"), "{table}");
 
     // Where nothing answers from the beginning, nothing is left behind.
     let (code, _, err) = ask(dir.path(), &["run", "s.yaml", "--out", "none"]);
@@ -327,7 +326,7 @@ fn one_target_and_three_are_told_over_runs_too() {
     write(dir.path(), "one.yaml", &of(&["a"]).replace("task: embed", "task: generate"));
     let (code, table, err) = ask(dir.path(), &["run", "one.yaml", "--out", "one"]);
     assert_eq!(code, 0, "{err}");
-    assert!(words(&table).contains("over 3 runs.") && !table.contains("ratio"), "{table}");
+    assert!(one_line(&table).contains("over 3 runs.") && !table.contains("ratio"), "{table}");
     let told = json(&dir.path().join("one/repeats.json"));
     let figure = told["figures"].as_array().expect("figures").iter().find(|f| f["metric"] == "latency.p50");
     let figure = figure.expect("a figure");

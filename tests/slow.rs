@@ -2,7 +2,7 @@
 //! opens, and how blocks fit into the time that was said.
 #![cfg(unix)]
 
-use crate::cli::{Row, StandIn, ask, json, loadcmp, number, rows, text, write};
+use crate::cli::{Row, StandIn, ask, json, loadcmp, number, one_line, rows, text, write};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -27,10 +27,6 @@ fn scenario(dir: &Path, targets: &[(&str, &StandIn)], load: &str, more: &str) {
 fn measured(out: &Path, target: &str) -> Vec<Row> {
     let all = rows(&out.join("samples.csv"));
     all.into_iter().filter(|row| row["target"].starts_with(target) && row["phase"] == "measure").collect()
-}
-
-fn words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -63,7 +59,7 @@ fn a_deadline_is_found_from_the_first_answer_and_the_users_before_the_slots() {
         let (code, table, err) =
             ask(dir.path(), &[&["run", "t.yaml", "--full", "--out", out], &set[..], more].concat());
         assert_eq!(code, 0, "{table}{err}");
-        (json(&dir.path().join(out).join("manifest.json")), words(&table), words(&err))
+        (json(&dir.path().join(out).join("manifest.json")), one_line(&table), one_line(&err))
     };
     let (manifest, table, err) = run("out", &[]);
     let plan = &manifest["plan"];
@@ -86,7 +82,7 @@ fn a_deadline_is_found_from_the_first_answer_and_the_users_before_the_slots() {
     assert!(written["plan"].get("timeout_auto").is_none() && !table.contains("per answer"), "{table}");
     let (code, told, _) = ask(dir.path(), &["check", "t.yaml"]);
     assert!(
-        code == 0 && words(&told).contains("or longer where the first answers ask for it (`timeout: auto`)"),
+        code == 0 && one_line(&told).contains("or longer where the first answers ask for it (`timeout: auto`)"),
         "{told}"
     );
 }
@@ -114,7 +110,7 @@ fn an_engine_that_hangs_is_waited_for_until_the_deadline_and_named() {
     assert!(begun.elapsed() > Duration::from_secs(60), "{:?}", begun.elapsed());
     let (told, err) = text(&output);
     assert_eq!(output.status.code(), Some(4), "{told}{err}");
-    let told = words(&told);
+    let told = one_line(&told);
     assert!(
         told.contains("INVALID: target-gone") && told.contains("hangs (stand-in) has answered nothing since"),
         "{told}"
@@ -164,7 +160,7 @@ fn what_isnt_waited_for_is_unfinished_in_every_load_and_no_failure() {
             let took = number(row, "end_us").zip(number(row, "sent_us")).map(|(end, sent)| end - sent);
             assert!(took.is_some_and(|us| (200_000.0..3_900_000.0).contains(&us)), "{name}: {row:?}");
         }
-        let told = words(&table);
+        let told = one_line(&table);
         assert!(told.contains("unfinished when the run ended (not failures)"), "{name}: {table}");
         let page = std::fs::read_to_string(out.join("report.md")).expect("a report");
         assert!(page.contains("unfinished when the run ended"), "{name}");
@@ -241,7 +237,7 @@ fn the_window_opens_once_every_user_has_had_an_answer() {
 /// Seconds from a plan's `about 12 s`.
 fn announced(dir: &Path) -> f64 {
     let (_, plan, err) = ask(dir, &["check", "t.yaml"]);
-    let plan = words(&plan);
+    let plan = one_line(&plan);
     let told = plan.split("lasts about ").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
     told.unwrap_or_else(|| panic!("{plan}{err}"))
 }
@@ -298,7 +294,7 @@ fn where_an_answer_takes_longer_than_a_block_there_are_fewer_blocks_and_it_is_sa
     let told = announced(dir.path());
     let since = Instant::now();
     let (_, _, err) = ask(dir.path(), &["run", "t.yaml", "--full", "--out", "out"]);
-    assert!(words(&err).contains("blocks per target instead of 10"), "{err}");
+    assert!(one_line(&err).contains("blocks per target instead of 10"), "{err}");
     // Two rounds at least, each of a warm-up and an answer of both, after both paces were learned.
     let least = 2.0 * 2.0 * 1.2 + 1.5;
     let took = since.elapsed().as_secs_f64();
@@ -319,7 +315,7 @@ fn an_engine_that_takes_two_seconds_has_a_capacity() {
     scenario(dir.path(), &[("slow", &slow)], "{ closed: { users: 1, duration: 5s } }", "");
     let args = ["capacity", "--by", "users", "--slo", "latency.p50 <= 3s", "--probe", "1s", "--start", "4"];
     let (code, table, err) = ask(dir.path(), &[&args[..], &["--budget", "47s", "--out", "out", "t.yaml"]].concat());
-    let told = words(&err);
+    let told = one_line(&err);
     assert!(told.contains("about 5 consecutive answers of the slowest target"), "{code} {table}{err}");
     assert!(told.contains("--budget 47s leaves time for about"), "{err}");
     let told = json(&dir.path().join("out/capacity.json"));
@@ -329,5 +325,5 @@ fn an_engine_that_takes_two_seconds_has_a_capacity() {
     // Four at once, for that is how many it works on; eight wait for each other.
     let [value, high] = ["value", "high"].map(|end| found[end].as_f64().unwrap_or_default());
     assert!((4.0..8.0).contains(&value) && (high == 8.0 || high == 6.0), "{told}");
-    assert!(words(&table).contains("a 95 % CI would take about"), "{table}");
+    assert!(one_line(&table).contains("a 95 % CI would take about"), "{table}");
 }

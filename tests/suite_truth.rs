@@ -1,7 +1,7 @@
 //! What a suite says of itself: the table, the JUnit file and the exit code agree, what wasn't measured is no pass, and how long it
 //! takes is told by what its engines take.
 
-use crate::cli::{StandIn, ask, json, write};
+use crate::cli::{StandIn, ask, json, one_line, write};
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -238,7 +238,7 @@ fn a_short_form_fits_into_its_time_and_says_what_did_not() {
     );
     assert!(told.table.contains("crowd skipped: it takes about"), "{}", told.table);
     // What is skipped takes no time of what is left.
-    let err = told.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    let err = one_line(&told.err);
     assert!(err.contains(" s left") && !err.contains(" min left"), "{}", told.err);
     assert!(told.err.contains("loads are shortened; 1 of them still don't fit"), "{}", told.err);
     // A mistake in it has its place.

@@ -1,7 +1,7 @@
 //! Who is compared: the targets of the command line, servers that are one, addresses that were typed, a stand-in on one
 //! side, names with dots. Nothing of load is sent but in short runs.
 
-use crate::cli::{StandIn, ask, json, loadcmp, rows, text, write};
+use crate::cli::{StandIn, ask, json, loadcmp, one_line, rows, text, write};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -89,11 +89,6 @@ fn dir() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory")
 }
 
-/// Words as they were before their lines were broken.
-fn flat(words: &str) -> String {
-    words.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 #[test]
 fn the_targets_given_are_the_targets_of_the_run() {
     let (dir, a, b) = (dir(), StandIn::start(&[]), StandIn::start(&[]));
@@ -106,7 +101,7 @@ fn the_targets_given_are_the_targets_of_the_run() {
 
     // The scenario's `native` isn't even looked for, and nothing that names it is left.
     let (code, out, err) = ask(dir.path(), &["check", "t.yaml", "--target", &llama, "--target", &ollama]);
-    let told = flat(&err);
+    let told = one_line(&err);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("llamacpp (stand-in)") && out.contains("ollama (stand-in), reference"), "{out}");
     assert!(!out.contains("native") && !out.contains("gate"), "{out}");
@@ -217,7 +212,7 @@ fn an_address_that_was_typed_is_used_or_told() {
         command.current_dir(dir.path()).args(["check", "t.yaml"]).env("OLLAMA_HOST", host);
         let output = command.output().expect("the program");
         let (out, err) = text(&output);
-        (output.status.code().unwrap_or(-1), flat(&out), flat(&err))
+        (output.status.code().unwrap_or(-1), one_line(&out), one_line(&err))
     };
     let ollama = |model: &str| {
         scenario(&format!("  o: {{ ollama: {{ url: \"${{OLLAMA_HOST:-auto}}\", model: \"{model}\" }} }}\n"), "")
@@ -347,7 +342,7 @@ fn a_check_says_nothing_of_a_run() {
     write(dir.path(), "s.yaml", suite);
     let said = |args: &[&str]| {
         let (code, out, err) = ask(dir.path(), args);
-        let words = flat(&(out + &err));
+        let words = one_line(&(out + &err));
         assert_eq!(code, 0, "{words}");
         for past in [" ran ", "measured", "were driven", "was driven", "took:", "started"] {
             assert!(!words.contains(past), "{past}: {words}");
@@ -430,7 +425,7 @@ fn a_server_that_is_busy_is_no_server_that_is_absent() {
         let dir = dir();
         write(dir.path(), "t.yaml", &scenario(&format!("  a: {{ {target} }}\n"), ""));
         let (code, out, err) = ask(dir.path(), &["check", "t.yaml"]);
-        (code, flat(&(out + &err)))
+        (code, one_line(&(out + &err)))
     };
     let (late, silent) = (slow(6.5), slow(300.0));
     std::thread::scope(|threads| {

@@ -20,6 +20,7 @@ pub(super) struct Presence {
     since: Option<Nanos>,
     /// The first stretch of refusals that was long enough: its begin and its end.
     gone: Option<(Nanos, Nanos)>,
+    /// How it has been silent of late.
     silence: Silence,
     /// Requests after the first ones, which the engine may have counted: those with a whole answer, and those whose answer
     /// didn't reach us whole though the engine may have made it.
@@ -103,7 +104,7 @@ fn target_gone(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
             silent(evidence, side, judge);
             continue;
         };
-        let (since, time) = (format!("{:.1} s", from.seconds()), format!("{:.1} s", to.since(from).seconds()));
+        let [since, time] = stretch_words(from, to);
         let sentence = format!(
             "{} has accepted no connection since {since} into the run. After {time} no more requests were sent to it; \
              its figures cover the time before.",
@@ -113,6 +114,12 @@ fn target_gone(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     }
 }
 
+/// When a stretch began, and how long it was.
+fn stretch_words(from: Nanos, to: Nanos) -> [String; 2] {
+    [from, to.since(from)].map(|time| format!("{:.1} s", time.seconds()))
+}
+
+/// The finding of a target that is there, takes requests, and answers nobody any more.
 fn silent(evidence: &AuditInputs<'_>, side: AuditedTarget<'_>, judge: &mut Judge<'_>) {
     let at_once = match &evidence.plan.load {
         LoadPlan::Closed(closed) => u64::from(closed.users),
@@ -122,8 +129,7 @@ fn silent(evidence: &AuditInputs<'_>, side: AuditedTarget<'_>, judge: &mut Judge
     if !silence.lasting(at_once, side.summary.window) {
         return;
     }
-    let (since, time) = (silence.heard, silence.until.since(silence.heard));
-    let (since, time) = (format!("{:.1} s", since.seconds()), format!("{:.1} s", time.seconds()));
+    let [since, time] = stretch_words(silence.heard, silence.until);
     let requests = silence.requests;
     let (s, were) = if requests == 1 { ("", "was") } else { ("s", "were") };
     let sentence = format!(

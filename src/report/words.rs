@@ -3,7 +3,6 @@
 pub use super::lasting::about;
 use super::lasting::{early_words, found_words, length_words, span};
 use super::{Report, human};
-use crate::audit::Severity;
 pub use crate::metrics::metric_words;
 use crate::metrics::{metric_of, value_words};
 use crate::scenario::plan::{LoadPlan, Plan, Until};
@@ -126,7 +125,7 @@ impl Report {
     /// What to do to decide it: a command, and how long it takes. Nothing where a longer run of the same kind is no cure.
     pub fn longer_words(&self, c: &Comparison) -> String {
         // What makes a run invalid, more of the same doesn't cure.
-        if self.found(Severity::Invalid).next().is_some() {
+        if !self.invalid().is_empty() {
             return String::new();
         }
         let asked = self.targets.get(c.target).map_or(0, |target| target.requests());
@@ -163,7 +162,7 @@ impl Report {
         format!(" To show a difference of {shown}: `{bare} {longer}.")
     }
 
-    /// What a verdict about real engines doesn't cover: the same two builds, started anew, have differed by 30 % in one figure.
+    /// What a verdict about real engines doesn't cover: the same two builds have differed by 30 % in one figure after another start.
     /// `None` where nothing is decided.
     pub fn one_start(&self) -> Option<&'static str> {
         let real = |at: usize| self.targets.get(at).is_some_and(|target| !target.stand_in);
@@ -172,8 +171,8 @@ impl Report {
                 && real(c.target)
                 && real(c.reference)
         });
-        let valid = self.found(Severity::Invalid).next().is_none();
-        (decided && valid).then_some("One start of each engine: restart them and run again before you publish this.")
+        (decided && self.invalid().is_empty())
+            .then_some("One start of each engine: restart them and run again before you publish this.")
     }
 
     /// What is to be known of figures: what goodput counts, and what percentiles lack.

@@ -242,12 +242,14 @@ pub(super) fn by_point(sweep: &Sweep) -> Vec<Vec<&SweptRun>> {
 }
 
 fn mean_words(runs: &[&SweptRun], target: usize, metric: &str) -> String {
+    mean(runs, target, metric).map_or_else(|| "–".to_owned(), |(x, unit)| metrics::value_words(metric, unit, x))
+}
+
+/// The mean of a figure over the runs of a point, and its unit.
+fn mean<'a>(runs: &[&'a SweptRun], target: usize, metric: &str) -> Option<(f64, &'a str)> {
     let figures = runs.iter().filter_map(|run| run.targets.get(target)?.figure(metric));
     let (values, unit): (Vec<f64>, Vec<&str>) = figures.map(|f| (f.value, f.unit.as_str())).unzip();
-    match unit.first() {
-        Some(unit) => metrics::value_words(metric, unit, values.iter().sum::<f64>() / values.len() as f64),
-        None => "–".to_owned(),
-    }
+    Some((values.iter().sum::<f64>() / values.len() as f64, unit.first()?))
 }
 
 /// What the runs of a point say of the main metric: one word if they agree.
@@ -291,8 +293,8 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
         let values = runs.first().map(|run| run.planned.values.as_slice()).unwrap_or_default();
         let values = values.iter().map(|value| human::printable(&value_words(value)));
         // The unit is in the title: eight columns of figures have no room for it.
-        let bare = |words: String| words.trim_end_matches(" tok/s").to_owned();
-        values.chain(columns.iter().map(|(target, _, metric)| bare(mean_words(&runs, *target, metric)))).collect()
+        let bare = |x: Option<(f64, &str)>| x.map_or_else(|| "–".to_owned(), |(x, _)| human::three(x));
+        values.chain(columns.iter().map(|(target, _, metric)| bare(mean(&runs, *target, metric)))).collect()
     });
     Some(Sheet {
         title: "Prefill and decode tokens/s of one request (p50), by the client's and by the engine's own clock"

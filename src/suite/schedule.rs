@@ -28,6 +28,15 @@ pub struct Schedule {
     ran: (f64, f64),
 }
 
+/// What there is time for, of what is left.
+struct Fitted {
+    /// The share that loads are cut to.
+    share: f64,
+    /// The places of the scenarios that fit, and of those that don't even at their least.
+    kept: Vec<usize>,
+    dropped: Vec<usize>,
+}
+
 impl Schedule {
     /// Writes into the suite what each scenario is expected to take.
     pub fn new(suite: &mut Suite, cost: impl Fn(&str) -> Option<Cost>) -> Self {
@@ -80,9 +89,8 @@ impl Schedule {
             let needed = cost.seconds(1.0, self.factor());
             return if needed > left { skip(needed, "") } else { Turn::Run(1.0) };
         }
-        let (share, kept) = self.fitted(suite, at, spent);
-        let dropped = self.left(suite, at).contains(&at) && !kept.contains(&at);
-        if dropped { skip(cost.seconds(0.0, self.factor()), " at least") } else { Turn::Run(share) }
+        let Fitted { share, dropped, .. } = self.fitted(suite, at, spent);
+        if dropped.contains(&at) { skip(cost.seconds(0.0, self.factor()), " at least") } else { Turn::Run(share) }
     }
 
     /// A scenario has ended that was cut to a share.
@@ -99,22 +107,23 @@ impl Schedule {
         format!("{words}, to end within {within}")
     }
 
-    /// Of what is left from a scenario on, `spent` seconds after the beginning: the share that a short form is cut to, and what
-    /// it has time for.
-    fn fitted(&self, suite: &Suite, from: usize, spent: f64) -> (f64, Vec<usize>) {
+    /// What a short form has time for from a scenario on, `spent` seconds after the beginning; a long one is not cut.
+    fn fitted(&self, suite: &Suite, from: usize, spent: f64) -> Fitted {
         let places = self.left(suite, from);
-        let Some(budget) = suite.budget_s.filter(|_| suite.quick) else { return (1.0, places) };
+        let Some(budget) = suite.budget_s.filter(|_| suite.quick) else {
+            return Fitted { share: 1.0, kept: places, dropped: Vec::new() };
+        };
         let left = (budget - spent).max(0.0);
         let (share, dropped) = fit(&self.costs_of(&places), left * PLANNED, self.factor());
-        let kept = places.iter().enumerate().filter(|(place, _)| !dropped.contains(place));
-        (share, kept.map(|(_, at)| *at).collect())
+        let dropped: Vec<usize> = dropped.into_iter().map(|place| places[place]).collect();
+        Fitted { share, kept: places.into_iter().filter(|at| !dropped.contains(at)).collect(), dropped }
     }
 
     /// How long what is left from a scenario on takes, each cut to a share, and how many of them nobody knows.
     fn words_left(&self, suite: &Suite, from: usize, share: f64, spent: f64) -> (String, usize) {
-        let known = self.words(&self.fitted(suite, from, spent).1, share, self.factor());
+        let Fitted { kept, dropped, .. } = self.fitted(suite, from, spent);
         let waiting = suite.scenarios.iter().skip(from).filter(|scenario| scenario.state == ScenarioState::Planned);
-        (known, waiting.count() - self.left(suite, from).len())
+        (self.words(&kept, share, self.factor()), waiting.count() - kept.len() - dropped.len())
     }
 
     /// How long some scenarios take.
@@ -128,9 +137,8 @@ impl Schedule {
     /// How long all of it takes, and by what that is known: a line each.
     pub fn announce(&self, suite: &Suite) -> Vec<String> {
         let done = suite.scenarios.iter().filter(|scenario| scenario.state == ScenarioState::Done).count();
-        let places = self.left(suite, 0);
-        let (share, kept) = self.fitted(suite, 0, 0.0);
-        let unknown = suite.scenarios.len() - done - places.len();
+        let Fitted { share, kept, dropped } = self.fitted(suite, 0, 0.0);
+        let unknown = suite.scenarios.len() - done - kept.len() - dropped.len();
         let mut words = format!(
             "loadcmp: suite {}: {} scenarios, about {}",
             suite.name,
@@ -148,8 +156,9 @@ impl Schedule {
         }
         let mut lines = vec![words];
         if suite.quick && share < 1.0 {
-            let whole: f64 = self.costs_of(&places).iter().map(|cost| cost.seconds(1.0, 1.0)).sum();
-            let dropped = match places.len() - kept.len() {
+            let all = self.costs_of(&[kept, dropped.clone()].concat());
+            let whole: f64 = all.iter().map(|cost| cost.seconds(1.0, 1.0)).sum();
+            let dropped = match dropped.len() {
                 0 => String::new(),
                 n => format!("; {n} of them still don't fit and are skipped"),
             };

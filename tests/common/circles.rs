@@ -10,10 +10,14 @@ type Named = (Path, Option<String>, bool);
 
 type Files = BTreeMap<Path, Vec<Named>>;
 
+/// Whether a file has tests, or what they are made of.
+pub fn is_test(file: &str) -> bool {
+    ["tests.rs", "cases.rs", "fixture.rs", "properties.rs"].iter().any(|end| file.ends_with(end))
+}
+
 /// Every circle among files that are given by name and text: a line for each step, with the paths that make it.
 pub fn circles(files: &[(String, String)]) -> Vec<String> {
-    let tests = ["_tests.rs", "/tests.rs", "/cases.rs", "/fixture.rs", "/properties.rs"];
-    let files = files.iter().filter(|(file, _)| !tests.iter().any(|end| file.ends_with(end)));
+    let files = files.iter().filter(|(file, _)| !is_test(file));
     let (names, all): (BTreeMap<Path, &String>, Files) =
         files.map(|(file, text)| ((module(file), file), (module(file), paths(text)))).unzip();
     let needs: BTreeMap<&Path, _> = all.keys().map(|here| (here, needs(&all, here))).collect();
