@@ -16,7 +16,7 @@ if [ "${#failed[@]}" -gt 3 ]; then
     echo "${#failed[@]} tests failed: that is no chance"
     exit 1
 fi
-printf '\nfailed, and run once more with nothing else running:\n'
+printf '\nfailed, and run once more, one after another:\n'
 printf '    %s\n' "${failed[@]}"
 # shellcheck disable=SC2086
 $again --exact "${failed[@]}"
