@@ -28,7 +28,7 @@ lint: ## Formatting, clippy and the docs, warnings denied; the reference of the 
 	$(CARGO) fmt --check
 	python3 scripts/reference.py --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
-	$(CARGO) clippy --all-targets --no-default-features --quiet -- -D warnings
+	$(CARGO) clippy --no-default-features --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --quiet
 
 engines: ## Install and start the real engines of the tests, on loopback.

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Speed of loadcmp beside oha: a benchmark, not a test. Needs `target/dist/loadcmp` and an `oha` on the PATH or in
-target/tools/bin. Everything runs on loopback, interleaved in one sitting; what counts is the ratio within a round.
+"""The cost of the instrument, next to oha's: a benchmark, not a test. Needs `target/dist/loadcmp`, the bench's own server
+(bench/server) by BENCH_SERVER, and an `oha` on the PATH or in target/tools/bin. Everything runs on loopback, one tool after
+another in each round, the client on one half of the cores and the server on the other; what counts is the ratio within a
+round. "bare" is a client that sends and counts bytes, and nothing else: its rate is the server's limit.
 
   bench.py [--rounds N] [--seconds S] [--users N] [--only PART] [--json FILE]
 """
 import argparse
 import csv
-import hashlib
 import json
 import os
 import pathlib
 import re
-import resource
 import shutil
 import socket
 import statistics
@@ -25,8 +25,13 @@ import pacing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOADCMP = ROOT / "target/dist/loadcmp"
+SERVER = os.environ.get("BENCH_SERVER")
 TICKET = ("Sort the support ticket into exactly one of these labels: billing, bug, feature. Answer with the label alone. "
           "Ticket: I was charged twice for the same order last week and would like one of the two payments back.")
+CORES = sorted(os.sched_getaffinity(0))
+HALF = max(1, len(CORES) // 2)
+# Both on all cores where there is only one.
+CLIENT, SERVED = (CORES[:HALF], CORES[HALF:] or CORES)
 
 
 def oha_program():
@@ -38,44 +43,37 @@ def oha_program():
 
 
 class Server:
-    """A stand-in of its own for each measurement."""
+    """A server of its own for each measurement. At its end `answered` and `cpu_s` are known."""
 
     def __init__(self, *args):
-        self.process = subprocess.Popen([LOADCMP, "serve", "--listen", "127.0.0.1:0", "--until-stdin-closes", *args],
-                                        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.url = None
-        for line in self.process.stderr:
-            if found := re.search(r"http://\S+", line):
-                self.url = found.group(0).rstrip("/")
-                break
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        self.process = subprocess.Popen([SERVER, "serve", *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, preexec_fn=lambda: os.sched_setaffinity(0, SERVED))
+        self.url = self.process.stdout.readline().strip()
+        self.address = self.url.removeprefix("http://")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait(timeout=10)
+        out, _ = self.process.communicate(timeout=30)
+        told = json.loads(out or "{}")
+        self.answered, self.cpu_s = told.get("answered", 0), told.get("cpu_s", 0.0)
 
 
-def cpu_of(command, **more):
-    """Runs a command; its output, CPU seconds, wall seconds and peak memory in KiB."""
+def measured(command, pinned=True, **more):
+    """Runs a command; its output, CPU seconds, wall seconds and peak memory in MiB."""
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
-    out, errors = process.communicate()
-    wall = time.monotonic() - started
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # 4: the audit calls the run invalid, as one of a single request is.
-    if process.returncode not in (0, 4):
-        sys.exit(f"bench: {command[0]} ended with {process.returncode}:\n{errors}\n{out}")
-    return out, usage, wall
-
-
-def measured(command, **more):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    out, after, wall = cpu_of(command, **more)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return out, cpu, wall
+    pin = (lambda: os.sched_setaffinity(0, CLIENT)) if pinned else None
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(list(map(str, command)), stdout=out, stderr=errors, preexec_fn=pin, **more)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - started
+        out.seek(0), errors.seek(0)
+        # 4: the audit calls the run invalid, as one of a single request is.
+        if process.returncode not in (0, 4):
+            sys.exit(f"bench: {command[0]} ended with {process.returncode}:\n{errors.read()}\n{out.read()}")
+        return out.read(), usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024
 
 
 def scenario(folder, stream, users, load, tokens, prompts=None):
@@ -85,7 +83,7 @@ def scenario(folder, stream, users, load, tokens, prompts=None):
         (folder / "prompts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in prompts))
     path.write_text(json.dumps({
         "name": "bench", "task": "generate", "seed": 1,
-        "targets": {"standin": {"ollama": {"url": "${BENCH_URL}"}}},
+        "targets": {"server": {"ollama": {"url": "${BENCH_URL}", "model": "bench"}}},
         "workload": {"prompts": source, "format": "raw", "stream": stream,
                      "sampling": {"max_tokens": tokens, "temperature": 0}},
         "load": {"closed": {"users": users, **load}},
@@ -94,9 +92,9 @@ def scenario(folder, stream, users, load, tokens, prompts=None):
 
 
 def body_of(path, folder):
-    """The bytes that loadcmp sends, read off a socket: oha sends the same."""
-    with Server("--record", str(folder / "body.csv")) as server:
-        host, port = server.url.removeprefix("http://").split(":")
+    """The bytes that loadcmp sends, read off a socket: the others send the same."""
+    with Server() as server:
+        host, port = server.address.split(":")
         listener = socket.create_server(("127.0.0.1", 0))
         got = []
 
@@ -126,13 +124,17 @@ def body_of(path, folder):
         return rest[:length]
 
 
-def run(path, folder, name, url, more=()):
+def run(path, folder, name, url, more=(), read=True):
+    """A run of loadcmp's: its rows that are answers, its CPU, its wall time and its peak memory."""
     out = folder / name
     shutil.rmtree(out, ignore_errors=True)
-    _, cpu, wall = measured([LOADCMP, "run", path, "--out", out, "--quiet", *more], env={**os.environ, "BENCH_URL": url})
+    _, cpu, wall, peak = measured([LOADCMP, "run", path, "--out", out, "--quiet", *more],
+                                  env={**os.environ, "BENCH_URL": url})
+    if not read:
+        return [], cpu, wall, peak
     with open(out / "samples.csv", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["outcome"] == "ok"]
-    return rows, cpu, wall
+    return rows, cpu, wall, peak
 
 
 def rate_of(rows):
@@ -142,123 +144,176 @@ def rate_of(rows):
     return len(rows) / (last - first) * 1e6
 
 
-def against_oha(folder, args, stream):
+def spread(values):
+    """Median, least and largest."""
+    return {"median": round(statistics.median(values), 3), "least": round(min(values), 3), "largest": round(max(values), 3)}
+
+
+def quantiles(values):
+    ordered = sorted(values)
+    at = lambda q: round(ordered[min(len(ordered) - 1, int(q * len(ordered)))], 1)
+    return {"p50": at(.5), "p99": at(.99)}
+
+
+def speed(folder, args, chunks):
+    """Rate and CPU of each client; of the server, how much of its core was left."""
     load = {"duration": f"{args.seconds}s"}
-    path = scenario(folder, stream, args.users, load, 16)
+    path = scenario(folder, chunks is not None, args.users, load, chunks or 16)
     body = folder / "body.json"
     body.write_bytes(body_of(path, folder))
+
+    def loadcmp(server):
+        rows, cpu, _, _ = run(path, folder, "run", server.url)
+        return rate_of(rows), cpu / len(rows) * 1e6
+
+    def oha(server):
+        out, cpu, _, _ = measured([oha_program(), "-c", args.users, "-z", f"{args.seconds}s", "-m", "POST", "-D", body,
+                                   "-T", "application/json", "--no-tui", "--output-format", "json",
+                                   server.url + "/api/generate"])
+        told = json.loads(out)
+        return told["summary"]["requestsPerSec"], cpu / sum(told["statusCodeDistribution"].values()) * 1e6
+
+    def bare(server):
+        out, *_ = measured([SERVER, "load", server.address, "/api/generate", body, args.users, args.seconds])
+        told = json.loads(out)
+        return told["per_s"], told["cpu_us"]
+
+    tools = {"bare": bare, "loadcmp": loadcmp, "oha": oha}
     rounds = []
     for number in range(args.rounds):
+        names = list(tools)
+        names = names[number % len(names):] + names[:number % len(names)]
         figures = {}
-        order = ["loadcmp", "oha"] if number % 2 == 0 else ["oha", "loadcmp"]
-        for tool in order:
-            with Server() as server:
-                if tool == "loadcmp":
-                    rows, cpu, _ = run(path, folder, "run", server.url)
-                    figures[tool] = (rate_of(rows), cpu / len(rows) * 1e6)
-                else:
-                    out, cpu, _ = measured([oha_program(), "-c", str(args.users), "-z", f"{args.seconds}s", "-m", "POST",
-                                            "-D", str(body), "-T", "application/json", "--no-tui", "--output-format", "json",
-                                            server.url + "/api/generate"])
-                    told = json.loads(out)
-                    count = sum(told["statusCodeDistribution"].values())
-                    figures[tool] = (told["summary"]["requestsPerSec"], cpu / count * 1e6)
+        for name in names:
+            with Server(*(["--stream", chunks] if chunks else [])) as server:
+                begun = time.monotonic()
+                rate, cpu = tools[name](server)
+                wall = time.monotonic() - begun
+            figures[name] = {"rate": rate, "cpu_us": cpu, "server_busy": server.cpu_s / wall,
+                             "server_cpu_us": server.cpu_s / max(1, server.answered) * 1e6}
         rounds.append(figures)
+        words = "   ".join(f"{name} {figures[name]['rate']:8.0f}/s {figures[name]['cpu_us']:6.2f} us" for name in tools)
         mine, other = figures["loadcmp"], figures["oha"]
-        print(f"  round {number + 1}: loadcmp {mine[0]:9.0f}/s {mine[1]:6.2f} us CPU   oha {other[0]:9.0f}/s "
-              f"{other[1]:6.2f} us CPU   rate {mine[0] / other[0]:.2f}  CPU {mine[1] / other[1]:.2f}", flush=True)
-    rate = statistics.median(r["loadcmp"][0] / r["oha"][0] for r in rounds)
-    cpu = statistics.median(r["loadcmp"][1] / r["oha"][1] for r in rounds)
-    own = statistics.median(r["loadcmp"][1] for r in rounds)
-    print(f"  median of {args.rounds}: loadcmp / oha: rate {rate:.2f}, CPU a request {cpu:.2f}; loadcmp's own {own:.2f} us")
+        print(f"  round {number + 1}: {words}   loadcmp/oha: rate {mine['rate'] / other['rate']:.2f}, CPU "
+              f"{mine['cpu_us'] / other['cpu_us']:.2f}", flush=True)
+    told = {name: {key: spread([r[name][key] for r in rounds]) for key in rounds[0][name]} for name in tools}
+    for key in ("rate", "cpu_us"):
+        told[f"{key}_ratio"] = spread([r["loadcmp"][key] / r["oha"][key] for r in rounds])
+    best = max(told["loadcmp"]["rate"]["median"], told["oha"]["rate"]["median"])
+    limit = told["bare"]["rate"]["median"]
+    print(f"  median of {args.rounds}: loadcmp / oha: rate {told['rate_ratio']['median']:.2f}, CPU "
+          f"{told['cpu_us_ratio']['median']:.2f}; server busy {told['loadcmp']['server_busy']['median']:.0%} of its core")
+    told["server_limits"] = limit < 1.2 * best
+    if told["server_limits"]:
+        print(f"  THE SERVER IS THE BOTTLENECK: a bare client gets {limit:.0f}/s, the tools {best:.0f}/s")
+    return told
 
 
-def first_token(folder, args):
-    """How far the first token's time is from the stand-in's own record of the same request."""
-    prompts = [f"request number {n} of the benchmark" for n in range(3000)]
-    spread = ["--jitter", "lognormal", "--jitter-scale", "0.2", "--decode-rate", "200", "--threads", "1"]
-    for name, timing in (("spread by a jitter of 0.2", spread), ("all users in step, tokens at once", [])):
-        path = scenario(folder, True, args.users, {"requests": len(prompts)}, 4, prompts)
-        record = folder / "record.csv"
-        record.unlink(missing_ok=True)
-        with Server("--first-token-ms", "20", "--slots", "64", "--record", str(record), *timing) as server:
-            rows, _, _ = run(path, folder, "ttft", server.url)
-        with open(record, newline="") as file:
-            served = {row["text_hash"]: row for row in csv.DictReader(file)}
-        errors = []
-        for row in rows:
-            text = prompts[int(row["item"]) - 1]
-            own = served.get(hashlib.sha256(text.encode()).hexdigest()[:16])
-            if row["phase"] == "measure" and own:
-                told = float(row["first_token_us"]) - float(row["sent_us"])
-                errors.append(told - (float(own["first_token_us"]) - float(own["arrived_us"])))
-        errors.sort()
-        if not errors:
-            sys.exit("bench: no request of the run was found in the stand-in's record")
-        at = lambda q: errors[min(len(errors) - 1, int(q * len(errors)))]
-        print(f"  {name}: {len(errors)} requests, {args.users} users, measured less served: "
-              f"p50 {at(.5):.0f} us, p99 {at(.99):.0f} us")
+def stamps(folder, args):
+    """How far the first token and the end are from the server's own record of the same request."""
+    count = 3000
+    prompts = [f"request number {n} of the benchmark" for n in range(1, count + 1)]
+    path = scenario(folder, True, args.users, {"requests": count}, 16, prompts)
+    record = folder / "record.csv"
+    with Server("--stream", 16, "--first-ms", 20, "--gap-ms", 1, "--record", record) as server:
+        rows, *_ = run(path, folder, "ttft", server.url)
+    with open(record, newline="") as file:
+        served = {row["number"]: {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)}
+    first, end = [], []
+    for row in rows:
+        own = served.get(row["item"])
+        if row["phase"] == "measure" and own:
+            sent = float(row["sent_us"])
+            first.append(float(row["first_token_us"]) - sent - (own["first_us"] - own["arrived_us"]))
+            end.append(float(row["end_us"]) - sent - (own["last_us"] - own["arrived_us"]))
+    if not first:
+        sys.exit("bench: no request of the run was found in the server's record")
+    told = {"requests": len(first), "first_us": quantiles(first), "end_us": quantiles(end)}
+    print(f"  {len(first)} requests, {args.users} users, measured less served: first token p50 {told['first_us']['p50']:.0f} us, "
+          f"p99 {told['first_us']['p99']:.0f} us; end p50 {told['end_us']['p50']:.0f} us, p99 {told['end_us']['p99']:.0f} us")
+    return told
+
+
+def slow_streams(folder, args):
+    """Ten thousand open streams, a token a second: what one of them takes of memory and CPU."""
+    told, peaks = {}, {}
+    for users in (100, 10_000):
+        path = scenario(folder, True, users, {"requests": users}, 16)
+        with Server("--stream", 16, "--first-ms", 5000, "--gap-ms", 1000) as server:
+            rows, cpu, wall, peak = run(path, folder, "slow", server.url)
+        peaks[users] = peak
+        told = {"streams": len(rows), "cpu_us": cpu / len(rows) * 1e6, "wall_s": wall}
+    told["kib"] = (peaks[10_000] - peaks[100]) * 1024 / (10_000 - 100)
+    print(f"  {told['streams']} streams: {told['kib']:.1f} KiB and {told['cpu_us']:.0f} us of CPU per stream")
+    return told
 
 
 def memory(folder, args):
-    """Peak memory over ten times the requests."""
-    peaks = []
+    """Peak memory over ten times the requests, and what `report` makes of the rows."""
+    peaks, rows = [], 0
     for count in (20_000, 200_000):
         path = scenario(folder, False, args.users, {"requests": count}, 16)
         with Server() as server:
-            probe = ["/usr/bin/env", "python3", "-c",
-                     "import resource,subprocess,sys; subprocess.run(sys.argv[1:],check=True,stdout=subprocess.DEVNULL);"
-                     "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"]
-            out = folder / "memory"
-            shutil.rmtree(out, ignore_errors=True)
-            told = subprocess.run([*probe, LOADCMP, "run", path, "--out", out, "--quiet"], text=True, check=True,
-                                  capture_output=True, env={**os.environ, "BENCH_URL": server.url})
-            peaks.append(int(told.stdout.split()[-1]) / 1024)
-    print(f"  peak memory: {peaks[0]:.1f} MiB after 20,000 requests, {peaks[1]:.1f} MiB after 200,000")
+            _, _, _, peak = run(path, folder, "memory", server.url, read=False)
+        peaks.append(peak)
+        rows = count
+    _, cpu, wall, peak = measured([LOADCMP, "report", folder / "memory"], pinned=False)
+    told = {"mib": peaks, "report_rows_per_s": rows / wall, "report_cpu_us": cpu / rows * 1e6, "report_mib": peak}
+    print(f"  peak memory: {peaks[0]:.1f} MiB after 20,000 requests, {peaks[1]:.1f} MiB after 200,000; report: "
+          f"{told['report_rows_per_s']:.0f} rows/s, {told['report_cpu_us']:.2f} us of CPU per row, {peak:.0f} MiB")
+    return told
 
 
 def start_up(folder, args):
     """A whole run of one request: an upper bound of the time to the first request."""
+    told = {}
     for driver in ("native", "goose"):
-        walls = []
         path = scenario(folder, False, 1, {"requests": 1}, 1)
         with Server() as server:
-            for _ in range(args.rounds):
-                walls.append(run(path, folder, "start", server.url, ["--driver", driver])[2] * 1e3)
-        print(f"  a whole run of one request, start to exit, driver {driver}: median {statistics.median(walls):.0f} ms")
+            walls = [run(path, folder, "start", server.url, ["--driver", driver])[2] * 1e3 for _ in range(args.rounds)]
+        told[driver] = spread(walls)
+        print(f"  a whole run of one request, start to exit, driver {driver}: median {told[driver]['median']:.0f} ms")
+    return told
 
 
-def keep(told, args):
-    """Writes figures beside and renames."""
-    if args.json:
-        beside = pathlib.Path(args.json + ".part")
-        beside.write_text(json.dumps(told, indent=2) + "\n")
-        beside.rename(args.json)
+def commit():
+    told = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=10"], cwd=ROOT, capture_output=True, text=True)
+    return told.stdout.strip()
 
 
 def main():
+    parts = {
+        "plain": ("whole answers, zero delay", lambda f, a: speed(f, a, None)),
+        "stream": ("streams of 16 chunks, zero delay, each chunk a write of its own", lambda f, a: speed(f, a, 16)),
+        "stream128": ("the same with 128 chunks", lambda f, a: speed(f, a, 128)),
+        "stamps": ("first token at 20 ms, and the end, against the server's record", stamps),
+        "slow": ("10,000 slow streams", slow_streams),
+        "memory": ("memory, and `report`", memory),
+        "start": ("start-up", start_up),
+        "pacing200": ("pacing, 200 requests per second", lambda f, a: pacing.measure(sys.modules[__name__], f, a, 200)),
+        "pacing": ("pacing, 1,000 requests per second", lambda f, a: pacing.measure(sys.modules[__name__], f, a, 1000)),
+    }
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--users", type=int, default=16)
-    parser.add_argument("--only", choices=["plain", "stream", "first-token", "memory", "start", "pacing"])
-    parser.add_argument("--json", help="write the pacing's figures there")
+    parser.add_argument("--only", choices=list(parts))
+    parser.add_argument("--json", help="write the figures there (bench/figures/bench.json is what the docs are made of)")
     args = parser.parse_args()
-    parts = {
-        "plain": ("plain requests, whole answers, zero delay", lambda f: against_oha(f, args, False)),
-        "stream": ("streams of 16 chunks, zero delay", lambda f: against_oha(f, args, True)),
-        "first-token": ("first token at 20 ms", lambda f: first_token(f, args)),
-        "memory": ("memory", lambda f: memory(f, args)),
-        "start": ("start-up", lambda f: start_up(f, args)),
-        "pacing": ("pacing, 1,000 requests a second", lambda f: keep(pacing.measure(sys.modules[__name__], f, args), args)),
-    }
-    load = os.getloadavg()[0]
-    print(f"load average before: {load:.2f} on {os.cpu_count()} cores")
+    if not SERVER:
+        sys.exit("bench: BENCH_SERVER names no server: bench/run.sh builds it")
+    told = {"commit": commit(), "cores": len(CORES), "rounds": args.rounds, "seconds": args.seconds, "users": args.users,
+            "load_average": round(os.getloadavg()[0], 2)}
+    print(f"load average before: {told['load_average']:.2f}; the client on core {CLIENT}, the server on {SERVED}")
     for key, (title, part) in parts.items():
         if args.only in (None, key):
-            print(title)
+            print(title, flush=True)
             with tempfile.TemporaryDirectory() as folder:
-                part(pathlib.Path(folder))
+                told[key] = part(pathlib.Path(folder), args)
+    if args.json:
+        part = pathlib.Path(args.json + ".part")
+        part.write_text(json.dumps(told, indent=2) + "\n")
+        part.rename(args.json)
 
 
 if __name__ == "__main__":

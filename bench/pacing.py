@@ -1,7 +1,7 @@
 """How near to its plan a request leaves: loadcmp's two pacers beside oha's `-q`, wrk2's rule, and a bare sleep.
 
-All of them send 1,000 requests a second, evenly, to a stand-in that answers at once, one tool after the other in each
-round. What every tool is judged by alike is the stand-in's record of arrivals: the instants a_i, in order, are laid on the
+All of them send so many requests per second, evenly, to a server that answers at once, one tool after the other in each
+round. What every tool is judged by is the server's record of arrivals: the instants a_i, in order, are laid on the
 schedule that no arrival is ahead of, so that the lateness of arrival i is a_i - i T - min_j(a_j - j T), T being the
 period. loadcmp's samples tell besides how late a request was released, and how late its last byte was written, against
 the planned instant itself.
@@ -17,7 +17,6 @@ import subprocess
 import sys
 import time
 
-RATE = 1000
 CONNECTIONS = 16
 QUANTILES = {"p50": 0.5, "p99": 0.99, "max": 1.0}
 
@@ -48,7 +47,7 @@ def self_check():
     print("pacing: the arithmetic is right")
 
 
-def rounded_timers(host, port, request, seconds):
+def rounded_timers(host, port, request, rate, seconds):
     """A client that follows wrk2's rule (its src/wrk.c): every connection has an even schedule of its own, a request whose
     instant has come leaves at once, and for one that is ahead a timer of whole milliseconds is set,
     round(microseconds / 1000 + 0.5). Its event loop (src/ae.c) reads the clock in whole milliseconds, rounded down, to
@@ -62,10 +61,10 @@ def rounded_timers(host, port, request, seconds):
         link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link.setblocking(False)
         poll.register(link, selectors.EVENT_READ, number)
-        links.append({"link": link, "start": begin + number / RATE, "sent": 0, "timer": tick(), "got": b""})
+        links.append({"link": link, "start": begin + number / rate, "sent": 0, "timer": tick(), "got": b""})
 
     def go(state):
-        ahead = state["start"] + state["sent"] * CONNECTIONS / RATE - time.monotonic()
+        ahead = state["start"] + state["sent"] * CONNECTIONS / rate - time.monotonic()
         if ahead > 0:
             state["timer"] = tick() + round(ahead * 1e3 + 0.5)
         else:
@@ -86,14 +85,14 @@ def rounded_timers(host, port, request, seconds):
         state["link"].close()
 
 
-def bare_sleep(seconds):
+def bare_sleep(rate, seconds):
     """Lateness of a thread that sleeps to absolute instants, in microseconds: the machine's own, without any request.
     The kernel may add 50 us to every sleep of a thread; off here, as it is no property of the machine."""
     slack = lambda nanoseconds: ctypes.CDLL(None).prctl(29, ctypes.c_ulong(nanoseconds), 0, 0, 0)
     slack(1)
     begin, late = time.monotonic() + 0.05, []
-    for number in range(int(seconds * RATE)):
-        due = begin + number / RATE
+    for number in range(int(seconds * rate)):
+        due = begin + number / rate
         while (left := due - time.monotonic()) > 0:
             time.sleep(left)
         late.append((time.monotonic() - due) * 1e6)
@@ -101,7 +100,7 @@ def bare_sleep(seconds):
     return late
 
 
-def measure(bench, folder, args):
+def measure(bench, folder, args, rate):
     """All rounds; the figures, told in a table and as a dictionary."""
     closed = bench.scenario(folder, False, 1, {"duration": f"{args.seconds}s"}, 1)
     body = bench.body_of(closed, folder)
@@ -114,11 +113,11 @@ def measure(bench, folder, args):
 
     def loadcmp(server, pacing, arrivals):
         def drive(seconds):
-            open_load = {"rate": RATE, "arrivals": arrivals, "duration": f"{seconds}s", "warmup": "500ms", "in_flight": 64,
+            open_load = {"rate": rate, "arrivals": arrivals, "duration": f"{seconds}s", "warmup": "500ms", "in_flight": 64,
                          "pacing": pacing}
             path = folder / "open.yaml"
             path.write_text(json.dumps({**plan, "load": {"open": open_load}}))
-            rows, cpu, _ = bench.run(path, folder, "open", server.url)
+            rows, cpu, *_ = bench.run(path, folder, "open", server.url)
             return rows, (cpu, len(rows))
         _, short = drive(1)
         warm_ups.append(short[1])
@@ -133,15 +132,15 @@ def measure(bench, folder, args):
 
     def closed_loop(server):
         def drive(seconds):
-            rows, cpu, _ = bench.run(closed, folder, "closed", server.url, ["--set", f"load.closed.duration={seconds}s"])
+            rows, cpu, *_ = bench.run(closed, folder, "closed", server.url, ["--set", f"load.closed.duration={seconds}s"])
             return cpu, len(rows)
         short, long = drive(1), drive(args.seconds)
         return {"cpu_us": a_request(long, short)}
 
     def oha(server):
         def drive(seconds):
-            count = RATE * seconds
-            _, cpu, _ = bench.measured([bench.oha_program(), "-c", str(CONNECTIONS), "-n", str(count), "-q", str(RATE), "-m",
+            count = rate * seconds
+            _, cpu, *_ = bench.measured([bench.oha_program(), "-c", str(CONNECTIONS), "-n", str(count), "-q", str(rate), "-m",
                                         "POST", "-D", str(folder / "body.json"), "-T", "application/json", "--no-tui",
                                         "--output-format", "json", server.url + "/api/generate"])
             return cpu, count
@@ -153,7 +152,7 @@ def measure(bench, folder, args):
         host, port = server.url.removeprefix("http://").split(":")
         head = f"POST /api/generate HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: application/json\r\n"
         request = head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
-        rounded_timers(host, int(port), request, args.seconds)
+        rounded_timers(host, int(port), request, rate, args.seconds)
         return {}
 
     tools = {
@@ -172,7 +171,7 @@ def measure(bench, folder, args):
         names = names[number % len(names):] + names[:number % len(names)]
         for name in names:
             if tools[name] is None:
-                told[name] = {"release": figures(bare_sleep(args.seconds))}
+                told[name] = {"release": figures(bare_sleep(rate, args.seconds))}
                 continue
             record = folder / "record.csv"
             record.unlink(missing_ok=True)
@@ -182,10 +181,10 @@ def measure(bench, folder, args):
             if name in ("loadcmp Poisson", "loadcmp closed"):
                 continue
             with open(record, newline="") as file:
-                arrived = sorted(float(row["arrived_us"]) for row in csv.DictReader(file) if row["route"] == "/api/generate")
+                arrived = sorted(float(row["arrived_us"]) for row in csv.DictReader(file))
             # A short run before, and the first second, which warms up, in every tool.
-            arrived = arrived[sum(warm_ups) + RATE:]
-            told[name]["arrival"] = figures(late_arrivals(arrived, RATE))
+            arrived = arrived[sum(warm_ups) + rate:]
+            told[name]["arrival"] = figures(late_arrivals(arrived, rate))
             told[name]["rate"] = (len(arrived) - 1) / (arrived[-1] - arrived[0]) * 1e6
         rounds.append(told)
         print(f"  round {number + 1} of {args.rounds}: released late p99 " + ", ".join(
@@ -203,13 +202,13 @@ def measure(bench, folder, args):
         if "unsent" in rounds[0][name]:
             line["unsent"] = sum(r[name]["unsent"] for r in rounds)
         lines.append(line)
-    show(lines, args)
-    return {"rate": RATE, "rounds": args.rounds, "seconds": args.seconds, "cores": os.cpu_count(), "tools": lines}
+    show(lines, args, rate)
+    return {"rate": rate, "rounds": args.rounds, "seconds": args.seconds, "cores": os.cpu_count(), "tools": lines}
 
 
-def show(lines, args):
+def show(lines, args, rate):
     """The table."""
-    print(f"  medians of {args.rounds} rounds of {args.seconds} s at {RATE}/s, microseconds late: p50 / p99 / largest")
+    print(f"  medians of {args.rounds} rounds of {args.seconds} s at {rate}/s, microseconds late: p50 / p99 / largest")
     print(f"  {'':<17}{'released':>22}{'written':>22}{'arrived':>22}{'rate':>8}{'CPU us':>8}{'unsent':>8}")
     number = lambda value: f"{value:.0f}" if value >= 100 else f"{value:.1f}"
     for line in lines:

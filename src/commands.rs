@@ -37,7 +37,7 @@ use super::{Format, Hold, Over};
 use anyhow::Context;
 use loadcmp::run::{Failure, Options, tell};
 use loadcmp::scenario::{Everyday, Loaded, Overrides};
-use print::{print, print_beside, width};
+use print::{print, print_compare, width};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -4,6 +4,7 @@
 #[path = "common/circles.rs"]
 mod circles;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the top down, as `src/lib.rs` lists them.
@@ -13,7 +14,7 @@ const ROOMS: [&str; 18] = [
 ];
 
 /// The doors of crates that have one: where `name` may be imported.
-const DOORS: [(&str, &[&str]); 21] = [
+const DOORS: [(&str, &[&str]); 22] = [
     ("goose", &["src/drive/closed.rs"]),
     ("ctrlc", &["src/host/signals.rs"]),
     ("hyper", &["src/target/transport.rs", "src/target/discover/upload.rs", "src/standin/"]),
@@ -28,6 +29,7 @@ const DOORS: [(&str, &[&str]); 21] = [
     ("hdrhistogram", &["src/stats/"]),
     ("statrs", &["src/stats/"]),
     ("indicatif", &["src/run/progress.rs"]),
+    ("glob", &["src/run/compare.rs"]),
     ("clap", &["src/main.rs", "src/commands.rs", "src/commands/", "src/standin/"]),
     ("comfy_table", &["src/sink/"]),
     (
@@ -50,8 +52,29 @@ const DOORS: [(&str, &[&str]); 21] = [
 
 /// Names that say nothing by themselves, and have stood for several things: a type that is called so is the only one.
 const ONCE: [&str; 23] = [
-    "Asked", "Entry", "Evidence", "Found", "Gather", "Held", "Judged", "Kept", "Known", "Laid", "Outcome", "Point",
-    "Probe", "Said", "Seen", "Settings", "Side", "Sought", "State", "Target", "Told", "Verdict", "Window",
+    "Asked",
+    "Entry",
+    "Evidence",
+    "Found",
+    "Gather",
+    "Held",
+    "Judged",
+    "Kept",
+    "Known",
+    "Laid",
+    "Outcome",
+    "Point",
+    "Probe",
+    "Said",
+    "Seen",
+    "Settings",
+    "Side",
+    "ProcessLookup",
+    "State",
+    "Target",
+    "Told",
+    "Verdict",
+    "Window",
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -212,4 +235,23 @@ fn a_name_stands_for_one_type() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Features that only tests turn on in a crate that the program has, too, make two crates of it and of all that stand on it:
+/// loadcmp itself was compiled four times by `make test` and `make pages`, and is now twice.
+#[test]
+fn tests_turn_on_no_features_of_the_programs_crates() {
+    let tree = |edges: &str| -> BTreeSet<String> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let asked = ["tree", "--offline", "--locked", "--prefix", "none", "--format", "{p} {f}", "--edges", edges];
+        let told = std::process::Command::new(cargo).args(asked).output().expect("cargo");
+        let text = String::from_utf8_lossy(&told.stdout).into_owned();
+        assert!(told.status.success() && text.lines().count() > 100, "{}", String::from_utf8_lossy(&told.stderr));
+        text.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    };
+    let name = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let (program, tests) = (tree("normal,build"), tree("normal,build,dev"));
+    let known: BTreeSet<String> = program.iter().map(|line| name(line)).collect();
+    let twice: Vec<&String> = tests.difference(&program).filter(|line| known.contains(&name(line))).collect();
+    assert!(twice.is_empty(), "with tests these have other features: {twice:#?}");
 }

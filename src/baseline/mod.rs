@@ -2,7 +2,9 @@
 
 use crate::gate::GateOutcome;
 use crate::host::Facts;
-use crate::report::{Against, KeptRuns, Report, SCHEMA_VERSION, Status, TOOL, Unlike, pretty, replace, unlike_setups};
+use crate::report::{
+    BaselineDelta, KeptRuns, Report, SCHEMA_VERSION, Status, TOOL, Unlike, pretty, replace, unlike_setups,
+};
 use crate::scenario::gate::Gate;
 use crate::scenario::plan::Plan;
 use crate::stats::{Nights, RunFigures};
@@ -164,10 +166,10 @@ impl KeptBaseline {
     }
 
     /// A run beside this one.
-    pub fn against(&self, name: &str, run: &Report) -> Against {
+    pub fn against(&self, name: &str, run: &Report) -> BaselineDelta {
         let last = self.log.last();
         let of = |field: fn(&KeptRun) -> &String| last.map(field).cloned().unwrap_or_default();
-        Against::new(name, &of(|entry| &entry.saved), &of(|entry| &entry.reason), self.runs(), run)
+        BaselineDelta::new(name, &of(|entry| &entry.saved), &of(|entry| &entry.reason), self.runs(), run)
     }
 }
 
@@ -232,7 +234,7 @@ mod tests {
             let gate = crate::scenario::gate::Gate::parse("native.latency.p50 <= 2 * baseline");
             run.plan.gates.all = vec![gate.unwrap()];
             let against = kept.against("x", &run);
-            run.hold(Some((against, kept.runs())), across);
+            run.set_baseline(Some((against, kept.runs())), across);
             run.judgement.unwrap().gates[0].reason.clone().unwrap_or_default()
         };
         assert!(reason(false).contains("has a different setup"), "{}", reason(false));

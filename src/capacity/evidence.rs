@@ -1,6 +1,6 @@
 //! What a probe shows: its rows folded into what the limits are judged by.
 
-use super::worth::worth;
+use super::effective::effective_n;
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::{Figure, Limit, Measure, Slo};
 use crate::stats::{Reason, Window, Work, effective_rows, kept, measured, quantile_interval, so_far, t_quantile};
@@ -233,7 +233,7 @@ fn shown(limit: &Limit, values: &[f64]) -> Shown {
     match limit.figure {
         Figure::Share => {
             let broken = |v: f64| v > 0.5;
-            let (x, n_eff) = (share(&broken), worth(limit, &[&narrow(values)]));
+            let (x, n_eff) = (share(&broken), effective_n(limit, &[&narrow(values)]));
             let ends = crate::stats::wilson(x, n as u64, n_eff as u64);
             let (value, low, high) = if limit.measure.at_most() {
                 (Some(x), ends.map(|e| e.low), ends.map(|e| e.high))
@@ -256,7 +256,7 @@ fn shown(limit: &Limit, values: &[f64]) -> Shown {
             let at = |rank: f64| sorted[(rank.ceil() as usize).clamp(1, n) - 1];
             let own = at(q * of);
             let x = share(&|v| limit.broken_by(v));
-            let n_eff = worth(limit, &[&narrow(values)]);
+            let n_eff = effective_n(limit, &[&narrow(values)]);
             let ranks = quantile_interval(q, n_eff);
             let finite = |v: f64| Some(v).filter(|v| v.is_finite());
             Shown {

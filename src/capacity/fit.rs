@@ -7,9 +7,9 @@
 //! when the fit is taken off (`stats`), and by Pearson's statistic over the probes. What is chosen here was chosen by searches
 //! whose truth is known (`make truth ARGS="--only capacity"`, docs/capacity.md).
 
+use super::effective::beyond;
 use super::evidence::ProbeEvidence;
 use super::judge::{allowed, saturated};
-use super::worth::beyond;
 use crate::scenario::{Figure, Limit, Slo};
 use crate::stats::{effective_rows, t_quantile};
 

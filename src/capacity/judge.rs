@@ -1,8 +1,8 @@
 //! Whether a load was sustained: every limit kept, and no queue that grows. Said at two strengths, and not at all where the
 //! evidence doesn't carry it.
 
+use super::effective::effective_n;
 use super::evidence::{ProbeEvidence, Shown};
-use super::worth::worth;
 use crate::scenario::{Figure, Limit, Measure, Slo};
 use crate::stats::{t_quantile, wilson_at};
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ pub fn judge(slo: &Slo, probes: &[&ProbeEvidence], open: bool) -> JudgedLoad {
         if slo.limits[limit].figure != Figure::Mean && !from_sent {
             let series: Vec<&[f32]> =
                 probes.iter().filter_map(|probe| probe.series.get(limit)).map(Vec::as_slice).collect();
-            pooled.n_eff = worth(&slo.limits[limit], &series);
+            pooled.n_eff = effective_n(&slo.limits[limit], &series);
         }
         Some(pooled)
     };

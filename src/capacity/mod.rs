@@ -6,13 +6,13 @@
 //! that dependent ones are worth.
 
 mod boundary;
+mod effective;
 mod evidence;
 mod fit;
-mod found;
 mod judge;
+mod outcome;
 mod ratio;
 mod search;
-mod worth;
 
 #[cfg(test)]
 mod tests;
@@ -20,10 +20,10 @@ mod tests;
 pub use boundary::{Basis, Boundary, boundary};
 pub use evidence::{ProbeEvidence, ProbeFold, Shown};
 pub use fit::{Fit, fit};
-pub use found::{
+pub use judge::{JudgedLoad, LoadVerdict, judge};
+pub use outcome::{
     CAPACITY_VERSION, Capacity, Failed, JudgedProbe, SearchSettings, Searched, TargetCapacity, Tried, fitted, found,
     levels, ratios,
 };
-pub use judge::{JudgedLoad, LoadVerdict, judge};
 pub use ratio::{Ratio, ratio};
 pub use search::{By, Ended, Level, Next, PROBES, Reach, long_s, next, probe_seed, window_s};

@@ -1,6 +1,6 @@
 //! `loadcmp compare`.
 
-use super::{CommandResult, Failure, look, print_beside, show};
+use super::{CommandResult, Failure, look, print_compare, show};
 use crate::{CompareArgs, Format};
 use anyhow::Context;
 use loadcmp::gate::Judgement;
@@ -61,9 +61,9 @@ pub(crate) fn compare(args: CompareArgs) -> CommandResult {
             Format::Csv => sink::many_csv(&besides, text),
             Format::Markdown => sink::many_markdown(&besides, text),
         })?;
-        return Ok(besides.iter().map(loadcmp::report::Beside::code).max().unwrap_or(0));
+        return Ok(besides.iter().map(loadcmp::report::TwoRuns::code).max().unwrap_or(0));
     };
-    print_beside(beside, args.format)?;
+    print_compare(beside, args.format)?;
     if let Some(path) = &args.junit {
         let mut text = Vec::new();
         sink::beside_junit(beside, &mut text).context("writing the gates")?;

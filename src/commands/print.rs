@@ -4,7 +4,7 @@ use super::{CommandResult, Failure};
 use crate::Format;
 use anyhow::Context;
 use loadcmp::host::signals;
-use loadcmp::report::{Beside, Report};
+use loadcmp::report::{Report, TwoRuns};
 use loadcmp::run::{Finished, tell};
 use loadcmp::sink;
 use std::io::{IsTerminal, Write};
@@ -19,7 +19,7 @@ pub(super) fn print(finished: &Finished, format: Format, look: sink::Look, quiet
             beside.map_or(Ok(0), |_| say("\n"))?;
         }
     }
-    beside.map_or(Ok(()), |beside| print_beside(beside, format))?;
+    beside.map_or(Ok(()), |beside| print_compare(beside, format))?;
     // A table ends with the path of its page.
     if !quiet && format != Format::Table {
         tell(format_args!("\nfiles: {}", finished.dir.display()));
@@ -28,12 +28,12 @@ pub(super) fn print(finished: &Finished, format: Format, look: sink::Look, quiet
 }
 
 /// Prints two runs beside each other.
-pub(super) fn print_beside(beside: &Beside, format: Format) -> Result<(), Failure> {
+pub(super) fn print_compare(beside: &TwoRuns, format: Format) -> Result<(), Failure> {
     show("the result", |text| match format {
-        Format::Table => sink::beside_table(beside, look(), text),
-        Format::Json => sink::beside_json(beside, text),
-        Format::Csv => sink::beside_csv(beside, text),
-        Format::Markdown => sink::beside_markdown(beside, text),
+        Format::Table => sink::compare_table(beside, look(), text),
+        Format::Json => sink::compare_json(beside, text),
+        Format::Csv => sink::compare_csv(beside, text),
+        Format::Markdown => sink::compare_markdown(beside, text),
     })
     .map(|_| ())
 }

@@ -7,7 +7,7 @@ mod adapt;
 mod bound;
 mod certainty;
 mod figure;
-mod held;
+mod judge;
 mod nights;
 mod pair;
 #[cfg(test)]
@@ -247,7 +247,7 @@ pub fn judge_one(gate: &Gate, evidence: &GateInputs<'_>) -> Vec<JudgedGate> {
         Some(name) => vec![evidence.targets.iter().position(|target| target.name == *name)],
         None => (0..evidence.targets.len()).map(Some).collect(),
     };
-    at.into_iter().map(|at| held::hold(gate, at, evidence, &adapt)).collect()
+    at.into_iter().map(|at| judge::judge(gate, at, evidence, &adapt)).collect()
 }
 
 /// Judges all gates and tiers of a plan.
@@ -256,7 +256,7 @@ pub fn judge(evidence: &GateInputs<'_>) -> Judgement {
     let adapt = adapt::Adapt::new(evidence);
     Judgement {
         gates: plan.all.iter().flat_map(|gate| judge_one(gate, evidence)).collect(),
-        tiers: tiers(evidence, |gate, at| held::hold(gate, Some(at), evidence, &adapt)),
+        tiers: tiers(evidence, |gate, at| judge::judge(gate, Some(at), evidence, &adapt)),
         adapted: plan.adaptive.then(|| adapt.words()),
         strict: plan.strict,
     }

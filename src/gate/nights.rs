@@ -29,7 +29,7 @@ pub(super) fn fails_by_two_runs(gate: &Gate, held: &BoundedValue) -> (GateOutcom
 
 /// What is judged by the runs of a baseline; `None` where they don't say how far one run lies from another. `name` is the
 /// target's in the baseline.
-pub(super) fn hold(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: &Nights) -> Option<BoundedValue> {
+pub(super) fn by_runs(gate: &Gate, of: &Subject, ours: &Value, name: &str, nights: &Nights) -> Option<BoundedValue> {
     let new = Figure {
         value: ours.value,
         low: ours.sure.ends().map(|ends| ends.0),

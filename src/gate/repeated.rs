@@ -2,7 +2,7 @@
 //! interval over the runs is held to the bound in the place of any run's own.
 
 use super::bound::{by_interval, is_counted_bound, keeps, side};
-use super::held::counted;
+use super::judge::unless_spoilt;
 use super::{GateInputs, GateOutcome, JudgedGate, Measure};
 use crate::scenario::gate::{From, Gate, Kind};
 use crate::stats::{LEAST_RUNS, geometric_mean, over_runs, tidy};
@@ -26,7 +26,8 @@ impl OfRun {
         let taken_back = Gate::parse(&judged.gate).ok().zip(target).map(|(gate, target)| {
             let outcomes = [GateOutcome::Pass, GateOutcome::Fail, GateOutcome::Inconclusive];
             let what_counts = |outcome| {
-                let told = counted(JudgedGate { outcome, reason: None, ..judged.clone() }, &gate, target, evidence);
+                let told =
+                    unless_spoilt(JudgedGate { outcome, reason: None, ..judged.clone() }, &gate, target, evidence);
                 (told.outcome != outcome).then(|| (outcome, told.outcome, told.reason.unwrap_or_default()))
             };
             outcomes.into_iter().filter_map(what_counts).collect()

@@ -3,13 +3,13 @@
 //! [`read`] finds the entries of a folder, quickened by an index file that may be deleted at any time; [`trend`] follows a
 //! metric through them, and tells the steps in it, and in its ratio to the reference; [`prune()`] removes what is large and leaves the reports.
 
+mod comparable;
 mod document;
 mod entry;
 mod family;
 mod filter;
 mod folders;
 mod index;
-mod like;
 mod prune;
 mod ratio;
 mod read;

@@ -1,9 +1,9 @@
 //! One line of a trend: the runs of one scenario that may stand beside each other, a target's figure in each, and the steps.
 
+use super::comparable::{differs, unlike};
 use super::document::{Compared, LeftOut, Mover, RatioLine, Series, SeriesPoint, StepTold};
 use super::entry::{RunEntry, RunState};
 use super::filter::TrendQuery;
-use super::like::{differs, unlike};
 use super::ratio::near;
 use crate::metrics::more_is_better;
 use crate::scenario::yaml_word;

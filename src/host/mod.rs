@@ -16,11 +16,12 @@ mod calibration;
 mod conditions;
 mod counts;
 mod detail;
+mod downsample;
 mod energy;
-mod folded;
 mod gpu;
 mod group;
 mod limits;
+mod lookup;
 mod machine;
 mod models;
 mod mutex;
@@ -31,11 +32,10 @@ mod reading;
 mod recall;
 mod served;
 mod signals;
-mod sought;
-mod thin;
 mod tree;
 mod usage;
 mod watch;
+mod windows;
 
 pub use calibration::{
     Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Transport, Wire, calibration_path,
@@ -46,6 +46,7 @@ pub use conditions::{Conditions, Gpu, Stopped, Stretch, Used};
 pub use group::ends_with_parent;
 pub use group::{Exit, ProcessGroup, own_group};
 pub use limits::{OTHER_FILES, is_own_limit, local_ports, open_files, raise_open_files};
+pub use lookup::ProcessLookup;
 pub use machine::own_processor_time;
 pub use models::Model;
 pub use mutex::lock;
@@ -55,7 +56,6 @@ pub use published::Published;
 pub use recall::Recall;
 pub use served::{Environment, Served, WeightsFile, served};
 pub use signals::{OnSignal, catch_signals, signalled, signals};
-pub use sought::Sought;
 pub use usage::Usage;
 pub use watch::{Edges, Watch, Watched};
 

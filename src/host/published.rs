@@ -1,7 +1,7 @@
 //! What an engine published of its own process (Prometheus's `process_*`), folded like what is read of those on this
 //! machine: the only source for an engine on another.
 
-use super::folded::{between, joined};
+use super::windows::{between, joined};
 use super::{Conditions, Stretch};
 
 /// What one target published, with when.

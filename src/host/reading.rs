@@ -3,9 +3,9 @@
 use super::counts::Counts;
 use super::energy::Packages;
 use super::gpu::{Device, Devices, Look, look};
+use super::lookup::{ProcessHoldings, ProcessLookup, WatchedTarget};
 use super::machine::{Counters, Machine, cores, page_bytes, ticks_per_second};
 use super::processes::snapshot;
-use super::sought::{ProcessHoldings, Sought, WatchedTarget};
 use super::tree::Tree;
 use std::collections::BTreeSet;
 
@@ -107,12 +107,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(targets: Vec<Sought>) -> Self {
+    pub(super) fn new(targets: Vec<ProcessLookup>) -> Self {
         Self::with(targets, look())
     }
 
     /// One that reads the graphics devices by `gpu`.
-    fn with(targets: Vec<Sought>, gpu: Option<Look>) -> Self {
+    fn with(targets: Vec<ProcessLookup>, gpu: Option<Look>) -> Self {
         let allowance = || Allowance { credit: 0.0, last_t: None };
         Self {
             machine: Machine::new(),
@@ -228,13 +228,22 @@ mod tests {
     fn devices_are_read_and_a_targets_part_of_them_is_its_processes() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = child.id();
+        // A process so young has no memory to speak of: its own program isn't loaded yet.
+        while std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap() != "sleep\n" {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
         let look: Look = Box::new(move || Devices {
             all: vec![Device { memory_bytes: Some(9 << 30), busy: Some(0.5), ..Device::default() }],
             held: Some(BTreeMap::from([(pid, 3 << 30), (1, 6 << 30)])),
         });
         let endpoint = Endpoint::Unix { path: "/nowhere/x.sock".into() };
-        let sought =
-            Sought { name: "x".to_owned(), endpoint, process: Some(ProcessSpec::Pid(pid)), model: Default::default() };
+        let sought = ProcessLookup {
+            name: "x".to_owned(),
+            endpoint,
+            process: Some(ProcessSpec::Pid(pid)),
+            model: Default::default(),
+        };
         let mut reader = Reader::with(vec![sought], Some(look));
         let reading = reader.read(&|| 1.0, When::Regular);
         child.kill().unwrap();

@@ -5,11 +5,11 @@
 
 use super::counts::Counts;
 use super::detail::Memory;
+use super::downsample::ThinnedReadings;
 use super::gpu::Device;
+use super::lookup::ProcessHoldings;
 use super::machine::Counters;
 use super::reading::Reading;
-use super::sought::ProcessHoldings;
-use super::thin::ThinnedReadings;
 use super::usage::Usage;
 use super::{Conditions, Stretch};
 

@@ -191,8 +191,8 @@ mod tests {
     use super::super::counts::Counts;
     use super::super::detail::Memory;
     use super::super::gpu::Device;
+    use super::super::lookup::ProcessHoldings;
     use super::super::machine::Counters;
-    use super::super::sought::ProcessHoldings;
     use super::*;
 
     fn reading(t_s: f64, busy: Option<f64>, bytes: Option<u64>) -> Reading {

@@ -1,9 +1,9 @@
 //! A thread that reads once a second, and at the edges of measured windows, what the machine, loadcmp itself and the
 //! targets' processes use.
 
+use super::downsample::ThinnedReadings;
+use super::lookup::ProcessLookup;
 use super::reading::{Reader, When};
-use super::sought::Sought;
-use super::thin::ThinnedReadings;
 use super::usage::{Rows, Usage};
 use super::{Conditions, Stretch};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -44,13 +44,13 @@ impl Watch {
     /// Starts reading. `clock` gives seconds since the run's start: this room has no clock of its own. The processes of
     /// `targets` are looked for, and watched with all they start. Each reading's rows go to `tell` as they come: only what
     /// folding needs is kept here. When this returns the first reading is made: what was held before anything was asked.
-    pub fn start<T: Into<Sought>>(
+    pub fn start<T: Into<ProcessLookup>>(
         clock: impl Fn() -> f64 + Send + 'static,
         targets: Vec<T>,
         tell: impl FnMut(&[Usage]) + Send + 'static,
     ) -> std::io::Result<Self> {
         let (edges, asked) = channel();
-        let targets: Vec<Sought> = targets.into_iter().map(Into::into).collect();
+        let targets: Vec<ProcessLookup> = targets.into_iter().map(Into::into).collect();
         let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
         let rows = Rows::new(names.clone());
         let (ready, first) = channel();

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow};
 use std::borrow::Cow;
 use std::io::{Read, Write as _};
 use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// The columns, in order. A word stands last: a row that was cut off within a number would read as a whole one.
 pub const COLUMNS: [&str; 51] = [
@@ -294,14 +295,36 @@ impl Row<'_> {
     }
 }
 
-/// Reads `samples.csv` of a run's directory, row by row; a last row that was cut off by a crash is passed over.
+/// Rows that are handed from the thread that reads them to the one that folds them in one go.
+const BATCH: usize = 2048;
+/// Batches that are read ahead.
+const AHEAD: usize = 4;
+
+/// Reads `samples.csv` of a run's directory, row by row; a last row that was cut off by a crash is passed over. Rows are read on a
+/// thread of their own, so that `take` has a core for itself.
 pub fn read_rows(dir: &Path, names: &Names, take: impl FnMut(&Sample)) -> anyhow::Result<()> {
     let path = dir.join("samples.csv");
     let file = std::fs::File::open(&path).with_context(|| format!("reading {}", path.display()))?;
-    read_sheet(std::io::BufReader::new(file), names, take).with_context(|| format!("reading {}", path.display()))
+    read_sheet(std::io::BufReader::with_capacity(1 << 16, file), names, take)
+        .with_context(|| format!("reading {}", path.display()))
 }
 
-fn read_sheet(from: impl Read, names: &Names, mut take: impl FnMut(&Sample)) -> anyhow::Result<()> {
+fn read_sheet(from: impl Read + Send, names: &Names, mut take: impl FnMut(&Sample)) -> anyhow::Result<()> {
+    std::thread::scope(|scope| {
+        let (sender, batches) = sync_channel(AHEAD);
+        let reader = std::thread::Builder::new()
+            .name("rows".into())
+            .spawn_scoped(scope, move || parse(from, names, &sender))
+            .context("starting the thread that reads rows")?;
+        for batch in batches {
+            batch.iter().for_each(&mut take);
+        }
+        reader.join().map_err(|_| anyhow!("the thread that reads rows ended early"))?
+    })
+}
+
+/// Reads rows and hands them on, until nobody takes them.
+fn parse(from: impl Read, names: &Names, rows: &SyncSender<Vec<Sample>>) -> anyhow::Result<()> {
     let mut sheet = csv::ReaderBuilder::new().flexible(true).from_reader(from);
     let headers = sheet.headers()?.clone();
     let known = headers.iter().filter(|column| NEWER.contains(column)).count();
@@ -313,20 +336,28 @@ fn read_sheet(from: impl Read, names: &Names, mut take: impl FnMut(&Sample)) -> 
     }
     let columns = headers.count();
     let mut row = csv::ByteRecord::new();
+    let mut batch = Vec::with_capacity(BATCH);
     // Only the last row may be a torso: the process may have ended in the middle of it.
     let mut torso = None;
     while sheet.read_byte_record(&mut row)? {
         if let Some(line) = torso {
             return Err(anyhow!("line {line} is not a row of this run"));
         }
+        let line = row.position().map_or(0, csv::Position::line);
         // As bytes first: a torso may end inside a character.
-        let text = csv::StringRecord::from_byte_record(row.clone()).ok();
-        let whole = text.filter(|row| row.len() == columns);
-        match whole.and_then(|row| sample(&row, names, known)) {
-            Some(sample) => take(&sample),
-            None => torso = Some(row.position().map_or(0, csv::Position::line)),
+        let text = csv::StringRecord::from_byte_record(std::mem::take(&mut row));
+        match text.as_ref().ok().filter(|row| row.len() == columns).and_then(|row| sample(row, names, known)) {
+            Some(sample) => batch.push(sample),
+            None => torso = Some(line),
+        }
+        // Its memory is used again.
+        row = text.map_or_else(csv::FromUtf8Error::into_byte_record, csv::StringRecord::into_byte_record);
+        if batch.len() == BATCH && rows.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
+            return Ok(());
         }
     }
+    // Who takes no more needs no more.
+    let _ = rows.send(batch);
     Ok(())
 }
 

@@ -1,15 +1,15 @@
 //! Gates on two runs that were made before: the second is held to them, and the first is its baseline.
 
 use super::sweep::SweptTarget;
-use super::{Beside, Report, Status};
+use super::{Report, Status, TwoRuns};
 use crate::gate::{self, GateInputs, Past};
 use crate::scenario::gate::{Gate, Inconclusive};
 use crate::scenario::plan::GatesPlan;
 
-impl Beside {
+impl TwoRuns {
     /// Judges gates on the second run. `stand_ins`: whether stand-ins are judged like real engines. Whether figures are judged
     /// in the place of intervals, and bounds scaled by the machine's speed, is as the second run's scenario says.
-    pub fn hold(&mut self, first: &Report, second: &Report, gates: Vec<Gate>, stand_ins: bool, counts: Inconclusive) {
+    pub fn judge(&mut self, first: &Report, second: &Report, gates: Vec<Gate>, stand_ins: bool, counts: Inconclusive) {
         if gates.is_empty() {
             return;
         }
@@ -58,10 +58,10 @@ mod tests {
     use crate::report::fixture::report;
     use crate::scenario::Task;
 
-    fn held(first: &Report, second: &Report, gates: &[&str]) -> Beside {
-        let mut beside = Beside::new(Relation::Compare, ("a", first), ("b", second)).unwrap();
+    fn held(first: &Report, second: &Report, gates: &[&str]) -> TwoRuns {
+        let mut beside = TwoRuns::new(Relation::Compare, ("a", first), ("b", second)).unwrap();
         let gates = gates.iter().map(|text| Gate::parse(text).unwrap()).collect();
-        beside.hold(first, second, gates, false, Inconclusive::Exit5);
+        beside.judge(first, second, gates, false, Inconclusive::Exit5);
         beside
     }
 

@@ -3,18 +3,18 @@
 //! [`Manifest`] is what is known without samples, and is written as the run goes; with the samples' fold it makes a
 //! [`Report`]. Every float in it is finite or `None`, and `None` means not measured.
 
-mod against;
 pub mod answers;
-mod beside;
+mod baseline;
 mod cold;
+mod compare;
 mod cost;
 mod file;
 mod floors;
-pub mod front;
 mod gated;
 pub mod lasting;
 mod levels;
 mod manifest;
+pub mod pareto;
 pub mod repeats;
 mod schema;
 mod setup;
@@ -25,9 +25,9 @@ mod watching;
 pub mod words;
 
 pub use crate::metrics::human;
-pub use against::{Against, KeptRuns};
-pub use beside::{Beside, ComparedRun, Pair, Relation};
+pub use baseline::{BaselineDelta, KeptRuns};
 pub use cold::ColdRun;
+pub use compare::{ComparedRun, Pair, Relation, TwoRuns};
 pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
 pub use manifest::{Manifest, Status};
@@ -131,7 +131,7 @@ pub struct Report {
     pub plan: Plan,
     /// The Pareto front, if some targets are variants of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub front: Option<front::Front>,
+    pub front: Option<pareto::Front>,
     /// The speed of the machine, if gates are scaled by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
@@ -140,7 +140,7 @@ pub struct Report {
     pub judgement: Option<Judgement>,
     /// The baseline, and this run compared with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline: Option<Box<Against>>,
+    pub baseline: Option<Box<BaselineDelta>>,
     /// Names of the other files.
     pub files: Vec<String>,
     /// The distributions, mergeable.

@@ -27,7 +27,7 @@ impl Report {
     fn of_main(&self, words: impl Fn(&Self, &Comparison) -> String) -> Vec<String> {
         let main: Vec<&Comparison> = self.comparisons.iter().filter(|c| c.metric == self.primary).collect();
         if main.is_empty() {
-            return self.targets.iter().map(|target| self.lone(target)).collect();
+            return self.targets.iter().map(|target| self.one_target(target)).collect();
         }
         let judged: Vec<&Comparison> = main.iter().copied().filter(|c| c.verdict != Verdict::NotCompared).collect();
         if judged.len() < 2 {
@@ -71,7 +71,7 @@ impl Report {
         )
     }
 
-    fn lone(&self, target: &crate::stats::TargetSummary) -> String {
+    fn one_target(&self, target: &crate::stats::TargetSummary) -> String {
         match target.value(&self.primary) {
             Some(x) => format!(
                 "{}: {} {} over {}.",

@@ -1,8 +1,9 @@
 //! Runs that were made before, compared: nothing is sent.
 
 use super::Failure;
-use crate::report::{Beside, Relation, Report, SCHEMA_VERSION};
+use crate::report::{Relation, Report, SCHEMA_VERSION, TwoRuns};
 use crate::scenario::gate::{Gate, Inconclusive};
+use glob::{MatchOptions, glob_with};
 use std::path::{Path, PathBuf};
 
 /// What the second of two runs is held to.
@@ -49,73 +50,25 @@ fn is_run(path: &Path) -> bool {
 
 /// The runs in a folder, the earliest first.
 fn runs_in(folder: &Path) -> Vec<PathBuf> {
-    let runs = entries(folder).into_iter().filter(|path| path.join("report.json").is_file());
+    let inside = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let runs = inside.filter(|path| path.join("report.json").is_file());
     let mut runs: Vec<(String, PathBuf)> =
         runs.map(|path| (report_of(&path).map(|report| report.started).unwrap_or_default(), path)).collect();
     runs.sort();
     runs.into_iter().map(|(_, path)| path).collect()
 }
 
-/// What lies in a folder, by name; nothing of one that can't be read.
-fn entries(folder: &Path) -> Vec<PathBuf> {
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let read = std::fs::read_dir(folder).into_iter().flatten();
-    let mut all: Vec<PathBuf> = read.flatten().map(|entry| entry.path()).collect();
-    all.sort();
-    all
-}
-
-/// The paths that a pattern fits, by name; a wildcard stays within its part of the path.
+/// The paths that a pattern fits, by name, as in a shell: a wildcard stays within its part of the path, and what is hidden has to
+/// be asked for.
 fn fitting(pattern: &Path) -> Vec<PathBuf> {
-    let mut found = vec![PathBuf::new()];
-    for part in pattern.components() {
-        let word = part.as_os_str().to_string_lossy();
-        let next = |path: &PathBuf| -> Vec<PathBuf> {
-            if !word.contains(['*', '?']) {
-                let joined = path.join(part);
-                return if joined.exists() { vec![joined] } else { Vec::new() };
-            }
-            let names = entries(path).into_iter().filter_map(|entry| {
-                let name = entry.file_name()?.to_string_lossy().into_owned();
-                // As in a shell, what is hidden has to be asked for.
-                let hidden = name.starts_with('.') && !word.starts_with('.');
-                (!hidden && fits(&name, &word)).then(|| path.join(name))
-            });
-            names.collect()
-        };
-        found = found.iter().flat_map(next).collect();
-    }
-    found
-}
-
-/// Whether a name fits a pattern: `*` is any text, `?` any one character.
-fn fits(name: &str, pattern: &str) -> bool {
-    let (name, pattern): (Vec<char>, Vec<char>) = (name.chars().collect(), pattern.chars().collect());
-    let (mut n, mut p) = (0, 0);
-    // Where the last star stands, and how much of the name it has taken.
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => (n, p) = (n + 1, p + 1),
-            _ => match star {
-                Some((at, taken)) => {
-                    star = Some((at, taken + 1));
-                    (n, p) = (taken + 1, at + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
+    let shell =
+        MatchOptions { require_literal_separator: true, require_literal_leading_dot: true, ..MatchOptions::new() };
+    glob_with(&pattern.to_string_lossy(), shell).into_iter().flatten().flatten().collect()
 }
 
 /// Compares runs with the first of them: directories of results, or their `report.json`. Ratios are `other` ÷ `first`. Gates are
 /// for one other run.
-pub fn compare(first: &Path, others: &[PathBuf], hold: &CompareGates) -> Result<Vec<Beside>, Failure> {
+pub fn compare(first: &Path, others: &[PathBuf], hold: &CompareGates) -> Result<Vec<TwoRuns>, Failure> {
     if others.len() > 1 && !hold.gates.is_empty() {
         return Err(Failure::Usage(format!(
             "error: --gate judges one run against the first, and there are {}: compare them one by one",
@@ -126,11 +79,11 @@ pub fn compare(first: &Path, others: &[PathBuf], hold: &CompareGates) -> Result<
     others.iter().map(|other| compare_two((first, &a), other, hold)).collect()
 }
 
-fn compare_two((first, a): (&Path, &Report), second: &Path, hold: &CompareGates) -> Result<Beside, Failure> {
+fn compare_two((first, a): (&Path, &Report), second: &Path, hold: &CompareGates) -> Result<TwoRuns, Failure> {
     let b = report_of(second)?;
     let names = (first.display().to_string(), second.display().to_string());
     let gates = hold.gates.iter().map(|text| gate(text, &b)).collect::<Result<Vec<_>, _>>()?;
-    let beside = Beside::new(Relation::Compare, (&names.0, a), (&names.1, &b)).map_err(|unlike| {
+    let beside = TwoRuns::new(Relation::Compare, (&names.0, a), (&names.1, &b)).map_err(|unlike| {
         let mut text =
             format!("error: {} and {} have different workloads, so ratios would mean nothing:", names.0, names.1);
         for unlike in unlike {
@@ -139,7 +92,7 @@ fn compare_two((first, a): (&Path, &Report), second: &Path, hold: &CompareGates)
         Failure::Usage(text)
     });
     let mut beside = beside?;
-    beside.hold(a, &b, gates, hold.judge_stand_ins, hold.inconclusive);
+    beside.judge(a, &b, gates, hold.judge_stand_ins, hold.inconclusive);
     Ok(beside)
 }
 
@@ -197,26 +150,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_fit_patterns_as_in_a_shell() {
-        for (name, pattern, want) in [
-            ("build-1", "build-*", true),
-            ("build-1", "build-?", true),
-            ("build-12", "build-?", false),
-            ("abcabd", "*abd", true),
-            ("abc", "a*b", false),
-            ("", "*", true),
-            ("x", "", false),
-            ("ab", "a**b", true),
-        ] {
-            assert_eq!(fits(name, pattern), want, "{name} {pattern}");
-        }
-    }
-
-    #[test]
     fn folders_and_patterns_are_the_runs_in_them() {
         let dir = tempfile::tempdir().unwrap();
-        for (name, file) in [("b-1", "report.json"), ("b-2", "report.json"), ("other", "x.txt"), ("c", "manifest.json")]
-        {
+        for (name, file) in [
+            ("b-1", "report.json"),
+            ("b-2", "report.json"),
+            ("other", "x.txt"),
+            ("c", "manifest.json"),
+            (".d", "report.json"),
+        ] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
             std::fs::write(dir.path().join(name).join(file), "{}").unwrap();
         }
@@ -226,8 +168,9 @@ mod tests {
             runs.map(|runs| runs.iter().map(name).collect::<Vec<_>>())
         };
         assert_eq!(of("b-*").unwrap(), ["b-1", "b-2"]);
-        assert_eq!(of("").unwrap(), ["b-1", "b-2"], "a folder of runs");
+        assert_eq!(of("").unwrap(), [".d", "b-1", "b-2"], "a folder of runs");
         assert_eq!(of("*").unwrap(), ["b-1", "b-2", "c"]);
+        assert_eq!(of("?-[2-9]").unwrap(), ["b-2"]);
         assert_eq!(of("b-2").unwrap(), ["b-2"]);
         assert_eq!(of("gone").unwrap(), ["gone"], "what is wrong with it is said when it is read");
         assert!(of("z*").is_err());

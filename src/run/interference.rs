@@ -3,7 +3,7 @@
 
 use super::{Failure, Finished, Options, Prepared, measure, retell_one};
 use crate::record::Stopwatch;
-use crate::report::{Beside, Relation, replace};
+use crate::report::{Relation, TwoRuns, replace};
 use crate::scenario::Order;
 use crate::sink;
 use anyhow::Context;
@@ -69,13 +69,13 @@ fn tell(dir: &Path, mut runs: Vec<Finished>) -> Result<Finished, Failure> {
     let Some(Finished { report: concurrent, .. }) = runs.pop() else {
         return Err(Failure::Other(anyhow::anyhow!("no run was made")));
     };
-    let beside = Beside::new(Relation::Interference, ("isolated", &isolated), ("concurrent", &concurrent))
+    let beside = TwoRuns::new(Relation::Interference, ("isolated", &isolated), ("concurrent", &concurrent))
         .map_err(|unlike| Failure::Other(anyhow::anyhow!("the two runs have different workloads: {unlike:?}")))?;
-    let write = |name: &str, sink: fn(&Beside, &mut dyn std::io::Write) -> std::io::Result<()>| {
+    let write = |name: &str, sink: fn(&TwoRuns, &mut dyn std::io::Write) -> std::io::Result<()>| {
         replace(&dir.join(name), |out| sink(&beside, out)).with_context(|| format!("writing {name}"))
     };
-    write("interference.csv", sink::beside_csv)?;
-    write("interference.json", sink::beside_json)?;
-    write("interference.md", sink::beside_markdown)?;
+    write("interference.csv", sink::compare_csv)?;
+    write("interference.json", sink::compare_json)?;
+    write("interference.md", sink::compare_markdown)?;
     Ok(Finished { report: concurrent, dir, alone: Some(Box::new((isolated, beside))) })
 }

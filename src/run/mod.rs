@@ -1,6 +1,7 @@
 //! The table of contents of a run: from a scenario to a directory of results. Also what needs no load: `check`, and
 //! `retell`, which makes every file of a run again from its manifest and samples.
 
+mod against_baseline;
 mod calibrate;
 mod cannot;
 mod capacity;
@@ -8,16 +9,15 @@ mod child;
 mod cold;
 mod command_line;
 mod compare;
-mod counted;
 mod deadline;
 mod demo;
+mod engine_counts;
 mod engine_log;
 mod filled;
 mod fits;
 mod folder;
 mod guard;
 mod guarded;
-mod held;
 mod in_turn;
 mod interference;
 mod keep;
@@ -43,12 +43,12 @@ mod unread;
 mod wanting;
 mod watching;
 
+pub use against_baseline::{check_against, kept};
 pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
 pub use capacity::{Search, SearchResult, capacity, is_search, search_again};
 pub use compare::{CompareGates, compare, report_of, runs_of};
 pub use demo::{Install, Installed, install as demo_install};
 pub use guard::{become_bound, guard};
-pub use held::{check_against, kept};
 pub use keep::{Keep, RESULTS, keep};
 pub use kinds::{is_repeats, is_suite};
 pub use nightly::nights;
@@ -68,7 +68,7 @@ use crate::record::columns::{Names, read_rows};
 use crate::record::log::{Log, read_vectors};
 use crate::record::{Outcome, Sample, Stopwatch};
 use crate::report::answers::AnswerPicks;
-use crate::report::{Beside, Cause, Manifest, Report, Status};
+use crate::report::{Cause, Manifest, Report, Status, TwoRuns};
 use crate::scenario::gate::Inconclusive;
 use crate::scenario::{Loaded, Overrides, scrub};
 use crate::sink;
@@ -170,7 +170,7 @@ pub struct Finished {
     pub dir: PathBuf,
     /// Of an interference measurement, whose `report` is the run of all targets at once: the run of one after another, and
     /// the two beside each other.
-    pub alone: Option<Box<(Report, Beside)>>,
+    pub alone: Option<Box<(Report, TwoRuns)>>,
 }
 
 impl Finished {
@@ -193,13 +193,13 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     let clock = Stopwatch::start();
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
-    let named = held::Named::of(&loaded);
+    let named = against_baseline::Named::of(&loaded);
     let loaded = paced::found(loaded, options).await?;
     let mut prepared = found(loaded, options).await?;
     same::refuse(&prepared.plan)?;
     unless_signalled(tokens::fit(&mut prepared, tokens::Asking::Requests, options.quiet)).await?;
     (prepared.plan.gates.stand_ins, prepared.plan.gates.inconclusive) = (options.judge_stand_ins, options.inconclusive);
-    let baseline = held::baseline(&named, &prepared.plan, options)?;
+    let baseline = against_baseline::baseline(&named, &prepared.plan, options)?;
     if !options.quiet {
         prepare::named(&prepared.plan.told()).for_each(|note| tell(format!("loadcmp: {note}")));
     }
@@ -337,7 +337,7 @@ async fn measure(
         };
         if !stop.interrupted() {
             let counting = tokio::select! {
-                counting = counted::Counting::begin(&plan) => Some(counting),
+                counting = engine_counts::Counting::begin(&plan) => Some(counting),
                 () = stop.heard() => None,
             };
             let fewer = drive(&setup, &targets, options.driver, judge, opened).await?;
@@ -445,11 +445,11 @@ fn tell_files(
     let mut report = Report::build(manifest, folded, gathered, levels(dir, &manifest.plan));
     report.answers = picks.pick(&report.plan);
     report.liken(picks);
-    report.front = crate::report::front::front(&report);
+    report.front = crate::report::pareto::front(&report);
     if report.front.is_some() {
-        crate::report::front::summed(&mut report);
+        crate::report::pareto::summed(&mut report);
     }
-    held::hold(dir, &mut report).with_context(|| format!("reading the baseline in {}", dir.display()))?;
+    against_baseline::judge(dir, &mut report).with_context(|| format!("reading the baseline in {}", dir.display()))?;
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(report)
 }

@@ -103,7 +103,7 @@ async fn searched(
             let nonce = of(plan, vec![item.clone()]).unit(crate::record::Phase::Cold, number).nonce;
             tokenized(plan, &target, &item, nonce).await
         } else {
-            counted(plan, &target, item, number).await
+            tokens_of(plan, &target, item, number).await
         };
         search.told(told?);
         number += 1;
@@ -119,7 +119,7 @@ async fn searched(
 }
 
 /// What an engine counts of a prompt that it is asked over the wire that is measured.
-async fn counted(plan: &Plan, target: &TargetPlan, item: Item, number: u64) -> Option<u64> {
+async fn tokens_of(plan: &Plan, target: &TargetPlan, item: Item, number: u64) -> Option<u64> {
     let mut plan = plan.clone();
     plan.workload.sampling.max_tokens = 1;
     plan.workload.stream = false;

@@ -3,7 +3,7 @@
 
 use super::tell;
 use crate::drive::LaneWindow;
-use crate::host::{Conditions, Edges, Model, Published, Recall, Sought, Stopped, Stretch, Usage, Watch};
+use crate::host::{Conditions, Edges, Model, ProcessLookup, Published, Recall, Stopped, Stretch, Usage, Watch};
 use crate::record::{Nanos, Stopwatch};
 use crate::report::{Levels, Manifest};
 use crate::scenario::Address;
@@ -27,7 +27,7 @@ impl Watching {
     /// Starts it; the rows are appended to files of the results directory.
     pub(super) fn start(plan: &Plan, clock: Stopwatch, dir: &Path) -> anyhow::Result<Self> {
         let mut file = ResourcesFile::create(dir, plan).context("writing resources.csv")?;
-        let sought = plan.targets.iter().map(|target| Sought {
+        let sought = plan.targets.iter().map(|target| ProcessLookup {
             name: target.name.clone(),
             endpoint: target.endpoint.clone(),
             process: target.spec.process().cloned(),

@@ -1,6 +1,6 @@
 //! Several runs, each compared with the first: for the terminal, a pull request, programs, and as a page.
 
-use super::beside::{cells_of, differences};
+use super::compare::{cells_of, differences};
 use super::csv_text::{rows, text};
 use super::draw::{Look, print, verdict, wrapped};
 use super::filters::{self, link};
@@ -11,7 +11,7 @@ use super::markup::plain;
 use super::terms;
 use crate::metrics::{metric_of, metric_words};
 use crate::report::words::ratio_words;
-use crate::report::{Beside, ComparedRun, Pair, human, pretty};
+use crate::report::{ComparedRun, Pair, TwoRuns, human, pretty};
 use crate::stats::Comparison;
 use askama::Template;
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ struct Engine<'a> {
 }
 
 /// The targets of the first run that others have, too.
-fn engines(besides: &[Beside]) -> Vec<Engine<'_>> {
+fn engines(besides: &[TwoRuns]) -> Vec<Engine<'_>> {
     let mut all: Vec<Engine<'_>> = Vec::new();
     for (at, pair) in
         besides.iter().enumerate().flat_map(|(at, beside)| beside.pairs.iter().map(move |pair| (at, pair)))
@@ -40,13 +40,13 @@ fn engines(besides: &[Beside]) -> Vec<Engine<'_>> {
 }
 
 /// The runs: the first, then the others.
-fn sides(besides: &[Beside]) -> impl Iterator<Item = &ComparedRun> {
+fn sides(besides: &[TwoRuns]) -> impl Iterator<Item = &ComparedRun> {
     let first = besides.first().map(|beside| &beside.first);
     first.into_iter().chain(besides.iter().map(|beside| &beside.second))
 }
 
 /// What runs are called: the first one's name, then the others'. The last part of each path, where these differ.
-fn names(besides: &[Beside]) -> Vec<String> {
+fn names(besides: &[TwoRuns]) -> Vec<String> {
     let whole: Vec<&str> = sides(besides).map(|side| side.name.as_str()).collect();
     let last = |path: &&str| {
         let path = Path::new(path);
@@ -70,7 +70,7 @@ fn of<'a>(pair: &'a Pair, metric: &str) -> Option<&'a Comparison> {
 }
 
 /// The main metric, as the first two runs declare it.
-fn main(besides: &[Beside]) -> &str {
+fn main(besides: &[TwoRuns]) -> &str {
     besides.first().map(|beside| beside.primary.as_str()).unwrap_or_default()
 }
 
@@ -92,7 +92,7 @@ fn table_of(names: &[String], main: &str, engine: &Engine<'_>) -> (Vec<String>, 
 }
 
 /// What to be careful about: of every run, once; and what it doesn't have in common with the first.
-fn notes(besides: &[Beside]) -> Vec<String> {
+fn notes(besides: &[TwoRuns]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for beside in besides {
         let differ = differences(beside).into_iter().map(|words| format!("{}: {words}", beside.second.name));
@@ -109,7 +109,7 @@ fn notes(besides: &[Beside]) -> Vec<String> {
 }
 
 /// Writes it for a terminal.
-pub fn many_table(besides: &[Beside], look: Look, out: &mut dyn Write) -> io::Result<()> {
+pub fn many_table(besides: &[TwoRuns], look: Look, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
     let (names, main) = (names(besides), main(besides));
     for engine in engines(besides) {
@@ -124,7 +124,7 @@ pub fn many_table(besides: &[Beside], look: Look, out: &mut dyn Write) -> io::Re
 }
 
 /// Writes it for a pull request.
-pub fn many_markdown(besides: &[Beside], out: &mut dyn Write) -> io::Result<()> {
+pub fn many_markdown(besides: &[TwoRuns], out: &mut dyn Write) -> io::Result<()> {
     let (names, main) = (names(besides), main(besides));
     for engine in engines(besides) {
         let (heads, rows) = table_of(&names, main, &engine);
@@ -138,12 +138,12 @@ pub fn many_markdown(besides: &[Beside], out: &mut dyn Write) -> io::Result<()> 
 }
 
 /// Writes it as JSON: a list, one comparison with the first run for each other.
-pub fn many_json(besides: &[Beside], out: &mut dyn Write) -> io::Result<()> {
+pub fn many_json(besides: &[TwoRuns], out: &mut dyn Write) -> io::Result<()> {
     pretty(out, &besides)
 }
 
 /// Writes a row per run, target and metric.
-pub fn many_csv(besides: &[Beside], out: &mut dyn Write) -> io::Result<()> {
+pub fn many_csv(besides: &[TwoRuns], out: &mut dyn Write) -> io::Result<()> {
     let header =
         ["run", "metric", "unit", "target", "first_value", "value", "ratio", "low", "high", "verdict", "reason"];
     let cells = besides.iter().flat_map(|beside| {
@@ -194,7 +194,7 @@ struct Page {
 }
 
 /// Writes it as a page. `report` is the address of a run's own page, by the name it was given by.
-pub fn many_html(besides: &[Beside], report: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write) -> io::Result<()> {
+pub fn many_html(besides: &[TwoRuns], report: &dyn Fn(&str) -> Option<String>, out: &mut dyn Write) -> io::Result<()> {
     let (called, main) = (names(besides), main(besides));
     let engines = engines(besides);
     let effect = besides.first().map_or(0.0, |beside| beside.smallest_effect);

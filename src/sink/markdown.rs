@@ -1,12 +1,12 @@
 //! `report.md`: short enough for a comment on a pull request.
 
 use super::failures;
-use super::front::front_table;
 use super::lines::{MARK, Section, compared, engine_words, lines, marked, outcome_words, ratio_cell, reasons};
 use super::markup::{cells, plain};
+use super::pareto::front_table;
 use super::repeat::{UNLIKE, facts, settings};
 use crate::audit::Severity;
-use crate::report::front::Front;
+use crate::report::pareto::Front;
 use crate::report::{Report, human};
 use crate::scenario::yaml_word;
 use std::io::{self, Write};

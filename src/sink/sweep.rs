@@ -75,7 +75,7 @@ pub fn sweep_table(sweep: &Sweep, look: Look, files: Option<&Path>, out: &mut dy
         wrapped(out, &table.title, width, "")?;
     }
     print(table.header, table.rows, usize::MAX, look, out)?;
-    for table in beside(sweep) {
+    for table in more_tables(sweep) {
         writeln!(out)?;
         wrapped(out, &table.title, width, "")?;
         print(table.header, table.rows, usize::MAX, look, out)?;
@@ -100,7 +100,7 @@ pub fn sweep_markdown(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "**Interrupted.**\n")?;
     }
     writeln!(out, "{}\n", plain(&about(sweep)))?;
-    let mut tables = beside(sweep);
+    let mut tables = more_tables(sweep);
     tables.insert(0, points(sweep, 3));
     for table in tables {
         if !table.title.is_empty() {
@@ -277,25 +277,28 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
     let told = |target: usize, metric: &str| {
         sweep.runs.iter().any(|run| run.targets.get(target).is_some_and(|met| met.figure(metric).is_some()))
     };
-    let columns: Vec<(usize, &str, &str)> = (0..sweep.targets.len())
-        .flat_map(|target| RATES.map(|(words, metric)| (target, words, metric)))
-        .filter(|(target, _, metric)| told(*target, metric))
-        .collect();
+    let targets: Vec<usize> =
+        (0..sweep.targets.len()).filter(|target| RATES.iter().any(|(_, metric)| told(*target, metric))).collect();
+    let columns: Vec<(&str, &str)> =
+        RATES.into_iter().filter(|(_, metric)| targets.iter().any(|target| told(*target, metric))).collect();
     if columns.is_empty() {
         return None;
     }
-    let mut header: Vec<String> = sweep.manifest.paths.iter().map(|path| short_path(path).to_owned()).collect();
-    header.extend(columns.iter().map(|(target, words, _)| {
-        let name = sweep.targets.get(*target).map(|target| human::printable(&target.label())).unwrap_or_default();
-        format!("{name} {words}")
-    }));
-    let rows = by_point(sweep).into_iter().map(|runs| {
-        let values = runs.first().map(|run| run.planned.values.as_slice()).unwrap_or_default();
-        let values = values.iter().map(|value| human::printable(&value_words(value)));
-        // The unit is in the title: eight columns of figures have no room for it.
-        let bare = |x: Option<(f64, &str)>| x.map_or_else(|| "–".to_owned(), |(x, _)| human::three(x));
-        values.chain(columns.iter().map(|(target, _, metric)| bare(mean(&runs, *target, metric)))).collect()
-    });
+    let mut header = vec![String::new()];
+    header.extend(sweep.manifest.paths.iter().map(|path| short_path(path).to_owned()));
+    header.extend(columns.iter().map(|(words, _)| (*words).to_owned()));
+    // One row per point and target, as llama-bench has one per test: a column per target and rate fits no terminal.
+    let points = by_point(sweep);
+    let rows =
+        points.iter().flat_map(|runs| targets.iter().map(move |target| (runs, *target))).map(|(runs, target)| {
+            let name = sweep.targets.get(target).map(|target| human::printable(&target.label())).unwrap_or_default();
+            let values = runs.first().map(|run| run.planned.values.as_slice()).unwrap_or_default();
+            let values = values.iter().map(|value| human::printable(&value_words(value)));
+            // The unit is in the title.
+            let bare = |x: Option<(f64, &str)>| x.map_or_else(|| "–".to_owned(), |(x, _)| human::three(x));
+            let rates = columns.iter().map(|(_, metric)| bare(mean(runs, target, metric)));
+            std::iter::once(name).chain(values).chain(rates).collect()
+        });
     Some(Sheet {
         title: "Prefill and decode tokens/s of one request (p50), by the client's and by the engine's own clock"
             .to_owned(),
@@ -305,7 +308,7 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
 }
 
 /// The tables of rates, of costs and of scaling.
-pub(super) fn beside(sweep: &Sweep) -> Vec<Sheet> {
+pub(super) fn more_tables(sweep: &Sweep) -> Vec<Sheet> {
     let label = |at: usize| sweep.targets.get(at).map(|t| human::printable(&t.label())).unwrap_or_default();
     let mut tables: Vec<Sheet> = rates(sweep).into_iter().collect();
     if !sweep.costs.fits.is_empty() {

@@ -3,7 +3,7 @@
 use super::filters::{self, link};
 use super::html::unbroken;
 use super::plot::{Axis, Chart, Mark, Scale, Series, plot};
-use super::sweep::{Sheet, about, beside, by_point, fit_words, points};
+use super::sweep::{Sheet, about, by_point, fit_words, more_tables, points};
 use super::terms;
 use crate::metrics::{metric_words, value_words};
 use crate::report::sweep::{SWEEP_FILES, Scaling, Sweep, SweptRun, point_words, short_path};
@@ -46,7 +46,7 @@ struct Page<'a> {
 pub fn sweep_html(sweep: &Sweep, out: &mut dyn Write) -> io::Result<()> {
     // Who wins at which point comes first, then how efficiently each target grows.
     let (mut sheets, rest): (Vec<Sheet>, Vec<Sheet>) =
-        beside(sweep).into_iter().partition(|sheet| sheet.header.iter().any(|head| head == "efficiency"));
+        more_tables(sweep).into_iter().partition(|sheet| sheet.header.iter().any(|head| head == "efficiency"));
     sheets.extend(rest);
     let run = |run: &&SweptRun| {
         let folder = &run.planned.folder;

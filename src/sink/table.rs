@@ -2,8 +2,8 @@
 
 use super::draw::{Look, draw, natural_width, print, short_name, verdict, wrapped};
 use super::failures;
-use super::front::front_table;
 use super::lines::{Line, MARK, compared, lines, marked, outcome_words, reasons};
+use super::pareto::front_table;
 use crate::audit::Severity;
 use crate::metrics::MEMORY_PEAK;
 use crate::report::Report;

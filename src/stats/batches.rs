@@ -1,228 +1,157 @@
-//! How many independent rows a run of dependent ones is worth: queued requests wait together, and say less than their
-//! number.
+//! What ratios are taken over: blocks that were driven apart, or stretches of one window.
 
-use super::dependence::{inflation, of_neighbours};
-use super::interval::mean_interval;
+use super::UnitSeries;
+use super::headline::{HEADLINES, Headline};
+use super::row::tidy;
+use super::series::LEAST_UNITS;
+use super::slots::{Slot, Slots, Unit};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
-/// Fewest batches that a variance of batch means is taken over.
-const LEAST_BATCHES: u64 = 20;
+/// The numbers of stretches that a window is cut into, the most that the rows allow: the first.
+const CUTS: [usize; 4] = [12, 10, 8, LEAST_UNITS];
 
-/// Fewest rows that say what neighbours have in common. Fewer count as half of them, and as [`FEW`] at most, unless each was driven
-/// apart: users who wait for each other say little, and a percentile of so few has no interval.
-const LEAST_ROWS: u64 = 16;
-
-/// What few rows are taken to be worth.
-const FEW: f64 = 4.0;
-
-/// Batch means of one metric at every power of two, in bounded memory, and how far rows resemble their neighbours.
-///
-/// Rows come in time order. The effective number of rows is n var(row) / (m var(mean of m rows)), at the largest batch
-/// size m that still has 20 batches (batch means: Law, Simulation Modeling and Analysis, 5th ed., 9.5.3); of few rows these
-/// batches are too short to hold what neighbours have in common, and it is n (1 - r) / (1 + r) where that is less, r the rows'
-/// correlation with their neighbours (first-order autoregression, as in ASAP3: Steiger and others, ACM TOMACS 15(1), 2005).
-#[derive(Clone, Debug, Default)]
-pub(super) struct Batches {
-    levels: Vec<Level>,
-    neighbours: Neighbours,
+/// The units of one target, cut when they are asked for.
+#[derive(Debug)]
+pub(super) struct Batches<'a> {
+    blocks: &'a BTreeMap<u32, Slots>,
+    cuts: [OnceCell<BTreeMap<u32, Unit>>; CUTS.len()],
 }
 
-/// Rows and the ones after them, as sums of what they lie above the first.
-#[derive(Clone, Copy, Debug, Default)]
-struct Neighbours {
-    first: Option<f64>,
-    /// The row before, unless it is apart.
-    before: Option<f64>,
-    pairs: f64,
-    products: f64,
-    sums: f64,
-}
+impl<'a> Batches<'a> {
+    pub fn new(blocks: &'a BTreeMap<u32, Slots>) -> Self {
+        Self { blocks, cuts: Default::default() }
+    }
 
-impl Neighbours {
-    fn take(&mut self, value: f64) {
-        let off = value - *self.first.get_or_insert(value);
-        if let Some(before) = self.before.replace(off) {
-            self.pairs += 1.0;
-            self.products += before * off;
-            self.sums += before + off;
+    /// Whether the units are blocks that were each drained and warmed.
+    pub fn are_blocks(&self) -> bool {
+        self.blocks.len() > 1
+    }
+
+    /// The ways to cut that there are, the most units first. Blocks can't be cut otherwise than they were driven.
+    pub fn ways(&self) -> std::ops::Range<usize> {
+        if self.are_blocks() {
+            return 0..1;
         }
+        let spanned = self.blocks.first_key_value().map_or(0, |(_, slots)| slots.spanned());
+        CUTS.iter().position(|k| *k as u64 <= spanned).unwrap_or(CUTS.len())..CUTS.len()
     }
 
-    /// The correlation of rows with their neighbours, from 0 on.
-    fn correlation(&self, rows: &Level) -> Option<f64> {
-        let (n, variance) = (rows.n as f64, rows.variance().filter(|variance| *variance > 0.0)?);
-        let mean = rows.mean - self.first?;
-        let covariance = (self.products - mean * self.sums) / self.pairs + mean * mean;
-        let told = covariance * n / ((n - 1.0) * variance);
-        Some(of_neighbours(told, n)).filter(|_| self.pairs > 0.0)
-    }
-}
-
-/// The batches of one size.
-#[derive(Clone, Copy, Debug, Default)]
-struct Level {
-    /// Sum of a batch that waits for its other half.
-    open: Option<f64>,
-    /// Batches so far, their mean, and the sum of squares around it (Welford).
-    n: u64,
-    mean: f64,
-    squares: f64,
-}
-
-impl Level {
-    fn take(&mut self, mean: f64) {
-        self.n += 1;
-        let off = mean - self.mean;
-        self.mean += off / self.n as f64;
-        self.squares += off * (mean - self.mean);
+    /// The units of one way to cut, by their number.
+    pub fn cut(&self, way: usize) -> &BTreeMap<u32, Unit> {
+        self.cuts[way].get_or_init(|| match self.blocks.first_key_value() {
+            Some((_, slots)) if !self.are_blocks() => (0..).zip(slots.stretches(CUTS[way])).collect(),
+            _ => self.blocks.iter().map(|(block, slots)| (*block, slots.whole())).collect(),
+        })
     }
 
-    fn variance(&self) -> Option<f64> {
-        (self.n > 1).then(|| self.squares / (self.n - 1) as f64)
-    }
-}
-
-impl Batches {
-    /// Takes the next row.
-    pub fn push(&mut self, value: f64) {
-        if !value.is_finite() {
-            return;
-        }
-        self.neighbours.take(value);
-        let mut sum = value;
-        for size in 0..63 {
-            if self.levels.len() <= size {
-                self.levels.push(Level::default());
-            }
-            let level = &mut self.levels[size];
-            level.take(sum / (1_u64 << size) as f64);
-            match level.open.take() {
-                Some(other) => sum += other,
-                None => {
-                    level.open = Some(sum);
-                    return;
-                }
-            }
-        }
+    /// A metric's values over as many units as all have the rows for it; in the metric's unit of measure.
+    pub fn values(&self, path: &str) -> Option<Vec<f64>> {
+        let headline = HEADLINES.iter().find(|headline| headline.path == path)?;
+        self.ways().find_map(|way| self.read(headline, way))
     }
 
-    /// What follows is apart from what came before: no batch spans the two.
-    pub fn cut(&mut self) {
-        self.levels.iter_mut().for_each(|level| level.open = None);
-        self.neighbours.before = None;
+    fn read(&self, headline: &Headline, way: usize) -> Option<Vec<f64>> {
+        let scale = headline.ticks_per_unit().recip();
+        let values = self.cut(way).values().map(|unit| headline.value(unit).map(|v| v * scale));
+        values.collect::<Option<Vec<f64>>>().filter(|values| values.len() >= LEAST_UNITS)
     }
 
-    /// The 95 % interval of the rows' mean, by Student's t over the effective number of them.
-    pub fn mean_ends(&self) -> Option<(f64, f64)> {
-        let rows = self.levels.first()?;
-        mean_interval(rows.mean, rows.variance()?.sqrt(), self.effective()?)
-    }
-
-    /// Variance of the rows.
-    pub fn variance(&self) -> Option<f64> {
-        self.levels.first()?.variance()
-    }
-
-    /// Effective number of rows, from 1 to their number; of fewer than 16 that were not driven apart a half, four at most. `None`
-    /// without rows.
-    pub fn effective(&self) -> Option<f64> {
-        let rows = self.levels.first().filter(|level| level.n > 0)?;
-        let n = rows.n as f64;
-        if rows.n < LEAST_ROWS && self.neighbours.pairs > 0.0 {
-            return Some((n / 2.0).clamp(1.0, FEW));
-        }
-        let of_batches = || {
-            let size = self.levels.iter().rposition(|level| level.n >= LEAST_BATCHES)?;
-            let of_means = self.levels[size].variance().filter(|variance| *variance > 0.0)?;
-            Some(n * rows.variance()? / (1_u64 << size) as f64 / of_means)
+    /// Every headline metric that has the rows for it.
+    pub fn series(&self) -> Vec<UnitSeries> {
+        let of = |headline: &Headline| {
+            let values = self.values(headline.path)?.into_iter().map(tidy).collect();
+            Some(UnitSeries { metric: headline.path.to_owned(), values, apart: self.are_blocks() })
         };
-        let of_neighbours = || self.neighbours.correlation(rows).map(|r| n / inflation(r));
-        Some(of_batches().unwrap_or(n).min(of_neighbours().unwrap_or(n)).clamp(1.0, n))
+        HEADLINES.iter().filter_map(of).collect()
     }
 }
 
-/// The number of independent rows that dependent ones count as, from 1 to their number; 0 without rows. Each part is in time
-/// order, and no batch spans two parts.
-pub fn effective_rows<P: IntoIterator<Item = f64>>(parts: impl IntoIterator<Item = P>) -> f64 {
-    let mut batches = Batches::default();
-    for part in parts {
-        part.into_iter().for_each(|value| batches.push(value));
-        batches.cut();
+/// Stretches of both sides' windows, side by side, as many as the shorter one allows: what a rate of an open loop is compared
+/// over, whose work depends on the clock. Of each, the work and the seconds it was done in.
+pub(super) fn beside(target: &Batches, reference: &Batches) -> Vec<(Slot, Slot)> {
+    let way = target.ways().start.max(reference.ways().start);
+    if way >= target.ways().end.min(reference.ways().end) {
+        return Vec::new();
     }
-    batches.effective().unwrap_or(0.0)
+    let (a, b) = (target.cut(way), reference.cut(way));
+    let timed = |unit: &Unit| Slot::of_work(unit.slot.work, unit.seconds);
+    // Blocks that only one side got to have nothing beside them.
+    a.iter().filter_map(|(number, unit)| Some((timed(unit), timed(b.get(number)?)))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::fixture::autoregressive;
+    use crate::record::Nanos;
+    use crate::stats::fixture::{MS, S, sample};
+    use crate::stats::slots::Loop;
 
-    fn of(values: impl IntoIterator<Item = f64>) -> Batches {
-        let mut all = Batches::default();
-        values.into_iter().for_each(|v| all.push(v));
-        all
-    }
-
-    #[test]
-    fn independent_rows_count_in_full_and_dependent_ones_in_part() {
-        let n = 20_000;
-        let share = |a| of(autoregressive(a, n)).effective().unwrap() / n as f64;
-        assert!(share(0.0) > 0.6, "{}", share(0.0));
-        // (1 - 0.5) / 1.5 = 0.33 and 0.1 / 1.9 = 0.053; twenty to forty batches tell them within a factor of two.
-        assert!((0.17..0.66).contains(&share(0.5)), "{}", share(0.5));
-        assert!((0.026..0.106).contains(&share(0.9)), "{}", share(0.9));
-    }
-
-    #[test]
-    fn batch_means_are_taken_at_the_largest_size_with_twenty() {
-        // Pairs of equal rows: 20 batches of two have the variance of rows, so half of the rows count.
-        let pairs = of((0..20).flat_map(|i| [f64::from(i % 2), f64::from(i % 2)]));
-        assert!((pairs.effective().unwrap() - 19.487_179_487).abs() < 1e-6, "{:?}", pairs.effective());
-        // One batch fewer than twenty: nothing is told of dependence.
-        let few = of((0..19).flat_map(|i| [f64::from(i % 2); 1]));
-        assert_eq!(few.effective(), Some(19.0));
-    }
-
-    #[test]
-    fn few_rows_count_as_half_and_alike_neighbours_as_fewer() {
-        let all = |n: usize| of((0..n).map(|i| f64::from(u32::try_from(i * 7 % 5).unwrap()))).effective();
-        assert_eq!([all(2), all(6), all(15), all(16)], [Some(1.0), Some(3.0), Some(4.0), Some(16.0)]);
-        // Eight rows of one height, eight of another: pairs of neighbours are alike, (14 - 1) / 15 and what so few hide.
-        let halves = of((0..16).map(|i| f64::from(i / 8))).effective().unwrap();
-        assert!((1.0..2.0).contains(&halves), "{halves}");
-    }
-
-    #[test]
-    fn the_number_is_from_one_to_all() {
-        assert_eq!(of([]).effective(), None);
-        assert_eq!(of([3.0]).effective(), Some(1.0));
-        assert_eq!(of([f64::NAN, 3.0]).effective(), Some(1.0));
-        // Alternating rows cancel in their batches: not more than all of them.
-        assert_eq!(of((0..100).map(|i| f64::from(i % 2))).effective(), Some(100.0));
-        // A trend: no more than its batches, 32 of 128.
-        let trend = of((0..4096).map(f64::from)).effective().unwrap();
-        assert!((trend - 31.0).abs() < 1.5, "{trend}");
-        assert_eq!(of([2.0; 100]).effective(), Some(100.0));
-    }
-
-    #[test]
-    fn parts_are_pooled_and_no_batch_spans_two() {
-        assert_eq!(effective_rows([[0.0; 0]]), 0.0);
-        let long = autoregressive(0.5, 20_000);
-        let parts = effective_rows(long.chunks(2000).map(|part| part.iter().copied()));
-        assert!((0.17..0.66).contains(&(parts / 20_000.0)), "{parts}");
-        // Nothing of a part's neighbour is seen: of parts of one row nothing is known of dependence.
-        assert_eq!(effective_rows((0..60).map(|i| [f64::from(i)])), 60.0);
-    }
-
-    #[test]
-    fn a_cut_keeps_batches_apart() {
-        let mut cut = Batches::default();
-        for i in 0..60 {
-            cut.push(f64::from(i));
-            cut.cut();
+    /// A window of `seconds` with `rows` answers of `ms` each, evenly.
+    fn window(seconds: u64, rows: u64, ms: u64) -> Slots {
+        let mut slots = Slots::new(Loop::Open);
+        slots.window(Nanos(S), Some(Nanos(S + seconds * S)));
+        for n in 0..rows {
+            let mut row = sample(0, n);
+            let planned = S + n * seconds * S / rows;
+            row.stamps.planned = Nanos(planned);
+            row.stamps.sent = Some(Nanos(planned));
+            row.stamps.end = Some(Nanos(planned + ms * MS));
+            slots.see(Nanos(planned), Nanos(planned + ms * MS));
+            slots.work(&row, false);
+            slots.push(&row);
         }
-        // Every batch of two was cut: rows are all there is.
-        assert_eq!(cut.levels.len(), 1);
-        assert_eq!(cut.effective(), Some(60.0));
+        slots
+    }
+
+    #[test]
+    fn a_window_is_cut_into_as_many_stretches_as_the_rows_allow() {
+        let of = |rows| BTreeMap::from([(0, window(30, rows, 20))]);
+        let n = |rows, path: &str| Batches::new(&of(rows)).values(path).map(|values| values.len());
+        // 20 rows in each of 12 stretches, and not in 16.
+        assert_eq!([n(1200, "latency.p50"), n(300, "latency.p95"), n(300, "latency.p50")], [Some(12); 3]);
+        assert_eq!([n(60, "latency.p95"), n(1200, "ttft.p50")], [None, None]);
+    }
+
+    #[test]
+    fn a_window_too_short_to_cut_has_no_units() {
+        let short = BTreeMap::from([(0, {
+            let mut slots = Slots::new(Loop::Open);
+            slots.window(Nanos(0), Some(Nanos(200 * MS)));
+            slots.see(Nanos(0), Nanos(MS));
+            slots
+        })]);
+        let units = Batches::new(&short);
+        assert!(units.ways().is_empty());
+        assert_eq!(units.values("latency.p50"), None);
+        assert!(beside(&units, &units).is_empty());
+        assert!(Batches::new(&BTreeMap::new()).ways().is_empty());
+    }
+
+    #[test]
+    fn blocks_stand_beside_those_of_the_same_number() {
+        let blocks = |numbers: &[u32], ms: u64| -> BTreeMap<u32, Slots> {
+            numbers.iter().map(|n| (*n, window(1, 10, ms * (1 + u64::from(*n))))).collect()
+        };
+        let (a, b) = (blocks(&[0, 1, 2, 3, 4, 5, 6], 20), blocks(&[1, 2, 3, 4, 5, 6], 10));
+        let (a, b) = (Batches::new(&a), Batches::new(&b));
+        assert!(a.are_blocks());
+        let told = beside(&a, &b);
+        assert_eq!(told.len(), 6);
+        assert!(told.iter().all(|(a, b)| a.spent == 1.0 && b.spent == 1.0 && b.work.answers > 0.0), "{told:?}");
+        let few = blocks(&[0, 1, 2], 10);
+        assert_eq!(beside(&a, &Batches::new(&few)).len(), 3);
+    }
+
+    #[test]
+    fn series_are_in_the_metrics_unit() {
+        let blocks = BTreeMap::from([(0, window(30, 1200, 20))]);
+        let series = Batches::new(&blocks).series();
+        let p50 = series.iter().find(|s| s.metric == "latency.p50").unwrap();
+        assert_eq!((p50.values.len(), p50.apart), (12, false));
+        assert!((p50.values[0] / 20_000.0 - 1.0).abs() < 0.01, "{p50:?}");
+        let rate = series.iter().find(|s| s.metric == "requests_per_s").unwrap();
+        assert!((rate.values[1] / 40.0 - 1.0).abs() < 0.1, "{rate:?}");
+        assert!(series.iter().all(|s| s.metric != "ttft.p50"));
     }
 }

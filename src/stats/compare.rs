@@ -1,15 +1,15 @@
 //! Two summaries and what the difference between them comes to: a ratio, its interval, and one of four verdicts.
 
+use super::batches::{Batches, beside};
 use super::figure::Figure;
 use super::headline::{HEADLINES, Headline, primary};
-use super::longer::longer;
+use super::needed::times_longer;
 use super::pairs::Pairs;
 use super::proportion::{self, Difference};
 use super::queue::Queue;
 use super::row::tidy;
 use super::series::{Dependent, LEAST_UNITS, RatioEvidence, bound, holm, p_beyond, place, quotient, welch};
 use super::slots::Slot;
-use super::units::{Units, beside};
 use super::{Needs, TargetSummary, series};
 use crate::metrics::human::count;
 use crate::metrics::{self, Better};
@@ -222,7 +222,7 @@ pub(super) fn smallest_difference(smallest_effect: f64) -> f64 {
 pub(super) struct ComparedTarget<'a> {
     pub at: usize,
     pub summary: &'a TargetSummary,
-    pub units: &'a Units<'a>,
+    pub units: &'a Batches<'a>,
     /// Users of a closed loop.
     pub users: Option<usize>,
 }
@@ -247,7 +247,7 @@ pub(super) fn compare(
             pairs.groups().into_iter().map(|group| (&group.sides[0], &group.sides[1])).collect()
         };
         let n: u64 = groups.iter().map(|(a, b)| headline.figure.rows(a).min(headline.figure.rows(b))).sum();
-        let apart = if by_time { target.units.apart() } else { pairs.apart() };
+        let apart = if by_time { target.units.are_blocks() } else { pairs.are_blocks() };
         let queue = if by_time { Queue::NONE } else { pairs.queue(users) };
         let Some((x, y, told)) = quotient(&groups, headline.figure, apart, queue, settings.seed) else {
             return (None, Err(few(n, groups.len(), headline)));
@@ -271,7 +271,7 @@ pub(super) fn compare(
     }
     if let Some(told) = proportion::paired(pairs.items()) {
         for row in rows.iter_mut().filter(|row| row.metric == "accuracy" && row.reason.is_none()) {
-            weigh(row, told, true);
+            decide_row(row, told, true);
             (row.pairs, row.unpaired) = (Some(both), Some(alone));
         }
     }
@@ -372,10 +372,10 @@ fn all(
     }
     for share in [&metrics::ACCURACY, &metrics::ERROR_RATE] {
         let Some(mut row) = begin(share.id, share.unit, target, reference) else { continue };
-        match proportion::apart(target.1, reference.1, share.id) {
+        match proportion::difference(target.1, reference.1, share.id) {
             _ if row.reason.is_some() => {}
             None => row.undecided("no interval".to_owned()),
-            Some(told) => weigh(&mut row, told, share.better == Better::More),
+            Some(told) => decide_row(&mut row, told, share.better == Better::More),
         }
         rows.push(row);
     }
@@ -387,7 +387,7 @@ fn all(
 }
 
 /// Puts the evidence of a proportion into its row.
-fn weigh(row: &mut Comparison, told: Difference, more_is_better: bool) {
+fn decide_row(row: &mut Comparison, told: Difference, more_is_better: bool) {
     (row.target_value, row.reference_value) = (Some(tidy(told.target)), Some(tidy(told.reference)));
     row.ratio = Some(told.target / told.reference).filter(|ratio| ratio.is_finite()).map(tidy);
     let ends = row.ratio.and(told.ratio);
@@ -431,7 +431,7 @@ pub fn decide_by(rows: &mut [Comparison], primary: &str, smallest_effect: f64, d
             if let Some(Basis { weight: Weight::Ratio(told), spoilt: None, size: Some((requests, seconds)), .. }) =
                 &row.basis
             {
-                row.needs = longer(told, smallest_effect, size).map(|times| Needs {
+                row.needs = times_longer(told, smallest_effect, size).map(|times| Needs {
                     figure: row.metric.clone(),
                     rows: (*requests as f64 * times).ceil() as u64,
                     seconds: Some(tidy(seconds * times)).filter(|s| *s > 0.0),

@@ -136,9 +136,9 @@ fn proportion(a: f64, b: f64, n: u64, more_is_better: bool) -> Comparison {
         (row.low, row.high, row.n) = (Some(estimate.low), Some(estimate.high), Some(n));
         side
     };
-    let told = proportion::apart(&side(a), &side(b), "error_rate").unwrap();
+    let told = proportion::difference(&side(a), &side(b), "error_rate").unwrap();
     let mut row = begin_at(1.0, 1.0);
-    weigh(&mut row, told, more_is_better);
+    decide_row(&mut row, told, more_is_better);
     let mut rows = [row];
     decide(&mut rows, &SETTINGS, Doubts::default());
     let [row] = rows;

@@ -270,8 +270,8 @@ fn bent(told: &[&CostSums], columns: &[usize], column: usize) -> Option<String> 
 /// Two targets' costs beside each other, over the same points in the same order.
 pub fn compare_costs(target: &CostFit, reference: &CostFit) -> CostComparison {
     let paired = target.without.len() == reference.without.len() && target.columns == reference.columns;
-    type Beside<'a> = &'a dyn Fn(&[f64], &[f64]) -> Option<f64>;
-    let replicates = |of: Beside| -> Option<Vec<f64>> {
+    type TwoRuns<'a> = &'a dyn Fn(&[f64], &[f64]) -> Option<f64>;
+    let replicates = |of: TwoRuns| -> Option<Vec<f64>> {
         let both = target.without.iter().zip(&reference.without).filter(|_| paired);
         let all: Option<Vec<f64>> = both.map(|(a, b)| of(a, b)).collect();
         all.filter(|all| !all.is_empty())

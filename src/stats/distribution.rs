@@ -1,6 +1,6 @@
 //! A distribution in bounded memory: a histogram of three digits for quantiles, exact moments and extremes beside it.
 
-use super::batches::Batches;
+use super::effective::EffectiveRows;
 use super::interval::{mean_interval, quantile_interval};
 use super::{Needs, Row};
 use hdrhistogram::Histogram;
@@ -32,7 +32,7 @@ pub struct Distribution {
     min: f64,
     max: f64,
     clamped: u64,
-    batches: Batches,
+    batches: EffectiveRows,
     /// Whether rows have several values each.
     many: bool,
     /// Times that were cut off, and would have been longer.

@@ -1,6 +1,7 @@
 //! The fold itself: samples go in one at a time, and everything a report says of them comes out.
 
 use super::answers::Answers;
+use super::batches::Batches;
 use super::compare::{ComparedTarget, ComparisonSettings, Doubts, compare, decide, times_as_long};
 use super::goodput::Good;
 use super::means::Means;
@@ -9,10 +10,9 @@ use super::parts::Parts;
 use super::reasons::Reasons;
 use super::row::tidy;
 use super::slots::{Loop, Slots, Unit};
-use super::spent::Spent;
 use super::steady::{Transient, drift};
+use super::time_parts::TimeParts;
 use super::timeline::Timeline;
-use super::units::Units;
 use super::vectors::{Vectors, exact_row};
 use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Window, Work, wilson};
 use crate::metrics::{self, Definition};
@@ -73,7 +73,7 @@ struct Lane {
     /// The last end of all rows.
     last: Option<Nanos>,
     counted: Counted,
-    spent: Spent,
+    spent: TimeParts,
 }
 
 /// Tokens of answered requests, by the engine's count.
@@ -110,7 +110,7 @@ impl Fold {
             cold: None,
             last: None,
             counted: Counted::default(),
-            spent: Spent::default(),
+            spent: TimeParts::default(),
         };
         Self {
             targets: plan.targets.iter().map(lane).collect(),
@@ -171,7 +171,7 @@ impl Fold {
     /// The results.
     pub fn finish(self) -> Folded {
         let reference = self.targets.get(self.reference);
-        let units: Vec<Units> = self.targets.iter().map(Lane::units).collect();
+        let units: Vec<Batches> = self.targets.iter().map(Lane::units).collect();
         let summaries: Vec<TargetSummary> = self
             .targets
             .iter()
@@ -299,7 +299,7 @@ impl Lane {
         good
     }
 
-    fn summary(&self, labels: &[String], reference: Option<&Answers>, units: &Units) -> TargetSummary {
+    fn summary(&self, labels: &[String], reference: Option<&Answers>, units: &Batches) -> TargetSummary {
         let window = self.window();
         let distributions = Metric::ALL.iter().zip(&self.distributions);
         let mut rows: Vec<Row> = distributions
@@ -352,8 +352,8 @@ impl Lane {
     }
 
     /// What ratios are taken over.
-    fn units(&self) -> Units<'_> {
-        Units::new(&self.blocks)
+    fn units(&self) -> Batches<'_> {
+        Batches::new(&self.blocks)
     }
 
     /// The times in which a request that has no answer counts as infinitely slow. What was never sent has no service time.

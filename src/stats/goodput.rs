@@ -1,6 +1,6 @@
 //! Goodput: the answers that kept every limit of the scenario's `slo` on a single request.
 
-use super::batches::Batches;
+use super::effective::EffectiveRows;
 use super::interval::Z;
 use super::{Row, wilson_at};
 use crate::metrics;
@@ -51,7 +51,7 @@ pub(super) struct Good {
     requests: u64,
     answered: u64,
     good: u64,
-    batches: Batches,
+    batches: EffectiveRows,
 }
 
 impl Good {
@@ -65,7 +65,7 @@ impl Good {
             requests: 0,
             answered: 0,
             good: 0,
-            batches: Batches::default(),
+            batches: EffectiveRows::default(),
         })
     }
 

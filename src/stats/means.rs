@@ -1,7 +1,7 @@
 //! Means over answers of what an engine reports of each.
 
 use super::Row;
-use super::batches::Batches;
+use super::effective::EffectiveRows;
 use crate::metrics::Definition;
 
 /// Values of the answers that have one.
@@ -9,7 +9,7 @@ use crate::metrics::Definition;
 pub(super) struct Means {
     n: u64,
     sum: f64,
-    values: Batches,
+    values: EffectiveRows,
 }
 
 impl Means {

@@ -94,7 +94,7 @@ impl Pairs {
     }
 
     /// Whether groups are blocks that were each drained and warmed.
-    pub fn apart(&self) -> bool {
+    pub fn are_blocks(&self) -> bool {
         self.blocks && self.groups.len() > 1
     }
 
@@ -301,7 +301,7 @@ mod tests {
         }
         let rows = |pairs: &Pairs| pairs.groups().iter().map(|g| g.sides[0].work.answers as u64).collect::<Vec<_>>();
         assert_eq!((pairs.width, pairs.groups().len(), rows(&pairs)[..3].to_vec()), (16, 63, vec![16; 3]));
-        assert_eq!((rows(&blocks), blocks.apart(), pairs.apart()), (vec![100; 10], true, false));
+        assert_eq!((rows(&blocks), blocks.are_blocks(), pairs.are_blocks()), (vec![100; 10], true, false));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Shares of tokens over all requests, by the engines' own counts: of prompts, those from a cache; of drafts, those accepted.
 
 use super::Row;
-use super::batches::Batches;
+use super::effective::EffectiveRows;
 use super::interval::{Z, wilson_at};
 use crate::metrics::Definition;
 
@@ -14,7 +14,7 @@ pub(super) struct Parts {
     /// Sum of the squares of the wholes.
     squares: f64,
     /// The share of each request.
-    shares: Batches,
+    shares: EffectiveRows,
 }
 
 impl Parts {

@@ -38,7 +38,7 @@ impl Difference {
 }
 
 /// A proportion of two summaries, each with an interval of its own (Newcombe's method 10).
-pub(super) fn apart(target: &TargetSummary, reference: &TargetSummary, path: &str) -> Option<Difference> {
+pub(super) fn difference(target: &TargetSummary, reference: &TargetSummary, path: &str) -> Option<Difference> {
     let of = |summary: &TargetSummary| {
         let row = summary.row(path)?;
         Some(Estimate { value: row.mean?, low: row.low?, high: row.high?, n: row.n? })

@@ -1,9 +1,9 @@
 //! How sure a rate is: how much it scattered over the run, and where few answers were counted, what the count itself bounds.
 
+use super::batches::Batches;
 use super::interval::{rate_interval, t_quantile};
 use super::series::{LEAST_UNITS, welch};
 use super::slots::Unit;
-use super::units::Units;
 use super::{Row, Work};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ impl Weights {
 }
 
 /// Fills in the 95 % intervals of a target's rates. `whole` is all that was done in its windows, as one unit.
-pub(super) fn intervals(rows: &mut [Row], units: &Units, whole: &Unit) {
+pub(super) fn intervals(rows: &mut [Row], units: &Batches, whole: &Unit) {
     for rate in &RATES {
         let weights = match rate.each {
             None => Some(ALIKE),
@@ -74,7 +74,7 @@ pub(super) fn intervals(rows: &mut [Row], units: &Units, whole: &Unit) {
 /// Where every stretch (or block) of the run has the answers for a rate of its own: their scatter, dependent neighbours joined,
 /// laid around the whole run's rate. Else the wider of what the count bounds and what the stretches scatter: an engine that
 /// stopped halfway is no Poisson process.
-fn ends(rate: &Rate, value: f64, weights: Option<Weights>, units: &Units, whole: &Unit) -> Option<(f64, f64)> {
+fn ends(rate: &Rate, value: f64, weights: Option<Weights>, units: &Batches, whole: &Unit) -> Option<(f64, f64)> {
     let full = |unit: &Unit| {
         let told = unit.per_second(rate.work)?;
         (told > 0.0 && (rate.answers)(&unit.slot.work) >= LEAST_ANSWERS).then_some(told)
@@ -83,7 +83,7 @@ fn ends(rate: &Rate, value: f64, weights: Option<Weights>, units: &Units, whole:
     let rates = units.ways().find_map(|way| cut(way).filter(|rates| rates.len() >= LEAST_UNITS));
     let finite = |ends: &(f64, f64)| ends.0.is_finite() && ends.1.is_finite();
     if let Some(rates) = rates {
-        return by_units(value, &rates, units.apart()).filter(finite);
+        return by_units(value, &rates, units.are_blocks()).filter(finite);
     }
     let seconds = whole.users.map_or(whole.seconds, |users| whole.slot.spent / users as f64);
     let counted = counted((rate.answers)(&whole.slot.work), weights?)
@@ -92,12 +92,12 @@ fn ends(rate: &Rate, value: f64, weights: Option<Weights>, units: &Units, whole:
     [counted, scattered].into_iter().flatten().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).filter(finite)
 }
 
-/// By the units' own rates: Student's t on the logarithmic scale, dependent neighbours joined. Units that depend on each other
+/// By the units' own rates: Student's t on the logarithmic scale, dependent neighbours joined. Batches that depend on each other
 /// however many are joined are taken in three, with two degrees of freedom: what drifts all along says little of what it would do
 /// next.
 fn by_units(value: f64, rates: &[f64], apart: bool) -> Option<(f64, f64)> {
     let logs: Vec<f64> = rates.iter().map(|rate| rate.ln()).collect();
-    // Beside itself: twice the variance of one, and twice its degrees of freedom. One is spent on looking for dependence.
+    // TwoRuns itself: twice the variance of one, and twice its degrees of freedom. One is spent on looking for dependence.
     let Some((error, free)) = welch((&logs, apart), (&logs, apart)) else {
         let third = |i: usize| &rates[i * rates.len() / 3..(i + 1) * rates.len() / 3];
         let thirds: Vec<f64> = (0..3).map(|i| third(i).iter().sum::<f64>() / third(i).len() as f64).collect();

@@ -32,7 +32,7 @@ fn told(slots: Slots) -> (f64, f64, f64) {
     let (whole, blocks) = (slots.whole(), BTreeMap::from([(0, slots)]));
     let value = whole.per_second(|work| work.answers).unwrap();
     let mut rows = vec![Row::total(&crate::metrics::REQUESTS_PER_S, 1, Some(value))];
-    intervals(&mut rows, &Units::new(&blocks), &whole);
+    intervals(&mut rows, &Batches::new(&blocks), &whole);
     (value, rows[0].low.unwrap(), rows[0].high.unwrap())
 }
 

@@ -22,7 +22,7 @@ const DEPENDENT: f64 = 2.326_347_874_040_841;
 /// error rate of the interval at the end what it is (0.05 becomes 0.0505 at most): Haybittle, British Journal of Radiology 44,
 /// 1971; Peto and others, British Journal of Cancer 34, 1976.
 pub const BEYOND_DOUBT: f64 = 0.001;
-/// Units from which on their own scatter alone tells the error. That of fewer is known to a third at best.
+/// Batches from which on their own scatter alone tells the error. That of fewer is known to a third at best.
 const FEW_UNITS: usize = 20;
 
 /// What a ratio rests on.
@@ -60,7 +60,7 @@ pub struct Dependent;
 
 /// The von Neumann ratio as a standard normal under independence: positive for neighbours that are alike (von Neumann,
 /// Annals of Mathematical Statistics 12(4), 1941; as Fishman and Yarberry use it, INFORMS J. on Computing 9(3), 1997).
-fn alike(values: &[f64]) -> f64 {
+fn likeness(values: &[f64]) -> f64 {
     let k = values.len() as f64;
     let mean = values.iter().sum::<f64>() / k;
     let squares: f64 = values.iter().map(|v| (v - mean).powi(2)).sum();
@@ -79,10 +79,10 @@ fn join(values: &[f64], apart: bool, overlap: usize) -> Result<usize, Dependent>
     loop {
         let joined = joined(values, size);
         let last = values.len() / (size + 1) < LEAST_UNITS;
-        if joined.len() < LEAST_UNITS || !apart && last && alike(&joined) > DEPENDENT {
+        if joined.len() < LEAST_UNITS || !apart && last && likeness(&joined) > DEPENDENT {
             return Err(Dependent);
         }
-        if apart || last || alike(&joined) <= ALIKE {
+        if apart || last || likeness(&joined) <= ALIKE {
             return Ok(size);
         }
         size += 1;
@@ -289,12 +289,12 @@ mod tests {
     #[test]
     fn neighbours_that_are_alike_are_told_from_those_that_are_not() {
         // 1..6: squares 17.5, steps 5: (1 - 5/35) sqrt(35/4).
-        assert!(near(alike(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (1.0 - 5.0 / 35.0) * (35.0_f64 / 4.0).sqrt()));
-        assert!(alike(&[1.0, -1.0, 1.0, -1.0, 1.0, -1.0]) < -1.9);
-        assert_eq!(alike(&[1.0, 1.0, 1.0, 1.0]), 0.0);
-        assert_eq!(alike(&[1.0, 2.0]), 0.0);
+        assert!(near(likeness(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (1.0 - 5.0 / 35.0) * (35.0_f64 / 4.0).sqrt()));
+        assert!(likeness(&[1.0, -1.0, 1.0, -1.0, 1.0, -1.0]) < -1.9);
+        assert_eq!(likeness(&[1.0, 1.0, 1.0, 1.0]), 0.0);
+        assert_eq!(likeness(&[1.0, 2.0]), 0.0);
         // Three are enough: squares 42/9, steps 5.
-        assert!(near(alike(&[1.0, 2.0, 4.0]), (1.0 - 5.0 / (2.0 * 42.0 / 9.0)) * 8.0_f64.sqrt()));
+        assert!(near(likeness(&[1.0, 2.0, 4.0]), (1.0 - 5.0 / (2.0 * 42.0 / 9.0)) * 8.0_f64.sqrt()));
     }
 
     #[test]
@@ -310,11 +310,11 @@ mod tests {
         assert_eq!(join(&trend, false, 1), Err(Dependent));
         assert_eq!((join(&trend, true, 1), join(&fours, true, 1)), (Ok(1), Ok(1)), "driven apart");
         assert_eq!(join(&[1.0, 0.0, 1.0, 0.0, 1.0], true, 1), Err(Dependent));
-        // Units that can't be joined are refused at 1 %, not at 10 %: 1.5 and 2.5 of a standard normal.
+        // Batches that can't be joined are refused at 1 %, not at 10 %: 1.5 and 2.5 of a standard normal.
         let some = [0.0, 1.0, 2.0, 2.0, 1.0, 1.0, 3.0, 3.0];
-        assert!((ALIKE..DEPENDENT).contains(&alike(&some)), "{}", alike(&some));
+        assert!((ALIKE..DEPENDENT).contains(&likeness(&some)), "{}", likeness(&some));
         assert_eq!(join(&some, false, 1), Ok(1));
-        assert!(alike(&trend[..8]) > DEPENDENT);
+        assert!(likeness(&trend[..8]) > DEPENDENT);
         assert_eq!(join(&trend[..8], false, 1), Err(Dependent));
     }
 

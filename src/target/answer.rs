@@ -201,7 +201,7 @@ impl Answer {
     }
 
     /// Takes the log-probabilities of a piece's tokens; those of reasoning (`of_answer` false) are none of the answer's.
-    pub(super) fn weigh(&mut self, told: impl IntoIterator<Item = Option<f64>>, of_answer: bool) {
+    pub(super) fn add_logprobs(&mut self, told: impl IntoIterator<Item = Option<f64>>, of_answer: bool) {
         for logprob in told.into_iter().filter(|_| of_answer) {
             // Rounding may make a certain token's a little more than 0.
             match logprob.filter(|logprob| logprob.is_finite() && *logprob <= 1e-4) {

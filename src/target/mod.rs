@@ -356,7 +356,7 @@ impl Target {
                 answer.fail(format!("the answer was cut off: {error}"));
                 Outcome::Truncated
             }
-            _ => settled(&mut answer),
+            _ => outcome_of(&mut answer),
         };
         link.settle(read_to_the_end, now);
         link.failed = !outcome.answered();
@@ -463,7 +463,7 @@ impl Link {
 }
 
 /// How an answer that was read to its end turned out.
-fn settled(answer: &mut Answer) -> Outcome {
+fn outcome_of(answer: &mut Answer) -> Outcome {
     answer.close();
     match (answer.status, &answer.error) {
         (_, Some(_)) if answer.rejected => Outcome::Rejected,

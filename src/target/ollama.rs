@@ -178,7 +178,7 @@ fn take_line(answer: &mut Answer, line: Line<'_>, stamp: Nanos, streamed: bool) 
         calls.iter().for_each(|call| answer.call(call, stamp));
     }
     if let Some(told) = &line.logprobs {
-        answer.weigh(told.iter().map(|token| token.logprob), thought.is_empty());
+        answer.add_logprobs(told.iter().map(|token| token.logprob), thought.is_empty());
     }
     let embedded = line.embeddings.is_some();
     if let Some(vector) = line.embeddings.and_then(|all| all.into_iter().next()) {

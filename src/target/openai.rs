@@ -242,7 +242,7 @@ fn take_choice(answer: &mut Answer, choice: &Choice<'_>, stamp: Nanos, streamed:
     }
     if let Some(told) = &choice.logprobs {
         let of_chat = told.content.iter().flatten().map(|token| token.logprob);
-        answer.weigh(of_chat.chain(told.token_logprobs.iter().flatten().copied()), !thought);
+        answer.add_logprobs(of_chat.chain(told.token_logprobs.iter().flatten().copied()), !thought);
     }
     if let Some(message) = message {
         let calls = message.tool_calls.iter().flatten().filter_map(|call| call.function.as_ref());

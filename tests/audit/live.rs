@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// test.
 const EDITED: [(&str, &str); 37] = [
     ("target-gone", "an engine that is killed and stays away is in tests/gone.rs"),
-    ("processes-missed", "readings with a gap are in src/host/folded.rs"),
+    ("processes-missed", "readings with a gap are in src/host/windows.rs"),
     ("engine-count", "an engine whose count stands still is in tests/gg_core_live.rs"),
     ("engine-mean", "no stand-in says that it took longer than it did"),
     ("drafting", "engines that guess tokens ahead are in tests/inside.rs"),

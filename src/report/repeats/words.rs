@@ -18,14 +18,14 @@ impl Repeats {
         if !main.is_empty() {
             return main.into_iter().map(|c| self.sentence(c)).collect();
         }
-        (0..self.targets.len()).map(|at| self.lone(at)).collect()
+        (0..self.targets.len()).map(|at| self.one_target(at)).collect()
     }
 
     fn label(&self, at: usize) -> String {
         self.targets.get(at).map(super::RepeatedTarget::label).unwrap_or_default()
     }
 
-    fn lone(&self, at: usize) -> String {
+    fn one_target(&self, at: usize) -> String {
         let (name, metric) = (self.label(at), metric_words(&self.primary));
         match self.figure(at, &self.primary) {
             Some(figure) => {

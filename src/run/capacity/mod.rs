@@ -1,8 +1,8 @@
 //! Drives a search for capacity: each probe is an ordinary run of one target, in a folder of its own, with the load that the
 //! search asks for. The same seeds, lengths and warm-up for every target, who take turns.
 
-mod judged;
 mod load;
+mod probe_evidence;
 mod seek;
 
 use super::progress::SearchBar;
@@ -12,8 +12,8 @@ use crate::record::Stopwatch;
 use crate::scenario::plan::{GatesPlan, Plan};
 use crate::scenario::{Loaded, Scenario, Slo, Span, most_at_once};
 use anyhow::Context;
-pub use judged::{is_search, search_again};
 use load::Shape;
+pub use probe_evidence::{is_search, search_again};
 use seek::Seeker;
 use std::path::PathBuf;
 use std::time::Duration;

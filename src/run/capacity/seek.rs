@@ -3,7 +3,7 @@
 use super::super::progress::{SearchBar, budget_words};
 use super::super::{Failure, Finished, Options, Prepared, interrupted, measure, now};
 use super::load::Shape;
-use super::{Search, judged};
+use super::{Search, probe_evidence};
 use crate::capacity::{
     By, Capacity, Ended, LoadVerdict, Next, ProbeEvidence, SearchSettings, Tried, fitted, judge, levels, long_s, next,
     window_s,
@@ -123,7 +123,7 @@ impl Seeker<'_> {
                 break;
             }
             // What one request at a time doesn't keep, no load does.
-            let judged = judge(&self.slo, &[&judged::evidence(&self.slo, &finished)?], false);
+            let judged = judge(&self.slo, &[&probe_evidence::evidence(&self.slo, &finished)?], false);
             if judged.certain == LoadVerdict::Fail && judged.generator.is_none() {
                 let searched = &mut self.settings.targets[target];
                 (searched.ended, searched.alone) = (Some(Ended::Never), Some(judged.reason));
@@ -244,7 +244,7 @@ impl Seeker<'_> {
             self.stopped = true;
             return self.end(target, Ended::Interrupted);
         }
-        let evidence = judged::evidence(&self.slo, &finished)?;
+        let evidence = probe_evidence::evidence(&self.slo, &finished)?;
         self.settings.targets[target].probes.push(Tried { folder, at, attempt, long });
         self.say(&self.told(target, at, &evidence));
         self.evidence[target].push(evidence);
@@ -353,7 +353,7 @@ impl Seeker<'_> {
 
     /// Keeps what the search is made of, beside its probes.
     fn keep(&self) -> Result<(), Failure> {
-        Ok(judged::write_settings(&self.dir, &self.settings)?)
+        Ok(probe_evidence::write_settings(&self.dir, &self.settings)?)
     }
 
     /// Writes what was found.

@@ -1,6 +1,6 @@
 //! Judges the checks of a suite by the files that its scenarios left.
 
-use super::super::{held, report_of};
+use super::super::{against_baseline, report_of};
 use crate::report::sweep::SweepManifest;
 use crate::scenario::plan::TargetPlan;
 use crate::suite::{RunAtPoint, ScenarioRun, ScenarioState, Suite, judge_check};
@@ -79,6 +79,6 @@ fn point(values: Vec<(String, serde_json::Value)>, folder: &Path) -> RunAtPoint 
         let text = failure.to_string();
         text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
     });
-    let past = held::copied(folder).ok().flatten();
+    let past = against_baseline::copied(folder).ok().flatten();
     RunAtPoint { values, report, past }
 }

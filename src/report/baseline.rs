@@ -1,6 +1,6 @@
 //! A run beside its baseline, and its gates judged.
 
-use super::beside::{Pair, matched, pairs};
+use super::compare::{Pair, matched, pairs};
 use super::setup::{Unlike, unlike_setups};
 use super::{Report, Status};
 use crate::audit::Finding;
@@ -21,7 +21,7 @@ pub struct KeptRuns<'a> {
 
 /// The baseline of a run, and the run beside it.
 #[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Against {
+pub struct BaselineDelta {
     /// The baseline's name.
     pub name: String,
     /// When it was kept, UTC (RFC 3339).
@@ -49,7 +49,7 @@ pub struct Against {
     pub unmatched: Vec<String>,
 }
 
-impl Against {
+impl BaselineDelta {
     /// Puts a run beside a kept one, whatever they differ in.
     pub fn new(name: &str, saved: &str, reason: &str, of: KeptRuns<'_>, run: &Report) -> Self {
         let (kept, nights) = (of.report, of.nights);
@@ -162,7 +162,7 @@ impl Report {
 
     /// Takes the baseline, if there is one, and judges the gates: those that need it only where it may be compared with, which
     /// of another setup it may if `across` was asked for.
-    pub fn hold(&mut self, kept: Option<(Against, KeptRuns<'_>)>, across: bool) {
+    pub fn set_baseline(&mut self, kept: Option<(BaselineDelta, KeptRuns<'_>)>, across: bool) {
         if !self.plan.gates.is_empty() {
             let past = match &kept {
                 None => Err(gate::NO_BASELINE),

@@ -10,7 +10,7 @@ use crate::scenario::gate::{From, Gate, Kind, Of};
 use crate::stats::{TargetSummary, tidy};
 
 /// Judges a gate for a target.
-pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &GateInputs<'_>, adapt: &Adapt) -> JudgedGate {
+pub(super) fn judge(gate: &Gate, at: Option<usize>, evidence: &GateInputs<'_>, adapt: &Adapt) -> JudgedGate {
     let blank = JudgedGate {
         gate: gate.text.clone(),
         target: at,
@@ -32,7 +32,7 @@ pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &GateInputs<'_>, ad
     };
     let unit = target.row(gate.subject.metric.id).map(|row| row.unit.clone()).unwrap_or_default();
     let blank = JudgedGate { unit, ..blank };
-    let held = match weigh(gate, at, target, evidence, adapt) {
+    let held = match measured(gate, at, target, evidence, adapt) {
         Ok(held) => held,
         Err(reason) => return JudgedGate { reason: Some(reason), ..blank },
     };
@@ -63,11 +63,11 @@ pub(super) fn hold(gate: &Gate, at: Option<usize>, evidence: &GateInputs<'_>, ad
         reason,
         ..blank
     };
-    counted(judged, gate, target, evidence)
+    unless_spoilt(judged, gate, target, evidence)
 }
 
 /// Takes back what became of a gate where it doesn't count.
-pub(super) fn counted(
+pub(super) fn unless_spoilt(
     judged: JudgedGate,
     gate: &Gate,
     target: &TargetSummary,
@@ -150,7 +150,7 @@ fn is_counted(gate: &Gate) -> bool {
     matches!(gate.bound.from, From::Constant) && (name == "error_rate" || name.starts_with("outcome_"))
 }
 
-fn weigh(
+fn measured(
     gate: &Gate,
     at: usize,
     target: &TargetSummary,
@@ -195,7 +195,7 @@ fn weigh(
             let theirs = figure(of, &past.targets[other], other, past.histograms)
                 .map_err(|reason| format!("{reason}, in the baseline"))?;
             let ours = figure(subject, target, at, evidence.histograms)?;
-            if let Some(told) = super::nights::hold(gate, of, &ours, &past.targets[other].name, past.nights) {
+            if let Some(told) = super::nights::by_runs(gate, of, &ours, &past.targets[other].name, past.nights) {
                 return Ok(told);
             }
             let told = || pair::of_runs(evidence, target, &past.targets[other], &subject.path());

@@ -6,7 +6,7 @@ use crate::stats::effective_rows;
 
 /// Of the requests of one or several probes, each in time order. Where fewer are beyond the limit than may be, those beyond the
 /// requests' own quantile are looked at: a limit that nobody comes near shows nothing of how they depend on each other.
-pub(super) fn worth(limit: &Limit, probes: &[&[f32]]) -> f64 {
+pub(super) fn effective_n(limit: &Limit, probes: &[&[f32]]) -> f64 {
     let n: usize = probes.iter().map(|probe| probe.len()).sum();
     if n == 0 {
         return 0.0;

@@ -2,7 +2,7 @@
 
 use super::csv_text::{number, rows, text};
 use crate::metrics::value_words;
-use crate::report::front::{Front, Respect};
+use crate::report::pareto::{Front, Respect};
 use crate::report::{Report, human};
 use crate::stats::unit;
 use std::io::{self, Write};
@@ -38,7 +38,7 @@ pub(super) fn front_table(report: &Report, front: &Front) -> (Vec<String>, Vec<V
     let mut header = vec![String::new()];
     header.extend(front.respects.iter().map(|respect| short(&respect.metric)));
     header.push("front".to_owned());
-    let row = |candidate: &crate::report::front::Candidate| {
+    let row = |candidate: &crate::report::pareto::Candidate| {
         let label = report.targets.get(candidate.target).map(|target| target.label()).unwrap_or_default();
         let mut row = vec![human::printable(&label)];
         row.extend(front.respects.iter().zip(&candidate.values).map(|(respect, value)| cell(respect, *value)));

@@ -18,7 +18,7 @@ const POWER: f64 = 1.281_551_565_544_600_5;
 /// 1 - 0.025 / family (Holm's first step, the strictest) with the degrees of freedom of the longer run. How long that takes is
 /// reckoned from this run's error, itself an estimate: over all runs that may advise so, nine of ten show it if
 /// (ln(1 + d) - ln(1 + e)) / error is the 90 % point of the noncentral t around that t (Johnson and Welch, Biometrika 31, 1940).
-pub(super) fn longer(told: &RatioEvidence, smallest_effect: f64, family: usize) -> Option<f64> {
+pub(super) fn times_longer(told: &RatioEvidence, smallest_effect: f64, family: usize) -> Option<f64> {
     let room = worth_showing(smallest_effect).ln_1p() - smallest_effect.ln_1p();
     let sure = 1.0 - 0.025 / family.max(1) as f64;
     let Outlook { squared, free } = told.outlook;
@@ -59,12 +59,12 @@ mod tests {
         let of = |error: f64, free: f64| RatioEvidence::new(0.0, error, free, 10).unwrap();
         let room = 1.05_f64.ln() - 1.02_f64.ln();
         // With many degrees of freedom the normal's points: 1.959964 and 1.281552.
-        let many = longer(&of(0.1, 1e4), 0.02, 1).unwrap();
+        let many = times_longer(&of(0.1, 1e4), 0.02, 1).unwrap();
         assert!(near(many, 0.01 * (3.241_516 / room).powi(2), 1e-3), "{many}");
         // With few more, and with a family, too; a run that is long enough is told less than its own length.
-        let few = |family| longer(&of(0.1, 9.0), 0.02, family).unwrap();
+        let few = |family| times_longer(&of(0.1, 9.0), 0.02, family).unwrap();
         assert!(few(1) > many && few(5) > few(1) && few(0) == few(1));
-        assert!(longer(&of(0.001, 9.0), 0.02, 1).unwrap() < 1.0);
+        assert!(times_longer(&of(0.001, 9.0), 0.02, 1).unwrap() < 1.0);
         assert!(near(worth_showing(0.02), 0.05, 1e-9) && near(worth_showing(0.1), 0.16, 1e-9));
     }
 

@@ -7,12 +7,12 @@ use super::lines::{in_order, reasons_of, values};
 use super::markup::plain;
 use crate::metrics::{metric_words, value_words};
 use crate::report::words::{ratio_clause, ratio_words};
-use crate::report::{Beside, Pair, Relation, pretty};
+use crate::report::{Pair, Relation, TwoRuns, pretty};
 use crate::stats::Comparison;
 use std::io::{self, Write};
 
 /// Writes it for a terminal.
-pub fn beside_table(beside: &Beside, look: Look, out: &mut dyn Write) -> io::Result<()> {
+pub fn compare_table(beside: &TwoRuns, look: Look, out: &mut dyn Write) -> io::Result<()> {
     let width = usize::from(look.width.clamp(40, 160));
     wrapped(out, &headline(beside), width, "")?;
     for pair in &beside.pairs {
@@ -49,7 +49,7 @@ pub fn beside_table(beside: &Beside, look: Look, out: &mut dyn Write) -> io::Res
 }
 
 /// Writes it for a pull request.
-pub fn beside_markdown(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
+pub fn compare_markdown(beside: &TwoRuns, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "### {}\n", plain(&headline(beside)))?;
     let gates = gates::markdown_of(&gates::rows_of(beside.judgement.as_ref(), &beside.targets));
     gates.iter().try_for_each(|line| writeln!(out, "{line}"))?;
@@ -77,12 +77,12 @@ pub fn beside_markdown(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Writes it as JSON.
-pub fn beside_json(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
+pub fn compare_json(beside: &TwoRuns, out: &mut dyn Write) -> io::Result<()> {
     pretty(out, beside)
 }
 
 /// Writes one row per target and metric.
-pub fn beside_csv(beside: &Beside, out: &mut dyn Write) -> io::Result<()> {
+pub fn compare_csv(beside: &TwoRuns, out: &mut dyn Write) -> io::Result<()> {
     let header = [
         "metric",
         "unit",
@@ -113,7 +113,7 @@ pub(super) fn cells_of(c: &Comparison) -> [String; 7] {
     [first, second, ratio, low, high, c.verdict.as_str().to_owned(), reason]
 }
 
-fn headline(beside: &Beside) -> String {
+fn headline(beside: &TwoRuns) -> String {
     match beside.relation {
         Relation::Compare => format!(
             "{} ({}) and {} ({}): ratio = second ÷ first.",
@@ -126,7 +126,7 @@ fn headline(beside: &Beside) -> String {
 }
 
 /// What the columns of values are called.
-fn columns(beside: &Beside) -> (String, String) {
+fn columns(beside: &TwoRuns) -> (String, String) {
     match beside.relation {
         Relation::Compare => ("first".to_owned(), "second".to_owned()),
         Relation::Interference => ("alone".to_owned(), "at once".to_owned()),
@@ -138,7 +138,7 @@ fn pair_name(pair: &Pair) -> String {
 }
 
 /// What came of the main metric.
-fn sentence(beside: &Beside, pair: &Pair) -> String {
+fn sentence(beside: &TwoRuns, pair: &Pair) -> String {
     let metric = metric_words(&beside.primary);
     let Some(c) = pair.comparisons.iter().find(|c| c.metric == beside.primary) else {
         return format!("{}: {metric} was not measured in both runs.", pair_name(pair));
@@ -157,12 +157,12 @@ fn sentence(beside: &Beside, pair: &Pair) -> String {
 }
 
 /// What to be careful about.
-fn told(beside: &Beside) -> Vec<String> {
+fn told(beside: &TwoRuns) -> Vec<String> {
     beside.notes.iter().cloned().chain(differences(beside)).collect()
 }
 
 /// What the two runs don't have in common, in sentences: targets, settings, engines.
-pub(super) fn differences(beside: &Beside) -> Vec<String> {
+pub(super) fn differences(beside: &TwoRuns) -> Vec<String> {
     let mut told = Vec::new();
     if !beside.unmatched.is_empty() {
         told.push(format!("Without a counterpart: {}.", beside.unmatched.join(", ")));

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 /// A target whose processes are to be watched.
 #[derive(Clone, Debug)]
-pub struct Sought {
+pub struct ProcessLookup {
     /// Its name.
     pub name: String,
     /// Where it answers: who listens there is looked for.
@@ -23,7 +23,7 @@ pub struct Sought {
     pub model: Model,
 }
 
-impl From<(String, Endpoint)> for Sought {
+impl From<(String, Endpoint)> for ProcessLookup {
     fn from((name, endpoint): (String, Endpoint)) -> Self {
         Self { name, endpoint, process: None, model: Model::default() }
     }
@@ -40,7 +40,7 @@ fn look_again(ever: bool) -> u32 {
 
 /// A target that is watched.
 pub(super) struct WatchedTarget {
-    sought: Sought,
+    sought: ProcessLookup,
     pub(super) tree: Tree,
     /// The processes that were found, whose descendants the others are.
     roots: BTreeSet<u32>,
@@ -69,7 +69,7 @@ struct Tallies {
 }
 
 impl WatchedTarget {
-    pub(super) fn new(sought: Sought) -> Self {
+    pub(super) fn new(sought: ProcessLookup) -> Self {
         // What a child that ended had counted is in its parent's faults and bytes, and in nobody's context switches.
         let tallies = Tallies {
             minor_faults: Tally::new(true),

@@ -138,10 +138,10 @@ fn read_copy(dir: &Path) -> anyhow::Result<Option<Copied>> {
 }
 
 /// Puts a run beside the baseline whose copy lies in its directory, and judges its gates.
-pub(super) fn hold(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
+pub(super) fn judge(dir: &Path, report: &mut Report) -> anyhow::Result<()> {
     let copy = read_copy(dir)?;
     let against = copy.as_ref().map(|copy| (copy.kept.against(&copy.name, report), copy.kept.runs()));
-    report.hold(against, copy.as_ref().is_some_and(|copy| copy.across));
+    report.set_baseline(against, copy.as_ref().is_some_and(|copy| copy.across));
     Ok(())
 }
 
@@ -160,7 +160,7 @@ pub fn check_against(folder: &Path, name: &str, dir: &Path, across: bool) -> Res
         return Err(refused(name, &unlike, "in the run"));
     }
     let against = kept.against(&shown(name), &report);
-    report.hold(Some((against, kept.runs())), across);
+    report.set_baseline(Some((against, kept.runs())), across);
     Ok(report)
 }
 

@@ -1,7 +1,7 @@
 //! Readings folded over the measured stretches of a run.
 
+use super::lookup::ProcessHoldings;
 use super::reading::Reading;
-use super::sought::ProcessHoldings;
 use super::{Conditions, Gpu, Stretch, Used};
 
 /// How long after a stretch's end a reading of what is held is still of it, in seconds: a window that the last answer closes is
@@ -239,7 +239,7 @@ mod tests {
     /// Readings of a machine of four cores, at the given seconds: busy 2 cores, own 0.5 and in the third second 1.5,
     /// the first target 0.75, the second hidden.
     fn readings(at: &[f64]) -> Vec<Reading> {
-        let mut kept = super::super::thin::ThinnedReadings::default();
+        let mut kept = super::super::downsample::ThinnedReadings::default();
         raw(at).into_iter().for_each(|reading| kept.push(reading));
         kept.readings().to_vec()
     }

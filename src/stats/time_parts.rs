@@ -3,7 +3,7 @@
 //! Means are told, since only they add up: the parts' medians need not make the whole's.
 
 use super::Row;
-use super::batches::Batches;
+use super::effective::EffectiveRows;
 use crate::metrics::{self, Definition};
 use crate::record::{Nanos, Sample};
 
@@ -109,7 +109,7 @@ fn parts(sample: &Sample, open_loop: bool) -> Option<[Option<u64>; Part::ALL.len
 
 /// The parts of a target's answered requests, summed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spent {
+pub(super) struct TimeParts {
     n: u64,
     parts: [Sum; Part::ALL.len()],
     whole: Sum,
@@ -121,7 +121,7 @@ struct Sum {
     nanos: u128,
     /// Requests in which it could be told.
     known: u64,
-    batches: Batches,
+    batches: EffectiveRows,
 }
 
 impl Sum {
@@ -138,7 +138,7 @@ impl Sum {
     }
 }
 
-impl Spent {
+impl TimeParts {
     /// Takes an answered request.
     pub(super) fn push(&mut self, sample: &Sample, open_loop: bool) {
         let Some(parts) = parts(sample, open_loop) else { return };
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn parts_are_means_over_all_answers() {
-        let mut spent = Spent::default();
+        let mut spent = TimeParts::default();
         spent.push(&sample(), false);
         spent.push(&Sample { server_prompt: Some(Nanos(12 * MS)), ..sample() }, false);
         let rows: Vec<(String, f64)> = spent.rows().map(|row| (row.metric, row.mean.unwrap())).collect();
@@ -227,7 +227,7 @@ mod tests {
         assert_eq!(value("time_whole"), Some(50_000.0));
         assert_eq!((value("time_client"), value("time_prompt")), (Some(3000.0), Some(6000.0)));
         assert_eq!((value("time_queue"), value("time_other")), (Some(4000.0), Some(10_000.0)));
-        assert_eq!((value("time_load"), Spent::default().rows().count()), (None, 0));
+        assert_eq!((value("time_load"), TimeParts::default().rows().count()), (None, 0));
         // 0 and 12 ms, twice: their mean is known to no better than Student's t of one degree of freedom has it.
         spent.push(&sample(), false);
         spent.push(&Sample { server_prompt: Some(Nanos(12 * MS)), ..sample() }, false);

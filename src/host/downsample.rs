@@ -4,8 +4,8 @@
 //! readings, every second of the regular ones goes, and hands its extremes on to the one after it: the edges stay, and a
 //! run of hours is told by readings some seconds apart.
 
+use super::lookup::ProcessHoldings;
 use super::reading::Reading;
-use super::sought::ProcessHoldings;
 
 /// Readings kept before they are thinned: all of a run of an hour.
 const MOST: usize = 4096;
@@ -60,7 +60,7 @@ fn thinned(readings: Vec<Reading>) -> Vec<Reading> {
     while let Some(reading) = all.next() {
         let inner = reading.regular && kept.last().is_some_and(|before| before.regular);
         match all.peek_mut() {
-            Some(next) if inner && next.regular && !dropped_last && alike(&reading, next) => {
+            Some(next) if inner && next.regular && !dropped_last && same_processes(&reading, next) => {
                 hand_on(&reading, next);
                 dropped_last = true;
             }
@@ -75,7 +75,7 @@ fn thinned(readings: Vec<Reading>) -> Vec<Reading> {
 
 /// Whether the next knows all that this one knows: what was read last before it wasn't any more has to stay. A reading that
 /// knows nothing of a target tells a fold nothing of it.
-fn alike(this: &Reading, next: &Reading) -> bool {
+fn same_processes(this: &Reading, next: &Reading) -> bool {
     let known = |this: bool, next: bool| !this || next;
     known(this.all_targets.is_some(), next.all_targets.is_some())
         && this.targets.iter().zip(&next.targets).all(|(this, next)| known(this.is_some(), next.is_some()))

@@ -22,7 +22,7 @@ pub enum Relation {
 
 /// Two runs, told. Ratios are the second run ÷ the first.
 #[derive(Clone, Debug, Serialize)]
-pub struct Beside {
+pub struct TwoRuns {
     /// Version of this document's form.
     pub schema_version: u32,
     /// The program and version that wrote it.
@@ -97,7 +97,7 @@ impl Pair {
     }
 }
 
-impl Beside {
+impl TwoRuns {
     /// Puts two runs beside each other; of unlike workloads, what they differ in.
     pub fn new(relation: Relation, first: (&str, &Report), second: (&str, &Report)) -> Result<Self, Vec<Unlike>> {
         let (a, b) = (first.1, second.1);
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_run_beside_itself_shows_nothing() {
         let run = report(Task::Classify, false);
-        let beside = Beside::new(Relation::Compare, ("a", &run), ("b", &run)).unwrap();
+        let beside = TwoRuns::new(Relation::Compare, ("a", &run), ("b", &run)).unwrap();
         assert_eq!(beside.pairs.iter().map(|p| p.first.as_str()).collect::<Vec<_>>(), ["native", "ollama"]);
         assert!(beside.unmatched.is_empty() && beside.unlike.is_empty());
         for c in beside.pairs.iter().flat_map(|p| &p.comparisons) {
@@ -265,7 +265,7 @@ mod tests {
         let mut lone = a.clone();
         lone.targets.truncate(1);
         b.targets.remove(0);
-        let beside = Beside::new(Relation::Compare, ("a", &lone), ("b", &b)).unwrap();
+        let beside = TwoRuns::new(Relation::Compare, ("a", &lone), ("b", &b)).unwrap();
         let main = beside.pairs[0].comparisons.iter().find(|c| c.metric == "latency.p50").unwrap();
         assert!(main.ratio.unwrap() > 1.5, "{main:?}");
         assert_eq!(main.verdict, Verdict::Worse);
@@ -279,7 +279,7 @@ mod tests {
         a.targets.truncate(1);
         b.targets.remove(0);
         let verdict = |a: &Report, b: &Report| {
-            let beside = Beside::new(Relation::Compare, ("a", a), ("b", b)).unwrap();
+            let beside = TwoRuns::new(Relation::Compare, ("a", a), ("b", b)).unwrap();
             let main = beside.pairs[0].comparisons.iter().find(|c| c.metric == "latency.p50").unwrap().verdict;
             let told = beside
                 .notes
@@ -308,11 +308,11 @@ mod tests {
     fn targets_without_a_like_are_listed_and_unlike_workloads_refused() {
         let (a, mut b) = (report(Task::Classify, false), report(Task::Classify, false));
         b.targets[0].name = "other".to_owned();
-        let beside = Beside::new(Relation::Interference, ("a", &a), ("b", &b)).unwrap();
+        let beside = TwoRuns::new(Relation::Interference, ("a", &a), ("b", &b)).unwrap();
         assert_eq!(beside.unmatched, ["native of a", "other of b"]);
         assert_eq!(beside.pairs.len(), 1);
         b.plan.workload.hash = "x".to_owned();
-        let unlike = Beside::new(Relation::Compare, ("a", &a), ("b", &b)).unwrap_err();
+        let unlike = TwoRuns::new(Relation::Compare, ("a", &a), ("b", &b)).unwrap_err();
         assert_eq!(unlike[0].what, "prompts and sampling");
     }
 }
