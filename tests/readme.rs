@@ -153,9 +153,88 @@ fn the_table_of_truth_is_the_one_recorded() {
     keeps("docs/statistics.md", "truth", &(table(ways) + &words));
 }
 
+/// The kept figures of `make bench`.
+const BENCH: &str = "bench/figures/bench.json";
+
+/// A number of the bench, whose places may be missing from no file.
+fn figure(told: &Value, place: &str) -> f64 {
+    told.pointer(place).and_then(Value::as_f64).unwrap_or_else(|| panic!("{BENCH} has no {place}"))
+}
+
+/// A count with its thousands grouped.
+fn grouped(count: f64) -> String {
+    let digits = format!("{count:.0}");
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).expect("digits")).collect();
+    groups.join(",")
+}
+
+#[test]
+fn the_speed_is_the_one_recorded() {
+    let told = recorded(BENCH);
+    let at = |place: &str| figure(&told, place);
+    let spread = |place: &str| {
+        let of = |word: &str| at(&format!("{place}/{word}"));
+        format!("{:.2} ({:.2}–{:.2})", of("median"), of("least"), of("largest"))
+    };
+    let mut table =
+        "| | loadcmp | oha | loadcmp ÷ oha: rate | CPU | a bare client |\n|:--|--:|--:|--:|--:|--:|\n".to_owned();
+    for (part, words) in
+        [("plain", "whole answers"), ("stream", "streams of 16 chunks"), ("stream128", "streams of 128 chunks")]
+    {
+        let tool = |name: &str| {
+            let median = |what: &str| at(&format!("/{part}/{name}/{what}/median"));
+            format!("{} /s, {:.1} µs", grouped(median("rate")), median("cpu_us"))
+        };
+        let ratio = |what: &str| spread(&format!("/{part}/{what}_ratio"));
+        writeln!(
+            table,
+            "| {words} | {} | {} | {} | {} | {} |",
+            tool("loadcmp"),
+            tool("oha"),
+            ratio("rate"),
+            ratio("cpu_us"),
+            tool("bare")
+        )
+        .expect("text");
+    }
+    let error = |which: &str| {
+        format!("p50 {:.0} µs, p99 {:.0} µs", at(&format!("/stamps/{which}/p50")), at(&format!("/stamps/{which}/p99")))
+    };
+    write!(
+        table,
+        "\nRequests per second and CPU per request, medians of {rounds} rounds of {seconds} s at {users} connections, one tool after \
+         another in each; ratios within a round, with the least and the largest. Made at commit `{commit}` on {cores} cores.\n\n\
+         | | |\n|:--|:--|\n\
+         | first token at 20 ms, {users} users, later than the server's own record says | {first} |\n\
+         | the end of the same answers | {end} |\n\
+         | 10,000 open streams, a token per second each | {kib:.0} KiB of memory per stream, {stream:.0} µs of CPU per stream of 17 pieces |\n\
+         | peak memory after 20,000 and 200,000 requests | {few:.0} and {many:.0} MiB |\n\
+         | `loadcmp report` of 200,000 rows | {rows} rows/s, {row:.2} µs of CPU per row |\n\
+         | a whole run of one request, start to exit | {start:.0} ms with the native driver, {goose:.0} ms with goose |\n",
+        rounds = told["rounds"],
+        seconds = told["seconds"],
+        users = told["users"],
+        commit = told["commit"].as_str().unwrap_or_default(),
+        cores = told["cores"],
+        first = error("first_us"),
+        end = error("end_us"),
+        kib = at("/slow/kib"),
+        stream = at("/slow/cpu_us"),
+        few = at("/memory/mib/0"),
+        many = at("/memory/mib/1"),
+        rows = grouped(at("/memory/report_rows_per_s")),
+        row = at("/memory/report_cpu_us"),
+        start = at("/start/native/median"),
+        goose = at("/start/goose/median"),
+    )
+    .expect("text");
+    keeps("docs/speed.md", "speed", &table);
+}
+
 #[test]
 fn the_pacing_figures_are_those_recorded() {
-    let told = recorded("bench/figures/pacing.json");
+    let all = recorded(BENCH);
     let cell = |line: &Value, kind: &str| {
         let number = |value: &Value| match value.as_f64().expect("a time") {
             large if large >= 100.0 => format!("{large:.0}"),
@@ -167,23 +246,28 @@ fn the_pacing_figures_are_those_recorded() {
         }
         format!("{} / {} / {}", number(&all["p50"]), number(&all["p99"]), number(&all["max"]))
     };
-    let mut table = "| µs late: p50 / p99 / largest | released | written | arrived | CPU per request |\n\
-                     |:--|--:|--:|--:|--:|\n"
-        .to_owned();
-    for line in list(&told, "tools") {
-        let cpu = line["cpu_us"].as_f64().map_or("–".to_owned(), |cpu| format!("{cpu:.0} µs"));
-        let (released, written, arrived) = (cell(line, "release"), cell(line, "send"), cell(line, "arrival"));
-        let name = line["tool"].as_str().expect("its name");
-        writeln!(table, "| {name} | {released} | {written} | {arrived} | {cpu} |").expect("text");
+    let mut page = String::new();
+    for told in [&all["pacing200"], &all["pacing"]] {
+        let rate = grouped(told["rate"].as_f64().expect("a rate"));
+        writeln!(page, "| µs late at {rate}/s: p50 / p99 / largest | released | written | arrived | CPU per request |\n|:--|--:|--:|--:|--:|")
+            .expect("text");
+        for line in list(told, "tools") {
+            let cpu = line["cpu_us"].as_f64().map_or("–".to_owned(), |cpu| format!("{cpu:.0} µs"));
+            let (released, written, arrived) = (cell(line, "release"), cell(line, "send"), cell(line, "arrival"));
+            let name = line["tool"].as_str().expect("its name");
+            writeln!(page, "| {name} | {released} | {written} | {arrived} | {cpu} |").expect("text");
+        }
+        page.push('\n');
     }
+    let told = &all["pacing"];
     writeln!(
-        table,
-        "\n{} requests per second on {} cores that the server shared; medians of {} rounds of {} s, one tool after the other \
-         in each.",
-        told["rate"], told["cores"], told["rounds"], told["seconds"]
+        page,
+        "Requests per second on {} cores, the client on one half and the server on the other; medians of {} rounds of {} s, one tool \
+         after the other in each.",
+        told["cores"], told["rounds"], told["seconds"]
     )
     .expect("text");
-    keeps("docs/speed.md", "pacing", &table);
+    keeps("docs/speed.md", "pacing", &page);
 }
 
 /// A page that nobody reads to its end says nothing.

@@ -89,9 +89,11 @@ pub fn run(options: &Options) -> io::Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let waker = Arc::new(Waker::new(poll.registry(), END)?);
     println!("http://{}", listener.local_addr()?);
+    // It is held here, too: one that is dropped takes its event with it.
+    let wakes = waker.clone();
     std::thread::spawn(move || {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
-        let _ = waker.wake();
+        let _ = wakes.wake();
     });
     let mut server = Server {
         times: Times { first: options.first, gap: options.gap, recorded: options.record.is_some() },
