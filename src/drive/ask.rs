@@ -139,9 +139,12 @@ impl Lane {
         let Request { unit, turn, .. } = request;
         let ask = Ask { item: unit.item, turn, nonce: unit.nonce, history };
         let body = self.side.target.body(&ask);
-        // The usual case has its connection: no timer is set for it.
+        // The usual case has its connection: no timer is set for it, and it carries no room for what opening one needs.
         let connected = async {
-            if self.side.target.usable(&mut user.link).await { Ok(None) } else { self.connect(user).await.map(Some) }
+            match self.side.target.usable(&mut user.link).await {
+                true => Ok(None),
+                false => Box::pin(self.connect(user)).await.map(Some),
+            }
         };
         let connected = tokio::select! {
             biased;

@@ -326,12 +326,12 @@ impl Target {
         let mut answer = Answer::default();
         let mut again = Again::default();
         let stopped = {
-            let story = self.story(link, body, &mut answer, &mut again);
+            let mut story = std::pin::pin!(self.story(link, body, &mut answer, &mut again));
             tokio::select! {
                 // The limit is looked at first: a story that never has to wait must not outrun it.
                 biased;
                 () = cut => Err(None),
-                told = story => told.map_err(Some),
+                told = &mut story => told.map_err(Some),
             }
         };
         let now = self.clock.now();
@@ -367,20 +367,32 @@ impl Target {
     /// Sends and reads; once more on a fresh connection if a kept one was dead when the request was written. What the engine
     /// had for any longer is its failure.
     async fn story(&self, link: &mut Link, body: Bytes, answer: &mut Answer, again: &mut Again) -> Result<(), Break> {
-        if !matches!(&link.connected, Some(Connected::Http(connection)) if connection.used()) {
-            return self.attempt(link, body, answer).await;
+        let kept = matches!(&link.connected, Some(Connected::Http(connection)) if connection.used());
+        let begun = if kept { self.clock.now() } else { Nanos::default() };
+        if kept {
+            self.keeping.used();
         }
-        let begun = self.clock.now();
-        self.keeping.used();
         let told = self.attempt(link, body.clone(), answer).await;
         let Err(Break::Unanswered(_)) = &told else { return told };
         let (written, now) = (link.marks().and_then(Marks::last_write), self.clock.now());
         let reset = matches!(&link.connected, Some(Connected::Http(connection)) if connection.was_reset());
-        if !keep::was_dead(written, now, reset) {
+        if !kept || !keep::was_dead(written, now, reset) {
             return told;
         }
         self.keeping.died(now);
-        let first = written.unwrap_or(begun);
+        // Rare, and large: the usual request carries no room for it.
+        Box::pin(self.once_more(link, body, answer, again, written.unwrap_or(begun))).await
+    }
+
+    /// Sends a request again that was sent first at `first`, over a new connection.
+    async fn once_more(
+        &self,
+        link: &mut Link,
+        body: Bytes,
+        answer: &mut Answer,
+        again: &mut Again,
+        first: Nanos,
+    ) -> Result<(), Break> {
         again.first_sent = Some(first);
         link.lost = Some(link.blamed(Opened::Closed));
         let took = self.connect(link).await.map_err(|no| match no.outcome {
@@ -400,7 +412,7 @@ impl Target {
                 let number = self.numbers.fetch_add(1, Relaxed);
                 let start = || gg_core::Kicker::start(self.endpoint.clone(), self.clock);
                 let kicker = self.settings.stream.then(|| self.kicker.get_or_init(start));
-                let told = connection.ask(number, &body, kicker, answer).await;
+                let told = Box::pin(connection.ask(number, &body, kicker, answer)).await;
                 told.map_err(|error| broken(connection.marks(), chain(&error)))
             }
             Some(Connected::Http(connection)) => {

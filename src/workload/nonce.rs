@@ -52,7 +52,7 @@ impl NonceForm {
     /// The part of a nonce that changes: as many bytes whatever the nonce.
     pub fn digits(self, nonce: u32) -> String {
         match self {
-            NonceForm::Digits => format!("{nonce:08x}"),
+            NonceForm::Digits => hex(nonce).iter().map(|digit| char::from(*digit)).collect(),
             NonceForm::Words => {
                 let word = |place: u32| DIGITS[(nonce >> (28 - 4 * place) & 15) as usize];
                 (0..NONCE_WORDS).map(word).collect::<Vec<_>>().join(" ")
@@ -73,9 +73,13 @@ pub fn repeats_nonce(answer: &str, nonce: u32, form: NonceForm) -> bool {
     if form == NonceForm::Words {
         return false;
     }
-    let digits = form.digits(nonce);
     let begins = |at: usize| !answer[..at].chars().next_back().is_some_and(char::is_alphanumeric);
-    answer.match_indices(&digits[..SEEN]).any(|(at, _)| begins(at))
+    memchr::memmem::find_iter(answer.as_bytes(), &hex(nonce)[..SEEN]).any(begins)
+}
+
+/// The hexadecimal digits of a nonce. Paid for every request: no formatter.
+fn hex(nonce: u32) -> [u8; 8] {
+    std::array::from_fn(|place| b"0123456789abcdef"[(nonce >> (28 - 4 * place) & 15) as usize])
 }
 
 /// The nonce at the start of a group's prefix. Its first words are the group's number, so that prefixes differ from their first

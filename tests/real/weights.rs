@@ -144,13 +144,21 @@ fn greedy_texts_prompts_and_memory_of_the_same_weights_are_alike() {
     let same = pairs.iter().filter(|[a, b]| a["text_hash"] == b["text_hash"]).count();
     // 80 of 120 and more at 24 tokens; chance would be none.
     assert!(same * 2 >= pairs.len(), "{same} of {} texts are the same", pairs.len());
+    let mut weighed = 0;
     for [a, b] in &pairs {
         assert_eq!(a["prompt_tokens"], b["prompt_tokens"], "{a:?}\n{b:?}");
         assert!(number(a, "prompt_tokens").is_some_and(|tokens| tokens > 40.0), "{a:?}");
+        // Two tokens that are one character come in one piece, and one of them without its probability: then that of the answer
+        // isn't known.
+        let [Some(x), Some(y)] = [a, b].map(|row| number(row, "answer_logprob")) else {
+            assert!([a, b].iter().any(|row| number(row, "chunks") < number(row, "output_tokens")), "{a:?}\n{b:?}");
+            continue;
+        };
+        weighed += 1;
         // The same weights are as sure of the same text; a prompt that comes from a cache in part is reckoned in other batches.
-        let [x, y] = [a, b].map(|row| number(row, "answer_logprob").unwrap_or_else(|| panic!("{row:?}")));
         assert!(x < 0.0 && y < 0.0 && ((x - y).abs() < 0.1 || a["text_hash"] != b["text_hash"]), "{a:?}\n{b:?}");
     }
+    assert!(weighed * 4 >= pairs.len() * 3, "{weighed} of {} answers have a log-probability", pairs.len());
     times_agree(&run.table("samples.csv"));
     let found = run.findings();
     assert!(
@@ -242,7 +250,7 @@ fn an_ollama_with_a_runner_of_its_own_writes_much_the_same() {
         ONE_USER,
         "order=isolated",
         "load.closed.duration=null",
-        "load.closed.requests=24",
+        "load.closed.requests=12",
         "workload.sampling.max_tokens=16",
         // What a slot of the other has.
         "targets.ollama.ollama.num_ctx=1024",
@@ -251,7 +259,7 @@ fn an_ollama_with_a_runner_of_its_own_writes_much_the_same() {
     let run = Compared::with("generate", "smollm2", LLAMA, &old, &settings);
     Old.unload("smollm2");
     let pairs = run.pairs();
-    assert!(pairs.len() >= 24, "{}", pairs.len());
+    assert!(pairs.len() >= 12, "{}", pairs.len());
     for [a, b] in &pairs {
         assert_eq!(a["prompt_tokens"], b["prompt_tokens"], "{a:?}\n{b:?}");
     }
