@@ -124,7 +124,7 @@ fn a_difference_below_the_floor_is_not_shown_anywhere() {
     assert!(one_line(&text(&again).0).contains(floor), "{again:?}");
     assert_eq!(read(&at("coarse/report.json"))["comparisons"], coarse["comparisons"]);
 
-    // TwoRuns another run, in which `a` is slow.
+    // Beside another run, in which `a` is slow.
     engines.run(dir.path(), "swapped", true, &kept);
     let (word, notes) = compared(&at("coarse"), &at("swapped"), "latency.p50");
     assert!(word == "undecided" && !notes.contains("smallest measurable difference"), "{word} {notes}");

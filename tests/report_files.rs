@@ -92,7 +92,7 @@ fn every_file_is_there_tells_stand_ins_and_no_secret_and_is_told_again_to_the_by
     let comment = read(&out.join("report.md"));
     assert!(comment.len() < 65_536, "a pull request takes no more: {}", comment.len());
 
-    // BaselineDelta its schema, as it is printed.
+    // Against its schema, as it is printed.
     let printed = loadcmp().args(["schema", "--report"]).output().expect("loadcmp").stdout;
     let schema: Value = serde_json::from_slice(&printed).expect("JSON");
     let mut wrong = Vec::new();

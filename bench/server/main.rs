@@ -2,8 +2,8 @@
 //! bare client for it, whose rate is the server's limit: a client that gets less is measured, and not the server.
 //!
 //! `server serve [--stream N] [--first-ms X] [--gap-ms X] [--record FILE]` serves on a free port of loopback, until its standard
-//! input ends: Ollama's `/api/generate`, whole or with N chunks of one token, each a write of its own, and OpenAI's
-//! `/v1/completions` and `/v1/chat/completions`. `server load URL-HOST:PORT BODY CONNECTIONS SECONDS` is the client.
+//! input ends: Ollama's `/api/generate`, whole or with N chunks of one token, each a write of its own. `server load HOST:PORT PATH
+//! BODY-FILE CONNECTIONS SECONDS` is the client.
 
 mod answers;
 mod load;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     // Cargo hands `--bench` to every benchmark.
     let given: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let told = match given.split_first() {
-        Some((word, rest)) if word == "serve" => serve::Options::of(rest).and_then(|options| serve::run(&options)),
+        Some((word, rest)) if word == "serve" => serve::Options::of(rest).and_then(serve::run),
         Some((word, rest)) if word == "load" => load::run(rest),
         None => Ok(()), // `cargo bench`: nothing to measure by itself.
         Some((word, _)) => Err(std::io::Error::other(format!("`{word}` is neither `serve` nor `load`"))),

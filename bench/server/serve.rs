@@ -1,6 +1,6 @@
 //! The server: one thread that waits for all sockets at once, answers what has come, and writes down when.
 
-use super::answers::{Answers, Route};
+use super::answers::{Answers, INFERENCE};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::cmp::Reverse;
@@ -47,7 +47,6 @@ struct Connection {
     input: Vec<u8>,
     /// When the first byte of this request was read.
     arrived: Option<Instant>,
-    route: Route,
     /// The number in the prompt, `request number N`, by which a client's row is found.
     number: Option<u32>,
     first: Option<Instant>,
@@ -63,7 +62,7 @@ struct Row {
 }
 
 struct Server {
-    times: Times,
+    options: Options,
     answers: Answers,
     connections: Vec<Option<Connection>>,
     free: Vec<usize>,
@@ -74,16 +73,8 @@ struct Server {
     answered: u64,
 }
 
-/// The times of [`Options`].
-#[derive(Clone, Copy)]
-struct Times {
-    first: Duration,
-    gap: Duration,
-    recorded: bool,
-}
-
 /// Serves until the standard input ends; then prints what it cost, as JSON.
-pub fn run(options: &Options) -> io::Result<()> {
+pub fn run(options: Options) -> io::Result<()> {
     let mut poll = Poll::new()?;
     let mut listener = TcpListener::bind("127.0.0.1:0".parse().map_err(io::Error::other)?)?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -96,8 +87,8 @@ pub fn run(options: &Options) -> io::Result<()> {
         let _ = wakes.wake();
     });
     let mut server = Server {
-        times: Times { first: options.first, gap: options.gap, recorded: options.record.is_some() },
         answers: Answers::new(options.chunks),
+        options,
         connections: Vec::new(),
         free: Vec::new(),
         due: BinaryHeap::new(),
@@ -121,7 +112,7 @@ pub fn run(options: &Options) -> io::Result<()> {
         }
         server.write_due();
     }
-    if let Some(path) = &options.record {
+    if let Some(path) = &server.options.record {
         let mut file = io::BufWriter::new(std::fs::File::create(path)?);
         writeln!(file, "number,arrived_us,first_us,last_us")?;
         let us = |at: Duration| at.as_nanos() as f64 / 1e3;
@@ -172,7 +163,6 @@ impl Server {
                 stream,
                 input: Vec::with_capacity(4096),
                 arrived: None,
-                route: Route::Other,
                 number: None,
                 first: None,
                 waiting: Vec::new(),
@@ -219,28 +209,22 @@ impl Server {
         if connection.input.len() < head + length {
             return;
         }
-        let route = match path {
-            "/api/generate" => Route::Generate,
-            "/v1/completions" => Route::Completions,
-            "/v1/chat/completions" => Route::Chat,
-            _ => Route::Other,
-        };
-        if route == Route::Other {
+        if path != INFERENCE {
             let about = Answers::about(path);
             put(connection, &about);
             connection.input.clear();
             connection.arrived = None;
             return;
         }
-        connection.route = route;
-        connection.number = self.times.recorded.then(|| number_in(&connection.input[head..head + length]).unwrap_or(0));
+        connection.number =
+            self.options.record.is_some().then(|| number_in(&connection.input[head..head + length]).unwrap_or(0));
         connection.input.drain(..head + length);
-        if self.times.first.is_zero() && self.times.gap.is_zero() {
-            for piece in 0..self.answers.pieces(route).len() {
+        if self.options.first.is_zero() && self.options.gap.is_zero() {
+            for piece in 0..self.answers.pieces.len() {
                 self.write(at, piece);
             }
         } else {
-            self.due.push(Reverse((Instant::now() + self.times.first, at, 0)));
+            self.due.push(Reverse((Instant::now() + self.options.first, at, 0)));
         }
     }
 
@@ -250,9 +234,8 @@ impl Server {
         {
             self.due.pop();
             self.write(at, piece);
-            let Some(connection) = self.connections[at].as_ref() else { continue };
-            if piece + 1 < self.answers.pieces(connection.route).len() {
-                self.due.push(Reverse((when + self.times.gap, at, piece + 1)));
+            if self.connections[at].is_some() && piece + 1 < self.answers.pieces.len() {
+                self.due.push(Reverse((when + self.options.gap, at, piece + 1)));
             }
         }
     }
@@ -260,11 +243,11 @@ impl Server {
     /// Writes a piece, and after the last one a row.
     fn write(&mut self, at: usize, piece: usize) {
         let Some(connection) = self.connections[at].as_mut() else { return };
-        let pieces = self.answers.pieces(connection.route);
-        if self.times.recorded && piece == 0 {
+        let pieces = &self.answers.pieces;
+        if self.options.record.is_some() && piece == 0 {
             connection.first = Some(Instant::now());
         }
-        let last = (self.times.recorded && piece + 1 == pieces.len()).then(Instant::now);
+        let last = (self.options.record.is_some() && piece + 1 == pieces.len()).then(Instant::now);
         put(connection, &pieces[piece]);
         if piece + 1 < pieces.len() {
             return;

@@ -79,7 +79,7 @@ const KNOWN: [Known; 10] = [
 ];
 
 /// What the searches of one kind came to.
-pub struct ProcessLookup {
+pub struct Searched {
     name: &'static str,
     truth: f64,
     runs: u64,
@@ -123,7 +123,7 @@ impl Ends {
 }
 
 /// Searches `runs` times of each kind, on every core; those whose name has `only` in it.
-pub fn measure(runs: u64, only: Option<&str>) -> Vec<ProcessLookup> {
+pub fn measure(runs: u64, only: Option<&str>) -> Vec<Searched> {
     println!(
         "\nsearches for capacity           truth   runs  within 3 %  interval  holds  width  bracket  holds  width  different  probes  load, s"
     );
@@ -150,7 +150,7 @@ pub fn measure(runs: u64, only: Option<&str>) -> Vec<ProcessLookup> {
     KNOWN.iter().filter(|known| only.is_none_or(|only| known.name.contains(only))).map(one).collect()
 }
 
-impl ProcessLookup {
+impl Searched {
     fn percent(&self, part: u64) -> f64 {
         part as f64 / self.runs.max(1) as f64 * 100.0
     }
@@ -188,7 +188,7 @@ impl ProcessLookup {
     }
 }
 
-fn one_kind(known: &Known, runs: u64) -> ProcessLookup {
+fn one_kind(known: &Known, runs: u64) -> Searched {
     let slo = match Slo::parse(known.slo) {
         Ok(slo) => slo.with_errors(),
         Err(error) => panic!("{error}"),
@@ -206,17 +206,8 @@ fn one_kind(known: &Known, runs: u64) -> ProcessLookup {
         workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|e| std::panic::resume_unwind(e))).collect()
     });
     let (intervals, brackets) = (Ends::default(), Ends::default());
-    let mut sought = ProcessLookup {
-        name: known.name,
-        truth,
-        runs,
-        near: 0,
-        intervals,
-        brackets,
-        different: 0,
-        probes: 0,
-        seconds: 0.0,
-    };
+    let mut sought =
+        Searched { name: known.name, truth, runs, near: 0, intervals, brackets, different: 0, probes: 0, seconds: 0.0 };
     for (found, probes, seconds) in &results {
         sought.probes += probes;
         sought.seconds += seconds;

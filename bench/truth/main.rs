@@ -45,7 +45,7 @@ use serde_json::{Value, json};
 /// All that is measured.
 struct Told {
     simulated: Vec<count::Figures>,
-    sought: Vec<capacity::ProcessLookup>,
+    sought: Vec<capacity::Searched>,
     stepped: Vec<steps::Told>,
     judged: Vec<gates::Judged>,
     scattered: Vec<nights::Scattered>,
@@ -74,7 +74,7 @@ impl Told {
     /// What lies outside, in sentences.
     fn wrong(&self) -> Vec<String> {
         let all = self.simulated.iter().flat_map(count::Figures::wrong);
-        let all = all.chain(self.sought.iter().flat_map(capacity::ProcessLookup::wrong));
+        let all = all.chain(self.sought.iter().flat_map(capacity::Searched::wrong));
         let all = all.chain(self.stepped.iter().filter_map(steps::Told::wrong));
         let all = all.chain(self.judged.iter().filter_map(gates::Judged::wrong));
         all.chain(self.scattered.iter().filter_map(nights::Scattered::wrong)).collect()
@@ -83,7 +83,7 @@ impl Told {
     fn json(&self) -> Value {
         json!({
             "simulated": self.simulated.iter().map(count::Figures::json).collect::<Vec<_>>(),
-            "capacity": self.sought.iter().map(capacity::ProcessLookup::json).collect::<Vec<_>>(),
+            "capacity": self.sought.iter().map(capacity::Searched::json).collect::<Vec<_>>(),
             "steps": self.stepped.iter().map(steps::Told::json).collect::<Vec<_>>(),
             "gates": self.judged.iter().map(gates::Judged::json).collect::<Vec<_>>(),
             "nights": self.scattered.iter().map(nights::Scattered::json).collect::<Vec<_>>(),

@@ -66,7 +66,7 @@ pub(crate) fn compare(args: CompareArgs) -> CommandResult {
     print_compare(beside, args.format)?;
     if let Some(path) = &args.junit {
         let mut text = Vec::new();
-        sink::beside_junit(beside, &mut text).context("writing the gates")?;
+        sink::compare_junit(beside, &mut text).context("writing the gates")?;
         std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
     }
     let code = beside.code();

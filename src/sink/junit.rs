@@ -89,7 +89,7 @@ pub fn gates_junit(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The gates that a run was held to beside an earlier one.
-pub fn beside_junit(beside: &TwoRuns, out: &mut dyn Write) -> io::Result<()> {
+pub fn compare_junit(beside: &TwoRuns, out: &mut dyn Write) -> io::Result<()> {
     let invalid = [&beside.first, &beside.second].into_iter().filter(|side| side.invalid);
     let invalid = invalid.map(|side| {
         Case::error(&beside.second.name, VALID, "invalid", format!("{} is invalid by its own audit", side.name))

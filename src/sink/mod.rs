@@ -71,7 +71,7 @@ pub use history::{
 pub use hlog::hlog;
 pub use html::html;
 pub use json::json;
-pub use junit::beside_junit;
+pub use junit::compare_junit;
 pub use last::terminal;
 pub use many::{many_csv, many_html, many_json, many_markdown, many_table};
 pub use markdown::markdown;

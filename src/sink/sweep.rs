@@ -174,13 +174,29 @@ fn headed(sweep: &Sweep, mut sheet: Sheet) -> Sheet {
     sheet
 }
 
+/// What a target is called in a table.
+fn label(sweep: &Sweep, target: usize) -> String {
+    sweep.targets.get(target).map(|target| human::printable(&target.label())).unwrap_or_default()
+}
+
+/// The heads of the columns that say which point a row is of.
+fn point_heads(sweep: &Sweep) -> impl Iterator<Item = String> {
+    sweep.manifest.paths.iter().map(|path| short_path(path).to_owned())
+}
+
+/// The cells below them: the swept values of a point's runs.
+fn point_cells(runs: &[&SweptRun]) -> impl Iterator<Item = String> {
+    let values = runs.first().map(|run| run.planned.values.as_slice()).unwrap_or_default();
+    values.iter().map(|value| human::printable(&value_words(value)))
+}
+
 /// The runs of each point in one row: means over its runs.
 pub(super) fn points(sweep: &Sweep, metrics: usize) -> Sheet {
     let metrics = shown(sweep, metrics);
-    let mut header: Vec<String> = sweep.manifest.paths.iter().map(|path| short_path(path).to_owned()).collect();
+    let mut header: Vec<String> = point_heads(sweep).collect();
     for metric in &metrics {
         let of = |label: String| if metrics.len() > 1 { format!("{} {label}", metric_words(metric)) } else { label };
-        header.extend(sweep.targets.iter().map(|target| of(human::printable(&target.label()))));
+        header.extend((0..sweep.targets.len()).map(|target| of(label(sweep, target))));
     }
     let title = if let [only] = metrics[..] { metric_words(only) } else { String::new() };
     let compared = compared(sweep);
@@ -190,10 +206,7 @@ pub(super) fn points(sweep: &Sweep, metrics: usize) -> Sheet {
     }));
     header.push("verdict".to_owned());
     let rows = by_point(sweep).into_iter().map(|runs| {
-        let mut row: Vec<String> = runs
-            .first()
-            .map(|run| run.planned.values.iter().map(|value| human::printable(&value_words(value))).collect())
-            .unwrap_or_default();
+        let mut row: Vec<String> = point_cells(&runs).collect();
         for metric in &metrics {
             row.extend((0..sweep.targets.len()).map(|target| mean_words(&runs, target, metric)));
         }
@@ -285,19 +298,16 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
         return None;
     }
     let mut header = vec![String::new()];
-    header.extend(sweep.manifest.paths.iter().map(|path| short_path(path).to_owned()));
+    header.extend(point_heads(sweep));
     header.extend(columns.iter().map(|(words, _)| (*words).to_owned()));
     // One row per point and target, as llama-bench has one per test: a column per target and rate fits no terminal.
     let points = by_point(sweep);
     let rows =
         points.iter().flat_map(|runs| targets.iter().map(move |target| (runs, *target))).map(|(runs, target)| {
-            let name = sweep.targets.get(target).map(|target| human::printable(&target.label())).unwrap_or_default();
-            let values = runs.first().map(|run| run.planned.values.as_slice()).unwrap_or_default();
-            let values = values.iter().map(|value| human::printable(&value_words(value)));
             // The unit is in the title.
             let bare = |x: Option<(f64, &str)>| x.map_or_else(|| "–".to_owned(), |(x, _)| human::three(x));
             let rates = columns.iter().map(|(_, metric)| bare(mean(runs, target, metric)));
-            std::iter::once(name).chain(values).chain(rates).collect()
+            std::iter::once(label(sweep, target)).chain(point_cells(runs)).chain(rates).collect()
         });
     Some(Sheet {
         title: "Prefill and decode tokens/s of one request (p50), by the client's and by the engine's own clock"
@@ -309,12 +319,11 @@ fn rates(sweep: &Sweep) -> Option<Sheet> {
 
 /// The tables of rates, of costs and of scaling.
 pub(super) fn more_tables(sweep: &Sweep) -> Vec<Sheet> {
-    let label = |at: usize| sweep.targets.get(at).map(|t| human::printable(&t.label())).unwrap_or_default();
     let mut tables: Vec<Sheet> = rates(sweep).into_iter().collect();
     if !sweep.costs.fits.is_empty() {
         let row = |fit: &CostFit| {
             vec![
-                label(fit.target),
+                label(sweep, fit.target),
                 cost_words(Some(fit.fixed_us)),
                 cost_words(fit.prompt_token_us),
                 cost_words(fit.output_token_us),
@@ -342,7 +351,7 @@ pub(super) fn more_tables(sweep: &Sweep) -> Vec<Sheet> {
             ]
         };
         tables.push(Sheet {
-            title: format!("{}: throughput by requests in flight{at}", label(scaling.target)),
+            title: format!("{}: throughput by requests in flight{at}", label(sweep, scaling.target)),
             header: ["in flight", "requests/s", "efficiency", "slowdown", "slowest user", "fairness"]
                 .map(str::to_owned)
                 .to_vec(),

@@ -217,7 +217,7 @@ fn panel(asked: &PanelPlan, x: &AxisLayout, top: f64, last: f64) -> Option<Panel
     let lines = all.iter().filter(|(_, points, _)| points.iter().any(|(_, y)| y.is_finite()));
     let lines = lines.map(|(colour, points, thin)| {
         let path = if asked.bars {
-            // TwoRuns each other, so that none hides another.
+            // Beside each other, so that none hides another.
             let aside = if several { (*colour as f64 - 0.5) * 3.0 } else { 0.0 };
             let bars = points.iter().filter_map(place);
             bars.map(|(a, b)| format!("M{0:.1},{1:.1} L{0:.1},{b:.1}", a + aside, top + PLANE))

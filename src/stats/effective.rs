@@ -62,7 +62,7 @@ impl Neighbours {
 struct Level {
     /// Sum of a batch that waits for its other half.
     open: Option<f64>,
-    /// EffectiveRows so far, their mean, and the sum of squares around it (Welford).
+    /// Batches so far, their mean, and the sum of squares around it (Welford).
     n: u64,
     mean: f64,
     squares: f64,

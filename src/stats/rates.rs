@@ -92,12 +92,12 @@ fn ends(rate: &Rate, value: f64, weights: Option<Weights>, units: &Batches, whol
     [counted, scattered].into_iter().flatten().reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).filter(finite)
 }
 
-/// By the units' own rates: Student's t on the logarithmic scale, dependent neighbours joined. Batches that depend on each other
+/// By the units' own rates: Student's t on the logarithmic scale, dependent neighbours joined. Units that depend on each other
 /// however many are joined are taken in three, with two degrees of freedom: what drifts all along says little of what it would do
 /// next.
 fn by_units(value: f64, rates: &[f64], apart: bool) -> Option<(f64, f64)> {
     let logs: Vec<f64> = rates.iter().map(|rate| rate.ln()).collect();
-    // TwoRuns itself: twice the variance of one, and twice its degrees of freedom. One is spent on looking for dependence.
+    // Beside itself: twice the variance of one, and twice its degrees of freedom. One is spent on looking for dependence.
     let Some((error, free)) = welch((&logs, apart), (&logs, apart)) else {
         let third = |i: usize| &rates[i * rates.len() / 3..(i + 1) * rates.len() / 3];
         let thirds: Vec<f64> = (0..3).map(|i| third(i).iter().sum::<f64>() / third(i).len() as f64).collect();

@@ -22,7 +22,7 @@ const DEPENDENT: f64 = 2.326_347_874_040_841;
 /// error rate of the interval at the end what it is (0.05 becomes 0.0505 at most): Haybittle, British Journal of Radiology 44,
 /// 1971; Peto and others, British Journal of Cancer 34, 1976.
 pub const BEYOND_DOUBT: f64 = 0.001;
-/// Batches from which on their own scatter alone tells the error. That of fewer is known to a third at best.
+/// Units from which on their own scatter alone tells the error. That of fewer is known to a third at best.
 const FEW_UNITS: usize = 20;
 
 /// What a ratio rests on.
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!(join(&trend, false, 1), Err(Dependent));
         assert_eq!((join(&trend, true, 1), join(&fours, true, 1)), (Ok(1), Ok(1)), "driven apart");
         assert_eq!(join(&[1.0, 0.0, 1.0, 0.0, 1.0], true, 1), Err(Dependent));
-        // Batches that can't be joined are refused at 1 %, not at 10 %: 1.5 and 2.5 of a standard normal.
+        // Units that can't be joined are refused at 1 %, not at 10 %: 1.5 and 2.5 of a standard normal.
         let some = [0.0, 1.0, 2.0, 2.0, 1.0, 1.0, 3.0, 3.0];
         assert!((ALIKE..DEPENDENT).contains(&likeness(&some)), "{}", likeness(&some));
         assert_eq!(join(&some, false, 1), Ok(1));

@@ -16,7 +16,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Reads JSON, mended if need be. TwoRuns it: whether U+FFFD stands for what was no text. The error is that of the bytes
+/// Reads JSON, mended if need be. Beside it: whether U+FFFD stands for what was no text. The error is that of the bytes
 /// as they came.
 pub(super) fn read(bytes: &[u8]) -> Result<(Value, bool), serde_json::Error> {
     let error = match serde_json::from_slice(bytes) {
@@ -28,7 +28,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Value, bool), serde_json::Error> {
 }
 
 /// The bytes with U+FFFD for what is no UTF-8 and for half a pair of surrogates, control characters in texts escaped, and
-/// what is no number in quotes. TwoRuns it: whether there was text to mend.
+/// what is no number in quotes. Beside it: whether there was text to mend.
 fn mend(bytes: &[u8]) -> (Vec<u8>, bool) {
     let text = String::from_utf8_lossy(bytes);
     let mut bad_text = matches!(text, Cow::Owned(_));

@@ -358,7 +358,7 @@ fn every_rule_is_here_or_says_why_not() {
     assert!(!ids(&found, Severity::Note).contains(&"same-host"), "{found:?}");
     let stand_ins: Vec<_> = found.iter().filter(|finding| finding.id == "stand-in").collect();
     assert_eq!(stand_ins.len(), 1);
-    // TwoRuns a real engine a stand-in is no trifle.
+    // Beside a real engine a stand-in is no trifle.
     assert_eq!((stand_ins[0].severity, stand_ins[0].target), (Severity::Warning, Some(1)));
     for rule in &RULES {
         let here = CASES.iter().any(|(id, _)| *id == rule.id) || OF_ANY.contains(&rule.id);
