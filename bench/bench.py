@@ -87,15 +87,28 @@ def measured(command, pinned=True, **more):
         return out.read_text(), cpu, wall, peak
 
 
-def scenario(folder, stream, users, load, tokens, prompts=None):
+def vllm_program():
+    """vLLM's client in Rust, a program of its own inside its wheel; it is measured where it is (bench/vllm.sh gets it)."""
+    here = ROOT / "target/tools/bin/vllm-rs"
+    found = str(here) if here.exists() else shutil.which("vllm-rs")
+    if not found:
+        print("  NOT MEASURED: no vllm-rs (bench/vllm.sh)")
+    return found
+
+
+OLLAMA = {"ollama": {"url": "${BENCH_URL}", "model": "bench"}}
+OPENAI = {"openai": {"url": "${BENCH_URL}", "model": "bench"}}
+
+
+def scenario(folder, stream, users, load, tokens, prompts=None, spec=OLLAMA):
     path = folder / "bench.yaml"
     source = {"jsonl": {"path": "prompts.jsonl"}} if prompts else {"inline": [{"text": TICKET}]}
     if prompts:
         (folder / "prompts.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in prompts))
     path.write_text(json.dumps({
         "name": "bench", "task": "generate", "seed": 1,
-        "targets": {"server": {"ollama": {"url": "${BENCH_URL}", "model": "bench"}}},
-        "workload": {"prompts": source, "format": "raw", "stream": stream,
+        "targets": {"server": spec},
+        "workload": {"prompts": source, **({"format": "raw"} if spec is OLLAMA else {}), "stream": stream,
                      "sampling": {"max_tokens": tokens, "temperature": 0}},
         "load": {"closed": {"users": users, **load}},
     }))
@@ -135,11 +148,11 @@ def body_of(path, folder):
         return rest[:length]
 
 
-def run(path, folder, name, url, more=(), read=True):
+def run(path, folder, name, url, more=(), read=True, pinned=True):
     """A run of loadcmp's: its rows that are answers, its CPU, its wall time and its peak memory."""
     out = folder / name
     shutil.rmtree(out, ignore_errors=True)
-    _, cpu, wall, peak = measured([LOADCMP, "run", path, "--out", out, "--quiet", *more],
+    _, cpu, wall, peak = measured([LOADCMP, "run", path, "--out", out, "--quiet", *more], pinned,
                                   env={**os.environ, "BENCH_URL": url})
     if not read:
         return [], cpu, wall, peak
@@ -220,28 +233,102 @@ def speed(folder, args, chunks):
     return told
 
 
-def stamps(folder, args):
-    """How far the first token and the end are from the server's own record of the same request."""
-    count = 3000
-    prompts = [f"request number {n} of the benchmark" for n in range(1, count + 1)]
-    path = scenario(folder, True, args.users, {"requests": count}, 16, prompts)
-    record = folder / "record.csv"
-    with Server("--stream", 16, "--first-ms", 20, "--gap-ms", 1, "--record", record) as server:
-        rows, *_ = run(path, folder, "ttft", server.url)
+def against_record(rows, record):
+    """How much later than the server's own record each first token and each end is, in microseconds."""
     with open(record, newline="") as file:
         served = {row["number"]: {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)}
     first, end = [], []
     for row in rows:
         own = served.get(row["item"])
-        if row["phase"] == "measure" and own:
+        if own:
             sent = float(row["sent_us"])
             first.append(float(row["first_token_us"]) - sent - (own["first_us"] - own["arrived_us"]))
             end.append(float(row["end_us"]) - sent - (own["last_us"] - own["arrived_us"]))
     if not first:
         sys.exit("bench: no request of the run was found in the server's record")
-    told = {"requests": len(first), "first_us": quantiles(first), "end_us": quantiles(end)}
-    print(f"  {len(first)} requests, {args.users} users, measured less served: first token p50 {told['first_us']['p50']:.0f} us, "
-          f"p99 {told['first_us']['p99']:.0f} us; end p50 {told['end_us']['p50']:.0f} us, p99 {told['end_us']['p99']:.0f} us")
+    return {"first_us": quantiles(first), "end_us": quantiles(end)}
+
+
+def stamps(folder, args):
+    """How far the first token and the end are from the server's own record of the same request; and of a bare client, which
+    has its stamp right after each read: what no client can be ahead of on this machine."""
+    count = 3000
+    prompts = [f"request number {n} of the benchmark" for n in range(1, count + 1)]
+    path = scenario(folder, True, args.users, {"requests": count}, 16, prompts)
+    body, record, sheet = folder / "body.json", folder / "record.csv", folder / "bare.csv"
+    body.write_bytes(re.sub(rb"request number \d+", b"request number 000001", body_of(path, folder)))
+
+    def loadcmp(server):
+        return [row for row in run(path, folder, "ttft", server.url)[0] if row["phase"] == "measure"]
+
+    def bare(server):
+        measured([SERVER, "load", server.address, "/api/generate", body, args.users, 60, count, sheet])
+        with open(sheet, newline="") as file:
+            return list(csv.DictReader(file))
+
+    rounds = []
+    for number in range(args.rounds):
+        figures = {}
+        for tool in (loadcmp, bare) if number % 2 == 0 else (bare, loadcmp):
+            with Server("--stream", 16, "--first-ms", 20, "--gap-ms", 1, "--record", record) as server:
+                rows = tool(server)
+            figures[tool.__name__] = against_record(rows, record)
+        rounds.append(figures)
+    told = {"requests": count, "users": args.users}
+    for tool in ("loadcmp", "bare"):
+        told[tool] = {what: {q: spread([r[tool][what][q] for r in rounds]) for q in ("p50", "p99")}
+                      for what in ("first_us", "end_us")}
+        words = "; ".join(f"{name} p50 {told[tool][what]['p50']['median']:.0f} us, p99 {told[tool][what]['p99']['median']:.0f} us"
+                          for what, name in (("first_us", "first token"), ("end_us", "end")))
+        print(f"  {tool}: {count} requests, {args.users} users, measured less served: {words}", flush=True)
+    return told
+
+
+def vllm(folder, args):
+    """Streams of 16 chunks by OpenAI's chat route: loadcmp and vLLM's client in Rust. Of the latter the start is taken off: what
+    many requests cost beyond few."""
+    program = vllm_program()
+    if not program:
+        return None
+    load = {"duration": f"{args.seconds}s"}
+    path = scenario(folder, True, args.users, load, 16, spec=OPENAI)
+    data = folder / "prompts.jsonl"
+    data.write_text(json.dumps({"prompt": TICKET}) + "\n")
+    few, many = 2_000, 2_000 + 10_000 * args.seconds
+
+    def theirs(server, count):
+        command = [program, "bench", "serve", "--backend", "openai-chat", "--base-url", server.url, "--model", "bench",
+                   "--dataset-name", "custom", "--dataset-path", data, "--custom-output-len", 16, "--num-prompts", count,
+                   "--max-concurrency", args.users, "--skip-tokenizer-init", "--disable-tqdm", "--temperature", 0,
+                   "--save-result", "--result-dir", folder, "--result-filename", "vllm.json"]
+        _, cpu, *_ = measured(command)
+        result = json.loads((folder / "vllm.json").read_text())
+        if result["completed"] != count:
+            sys.exit(f"bench: {result['completed']} of vLLM's {count} requests were completed")
+        return cpu, result["request_throughput"]
+
+    rounds = []
+    for number in range(args.rounds):
+        figures = {}
+        for name in ("loadcmp", "vllm") if number % 2 == 0 else ("vllm", "loadcmp"):
+            with Server("--openai", "--stream", 16) as server:
+                if name == "loadcmp":
+                    rows, cpu, _, _ = run(path, folder, "run", server.url)
+                    figures[name] = {"rate": rate_of(rows), "cpu_us": cpu / len(rows) * 1e6}
+                else:
+                    start, _ = theirs(server, few)
+                    cpu, rate = theirs(server, many)
+                    figures[name] = {"rate": rate, "cpu_us": (cpu - start) / (many - few) * 1e6}
+        rounds.append(figures)
+        print("  round " + f"{number + 1}: " + "   ".join(f"{name} {own['rate']:8.0f}/s {own['cpu_us']:6.2f} us"
+                                                         for name, own in figures.items()), flush=True)
+    told = {name: {key: spread([r[name][key] for r in rounds]) for key in ("rate", "cpu_us")} for name in ("loadcmp", "vllm")}
+    for key in ("rate", "cpu_us"):
+        told[f"{key}_ratio"] = spread([r["loadcmp"][key] / r["vllm"][key] for r in rounds])
+    version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout.split()
+    told["version"] = version[-1] if version else "unknown"
+    print(f"  median of {args.rounds}: loadcmp / vLLM's client: rate {told['rate_ratio']['median']:.2f}, CPU "
+          f"{told['cpu_us_ratio']['median']:.2f}")
     return told
 
 
@@ -275,6 +362,47 @@ def memory(folder, args):
     return told
 
 
+def floor(folder, args):
+    """What `calibrate` says this machine can be measured to, beside the same loads against the bench's server: the median response
+    of one user, whole and streamed, with the server's own processor time taken off, and what a token costs of many streams."""
+    sheet = folder / "calibration.json"
+    out, *_ = measured([LOADCMP, "calibrate", "--quiet", "--format", "json"], pinned=False,
+                       env={**os.environ, "LOADCMP_CALIBRATION": str(sheet)})
+    wires = {wire["floor"]["stream"]: wire for wire in json.loads(out)["wires"]
+             if wire["floor"]["wire"] == "ollama" and wire["floor"]["transport"] == "tcp"}
+
+    def one(stream):
+        path = scenario(folder, stream, 1, {"duration": f"{args.seconds}s"}, 8)
+        values, server_cpu = [], []
+        for _ in range(args.rounds):
+            with Server(*(["--stream", 8] if stream else [])) as server:
+                rows, *_ = run(path, folder, "floor", server.url, pinned=False)
+            values.append(statistics.median(float(row["end_us"]) - float(row["planned_us"]) for row in rows))
+            server_cpu.append(server.cpu_s / server.answered * 1e6)
+        own = wires[stream]["floor"]
+        return {"calibrate_us": round(own["response_p50_us"] - own["server_cpu_per_request_us"], 1),
+                "bench_us": spread([value - cpu for value, cpu in zip(values, server_cpu)])}
+
+    def cores(users):
+        path = scenario(folder, True, users, {"duration": f"{args.seconds}s"}, 50)
+        with Server("--stream", 50, "--first-ms", 20, "--gap-ms", 10) as server:
+            rows, cpu, wall, _ = run(path, folder, "floor", server.url, pinned=False)
+        return cpu / wall, len(rows) * 50 / wall
+
+    def per_token():
+        (idle, few), (busy, many) = cores(1), cores(64)
+        return (busy - idle) * 1e6 / (many - few)
+
+    told = {"whole": one(False), "stream": one(True),
+            "token": {"calibrate_us": round(wires[True]["floor"]["cpu_per_token_us"], 1),
+                      "bench_us": spread([per_token() for _ in range(args.rounds)])}}
+    for name, both in told.items():
+        bench = both["bench_us"]
+        print(f"  {name}: calibrate {both['calibrate_us']:.1f} us; bench {bench['median']:.1f} us ({bench['least']:.1f}-"
+              f"{bench['largest']:.1f})", flush=True)
+    return told
+
+
 def start_up(folder, args):
     """A whole run of one request: an upper bound of the time to the first request."""
     told = {}
@@ -299,7 +427,9 @@ def main():
         "plain": ("whole answers, zero delay", lambda f, a: speed(f, a, None)),
         "stream": ("streams of 16 chunks, zero delay, each chunk a write of its own", lambda f, a: speed(f, a, 16)),
         "stream128": ("the same with 128 chunks", lambda f, a: speed(f, a, 128)),
+        "vllm": ("streams of 16 chunks by OpenAI's chat route, beside vLLM's client in Rust", vllm),
         "stamps": ("first token at 20 ms, and the end, against the server's record", stamps),
+        "floor": ("the floor by `calibrate`, and the same loads", floor),
         "slow": ("10,000 slow streams", slow_streams),
         "memory": ("memory, and `report`", memory),
         "pacing200": ("pacing, 200 requests per second", lambda f, a: pacing.measure(sys.modules[__name__], f, a, 200)),
@@ -324,7 +454,9 @@ def main():
         if args.only in (None, key):
             print(title, flush=True)
             with tempfile.TemporaryDirectory() as folder:
-                told[key] = part(pathlib.Path(folder), args)
+                figures = part(pathlib.Path(folder), args)
+            if figures is not None:
+                told[key] = figures
     if args.json:
         part = pathlib.Path(args.json + ".part")
         part.write_text(json.dumps(told, indent=2) + "\n")

@@ -1,9 +1,9 @@
 //! The bench's own server, which is not the bottleneck: one thread, raw sockets, prepared answers, and its own record. And a
 //! bare client for it, whose rate is the server's limit: a client that gets less is measured, and not the server.
 //!
-//! `server serve [--stream N] [--first-ms X] [--gap-ms X] [--record FILE]` serves on a free port of loopback, until its standard
-//! input ends: Ollama's `/api/generate`, whole or with N chunks of one token, each a write of its own. `server load HOST:PORT PATH
-//! BODY-FILE CONNECTIONS SECONDS` is the client.
+//! `server serve [--openai] [--stream N] [--first-ms X] [--gap-ms X] [--record FILE]` serves on a free port of loopback, until its
+//! standard input ends: Ollama's `/api/generate`, whole or with N chunks of one token, each a write of its own, or OpenAI's
+//! `/v1/chat/completions` with N chunks. `server load HOST:PORT PATH BODY-FILE CONNECTIONS SECONDS [REQUESTS FILE]` is the client.
 
 mod answers;
 mod load;

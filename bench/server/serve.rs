@@ -1,6 +1,6 @@
 //! The server: one thread that waits for all sockets at once, answers what has come, and writes down when.
 
-use super::answers::{Answers, INFERENCE};
+use super::answers::{Answers, Wire};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 use std::cmp::Reverse;
@@ -16,6 +16,7 @@ const END: Token = Token(usize::MAX - 1);
 /// What is served, and when.
 #[derive(Default)]
 pub struct Options {
+    wire: Wire,
     chunks: Option<usize>,
     first: Duration,
     gap: Duration,
@@ -27,6 +28,10 @@ impl Options {
         let mut options = Self::default();
         let mut words = given.iter();
         while let Some(word) = words.next() {
+            if word == "--openai" {
+                options.wire = Wire::OpenAi;
+                continue;
+            }
             let value = words.next().ok_or_else(|| io::Error::other(format!("{word}: its value is missing")))?;
             let number = || value.parse::<f64>().map_err(|_| io::Error::other(format!("{word} {value}: no number")));
             match word.as_str() {
@@ -87,7 +92,7 @@ pub fn run(options: Options) -> io::Result<()> {
         let _ = wakes.wake();
     });
     let mut server = Server {
-        answers: Answers::new(options.chunks),
+        answers: Answers::new(options.wire, options.chunks),
         options,
         connections: Vec::new(),
         free: Vec::new(),
@@ -137,9 +142,11 @@ fn head_of(input: &[u8]) -> Option<(usize, &str, usize)> {
     Some((end, path, length.unwrap_or(0)))
 }
 
+/// What stands before the number in a prompt that has one.
+pub const BEFORE: &[u8] = b"request number ";
+
 /// The number in a prompt that has one.
 fn number_in(body: &[u8]) -> Option<u32> {
-    const BEFORE: &[u8] = b"request number ";
     let at = memchr::memmem::find(body, BEFORE)? + BEFORE.len();
     let digits = body[at..].iter().take_while(|byte| byte.is_ascii_digit());
     Some(digits.fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
@@ -209,7 +216,7 @@ impl Server {
         if connection.input.len() < head + length {
             return;
         }
-        if path != INFERENCE {
+        if path != self.options.wire.path() {
             let about = Answers::about(path);
             put(connection, &about);
             connection.input.clear();

@@ -2,6 +2,7 @@
 //! `retell`, which makes every file of a run again from its manifest and samples.
 
 mod against_baseline;
+mod begin;
 mod calibrate;
 mod cannot;
 mod capacity;
@@ -44,20 +45,21 @@ mod wanting;
 mod watching;
 
 pub use against_baseline::{check_against, kept};
-pub use calibrate::{CalibrateOptions, calibrate, kept as kept_calibration};
-pub use capacity::{Search, SearchResult, capacity, is_search, search_again};
+pub use begin::{calibrate, capacity, check, demo_install, repeats, run, suite, sweep};
+pub use calibrate::{CalibrateOptions, kept as kept_calibration};
+pub use capacity::{Search, SearchResult, is_search, search_again};
 pub use compare::{CompareGates, compare, report_of, runs_of};
-pub use demo::{Install, Installed, install as demo_install};
+pub use demo::{Install, Installed};
 pub use guard::{become_bound, guard};
 pub use keep::{Keep, RESULTS, keep};
 pub use kinds::{is_repeats, is_suite};
 pub use nightly::nights;
 pub use prepare::{Prepared, prepare};
 pub use progress::Among;
-pub use repeats::{Repeated, repeats, repeats_words, retell_repeats};
+pub use repeats::{Repeated, repeats_words, retell_repeats};
 pub use say::tell;
-pub use suite::{SuiteRun, Suited, retell_suite, suite};
-pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep, sweep_words};
+pub use suite::{SuiteRun, Suited, retell_suite};
+pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep_words};
 
 use crate::audit::{Gather, Gathered};
 use crate::drive::{Driver, LaneSetup, LaneWindow, Listener, Stop, cold_starts, drive};
@@ -189,7 +191,7 @@ impl Finished {
 }
 
 /// Runs a scenario. Everything that isn't the result goes to standard error.
-pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure> {
+async fn run_one(loaded: Loaded, options: &Options) -> Result<Finished, Failure> {
     let clock = Stopwatch::start();
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
@@ -217,7 +219,7 @@ pub async fn run(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
 }
 
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
-pub async fn check(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
+async fn check_one(loaded: Loaded, options: &Options) -> Result<Prepared, Failure> {
     let mut prepared = usable(loaded, options).await?;
     unless_signalled(tokens::fit(&mut prepared, tokens::Asking::Tokenisers, options.quiet)).await?;
     // Once more, with the prompts as they will be.

@@ -31,7 +31,7 @@ pub(super) async fn found(mut loaded: Loaded, options: &Options) -> Result<Loade
     let own =
         Options { out: Some(folder.path().join("look")), quiet: true, baseline: None, look: true, ..options.clone() };
     // A run within a run: its future has to lie on the heap.
-    let looking = Box::pin(super::run(look, &own));
+    let looking = Box::pin(super::run_one(look, &own));
     let finished = tokio::select! {
         biased;
         // What it has seen so far is no rate, and no figure of a report: nothing is waited for.

@@ -78,7 +78,7 @@ pub async fn repeats(loaded: Loaded, options: &Options) -> Result<Repeated, Fail
         let one = ordered(&loaded, &manifest.reference, &run.order);
         // What is said of engines and prompts is said once.
         let quiet = options.quiet || at > 0;
-        match super::run(one, &Options { out: Some(dir.join(&run.folder)), quiet, ..of_run.clone() }).await {
+        match super::run_one(one, &Options { out: Some(dir.join(&run.folder)), quiet, ..of_run.clone() }).await {
             Ok(finished) => {
                 builder.push(at + 1, run.clone(), &finished.report);
                 if turns.ended(finished.report.status) {

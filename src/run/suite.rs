@@ -227,7 +227,7 @@ async fn one(told: &mut ScenarioRun, loaded: &Loaded, options: Options) -> Resul
             interrupted
         })
     } else {
-        super::run(loaded.clone(), &options).await.map(|finished| {
+        super::run_one(loaded.clone(), &options).await.map(|finished| {
             let report = finished.report;
             told.headlines = report.headlines();
             told.invalid = report.invalid().iter().map(|finding| finding.sentence.clone()).collect();

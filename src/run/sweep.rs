@@ -115,7 +115,7 @@ pub async fn sweep(loaded: Loaded, options: &Options) -> Result<Swept, Failure> 
         let Some(point) = points.get(run.point - 1) else { break };
         let one = Loaded { scenario: point.scenario.clone(), points: Vec::new(), ..loaded.clone() };
         let of_run = Options { out: Some(dir.join(&run.folder)), quiet: true, ..options.clone() };
-        match super::run(one, &of_run).await {
+        match super::run_one(one, &of_run).await {
             Ok(finished) => {
                 let gathered = gather(&finished.dir, &finished.report)?;
                 builder.push(run, &finished.report, gathered);

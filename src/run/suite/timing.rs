@@ -129,7 +129,7 @@ async fn timed(loaded: &Loaded, folder: &Path, options: &Options) -> Result<(Vec
     brief(&mut loaded.scenario);
     let items = prompts(&loaded.scenario, &loaded);
     let options = Options { out: Some(folder.to_owned()), quiet: true, baseline: None, ..options.clone() };
-    let finished = super::super::run(loaded, &options).await?;
+    let finished = super::super::run_one(loaded, &options).await?;
     let mut rows = Vec::new();
     read_rows(&finished.dir, &Names::of(&finished.report.plan), |sample| {
         if sample.outcome.answered() && matches!(sample.phase, Phase::Cold | Phase::Measure) {
