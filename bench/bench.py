@@ -294,12 +294,16 @@ def vllm(folder, args):
     path = scenario(folder, True, args.users, load, 16, spec=OPENAI)
     data = folder / "prompts.jsonl"
     data.write_text(json.dumps({"prompt": TICKET}) + "\n")
+    # Its file of prompts has to have a tokenizer; it counts the prompt's tokens before the load.
+    tokenizer = folder / "tokenizer.json"
+    tokenizer.write_text(json.dumps({"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"}, "model": {
+        "type": "WordLevel", "vocab": {"[UNK]": 0, "word": 1}, "unk_token": "[UNK]"}}))
     few, many = 2_000, 2_000 + 10_000 * args.seconds
 
     def theirs(server, count):
         command = [program, "bench", "serve", "--backend", "openai-chat", "--base-url", server.url, "--model", "bench",
                    "--dataset-name", "custom", "--dataset-path", data, "--custom-output-len", 16, "--num-prompts", count,
-                   "--max-concurrency", args.users, "--skip-tokenizer-init", "--disable-tqdm", "--temperature", 0,
+                   "--max-concurrency", args.users, "--tokenizer", tokenizer, "--disable-tqdm", "--temperature", 0,
                    "--save-result", "--result-dir", folder, "--result-filename", "vllm.json"]
         _, cpu, *_ = measured(command)
         result = json.loads((folder / "vllm.json").read_text())
