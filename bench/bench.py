@@ -367,39 +367,38 @@ def memory(folder, args):
 
 
 def floor(folder, args):
-    """What `calibrate` says this machine can be measured to, beside the same loads against the bench's server: the median response
-    of one user, whole and streamed, with the server's own processor time taken off, and what a token costs of many streams."""
+    """What `calibrate` says that a request, and a token of many streams, costs loadcmp of processor time on this machine, beside the
+    same loads against the bench's server; there the start and the end of a run are taken off."""
     sheet = folder / "calibration.json"
     out, *_ = measured([LOADCMP, "calibrate", "--quiet", "--format", "json"], pinned=False,
                        env={**os.environ, "LOADCMP_CALIBRATION": str(sheet)})
-    wires = {wire["floor"]["stream"]: wire for wire in json.loads(out)["wires"]
+    wires = {wire["floor"]["stream"]: wire["floor"] for wire in json.loads(out)["wires"]
              if wire["floor"]["wire"] == "ollama" and wire["floor"]["transport"] == "tcp"}
 
-    def one(stream):
-        path = scenario(folder, stream, 1, {"duration": f"{args.seconds}s"}, 8)
-        values, server_cpu = [], []
-        for _ in range(args.rounds):
-            with Server(*(["--stream", 8] if stream else [])) as server:
-                rows, *_ = run(path, folder, "floor", server.url, pinned=False)
-            values.append(statistics.median(float(row["end_us"]) - float(row["planned_us"]) for row in rows))
-            server_cpu.append(server.cpu_s / server.answered * 1e6)
-        own = wires[stream]["floor"]
-        return {"calibrate_us": round(own["response_p50_us"] - own["server_cpu_per_request_us"], 1),
-                "bench_us": spread([value - cpu for value, cpu in zip(values, server_cpu)])}
-
-    def cores(users):
-        path = scenario(folder, True, users, {"duration": f"{args.seconds}s"}, 50)
-        with Server("--stream", 50, "--first-ms", 20, "--gap-ms", 10) as server:
+    def cost(stream, users, load, tokens, *served):
+        path = scenario(folder, stream, users, load, tokens)
+        with Server(*served) as server:
             rows, cpu, wall, _ = run(path, folder, "floor", server.url, pinned=False)
-        return cpu / wall, len(rows) * 50 / wall
+        return cpu, len(rows), wall
+
+    def one(stream, *served):
+        load = lambda seconds: {"duration": f"{seconds}s", "warmup": "100ms"}
+        (little, few, _), (much, many, _) = (cost(stream, 1, load(seconds), 8, *served) for seconds in (1, 1 + args.seconds))
+        return (much - little) / (many - few) * 1e6
 
     def per_token():
-        (idle, few), (busy, many) = cores(1), cores(64)
-        return (busy - idle) * 1e6 / (many - few)
+        load = {"duration": f"{args.seconds}s"}
+        (idle, few, one_wall), (busy, many, wall) = (
+            cost(True, users, load, 50, "--stream", 50, "--first-ms", 20, "--gap-ms", 10) for users in (1, 64))
+        return (busy / wall - idle / one_wall) * 1e6 / ((many / wall - few / one_wall) * 50)
 
-    told = {"whole": one(False), "stream": one(True),
-            "token": {"calibrate_us": round(wires[True]["floor"]["cpu_per_token_us"], 1),
-                      "bench_us": spread([per_token() for _ in range(args.rounds)])}}
+    rounds = range(args.rounds)
+    told = {"whole": {"calibrate_us": round(wires[False]["cpu_per_request_us"], 1),
+                      "bench_us": spread([one(False) for _ in rounds])},
+            "stream": {"calibrate_us": round(wires[True]["cpu_per_request_us"], 1),
+                       "bench_us": spread([one(True, "--stream", 8) for _ in rounds])},
+            "token": {"calibrate_us": round(wires[True]["cpu_per_token_us"], 1),
+                      "bench_us": spread([per_token() for _ in rounds])}}
     for name, both in told.items():
         bench = both["bench_us"]
         print(f"  {name}: calibrate {both['calibrate_us']:.1f} us; bench {bench['median']:.1f} us ({bench['least']:.1f}-"
@@ -433,7 +432,7 @@ def main():
         "stream128": ("the same with 128 chunks", lambda f, a: speed(f, a, 128)),
         "vllm": ("streams of 16 chunks by OpenAI's chat route, beside vLLM's client in Rust", vllm),
         "stamps": ("first token at 20 ms, and the end, against the server's record", stamps),
-        "floor": ("the floor by `calibrate`, and the same loads", floor),
+        "floor": ("what a request and a token cost by `calibrate`, and the same loads", floor),
         "slow": ("10,000 slow streams", slow_streams),
         "memory": ("memory, and `report`", memory),
         "pacing200": ("pacing, 200 requests per second", lambda f, a: pacing.measure(sys.modules[__name__], f, a, 200)),

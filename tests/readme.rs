@@ -199,15 +199,25 @@ fn the_speed_is_the_one_recorded() {
         .expect("text");
     }
     let error = |which: &str| {
-        format!("p50 {:.0} µs, p99 {:.0} µs", at(&format!("/stamps/{which}/p50")), at(&format!("/stamps/{which}/p99")))
+        let of = |tool: &str, q: &str| at(&format!("/stamps/{tool}/{which}/{q}/median"));
+        let both = |q: &str| format!("{q} {:.0} µs ({:.0})", of("loadcmp", q), of("bare", q));
+        format!("{}, {}", both("p50"), both("p99"))
+    };
+    let floor = |load: &str| {
+        let bench = spread(&format!("/floor/{load}/bench_us"));
+        format!("{:.1} µs by `calibrate`, {bench} µs here", at(&format!("/floor/{load}/calibrate_us")))
     };
     write!(
         table,
         "\nRequests per second and CPU per request, medians of {rounds} rounds of {seconds} s at {users} connections, one tool after \
          another in each; ratios within a round, with the least and the largest. Made at commit `{commit}` on {cores} cores.\n\n\
          | | |\n|:--|:--|\n\
-         | first token at 20 ms, {users} users, later than the server's own record says | {first} |\n\
+         | streams of 16 chunks by OpenAI's chat route, compared with vLLM's Rust client {vllm} | {vllm_own:.1} µs of CPU, against {vllm_its:.1}: {vllm_cpu}; rate {vllm_rate} |\n\
+         | first token at 20 ms, {users} users, later than the server's own record says (a bare client's) | {first} |\n\
          | the end of the same answers | {end} |\n\
+         | CPU of a request by one user, whole answers | {whole} |\n\
+         | the same, streams of 8 chunks | {stream_floor} |\n\
+         | CPU of a token more of 64 streams, 100 tokens/s each | {token} |\n\
          | 10,000 open streams, a token per second each | {kib:.0} KiB of memory per stream, {stream:.0} µs of CPU per stream of 17 pieces |\n\
          | peak memory after 20,000 and 200,000 requests | {few:.0} and {many:.0} MiB |\n\
          | `loadcmp report` of 200,000 rows | {rows} rows/s, {row:.2} µs of CPU per row |\n\
@@ -217,6 +227,14 @@ fn the_speed_is_the_one_recorded() {
         users = told["users"],
         commit = told["commit"].as_str().unwrap_or_default(),
         cores = told["cores"],
+        vllm = told["vllm"]["version"].as_str().unwrap_or_default(),
+        vllm_own = at("/vllm/loadcmp/cpu_us/median"),
+        vllm_its = at("/vllm/vllm/cpu_us/median"),
+        vllm_cpu = spread("/vllm/cpu_us_ratio"),
+        vllm_rate = spread("/vllm/rate_ratio"),
+        whole = floor("whole"),
+        stream_floor = floor("stream"),
+        token = floor("token"),
         first = error("first_us"),
         end = error("end_us"),
         kib = at("/slow/kib"),

@@ -121,9 +121,18 @@ struct Metered {
 }
 
 impl Meter {
+    /// Hears of the window, and reads at its edges. What comes once it is over, when its end is known, says nothing new: a second
+    /// reading would begin and end after the load.
     fn over(self: Arc<Self>, clock: Stopwatch, window: LaneWindow) {
         let Some(to) = window.to else { return };
-        self.set(|read| read.window = Some((window.from, to)));
+        let mut known = false;
+        self.set(|read| {
+            known = read.window.is_some();
+            read.window.get_or_insert((window.from, to));
+        });
+        if known {
+            return;
+        }
         let meter = self.clone();
         let reader = tokio::spawn(async move {
             tokio::time::sleep_until(clock.instant(window.from).into()).await;
