@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?=
 ARGS ?=
 
-.PHONY: run demo test test-busy lint test-real engines clients pages bench truth truth-short soak help demo-nightly
+.PHONY: run demo test test-busy lint test-real engines clients pages bench truth truth-short soak shards help demo-nightly
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,10 @@ clients: ## The official clients against the stand-in; the queries of docs/histo
 pages: ## The pages in a real browser, light and dark, wide and narrow; pictures in target/pages/pictures.
 	$(CARGO) build
 	tests/pages/run.sh
+
+shards: ## Several generators by MPI and by Slurm, whole and with one killed; as root, with Debian's openmpi-bin, slurm-wlm, munge.
+	$(CARGO) build --release --quiet
+	scripts/shards/prove.sh
 
 soak: ## Minutes of load on stand-ins that leak, slow down and stay well; loadcmp's own memory stays flat.
 	$(CARGO) test --quiet --test soak -- --include-ignored --nocapture

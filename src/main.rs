@@ -78,6 +78,9 @@ enum Command {
     /// Rebuild all report files of a run from its raw data.
     #[command(after_help = EXIT_CODES)]
     Report(ReportArgs),
+    /// Merge the results of all generators of one run (`run --shard`) into one.
+    #[command(after_help = EXIT_CODES)]
+    Merge(MergeArgs),
     /// Save runs as baselines that later runs are compared with.
     #[command(after_help = EXIT_CODES)]
     Baseline(commands::BaselineArgs),
@@ -227,8 +230,8 @@ struct RunArgs {
     /// --target or whatever is found running
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<PathBuf>,
-    /// Directory for the results (must be empty); with several scenarios, one folder each in it. Default:
-    /// results/<scenario>-<utc>
+    /// Directory for the results (must be empty); with several scenarios, one folder each in it; with --shard, {shard}
+    /// stands for its number. Default: results/<scenario>-<utc>
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
@@ -255,6 +258,44 @@ struct RunArgs {
     /// native
     #[arg(long, value_enum)]
     driver: Option<DriverArg>,
+    #[command(flatten)]
+    part: PartArgs,
+}
+
+/// Which of several generators of one run this is.
+#[derive(clap::Args)]
+struct PartArgs {
+    /// Drive one part of the run: i/N (i from 0), or auto, by what Kubernetes, Slurm or MPI has set. All N run the same
+    /// scenario; `loadcmp merge` makes one result of theirs
+    #[arg(long, value_name = "I/N")]
+    shard: Option<String>,
+    /// Start together: shard 0 listens here, the others dial it. An address that isn't loopback needs a token in
+    /// LOADCMP_SHARD_TOKEN, or the file that LOADCMP_SHARD_TOKEN_FILE names
+    #[arg(long, value_name = "HOST:PORT", requires = "shard", conflicts_with = "start_at")]
+    rendezvous: Option<String>,
+    /// Start at this instant, such as 2026-11-30T12:00:00Z, where there is no network between the shards; their clocks are
+    /// not checked
+    #[arg(long, value_name = "TIME", requires = "shard")]
+    start_at: Option<String>,
+    /// Longest wait for the other shards
+    #[arg(long, value_name = "TIME", requires = "shard", default_value = "2m")]
+    shard_wait: String,
+}
+
+#[derive(clap::Args)]
+struct MergeArgs {
+    /// The results directories of all shards of a run
+    #[arg(value_name = "DIR", required = true)]
+    dirs: Vec<PathBuf>,
+    /// Directory for the merged results (must be empty)
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Output format on standard output
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Print every metric, not only the main ones
+    #[arg(long)]
+    full: bool,
 }
 
 #[derive(clap::Args)]
@@ -480,6 +521,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => loadcmp::standin::run(args).map(|()| 0).map_err(loadcmp::run::Failure::Other),
         Command::Calibrate(args) => commands::calibrate(&args),
         Command::Report(args) => commands::report(args),
+        Command::Merge(args) => commands::merge(&args),
         Command::Baseline(args) => commands::baseline(args),
         Command::Suite(args) => commands::suite(args),
         Command::Nightly(args) => commands::nightly(args),

@@ -58,6 +58,7 @@ mod scenario_errors;
 mod scenario_layers;
 mod scenario_shipped;
 mod secrets;
+mod shards;
 mod slow;
 mod spent;
 mod standin;

@@ -123,6 +123,7 @@ impl Open {
             recorder,
             clock,
             stop: self.stop,
+            together: None,
         };
         let windows = Arc::new(Mutex::new(Vec::<LaneWindow>::new()));
         let opened = {

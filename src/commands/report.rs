@@ -51,6 +51,10 @@ pub(super) fn standing(report: &Report) -> u8 {
                 tell(format_args!("error: {}", printable(why)));
                 4
             }
+            Cause::Shard(why) => {
+                tell(format_args!("error: {}", printable(why)));
+                4
+            }
             Cause::Signal | Cause::Killed => {
                 tell("loadcmp: interrupted: the files hold what was done so far");
                 4

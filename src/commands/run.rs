@@ -11,7 +11,7 @@ use loadcmp::run::{Among, Options, tell};
 use loadcmp::scenario::Loaded;
 use loadcmp::sink;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: RunArgs) -> CommandResult {
     let shipped = Shipped::default();
@@ -26,7 +26,14 @@ pub(crate) fn run(args: RunArgs) -> CommandResult {
     }
     tell_followed(&loaded, args.quiet);
     let several = loaded.len() > 1;
-    let out = |name: &str| match &args.out {
+    let shard = args.part.shard()?;
+    // What a scheduler starts is one command for all of them.
+    let named = |dir: &Path| match &shard {
+        Some(options) => dir.to_string_lossy().replace("{shard}", &options.shard.index.to_string()).into(),
+        None => dir.to_owned(),
+    };
+    let given = args.out.as_deref().map(named);
+    let out = |name: &str| match &given {
         Some(dir) if several => Some(dir.join(name)),
         other => other.clone(),
     };
@@ -40,6 +47,11 @@ pub(crate) fn run(args: RunArgs) -> CommandResult {
             )));
         }
         out(&scenario.name).as_deref().map_or(Ok(()), loadcmp::run::free)?;
+    }
+    let single = matches!(&loaded[..], [one] if one.scenario.sweep.is_none() && one.scenario.repeats.is_none());
+    if shard.is_some() && !single {
+        let why = "several generators drive one run of one scenario: no sweep, no repeats, and one scenario a command";
+        return Err(Failure::Usage(format!("error: --shard: {why}")));
     }
     let mut worst = 0;
     let lengths: Vec<_> = loaded.iter().map(|loaded| loaded.scenario.load_range().map(|(_, most)| most)).collect();
@@ -58,6 +70,7 @@ pub(crate) fn run(args: RunArgs) -> CommandResult {
             quiet: args.quiet,
             among: Among { at: at + 1, all: lengths.len(), after: lengths[at + 1..].iter().copied().sum() },
             allow_commands: args.over.allow_commands,
+            shard: shard.clone(),
             driver: match args.driver {
                 #[cfg(feature = "goose")]
                 Some(DriverArg::Goose) => Driver::Goose,
@@ -87,6 +100,9 @@ pub(crate) fn run(args: RunArgs) -> CommandResult {
             continue;
         }
         let finished = block_on(loadcmp::run::run(loaded, &options))??;
+        if let Some(code) = super::merge::of_a_part(&finished) {
+            return Ok(code);
+        }
         let look = sink::Look { confusion: args.confusion, full: args.full, ..look() };
         print(&finished, args.format, look, args.quiet)?;
         let code = standing_of(&finished);

@@ -13,7 +13,7 @@ pub(super) async fn open_ahead(run: &LaneSetup, sides: &[Arc<LaneTarget>]) {
     for side in sides.iter().filter(|side| side.target.opens_ahead()) {
         let lane = Arc::new(Lane::new(run.clone(), side.clone(), Stretch::whole(&run.plan, None)));
         // All before the first is given back: else it would be the next one's, too.
-        let users: Vec<User> = (0..run.plan.load.concurrency()).map(|_| lane.user()).collect();
+        let users: Vec<User> = (0..run.plan.own_concurrency()).map(|_| lane.user()).collect();
         let mut opening = JoinSet::new();
         for mut user in users.into_iter().filter(|user| !user.link.connected()) {
             let lane = lane.clone();

@@ -46,6 +46,16 @@ impl Group {
         let lane = |side: &Arc<LaneTarget>| Arc::new(Lane::new(setup.clone(), side.clone(), stretch.clone()));
         let lanes: Vec<Arc<Lane>> = sides.iter().map(lane).collect();
         let watch = Arc::new(Mutex::new(None));
+        let begin = match &setup.together {
+            None => None,
+            Some(together) => match together.meet().await {
+                Some(begin) => Some(begin),
+                None => return Ok(lanes),
+            },
+        };
+        if let Some(begin) = begin {
+            until(&self.run, begin).await;
+        }
         let start = {
             let (group, setup, lanes, watch) = (self.clone(), setup.clone(), lanes.clone(), watch.clone());
             let lead = if matches!(setup.plan.load, LoadPlan::Open(_)) { open::LEAD } else { Nanos(0) };
@@ -55,7 +65,7 @@ impl Group {
                     return;
                 }
                 // One start for all lanes of the group: their windows are the same.
-                let now = setup.clock.now() + lead;
+                let now = begin.unwrap_or_else(|| setup.clock.now()) + lead;
                 let opening = Arc::new(Opening::new(&group.run, &group.opened, &lanes, now));
                 lanes.iter().for_each(|lane| lane.start(now));
                 opening.at_once();
@@ -74,7 +84,7 @@ impl Group {
         };
         let (stop, clock) = (setup.stop.clone(), setup.clock);
         let deadlines = tokio::spawn(async move { stop.watch_deadlines(clock).await });
-        let users = setup.plan.load.concurrency();
+        let users = setup.plan.own_concurrency();
         let told = match (&setup.plan.load, self.driver) {
             (LoadPlan::Open(load), _) => open::run(&lanes, load.pacing, start).await,
             #[cfg(feature = "goose")]
@@ -103,6 +113,19 @@ impl Group {
             () = tokio::time::sleep(pause) => {}
             () = ended(&self.run, &[]) => {}
         }
+    }
+}
+
+/// Waits for an instant, nearer to it than the runtime's timers are.
+async fn until(run: &LaneSetup, at: Nanos) {
+    const NEAR: Nanos = Nanos(3_000_000);
+    let left = at.since(run.clock.now()).since(NEAR);
+    tokio::select! {
+        () = tokio::time::sleep(Duration::from_nanos(left.0)) => {}
+        () = run.stop.heard() => return,
+    }
+    while run.clock.now() < at {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -158,6 +181,8 @@ impl Driver {
         match (&plan.load, plan.order) {
             (LoadPlan::Open(_), _) => None,
             (LoadPlan::Closed(_), Order::Alternate) => Some(Driver::Native),
+            // goose's users start when it likes: those of several generators are to start together.
+            (LoadPlan::Closed(_), _) if plan.shard.is_some() => Some(Driver::Native),
             (LoadPlan::Closed(_), _) => Some(self),
         }
     }

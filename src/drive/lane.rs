@@ -102,8 +102,10 @@ impl Lane {
 
     /// The next user of this lane, with a connection if one is left from an earlier block.
     pub fn user(&self) -> User {
+        let number = u64::from(self.users.fetch_add(1, Relaxed));
         User {
-            number: self.users.fetch_add(1, Relaxed),
+            // Of several generators' users each has another number.
+            number: u32::try_from(self.number(0, number)).unwrap_or(u32::MAX),
             link: self.side.links().pop().unwrap_or_default(),
             failures: 0,
             retry_after: None,
@@ -199,7 +201,12 @@ impl Lane {
 
     /// Number of the next warm-up unit.
     pub fn warm(&self) -> u64 {
-        self.side.warmups.fetch_add(1, Relaxed)
+        self.number(0, self.side.warmups.fetch_add(1, Relaxed))
+    }
+
+    /// The `nth` number from `first` on that is this generator's.
+    fn number(&self, first: u64, nth: u64) -> u64 {
+        self.setup.plan.shard.map_or(first + nth, |shard| shard.number(first, nth))
     }
 
     /// What leaves next in a closed loop; `None` when this lane is done.
@@ -217,10 +224,11 @@ impl Lane {
         if now.0 >= self.closes.load(Relaxed) {
             return None;
         }
-        let number = self.measures.fetch_add(1, Relaxed);
+        let first = self.stretch.first;
+        let number = self.number(first, self.measures.fetch_add(1, Relaxed));
         match self.stretch.end {
-            End::Units(limit) if number >= limit => None,
-            _ => Some((Phase::Measure, self.stretch.first + number)),
+            End::Units(limit) if number - first >= limit => None,
+            _ => Some((Phase::Measure, number)),
         }
     }
 
@@ -259,6 +267,8 @@ pub(super) struct Opening {
     /// Whether the window opens as planned, whatever has come of the warm-up.
     fixed: bool,
     opened: AtomicBool,
+    /// Whether other generators are waited for.
+    meeting: AtomicBool,
 }
 
 impl Opening {
@@ -274,6 +284,7 @@ impl Opening {
             planned: start + warmup.into(),
             fixed,
             opened: AtomicBool::new(false),
+            meeting: AtomicBool::new(false),
         }
     }
 
@@ -288,10 +299,25 @@ impl Opening {
 
     /// Opens the windows if every user has had an answer or a failure by now: asked by each user that has its first, so that
     /// already its next request is a measured one.
-    pub fn look(&self) {
-        let users = self.run.plan.load.concurrency();
+    pub fn look(self: &Arc<Self>) {
+        let users = self.run.plan.own_concurrency();
         if self.lanes.iter().all(|lane| lane.warm_for(users)) {
-            self.open(self.planned.max(self.run.clock.now()));
+            self.ready(self.run.clock.now());
+        }
+    }
+
+    /// Opens the windows now, or as planned if that is later; of several generators, when all of them are so far.
+    fn ready(self: &Arc<Self>, now: Nanos) {
+        let Some(together) = self.run.together.clone() else {
+            return self.open(self.planned.max(now));
+        };
+        if !self.meeting.swap(true, Relaxed) {
+            let opening = self.clone();
+            tokio::spawn(async move {
+                if let Some(at) = together.meet().await {
+                    opening.open(opening.planned.max(at));
+                }
+            });
         }
     }
 
@@ -304,7 +330,7 @@ impl Opening {
                 return;
             }
             if now >= latest {
-                self.open(now);
+                self.ready(now);
             }
             tokio::time::sleep(LOOK).await;
         }

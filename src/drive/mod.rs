@@ -25,6 +25,7 @@ mod row;
 mod side;
 mod stop;
 mod stretch;
+mod together;
 mod warm;
 
 pub use first::{ColdStart, FirstRequest, cold_request, cold_starts};
@@ -35,3 +36,4 @@ pub use order::drive;
 pub use side::LaneSetup;
 pub use stop::Stop;
 pub use stretch::LaneWindow;
+pub use together::Together;

@@ -76,7 +76,12 @@ async fn depart(pools: Vec<Arc<Pool>>, mut pacer: Pacer, riding: mpsc::Sender<()
     let measures = arrivals.measure().iter().zip(lane.stretch.first..);
     let measures = measures.map(|(at, number)| (Phase::Measure, number, window.from + *at));
     let mut armed = Vec::with_capacity(pools.len());
+    let shard = lane.setup.plan.shard;
     for (place, (phase, number, at)) in warmups.chain(measures).enumerate() {
+        // Another generator's.
+        if shard.is_some_and(|shard| !shard.has(if phase == Phase::Warmup { place as u64 } else { number })) {
+            continue;
+        }
         let early = Nanos(at.0.saturating_sub(AHEAD.0));
         while clock.now() < early && !lane.setup.stop.stopped() {
             let look = (clock.now() + LOOK).min(early);
@@ -170,7 +175,7 @@ impl Armed {
             self.begin();
             if matches!(self.ride, Ride::None) {
                 let request = Request { phase: self.phase, unit: &self.unit, turn: 0 };
-                let most = lane.setup.plan.load.concurrency();
+                let most = lane.setup.plan.own_concurrency();
                 let why = format!("{most} requests were in flight, the maximum (`in_flight`)");
                 lane.setup.recorder.push(lane.unsent(request, self.planned, why));
             }

@@ -46,7 +46,7 @@ pub(super) struct Seat {
 
 impl Pool {
     pub fn new(lane: Arc<Lane>) -> Arc<Self> {
-        let limit = lane.setup.plan.load.concurrency().max(1) as usize;
+        let limit = lane.setup.plan.own_concurrency().max(1) as usize;
         let dense = lane.stretch.arrivals.as_ref().map_or(0, |all| densest(all.measure(), DENSE));
         let spare = dense.clamp(SPARE, SPARE_MOST).min(limit);
         Arc::new(Self { lane, limit, spare, inner: Mutex::default() })

@@ -2,6 +2,7 @@
 
 use super::prefixes::Prefixes;
 use super::stop::Stop;
+use super::together::Together;
 use crate::host::lock;
 use crate::record::Stopwatch;
 use crate::record::log::Recorder;
@@ -26,6 +27,8 @@ pub struct LaneSetup {
     pub clock: Stopwatch,
     /// How the run is told to end.
     pub stop: Stop,
+    /// What holds this generator and others of the same run together; `None` where it is alone.
+    pub together: Option<Arc<dyn Together>>,
 }
 
 /// What of a target outlives its blocks.

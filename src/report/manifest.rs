@@ -3,6 +3,8 @@
 use super::{Cause, ColdRun, SCHEMA_VERSION, TOOL, pretty, replace};
 use crate::drive::{Found, LaneWindow};
 use crate::host::{Conditions, Facts, Floor, Probe};
+use crate::record::Nanos;
+use crate::scenario::Shard;
 use crate::scenario::plan::Plan;
 use crate::stats::Fold;
 use serde::{Deserialize, Serialize};
@@ -64,8 +66,39 @@ pub struct Manifest {
     /// How fast the machine is, where the plan's gates are scaled by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
+    /// Which generator of several this was; `None` of a whole run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardFacts>,
+    /// The generators that this is merged from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<ShardFacts>,
     /// The plan of a run.
     pub plan: Plan,
+}
+
+/// A generator's clock beside that of shard 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockReading {
+    /// When it was read, on this generator's clock.
+    pub at: Nanos,
+    /// What that clock has to be moved by to tell what shard 0's does, in nanoseconds.
+    pub offset_ns: i64,
+    /// By how much this may be wrong.
+    pub error_ns: u64,
+}
+
+/// One generator of several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShardFacts {
+    /// Which one.
+    pub shard: Shard,
+    /// Its clock beside shard 0's, as often as it was read.
+    pub clocks: Vec<ClockReading>,
+    /// Whether it was read from shard 0; else all started by the time of day, and nobody knows how well their clocks agree.
+    pub checked: bool,
+    /// How its machine fared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<Conditions>,
 }
 
 impl Manifest {
@@ -89,6 +122,8 @@ impl Manifest {
             cold_starts: Vec::new(),
             floors: Vec::new(),
             probe: None,
+            shard: None,
+            shards: Vec::new(),
             plan,
         }
     }

@@ -30,7 +30,7 @@ pub use cold::ColdRun;
 pub use compare::{ComparedRun, Pair, Relation, TwoRuns};
 pub use file::{pretty, replace};
 pub use levels::{Level, Levels};
-pub use manifest::{Manifest, Status};
+pub use manifest::{ClockReading, Manifest, ShardFacts, Status};
 pub use schema::schema;
 pub use setup::{Difference, Kind, Unlike, differences, length, unlike_setups};
 pub use soak::{Drifted, Soak, SoakedTarget};
@@ -345,6 +345,8 @@ pub(crate) mod fixture {
             cold_starts: Vec::new(),
             floors: Vec::new(),
             probe: None,
+            shard: None,
+            shards: Vec::new(),
             machine: Facts {
                 os: Some("Debian GNU/Linux 12".to_owned()),
                 kernel: Some("6.18.5".to_owned()),

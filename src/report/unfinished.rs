@@ -18,6 +18,8 @@ pub enum Cause {
     NotAsked(String),
     /// It was killed, or the machine went down.
     Killed,
+    /// Another generator of the same run ended it for all, or was lost; the reason in words.
+    Shard(String),
 }
 
 /// Why and when a run ended early.
@@ -34,7 +36,7 @@ impl Unfinished {
         let why = match &cause {
             Cause::Signal => "interrupted",
             Cause::Killed => "interrupted without a signal (killed?)",
-            Cause::Refused(why) | Cause::NotAsked(why) => why,
+            Cause::Refused(why) | Cause::NotAsked(why) | Cause::Shard(why) => why,
         };
         let sentence = match progress(plan, targets) {
             Some(far) => format!("Unfinished: {why} {far}; figures cover what was done until then."),

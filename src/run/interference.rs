@@ -43,7 +43,7 @@ pub(super) async fn run(
         std::fs::create_dir(&part).with_context(|| format!("creating {}", part.display()))?;
         prepared.plan.order = order;
         let targets = prepared.targets(clock)?;
-        let finished = measure(&prepared, targets, clock, part, options).await?;
+        let finished = measure(&prepared, targets, clock, part, options, None).await?;
         let interrupted = finished.report.status != crate::report::Status::Complete;
         runs.push(finished);
         if interrupted {

@@ -34,6 +34,7 @@ mod progress;
 mod repeats;
 mod same;
 mod say;
+mod shard;
 mod sized;
 mod started;
 mod suite;
@@ -58,6 +59,7 @@ pub use prepare::{Prepared, prepare};
 pub use progress::Among;
 pub use repeats::{Repeated, repeats_words, retell_repeats};
 pub use say::tell;
+pub use shard::{ShardOptions, ShardStart, merge};
 pub use suite::{SuiteRun, Suited, retell_suite};
 pub use sweep::{Swept, is_sweep, load_words, retell_sweep, sweep_words};
 
@@ -162,6 +164,8 @@ pub struct Options {
     pub look: bool,
     /// Which of several scenarios this is.
     pub among: Among,
+    /// Which of several generators of one run this is; `None` where it is alone.
+    pub shard: Option<ShardOptions>,
 }
 
 /// A finished run.
@@ -207,6 +211,10 @@ async fn run_one(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     }
     // Before there is a directory: a target that refuses leaves nothing half-written.
     let targets = prepared.targets(clock)?;
+    let part = match &options.shard {
+        Some(shard) => Some(Arc::new(shard::meet(&mut prepared, shard, clock, options.quiet)?)),
+        None => None,
+    };
     let dir = results_directory(&prepared, options)?;
     prepared.log_into(&dir);
     if let Some(baseline) = baseline {
@@ -215,7 +223,7 @@ async fn run_one(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     if prepared.plan.interference {
         return interference::run(prepared, clock, &dir, options).await;
     }
-    measure(&prepared, targets, clock, dir, options).await
+    measure(&prepared, targets, clock, dir, options, part).await
 }
 
 /// The targets made ready, and the plan, for a look before a run: no load is sent.
@@ -259,6 +267,7 @@ async fn measure(
     clock: Stopwatch,
     dir: PathBuf,
     options: &Options,
+    part: Option<Arc<shard::Part>>,
 ) -> Result<Finished, Failure> {
     let plan = Arc::new(prepared.plan.clone());
     let begun = Manifest::begin(&plan, host::facts(), now());
@@ -266,7 +275,8 @@ async fn measure(
     let told = begun.plan.clone();
     let floors = calibrate::floors(&plan, options.quiet);
     let probe = plan.gates.adaptive.then(probe::probe);
-    let manifest = Manifest { floors, probe, command: command_line::told(), ..begun };
+    let shard = part.as_deref().map(shard::Part::facts);
+    let manifest = Manifest { floors, probe, shard, command: command_line::told(), ..begun };
     let manifest = Arc::new(Mutex::new(manifest));
     let keep = {
         let (manifest, path) = (manifest.clone(), dir.join("manifest.json"));
@@ -293,7 +303,9 @@ async fn measure(
         recorder,
         clock,
         stop: stop.clone(),
+        together: part.as_deref().map(shard::Part::together),
     };
+    let others = part.clone().map(|part| tokio::spawn(shard::watch(part, stop.clone())));
 
     let listener = (!options.look).then(|| {
         let bars = bars.clone();
@@ -353,6 +365,13 @@ async fn measure(
             fewer_blocks = fewer.filter(|_| !options.quiet).map(|made| load::fewer_blocks(&plan, made));
         }
     }
+    let over = match &part {
+        None => None,
+        Some(part) => part.finish(&stop, refused.as_deref()).await,
+    };
+    if let Some(others) = others {
+        others.abort();
+    }
     drop(listener);
     // Where no window told its end, the last answer was just now.
     let end = clock.now();
@@ -368,7 +387,8 @@ async fn measure(
     let cause = match &refused {
         Some(why) if unsent => Some(Cause::NotAsked(why.clone())),
         Some(why) => Some(Cause::Refused(why.clone())),
-        None => stop.interrupted().then_some(Cause::Signal),
+        None if interrupted() => stop.interrupted().then_some(Cause::Signal),
+        None => over.map(Cause::Shard).or_else(|| stop.interrupted().then_some(Cause::Signal)),
     };
     let status = if cause.is_some() { Status::Interrupted } else { Status::Complete };
     let ended = now();
@@ -377,6 +397,7 @@ async fn measure(
         manifest.cause.clone_from(&cause);
         manifest.ended = Some(ended.clone());
         manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
+        manifest.shard = part.as_deref().map(shard::Part::facts);
     })?;
     let manifest = lock(&manifest).clone();
     let (folded, gathered, picks) = folder.finish(manifest.status == Status::Complete);
@@ -404,6 +425,13 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     }
     let mut manifest = Manifest::read(&dir.join("manifest.json"))
         .map_err(|error| no_run(format!("its manifest.json is not from loadcmp ({error:#})")))?;
+    if let Some(facts) = &manifest.shard {
+        return Err(Failure::Usage(format!(
+            "error: {} is {} and no whole run\n  `loadcmp merge` makes one result of all of them",
+            dir.display(),
+            facts.shard
+        )));
+    }
     let names = Names::of(&manifest.plan);
     let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan));
     let mut picks = AnswerPicks::default();
@@ -452,6 +480,10 @@ fn tell_files(
         crate::report::pareto::summed(&mut report);
     }
     against_baseline::judge(dir, &mut report).with_context(|| format!("reading the baseline in {}", dir.display()))?;
+    // A part of a run would look like a smaller one.
+    if manifest.shard.is_some() {
+        return Ok(report);
+    }
     sink::write_all(dir, &report).with_context(|| format!("writing the files of {}", dir.display()))?;
     Ok(report)
 }

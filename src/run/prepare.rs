@@ -344,6 +344,7 @@ fn plan(
         audit: scenario.audit.clone(),
         gates: GatesPlan::of(scenario),
         start: Some(scenario.start.clone()),
+        shard: None,
         written: scenario.shown.as_deref().map(|shown| {
             let open = shown.load.open.as_ref().map(schedule_words);
             Arc::new(Written::of(shown, source(&shown.workload.prompts), open))

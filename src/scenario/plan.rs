@@ -6,7 +6,7 @@
 use super::gate::{Gate, Inconclusive};
 use super::{
     AuditSpec, BlocksSpec, ColdStartSpec, Constrain, History, KeepAnswers, Least, OpenSpec, Order, Pacing, PromptCache,
-    PromptFormat, Sampling, Scenario, Share, Slo, Span, TargetSpec, Task, TemplatePlan, Think, TokensPlan,
+    PromptFormat, Sampling, Scenario, Shard, Share, Slo, Span, TargetSpec, Task, TemplatePlan, Think, TokensPlan,
 };
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -90,12 +90,21 @@ pub struct Plan {
     /// The commands that start engines, by target; `None` in reports of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<IndexMap<String, Vec<String>>>,
+    /// Which of several generators this one is: the plan is the whole run's, and it drives its part.
+    #[serde(skip)]
+    pub shard: Option<Shard>,
     /// What came from the environment or from files, as it was written; see [`Plan::told`].
     #[serde(skip)]
     pub written: Option<Arc<Written>>,
 }
 
 impl Plan {
+    /// Users, or requests in flight, of a target that this generator drives.
+    pub fn own_concurrency(&self) -> u32 {
+        let all = self.load.concurrency();
+        self.shard.map_or(all, |shard| shard.share(all))
+    }
+
     /// Whether answers are kept: those of embeddings are no texts.
     pub fn keeps_answers(&self) -> bool {
         self.keep_answers != KeepAnswers::None && self.task != Task::Embed

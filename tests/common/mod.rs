@@ -85,6 +85,7 @@ pub fn plan(task: Task, spec: TargetSpec, endpoint: Endpoint, stream: bool, form
         audit: AuditSpec::default(),
         gates: GatesPlan::default(),
         start: None,
+        shard: None,
         written: None,
     }
 }

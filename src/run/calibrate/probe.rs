@@ -89,7 +89,7 @@ pub(super) async fn probe(wired: &Wired, clock: Stopwatch, load: Load) -> Result
     let dir = tempfile::tempdir().context("a directory for the calibration's rows")?;
     let (log, recorder) = Log::start(dir.path(), Names::of(&plan), false, Keep::default())?;
     let workload = wired.prepared.workload.clone();
-    let setup = LaneSetup { plan, workload, arrivals: None, recorder, clock, stop: Stop::default() };
+    let setup = LaneSetup { plan, workload, arrivals: None, recorder, clock, stop: Stop::default(), together: None };
     let meter = Arc::new(Meter::default());
     let opened = {
         let meter = meter.clone();

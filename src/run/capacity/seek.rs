@@ -320,7 +320,7 @@ impl Seeker<'_> {
         std::fs::create_dir(&dir).with_context(|| format!("creating {}", dir.display()))?;
         let clock = Stopwatch::start();
         let targets = probe.targets(clock)?;
-        measure(&probe, targets, clock, dir, &self.options).await
+        measure(&probe, targets, clock, dir, &self.options, None).await
     }
 
     /// A probe in a line.

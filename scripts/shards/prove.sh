@@ -1,0 +1,152 @@
+#!/usr/bin/env bash
+# Several generators by the schedulers that people have: one run by `mpirun` and one by `srun` under Slurm, each merged, and each once
+# more with a process killed. Debian's openmpi-bin, slurm-wlm and munge; everything on loopback, in a folder that is removed.
+#   scripts/shards/prove.sh [PROGRAM]
+set -euo pipefail
+repo=$(cd "$(dirname "$0")/../.." && pwd -P)
+program=$(realpath "${1:-$repo/target/release/loadcmp}")
+for command in mpirun slurmctld slurmd munged sbatch; do
+    PATH=$PATH:/usr/sbin command -v "$command" >/dev/null || {
+        echo "$command is missing: apt-get install openmpi-bin slurm-wlm munge" >&2
+        exit 1
+    }
+done
+[ "$(id -u)" = 0 ] || { echo "Slurm's daemons are started: this needs root" >&2 && exit 1; }
+
+work=$(mktemp -d)
+started=()
+end() {
+    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap end EXIT
+mkdir -p "$work/bin" "$work/state" "$work/munge"
+ln -s "$program" "$work/bin/loadcmp"
+export PATH=$work/bin:/usr/sbin:$PATH LOADCMP_CALIBRATION=/nowhere/calibration.json HOST=127.0.0.1
+cd "$work"
+
+loadcmp serve --listen 127.0.0.1:0 --first-token-ms 20 --slots 64 2>serve.log &
+started+=($!)
+for _ in $(seq 100); do
+    BASE=$(sed -n 's|^stand-in listening on \(http://.*\)$|\1|p' serve.log)
+    [ -z "$BASE" ] || break
+    sleep 0.05
+done
+export BASE
+scenario() { # seconds
+    cat <<YAML
+name: s
+task: generate
+seed: 7
+targets:
+  a: { openai: { url: "\${BASE}" } }
+  b: { ollama: { url: "\${BASE}" } }
+allow_same_endpoint: true
+workload: { prompts: { synthetic: { count: 40, words: { fixed: 6 } } }, sampling: { max_tokens: 4 } }
+load: { closed: { users: 9, duration: $1s, warmup: 0s } }
+timeout: 20s
+YAML
+}
+scenario 4 >s.yaml
+scenario 60 >long.yaml
+
+# A result of all three, whose rows are theirs.
+whole() { # folder of parts, merged folder
+    local parts merged
+    parts=$(cat "$1"/*/samples.csv | grep -c ',measure,')
+    merged=$(grep -c ',measure,' "$2/samples.csv")
+    [ "$parts" = "$merged" ] && [ "$merged" -gt 100 ] && [ -s "$2/report.json" ] || {
+        echo "FAILED: $merged rows of $parts" >&2
+        exit 1
+    }
+    echo "ok: $merged requests of three generators"
+}
+# Kills the process of one rank once it sends, and waits until all have ended.
+lose() { # variable=rank
+    local pid=
+    for _ in $(seq 200); do
+        for candidate in $(pgrep -x loadcmp || true); do
+            if tr '\0' '\n' <"/proc/$candidate/environ" 2>/dev/null | grep -qx "$1" && [ -s parts/0/samples.csv ]; then pid=$candidate; fi
+        done
+        [ -z "$pid" ] || break
+        sleep 0.1
+    done
+    sleep 1
+    kill -9 "$pid"
+}
+lost() { # log
+    grep -q 'shard 1 was lost after' "$1" || {
+        cat "$1" >&2
+        echo "FAILED: nobody says that shard 1 was lost" >&2
+        exit 1
+    }
+    grep -h -m1 -o 'shard 1 was lost after .* ended' "$1" | sed 's/^/ok: /'
+}
+
+ranks() { mpirun --allow-run-as-root --oversubscribe -n 3 "$@"; }
+port=17077
+part() { echo --shard auto --rendezvous "127.0.0.1:$port" --out 'parts/{shard}' --quiet; }
+echo "MPI: $(mpirun --version | head -n 1)"
+# shellcheck disable=SC2046
+ranks loadcmp run s.yaml $(part) >mpi.log 2>&1
+loadcmp merge parts/* --out merged >/dev/null || [ $? -le 5 ]
+whole parts merged
+rm -rf parts merged
+# shellcheck disable=SC2046
+ranks sh -c 'loadcmp "$@"; sleep 1' - run long.yaml $(part) >mpi-lost.log 2>&1 &
+mpi=$!
+lose OMPI_COMM_WORLD_RANK=1
+wait "$mpi" || true
+lost mpi-lost.log
+
+echo "Slurm: $(slurmctld -V)"
+dd if=/dev/urandom bs=1 count=1024 of=munge/key 2>/dev/null
+chown -R munge munge "$work"
+chmod 755 "$work"
+chmod 700 munge
+chmod 400 munge/key
+runuser -u munge -- munged --foreground --key-file="$work/munge/key" --socket="$work/munge/socket" --pid-file="$work/munge/pid" \
+    --log-file="$work/munge/log" --seed-file="$work/munge/seed" --force >/dev/null 2>&1 &
+started+=($!)
+cat >slurm.conf <<CONF
+ClusterName=one
+SlurmctldHost=$(hostname -s)(127.0.0.1)
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=$work/munge/socket
+StateSaveLocation=$work/state
+SlurmdSpoolDir=$work/spool-%n
+SlurmctldPidFile=$work/ctld.pid
+SlurmdPidFile=$work/d-%n.pid
+SlurmctldPort=16817
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+ReturnToService=2
+KillWait=2
+NodeName=n[1-3] NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=[17101-17103] CPUs=2
+PartitionName=p Nodes=ALL Default=YES State=UP
+CONF
+export SLURM_CONF=$work/slurm.conf
+sleep 1
+slurmctld -D >ctld.log 2>&1 &
+started+=($!)
+for node in n1 n2 n3; do
+    mkdir -p "spool-$node"
+    slurmd -D -N "$node" >"$node.log" 2>&1 &
+    started+=($!)
+done
+for _ in $(seq 100); do
+    [ "$(sinfo -h -o %T -t idle -o %D 2>/dev/null)" != 3 ] || break
+    sleep 0.2
+done
+OUT=slurm SCENARIO=s.yaml sbatch --quiet --wait -o sbatch.log "$repo/examples/slurm/loadcmp.sbatch" || [ $? -le 5 ]
+whole slurm/parts slurm/merged
+rm -rf parts
+ln -s lost/parts parts
+OUT=lost SCENARIO=long.yaml sbatch --quiet --wait -o lost.log "$repo/examples/slurm/loadcmp.sbatch" &
+batch=$!
+lose SLURM_PROCID=1
+wait "$batch" || true
+lost lost.log

@@ -1,0 +1,421 @@
+//! `loadcmp merge`: one result of the rows of all generators. Their stamps are put on shard 0's clock, every planned request is to
+//! be there once, and the rows are folded by what folds those of one run.
+
+use super::super::{Failure, Finished, free, retell};
+use super::deal::Deal;
+use crate::drive::LaneWindow;
+use crate::record::columns::{COLUMNS, Names, read_rows, write_row};
+use crate::record::{Nanos, Phase, Sample};
+use crate::report::{ClockReading, Manifest, ShardFacts, Status, replace};
+use crate::scenario::Shard;
+use crate::scenario::plan::Until;
+use anyhow::{Context, anyhow};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+
+/// A clock's error may be this share of a stretch of which its window has [`STRETCHES`], at most.
+const CLOCK_SHARE: f64 = 0.01;
+const STRETCHES: f64 = 20.0;
+
+/// Rows are appended in the order in which they ended, give or take what their recorder had not seen yet.
+const DISORDER: Nanos = Nanos(2_000_000_000);
+
+/// Rows that are read ahead of each generator.
+const AHEAD: usize = 4096;
+
+/// Makes one result in `out` of the directories of all generators of a run.
+pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Finished, Failure> {
+    free(out)?;
+    let parts = parts(dirs)?;
+    let merged = manifest(&parts)?;
+    std::fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
+    let names = Names::of(&merged.plan);
+    let mut seen = Indices::new(&parts);
+    replace(&out.join("samples.csv"), |file| {
+        rows(&parts, &names, file, &mut seen).map_err(|error| std::io::Error::other(format!("{error:#}")))
+    })
+    .map_err(|error| Failure::Usage(format!("error: {error}")))?;
+    // Before there is a manifest: what is no whole run can't be told as one.
+    if let Err(why) = seen.whole(&parts, &merged) {
+        let _ = std::fs::remove_file(out.join("samples.csv"));
+        return Err(Failure::Invalid(format!("error: {why}")));
+    }
+    for name in ["vectors.csv", "answers.jsonl"] {
+        joined(&parts, name, out)?;
+    }
+    merged.write(&out.join("manifest.json")).with_context(|| format!("writing {}", out.display()))?;
+    retell(out)
+}
+
+/// One generator's directory.
+struct Part {
+    dir: PathBuf,
+    manifest: Manifest,
+    facts: ShardFacts,
+}
+
+/// The directories, in the order of their shards; each is there once.
+fn parts(dirs: &[PathBuf]) -> Result<Vec<Part>, Failure> {
+    let wrong = |dir: &Path, why: String| Failure::Usage(format!("error: {}: {why}", dir.display()));
+    let mut parts: Vec<Part> = Vec::new();
+    for dir in dirs {
+        let manifest = Manifest::read(&dir.join("manifest.json"))
+            .map_err(|error| wrong(dir, format!("no results of a shard: manifest.json: {error}")))?;
+        let Some(facts) = manifest.shard.clone() else {
+            return Err(wrong(dir, "it is a whole run, and no shard of one".to_owned()));
+        };
+        if let Some(first) = parts.first() {
+            if facts.shard.of != first.facts.shard.of {
+                return Err(wrong(
+                    dir,
+                    format!("it is {}, and {} is {}", facts.shard, first.dir.display(), first.facts.shard),
+                ));
+            }
+            if let Some(what) = Deal::of(&first.manifest.plan).differs(&Deal::of(&manifest.plan)) {
+                return Err(wrong(
+                    dir,
+                    format!("it is of another run than {}: {what} (there, here)", first.dir.display()),
+                ));
+            }
+        }
+        if let Some(twice) = parts.iter().find(|part| part.facts.shard == facts.shard) {
+            return Err(wrong(dir, format!("{} is given twice: it is {}, too", facts.shard, twice.dir.display())));
+        }
+        parts.push(Part { dir: dir.clone(), manifest, facts });
+    }
+    let Some(of) = parts.first().map(|part| part.facts.shard.of) else {
+        return Err(Failure::Usage("error: merge needs the directories of all shards".to_owned()));
+    };
+    let missing: Vec<String> = (0..of)
+        .filter(|index| !parts.iter().any(|part| part.facts.shard.index == *index))
+        .map(|index| index.to_string())
+        .collect();
+    if !missing.is_empty() {
+        return Err(Failure::Usage(format!(
+            "error: not all {of} shards are given; missing: {}\n  a part would look like a smaller result: there is none without them",
+            missing.join(", ")
+        )));
+    }
+    parts.sort_by_key(|part| part.facts.shard.index);
+    // Those that never met began at the same instant by the time of day.
+    if let Some(first) =
+        parts.first().filter(|part| !part.facts.checked).and_then(|part| part.facts.clocks.first().copied())
+    {
+        for reading in parts.iter_mut().flat_map(|part| &mut part.facts.clocks) {
+            reading.offset_ns = first.at.0.cast_signed() - reading.at.0.cast_signed();
+        }
+    }
+    Ok(parts)
+}
+
+/// The manifest of the whole: shard 0's, with all windows on its clock.
+fn manifest(parts: &[Part]) -> Result<Manifest, Failure> {
+    let Some(first) = parts.first() else {
+        return Err(Failure::Other(anyhow!("no shard")));
+    };
+    let mut merged = first.manifest.clone();
+    merged.shard = None;
+    merged.shards = parts
+        .iter()
+        .map(|part| ShardFacts { conditions: part.manifest.conditions.clone(), ..part.facts.clone() })
+        .collect();
+    if let Some(worse) = parts.iter().find(|part| part.manifest.status != Status::Complete) {
+        (merged.status, merged.cause) = (worse.manifest.status, worse.manifest.cause.clone());
+        // A killed one has no end, and no reason.
+        merged.status = Status::Interrupted;
+    }
+    merged.plan.timeout = parts.iter().map(|part| part.manifest.plan.timeout).max().unwrap_or(merged.plan.timeout);
+    let base = base(parts);
+    let mut windows: BTreeMap<(u32, usize), LaneWindow> = BTreeMap::new();
+    for part in parts {
+        for window in &part.manifest.windows {
+            let at = |at: Nanos| mapped(at, &part.facts.clocks, base);
+            let (from, to) = (at(window.from), window.to.map(at));
+            windows
+                .entry((window.block, window.target))
+                .and_modify(|known| {
+                    known.from = known.from.min(from);
+                    known.to = known.to.max(to);
+                })
+                .or_insert(LaneWindow { from, to, ..*window });
+        }
+    }
+    merged.windows = windows.into_values().collect();
+    // Whichever generator fared worst speaks for all: what it lacked, its requests lacked.
+    let busy = |part: &&Part| part.manifest.conditions.as_ref().and_then(|told| told.own_cores_most).unwrap_or(0.0);
+    let worst = parts.iter().max_by(|a, b| busy(a).total_cmp(&busy(b)));
+    merged.conditions = worst.and_then(|part| part.manifest.conditions.clone());
+    clocks(parts, &merged.windows)?;
+    Ok(merged)
+}
+
+/// Refuses generators whose clocks are not known well enough for what they measured.
+fn clocks(parts: &[Part], windows: &[LaneWindow]) -> Result<(), Failure> {
+    let shortest =
+        windows.iter().filter_map(|window| Some(window.to?.since(window.from).seconds())).fold(f64::INFINITY, f64::min);
+    let most = shortest / STRETCHES * CLOCK_SHARE;
+    for part in parts {
+        let error = part.facts.clocks.iter().map(|reading| reading.error_ns).max().unwrap_or(0) as f64 / 1e9;
+        if error > most {
+            return Err(Failure::Invalid(format!(
+                "error: {}: its clock is known to {:.1} ms only, which is too much for windows of {shortest:.1} s ({:.1} ms)",
+                part.dir.display(),
+                error * 1e3,
+                most * 1e3
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What is added to every stamp, so that none lies before 0: another generator's clock may have been started earlier.
+fn base(parts: &[Part]) -> i64 {
+    let offsets = parts.iter().flat_map(|part| &part.facts.clocks).map(|reading| reading.offset_ns);
+    offsets.min().map_or(0, |least| (-least).max(0))
+}
+
+/// An instant of a generator's clock on that of shard 0, moved by `base`. Between two readings, and beyond them, the offset is on the
+/// line through them: a clock that runs faster or slower is put right.
+fn mapped(at: Nanos, clocks: &[ClockReading], base: i64) -> Nanos {
+    let (Some(first), Some(last)) = (clocks.first(), clocks.last()) else {
+        return Nanos(at.0.saturating_add_signed(base));
+    };
+    let (from, to) = (first.at.0 as f64, last.at.0 as f64);
+    // Readings that lie too near to each other say nothing of how fast a clock runs.
+    let drift = if to - from > 1e9 { (last.offset_ns - first.offset_ns) as f64 / (to - from) } else { 0.0 };
+    let offset = first.offset_ns + (drift * (at.0 as f64 - from)).round() as i64;
+    Nanos(at.0.saturating_add_signed(offset + base))
+}
+
+/// A row with its stamps on the clock of shard 0.
+fn moved(mut sample: Sample, clocks: &[ClockReading], base: i64) -> Sample {
+    let at = |stamp: &mut Option<Nanos>| *stamp = stamp.map(|stamp| mapped(stamp, clocks, base));
+    let stamps = &mut sample.stamps;
+    stamps.planned = mapped(stamps.planned, clocks, base);
+    [
+        &mut stamps.dispatched,
+        &mut stamps.sent,
+        &mut stamps.first_byte,
+        &mut stamps.first_token,
+        &mut stamps.first_answer,
+        &mut stamps.last_token,
+        &mut stamps.end,
+    ]
+    .into_iter()
+    .for_each(at);
+    sample
+}
+
+/// Where a row stands among all: by its end, as in the file of one run.
+fn place(sample: &Sample) -> (Nanos, Nanos, usize, u64) {
+    (sample.stamps.end.unwrap_or(sample.stamps.planned), sample.stamps.planned, sample.target, sample.index)
+}
+
+/// A row that waits for its place.
+struct Waiting(Sample);
+
+impl PartialEq for Waiting {
+    fn eq(&self, other: &Self) -> bool {
+        place(&self.0) == place(&other.0)
+    }
+}
+impl Eq for Waiting {}
+impl PartialOrd for Waiting {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Waiting {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        place(&self.0).cmp(&place(&other.0))
+    }
+}
+
+/// One generator's rows, put in order.
+struct Sorted {
+    rows: Receiver<Sample>,
+    waiting: BinaryHeap<Reverse<Waiting>>,
+    /// The latest place of a row that has come.
+    latest: Nanos,
+    more: bool,
+}
+
+impl Sorted {
+    fn next(&mut self) -> Option<Sample> {
+        while self.more {
+            if let Some(Reverse(Waiting(first))) = self.waiting.peek()
+                && place(first).0 + DISORDER < self.latest
+            {
+                break;
+            }
+            match self.rows.recv() {
+                Ok(row) => {
+                    self.latest = self.latest.max(place(&row).0);
+                    self.waiting.push(Reverse(Waiting(row)));
+                }
+                Err(_) => self.more = false,
+            }
+        }
+        self.waiting.pop().map(|Reverse(Waiting(row))| row)
+    }
+}
+
+/// Writes the rows of all generators, in order.
+fn rows(parts: &[Part], names: &Names, file: &mut dyn Write, seen: &mut Indices) -> anyhow::Result<()> {
+    let base = base(parts);
+    std::thread::scope(|scope| {
+        let mut readers = Vec::new();
+        let mut all = Vec::new();
+        for part in parts {
+            let (sender, rows) = sync_channel(AHEAD);
+            readers.push(scope.spawn(move || {
+                read_rows(&part.dir, names, |sample| {
+                    // Nobody takes them where the others have failed.
+                    let _ = sender.send(moved(sample.clone(), &part.facts.clocks, base));
+                })
+            }));
+            all.push(Sorted { rows, waiting: BinaryHeap::new(), latest: Nanos(0), more: true });
+        }
+        let mut file = BufWriter::with_capacity(1 << 16, file);
+        file.write_all((COLUMNS.join(",") + "\n").as_bytes())?;
+        let mut heads: BinaryHeap<Reverse<(Waiting, usize)>> = BinaryHeap::new();
+        for (at, sorted) in all.iter_mut().enumerate() {
+            heads.extend(sorted.next().map(|row| Reverse((Waiting(row), at))));
+        }
+        let mut line = Vec::new();
+        while let Some(Reverse((Waiting(row), at))) = heads.pop() {
+            seen.row(&row, parts[at].facts.shard);
+            line.clear();
+            write_row(&mut line, names, &row);
+            file.write_all(&line)?;
+            heads.extend(all[at].next().map(|row| Reverse((Waiting(row), at))));
+        }
+        file.flush()?;
+        drop(all);
+        for reader in readers {
+            reader.join().map_err(|_| anyhow!("a thread that reads rows ended early"))??;
+        }
+        Ok(())
+    })
+}
+
+/// Which measured requests were there: each planned one is to be there once.
+struct Indices {
+    /// By target: a bit a request, by its number.
+    there: Vec<Vec<u64>>,
+    /// The first that was there twice.
+    twice: Option<(usize, u64)>,
+    /// The first that another generator should have sent.
+    foreign: Option<(usize, u64, Shard)>,
+    /// Whether each unit is one request, so that numbers tell whose they are.
+    single: bool,
+}
+
+impl Indices {
+    fn new(parts: &[Part]) -> Self {
+        let plan = parts.first().map(|part| &part.manifest.plan);
+        let single = plan.is_some_and(|plan| plan.task != crate::scenario::Task::Chat);
+        let targets = plan.map_or(0, |plan| plan.targets.len());
+        Self { there: vec![Vec::new(); targets], twice: None, foreign: None, single }
+    }
+
+    fn row(&mut self, row: &Sample, shard: Shard) {
+        if row.phase != Phase::Measure {
+            return;
+        }
+        let Some(there) = self.there.get_mut(row.target) else {
+            return;
+        };
+        let (word, bit) = ((row.index / 64) as usize, 1_u64 << (row.index % 64));
+        if there.len() <= word {
+            there.resize(word + 1, 0);
+        }
+        if there[word] & bit != 0 {
+            self.twice.get_or_insert((row.target, row.index));
+        }
+        there[word] |= bit;
+        if self.single && !shard.has(row.index) {
+            self.foreign.get_or_insert((row.target, row.index, shard));
+        }
+    }
+
+    fn has(&self, target: usize, index: u64) -> bool {
+        self.there
+            .get(target)
+            .and_then(|there| there.get((index / 64) as usize))
+            .is_some_and(|word| word & (1 << (index % 64)) != 0)
+    }
+
+    /// Refuses what isn't every planned request once; the error is a sentence.
+    fn whole(&self, parts: &[Part], merged: &Manifest) -> Result<(), String> {
+        let name = |target: usize| merged.plan.targets.get(target).map_or("", |target| target.name.as_str());
+        if let Some((target, index)) = self.twice {
+            return Err(format!("request {index} of `{}` is there twice", name(target)));
+        }
+        if let Some((target, index, shard)) = self.foreign {
+            return Err(format!("request {index} of `{}` is not one of {shard}", name(target)));
+        }
+        if !self.single || merged.status != Status::Complete {
+            return Ok(());
+        }
+        for target in 0..self.there.len() {
+            let missing = match merged.plan.load.until() {
+                Until::Requests(all) => (0..all).find(|index| !self.has(target, *index)),
+                // By the clock: each generator got as far as it got, without a gap.
+                Until::Duration(_) => parts.iter().find_map(|part| {
+                    let own = (0..).map(|nth| part.facts.shard.number(0, nth));
+                    let end = self.there[target].len() as u64 * 64;
+                    let own: Vec<u64> = own.take_while(|index| *index < end).collect();
+                    let last = own.iter().rposition(|index| self.has(target, *index))?;
+                    own[..last].iter().copied().find(|index| !self.has(target, *index))
+                }),
+            };
+            if let Some(index) = missing {
+                return Err(format!("request {index} of `{}` is missing", name(target)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The lines of a file of each generator, one after another, without the headers of all but the first; none where no one has it.
+fn joined(parts: &[Part], name: &str, out: &Path) -> Result<(), Failure> {
+    let here: Vec<PathBuf> = parts.iter().map(|part| part.dir.join(name)).filter(|path| path.exists()).collect();
+    if here.is_empty() {
+        return Ok(());
+    }
+    let header = name.ends_with(".csv");
+    let written = replace(&out.join(name), |file| {
+        for (number, path) in here.iter().enumerate() {
+            let bytes = std::fs::read(path)?;
+            let from = if header && number > 0 {
+                bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1)
+            } else {
+                0
+            };
+            file.write_all(&bytes[from..])?;
+        }
+        Ok(())
+    });
+    Ok(written.with_context(|| format!("writing {name}"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_runs_slower_is_put_right() {
+        let reading = |at: u64, offset_ns: i64| ClockReading { at: Nanos(at), offset_ns, error_ns: 1000 };
+        let one = [reading(5_000_000_000, 700)];
+        assert_eq!(mapped(Nanos(1_000), &one, 0), Nanos(1_700));
+        assert_eq!(mapped(Nanos(1_000), &one, 300), Nanos(2_000));
+        // 100 parts in a million over 100 s.
+        let two = [reading(0, -50), reading(100_000_000_000, 9_999_950)];
+        assert_eq!(mapped(Nanos(50_000_000_000), &two, 0), Nanos(50_004_999_950));
+        assert_eq!(mapped(Nanos(7), &[], 0), Nanos(7));
+    }
+}

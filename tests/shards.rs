@@ -1,0 +1,326 @@
+//! Several generators of one run, and one result of theirs, through the command line: what one generator would have sent, from
+//! all of them once; and whatever goes wrong is told, and never a smaller result that looks whole.
+
+use crate::cli::{StandIn, json, loadcmp, rows, text, write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// Some generators in one folder, each with a directory of results of its own.
+struct Generators {
+    dir: tempfile::TempDir,
+    address: String,
+}
+
+impl Generators {
+    fn of(yaml: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        write(dir.path(), "s.yaml", yaml);
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("its address").to_string();
+        Self { dir, address }
+    }
+
+    fn out(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn start(&self, index: u32, of: u32, more: &[&str]) -> Child {
+        let mut command = loadcmp();
+        command.current_dir(self.dir.path()).args(["run", "s.yaml", "--quiet", "--out", &format!("{of}-{index}")]);
+        command.args(["--shard", &format!("{index}/{of}"), "--rendezvous", &self.address]).args(more);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a generator")
+    }
+
+    /// All of them to their end, and their directories.
+    fn run(&self, of: u32) -> Vec<PathBuf> {
+        let all: Vec<Child> = (0..of).map(|index| self.start(index, of, &[])).collect();
+        for child in all {
+            let output = child.wait_with_output().expect("an end");
+            let (_, err) = text(&output);
+            assert_eq!(output.status.code(), Some(0), "{err}");
+            assert!(err.contains("`loadcmp merge` makes the result"), "{err}");
+        }
+        (0..of).map(|index| self.out(&format!("{of}-{index}"))).collect()
+    }
+
+    fn merge(&self, dirs: &[PathBuf], out: &str) -> Output {
+        let mut command = loadcmp();
+        command.current_dir(self.dir.path()).arg("merge").args(dirs).args(["--out", out]);
+        command.output().expect("the program")
+    }
+
+    fn whole(&self, out: &str) {
+        let mut command = loadcmp();
+        let output =
+            command.current_dir(self.dir.path()).args(["run", "s.yaml", "--quiet", "--driver", "native", "--out", out]);
+        let (_, err) = text(&output.output().expect("the program"));
+        assert!(self.out(out).join("report.json").exists(), "{err}");
+    }
+}
+
+fn scenario(engine: &StandIn, load: &str) -> String {
+    format!(
+        "name: s\ntask: generate\nseed: 7\ntargets:\n  a: {{ openai: {{ url: \"{0}\" }} }}\n  b: {{ ollama: {{ url: \"{0}\" }} \
+         }}\nallow_same_endpoint: true\nworkload: {{ prompts: {{ synthetic: {{ count: 40, words: {{ fixed: 6 }} }} }}, sampling: {{ \
+         max_tokens: 4 }} }}\nload: {load}\ntimeout: 20s\ndrain: 2s\n",
+        engine.url
+    )
+}
+
+/// Measured requests of a target: when each was planned, in nanoseconds, by its number.
+fn planned(dir: &Path, target: &str) -> BTreeMap<u64, u64> {
+    let of = |row: &crate::cli::Row| {
+        let nanos = (row["planned_us"].parse::<f64>().expect("a time") * 1e3).round() as u64;
+        (row["index"].parse().expect("a number"), nanos)
+    };
+    let all = rows(&dir.join("samples.csv"));
+    all.iter().filter(|row| row["phase"] == "measure" && row["target"] == target).map(of).collect()
+}
+
+fn opened(dir: &Path) -> u64 {
+    json(&dir.join("manifest.json"))["windows"][0]["from"].as_u64().expect("a window")
+}
+
+#[test]
+fn one_three_and_eight_generators_come_to_the_same() {
+    let engine = StandIn::start(&["--first-token-ms", "30", "--slots", "64"]);
+    let generators = Generators::of(&scenario(&engine, "{ closed: { users: 8, duration: 4s, warmup: 500ms } }"));
+    generators.whole("whole");
+    let figure = |dir: &Path, target: usize, metric: &str| {
+        let report = json(&dir.join("report.json"));
+        let rows = report["targets"][target]["rows"].as_array().expect("rows").clone();
+        let row = rows.into_iter().find(|row| row["metric"] == metric).expect(metric);
+        row["mean"].as_f64().or(row["value"].as_f64()).expect("a figure")
+    };
+    for of in [1, 3, 8] {
+        let dirs = generators.run(of);
+        let out = format!("merged-{of}");
+        let (told, err) = text(&generators.merge(&dirs, &out));
+        let merged = generators.out(&out);
+        assert!(merged.join("report.json").exists(), "{told}{err}");
+        for (number, target) in ["a", "b"].into_iter().enumerate() {
+            let parts: usize = dirs.iter().map(|dir| planned(dir, target).len()).sum();
+            let all = planned(&merged, target);
+            assert_eq!(all.len(), parts, "each request once");
+            // Every user asks one after another: what one generator gets in its time, so do several.
+            for metric in ["latency", "requests_per_s"] {
+                let (one, several) =
+                    (figure(&generators.out("whole"), number, metric), figure(&merged, number, metric));
+                assert!((several / one - 1.0).abs() < 0.15, "{of}: {target} {metric}: {one} and {several}");
+            }
+        }
+        let users: BTreeSet<String> = rows(&merged.join("samples.csv")).iter().map(|row| row["user"].clone()).collect();
+        assert_eq!(users.len(), 8, "each user has its own number: {users:?}");
+        // None of them looks like a result by itself.
+        assert!(!dirs[0].join("report.json").exists());
+        let alone = loadcmp().arg("report").arg(&dirs[0]).output().expect("the program");
+        assert_eq!(alone.status.code(), Some(2));
+        assert!(text(&alone).1.contains("`loadcmp merge` makes one result"), "{}", text(&alone).1);
+    }
+}
+
+#[test]
+fn all_departures_are_those_of_one_generator() {
+    let engine = StandIn::start(&["--first-token-ms", "5", "--slots", "64"]);
+    let generators =
+        Generators::of(&scenario(&engine, "{ open: { rate: 60, arrivals: poisson, duration: 3s, warmup: 500ms } }"));
+    generators.whole("whole");
+    let from = opened(&generators.out("whole"));
+    let one: BTreeMap<u64, u64> =
+        planned(&generators.out("whole"), "a").into_iter().map(|(index, at)| (index, at - from)).collect();
+    let dirs = generators.run(3);
+    let mut union = BTreeMap::new();
+    for dir in &dirs {
+        let from = opened(dir);
+        for (index, at) in planned(dir, "a") {
+            assert_eq!(union.insert(index, at - from), None, "{index} is there once");
+        }
+    }
+    assert_eq!(union, one, "bit by bit");
+    let output = generators.merge(&dirs, "merged");
+    assert!(generators.out("merged").join("report.json").exists(), "{}", text(&output).1);
+    // On one clock they are where they were planned, as well as the clocks are known.
+    let merged = planned(&generators.out("merged"), "a");
+    let from = opened(&generators.out("merged"));
+    for (index, at) in merged {
+        assert!(at.abs_diff(from + one[&index]) < 5_000_000, "{index}: {at}");
+    }
+}
+
+#[test]
+fn the_parts_of_a_split_file_merge_to_its_whole() {
+    let engine = StandIn::start(&["--first-token-ms", "5"]);
+    let generators = Generators::of(&scenario(&engine, "{ closed: { users: 2, requests: 30, warmup: 0s } }"));
+    let dirs = generators.run(1);
+    assert!(generators.merge(&dirs, "whole").status.code().is_some());
+    let whole = std::fs::read_to_string(generators.out("whole").join("samples.csv")).expect("its rows");
+    let manifest = json(&dirs[0].join("manifest.json"));
+    let (header, lines) = whole.split_once('\n').expect("a header");
+    let number = |line: &str| line.split(',').nth(5).expect("its index").parse::<u64>().expect("a number");
+    let mut parts = Vec::new();
+    for index in 0..3_u64 {
+        let part = generators.out(&format!("part-{index}"));
+        std::fs::create_dir(&part).expect("a folder");
+        let own: String =
+            lines.lines().filter(|line| number(line) % 3 == index).map(|line| format!("{line}\n")).collect();
+        std::fs::write(part.join("samples.csv"), format!("{header}\n{own}")).expect("a file");
+        let mut told = manifest.clone();
+        told["shard"]["shard"] = serde_json::json!({ "index": index, "of": 3 });
+        std::fs::write(part.join("manifest.json"), told.to_string()).expect("a file");
+        parts.push(part);
+    }
+    // In any order.
+    parts.reverse();
+    let output = generators.merge(&parts, "again");
+    let again = std::fs::read_to_string(generators.out("again").join("samples.csv"));
+    assert_eq!(again.unwrap_or_else(|_| panic!("{}", text(&output).1)), whole);
+
+    // What isn't there once is told.
+    let refused = |parts: &[PathBuf], code: i32, what: &str| {
+        let output = generators.merge(parts, "never");
+        let (_, err) = text(&output);
+        assert_eq!(output.status.code(), Some(code), "{err}");
+        assert!(err.contains(what), "{err}");
+        assert!(!generators.out("never").join("samples.csv").exists());
+    };
+    refused(&parts[..2], 2, "missing: 0");
+    refused(&[parts[0].clone(), parts[0].clone()], 2, "given twice");
+    refused(&[generators.out("whole")], 2, "a whole run");
+    refused(&[generators.out("nothing")], 2, "manifest.json");
+    let rows_of = |part: &Path| std::fs::read_to_string(part.join("samples.csv")).expect("its rows");
+    let last = parts[0].join("samples.csv");
+    let before = rows_of(&parts[0]);
+    let short: Vec<&str> =
+        before.lines().filter(|line| !(line.starts_with("a,") && line.split(',').nth(5) == Some("5"))).collect();
+    std::fs::write(&last, short.join("\n") + "\n").expect("a file");
+    refused(&parts, 4, "request 5 of `a` is missing");
+    let double = before.lines().rfind(|line| line.contains(",measure,")).expect("a row");
+    std::fs::write(&last, format!("{before}{double}\n")).expect("a file");
+    refused(&parts, 4, "is there twice");
+    let mut other = json(&parts[0].join("manifest.json"));
+    other["plan"]["seed"] = 8.into();
+    std::fs::write(&last, before).expect("a file");
+    std::fs::write(parts[0].join("manifest.json"), other.to_string()).expect("a file");
+    refused(&parts, 2, "seed is");
+}
+
+#[test]
+fn a_lost_generator_ends_the_run_for_all_and_is_named() {
+    let engine = StandIn::start(&["--first-token-ms", "20", "--slots", "16"]);
+    let generators = Generators::of(&scenario(&engine, "{ closed: { users: 3, duration: 60s, warmup: 200ms } }"));
+    let mut all: Vec<Child> = (0..3).map(|index| generators.start(index, 3, &[])).collect();
+    let begun = Instant::now();
+    while !(0..3).all(|index| rows_of(&generators.out(&format!("3-{index}"))) > 20) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no rows came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    all[1].kill().expect("it is ours");
+    let killed = Instant::now();
+    for (index, child) in all.into_iter().enumerate() {
+        let output = child.wait_with_output().expect("an end");
+        if index != 1 {
+            let (_, err) = text(&output);
+            assert_eq!(output.status.code(), Some(4), "{err}");
+            assert!(err.contains("shard 1 was lost after"), "{index}: {err}");
+        }
+    }
+    assert!(killed.elapsed() < Duration::from_secs(30), "{:?}", killed.elapsed());
+    let dirs: Vec<PathBuf> = (0..3).map(|index| generators.out(&format!("3-{index}"))).collect();
+    let output = generators.merge(&dirs, "merged");
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output).1);
+    let report = json(&generators.out("merged/report.json"));
+    let sentence = report["unfinished"]["sentence"].as_str().expect("it isn't whole");
+    assert!(sentence.contains("shard 1 was lost"), "{sentence}");
+}
+
+fn rows_of(dir: &Path) -> usize {
+    std::fs::read_to_string(dir.join("samples.csv")).map_or(0, |text| text.lines().count())
+}
+
+#[test]
+fn who_would_do_something_else_is_refused_before_any_load() {
+    let engine = StandIn::start(&[]);
+    let generators = Generators::of(&scenario(&engine, "{ closed: { users: 2, requests: 4, warmup: 0s } }"));
+    let first = generators.start(0, 2, &["--shard-wait", "6s"]);
+    let other = generators.start(1, 2, &["--seed", "8"]).wait_with_output().expect("an end");
+    let (_, err) = text(&other);
+    assert_eq!(other.status.code(), Some(4), "{err}");
+    assert!(err.contains("seed is 7 and 8"), "{err}");
+    let first = first.wait_with_output().expect("an end");
+    let (_, err) = text(&first);
+    assert_eq!(first.status.code(), Some(4), "{err}");
+    assert!(err.contains("missing: 1"), "{err}");
+    assert!(!generators.out("2-0").exists() && !generators.out("2-1").exists(), "nothing was begun");
+    // Nobody opens it.
+    let alone = generators.start(1, 2, &["--shard-wait", "300ms"]).wait_with_output().expect("an end");
+    assert_eq!(alone.status.code(), Some(4));
+    assert!(text(&alone).1.contains("nobody opened the rendezvous"), "{}", text(&alone).1);
+}
+
+#[test]
+fn what_can_t_be_divided_is_refused() {
+    let engine = StandIn::start(&[]);
+    let generators = Generators::of(&scenario(&engine, "{ closed: { users: 2, requests: 4, warmup: 0s } }"));
+    let ask = |args: &[&str]| {
+        let mut command = loadcmp();
+        let output = command.current_dir(generators.dir.path()).args(["run", "s.yaml", "--quiet"]).args(args).output();
+        let output = output.expect("the program");
+        (output.status.code(), text(&output).1)
+    };
+    let meet = ["--rendezvous", generators.address.as_str()];
+    for (args, what) in [
+        (&["--shard", "3/3"][..], "the last is 2"),
+        (&["--shard", "0/0"], "one at least"),
+        (&["--shard", "0/3"], "fewer users (2) than generators (3)"),
+        (&["--shard", "0/2", "--duration", "auto"], "found as it goes"),
+        (&["--shard", "0/2", "--repeats", "2"], "no repeats"),
+        (&["--shard", "0/2", "--sweep", "load.closed.users=2,3"], "no sweep"),
+    ] {
+        let (code, err) = ask(&[args, &meet].concat());
+        assert!(code == Some(2) && err.contains(what), "{args:?}: {code:?} {err}");
+    }
+    let (code, err) = ask(&["--shard", "0/2"]);
+    assert!(code == Some(2) && err.contains("--rendezvous"), "{err}");
+    let (code, err) = ask(&["--shard", "0/2", "--start-at", "2020-01-01T00:00:00Z"]);
+    assert!(code == Some(2) && err.contains("has passed"), "{err}");
+    let (code, err) = ask(&["--shard", "0/2", "--rendezvous", "0.0.0.0:0"]);
+    assert!(code == Some(4) && err.contains("LOADCMP_SHARD_TOKEN"), "{err}");
+}
+
+#[test]
+fn without_a_network_they_start_at_an_instant() {
+    let engine = StandIn::start(&["--first-token-ms", "5"]);
+    let generators = Generators::of(&scenario(&engine, "{ closed: { users: 2, duration: 1s, warmup: 0s } }"));
+    let at = std::time::SystemTime::now() + Duration::from_secs(4);
+    let seconds = at.duration_since(std::time::UNIX_EPOCH).expect("now").as_secs();
+    let output =
+        std::process::Command::new("date").args(["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%SZ"]).output();
+    let instant = String::from_utf8(output.expect("date").stdout).expect("text");
+    let all: Vec<Child> = (0..2)
+        .map(|index| {
+            let mut command = loadcmp();
+            command.current_dir(generators.dir.path()).args(["run", "s.yaml", "--out", &format!("2-{index}")]);
+            command.args(["--shard", &format!("{index}/2"), "--start-at", instant.trim()]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a generator")
+        })
+        .collect();
+    for child in all {
+        let output = child.wait_with_output().expect("an end");
+        let (_, err) = text(&output);
+        assert_eq!(output.status.code(), Some(0), "{err}");
+        assert!(err.contains("clocks not checked"), "{err}");
+    }
+    let dirs = [generators.out("2-0"), generators.out("2-1")];
+    let output = generators.merge(&dirs, "merged");
+    let merged = generators.out("merged");
+    assert!(merged.join("report.json").exists(), "{}", text(&output).1);
+    // Both windows opened at the same instant.
+    let first = |dir: &Path, remainder: u64| {
+        let all = planned(dir, "a");
+        all.into_iter().filter(|(index, _)| index % 2 == remainder).map(|(_, at)| at).min().expect("a request")
+    };
+    assert!(first(&merged, 0).abs_diff(first(&merged, 1)) < 100_000_000);
+}
