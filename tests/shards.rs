@@ -112,6 +112,8 @@ fn one_three_and_eight_generators_come_to_the_same() {
                 assert!((several / one - 1.0).abs() < 0.15, "{of}: {target} {metric}: {one} and {several}");
             }
         }
+        let salt = |dir: &Path| json(&dir.join("manifest.json"))["plan"]["workload"]["nonce_salt"].clone();
+        assert!(dirs.iter().all(|dir| salt(dir) == salt(&merged)), "one run's nonces");
         let users: BTreeSet<String> = rows(&merged.join("samples.csv")).iter().map(|row| row["user"].clone()).collect();
         assert_eq!(users.len(), 8, "each user has its own number: {users:?}");
         // None of them looks like a result by itself.
@@ -249,6 +251,9 @@ fn who_would_do_something_else_is_refused_before_any_load() {
     let (_, err) = text(&other);
     assert_eq!(other.status.code(), Some(4), "{err}");
     assert!(err.contains("seed is 7 and 8"), "{err}");
+    let other = generators.start(1, 2, &["--set", "workload.stream=false"]).wait_with_output().expect("an end");
+    let (_, err) = text(&other);
+    assert!(err.contains("workload.stream is true and false"), "{err}");
     let first = first.wait_with_output().expect("an end");
     let (_, err) = text(&first);
     assert_eq!(first.status.code(), Some(4), "{err}");
@@ -276,6 +281,7 @@ fn what_can_t_be_divided_is_refused() {
         (&["--shard", "0/0"], "one at least"),
         (&["--shard", "0/3"], "fewer users (2) than generators (3)"),
         (&["--shard", "0/2", "--duration", "auto"], "found as it goes"),
+        (&["--shard", "0/2", "--rate", "auto"], "can't have `rate: auto`"),
         (&["--shard", "0/2", "--repeats", "2"], "no repeats"),
         (&["--shard", "0/2", "--sweep", "load.closed.users=2,3"], "no sweep"),
     ] {
@@ -288,6 +294,30 @@ fn what_can_t_be_divided_is_refused() {
     assert!(code == Some(2) && err.contains("has passed"), "{err}");
     let (code, err) = ask(&["--shard", "0/2", "--rendezvous", "0.0.0.0:0"]);
     assert!(code == Some(4) && err.contains("LOADCMP_SHARD_TOKEN"), "{err}");
+}
+
+#[test]
+fn parts_of_two_runs_are_not_merged_and_a_late_one_is_none() {
+    let engine = StandIn::start(&["--first-token-ms", "1500"]);
+    let generators = Generators::of(&scenario(&engine, "{ closed: { users: 2, requests: 2, warmup: 0s } }"));
+    let first = generators.run(2);
+    std::fs::rename(&first[1], generators.out("yesterday")).expect("a folder");
+    let _ = std::fs::remove_dir_all(&first[0]);
+    let today = generators.run(2);
+    let output = generators.merge(&[today[0].clone(), generators.out("yesterday")], "never");
+    let (_, err) = text(&output);
+    assert!(output.status.code() == Some(2) && err.contains("of another run than"), "{err}");
+    // Its first answer takes longer than there is time.
+    let soon = std::time::SystemTime::now() + Duration::from_secs(2);
+    let seconds = soon.duration_since(std::time::UNIX_EPOCH).expect("now").as_secs();
+    let instant =
+        std::process::Command::new("date").args(["-u", "-d", &format!("@{seconds}"), "+%Y-%m-%dT%H:%M:%SZ"]).output();
+    let instant = String::from_utf8(instant.expect("date").stdout).expect("text");
+    let mut command = loadcmp();
+    command.current_dir(generators.dir.path()).args(["run", "s.yaml", "--quiet", "--out", "late", "--shard", "0/2"]);
+    let output = command.args(["--start-at", instant.trim()]).output().expect("the program");
+    let (_, err) = text(&output);
+    assert!(output.status.code() == Some(4) && err.contains("after the instant of --start-at"), "{err}");
 }
 
 #[test]

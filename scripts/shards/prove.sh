@@ -22,7 +22,7 @@ end() {
 trap end EXIT
 mkdir -p "$work/bin" "$work/state" "$work/munge"
 ln -s "$program" "$work/bin/loadcmp"
-export PATH=$work/bin:/usr/sbin:$PATH LOADCMP_CALIBRATION=/nowhere/calibration.json HOST=127.0.0.1
+export PATH=$work/bin:/usr/sbin:$PATH LOADCMP_CALIBRATION=/nowhere/calibration.json LOADCMP_HOST=127.0.0.1
 cd "$work"
 
 loadcmp serve --listen 127.0.0.1:0 --first-token-ms 20 --slots 64 2>serve.log &

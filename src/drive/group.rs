@@ -4,6 +4,7 @@ use super::judge::{Judge, midway};
 use super::lane::{Lane, Opening};
 use super::side::{LaneSetup, LaneTarget};
 use super::stretch::{Opened, Stretch};
+use super::together::MeetingPoint;
 use super::{native, open};
 use crate::host::lock;
 use crate::record::Nanos;
@@ -48,12 +49,13 @@ impl Group {
         let watch = Arc::new(Mutex::new(None));
         let begin = match &setup.together {
             None => None,
-            Some(together) => match together.meet().await {
+            Some(together) => match together.meet(MeetingPoint::Begin).await {
                 Some(begin) => Some(begin),
                 None => return Ok(lanes),
             },
         };
-        if let Some(begin) = begin {
+        // An open loop opens its first connections meanwhile: its schedule begins at that instant, whatever is done by then.
+        if let Some(begin) = begin.filter(|_| matches!(setup.plan.load, LoadPlan::Closed(_))) {
             until(&self.run, begin).await;
         }
         let start = {

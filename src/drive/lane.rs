@@ -8,6 +8,7 @@ use super::fit;
 use super::side::{LaneSetup, LaneTarget};
 use super::stop::Deadline;
 use super::stretch::{End, LaneWindow, Opened, Stretch};
+use super::together::MeetingPoint;
 use crate::host::lock;
 use crate::record::{Nanos, Phase};
 use crate::scenario::plan::LoadPlan;
@@ -314,7 +315,7 @@ impl Opening {
         if !self.meeting.swap(true, Relaxed) {
             let opening = self.clone();
             tokio::spawn(async move {
-                if let Some(at) = together.meet().await {
+                if let Some(at) = together.meet(MeetingPoint::Open).await {
                     opening.open(opening.planned.max(at));
                 }
             });

@@ -36,4 +36,4 @@ pub use order::drive;
 pub use side::LaneSetup;
 pub use stop::Stop;
 pub use stretch::LaneWindow;
-pub use together::Together;
+pub use together::{MeetingPoint, Together};

@@ -48,8 +48,8 @@ pub(super) async fn warm(run: &LaneSetup, sides: &[Arc<LaneTarget>]) {
             failures: AtomicU32::new(0),
         });
         let many = match &run.plan.load {
-            LoadPlan::Closed(closed) => closed.users,
-            LoadPlan::Open(open) => open.in_flight.min(OPEN_USERS),
+            LoadPlan::Closed(_) => run.plan.own_concurrency(),
+            LoadPlan::Open(_) => run.plan.own_concurrency().min(OPEN_USERS),
         };
         for _ in 0..many.min(u32::try_from(run.workload.items().len()).unwrap_or(u32::MAX)) {
             let all = all.clone();

@@ -92,6 +92,8 @@ pub struct ClockReading {
 pub struct ShardFacts {
     /// Which one.
     pub shard: Shard,
+    /// The run that all of them were of, by a name that shard 0 drew for it; the instant that all began at, where they never met.
+    pub run: String,
     /// Its clock beside shard 0's, as often as it was read.
     pub clocks: Vec<ClockReading>,
     /// Whether it was read from shard 0; else all started by the time of day, and nobody knows how well their clocks agree.

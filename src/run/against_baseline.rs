@@ -10,7 +10,7 @@ use crate::stats::Nights;
 use std::path::{Path, PathBuf};
 
 /// The copy in a run's directory: with it the run is told again as it was.
-const COPY: &str = "baseline.json";
+pub(super) const COPY: &str = "baseline.json";
 
 /// A baseline and what it goes by.
 pub(super) struct Baseline {

@@ -200,6 +200,10 @@ async fn run_one(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
     // Before anything is looked for: a directory that is taken must not cost the wait.
     options.out.as_deref().map_or(Ok(()), free)?;
     let named = against_baseline::Named::of(&loaded);
+    if options.shard.is_some() && paced::waits(&loaded.scenario) {
+        let why = "each generator would find another rate: give one";
+        return Err(Failure::Usage(format!("error: a run of several generators can't have `rate: auto`: {why}")));
+    }
     let loaded = paced::found(loaded, options).await?;
     let mut prepared = found(loaded, options).await?;
     same::refuse(&prepared.plan)?;
@@ -215,6 +219,8 @@ async fn run_one(loaded: Loaded, options: &Options) -> Result<Finished, Failure>
         Some(shard) => Some(Arc::new(shard::meet(&mut prepared, shard, clock, options.quiet)?)),
         None => None,
     };
+    // Once more, with the nonces that all generators have.
+    let targets = if part.is_some() { prepared.targets(clock)? } else { targets };
     let dir = results_directory(&prepared, options)?;
     prepared.log_into(&dir);
     if let Some(baseline) = baseline {
@@ -350,9 +356,13 @@ async fn measure(
             }
         };
         if !stop.interrupted() {
-            let counting = tokio::select! {
-                counting = engine_counts::Counting::begin(&plan) => Some(counting),
-                () = stop.heard() => None,
+            // An engine counts the requests of all generators.
+            let counting = match &part {
+                Some(_) => None,
+                None => tokio::select! {
+                    counting = engine_counts::Counting::begin(&plan) => Some(counting),
+                    () = stop.heard() => None,
+                },
             };
             let fewer = drive(&setup, &targets, options.driver, judge, opened).await?;
             // Whoever ends a run early doesn't wait for an engine's word about all of it.
@@ -387,7 +397,7 @@ async fn measure(
     let cause = match &refused {
         Some(why) if unsent => Some(Cause::NotAsked(why.clone())),
         Some(why) => Some(Cause::Refused(why.clone())),
-        None if interrupted() => stop.interrupted().then_some(Cause::Signal),
+        // What ended the run for all, also where a scheduler has ended this one since.
         None => over.map(Cause::Shard).or_else(|| stop.interrupted().then_some(Cause::Signal)),
     };
     let status = if cause.is_some() { Status::Interrupted } else { Status::Complete };

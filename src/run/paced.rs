@@ -74,7 +74,7 @@ pub(super) async fn found(mut loaded: Loaded, options: &Options) -> Result<Loade
 }
 
 /// Whether a scenario's rate is still to be found.
-fn waits(scenario: &Scenario) -> bool {
+pub(super) fn waits(scenario: &Scenario) -> bool {
     scenario.load.open.as_ref().is_some_and(|open| open.rate == Some(Rate::Auto))
 }
 

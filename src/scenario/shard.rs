@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 const MOST: u32 = 1024;
 
 /// The variables that a scheduler gives each of its processes: its index, and how many there are. The first pair that is set
-/// counts. Slurm's arrays come before its steps, whose variables stand beside them with other meanings.
+/// counts. MPI's come first: in a job of Slurm its ranks inherit what Slurm set for the script; and arrays come before
+/// steps, whose variables stand beside them with other meanings.
 const SCHEDULERS: [(&str, &str, &str); 6] = [
+    ("Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("MPI", "PMI_RANK", "PMI_SIZE"),
     ("Kubernetes", "JOB_COMPLETION_INDEX", "LOADCMP_SHARDS"),
     ("a Slurm array", "SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT"),
     ("srun", "SLURM_PROCID", "SLURM_NTASKS"),
-    ("Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
-    ("MPI", "PMI_RANK", "PMI_SIZE"),
     ("the environment", "LOADCMP_SHARD", "LOADCMP_SHARDS"),
 ];
 
@@ -141,6 +142,14 @@ mod tests {
             ("SLURM_NTASKS", "1"),
         ];
         assert_eq!(read("auto", &array), two);
+        // Open MPI's ranks in a job of Slurm's.
+        let both = [
+            ("SLURM_PROCID", "0"),
+            ("SLURM_NTASKS", "4"),
+            ("OMPI_COMM_WORLD_RANK", "2"),
+            ("OMPI_COMM_WORLD_SIZE", "4"),
+        ];
+        assert_eq!(read("auto", &both), two);
         let why = read("auto", &[("JOB_COMPLETION_INDEX", "0")]).unwrap_err();
         assert!(why.contains("LOADCMP_SHARDS isn't"), "{why}");
         let why = read("auto", &[("PMI_RANK", "x"), ("PMI_SIZE", "4")]).unwrap_err();

@@ -1,38 +1,66 @@
 //! What all generators of a run must have alike, and what differs where they don't.
 
 use crate::report::TOOL;
+use crate::report::human::cut;
 use crate::scenario::plan::Plan;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::Value;
+use std::collections::BTreeMap;
 
-/// What all must have alike: names and values, as they are told.
+/// What may differ between generators: where they reach the engines, what these said of themselves, and what is found as it goes.
+const OWN: [&str; 8] = ["about", "driver", "start", "nonce_salt", "endpoint", "facts", "filled", "same_as"];
+/// The parts of a target's settings that say where it is.
+const PLACES: [&str; 4] = ["url", "socket", "process", "token"];
+
+/// All that must be alike: each setting by its path, with its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Deal(Vec<(String, String)>);
+pub(super) struct Deal(BTreeMap<String, String>);
 
 impl Deal {
     /// Of a plan as it may be told.
     pub(super) fn of(plan: &Plan) -> Self {
-        let targets: Vec<_> =
-            plan.targets.iter().map(|target| json!([target.name, target.wire(), target.model])).collect();
-        let load = serde_json::to_value(&plan.load).unwrap_or_default();
-        let all = [
-            ("program", json!(TOOL)),
-            ("scenario", json!(plan.name)),
-            ("seed", json!(plan.seed)),
-            ("workload", json!(plan.workload.hash)),
-            ("load", load),
-            ("order", json!(plan.order)),
-            ("targets", json!(targets)),
-            ("reference", json!(plan.reference)),
-        ];
-        Self(all.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).collect())
+        let mut plan = plan.told();
+        if plan.timeout_auto {
+            // Each finds its own from the first answers.
+            plan.allow(crate::scenario::Span::default());
+        }
+        let mut all = BTreeMap::from([("program".to_owned(), TOOL.to_owned())]);
+        leaves("", &serde_json::to_value(&plan).unwrap_or_default(), &mut all);
+        Self(all)
     }
 
     /// What differs from another's, in words; `None` if nothing does.
     pub(super) fn differs(&self, other: &Self) -> Option<String> {
-        let unlike = self.0.iter().zip(&other.0).find(|(one, other)| one != other);
-        let told = unlike.map(|((name, here), (_, there))| format!("{name} is {here} and {there}"));
-        told.or_else(|| (self.0.len() != other.0.len()).then(|| "they are of other versions".to_owned()))
+        let nothing = String::from("not set");
+        let names = self.0.keys().chain(other.0.keys());
+        names.into_iter().find_map(|name| {
+            let (here, there) = (self.0.get(name).unwrap_or(&nothing), other.0.get(name).unwrap_or(&nothing));
+            (here != there).then(|| format!("{name} is {} and {}", cut(here, 80), cut(there, 80)))
+        })
+    }
+}
+
+/// Every value of a document, by its path.
+fn leaves(path: &str, value: &Value, all: &mut BTreeMap<String, String>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let place = path.contains(".spec") && PLACES.contains(&name.as_str());
+                if !place && !OWN.contains(&name.as_str()) {
+                    leaves(&below(name), value, all);
+                }
+            }
+        }
+        Value::Array(list) => {
+            for (number, value) in list.iter().enumerate() {
+                leaves(&below(&number.to_string()), value, all);
+            }
+        }
+        Value::Null => {}
+        value => {
+            all.insert(path.to_owned(), value.to_string());
+        }
     }
 }
 
@@ -46,8 +74,16 @@ mod tests {
     fn what_differs_is_told() {
         let one = plan(Task::Classify, true);
         assert_eq!(Deal::of(&one).differs(&Deal::of(&one)), None);
-        let other = Plan { seed: 7, ..one.clone() };
-        let told = Deal::of(&one).differs(&Deal::of(&other)).unwrap();
-        assert!(told.starts_with("seed is ") && told.ends_with(" and 7"), "{told}");
+        let told = |change: fn(&mut Plan)| {
+            let mut other = one.clone();
+            change(&mut other);
+            Deal::of(&one).differs(&Deal::of(&other))
+        };
+        let seed = told(|plan| plan.seed = 7).unwrap();
+        assert!(seed.starts_with("seed is ") && seed.ends_with(" and 7"), "{seed}");
+        assert!(told(|plan| plan.workload.stream ^= true).unwrap().starts_with("workload.stream is"));
+        assert!(told(|plan| plan.blocks.pairs += 1).unwrap().starts_with("blocks.pairs is"));
+        // Where an engine is, and what a run is salted with, is each one's own.
+        assert_eq!(told(|plan| plan.workload.nonce_salt = "7".to_owned()), None);
     }
 }

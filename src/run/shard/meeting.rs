@@ -7,7 +7,7 @@
 
 use super::deal::Deal;
 use super::peer::{Ear, Voice, Word, ends, no_token, proof, token};
-use crate::drive::Together;
+use crate::drive::{MeetingPoint, Together};
 use crate::host::lock;
 use crate::record::{Nanos, Stopwatch};
 use crate::report::ClockReading;
@@ -30,7 +30,10 @@ const BEAT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// How far ahead of the last one's coming the instant lies at which all go on.
-const AHEAD: Nanos = Nanos(100_000_000);
+const AHEAD: Nanos = Nanos(200_000_000);
+
+/// Longest that one try to dial may take.
+const CONNECT: Duration = Duration::from_secs(2);
 
 /// Readings of shard 0's clock, of which the shortest counts.
 const PINGS: usize = 16;
@@ -60,19 +63,22 @@ pub(super) struct Meeting {
     state: watch::Sender<MeetingState>,
     /// Shard 0's to all others, by their index; another's to shard 0.
     voices: Mutex<BTreeMap<u32, Arc<Voice>>>,
-    /// The point that is next.
-    next: AtomicU32,
+    /// Groups that have begun.
+    groups: AtomicU32,
+    /// The run's name, and what its nonces are drawn from: shard 0's.
+    agreed: Mutex<(String, String)>,
     clocks: Mutex<Vec<ClockReading>>,
     /// What was read of shard 0's clock, and when that came.
     pongs: Mutex<Vec<(Nanos, Nanos)>>,
 }
 
 impl Meeting {
-    /// Meets the others at `address`, for as long as `wait`. The error is a sentence.
+    /// Meets the others at `address`, for as long as `wait`: returns when all have come. Nonces are drawn from shard 0's `salt`. The
+    /// error is a sentence.
     pub(super) fn open(
         address: &str,
         shard: Shard,
-        deal: &Deal,
+        (deal, salt): (&Deal, &str),
         wait: Duration,
         clock: Stopwatch,
     ) -> Result<Arc<Self>, String> {
@@ -81,16 +87,12 @@ impl Meeting {
             clock,
             state: watch::Sender::default(),
             voices: Mutex::default(),
-            next: AtomicU32::new(0),
+            groups: AtomicU32::new(0),
+            agreed: Mutex::default(),
             clocks: Mutex::default(),
             pongs: Mutex::default(),
         });
         let token = token()?;
-        let places: Vec<_> =
-            address.to_socket_addrs().map_err(|error| format!("--rendezvous {address}: {error}"))?.collect();
-        if shard.index == 0 && token.is_empty() && places.iter().any(|place| !place.ip().is_loopback()) {
-            return Err(no_token(address));
-        }
         let until = clock.now() + wait.into();
         // From here on: those that came early hear that it still waits.
         let beating = meeting.clone();
@@ -99,15 +101,35 @@ impl Meeting {
             .spawn(move || beating.beat())
             .map_err(|error| error.to_string())?;
         let met = if shard.index == 0 {
-            let bound = TcpListener::bind(&places[..]).map_err(|error| format!("listening at {address}: {error}"));
-            bound.and_then(|listener| meeting.gather(&listener, deal, &token, until))
+            *lock(&meeting.agreed) = (drawn()?, salt.to_owned());
+            meeting.bound(address, &token, until).and_then(|listener| meeting.gather(&listener, deal, &token, until))
         } else {
-            meeting.dial(address, &places, deal, &token, until)
+            meeting.dial(address, deal, &token, until)
         };
         if met.is_err() {
             meeting.state.send_modify(|state| state.bye = true);
         }
         met.map(|()| meeting)
+    }
+
+    /// Tries until it succeeds, or the time is over, or a signal comes: a name may not be known yet, and nobody listen.
+    fn tried<T>(&self, until: Nanos, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        loop {
+            match attempt() {
+                Err(_) if self.clock.now() < until && crate::host::signals() == 0 => std::thread::sleep(RETRY),
+                told => return told,
+            }
+        }
+    }
+
+    /// Shard 0: listens at the address.
+    fn bound(&self, address: &str, token: &str, until: Nanos) -> Result<TcpListener, String> {
+        let found = self.tried(until, || Ok(address.to_socket_addrs()?.collect::<Vec<_>>()));
+        let places = found.map_err(|error| format!("--rendezvous {address}: {error}"))?;
+        if token.is_empty() && places.iter().any(|place| !place.ip().is_loopback()) {
+            return Err(no_token(address));
+        }
+        TcpListener::bind(&places[..]).map_err(|error| format!("listening at {address}: {error}"))
     }
 
     /// Shard 0: waits until all others have come.
@@ -116,14 +138,26 @@ impl Meeting {
         let others = self.shard.of - 1;
         while (lock(&self.voices).len() as u32) < others {
             if crate::host::signals() > 0 {
+                self.end(&format!("{} was interrupted", self.shard));
                 return Err("interrupted while it waited for the others".to_owned());
+            }
+            if let Some(why) = self.state.borrow().over.clone() {
+                return Err(why);
             }
             match listener.accept() {
                 Ok((stream, _)) => {
-                    // One that is no shard, or a wrong one, doesn't end the wait: whoever it is, it is told.
-                    if let Err(why) = self.admit(stream, deal, token) {
-                        super::super::tell(format_args!("loadcmp: {}: refused one that came: {why}", self.shard));
-                    }
+                    // By a thread of its own: whoever says nothing must not keep the others from coming. One that is no shard, or a
+                    // wrong one, doesn't end the wait: whoever it is, it hears why.
+                    let (meeting, deal, token) = (self.clone(), deal.clone(), token.to_owned());
+                    let work = move || {
+                        if let Err(why) = meeting.admit(stream, &deal, &token) {
+                            super::super::tell(format_args!(
+                                "loadcmp: {}: refused one that came: {why}",
+                                meeting.shard
+                            ));
+                        }
+                    };
+                    std::thread::Builder::new().name("admits".into()).spawn(work).map_err(|error| error.to_string())?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.clock.now() >= until {
@@ -143,6 +177,8 @@ impl Meeting {
                 Err(error) => return Err(error.to_string()),
             }
         }
+        let (run, salt) = lock(&self.agreed).clone();
+        self.tell(&Word::Welcome { run, salt });
         Ok(())
     }
 
@@ -151,30 +187,33 @@ impl Meeting {
         let told = |error: io::Error| error.to_string();
         stream.set_nonblocking(false).map_err(told)?;
         let (voice, mut ear) = ends(stream, SILENCE).map_err(told)?;
-        let mut drawn = [0_u8; 16];
-        SysRng.try_fill_bytes(&mut drawn).map_err(|error| error.to_string())?;
-        let nonce = format!("{:032x}", u128::from_le_bytes(drawn));
+        let nonce = drawn()?;
         voice.say(&Word::Challenge { nonce: nonce.clone() }).map_err(told)?;
         let Some(Word::Hello { shard, deal: theirs, proof: proved }) = ear.hear().map_err(told)? else {
             return Err("it is no generator of loadcmp's".to_owned());
         };
-        let refused = if proved != proof(token, &nonce, shard) {
-            Some("its token is another".to_owned())
-        } else if shard.of != self.shard.of {
-            Some(format!("this is shard 0 of {}, and not of {}", self.shard.of, shard.of))
-        } else if shard.index == 0 || lock(&self.voices).contains_key(&shard.index) {
-            Some(format!("there is a shard {} already", shard.index))
-        } else {
-            deal.differs(&theirs)
-                .map(|what| format!("it would do something else: {what} (shard 0, shard {})", shard.index))
+        let voice = Arc::new(voice);
+        let refused = {
+            let mut voices = lock(&self.voices);
+            let why = if proved != proof(token, &nonce, shard) {
+                Some("its token is another".to_owned())
+            } else if shard.of != self.shard.of {
+                Some(format!("this is shard 0 of {}, and not of {}", self.shard.of, shard.of))
+            } else if shard.index == 0 || voices.contains_key(&shard.index) {
+                Some(format!("there is a shard {} already", shard.index))
+            } else {
+                let differs = deal.differs(&theirs);
+                differs.map(|what| format!("it would do something else: {what} (shard 0, shard {})", shard.index))
+            };
+            if why.is_none() {
+                voices.insert(shard.index, voice.clone());
+            }
+            why
         };
         if let Some(why) = refused {
             let _ = voice.say(&Word::Refused { why: why.clone() });
             return Err(why);
         }
-        voice.say(&Word::Welcome).map_err(told)?;
-        let voice = Arc::new(voice);
-        lock(&self.voices).insert(shard.index, voice.clone());
         let meeting = self.clone();
         let work = move || meeting.listen(ear, shard.index, &voice);
         std::thread::Builder::new().name(format!("shard {}", shard.index)).spawn(work).map_err(told)?;
@@ -182,38 +221,44 @@ impl Meeting {
     }
 
     /// Another shard: dials shard 0 until it answers.
-    fn dial(
-        self: &Arc<Self>,
-        address: &str,
-        places: &[std::net::SocketAddr],
-        deal: &Deal,
-        token: &str,
-        until: Nanos,
-    ) -> Result<(), String> {
-        let stream = loop {
-            match TcpStream::connect(places) {
-                Ok(stream) => break stream,
-                Err(_) if self.clock.now() < until && crate::host::signals() == 0 => std::thread::sleep(RETRY),
-                Err(error) => {
-                    return Err(format!("nobody opened the rendezvous at {address} in time: {error}"));
+    fn dial(self: &Arc<Self>, address: &str, deal: &Deal, token: &str, until: Nanos) -> Result<(), String> {
+        let connect = || {
+            let mut last = io::Error::other("the name has no address");
+            for place in address.to_socket_addrs()? {
+                match TcpStream::connect_timeout(&place, CONNECT) {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => last = error,
                 }
             }
+            Err(last)
         };
+        let stream = self.tried(until, connect).map_err(|error| match crate::host::signals() {
+            0 => format!("nobody opened the rendezvous at {address} in time: {error}"),
+            _ => "interrupted while it waited for shard 0".to_owned(),
+        })?;
         let told = |error: io::Error| format!("shard 0 at {address}: {error}");
-        // It may wait for others yet: its beats come meanwhile.
         let (voice, mut ear) = ends(stream, SILENCE).map_err(told)?;
         let Some(Word::Challenge { nonce }) = ear.hear().map_err(told)? else {
             return Err(format!("what listens at {address} is no shard 0"));
         };
         let (shard, proof) = (self.shard, proof(token, &nonce, self.shard));
         voice.say(&Word::Hello { shard, deal: deal.clone(), proof }).map_err(told)?;
-        match ear.hear().map_err(told)? {
-            Some(Word::Welcome) => {}
-            Some(Word::Refused { why }) => return Err(format!("shard 0 refused it: {why}")),
-            _ => return Err(format!("shard 0 at {address} ended the connection")),
-        }
         let voice = Arc::new(voice);
+        // From here on it says that it is alive, while shard 0 waits for the others.
         lock(&self.voices).insert(0, voice.clone());
+        loop {
+            match ear.hear().map_err(told)? {
+                Some(Word::Welcome { run, salt }) => {
+                    *lock(&self.agreed) = (run, salt);
+                    break;
+                }
+                Some(Word::Beat) if crate::host::signals() == 0 => {}
+                Some(Word::Beat) => return Err("interrupted while it waited for the others".to_owned()),
+                Some(Word::Refused { why }) => return Err(format!("shard 0 refused it: {why}")),
+                Some(Word::Over { why }) => return Err(why),
+                _ => return Err(format!("shard 0 at {address} ended the connection")),
+            }
+        }
         let meeting = self.clone();
         let work = move || meeting.listen(ear, 0, &voice);
         std::thread::Builder::new().name("shard 0".into()).spawn(work).map_err(told)?;
@@ -260,9 +305,12 @@ impl Meeting {
                         state.go.insert(point, at);
                     });
                 }
-                Word::Done => self.state.send_modify(|state| {
-                    state.done.insert(who);
-                }),
+                Word::Done => {
+                    self.state.send_modify(|state| {
+                        state.done.insert(who);
+                    });
+                    self.unmatched();
+                }
                 Word::Bye => self.state.send_modify(|state| state.bye = true),
                 Word::Over { why } => self.end(&why),
                 _ => {}
@@ -291,6 +339,28 @@ impl Meeting {
                 state.go.insert(point, at);
             });
         }
+        self.unmatched();
+    }
+
+    /// Ends the run if one waits for another that has ended its load, and will not come: a target that was gone for one of them, say.
+    /// Shard 0's alone.
+    fn unmatched(&self) {
+        let waits = {
+            let state = self.state.borrow();
+            let open = state.ready.iter().filter(|(point, _)| !state.go.contains_key(point));
+            open.into_iter().find_map(|(_, here)| {
+                let ended = state.done.iter().find(|shard| !here.contains(shard))?;
+                Some((*ended, *here.first()?))
+            })
+        };
+        if let Some((ended, waiting)) = waits {
+            self.end(&format!("shard {ended} ended its load while shard {waiting} waited for it"));
+        }
+    }
+
+    /// The run's name, and what its nonces are drawn from.
+    pub(super) fn agreed(&self) -> (String, String) {
+        lock(&self.agreed).clone()
     }
 
     /// Says something to all that it has a connection to.
@@ -381,6 +451,7 @@ impl Meeting {
             self.tell(&Word::Done);
             let _ = seen.wait_for(|state| state.bye || state.over.is_some()).await;
         } else {
+            self.unmatched();
             let all = self.shard.of as usize;
             let _ = seen.wait_for(|state| state.done.len() == all || state.over.is_some()).await;
             if self.state.borrow().over.is_none() {
@@ -402,9 +473,13 @@ impl Meeting {
 }
 
 impl Together for Meeting {
-    fn meet(&self) -> Pin<Box<dyn Future<Output = Option<Nanos>> + Send + '_>> {
-        Box::pin(async {
-            let point = self.next.fetch_add(1, Relaxed);
+    fn meet(&self, point: MeetingPoint) -> Pin<Box<dyn Future<Output = Option<Nanos>> + Send + '_>> {
+        Box::pin(async move {
+            // Of each group two: one that never opens its window keeps its number, and the next group's are the next ones.
+            let point = match point {
+                MeetingPoint::Begin => 2 * self.groups.fetch_add(1, Relaxed),
+                MeetingPoint::Open => (2 * self.groups.load(Relaxed)).saturating_sub(1),
+            };
             let mut seen = self.state.subscribe();
             if self.shard.index == 0 {
                 self.came(point, 0);
@@ -415,4 +490,11 @@ impl Together for Meeting {
             if state.over.is_some() { None } else { state.go.get(&point).copied() }
         })
     }
+}
+
+/// Sixteen bytes of the system's randomness, as text.
+fn drawn() -> Result<String, String> {
+    let mut drawn = [0_u8; 16];
+    SysRng.try_fill_bytes(&mut drawn).map_err(|error| error.to_string())?;
+    Ok(format!("{:032x}", u128::from_le_bytes(drawn)))
 }

@@ -1,18 +1,19 @@
 //! `loadcmp merge`: one result of the rows of all generators. Their stamps are put on shard 0's clock, every planned request is to
 //! be there once, and the rows are folded by what folds those of one run.
 
+use super::super::against_baseline::COPY as BASELINE;
 use super::super::{Failure, Finished, free, retell};
 use super::deal::Deal;
 use crate::drive::LaneWindow;
 use crate::record::columns::{COLUMNS, Names, read_rows, write_row};
-use crate::record::{Nanos, Phase, Sample};
+use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::report::{ClockReading, Manifest, ShardFacts, Status, replace};
 use crate::scenario::Shard;
-use crate::scenario::plan::Until;
+use crate::scenario::plan::{LoadPlan, Until};
 use anyhow::{Context, anyhow};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
-use std::io::{BufWriter, Write};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 
@@ -46,6 +47,10 @@ pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Finished, Failure> {
     for name in ["vectors.csv", "answers.jsonl"] {
         joined(&parts, name, out)?;
     }
+    // What the run is held to is the same for all.
+    if let Some(kept) = parts.first().map(|part| part.dir.join(BASELINE)).filter(|kept| kept.is_file()) {
+        std::fs::copy(&kept, out.join(BASELINE)).with_context(|| format!("copying {}", kept.display()))?;
+    }
     merged.write(&out.join("manifest.json")).with_context(|| format!("writing {}", out.display()))?;
     retell(out)
 }
@@ -73,6 +78,11 @@ fn parts(dirs: &[PathBuf]) -> Result<Vec<Part>, Failure> {
                     dir,
                     format!("it is {}, and {} is {}", facts.shard, first.dir.display(), first.facts.shard),
                 ));
+            }
+            if facts.run != first.facts.run {
+                let why =
+                    format!("it is of another run than {}: {} and {}", first.dir.display(), facts.run, first.facts.run);
+                return Err(wrong(dir, why));
             }
             if let Some(what) = Deal::of(&first.manifest.plan).differs(&Deal::of(&manifest.plan)) {
                 return Err(wrong(
@@ -145,8 +155,11 @@ fn manifest(parts: &[Part]) -> Result<Manifest, Failure> {
     }
     merged.windows = windows.into_values().collect();
     // Whichever generator fared worst speaks for all: what it lacked, its requests lacked.
-    let busy = |part: &&Part| part.manifest.conditions.as_ref().and_then(|told| told.own_cores_most).unwrap_or(0.0);
-    let worst = parts.iter().max_by(|a, b| busy(a).total_cmp(&busy(b)));
+    let share = |part: &&Part| {
+        let told = part.manifest.conditions.as_ref()?;
+        Some(told.own_cores_most? / told.own_cores_allowed?)
+    };
+    let worst = parts.iter().max_by(|a, b| share(a).unwrap_or(0.0).total_cmp(&share(b).unwrap_or(0.0)));
     merged.conditions = worst.and_then(|part| part.manifest.conditions.clone());
     clocks(parts, &merged.windows)?;
     Ok(merged)
@@ -310,6 +323,8 @@ struct Indices {
     twice: Option<(usize, u64)>,
     /// The first that another generator should have sent.
     foreign: Option<(usize, u64, Shard)>,
+    /// The targets and shards whose last row says that there was nobody to ask.
+    refused: BTreeSet<(usize, u32)>,
     /// Whether each unit is one request, so that numbers tell whose they are.
     single: bool,
 }
@@ -319,7 +334,7 @@ impl Indices {
         let plan = parts.first().map(|part| &part.manifest.plan);
         let single = plan.is_some_and(|plan| plan.task != crate::scenario::Task::Chat);
         let targets = plan.map_or(0, |plan| plan.targets.len());
-        Self { there: vec![Vec::new(); targets], twice: None, foreign: None, single }
+        Self { there: vec![Vec::new(); targets], twice: None, foreign: None, refused: BTreeSet::new(), single }
     }
 
     fn row(&mut self, row: &Sample, shard: Shard) {
@@ -337,6 +352,10 @@ impl Indices {
             self.twice.get_or_insert((row.target, row.index));
         }
         there[word] |= bit;
+        match row.outcome {
+            Outcome::Connect | Outcome::Unsent => self.refused.insert((row.target, shard.index)),
+            _ => self.refused.remove(&(row.target, shard.index)),
+        };
         if self.single && !shard.has(row.index) {
             self.foreign.get_or_insert((row.target, row.index, shard));
         }
@@ -362,19 +381,24 @@ impl Indices {
             return Ok(());
         }
         for target in 0..self.there.len() {
-            let missing = match merged.plan.load.until() {
-                Until::Requests(all) => (0..all).find(|index| !self.has(target, *index)),
-                // By the clock: each generator got as far as it got, without a gap.
-                Until::Duration(_) => parts.iter().find_map(|part| {
-                    let own = (0..).map(|nth| part.facts.shard.number(0, nth));
-                    let end = self.there[target].len() as u64 * 64;
-                    let own: Vec<u64> = own.take_while(|index| *index < end).collect();
-                    let last = own.iter().rposition(|index| self.has(target, *index))?;
-                    own[..last].iter().copied().find(|index| !self.has(target, *index))
-                }),
+            let planned = match (&merged.plan.load, merged.plan.load.until()) {
+                (LoadPlan::Open(open), _) => Some(open.planned),
+                (_, Until::Requests(all)) => Some(all),
+                (_, Until::Duration(_)) => None,
             };
-            if let Some(index) = missing {
-                return Err(format!("request {index} of `{}` is missing", name(target)));
+            for part in parts {
+                let shard = part.facts.shard;
+                let end = self.there[target].len() as u64 * 64;
+                let own = || (0..).map(|nth| shard.number(0, nth)).take_while(|index| *index < planned.unwrap_or(end));
+                let last = own().filter(|index| self.has(target, *index)).last();
+                // Without a gap as far as it got; and that is the end, where the end is a number, unless the target was gone.
+                let gone = self.refused.contains(&(target, shard.index));
+                let whole = planned.is_some() && !gone;
+                let missing =
+                    own().find(|index| !self.has(target, *index)).filter(|index| whole || Some(*index) < last);
+                if let Some(index) = missing {
+                    return Err(format!("request {index} of `{}` is missing", name(target)));
+                }
             }
         }
         Ok(())
@@ -390,13 +414,12 @@ fn joined(parts: &[Part], name: &str, out: &Path) -> Result<(), Failure> {
     let header = name.ends_with(".csv");
     let written = replace(&out.join(name), |file| {
         for (number, path) in here.iter().enumerate() {
-            let bytes = std::fs::read(path)?;
-            let from = if header && number > 0 {
-                bytes.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| at + 1)
-            } else {
-                0
-            };
-            file.write_all(&bytes[from..])?;
+            for (line, text) in BufReader::new(std::fs::File::open(path)?).split(b'\n').enumerate() {
+                if !(header && number > 0 && line == 0) {
+                    file.write_all(&text?)?;
+                    file.write_all(b"\n")?;
+                }
+            }
         }
         Ok(())
     });

@@ -9,16 +9,15 @@ mod peer;
 pub use merge::merge;
 
 use super::{Failure, Prepared};
-use crate::drive::{Driver, Stop, Together};
+use crate::drive::{Driver, MeetingPoint, Stop, Together};
 use crate::record::{Nanos, Stopwatch};
 use crate::report::{ClockReading, ShardFacts};
 use crate::scenario::plan::{LoadPlan, Until};
-use crate::scenario::{Order, Shard, Span};
+use crate::scenario::{Order, PromptCache, Shard, Span};
 use deal::Deal;
 use meeting::Meeting;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 /// What the command line says of the generators of a run.
@@ -94,7 +93,9 @@ impl Part {
         }
         match &self.together {
             Bond::Meeting(meeting) => meeting.finish().await,
-            Bond::Appointed(_) => None,
+            Bond::Appointed(appointed) => appointed.late.get().map(|late| {
+                format!("{}: it was ready {:.1} s after the instant of --start-at", self.shard, late.seconds())
+            }),
         }
     }
 
@@ -104,11 +105,13 @@ impl Part {
 
     /// What its manifest says of it. Of one that never met the others the clock is that of the appointed instant.
     pub(super) fn facts(&self) -> ShardFacts {
-        let (clocks, checked) = match &self.together {
-            Bond::Meeting(meeting) => (meeting.clocks(), true),
-            Bond::Appointed(appointed) => (crate::host::lock(&appointed.began).iter().copied().collect(), false),
+        let (run, clocks, checked) = match &self.together {
+            Bond::Meeting(meeting) => (meeting.agreed().0, meeting.clocks(), true),
+            Bond::Appointed(appointed) => {
+                (appointed.at.to_string(), crate::host::lock(&appointed.began).iter().copied().collect(), false)
+            }
         };
-        ShardFacts { shard: self.shard, clocks, checked, conditions: None }
+        ShardFacts { shard: self.shard, run, clocks, checked, conditions: None }
     }
 }
 
@@ -126,22 +129,36 @@ struct Appointed {
     clock: Stopwatch,
     /// When that was on this run's clock.
     began: Mutex<Option<ClockReading>>,
+    /// How much later it was ready, if it was: then the run is over.
+    late: OnceLock<Nanos>,
 }
 
 impl Together for Appointed {
-    fn meet(&self) -> Pin<Box<dyn Future<Output = Option<Nanos>> + Send + '_>> {
+    fn meet(&self, point: MeetingPoint) -> Pin<Box<dyn Future<Output = Option<Nanos>> + Send + '_>> {
         let now = self.clock.now();
-        let mut began = crate::host::lock(&self.began);
-        let at = if began.is_some() {
-            // Nobody can be asked: what comes after the start is each one's own.
-            now
-        } else {
-            let left = self.at.duration_since(jiff::Timestamp::now());
-            let at = now + Duration::try_from(left).unwrap_or_default().into();
-            *began = Some(ClockReading { at, offset_ns: 0, error_ns: 0 });
-            at
+        // Nobody can be asked: when a window opens is each one's own.
+        let at = match point {
+            MeetingPoint::Open => Some(now),
+            MeetingPoint::Begin => self.begin(now),
         };
-        Box::pin(std::future::ready(Some(at)))
+        Box::pin(std::future::ready(at))
+    }
+}
+
+impl Appointed {
+    fn begin(&self, now: Nanos) -> Option<Nanos> {
+        let left = self.at.duration_since(jiff::Timestamp::now());
+        match Duration::try_from(left) {
+            Ok(left) => {
+                let at = now + left.into();
+                *crate::host::lock(&self.began) = Some(ClockReading { at, offset_ns: 0, error_ns: 0 });
+                Some(at)
+            }
+            Err(_) => {
+                let _ = self.late.set(Nanos::from(left.unsigned_abs()));
+                None
+            }
+        }
     }
 }
 
@@ -156,6 +173,11 @@ pub(super) fn meet(
     if let Some(why) = cannot(&prepared.plan, shard) {
         return Err(Failure::Usage(format!("error: a run of several generators can't have {why}")));
     }
+    if matches!(options.start, ShardStart::At(_)) && prepared.plan.order != Order::Concurrent {
+        let why =
+            "`--start-at` starts once, and this order starts several times: use --rendezvous, or `order: concurrent`";
+        return Err(Failure::Usage(format!("error: {why}")));
+    }
     prepared.plan.shard = Some(shard);
     let native = || Driver::Native.name().to_owned();
     prepared.plan.driver = prepared.plan.driver.take().map(|_| native());
@@ -167,18 +189,31 @@ pub(super) fn meet(
             if !quiet {
                 super::tell(format_args!("loadcmp: {shard} starts at {at}; clocks not checked"));
             }
-            Bond::Appointed(Arc::new(Appointed { at: *at, clock, began: Mutex::default() }))
+            // The same for all, and another one each time.
+            salt(prepared, prepared.plan.seed ^ at.as_nanosecond() as u64);
+            Bond::Appointed(Arc::new(Appointed { at: *at, clock, began: Mutex::default(), late: OnceLock::new() }))
         }
         ShardStart::Meet(address) => {
             if !quiet {
                 super::tell(format_args!("loadcmp: {shard} waits for the others at {address}"));
             }
             let deal = Deal::of(&prepared.plan.told());
-            let meeting = Meeting::open(address, shard, &deal, options.wait.0, clock);
-            Bond::Meeting(meeting.map_err(|why| Failure::Invalid(format!("error: {shard}: {why}")))?)
+            let drawn = prepared.plan.workload.nonce_salt.clone();
+            let meeting = Meeting::open(address, shard, (&deal, &drawn), options.wait.0, clock);
+            let meeting = meeting.map_err(|why| Failure::Invalid(format!("error: {shard}: {why}")))?;
+            if let Ok(drawn) = u64::from_str_radix(&meeting.agreed().1, 16) {
+                salt(prepared, drawn);
+            }
+            Bond::Meeting(meeting)
         }
     };
     Ok(Part { shard, together })
+}
+
+/// Draws the nonces of a run from this, so that all generators have the same.
+fn salt(prepared: &mut Prepared, salt: u64) {
+    prepared.plan.workload.nonce_salt = format!("{salt:016x}");
+    prepared.workload = Arc::new(prepared.workload.salted(salt));
 }
 
 /// What of a plan can't be divided, in words; `None` if all of it can.
@@ -188,6 +223,16 @@ fn cannot(plan: &crate::scenario::plan::Plan, shard: Shard) -> Option<String> {
         return Some(
             "a length that is found as it goes (`duration: auto`, `until`): give a duration or a number of requests"
                 .to_owned(),
+        );
+    }
+    if plan.workload.tokens.as_ref().is_some_and(|tokens| tokens.prefix.is_some()) {
+        return Some(
+            "a shared `prefix`: which request of a group is the first no generator knows of the others".to_owned(),
+        );
+    }
+    if plan.workload.prompt_cache == PromptCache::Warm && plan.order == Order::Isolated {
+        return Some(
+            "`prompt_cache: warm` with `order: isolated`: one would warm a target while another measures".to_owned(),
         );
     }
     if plan.interference {

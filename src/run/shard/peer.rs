@@ -23,8 +23,8 @@ pub(super) enum Word {
     Challenge { nonce: String },
     /// Who dials, what it is about to do, and the proof.
     Hello { shard: Shard, deal: Deal, proof: String },
-    /// It may take part.
-    Welcome,
+    /// All have come, and it takes part in this run, whose nonces are drawn from this.
+    Welcome { run: String, salt: String },
     /// It may not.
     Refused { why: String },
     /// What is the time there?
