@@ -87,6 +87,10 @@ ranks() { mpirun --allow-run-as-root --oversubscribe -n 3 "$@"; }
 port=17077
 part() { echo --shard auto --rendezvous "127.0.0.1:$port" --out 'parts/{shard}' --quiet; }
 echo "MPI: $(mpirun --version | head -n 1)"
+ranks true || {
+    echo "NOT RUN: mpirun starts nothing on this machine"
+    exit 0
+}
 # shellcheck disable=SC2046
 ranks loadcmp run s.yaml $(part) >mpi.log 2>&1
 loadcmp merge parts/* --out merged >/dev/null || [ $? -le 5 ]
@@ -137,10 +141,17 @@ for node in n1 n2 n3; do
     slurmd -D -N "$node" >"$node.log" 2>&1 &
     started+=($!)
 done
-for _ in $(seq 100); do
-    [ "$(sinfo -h -o %T -t idle -o %D 2>/dev/null)" != 3 ] || break
+idle=0
+for _ in $(seq 150); do
+    idle=$(sinfo -h -t idle -o %D 2>/dev/null || echo 0)
+    [ "$idle" != 3 ] || break
     sleep 0.2
 done
+if [ "$idle" != 3 ]; then
+    tail -n 5 ctld.log n1.log >&2
+    echo "NOT RUN: Slurm's daemons don't come up on this machine"
+    exit 0
+fi
 OUT=slurm SCENARIO=s.yaml sbatch --quiet --wait -o sbatch.log "$repo/examples/slurm/loadcmp.sbatch" || [ $? -le 5 ]
 whole slurm/parts slurm/merged
 rm -rf parts
