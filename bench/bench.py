@@ -34,9 +34,14 @@ HALF = max(1, len(CORES) // 2)
 CLIENT, SERVED = (CORES[:HALF], CORES[HALF:] or CORES)
 
 
+def installed(name):
+    """A peer's program: in target/tools, or on the PATH."""
+    here = ROOT / "target/tools/bin" / name
+    return str(here) if here.exists() else shutil.which(name)
+
+
 def oha_program():
-    here = ROOT / "target/tools/bin/oha"
-    found = str(here) if here.exists() else shutil.which("oha")
+    found = installed("oha")
     if not found:
         sys.exit("bench: no oha: cargo install --locked --root target/tools oha")
     return found
@@ -85,15 +90,6 @@ def measured(command, pinned=True, **more):
         if code not in (0, 4):
             sys.exit(f"bench: {command[0]} ended with {code}:\n{errors.read_text()}\n{out.read_text()}")
         return out.read_text(), cpu, wall, peak
-
-
-def vllm_program():
-    """vLLM's client in Rust, a program of its own inside its wheel; it is measured where it is (bench/vllm.sh gets it)."""
-    here = ROOT / "target/tools/bin/vllm-rs"
-    found = str(here) if here.exists() else shutil.which("vllm-rs")
-    if not found:
-        print("  NOT MEASURED: no vllm-rs (bench/vllm.sh)")
-    return found
 
 
 OLLAMA = {"ollama": {"url": "${BENCH_URL}", "model": "bench"}}
@@ -287,8 +283,10 @@ def stamps(folder, args):
 def vllm(folder, args):
     """Streams of 16 chunks by OpenAI's chat route: loadcmp and vLLM's client in Rust. Of the latter the start is taken off: what
     many requests cost beyond few."""
-    program = vllm_program()
+    program = installed("vllm-rs")
     if not program:
+        # A program of its own inside its wheel; it is measured where it is.
+        print("  NOT MEASURED: no vllm-rs (bench/vllm.sh)")
         return None
     load = {"duration": f"{args.seconds}s"}
     path = scenario(folder, True, args.users, load, 16, spec=OPENAI)

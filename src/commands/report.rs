@@ -47,11 +47,7 @@ pub(super) fn standing(report: &Report) -> u8 {
                 tell(format_args!("error: {}", printable(why)));
                 3
             }
-            Cause::NotAsked(why) => {
-                tell(format_args!("error: {}", printable(why)));
-                4
-            }
-            Cause::Shard(why) => {
+            Cause::NotAsked(why) | Cause::Shard(why) => {
                 tell(format_args!("error: {}", printable(why)));
                 4
             }

@@ -206,7 +206,7 @@ impl Lane {
     }
 
     /// The `nth` number from `first` on that is this generator's.
-    fn number(&self, first: u64, nth: u64) -> u64 {
+    pub fn number(&self, first: u64, nth: u64) -> u64 {
         self.setup.plan.shard.map_or(first + nth, |shard| shard.number(first, nth))
     }
 

@@ -89,13 +89,8 @@ impl All {
     async fn user(&self) {
         let mut user = self.lane.user();
         let items = self.lane.setup.workload.items().len() as u64;
-        let shard = self.lane.setup.plan.shard;
-        while self.goes_on() {
-            let nth = self.next.fetch_add(1, Relaxed);
-            // Each generator of several warms its part.
-            if shard.map_or(nth, |shard| shard.number(0, nth)) >= items {
-                break;
-            }
+        // Each generator of several warms its part.
+        while self.goes_on() && self.lane.number(0, self.next.fetch_add(1, Relaxed)) < items {
             let unit = self.lane.setup.workload.unit(Phase::Warmup, self.lane.warm() % items);
             for _ in 0..TRIES {
                 if !self.goes_on() || self.asked(&mut user, &unit).await {

@@ -2,6 +2,7 @@
 //! takes the numbers that leave its index when they are divided by how many there are.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Most generators of one run.
 const MOST: u32 = 1024;
@@ -81,6 +82,13 @@ impl Shard {
     /// Its part of so many users or connections: what can't be divided goes to the first.
     pub fn share(self, all: u32) -> u32 {
         all / self.of + u32::from(self.index < all % self.of)
+    }
+
+    /// The indices of those that are not here, as a list for people; empty if all are.
+    pub fn missing(self, here: &BTreeSet<u32>) -> String {
+        let missing: Vec<String> =
+            (0..self.of).filter(|index| !here.contains(index)).map(|index| index.to_string()).collect();
+        missing.join(", ")
     }
 
     /// Whether a number is its own.

@@ -161,15 +161,10 @@ impl Meeting {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.clock.now() >= until {
-                        let here = lock(&self.voices);
-                        let missing: Vec<String> = (1..self.shard.of)
-                            .filter(|index| !here.contains_key(index))
-                            .map(|index| index.to_string())
-                            .collect();
-                        let why = format!("not all shards came in time; missing: {}", missing.join(", "));
-                        for voice in here.values() {
-                            let _ = voice.say(&Word::Over { why: why.clone() });
-                        }
+                        let mut here: BTreeSet<u32> = lock(&self.voices).keys().copied().collect();
+                        here.insert(self.shard.index);
+                        let why = format!("not all shards came in time; missing: {}", self.shard.missing(&here));
+                        self.end(&why);
                         return Err(why);
                     }
                     std::thread::sleep(Duration::from_millis(5));

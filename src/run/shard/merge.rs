@@ -96,17 +96,14 @@ fn parts(dirs: &[PathBuf]) -> Result<Vec<Part>, Failure> {
         }
         parts.push(Part { dir: dir.clone(), manifest, facts });
     }
-    let Some(of) = parts.first().map(|part| part.facts.shard.of) else {
+    let Some(one) = parts.first().map(|part| part.facts.shard) else {
         return Err(Failure::Usage("error: merge needs the directories of all shards".to_owned()));
     };
-    let missing: Vec<String> = (0..of)
-        .filter(|index| !parts.iter().any(|part| part.facts.shard.index == *index))
-        .map(|index| index.to_string())
-        .collect();
+    let missing = one.missing(&parts.iter().map(|part| part.facts.shard.index).collect());
     if !missing.is_empty() {
         return Err(Failure::Usage(format!(
-            "error: not all {of} shards are given; missing: {}\n  a part would look like a smaller result: there is none without them",
-            missing.join(", ")
+            "error: not all {} shards are given; missing: {missing}\n  a part would look like a smaller result: there is none without them",
+            one.of
         )));
     }
     parts.sort_by_key(|part| part.facts.shard.index);
@@ -133,9 +130,8 @@ fn manifest(parts: &[Part]) -> Result<Manifest, Failure> {
         .map(|part| ShardFacts { conditions: part.manifest.conditions.clone(), ..part.facts.clone() })
         .collect();
     if let Some(worse) = parts.iter().find(|part| part.manifest.status != Status::Complete) {
-        (merged.status, merged.cause) = (worse.manifest.status, worse.manifest.cause.clone());
         // A killed one has no end, and no reason.
-        merged.status = Status::Interrupted;
+        (merged.status, merged.cause) = (Status::Interrupted, worse.manifest.cause.clone());
     }
     merged.plan.timeout = parts.iter().map(|part| part.manifest.plan.timeout).max().unwrap_or(merged.plan.timeout);
     let base = base(parts);
@@ -380,12 +376,12 @@ impl Indices {
         if !self.single || merged.status != Status::Complete {
             return Ok(());
         }
+        let planned = match (&merged.plan.load, merged.plan.load.until()) {
+            (LoadPlan::Open(open), _) => Some(open.planned),
+            (_, Until::Requests(all)) => Some(all),
+            (_, Until::Duration(_)) => None,
+        };
         for target in 0..self.there.len() {
-            let planned = match (&merged.plan.load, merged.plan.load.until()) {
-                (LoadPlan::Open(open), _) => Some(open.planned),
-                (_, Until::Requests(all)) => Some(all),
-                (_, Until::Duration(_)) => None,
-            };
             for part in parts {
                 let shard = part.facts.shard;
                 let end = self.there[target].len() as u64 * 64;
