@@ -44,11 +44,12 @@ impl Packed {
         Deserializer::new().deserialize(&mut io::Cursor::new(bytes)).ok()
     }
 
-    /// Values at these quantiles, in units; empty if the text is no histogram or has no values.
+    /// Values at these quantiles, which ascend (one pass over the buckets finds all), in units; empty if the text is no histogram or has
+    /// no values.
     pub fn values_at(&self, quantiles: &[f64]) -> Vec<f64> {
         match self.unpack() {
             Some(h) if !h.is_empty() => {
-                quantiles.iter().map(|q| h.value_at_quantile(*q) as f64 / self.ticks_per_unit).collect()
+                h.value_at_quantiles(quantiles.iter().copied()).map(|ticks| ticks as f64 / self.ticks_per_unit).collect()
             }
             _ => Vec::new(),
         }

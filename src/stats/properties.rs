@@ -86,8 +86,9 @@ prop_compose! {
     }
 }
 
+// A stamp that is out of all reason makes a timeline of a week, which takes a second.
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(8))]
 
     #[test]
     fn any_samples_fold_to_finite_numbers(samples in prop::collection::vec(any_sample(), 0..120)) {
@@ -130,6 +131,11 @@ proptest! {
             }
         }
     }
+
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
     fn quantiles_are_those_of_the_sorted_values(

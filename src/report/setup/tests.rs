@@ -118,8 +118,9 @@ fn what_only_some_loads_and_tasks_have_is_told_too() {
 
 #[test]
 fn every_setting_of_an_engine_that_changes_its_work_is_a_fact() {
+    let bare = report(Task::Classify, false);
     let with = |settings: &[(&str, &str)]| {
-        let mut run = report(Task::Classify, false);
+        let mut run = bare.clone();
         settings.iter().for_each(|(name, value)| run.plan.targets[1].facts.set(name, *value, "command line"));
         run
     };
