@@ -48,9 +48,10 @@ impl Packed {
     /// no values.
     pub fn values_at(&self, quantiles: &[f64]) -> Vec<f64> {
         match self.unpack() {
-            Some(h) if !h.is_empty() => {
-                h.value_at_quantiles(quantiles.iter().copied()).map(|ticks| ticks as f64 / self.ticks_per_unit).collect()
-            }
+            Some(h) if !h.is_empty() => h
+                .value_at_quantiles(quantiles.iter().copied())
+                .map(|ticks| ticks as f64 / self.ticks_per_unit)
+                .collect(),
             _ => Vec::new(),
         }
     }
