@@ -75,6 +75,14 @@ enum Command {
     /// Later runs report this floor for each target's wire. It takes about a minute on an idle machine and is saved to
     /// $XDG_STATE_HOME/loadcmp/calibration.json (~/.local/state/...), or to the file named by $LOADCMP_CALIBRATION.
     Calibrate(CalibrateArgs),
+    /// Show what this machine can measure, what not and why, and which engines answer: for a bug report.
+    ///
+    /// No load is sent. No host name and no user name is shown.
+    Doctor {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Rebuild all report files of a run from its raw data.
     #[command(after_help = EXIT_CODES)]
     Report(ReportArgs),
@@ -520,6 +528,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => commands::demo(args),
         Command::Serve(args) => loadcmp::standin::run(args).map(|()| 0).map_err(loadcmp::run::Failure::Other),
         Command::Calibrate(args) => commands::calibrate(&args),
+        Command::Doctor { json } => commands::doctor(json),
         Command::Report(args) => commands::report(args),
         Command::Merge(args) => commands::merge(&args),
         Command::Baseline(args) => commands::baseline(args),

@@ -23,6 +23,7 @@ mod cold_start;
 mod command_line;
 mod compare;
 mod connections;
+mod doctor;
 mod ends;
 mod everyday;
 mod failures;

@@ -46,6 +46,14 @@ impl Packages {
     }
 }
 
+/// How many packages may be read, and how many there are.
+pub(super) fn packages() -> (usize, usize) {
+    let folders = std::fs::read_dir(ROOT).into_iter().flatten().flatten();
+    let named = |name: &str| name.strip_prefix("intel-rapl:").is_some_and(|zone| !zone.contains(':'));
+    let all = folders.filter(|entry| entry.file_name().to_str().is_some_and(named)).count();
+    (Packages::new().counters.len(), all)
+}
+
 impl Counter {
     /// A package's own counter. Its parts (`intel-rapl:0:1`) are in it, and the whole platform's (`psys`) has it in itself.
     fn in_folder(folder: &Path) -> Option<Self> {

@@ -4,6 +4,7 @@
 use nvml_wrapper::Nvml;
 use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
 use nvml_wrapper::enums::device::UsedGpuMemory;
+use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use std::collections::BTreeMap;
 
@@ -49,6 +50,18 @@ pub(super) fn look() -> Option<Look> {
     let nvml = Nvml::init().ok()?;
     let count = nvml.device_count().ok().filter(|count| *count > 0)?;
     Some(Box::new(move || read(&nvml, count)))
+}
+
+/// The devices' names; the error says why there are none.
+pub(super) fn names() -> Result<Vec<String>, String> {
+    let nvml = Nvml::init().map_err(|error| match error {
+        NvmlError::LibloadingError(_) => "NVML not found: there is no NVIDIA driver".to_owned(),
+        other => format!("NVML doesn't start: {other}"),
+    })?;
+    let count = nvml.device_count().map_err(|error| error.to_string())?;
+    let name = |at| nvml.device_by_index(at).and_then(|device| device.name()).map_err(|error| error.to_string());
+    let names = (0..count).map(name).collect::<Result<Vec<String>, String>>()?;
+    if names.is_empty() { Err("NVML finds no device".to_owned()) } else { Ok(names) }
 }
 
 fn read(nvml: &Nvml, count: u32) -> Devices {

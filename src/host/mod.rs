@@ -7,10 +7,12 @@
 //! `served` what they were started with. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
 //! as it goes, `thin` keeps what `folded` makes `conditions` of, and `recall` makes it again of rows; `published` is what engines
 //! told of themselves. `signals` hears that this process is to end, `group` starts processes and ends them. `calibration` is what is
-//! kept of the machine from run to run; `mutex` is how every room locks one.
+//! kept of the machine from run to run; `abilities` are what a machine lets a run measure at all; `mutex` is how every room
+//! locks one.
 //!
 //! No host name and no user name is read: a report is meant to be shown to others.
 
+mod abilities;
 mod argv;
 mod calibration;
 mod conditions;
@@ -37,6 +39,7 @@ mod usage;
 mod watch;
 mod windows;
 
+pub use abilities::{Ability, Doctor, abilities};
 pub use calibration::{
     Bound, CALIBRATION_VERSION, Calibration, Floor, INSTRUMENT, Rate, Streams, Transport, Wire, calibration_path,
     least_difference_us, least_first_token_difference_us,

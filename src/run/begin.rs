@@ -8,7 +8,7 @@ use super::repeats::Repeated;
 use super::suite::{SuiteRun, Suited};
 use super::sweep::Swept;
 use super::{Failure, Finished, Options, Prepared};
-use crate::host::Calibration;
+use crate::host::{Calibration, Doctor};
 use crate::scenario::Loaded;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -49,6 +49,11 @@ pub fn capacity<'a>(loaded: Loaded, search: &'a Search, options: &'a Options) ->
 /// Measures this machine, and keeps it. Gives the calibration and its file.
 pub fn calibrate(options: CalibrateOptions) -> Work<'static, (Calibration, PathBuf)> {
     Box::pin(super::calibrate::calibrate(options))
+}
+
+/// Looks at what this machine can measure, and for engines.
+pub fn doctor() -> Work<'static, Doctor> {
+    Box::pin(async { Ok(super::doctor::doctor().await) })
 }
 
 /// Puts a model file into a running Ollama.

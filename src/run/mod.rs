@@ -12,6 +12,7 @@ mod command_line;
 mod compare;
 mod deadline;
 mod demo;
+mod doctor;
 mod engine_counts;
 mod engine_log;
 mod filled;
@@ -46,7 +47,7 @@ mod wanting;
 mod watching;
 
 pub use against_baseline::{check_against, kept};
-pub use begin::{calibrate, capacity, check, demo_install, repeats, run, suite, sweep};
+pub use begin::{calibrate, capacity, check, demo_install, doctor, repeats, run, suite, sweep};
 pub use calibrate::{CalibrateOptions, kept as kept_calibration};
 pub use capacity::{Search, SearchResult, is_search, search_again};
 pub use compare::{CompareGates, compare, report_of, runs_of};

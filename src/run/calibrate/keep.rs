@@ -2,7 +2,7 @@
 
 use super::super::say::wrapped;
 use super::super::{Failure, tell};
-use crate::host::{Calibration, Floor, calibration_path, facts};
+use crate::host::{Ability, Calibration, Facts, Floor, calibration_path, facts};
 use crate::scenario::plan::Plan;
 use anyhow::anyhow;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,24 @@ pub(in crate::run) fn floors(plan: &Plan, quiet: bool) -> Vec<Option<Floor>> {
     }
     let stream = plan.workload.stream && plan.task != crate::scenario::Task::Embed;
     plan.targets.iter().map(|target| calibration.floor(target, stream)).collect()
+}
+
+/// Whether there is a calibration of this machine that runs use.
+pub(in crate::run) fn standing(machine: &Facts) -> Ability {
+    const WHAT: &str = "calibration";
+    const AGAIN: &str = "loadcmp calibrate";
+    let Some(path) = calibration_path() else {
+        return Ability::missing(WHAT, "there is no home directory to keep it in")
+            .advised("set LOADCMP_CALIBRATION=FILE");
+    };
+    match Calibration::read(&path) {
+        Err(error) => Ability::missing(WHAT, error.to_string()).advised(AGAIN),
+        Ok(None) => Ability::missing(WHAT, format!("none in {}", path.display())).advised(AGAIN),
+        Ok(Some(kept)) => match kept.suits(machine) {
+            Err(why) => Ability::missing(WHAT, why).advised(AGAIN),
+            Ok(()) => Ability::there(WHAT, format!("of {}, in {}", kept.made, path.display())),
+        },
+    }
 }
 
 pub(super) fn path() -> Result<PathBuf, Failure> {

@@ -6,8 +6,8 @@ mod keep;
 mod probe;
 mod wires;
 
-pub(super) use keep::floors;
 pub use keep::kept;
+pub(super) use keep::{floors, standing};
 
 use super::child::StandIn;
 use super::{Failure, tell};
