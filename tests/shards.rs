@@ -2,6 +2,7 @@
 //! all of them once; and whatever goes wrong is told, and never a smaller result that looks whole.
 
 use crate::cli::{StandIn, json, loadcmp, rows, text, write};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -353,4 +354,74 @@ fn without_a_network_they_start_at_an_instant() {
         all.into_iter().filter(|(index, _)| index % 2 == remainder).map(|(_, at)| at).min().expect("a request")
     };
     assert!(first(&merged, 0).abs_diff(first(&merged, 1)) < 100_000_000);
+}
+
+/// A manifest of `examples/kubernetes`.
+fn manifest(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/kubernetes").join(name);
+    let text = std::fs::read_to_string(&path).expect("a manifest");
+    serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What a Job's pod is started with, `$(NAME)` filled in as Kubernetes does: its arguments, and its environment.
+fn started_with(job: &Value) -> (Vec<String>, BTreeMap<String, String>) {
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["command"], serde_json::json!(["loadcmp"]));
+    let word = |value: &Value| value.as_str().expect("a word").to_owned();
+    let set = container["env"].as_array().expect("an environment").iter();
+    let env: BTreeMap<String, String> = set.map(|one| (word(&one["name"]), word(&one["value"]))).collect();
+    let filled = |text: String| env.iter().fold(text, |text, (name, value)| text.replace(&format!("$({name})"), value));
+    (container["args"].as_array().expect("arguments").iter().map(|arg| filled(word(arg))).collect(), env)
+}
+
+/// The commands of the manifests, on this machine: as many generators as the Job has pods, and one result of them.
+#[test]
+fn what_the_manifests_of_kubernetes_start_makes_one_result() {
+    let (job, merge, service) = (manifest("job.yaml"), manifest("merge.yaml"), manifest("service.yaml"));
+    let (args, mut env) = started_with(&job);
+    let pods = job["spec"]["completions"].as_u64().expect("a number");
+    assert_eq!(job["spec"]["parallelism"], pods);
+    assert_eq!(env["LOADCMP_SHARDS"], pods.to_string());
+    // The first pod's name, by the Service that gives it one.
+    let name = |value: &Value| value["metadata"]["name"].as_str().expect("a name").to_owned();
+    let [at, subdomain] = [name(&job), name(&service)];
+    assert_eq!(job["spec"]["template"]["spec"]["subdomain"], subdomain);
+    assert_eq!(service["spec"]["selector"]["job-name"], at);
+    let meeting = format!("{at}-0.{subdomain}:{}", service["spec"]["ports"][0]["port"]);
+    assert!(args.contains(&meeting), "{meeting}: {args:?}");
+
+    let [a, b] = [(); 2].map(|()| StandIn::start(&["--first-token-ms", "20", "--slots", "64"]));
+    let dir = tempfile::tempdir().expect("a directory");
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").to_string();
+    write(dir.path(), "token", "0123456789abcdef");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/kubernetes").display().to_string();
+    let here = dir.path().display().to_string();
+    let placed = |text: &str| match text {
+        _ if *text == meeting => free.clone(),
+        _ => {
+            ["/results/", "/token/"].iter().fold(text.replace("/scenario/", &format!("{examples}/")), |text, folder| {
+                text.replace(folder, &format!("{here}/"))
+            })
+        }
+    };
+    env.values_mut().for_each(|value| *value = placed(value));
+    let pods: Vec<Child> = (0..pods)
+        .map(|index| {
+            let mut command = loadcmp();
+            command.args(args.iter().map(|arg| placed(arg))).args(["--quiet", "--set", "load.closed.duration=2s"]);
+            command.args(["--set", "load.closed.warmup=0s"]).envs(&env).env("JOB_COMPLETION_INDEX", index.to_string());
+            command.env("NATIVE_URL", &a.url).env("OLLAMA_HOST", &b.url);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("a generator")
+        })
+        .collect();
+    for pod in pods {
+        let output = pod.wait_with_output().expect("an end");
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output).1);
+    }
+    let (args, _) = started_with(&merge);
+    let output = loadcmp().args(args.iter().map(|arg| placed(arg))).output().expect("the program");
+    let merged = PathBuf::from(placed(args.last().expect("a folder")));
+    assert!(merged.join("report.json").exists(), "{}", text(&output).1);
+    let users: BTreeSet<String> = rows(&merged.join("samples.csv")).iter().map(|row| row["user"].clone()).collect();
+    assert_eq!(users.len(), 48, "{users:?}");
 }

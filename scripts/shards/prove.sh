@@ -91,8 +91,7 @@ ranks true || {
     echo "NOT RUN: mpirun starts nothing on this machine"
     exit 0
 }
-# shellcheck disable=SC2046
-ranks loadcmp run s.yaml $(part) >mpi.log 2>&1
+SCENARIO=s.yaml OUT=parts LOADCMP_PORT=$port ranks "$repo/examples/mpi/run.sh" >mpi.log 2>&1
 loadcmp merge parts/* --out merged >/dev/null || [ $? -le 5 ]
 whole parts merged
 rm -rf parts merged
