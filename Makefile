@@ -38,8 +38,8 @@ engines: ## Install and start the real engines of the tests, on loopback.
 	scripts/engines/engines.sh up ollama-old ollama-new llama llama-embed busy demo-ollama demo-llama demo-embed
 	! [ -e $${LOADCMP_ENGINES:-target/engines}/stamps/bench ] || scripts/engines/engines.sh up bench-llama
 
-test-real: ## The tests on real engines; `make engines` first.
-	LOADCMP_REAL=1 $(CARGO) test --test real -- --include-ignored --test-threads=1
+test-real: ## The tests on real engines; `make engines` first. ARGS="--skip NAME" leaves some out.
+	LOADCMP_REAL=1 $(CARGO) test --test real -- --include-ignored --test-threads=1 $(ARGS)
 
 clients: ## The official clients against the stand-in; the queries of docs/history.md.
 	$(CARGO) build
