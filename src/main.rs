@@ -77,7 +77,8 @@ enum Command {
     Calibrate(CalibrateArgs),
     /// Show what this machine can measure, what not and why, and which engines answer: for a bug report.
     ///
-    /// No load is sent. No host name and no user name is shown.
+    /// No load is sent. The names of this machine and of its user are not shown; addresses in OLLAMA_HOST, NATIVE_URL and
+    /// GG_CORE_SOCKET_PATH are.
     Doctor {
         /// Print JSON
         #[arg(long)]

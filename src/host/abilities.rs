@@ -1,6 +1,6 @@
 //! What this machine lets a run measure, and what not and why: the host's part of `loadcmp doctor`.
 
-use super::machine::Machine;
+use super::machine::{Counters, Machine};
 use super::{Facts, energy, gpu, limits};
 use crate::metrics::human::count;
 use serde::Serialize;
@@ -39,7 +39,8 @@ impl Ability {
     }
 }
 
-/// What a bug report needs to know of a machine. No host name and no user name is in it.
+/// What a bug report needs to know of a machine. Neither its name nor its user's is in it; addresses of
+/// engines that the environment gives are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Doctor {
     /// This program and its version.
@@ -54,7 +55,8 @@ pub struct Doctor {
 
 /// What the machine has of each.
 pub fn abilities() -> Vec<Ability> {
-    vec![timer(), cpu_time(), other_users(), frequency(), energy(), gpu(), open_files(), ports()]
+    let read = Machine::new().read(&|| 0.0);
+    vec![timer(), cpu_time(&read), other_users(), frequency(&read), energy(), gpu(), open_files(), ports()]
 }
 
 /// By what requests of an open loop are released.
@@ -66,8 +68,7 @@ fn timer() -> Ability {
     }
 }
 
-fn cpu_time() -> Ability {
-    let read = Machine::new().read(&|| 0.0);
+fn cpu_time(read: &Counters) -> Ability {
     match (read.cores, read.busy_s) {
         (Some(cores), _) => Ability::there("CPU time", format!("of {cores} cores and of each process, from /proc")),
         (None, Some(_)) => Ability::there("CPU time", "from the system's shares of the last second"),
@@ -91,8 +92,8 @@ fn other_users() -> Ability {
     }
 }
 
-fn frequency() -> Ability {
-    match Machine::new().read(&|| 0.0).frequency_mhz {
+fn frequency(read: &Counters) -> Ability {
+    match read.frequency_mhz {
         Some(mhz) => Ability::there("CPU frequency", format!("{:.1} GHz now", mhz / 1e3)),
         None => Ability::missing("CPU frequency", "the system doesn't publish it, as in many virtual machines"),
     }
@@ -141,8 +142,7 @@ mod tests {
     #[test]
     fn each_is_there_once_with_its_reason() {
         let all = abilities();
-        let mut names: Vec<&str> = all.iter().map(|ability| ability.what).collect();
-        names.dedup();
+        let names: std::collections::BTreeSet<&str> = all.iter().map(|ability| ability.what).collect();
         assert_eq!(names.len(), all.len(), "{all:?}");
         assert!(all.iter().all(|ability| !ability.found.is_empty()), "{all:?}");
     }

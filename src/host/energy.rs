@@ -49,20 +49,22 @@ impl Packages {
 /// How many packages may be read, and how many there are.
 pub(super) fn packages() -> (usize, usize) {
     let folders = std::fs::read_dir(ROOT).into_iter().flatten().flatten();
-    let named = |name: &str| name.strip_prefix("intel-rapl:").is_some_and(|zone| !zone.contains(':'));
-    let all = folders.filter(|entry| entry.file_name().to_str().is_some_and(named)).count();
-    (Packages::new().counters.len(), all)
+    (Packages::new().counters.len(), folders.filter(|entry| is_package(&entry.path())).count())
+}
+
+/// Whether a folder is a whole package's. Its parts (`intel-rapl:0:1`) are in it, and the whole platform's (`psys`) has it in
+/// itself.
+fn is_package(folder: &Path) -> bool {
+    let zone = folder.file_name().and_then(|name| name.to_str()?.strip_prefix("intel-rapl:"));
+    let named = || std::fs::read_to_string(folder.join("name")).is_ok_and(|name| name.starts_with("package"));
+    zone.is_some_and(|zone| !zone.contains(':')) && named()
 }
 
 impl Counter {
-    /// A package's own counter. Its parts (`intel-rapl:0:1`) are in it, and the whole platform's (`psys`) has it in itself.
+    /// A package's own counter.
     fn in_folder(folder: &Path) -> Option<Self> {
-        let zone = folder.file_name()?.to_str()?.strip_prefix("intel-rapl:")?;
-        let package = std::fs::read_to_string(folder.join("name")).ok()?.starts_with("package");
-        let whole = !zone.contains(':') && package;
-        let path = folder.join("energy_uj");
-        let last_uj = number(&path)?;
-        whole.then(|| Some(Self { range_uj: number(&folder.join("max_energy_range_uj"))?, last_uj, path }))?
+        let path = is_package(folder).then(|| folder.join("energy_uj"))?;
+        Some(Self { range_uj: number(&folder.join("max_energy_range_uj"))?, last_uj: number(&path)?, path })
     }
 }
 

@@ -47,21 +47,27 @@ pub(super) type Look = Box<dyn FnMut() -> Devices + Send>;
 
 /// The library's look; `None` where there is no library, no driver, or no device.
 pub(super) fn look() -> Option<Look> {
-    let nvml = Nvml::init().ok()?;
-    let count = nvml.device_count().ok().filter(|count| *count > 0)?;
+    let (nvml, count) = opened().ok()?;
     Some(Box::new(move || read(&nvml, count)))
 }
 
 /// The devices' names; the error says why there are none.
 pub(super) fn names() -> Result<Vec<String>, String> {
+    let (nvml, count) = opened()?;
+    let name = |at| nvml.device_by_index(at).and_then(|device| device.name()).map_err(|error| error.to_string());
+    (0..count).map(name).collect()
+}
+
+/// The library, and how many devices it has: one at least. The error is in words.
+fn opened() -> Result<(Nvml, u32), String> {
     let nvml = Nvml::init().map_err(|error| match error {
         NvmlError::LibloadingError(_) => "NVML not found: there is no NVIDIA driver".to_owned(),
         other => format!("NVML doesn't start: {other}"),
     })?;
-    let count = nvml.device_count().map_err(|error| error.to_string())?;
-    let name = |at| nvml.device_by_index(at).and_then(|device| device.name()).map_err(|error| error.to_string());
-    let names = (0..count).map(name).collect::<Result<Vec<String>, String>>()?;
-    if names.is_empty() { Err("NVML finds no device".to_owned()) } else { Ok(names) }
+    match nvml.device_count().map_err(|error| error.to_string())? {
+        0 => Err("NVML finds no device".to_owned()),
+        count => Ok((nvml, count)),
+    }
 }
 
 fn read(nvml: &Nvml, count: u32) -> Devices {
