@@ -25,6 +25,7 @@ ln -s "$program" "$work/bin/loadcmp"
 export PATH=$work/bin:/usr/sbin:$PATH LOADCMP_CALIBRATION=/nowhere/calibration.json LOADCMP_HOST=127.0.0.1
 cd "$work"
 
+: >serve.log # Read below, perhaps before the process in the background is far enough to make it.
 loadcmp serve --listen 127.0.0.1:0 --first-token-ms 20 --slots 64 2>serve.log &
 started+=($!)
 for _ in $(seq 100); do

@@ -50,6 +50,7 @@ trap end EXIT
 serve() {
   local log=$work/$1.log
   shift
+  : >"$log" # Read below, perhaps before the process in the background is far enough to make it.
   "$loadcmp" serve --listen 127.0.0.1:0 "$@" 2>"$log" &
   pids+=($!)
   url=
