@@ -39,7 +39,8 @@ engines: ## Install and start the real engines of the tests, on loopback.
 	! [ -e $${LOADCMP_ENGINES:-target/engines}/stamps/bench ] || scripts/engines/engines.sh up bench-llama
 
 test-real: ## The tests on real engines; `make engines` first. ARGS="--skip NAME" leaves some out.
-	LOADCMP_REAL=1 $(CARGO) test --test real -- --include-ignored --test-threads=1 $(ARGS)
+	$(CARGO) build --release --quiet
+	LOADCMP_PROGRAM=$(CURDIR)/target/release/loadcmp LOADCMP_REAL=1 $(CARGO) test --test real -- --include-ignored --test-threads=1 $(ARGS)
 
 clients: ## The official clients against the stand-in; the queries of docs/history.md.
 	$(CARGO) build

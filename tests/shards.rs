@@ -87,7 +87,7 @@ fn opened(dir: &Path) -> u64 {
 
 #[test]
 fn one_three_and_eight_generators_come_to_the_same() {
-    let engine = StandIn::start(&["--first-token-ms", "30", "--slots", "64"]);
+    let engine = StandIn::start(&["--first-token-ms", "150", "--slots", "64"]);
     let generators = Generators::of(&scenario(&engine, "{ closed: { users: 8, duration: 4s, warmup: 500ms } }"));
     generators.whole("whole");
     let figure = |dir: &Path, target: usize, metric: &str| {
