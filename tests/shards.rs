@@ -425,3 +425,47 @@ fn what_the_manifests_of_kubernetes_start_makes_one_result() {
     let users: BTreeSet<String> = rows(&merged.join("samples.csv")).iter().map(|row| row["user"].clone()).collect();
     assert_eq!(users.len(), 48, "{users:?}");
 }
+
+#[test]
+fn an_engine_is_seen_by_the_generator_on_its_machine_and_what_is_no_request_of_the_run_is_refused() {
+    let engine = StandIn::start(&["--first-token-ms", "5"]);
+    let generators = Generators::of(&scenario(&engine, "{ closed: { users: 2, requests: 40, warmup: 0s } }"));
+    let dirs = generators.run(2);
+    let change = |dir: &Path, change: &dyn Fn(&mut serde_json::Value)| {
+        let path = dir.join("manifest.json");
+        let mut told = json(&path);
+        change(&mut told["conditions"]);
+        std::fs::write(path, told.to_string()).expect("a file");
+    };
+    // Shard 1 is the busiest, and on a machine without engines.
+    let used = serde_json::json!({ "cpu_s": 1.5, "rest_bytes": 1000, "peak_bytes": 123_456_789, "peak_anonymous_bytes": null,
+        "peak_file_bytes": null });
+    change(&dirs[0], &|told| {
+        (told["own_cores_most"], told["own_cores_allowed"]) = (0.1.into(), 2.0.into());
+        (told["targets"], told["target_cores"]) = (serde_json::json!([used, used]), serde_json::json!([0.5, 0.5]));
+    });
+    change(&dirs[1], &|told| {
+        (told["own_cores_most"], told["own_cores_allowed"]) = (1.0.into(), 2.0.into());
+        (told["targets"], told["target_cores"]) = (serde_json::json!([]), serde_json::json!([null, null]));
+    });
+    let (told, err) = text(&generators.merge(&dirs, "merged"));
+    let merged = json(&generators.out("merged").join("manifest.json"));
+    assert_eq!(merged["conditions"]["own_cores_most"], 1.0, "{told}{err}");
+    assert_eq!(merged["conditions"]["targets"][1]["peak_bytes"], 123_456_789);
+    assert_eq!(merged["conditions"]["target_cores"][0], 0.5);
+    let report = json(&generators.out("merged").join("report.json"));
+    let rows = report["targets"][0]["rows"].as_array().expect("rows");
+    let peak = rows.iter().find(|row| row["metric"] == "memory_peak").expect("the engine's memory");
+    assert_eq!(peak["mean"], 123_456_789.0);
+
+    let samples = dirs[1].join("samples.csv");
+    let sheet = std::fs::read_to_string(&samples).expect("its rows");
+    let (lines, last) = sheet.trim_end().rsplit_once('\n').expect("rows");
+    let mut cells: Vec<String> = last.split(',').map(str::to_owned).collect();
+    assert_eq!(cells[2], "measure");
+    cells[5] = u64::MAX.to_string();
+    std::fs::write(&samples, format!("{lines}\n{}\n", cells.join(","))).expect("a file");
+    let output = generators.merge(&dirs, "never");
+    assert_eq!(output.status.code(), Some(4));
+    assert!(text(&output).1.contains("request 18446744073709551615 of"), "{}", text(&output).1);
+}

@@ -161,3 +161,15 @@ batch=$!
 lose SLURM_PROCID=1
 wait "$batch" || true
 lost lost.log
+
+OUT=array SCENARIO=s.yaml sbatch --quiet --wait -o array-%a.log "$repo/examples/slurm/array.sbatch" || [ $? -le 5 ]
+loadcmp merge array/parts/* --out array/merged >/dev/null || [ $? -le 5 ]
+whole array/parts array/merged
+rm parts
+ln -s array-lost/parts parts
+OUT=array-lost SCENARIO=long.yaml sbatch --quiet --wait -o array-lost-%a.log "$repo/examples/slurm/array.sbatch" &
+batch=$!
+lose SLURM_ARRAY_TASK_ID=1
+wait "$batch" || true
+cat array-lost-*.log >array-lost.log
+lost array-lost.log

@@ -1,5 +1,6 @@
 //! For each rule, a run that it is quiet of and one that it speaks of, mostly with one step between them.
 
+use super::Gather;
 use super::fixture::{ANSWERS, Bench, answer, row, verdict};
 use crate::host::Used;
 use crate::record::{Details, FIRST_REQUESTS, Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample, Stamps};
@@ -751,6 +752,18 @@ pub(super) const CASES: &[Case] = &[
         |b| b.conditions.own_cores_allowed = Some(0.0),
         |b| b.conditions.own_cores_allowed = Some(0.5),
     ),
+    Case("unlike-generators", |b| generators(b, 1_100_000), |b| generators(b, 1_300_000)),
+    Case(
+        "unlike-generators",
+        |b| {
+            generators(b, 2_200_000);
+            b.row("latency").p50 = Some(250_000.0);
+        },
+        |b| {
+            generators(b, 2_200_000);
+            b.row("latency").p50 = Some(150_000.0);
+        },
+    ),
     // Two users are at work nearly all the time: 1.98 of 2.4 is enough, of 2.5 would not be; users come whole.
     Case("low-concurrency", nothing, |b| closed(b, 3, serde_json::json!({ "requests": 200 }), "0s")),
     Case(
@@ -1188,6 +1201,17 @@ fn at_work(bench: &mut Bench, users: f64) {
     limit(bench, "low-concurrency", "50%");
     closed(bench, 4, serde_json::json!({ "requests": 200 }), "0s");
     bench.gathered.iter_mut().for_each(|side| side.occupied_s = users * side.span_s());
+}
+
+/// Three generators, one of which takes so many nanoseconds to connect, and the others a tenth of a millisecond.
+fn generators(bench: &mut Bench, slow: u64) {
+    let mut gather = Gather::new(&bench.plan).of_generators(3);
+    for index in 0..ANSWERS {
+        let user = (index % 3) as u32;
+        let connect = Some(Nanos(if user == 2 { slow } else { 100_000 }));
+        gather.push(&Sample { user, connect, ..answer(0, index) });
+    }
+    bench.gathered[0] = gather.finish().swap_remove(0);
 }
 
 /// An open loop of two hundred requests, so many of them unsent.

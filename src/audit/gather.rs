@@ -7,6 +7,7 @@ use super::line::Line;
 use super::loads::Loads;
 use crate::record::{FIRST_REQUESTS, Nanos, OWN_LIMIT, Opened, Outcome, Phase, Remark, Sample};
 use crate::scenario::plan::Plan;
+use crate::stats::Distribution;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Different things that are counted exactly; of more, these many are known to be there.
@@ -111,6 +112,17 @@ pub struct Gathered {
     pub(super) first_answered: bool,
     /// How it was there.
     pub(super) presence: Presence,
+    /// What each of several generators' own parts of a request took; empty where there was one.
+    pub(super) generators: Vec<Generator>,
+}
+
+/// One generator's own parts of requests, in nanoseconds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Generator {
+    /// From the plan to the departure.
+    pub lag: Distribution,
+    /// Until a connection stood, where one was opened.
+    pub connect: Distribution,
 }
 
 /// How prompts of wanted numbers of tokens came out, by the engine's count: tokens more than wanted.
@@ -173,6 +185,13 @@ impl Gather {
         Self { targets: plan.targets.iter().map(target).collect() }
     }
 
+    /// Over the rows of so many generators. A user's number leaves its generator's when divided by it.
+    #[must_use]
+    pub fn of_generators(mut self, of: usize) -> Self {
+        self.targets.iter_mut().for_each(|target| target.generators = vec![Generator::default(); of]);
+        self
+    }
+
     /// Takes the engines' contexts, which may be known only once their models are loaded.
     pub fn contexts(&mut self, plan: &Plan) {
         for (gathered, target) in self.targets.iter_mut().zip(&plan.targets) {
@@ -213,6 +232,12 @@ impl Gathered {
 
     fn measured(&mut self, sample: &Sample) {
         self.rows += 1;
+        if !self.generators.is_empty() {
+            let at = sample.user as usize % self.generators.len();
+            let Generator { lag, connect } = &mut self.generators[at];
+            sample.lag().into_iter().for_each(|time| lag.record(time.0 as f64));
+            sample.connect.into_iter().for_each(|time| connect.record(time.0 as f64));
+        }
         if sample.turn.is_none_or(|turn| turn == 1) {
             self.begun += 1;
             self.begun_sent += u64::from(sample.outcome != Outcome::Unsent);

@@ -1,20 +1,22 @@
 //! Whether loadcmp itself kept up.
 
+use super::gather::Generator;
 use super::judge::{Check, Judge};
 use super::{AuditInputs, Severity};
 use crate::metrics::human::{percent, three, time};
 use crate::record::Outcome;
 use crate::scenario::Pacing;
 use crate::scenario::plan::LoadPlan;
-use crate::stats::{Comparison, Verdict, unit};
+use crate::stats::{Comparison, Distribution, Verdict, unit};
 
-pub(super) const CHECKS: [(&str, Check); 8] = [
+pub(super) const CHECKS: [(&str, Check); 9] = [
     ("send-lag", generator_lag),
     ("send-lag-share", lag_of_difference),
     ("own-limits", own_limits),
     ("unsent-requests", unsent_requests),
     ("missed-rate", missed_rate),
     ("generator-cpu", generator_cpu),
+    ("unlike-generators", unlike_generators),
     ("low-concurrency", low_concurrency),
     ("precise-pacing", precise_pacing),
 ];
@@ -137,6 +139,33 @@ fn generator_cpu(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
             three(allowed)
         );
         judge.find(None, sentence, &[("cores used", three(own)), ("cores allowed", three(allowed))]);
+    }
+}
+
+fn unlike_generators(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
+    type Of = fn(&Generator) -> &Distribution;
+    let kinds: [(&str, Of); 2] =
+        [("send lag", |generator| &generator.lag), ("time to connect", |generator| &generator.connect)];
+    for side in evidence.sides() {
+        let Some(latency) = side.summary.value("latency.p50") else { continue };
+        for (what, of) in kinds {
+            let medians = side.gathered.generators.iter().map(|generator| of(generator).quantile(0.5));
+            let mut medians: Vec<(usize, f64)> =
+                medians.enumerate().filter_map(|(at, median)| Some((at, median? / 1e3))).collect();
+            medians.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+            let (Some((quick, least)), Some((slow, most))) = (medians.first(), medians.last()) else { continue };
+            if most - least > judge.limit.max(latency * OF_LATENCY) {
+                let sentence = format!(
+                    "{}: the median {what} is {} on shard {slow} and {} on shard {quick}: these generators are unlike, and so \
+                     are their requests.",
+                    side.name(),
+                    time(*most),
+                    time(*least)
+                );
+                let told = [(format!("shard {slow}"), time(*most)), (format!("shard {quick}"), time(*least))];
+                judge.find(Some(side.at), sentence, &told.each_ref().map(|(shard, of)| (shard.as_str(), of.clone())));
+            }
+        }
     }
 }
 

@@ -58,6 +58,20 @@ pub struct Conditions {
     pub clock_jump_s: Option<f64>,
 }
 
+impl Conditions {
+    /// Takes what is known there, and not here, of the targets' processes: of the same run, seen from another machine.
+    pub fn learn_targets(&mut self, there: &Self) {
+        self.targets.resize(self.targets.len().max(there.targets.len()), Used::default());
+        self.target_cores.resize(self.target_cores.len().max(there.target_cores.len()), None);
+        for (here, there) in self.targets.iter_mut().zip(&there.targets).filter(|(here, _)| **here == Used::default()) {
+            here.clone_from(there);
+        }
+        for (here, there) in self.target_cores.iter_mut().zip(&there.target_cores) {
+            *here = here.or(*there);
+        }
+    }
+}
+
 /// What a target's processes, with all they started, used and held; `None` where it isn't known. Memory is resident
 /// memory in bytes; what several processes share counts for each of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -444,7 +444,7 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
         )));
     }
     let names = Names::of(&manifest.plan);
-    let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan));
+    let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan).of_generators(manifest.shards.len()));
     let mut picks = AnswerPicks::default();
     let take = |sample: &Sample| {
         fold.push(sample);

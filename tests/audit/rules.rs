@@ -203,6 +203,15 @@ const CASES: &[Case] = &[
         } });
     }),
     ("generator-cpu", |d| d.manifest["conditions"]["own_cores"] = json!(1.9)),
+    ("unlike-generators", |d| {
+        let shard =
+            |index: u32| json!({ "shard": { "index": index, "of": 2 }, "run": "r", "clocks": [], "checked": true });
+        d.manifest["shards"] = json!([shard(0), shard(1)]);
+        d.each("a", |_, row| {
+            let slow = matches!(row["user"].as_str(), "1" | "3");
+            row.insert("connect_us".to_owned(), if slow { "40000.000" } else { "200.000" }.to_owned());
+        });
+    }),
     ("low-concurrency", |d| d.manifest["plan"]["load"]["closed"]["users"] = json!(8)),
     ("clock-jump", |d| d.manifest["conditions"]["clock_jump_s"] = json!(3.0)),
     ("cpu-frequency", |d| d.manifest["conditions"]["frequency_mhz"] = json!([800.0, 3200.0])),

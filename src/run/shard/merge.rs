@@ -24,6 +24,9 @@ const STRETCHES: f64 = 20.0;
 /// Rows are appended in the order in which they ended, give or take what their recorder had not seen yet.
 const DISORDER: Nanos = Nanos(2_000_000_000);
 
+/// No run has as many: a number above it was never planned, and its bit is not kept.
+const MOST_REQUESTS: u64 = 1 << 32;
+
 /// Rows that are read ahead of each generator.
 const AHEAD: usize = 4096;
 
@@ -156,7 +159,11 @@ fn manifest(parts: &[Part]) -> Result<Manifest, Failure> {
         Some(told.own_cores_most? / told.own_cores_allowed?)
     };
     let worst = parts.iter().max_by(|a, b| share(a).unwrap_or(0.0).total_cmp(&share(b).unwrap_or(0.0)));
-    merged.conditions = worst.and_then(|part| part.manifest.conditions.clone());
+    merged.conditions = worst.and_then(|part| part.manifest.conditions.clone()).map(|mut told| {
+        // An engine's processes are seen by the generator on its machine, which may be another one.
+        parts.iter().filter_map(|part| part.manifest.conditions.as_ref()).for_each(|other| told.learn_targets(other));
+        told
+    });
     clocks(parts, &merged.windows)?;
     Ok(merged)
 }
@@ -340,6 +347,10 @@ impl Indices {
         let Some(there) = self.there.get_mut(row.target) else {
             return;
         };
+        if row.index >= MOST_REQUESTS {
+            self.foreign.get_or_insert((row.target, row.index, shard));
+            return;
+        }
         let (word, bit) = ((row.index / 64) as usize, 1_u64 << (row.index % 64));
         if there.len() <= word {
             there.resize(word + 1, 0);

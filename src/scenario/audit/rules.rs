@@ -53,7 +53,7 @@ pub fn rule_groups() -> Vec<(&'static str, &'static [RuleSpec])> {
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 96] = [
+pub const RULES: [RuleSpec; 97] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     number("no-answers", Invalid, 2.0, "answers", "a target has fewer answers than this: too few to measure anything"),
@@ -310,6 +310,13 @@ pub const RULES: [RuleSpec; 96] = [
     share("unsent-requests", Invalid, 0.001, "planned requests were never sent, because too many were in flight"),
     share("missed-rate", Invalid, 0.01, "fewer requests were sent than the open loop scheduled"),
     share("generator-cpu", Invalid, 0.8, "loadcmp used nearly all of the CPU it may use"),
+    time(
+        "unlike-generators",
+        Warning,
+        1_000.0,
+        "of several generators, one's median send lag or time to connect is longer than another's by more than this and by \
+         more than 1 % of the median latency",
+    ),
     share("low-concurrency", Warning, 0.2, "fewer requests were in flight than the closed loop has users"),
     // The machine.
     plain("same-host", Note, "targets ran at once on the machine that sent the load, and competed for it"),
