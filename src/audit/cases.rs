@@ -752,9 +752,9 @@ pub(super) const CASES: &[Case] = &[
         |b| b.conditions.own_cores_allowed = Some(0.0),
         |b| b.conditions.own_cores_allowed = Some(0.5),
     ),
-    Case("unlike-generators", |b| generators(b, 1_100_000), |b| generators(b, 1_300_000)),
+    Case("different-generators", |b| generators(b, 1_100_000), |b| generators(b, 1_300_000)),
     Case(
-        "unlike-generators",
+        "different-generators",
         |b| {
             generators(b, 2_200_000);
             b.row("latency").p50 = Some(250_000.0);

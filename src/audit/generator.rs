@@ -16,7 +16,7 @@ pub(super) const CHECKS: [(&str, Check); 9] = [
     ("unsent-requests", unsent_requests),
     ("missed-rate", missed_rate),
     ("generator-cpu", generator_cpu),
-    ("unlike-generators", unlike_generators),
+    ("different-generators", different_generators),
     ("low-concurrency", low_concurrency),
     ("precise-pacing", precise_pacing),
 ];
@@ -142,7 +142,7 @@ fn generator_cpu(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     }
 }
 
-fn unlike_generators(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
+fn different_generators(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     type Of = fn(&Generator) -> &Distribution;
     let kinds: [(&str, Of); 2] =
         [("send lag", |generator| &generator.lag), ("time to connect", |generator| &generator.connect)];
@@ -156,8 +156,8 @@ fn unlike_generators(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
             let (Some((quick, least)), Some((slow, most))) = (medians.first(), medians.last()) else { continue };
             if most - least > judge.limit.max(latency * OF_LATENCY) {
                 let sentence = format!(
-                    "{}: the median {what} is {} on shard {slow} and {} on shard {quick}: these generators are unlike, and so \
-                     are their requests.",
+                    "{}: the median {what} is {} on shard {slow} and {} on shard {quick}: these generators differ, and so do \
+                     their requests.",
                     side.name(),
                     time(*most),
                     time(*least)

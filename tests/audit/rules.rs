@@ -203,7 +203,7 @@ const CASES: &[Case] = &[
         } });
     }),
     ("generator-cpu", |d| d.manifest["conditions"]["own_cores"] = json!(1.9)),
-    ("unlike-generators", |d| {
+    ("different-generators", |d| {
         let shard =
             |index: u32| json!({ "shard": { "index": index, "of": 2 }, "run": "r", "clocks": [], "checked": true });
         d.manifest["shards"] = json!([shard(0), shard(1)]);

@@ -311,7 +311,7 @@ pub const RULES: [RuleSpec; 97] = [
     share("missed-rate", Invalid, 0.01, "fewer requests were sent than the open loop scheduled"),
     share("generator-cpu", Invalid, 0.8, "loadcmp used nearly all of the CPU it may use"),
     time(
-        "unlike-generators",
+        "different-generators",
         Warning,
         1_000.0,
         "of several generators, one's median send lag or time to connect is longer than another's by more than this and by \
