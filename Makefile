@@ -4,7 +4,7 @@ CARGO ?= cargo
 OUT ?=
 ARGS ?=
 
-.PHONY: run demo test test-busy lint test-real engines clients pages bench truth truth-short soak shards help demo-nightly
+.PHONY: run demo test test-busy lint test-real engines clients pages bench truth truth-short soak shards cross release-check help demo-nightly
 
 help: ## This list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -54,8 +54,17 @@ shards: ## Several generators by MPI and by Slurm, whole and with one killed; as
 	$(CARGO) build --release --quiet
 	scripts/shards/prove.sh
 
+cross: ## Programs for Windows and static Linux, made and used here; macOS compiled. ARGS="TARGET" for one.
+	scripts/cross/cross.sh $(ARGS)
+
+release-check: ## What a release publishes, used from outside the checkout: the crate, the wheel, the image.
+	scripts/release/crate.sh
+	scripts/release/wheel.sh
+	scripts/release/image.sh
+
 soak: ## Minutes of load on stand-ins that leak, slow down and stay well; loadcmp's own memory stays flat.
-	$(CARGO) test --quiet --test soak -- --include-ignored --nocapture
+	$(CARGO) build --release --quiet
+	LOADCMP_PROGRAM=$(CURDIR)/target/release/loadcmp $(CARGO) test --quiet --test soak -- --include-ignored --nocapture
 
 truth: ## The statistics proved: runs whose truth is known through the fold that users get. ARGS=--keep keeps the figures.
 	$(CARGO) bench --quiet --bench truth -- $(ARGS)

@@ -106,7 +106,7 @@ trap 'exit 129' HUP
 install() {
     local begun=$SECONDS
     if [ -z "${LOADCMP_BIN:-}" ]; then
-        command -v cargo >/dev/null || die "cargo is missing: install Rust 1.90 or later"
+        command -v cargo >/dev/null || die "cargo is missing: install Rust 1.95 or later"
         begin cargo build --quiet
         LOADCMP_BIN=${CARGO_TARGET_DIR:-target}/debug/loadcmp
     fi

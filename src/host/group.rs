@@ -2,6 +2,7 @@
 //! runners with the engine. Where there are no groups (Windows) it is the process alone.
 
 use super::mutex::lock;
+#[cfg(unix)]
 use super::processes::group_runs;
 use std::io;
 use std::process::{Child, Command};
@@ -12,6 +13,7 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// Longest that is waited for processes that were killed.
+#[cfg(unix)]
 const KILLED: Duration = Duration::from_secs(1);
 
 /// How a process ended.

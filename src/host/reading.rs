@@ -217,6 +217,7 @@ impl Reader {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use crate::scenario::ProcessSpec;
@@ -224,7 +225,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn devices_are_read_and_a_targets_part_of_them_is_its_processes() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let pid = child.id();

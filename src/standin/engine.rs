@@ -92,7 +92,8 @@ impl Engine {
         self.spec.kind != Kind::Completion
     }
 
-    /// Requests that wait for a slot.
+    /// Requests that wait for a slot, as GG-CORE's socket tells it.
+    #[cfg(any(unix, test))]
     pub(super) fn queued(&self) -> u32 {
         self.waiting.load(Relaxed)
     }
