@@ -156,8 +156,8 @@ fn different_generators(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
             let (Some((quick, least)), Some((slow, most))) = (medians.first(), medians.last()) else { continue };
             if most - least > judge.limit.max(latency * OF_LATENCY) {
                 let sentence = format!(
-                    "{}: the median {what} is {} on shard {slow} and {} on shard {quick}: these generators differ, and so do \
-                     their requests.",
+                    "{}: the median {what} is {} on shard {slow} and {} on shard {quick}: these generators do not \
+                     measure the same.",
                     side.name(),
                     time(*most),
                     time(*least)

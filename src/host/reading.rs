@@ -216,8 +216,8 @@ impl Reader {
     }
 }
 
-#[cfg(test)]
 #[cfg(target_os = "linux")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::scenario::ProcessSpec;
