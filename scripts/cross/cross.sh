@@ -2,19 +2,21 @@
 # The program for other systems, made and used on this one: clippy for each, then it is built, started outside the checkout (by wine for
 # Windows, by qemu for ARM), and compares two stand-ins; what it says of the workload must be what this system's own program says.
 # For macOS it is compiled and not linked: its libraries are Apple's. Compilers and runners lie in target/cross.
-#   scripts/cross/cross.sh [--profile PROFILE] [--no-lint] [--build-only] [TARGET...]
+#   scripts/cross/cross.sh [--profile PROFILE] [--no-lint | --lint-only] [--build-only] [TARGET...]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd -P)
 cd "$root"
 tools=$root/target/cross
 profile=dev
 lint=true
+build=true
 use=true
 targets=()
 while [ $# -gt 0 ]; do
     case $1 in
     --profile) profile=$2 && shift ;;
     --no-lint) lint=false ;;
+    --lint-only) build=false ;;
     --build-only) use=false ;;
     -*) echo "scripts/cross/cross.sh: $1 is not known" >&2 && exit 2 ;;
     *) targets+=("$1") ;;
@@ -116,6 +118,7 @@ for target in "${targets[@]}"; do
         ;;
     esac
     ! $lint || cargo-zigbuild clippy --quiet --target "$target" --all-targets -- -D warnings || { failed+=("$target: clippy") && continue; }
+    $build || continue
     cargo-zigbuild zigbuild --quiet --target "$target" --profile "$profile" || { failed+=("$target: build") && continue; }
     folder=$profile
     [ "$profile" != dev ] || folder=debug
