@@ -34,7 +34,7 @@ for _ in $(seq 100); do
     sleep 0.05
 done
 export BASE
-scenario() { # seconds
+scenario() { # seconds, users
     cat <<YAML
 name: s
 task: generate
@@ -44,12 +44,13 @@ targets:
   b: { ollama: { url: "\${BASE}" } }
 allow_same_endpoint: true
 workload: { prompts: { synthetic: { count: 40, words: { fixed: 6 } } }, sampling: { max_tokens: 4 } }
-load: { closed: { users: 9, duration: $1s, warmup: 0s } }
+load: { closed: { users: ${2:-9}, duration: $1s, warmup: 0s } }
 timeout: 20s
 YAML
 }
 scenario 4 >s.yaml
 scenario 60 >long.yaml
+scenario 8 2 >drift.yaml
 
 # A result of all three, whose rows are theirs.
 whole() { # folder of parts, merged folder
@@ -87,6 +88,35 @@ lost() { # log
 ranks() { mpirun --allow-run-as-root --oversubscribe -n 3 "$@"; }
 port=17077
 part() { echo --shard auto --rendezvous "127.0.0.1:$port" --out 'parts/{shard}' --quiet; }
+# A generator whose clock runs 5 % fast sees all times 5 % too long; merged, they are as the others'.
+if command -v faketime >/dev/null; then
+    for shard in 0 1; do
+        clock=()
+        [ "$shard" = 0 ] || clock=(faketime -f '+0 x1.05')
+        "${clock[@]}" loadcmp run drift.yaml --shard "$shard/2" --rendezvous "127.0.0.1:$port" --out "drift/$shard" --quiet >"drift-$shard.log" 2>&1 &
+        parts[shard]=$!
+    done
+    for shard in 0 1; do
+        wait "${parts[$shard]}" || [ $? -le 5 ] || { cat "drift-$shard.log" >&2 && exit 1; }
+    done
+    loadcmp merge drift/* --out drift-merged >/dev/null || [ $? -le 5 ]
+    python3 - <<'PYTHON'
+import csv, statistics, sys
+
+def median(path, shard=None):
+    with open(path) as file:
+        rows = [row for row in csv.DictReader(file) if row["phase"] == "measure" and row["target"] == "a" and row["outcome"] == "ok"]
+    return statistics.median(float(row["latency_us"]) for row in rows if shard is None or int(row["user"]) % 2 == shard)
+
+fast = median("drift/1/samples.csv") / median("drift/0/samples.csv")
+right = median("drift-merged/samples.csv", 1) / median("drift-merged/samples.csv", 0)
+print(f"{'ok' if abs(right - 1) < 0.01 < fast - 1 else 'FAILED'}: a clock that runs fast: {fast:.3f} of the other's times, merged {right:.3f}")
+sys.exit(not abs(right - 1) < 0.01 < fast - 1)
+PYTHON
+else
+    echo "NOT RUN: no faketime on this machine"
+fi
+
 echo "MPI: $(mpirun --version | head -n 1)"
 ranks true || {
     echo "NOT RUN: mpirun starts nothing on this machine"

@@ -6,7 +6,7 @@ use crate::scenario::plan::Plan;
 use anyhow::{Context, anyhow};
 use std::borrow::Cow;
 use std::io::{Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// The columns, in order. A word stands last: a row that was cut off within a number would read as a whole one.
@@ -303,10 +303,20 @@ const AHEAD: usize = 4;
 /// Reads `samples.csv` of a run's directory, row by row; a last row that was cut off by a crash is passed over. Rows are read on a
 /// thread of their own, so that `take` has a core for itself.
 pub fn read_rows(dir: &Path, names: &Names, take: impl FnMut(&Sample)) -> anyhow::Result<()> {
+    let (file, path) = opened(dir)?;
+    read_sheet(file, names, take).with_context(|| format!("reading {}", path.display()))
+}
+
+/// The same in batches, which `rows` takes until nobody reads from it any more.
+pub fn read_batches(dir: &Path, names: &Names, rows: &SyncSender<Vec<Sample>>) -> anyhow::Result<()> {
+    let (file, path) = opened(dir)?;
+    parse(file, names, rows).with_context(|| format!("reading {}", path.display()))
+}
+
+fn opened(dir: &Path) -> anyhow::Result<(impl Read + Send + use<>, PathBuf)> {
     let path = dir.join("samples.csv");
     let file = std::fs::File::open(&path).with_context(|| format!("reading {}", path.display()))?;
-    read_sheet(std::io::BufReader::with_capacity(1 << 16, file), names, take)
-        .with_context(|| format!("reading {}", path.display()))
+    Ok((std::io::BufReader::with_capacity(1 << 16, file), path))
 }
 
 fn read_sheet(from: impl Read + Send, names: &Names, mut take: impl FnMut(&Sample)) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use super::super::against_baseline::COPY as BASELINE;
 use super::super::{Failure, Finished, free, retell};
 use super::deal::Deal;
 use crate::drive::LaneWindow;
-use crate::record::columns::{COLUMNS, Names, read_rows, write_row};
+use crate::record::columns::{COLUMNS, Names, read_batches, write_row};
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::report::{ClockReading, Manifest, ShardFacts, Status, replace};
 use crate::scenario::Shard;
@@ -27,8 +27,8 @@ const DISORDER: Nanos = Nanos(2_000_000_000);
 /// No run has as many: a number above it was never planned, and its bit is not kept.
 const MOST_REQUESTS: u64 = 1 << 32;
 
-/// Rows that are read ahead of each generator.
-const AHEAD: usize = 4096;
+/// Batches of rows that are read ahead of each generator.
+const AHEAD: usize = 2;
 
 /// Makes one result in `out` of the directories of all generators of a run.
 pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Finished, Failure> {
@@ -206,8 +206,8 @@ fn mapped(at: Nanos, clocks: &[ClockReading], base: i64) -> Nanos {
     Nanos(at.0.saturating_add_signed(offset + base))
 }
 
-/// A row with its stamps on the clock of shard 0.
-fn moved(mut sample: Sample, clocks: &[ClockReading], base: i64) -> Sample {
+/// Puts a row's stamps on the clock of shard 0.
+fn put_right(sample: &mut Sample, clocks: &[ClockReading], base: i64) {
     let at = |stamp: &mut Option<Nanos>| *stamp = stamp.map(|stamp| mapped(stamp, clocks, base));
     let stamps = &mut sample.stamps;
     stamps.planned = mapped(stamps.planned, clocks, base);
@@ -222,60 +222,64 @@ fn moved(mut sample: Sample, clocks: &[ClockReading], base: i64) -> Sample {
     ]
     .into_iter()
     .for_each(at);
-    sample
 }
 
 /// Where a row stands among all: by its end, as in the file of one run.
-fn place(sample: &Sample) -> (Nanos, Nanos, usize, u64) {
+type Place = (Nanos, Nanos, usize, u64);
+
+fn place(sample: &Sample) -> Place {
     (sample.stamps.end.unwrap_or(sample.stamps.planned), sample.stamps.planned, sample.target, sample.index)
 }
 
-/// A row that waits for its place.
-struct Waiting(Sample);
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        place(&self.0) == place(&other.0)
-    }
-}
-impl Eq for Waiting {}
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Waiting {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        place(&self.0).cmp(&place(&other.0))
-    }
-}
-
-/// One generator's rows, put in order.
-struct Sorted {
-    rows: Receiver<Sample>,
-    waiting: BinaryHeap<Reverse<Waiting>>,
-    /// The latest place of a row that has come.
+/// One generator's rows, put in order. What is sorted are places: rows are ten times as large, and stay where they are.
+struct Sorted<'a> {
+    batches: Receiver<Vec<Sample>>,
+    /// Its clock, and what is added to every stamp.
+    clocks: &'a [ClockReading],
+    base: i64,
+    /// What is here of them, by slot; those whose row has gone are free.
+    rows: Vec<Option<Sample>>,
+    free: Vec<usize>,
+    waiting: BinaryHeap<Reverse<(Place, usize)>>,
+    /// The latest end of a row that has come.
     latest: Nanos,
     more: bool,
 }
 
-impl Sorted {
-    fn next(&mut self) -> Option<Sample> {
-        while self.more {
-            if let Some(Reverse(Waiting(first))) = self.waiting.peek()
-                && place(first).0 + DISORDER < self.latest
-            {
-                break;
-            }
-            match self.rows.recv() {
-                Ok(row) => {
-                    self.latest = self.latest.max(place(&row).0);
-                    self.waiting.push(Reverse(Waiting(row)));
-                }
+impl<'a> Sorted<'a> {
+    fn new(batches: Receiver<Vec<Sample>>, clocks: &'a [ClockReading], base: i64) -> Self {
+        let (rows, free, waiting) = (Vec::new(), Vec::new(), BinaryHeap::new());
+        Self { batches, clocks, base, rows, free, waiting, latest: Nanos(0), more: true }
+    }
+
+    /// The place of the next row, once it is sure to be the next.
+    fn place(&mut self) -> Option<Place> {
+        while self.more && self.waiting.peek().is_none_or(|Reverse((first, _))| first.0 + DISORDER >= self.latest) {
+            match self.batches.recv() {
+                Ok(batch) => batch.into_iter().for_each(|row| self.take(row)),
                 Err(_) => self.more = false,
             }
         }
-        self.waiting.pop().map(|Reverse(Waiting(row))| row)
+        self.waiting.peek().map(|Reverse((place, _))| *place)
+    }
+
+    fn take(&mut self, mut row: Sample) {
+        put_right(&mut row, self.clocks, self.base);
+        let place = place(&row);
+        self.latest = self.latest.max(place.0);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.rows.push(None);
+            self.rows.len() - 1
+        });
+        self.rows[slot] = Some(row);
+        self.waiting.push(Reverse((place, slot)));
+    }
+
+    /// The row at that place.
+    fn next(&mut self) -> Option<Sample> {
+        let Reverse((_, slot)) = self.waiting.pop()?;
+        self.free.push(slot);
+        self.rows[slot].take()
     }
 }
 
@@ -286,28 +290,25 @@ fn rows(parts: &[Part], names: &Names, file: &mut dyn Write, seen: &mut Indices)
         let mut readers = Vec::new();
         let mut all = Vec::new();
         for part in parts {
-            let (sender, rows) = sync_channel(AHEAD);
-            readers.push(scope.spawn(move || {
-                read_rows(&part.dir, names, |sample| {
-                    // Nobody takes them where the others have failed.
-                    let _ = sender.send(moved(sample.clone(), &part.facts.clocks, base));
-                })
-            }));
-            all.push(Sorted { rows, waiting: BinaryHeap::new(), latest: Nanos(0), more: true });
+            let (sender, batches) = sync_channel(AHEAD);
+            readers.push(scope.spawn(move || read_batches(&part.dir, names, &sender)));
+            all.push(Sorted::new(batches, &part.facts.clocks, base));
         }
         let mut file = BufWriter::with_capacity(1 << 16, file);
         file.write_all((COLUMNS.join(",") + "\n").as_bytes())?;
-        let mut heads: BinaryHeap<Reverse<(Waiting, usize)>> = BinaryHeap::new();
+        let mut heads: BinaryHeap<Reverse<(Place, usize)>> = BinaryHeap::new();
         for (at, sorted) in all.iter_mut().enumerate() {
-            heads.extend(sorted.next().map(|row| Reverse((Waiting(row), at))));
+            heads.extend(sorted.place().map(|place| Reverse((place, at))));
         }
         let mut line = Vec::new();
-        while let Some(Reverse((Waiting(row), at))) = heads.pop() {
-            seen.row(&row, parts[at].facts.shard);
-            line.clear();
-            write_row(&mut line, names, &row);
-            file.write_all(&line)?;
-            heads.extend(all[at].next().map(|row| Reverse((Waiting(row), at))));
+        while let Some(Reverse((_, at))) = heads.pop() {
+            if let Some(row) = all[at].next() {
+                seen.row(&row, parts[at].facts.shard);
+                line.clear();
+                write_row(&mut line, names, &row);
+                file.write_all(&line)?;
+            }
+            heads.extend(all[at].place().map(|place| Reverse((place, at))));
         }
         file.flush()?;
         drop(all);
