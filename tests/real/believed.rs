@@ -149,7 +149,8 @@ fn a_fair_run_of_real_engines_is_not_doubted() {
 fn a_model_unloaded_in_mid_run_is_found_as_loaded_again() {
     engines();
     for engine in [Old, New] {
-        let load = "load: { closed: { users: 1, duration: 5s, warmup: 500ms } }\n";
+        // An engine that is never idle lets go of nothing: its user thinks between two requests.
+        let load = "load: { closed: { users: 1, duration: 5s, warmup: 500ms, think: 30ms } }\n";
         let (dir, path) = folder(&ring(&of(&[engine]), load));
         let out = dir.path().join("out");
         let mut command = loadcmp();
