@@ -40,7 +40,7 @@ engines: ## Install and start the real engines of the tests, on loopback.
 
 test-real: ## The tests on real engines; `make engines` first. ARGS="--skip NAME" leaves some out.
 	$(CARGO) build --release --quiet
-	LOADCMP_PROGRAM=$(CURDIR)/target/release/loadcmp LOADCMP_REAL=1 $(CARGO) test --test real -- --include-ignored --test-threads=1 $(ARGS)
+	LOADCMP_BIN=$(CURDIR)/target/release/loadcmp LOADCMP_REAL=1 $(CARGO) test --test real -- --include-ignored --test-threads=1 $(ARGS)
 
 clients: ## The official clients against the stand-in; the queries of docs/history.md.
 	$(CARGO) build
@@ -64,7 +64,7 @@ release-check: ## What a release publishes, used from outside the checkout: the 
 
 soak: ## Minutes of load on stand-ins that leak, slow down and stay well; loadcmp's own memory stays flat.
 	$(CARGO) build --release --quiet
-	LOADCMP_PROGRAM=$(CURDIR)/target/release/loadcmp $(CARGO) test --quiet --test soak -- --include-ignored --nocapture
+	LOADCMP_BIN=$(CURDIR)/target/release/loadcmp $(CARGO) test --quiet --test soak -- --include-ignored --nocapture
 
 truth: ## The statistics proved: runs whose truth is known through the fold that users get. ARGS=--keep keeps the figures.
 	$(CARGO) bench --quiet --bench truth -- $(ARGS)

@@ -78,7 +78,6 @@ serve() { # What both programs are pointed at.
     exit 1
 }
 
-calibrates=true
 hash() { sed -n 's/^ *"workload_hash": "\([0-9a-f]*\)".*/\1/p' "$1/manifest.json"; }
 compare() { # folder, command...: check, run, report and the machine, as on a fresh machine
     local out=$1

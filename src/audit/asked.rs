@@ -57,8 +57,16 @@ mod tests {
 
     #[test]
     fn every_id_named_here_is_a_rules() {
-        let all = [&OF_PAIRS[..], &OF_LABELS, &OF_VECTORS, &OF_STREAMS, &OF_OPEN_LOOPS, &OF_CLOSED_LOOPS].concat();
-        let all = [&all[..], &OF_SEVERAL_GENERATORS].concat();
+        let all = [
+            &OF_PAIRS[..],
+            &OF_LABELS,
+            &OF_VECTORS,
+            &OF_STREAMS,
+            &OF_OPEN_LOOPS,
+            &OF_CLOSED_LOOPS,
+            &OF_SEVERAL_GENERATORS,
+        ]
+        .concat();
         for id in all {
             assert_eq!(rule(id).map(|rule| rule.id), Some(id));
         }

@@ -149,21 +149,24 @@ fn different_generators(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
     for side in evidence.sides() {
         let Some(latency) = side.summary.value("latency.p50") else { continue };
         for (what, of) in kinds {
-            let medians = side.gathered.generators.iter().map(|generator| of(generator).quantile(0.5));
-            let mut medians: Vec<(usize, f64)> =
-                medians.enumerate().filter_map(|(at, median)| Some((at, median? / 1e3))).collect();
-            medians.sort_by(|(_, a), (_, b)| a.total_cmp(b));
-            let (Some((quick, least)), Some((slow, most))) = (medians.first(), medians.last()) else { continue };
+            let medians = || {
+                let all = side.gathered.generators.iter().map(|generator| of(generator).quantile(0.5)).enumerate();
+                all.filter_map(|(at, median)| Some((at, median? / 1e3)))
+            };
+            let by_time = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);
+            let Some(((quick, least), (slow, most))) = medians().min_by(by_time).zip(medians().max_by(by_time)) else {
+                continue;
+            };
             if most - least > judge.limit.max(latency * OF_LATENCY) {
                 let sentence = format!(
                     "{}: the median {what} is {} on shard {slow} and {} on shard {quick}: these generators do not \
                      measure the same.",
                     side.name(),
-                    time(*most),
-                    time(*least)
+                    time(most),
+                    time(least)
                 );
-                let told = [(format!("shard {slow}"), time(*most)), (format!("shard {quick}"), time(*least))];
-                judge.find(Some(side.at), sentence, &told.each_ref().map(|(shard, of)| (shard.as_str(), of.clone())));
+                let (slow, quick) = (format!("shard {slow}"), format!("shard {quick}"));
+                judge.find(Some(side.at), sentence, &[(&slow, time(most)), (&quick, time(least))]);
             }
         }
     }

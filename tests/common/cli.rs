@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 /// The program that cargo built with the tests, or another: `make test-real` takes the optimized one, so that the processor is the
 /// engines'.
 pub fn loadcmp() -> Command {
-    let program = std::env::var_os("LOADCMP_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_loadcmp").into());
+    let program = std::env::var_os("LOADCMP_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_loadcmp").into());
     let mut command = Command::new(program);
     // What the machine of the test happens to run must not matter.
     for name in ["OLLAMA_HOST", "NATIVE_URL", "OLLAMA_MODEL", "NATIVE_MODEL", "GG_CORE_SOCKET_PATH", "CORE_AUTH_TOKEN"]
