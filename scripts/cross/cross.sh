@@ -6,6 +6,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd -P)
 cd "$root"
+source scripts/stand-in.sh
 tools=$root/target/cross
 profile=dev
 lint=true
@@ -66,16 +67,8 @@ native=$root/target/debug/loadcmp
 serve() { # What both programs are pointed at.
     [ -z "$serving" ] || return 0
     [ -x "$native" ] || cargo build --quiet
-    : >"$work/serve.log"
-    "$native" serve --listen 127.0.0.1:0 --first-token-ms 20 --slots 8 2>"$work/serve.log" &
-    serving=$!
-    for _ in $(seq 100); do
-        url=$(sed -n 's|^stand-in listening on \(http://.*\)$|\1|p' "$work/serve.log")
-        [ -z "$url" ] || return 0
-        sleep 0.05
-    done
-    echo "the stand-in did not start: $(cat "$work/serve.log")" >&2
-    exit 1
+    stand_in "$native" "$work/serve.log" --first-token-ms 20 --slots 8
+    serving=$pid
 }
 
 hash() { sed -n 's/^ *"workload_hash": "\([0-9a-f]*\)".*/\1/p' "$1/manifest.json"; }

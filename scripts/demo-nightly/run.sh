@@ -4,6 +4,7 @@
 #   scripts/demo-nightly/run.sh [FOLDER]    (default target/demo-nightly, made anew)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source scripts/stand-in.sh
 loadcmp=$PWD/target/release/loadcmp
 here=$PWD/scripts/demo-nightly
 out=${1:-target/demo-nightly}
@@ -22,15 +23,8 @@ trap end EXIT
 start() { # variable first-token-ms
     local log pid url
     log=$(mktemp)
-    "$loadcmp" serve --listen 127.0.0.1:0 --first-token-ms "$2" 2>"$log" &
-    pid=$!
+    stand_in "$loadcmp" "$log" --first-token-ms "$2"
     stand_ins+=("$pid")
-    for _ in $(seq 100); do
-        url=$(grep -o 'http://[0-9.:]*' "$log" | head -n 1 || true)
-        [ -n "$url" ] && break
-        sleep 0.05
-    done
-    [ -n "$url" ] || { echo "a stand-in did not start:"; cat "$log"; exit 1; }
     printf -v "$1" '%s' "$url"
     rm -f "$log"
 }

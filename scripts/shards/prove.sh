@@ -4,6 +4,7 @@
 #   scripts/shards/prove.sh [PROGRAM]
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/../.." && pwd -P)
+source "$repo/scripts/stand-in.sh"
 program=$(realpath "${1:-$repo/target/release/loadcmp}")
 for command in mpirun slurmctld slurmd munged sbatch; do
     PATH=$PATH:/usr/sbin command -v "$command" >/dev/null || {
@@ -25,15 +26,9 @@ ln -s "$program" "$work/bin/loadcmp"
 export PATH=$work/bin:/usr/sbin:$PATH LOADCMP_CALIBRATION=/nowhere/calibration.json LOADCMP_HOST=127.0.0.1
 cd "$work"
 
-: >serve.log # Read below, perhaps before the process in the background is far enough to make it.
-loadcmp serve --listen 127.0.0.1:0 --first-token-ms 20 --slots 64 2>serve.log &
-started+=($!)
-for _ in $(seq 100); do
-    BASE=$(sed -n 's|^stand-in listening on \(http://.*\)$|\1|p' serve.log)
-    [ -z "$BASE" ] || break
-    sleep 0.05
-done
-export BASE
+stand_in loadcmp serve.log --first-token-ms 20 --slots 64
+started+=("$pid")
+export BASE=$url
 scenario() { # seconds, users
     cat <<YAML
 name: s

@@ -6,6 +6,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
+source "$root/scripts/stand-in.sh"
 loadcmp=${LOADCMP:-$root/target/debug/loadcmp}
 pages=$root/target/pages
 export PAGES_TOOLS=$pages/tools
@@ -50,17 +51,8 @@ trap end EXIT
 serve() {
   local log=$work/$1.log
   shift
-  : >"$log" # Read below, perhaps before the process in the background is far enough to make it.
-  "$loadcmp" serve --listen 127.0.0.1:0 "$@" 2>"$log" &
-  pids+=($!)
-  url=
-  for _ in $(seq 100); do
-    url=$(sed -n 's|^stand-in listening on \(http://.*\)$|\1|p' "$log")
-    if [ -n "$url" ]; then return; fi
-    sleep 0.05
-  done
-  echo "the stand-in did not start: $(cat "$log")" >&2
-  exit 1
+  stand_in "$loadcmp" "$log" "$@"
+  pids+=("$pid")
 }
 timing=(--jitter lognormal --jitter-scale 0.25 --labels "$root/scenarios/data/tickets.csv")
 serve native --first-token-ms 8 --decode-rate 1500 --accuracy 0.92 --fault-status 0.01 "${timing[@]}"
