@@ -4,10 +4,10 @@ CARGO ?= cargo
 OUT ?=
 ARGS ?=
 
-.PHONY: run demo test test-busy lint test-real engines clients pages bench truth truth-short soak shards cross release-check help demo-nightly
+.PHONY: run demo test test-busy lint test-real engines clients pages bench truth truth-short soak shards test-k8s cross release-check help demo-nightly
 
 help: ## This list.
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 run: ## Build, and compare whatever is found running (stand-ins where nothing is).
 	$(CARGO) run --release --quiet -- run scenarios/classify.yaml $(if $(OUT),--out $(OUT))
@@ -53,6 +53,10 @@ pages: ## The pages in a real browser, light and dark, wide and narrow; pictures
 shards: ## Several generators by MPI and by Slurm, whole and with one killed; as root, with Debian's openmpi-bin, slurm-wlm, munge.
 	$(CARGO) build --release --quiet
 	scripts/shards/prove.sh
+
+test-k8s: ## The manifests of examples/kubernetes on a real Kubernetes of this machine; as root. Builds it the first time, about 12 min.
+	$(CARGO) build --release --quiet
+	scripts/k8s/prove.sh
 
 cross: ## Programs for Windows and static Linux, made and used here; macOS compiled. ARGS="TARGET" for one.
 	scripts/cross/cross.sh $(ARGS)
