@@ -1,5 +1,5 @@
 //! One request's life: [`Sample`] is the row, [`Stopwatch`] the only clock, [`log`] the
-//! file rows are appended to, [`columns`] its form, [`answers`] the file of texts.
+//! file rows are appended to, [`columns`] its form, [`rows`] what reads it, [`answers`] the file of texts.
 
 pub mod answers;
 mod chain;
@@ -9,6 +9,7 @@ pub mod log;
 mod opened;
 mod prefix;
 mod remark;
+pub mod rows;
 mod sample;
 mod stopwatch;
 

@@ -69,9 +69,10 @@ use crate::drive::{Driver, LaneSetup, LaneWindow, Listener, Stop, cold_starts, d
 use crate::host::lock;
 use crate::host::{self, signalled, signals};
 use crate::record::answers::read_answers;
-use crate::record::columns::{Names, read_rows};
+use crate::record::columns::Names;
 use crate::record::log::{Log, read_vectors};
-use crate::record::{Outcome, Sample, Stopwatch};
+use crate::record::rows::read_rows_for;
+use crate::record::{Outcome, Stopwatch};
 use crate::report::answers::AnswerPicks;
 use crate::report::{Cause, Manifest, Report, Status, TwoRuns};
 use crate::scenario::gate::Inconclusive;
@@ -446,15 +447,15 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     let names = Names::of(&manifest.plan);
     let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan).of_generators(manifest.shards.len()));
     let mut picks = AnswerPicks::default();
-    let take = |sample: &Sample| {
-        fold.push(sample);
-        gather.push(sample);
-        picks.sample(sample);
-    };
     if manifest.conditions.is_none() {
         manifest.conditions = recalled(dir, &manifest);
     }
-    read_rows(dir, &names, take).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
+    let mut takers = fold.takers();
+    takers.push(Box::new(|sample| {
+        gather.push(sample);
+        picks.sample(sample);
+    }));
+    read_rows_for(dir, &names, takers).map_err(|error| Failure::Usage(format!("error: {error:#}")))?;
     read_vectors(dir, &names, |vector| fold.vector(vector.target, vector.item, &vector.numbers))?;
     read_answers(dir, &names, |answer| picks.answer(answer))?;
     if manifest.status != Status::Complete {

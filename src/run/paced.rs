@@ -2,7 +2,8 @@
 
 use super::{Failure, Options, say, tell};
 use crate::host::signalled;
-use crate::record::columns::{Names, read_rows};
+use crate::record::columns::Names;
+use crate::record::rows::read_rows;
 use crate::record::{Nanos, Phase};
 use crate::scenario::{Loaded, Order, Rate, Scenario};
 use anyhow::Context;

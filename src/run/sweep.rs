@@ -5,7 +5,8 @@ use super::in_turn::{InTurn, inside, keep, left_words, read};
 use super::{Failure, Options, free, interrupted, now, results_directory, retell_one, tell, usable};
 use crate::metrics::human::file_part;
 use crate::record::Stopwatch;
-use crate::record::columns::{Names, read_rows};
+use crate::record::columns::Names;
+use crate::record::rows::read_rows;
 use crate::report::sweep::{
     Gathering, PlannedRun, SWEEP_VERSION, Sweep, SweepBuilder, SweepManifest, point_words, short_path, value_words,
 };

@@ -19,8 +19,10 @@ const PAGE: usize = 64;
 /// Counts by bucket.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Buckets {
-    /// Number of a page and its counts, by number.
-    pages: Vec<(u16, Box<[u32; PAGE]>)>,
+    /// The counts of the pages from the first to the last with a value; those without one take a pointer's room.
+    pages: Vec<Option<Box<[u32; PAGE]>>>,
+    /// Number of the first page.
+    first: u16,
     n: u64,
 }
 
@@ -46,18 +48,36 @@ impl Buckets {
         *count = count.saturating_add(1);
     }
 
+    #[inline]
     fn page(&mut self, number: u16) -> &mut [u32; PAGE] {
-        let at = self.pages.partition_point(|(known, _)| *known < number);
-        if self.pages.get(at).is_none_or(|(known, _)| *known != number) {
-            self.pages.insert(at, (number, Box::new([0; PAGE])));
+        let at = usize::from(number.wrapping_sub(self.first));
+        if number < self.first || at >= self.pages.len() {
+            self.reach(number);
         }
-        &mut self.pages[at].1
+        self.pages[usize::from(number - self.first)].get_or_insert_with(|| Box::new([0; PAGE]))
+    }
+
+    /// Makes room for a page.
+    #[cold]
+    fn reach(&mut self, number: u16) {
+        if self.pages.is_empty() {
+            self.first = number;
+        }
+        let before = self.first.saturating_sub(number);
+        self.pages.splice(0..0, std::iter::repeat_n(None, before.into()));
+        self.first -= before;
+        self.pages.resize(self.pages.len().max(usize::from(number - self.first) + 1), None);
+    }
+
+    /// The pages with a value, with their numbers.
+    fn pages(&self) -> impl Iterator<Item = (u16, &[u32; PAGE])> {
+        (self.first..).zip(&self.pages).filter_map(|(number, page)| Some((number, page.as_deref()?)))
     }
 
     /// Takes all of another.
     pub fn add(&mut self, other: &Self) {
-        for (number, counts) in &other.pages {
-            let mine = self.page(*number);
+        for (number, counts) in other.pages() {
+            let mine = self.page(number);
             mine.iter_mut().zip(counts.iter()).for_each(|(mine, others)| *mine = mine.saturating_add(*others));
         }
         self.n += other.n;
@@ -73,10 +93,10 @@ impl Buckets {
     fn of_rank(&self, rank: u64) -> (u64, u64) {
         let mut below = 0;
         let mut last = None;
-        for (number, counts) in &self.pages {
+        for (number, counts) in self.pages() {
             for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
                 below += u64::from(*count);
-                last = Some(*number * PAGE as u16 + at as u16);
+                last = Some(number * PAGE as u16 + at as u16);
                 if below >= rank {
                     return last.map_or((0, 1), values);
                 }
@@ -87,9 +107,9 @@ impl Buckets {
 
     /// Every bucket's middle with its count, in rising order.
     pub fn counts(&self) -> impl Iterator<Item = (f64, u32)> + '_ {
-        self.pages.iter().flat_map(|(number, counts)| {
-            counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(at, count)| {
-                let (smallest, width) = values(*number * PAGE as u16 + at as u16);
+        self.pages().flat_map(|(number, counts)| {
+            counts.iter().enumerate().filter(|(_, count)| **count > 0).map(move |(at, count)| {
+                let (smallest, width) = values(number * PAGE as u16 + at as u16);
                 ((smallest + width / 2) as f64, *count)
             })
         })

@@ -88,13 +88,15 @@ impl EffectiveRows {
             return;
         }
         self.neighbours.take(value);
-        let mut sum = value;
+        let (mut sum, mut share) = (value, 1.0);
         for size in 0..63 {
             if self.levels.len() <= size {
                 self.levels.push(Level::default());
             }
             let level = &mut self.levels[size];
-            level.take(sum / (1_u64 << size) as f64);
+            // Half as much at each level: as exact as a division, and quicker.
+            level.take(sum * share);
+            share *= 0.5;
             match level.open.take() {
                 Some(other) => sum += other,
                 None => {

@@ -16,6 +16,7 @@ use super::timeline::Timeline;
 use super::vectors::{Vectors, exact_row};
 use super::{Comparison, Distribution, Metric, Packed, Row, Second, TargetSummary, Window, Work, wilson};
 use crate::metrics::{self, Definition};
+use crate::record::rows::Taker;
 use crate::record::{Nanos, Outcome, Phase, Sample};
 use crate::scenario::plan::{LoadPlan, Plan};
 use crate::scenario::{Order, Task};
@@ -42,10 +43,17 @@ pub struct Fold {
     reference: usize,
     vectors: Vectors,
     settings: ComparisonSettings,
-    /// Each target's requests beside the reference's, in the plan's order; the reference's own stay empty.
-    pairs: Vec<Pairs>,
+    pairs: Paired,
     /// Whether answers are texts.
     texts: bool,
+}
+
+/// Each target's requests with the reference's, in the plan's order; the reference's own stay empty.
+#[derive(Clone, Debug)]
+struct Paired {
+    reference: usize,
+    good: Option<Good>,
+    of: Vec<Pairs>,
 }
 
 /// What is kept of one target.
@@ -92,6 +100,7 @@ impl Fold {
         let open_loop = matches!(plan.load, LoadPlan::Open(_));
         let think = u64::try_from(plan.load.think().0.as_nanos()).unwrap_or(u64::MAX);
         let driven = if open_loop { Loop::Open } else { Loop::Closed { think } };
+        let good = plan.slo.as_ref().and_then(|slo| Good::by(slo, open_loop));
         let lane = |target: &crate::scenario::plan::TargetPlan| Lane {
             name: target.name.clone(),
             stand_in: target.stand_in,
@@ -106,7 +115,7 @@ impl Fold {
             warmup: 0,
             retries: 0,
             reasons: Reasons::default(),
-            good: plan.slo.as_ref().and_then(|slo| Good::by(slo, open_loop)),
+            good: good.clone(),
             cold: None,
             last: None,
             counted: Counted::default(),
@@ -119,7 +128,11 @@ impl Fold {
             vectors: Vectors::default(),
             settings: ComparisonSettings::of(plan),
             texts: plan.task != Task::Embed,
-            pairs: vec![Pairs::new(driven, plan.order == Order::Alternate); plan.targets.len()],
+            pairs: Paired {
+                reference: plan.reference,
+                of: vec![Pairs::new(driven, plan.order == Order::Alternate); plan.targets.len()],
+                good,
+            },
         }
     }
 
@@ -134,13 +147,23 @@ impl Fold {
 
     /// Takes one sample; of a target that isn't in the plan, it is left out.
     pub fn push(&mut self, sample: &Sample) {
-        let Some(good) = self.targets.get_mut(sample.target).and_then(|lane| lane.push(sample)) else { return };
-        if sample.target != self.reference {
-            self.pairs[sample.target].push(Of::Target, sample, good);
-            return;
+        if let Some(lane) = self.targets.get_mut(sample.target) {
+            lane.push(sample);
         }
-        let others = self.pairs.iter_mut().enumerate().filter(|(at, _)| *at != sample.target);
-        others.for_each(|(_, pairs)| pairs.push(Of::Reference, sample, good));
+        self.pairs.push(sample);
+    }
+
+    /// Its parts, each of which takes all samples: together they do what [`Fold::push`] does, on as many threads as there are.
+    pub fn takers(&mut self) -> Vec<Taker<'_>> {
+        let lanes = self.targets.iter_mut().enumerate().map(|(at, lane)| -> Taker<'_> {
+            Box::new(move |sample| {
+                if sample.target == at {
+                    lane.push(sample);
+                }
+            })
+        });
+        let pairs = &mut self.pairs;
+        lanes.chain([Box::new(|sample: &Sample| pairs.push(sample)) as Taker<'_>]).collect()
     }
 
     /// Takes a target's first vector for an item (embed).
@@ -191,7 +214,7 @@ impl Fold {
             Some(ComparedTarget { at, summary, units, users: lane.whole().users })
         };
         let against = side(self.reference);
-        let compared = |at: usize| Some(compare(&side(at)?, against.as_ref()?, &self.pairs[at], &self.settings));
+        let compared = |at: usize| Some(compare(&side(at)?, against.as_ref()?, &self.pairs.of[at], &self.settings));
         let others = (0..self.targets.len()).filter(|at| *at != self.reference);
         let mut comparisons: Vec<Comparison> = others.filter_map(compared).flatten().collect();
         decide(&mut comparisons, &self.settings, Doubts::default());
@@ -207,7 +230,7 @@ impl Fold {
     /// The share of a target's answers that are the reference's; none of vectors, and of the reference itself.
     fn same_answers(&self, target: usize) -> Option<Row> {
         let texts = self.texts && target != self.reference;
-        Some(Row::proportion(&metrics::SAME_ANSWERS, self.pairs.get(target).filter(|_| texts)?.same()?))
+        Some(Row::proportion(&metrics::SAME_ANSWERS, self.pairs.of.get(target).filter(|_| texts)?.same()?))
     }
 
     /// The rows of a target's vectors against the reference's.
@@ -222,9 +245,23 @@ impl Fold {
     }
 }
 
+impl Paired {
+    fn push(&mut self, sample: &Sample) {
+        if sample.phase != Phase::Measure || sample.target >= self.of.len() {
+            return;
+        }
+        let good = self.good.as_ref().is_some_and(|good| good.kept(sample));
+        if sample.target != self.reference {
+            self.of[sample.target].push(Of::Target, sample, good);
+            return;
+        }
+        let others = self.of.iter_mut().enumerate().filter(|(at, _)| *at != sample.target);
+        others.for_each(|(_, pairs)| pairs.push(Of::Reference, sample, good));
+    }
+}
+
 impl Lane {
-    /// Takes a row; whether it kept every limit, if it is a measured one.
-    fn push(&mut self, sample: &Sample) -> Option<bool> {
+    fn push(&mut self, sample: &Sample) {
         self.timeline.push(sample, self.driven == Loop::Open);
         self.last = self.last.max(sample.stamps.end);
         self.reasons.push(sample);
@@ -241,12 +278,11 @@ impl Lane {
                 let good = self.good.as_ref().is_some_and(|good| good.kept(sample));
                 self.slots(sample.block).work(sample, good);
             }
-            Phase::Measure => return Some(self.measure(sample)),
+            Phase::Measure => self.measure(sample),
         }
-        None
     }
 
-    fn measure(&mut self, sample: &Sample) -> bool {
+    fn measure(&mut self, sample: &Sample) {
         let end = sample.stamps.end.or(sample.stamps.sent).unwrap_or(sample.stamps.planned);
         if sample.block != self.block {
             if let Some(over) = self.blocks.get_mut(&self.block) {
@@ -271,7 +307,7 @@ impl Lane {
             }
         }
         if !sample.outcome.answered() {
-            return good;
+            return;
         }
         for (metric, distribution) in Metric::ALL.iter().zip(&mut self.distributions) {
             match metric.ticks(sample) {
@@ -296,7 +332,6 @@ impl Lane {
         counted.cached.push(sample.prompt_tokens, sample.cached_tokens);
         counted.drafted.push(sample.details.drafted, sample.details.accepted);
         counted.logprobs.push(sample.details.logprob);
-        good
     }
 
     fn summary(&self, labels: &[String], reference: Option<&Answers>, units: &Batches) -> TargetSummary {

@@ -3,7 +3,8 @@
 use super::super::{Failure, Finished, retell_one};
 use super::SearchResult;
 use crate::capacity::{Capacity, ProbeEvidence, ProbeFold, SearchSettings};
-use crate::record::columns::{Names, read_rows};
+use crate::record::columns::Names;
+use crate::record::rows::read_rows;
 use crate::report::{Report, TOOL, pretty, replace};
 use crate::scenario::plan::LoadPlan;
 use crate::scenario::{Severity, Slo};

@@ -2,7 +2,8 @@
 //! they took, and a short form is fitted into its time by it.
 
 use super::super::{Failure, Options, interrupted};
-use crate::record::columns::{Names, read_rows};
+use crate::record::columns::Names;
+use crate::record::rows::read_rows;
 use crate::record::{Nanos, Phase, Stopwatch};
 use crate::scenario::{History, InlinePrompt, Loaded, PromptsSpec, Scenario, Task};
 use crate::suite::{Cost, Pace, RequestSize, RunTimes, Timed};
