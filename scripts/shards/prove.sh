@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Several generators by the schedulers that people have: one run by `mpirun` and one by `srun` under Slurm, each merged, and each once
-# more with a process killed. Debian's openmpi-bin, slurm-wlm and munge; everything on loopback, in a folder that is removed.
+# Several generators: on clocks that differ (clocks.sh), and by the schedulers that people have, one run by `mpirun` and one by `srun`
+# under Slurm, each merged, and each once more with a process killed. Debian's openmpi-bin, slurm-wlm and munge; everything on loopback,
+# in a folder that is removed.
 #   scripts/shards/prove.sh [PROGRAM]
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/../.." && pwd -P)
@@ -111,6 +112,7 @@ PYTHON
 else
     echo "NOT RUN: no faketime on this machine"
 fi
+"$repo/scripts/shards/clocks.sh" "$program"
 
 echo "MPI: $(mpirun --version | head -n 1)"
 ranks true || {

@@ -1,0 +1,56 @@
+"""How well merged stamps are on one clock: a user's departures against the arrivals of its connection in the engine's record. The two clocks
+differ by some time, which is to be the same for the users of all generators.
+    clocks.py MERGED RECORD_OF_A RECORD_OF_B PART...
+"""
+import collections
+import csv
+import statistics
+import sys
+
+MOST_MS = 2.0
+# Three generators and the engine share what cores there are.
+TOGETHER_MS = 20.0
+
+
+def by(rows, key, time):
+    told = collections.defaultdict(list)
+    for row in rows:
+        told[row[key]].append(float(row[time]) / 1e3)
+    return {who: sorted(times) for who, times in told.items()}
+
+
+def rows_of(folder, target):
+    with open(f"{folder}/samples.csv", newline="") as file:
+        return [row for row in csv.DictReader(file) if row["target"] == target and row["phase"] == "measure" and row["outcome"] == "ok"]
+
+
+def offsets(sent, arrived):
+    """Engine's clock less loadcmp's, by user: a user's connection is the one whose arrivals are always as much later."""
+    def apart(departures, arrivals):
+        # Requests before the measured part came by the same connection.
+        return [later - earlier for earlier, later in zip(reversed(departures), reversed(arrivals))]
+    told = {}
+    for user, departures in sent.items():
+        fits = [apart(departures, arrivals) for arrivals in arrived.values() if len(arrivals) >= len(departures)]
+        told[user] = statistics.median(min(fits, key=lambda fit: statistics.pstdev(fit)))
+    return told
+
+
+merged, *records = sys.argv[1:4]
+parts = sys.argv[4:]
+failed = False
+for target, record in zip("ab", records):
+    with open(record, newline="") as file:
+        served = [row for row in csv.DictReader(file) if row["first_token_us"]]
+    arrived = by(served, "connection", "arrived_us")
+    told = offsets(by(rows_of(merged, target), "user", "sent_us"), arrived)
+    alone = [statistics.median(offsets(by(rows_of(part, target), "user", "sent_us"), arrived).values()) for part in parts]
+    spread = max(told.values()) - min(told.values())
+    users = by(rows_of(merged, target), "user", "sent_us")
+    firsts = [min(times[0] for user, times in users.items() if int(user) % len(parts) == shard) for shard in range(len(parts))]
+    together = max(firsts) - min(firsts)
+    good = len(told) == 9 and spread <= MOST_MS and together <= TOGETHER_MS
+    failed |= not good
+    print(f"{'ok' if good else 'FAILED'}: {len(users)} users of {len(parts)} generators, `{target}`: their clocks were {max(alone) - min(alone):.0f} ms "
+          f"apart, merged {spread:.2f} ms; their first requests left within {together:.2f} ms")
+sys.exit(failed)
