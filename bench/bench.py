@@ -280,57 +280,90 @@ def stamps(folder, args):
     return told
 
 
-def vllm(folder, args):
-    """Streams of 16 chunks by OpenAI's chat route: loadcmp and vLLM's client in Rust. Of the latter the start is taken off: what
-    many requests cost beyond few."""
-    program = installed("vllm-rs")
-    if not program:
-        # A program of its own inside its wheel; it is measured where it is.
-        print("  NOT MEASURED: no vllm-rs (bench/vllm.sh)")
-        return None
-    load = {"duration": f"{args.seconds}s"}
-    path = scenario(folder, True, args.users, load, 16, spec=OPENAI)
+def byte_tokenizer(path):
+    """A tokenizer file of one token a byte: there is no hub here to get a model's from."""
+    printed = [byte for byte in range(256) if chr(byte).isprintable() and byte not in (32, 160)]
+    others = [byte for byte in range(256) if byte not in printed]
+    letters = [chr(byte) for byte in printed] + [chr(256 + n) for n in range(len(others))]
+    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
+    path.write_text(json.dumps({"version": "1.0", "added_tokens": [], "pre_tokenizer": level, "decoder": level, "model": {
+        "type": "BPE", "vocab": {letter: n for n, letter in enumerate(letters)}, "merges": []}}))
+
+
+def vllm(program, folder, tokenizer, users):
+    """How vLLM's client in Rust sends so many requests: its CPU seconds, and requests per second by its own word."""
     data = folder / "prompts.jsonl"
     data.write_text(json.dumps({"prompt": TICKET}) + "\n")
-    # Its file of prompts has to have a tokenizer; it counts the prompt's tokens before the load.
-    tokenizer = folder / "tokenizer.json"
-    tokenizer.write_text(json.dumps({"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"}, "model": {
-        "type": "WordLevel", "vocab": {"[UNK]": 0, "word": 1}, "unk_token": "[UNK]"}}))
-    few, many = 2_000, 2_000 + 10_000 * args.seconds
 
     def theirs(server, count):
         command = [program, "bench", "serve", "--backend", "openai-chat", "--base-url", server.url, "--model", "bench",
                    "--dataset-name", "custom", "--dataset-path", data, "--custom-output-len", 16, "--num-prompts", count,
-                   "--max-concurrency", args.users, "--tokenizer", tokenizer, "--disable-tqdm", "--temperature", 0,
+                   "--max-concurrency", users, "--tokenizer", tokenizer, "--disable-tqdm", "--temperature", 0,
                    "--save-result", "--result-dir", folder, "--result-filename", "vllm.json"]
         _, cpu, *_ = measured(command)
         result = json.loads((folder / "vllm.json").read_text())
         if result["completed"] != count:
             sys.exit(f"bench: {result['completed']} of vLLM's {count} requests were completed")
         return cpu, result["request_throughput"]
+    return theirs
 
+
+def llmnop(program, folder, tokenizer, users):
+    """The same for llmnop, which makes its prompts itself, as long as the others' are, and counts the tokens of each answer."""
+    def theirs(server, count):
+        command = [program, "--url", server.url + "/v1", "--model", "bench", "--api", "chat", "--tokenizer", tokenizer,
+                   "--input-tokens", len(TICKET), "--output-cap", 16, "--requests", count, "--concurrency", users,
+                   "--format", "json", "--results-dir", folder / "llmnop"]
+        out, cpu, *_ = measured(command)
+        result = json.loads(out)
+        if result["measurement"]["completed"] != count:
+            sys.exit(f"bench: {result['measurement']['completed']} of llmnop's {count} requests were completed")
+        return cpu, result["completed_requests_per_second"]
+    return theirs
+
+
+def chat(folder, args):
+    """Streams of 16 chunks by OpenAI's chat route: loadcmp and the other clients in Rust. Of those the start is taken off: what many
+    requests cost beyond few."""
+    path = scenario(folder, True, args.users, {"duration": f"{args.seconds}s"}, 16, spec=OPENAI)
+    tokenizer = folder / "tokenizer.json"
+    byte_tokenizer(tokenizer)
+    # By how many requests a second of the measurement is filled, about.
+    peers = {"vllm-rs": (vllm, 10_000), "llmnop": (llmnop, 1_500)}
+    there = {}
+    for name, (peer, a_second) in peers.items():
+        program = installed(name)
+        if program:
+            there[name] = (peer(program, folder, tokenizer, args.users), 2_000 + a_second * args.seconds)
+        else:
+            print(f"  NOT MEASURED: no {name} ({'bench/vllm.sh' if name == 'vllm-rs' else 'cargo install --locked --root target/tools llmnop'})")
+    if not there:
+        return None
     rounds = []
     for number in range(args.rounds):
         figures = {}
-        for name in ("loadcmp", "vllm") if number % 2 == 0 else ("vllm", "loadcmp"):
+        names = ["loadcmp", *there]
+        for name in names[number % len(names):] + names[:number % len(names)]:
             with Server("--openai", "--stream", 16) as server:
                 if name == "loadcmp":
                     rows, cpu, _, _ = run(path, folder, "run", server.url)
                     figures[name] = {"rate": rate_of(rows), "cpu_us": cpu / len(rows) * 1e6}
                 else:
-                    start, _ = theirs(server, few)
+                    theirs, many = there[name]
+                    start, _ = theirs(server, 1_000)
                     cpu, rate = theirs(server, many)
-                    figures[name] = {"rate": rate, "cpu_us": (cpu - start) / (many - few) * 1e6}
+                    figures[name] = {"rate": rate, "cpu_us": (cpu - start) / (many - 1_000) * 1e6}
         rounds.append(figures)
         print("  round " + f"{number + 1}: " + "   ".join(f"{name} {own['rate']:8.0f}/s {own['cpu_us']:6.2f} us"
                                                          for name, own in figures.items()), flush=True)
-    told = {name: {key: spread([r[name][key] for r in rounds]) for key in ("rate", "cpu_us")} for name in ("loadcmp", "vllm")}
-    for key in ("rate", "cpu_us"):
-        told[f"{key}_ratio"] = spread([r["loadcmp"][key] / r["vllm"][key] for r in rounds])
-    version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout.split()
-    told["version"] = version[-1] if version else "unknown"
-    print(f"  median of {args.rounds}: loadcmp / vLLM's client: rate {told['rate_ratio']['median']:.2f}, CPU "
-          f"{told['cpu_us_ratio']['median']:.2f}")
+    told = {name: {key: spread([r[name][key] for r in rounds]) for key in ("rate", "cpu_us")} for name in ["loadcmp", *there]}
+    for name in there:
+        for key in ("rate", "cpu_us"):
+            told[name][f"{key}_ratio"] = spread([r["loadcmp"][key] / r[name][key] for r in rounds])
+        version = subprocess.run([installed(name), "--version"], capture_output=True, text=True).stdout.split()
+        told[name]["version"] = version[-1] if version else "unknown"
+        print(f"  median of {args.rounds}: loadcmp / {name}: rate {told[name]['rate_ratio']['median']:.2f}, CPU "
+              f"{told[name]['cpu_us_ratio']['median']:.2f}")
     return told
 
 
@@ -350,17 +383,16 @@ def slow_streams(folder, args):
 
 def memory(folder, args):
     """Peak memory over ten times the requests, and what `report` makes of the rows."""
-    peaks, rows = [], 0
-    for count in (20_000, 200_000):
+    peaks, rows = [], args.rows
+    for count in (20_000, 200_000, rows):
         path = scenario(folder, False, args.users, {"requests": count}, 16)
         with Server() as server:
             _, _, _, peak = run(path, folder, "memory", server.url, read=False)
         peaks.append(peak)
-        rows = count
     _, cpu, wall, peak = measured([LOADCMP, "report", folder / "memory"], pinned=False)
-    told = {"mib": peaks, "report_rows_per_s": rows / wall, "report_cpu_us": cpu / rows * 1e6, "report_mib": peak}
-    print(f"  peak memory: {peaks[0]:.1f} MiB after 20,000 requests, {peaks[1]:.1f} MiB after 200,000; report: "
-          f"{told['report_rows_per_s']:.0f} rows/s, {told['report_cpu_us']:.2f} us of CPU per row, {peak:.0f} MiB")
+    told = {"mib": peaks, "rows": rows, "report_s": wall, "report_rows_per_s": rows / wall, "report_cpu_us": cpu / rows * 1e6, "report_mib": peak}
+    print(f"  peak memory: {peaks[0]:.1f} MiB after 20,000 requests, {peaks[1]:.1f} MiB after 200,000, {peaks[2]:.1f} after "
+          f"{rows:,}; report: {wall:.2f} s, {told['report_rows_per_s']:.0f} rows/s, {told['report_cpu_us']:.2f} us of CPU per row, {peak:.0f} MiB")
     return told
 
 
@@ -428,7 +460,7 @@ def main():
         "plain": ("whole answers, zero delay", lambda f, a: speed(f, a, None)),
         "stream": ("streams of 16 chunks, zero delay, each chunk a write of its own", lambda f, a: speed(f, a, 16)),
         "stream128": ("the same with 128 chunks", lambda f, a: speed(f, a, 128)),
-        "vllm": ("streams of 16 chunks by OpenAI's chat route, beside vLLM's client in Rust", vllm),
+        "chat": ("streams of 16 chunks by OpenAI's chat route, with the other clients in Rust", chat),
         "stamps": ("first token at 20 ms, and the end, against the server's record", stamps),
         "floor": ("what a request and a token cost by `calibrate`, and the same loads", floor),
         "slow": ("10,000 slow streams", slow_streams),
@@ -440,6 +472,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--users", type=int, default=16)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="of the file that `report` is measured on; 10,000,000 are 2.4 GB")
     parser.add_argument("--only", choices=list(parts))
     parser.add_argument("--json", help="write the figures there, with --only into what it has (bench/figures/bench.json is what the docs are made of)")
     args = parser.parse_args()
