@@ -268,7 +268,29 @@ struct RunArgs {
     #[arg(long, value_enum)]
     driver: Option<DriverArg>,
     #[command(flatten)]
+    samples: SamplesArgs,
+    #[command(flatten)]
     part: PartArgs,
+}
+
+/// How rows are kept.
+#[derive(clap::Args)]
+struct SamplesArgs {
+    /// Form of the rows: csv, or zst, which compresses samples.csv to samples.csv.zst once it is complete
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = SamplesArg::Csv, hide_possible_values = true)]
+    samples: SamplesArg,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum SamplesArg {
+    Csv,
+    Zst,
+}
+
+impl SamplesArgs {
+    fn packed(&self) -> bool {
+        self.samples == SamplesArg::Zst
+    }
 }
 
 /// Which of several generators of one run this is.
@@ -299,6 +321,8 @@ struct MergeArgs {
     /// Directory for the merged results (must be empty)
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    samples: SamplesArgs,
     /// Output format on standard output
     #[arg(long, value_enum, default_value_t = Format::Table)]
     format: Format,

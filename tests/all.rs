@@ -51,6 +51,7 @@ mod kept_answers;
 mod nights;
 mod open_loop;
 mod own_limits;
+mod packed;
 mod pipeline;
 mod prefix;
 mod prompt_sources;

@@ -14,7 +14,7 @@ const ROOMS: [&str; 18] = [
 ];
 
 /// The doors of crates that have one: where `name` may be imported.
-const DOORS: [(&str, &[&str]); 22] = [
+const DOORS: [(&str, &[&str]); 23] = [
     ("goose", &["src/drive/closed.rs"]),
     ("ctrlc", &["src/host/signals.rs"]),
     ("hyper", &["src/target/transport.rs", "src/target/discover/upload.rs", "src/standin/"]),
@@ -26,6 +26,7 @@ const DOORS: [(&str, &[&str]); 22] = [
     ("serde_yaml", &["src/scenario/"]),
     ("schemars", &["src/scenario/", "src/report/schema.rs"]),
     ("csv", &["src/sink/", "src/record/", "src/workload/source", "src/standin/labels.rs"]),
+    ("ruzstd", &["src/record/zst.rs"]),
     ("hdrhistogram", &["src/stats/"]),
     ("statrs", &["src/stats/"]),
     ("indicatif", &["src/run/progress.rs"]),

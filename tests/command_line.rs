@@ -341,7 +341,7 @@ fn a_run_can_be_told_again_where_its_files_are_sound_and_is_refused_where_not() 
     let foreign = text.replacen("planned_us", "planned", 1);
     let torn = lines[0][..lines[0].len() / 2].to_owned();
     let middle = [lines[0], lines[1], "nonsense", lines[2], lines[3]].join("\n");
-    for (bytes, words) in [(&foreign[..], "columns"), (&torn, "columns"), ("", "columns"), (&middle, "line 3")] {
+    for (bytes, words) in [(&foreign[..], "columns"), (&torn, "columns"), ("", "it is empty"), (&middle, "line 3")] {
         std::fs::write(out.join("samples.csv"), bytes).expect("a file");
         let (said, err) = told(&at(dir.path(), &["report", "out"]), 2);
         assert!(err.contains("samples.csv") && err.contains(words) && said.is_empty(), "{err}");

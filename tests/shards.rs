@@ -126,6 +126,44 @@ fn one_three_and_eight_generators_come_to_the_same() {
 }
 
 #[test]
+fn merged_times_are_those_of_the_engines_own_record() {
+    for (ms, users, requests) in [("20", 3, 60), ("2000", 6, 12)] {
+        let folder = tempfile::tempdir().expect("a directory");
+        let record = folder.path().join("record.csv");
+        let file = record.to_str().expect("a path");
+        let engine = StandIn::start(&["--first-token-ms", ms, "--slots", "64", "--record", file]);
+        let load = format!("{{ closed: {{ users: {users}, requests: {requests}, warmup: 0s }} }}");
+        let generators = Generators::of(&scenario(&engine, &load));
+        let dirs = generators.run(3);
+        let (told, err) = text(&generators.merge(&dirs, "merged"));
+        let merged = generators.out("merged");
+        assert!(merged.join("report.json").exists(), "{told}{err}");
+        let middle = |mut times: Vec<f64>| {
+            times.sort_by(f64::total_cmp);
+            times[times.len() / 2]
+        };
+        let at = |row: &crate::cli::Row, column: &str| row[column].parse::<f64>().expect("a time") / 1e3;
+        let all = rows(&merged.join("samples.csv"));
+        let all: Vec<_> = all.iter().filter(|row| row["phase"] == "measure").collect();
+        for (target, wire) in [("a", "openai"), ("b", "ollama")] {
+            let own: Vec<f64> =
+                all.iter().filter(|row| row["target"] == target).map(|row| at(row, "latency_us")).collect();
+            assert_eq!(own.len(), requests, "{target}");
+            let served = rows(&record);
+            let served = served.iter().filter(|row| row["wire"] == wire && !row["first_token_us"].is_empty());
+            let (own, served) =
+                (middle(own), middle(served.map(|row| at(row, "end_us") - at(row, "arrived_us")).collect()));
+            assert!((0.0..5.0).contains(&(own - served)), "{target}: {own} ms, served in {served}");
+            let told = rows(&merged.join("summary.csv"));
+            let row = told.iter().find(|row| row["target"] == target && row["metric"] == "latency").expect("latency");
+            assert!((at(row, "p50") - own).abs() < own * 0.01, "{row:?}: {own}");
+        }
+        let shards: BTreeSet<&str> = all.iter().map(|row| row["shard"].as_str()).collect();
+        assert_eq!(shards, BTreeSet::from(["0", "1", "2"]));
+    }
+}
+
+#[test]
 fn all_departures_are_those_of_one_generator() {
     let engine = StandIn::start(&["--first-token-ms", "5", "--slots", "64"]);
     let generators =
@@ -179,7 +217,13 @@ fn the_parts_of_a_split_file_merge_to_its_whole() {
     parts.reverse();
     let output = generators.merge(&parts, "again");
     let again = std::fs::read_to_string(generators.out("again").join("samples.csv"));
-    assert_eq!(again.unwrap_or_else(|_| panic!("{}", text(&output).1)), whole);
+    let again = again.unwrap_or_else(|_| panic!("{}", text(&output).1));
+    // But for who sent them, they are the same to the last byte.
+    let without = |rows: &str| rows.lines().map(|line| without_shard(line).0).collect::<Vec<_>>();
+    assert_eq!(without(&again), without(&whole));
+    for line in again.lines().skip(1) {
+        assert_eq!(without_shard(line).1, (number(line) % 3).to_string(), "{line}");
+    }
 
     // What isn't there once is told.
     let refused = |parts: &[PathBuf], code: i32, what: &str| {
@@ -214,7 +258,9 @@ fn the_parts_of_a_split_file_merge_to_its_whole() {
 fn a_lost_generator_ends_the_run_for_all_and_is_named() {
     let engine = StandIn::start(&["--first-token-ms", "20", "--slots", "16"]);
     let generators = Generators::of(&scenario(&engine, "{ closed: { users: 3, duration: 60s, warmup: 200ms } }"));
-    let mut all: Vec<Child> = (0..3).map(|index| generators.start(index, 3, &[])).collect();
+    // Compressed or not, their rows are merged.
+    let forms: [&[&str]; 3] = [&[], &[], &["--samples", "zst"]];
+    let mut all: Vec<Child> = (0..).zip(forms).map(|(index, form)| generators.start(index, 3, form)).collect();
     let begun = Instant::now();
     while !(0..3).all(|index| rows_of(&generators.out(&format!("3-{index}"))) > 20) {
         assert!(begun.elapsed() < Duration::from_secs(60), "no rows came");
@@ -232,11 +278,21 @@ fn a_lost_generator_ends_the_run_for_all_and_is_named() {
     }
     assert!(killed.elapsed() < Duration::from_secs(30), "{:?}", killed.elapsed());
     let dirs: Vec<PathBuf> = (0..3).map(|index| generators.out(&format!("3-{index}"))).collect();
+    assert!(dirs[2].join("samples.csv.zst").exists() && !dirs[2].join("samples.csv").exists());
     let output = generators.merge(&dirs, "merged");
     assert_eq!(output.status.code(), Some(4), "{}", text(&output).1);
     let report = json(&generators.out("merged/report.json"));
     let sentence = report["unfinished"]["sentence"].as_str().expect("it isn't whole");
     assert!(sentence.contains("shard 1 was lost"), "{sentence}");
+    let found = report["findings"].as_array().expect("findings").iter().find(|found| found["id"] == "shard-lost");
+    assert_eq!(found.expect("it is found")["sentence"], sentence);
+}
+
+/// A line of `samples.csv` without the cell of its generator, and that cell.
+fn without_shard(line: &str) -> (String, &str) {
+    let (before, connection) = line.rsplit_once(',').expect("cells");
+    let (before, shard) = before.rsplit_once(',').expect("cells");
+    (format!("{before},{connection}"), shard)
 }
 
 fn rows_of(dir: &Path) -> usize {

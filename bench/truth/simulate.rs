@@ -215,6 +215,7 @@ pub fn row(block: &Block, index: u64, planned: u64, end: u64, tokens: u32) -> Sa
         item: 0,
         itl_max: None,
         gaps: Vec::new(),
+        shard: None,
         dimensions: None,
         connect: None,
         retries: 0,

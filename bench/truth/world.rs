@@ -249,6 +249,7 @@ impl Engine {
             item: asked.item,
             itl_max: None,
             // The tokens of an answer come evenly here: one wait stands for all of them.
+            shard: None,
             gaps: if streamed && asked.output as u64 > 1 {
                 vec![((end - first) as f64 / (asked.output as u64 - 1) as f64 / 1e3).round() as u32]
             } else {

@@ -13,10 +13,10 @@ TOGETHER_MS = 20.0
 
 
 def by(rows, key, time):
-    told = collections.defaultdict(list)
+    times = collections.defaultdict(list)
     for row in rows:
-        told[row[key]].append(float(row[time]) / 1e3)
-    return {who: sorted(times) for who, times in told.items()}
+        times[row[key]].append(float(row[time]) / 1e3)
+    return {who: sorted(of_one) for who, of_one in times.items()}
 
 
 def rows_of(folder, target):
@@ -26,14 +26,14 @@ def rows_of(folder, target):
 
 def offsets(sent, arrived):
     """Engine's clock less loadcmp's, by user: a user's connection is the one whose arrivals are always as much later."""
-    def apart(departures, arrivals):
+    def later(departures, arrivals):
         # Requests before the measured part came by the same connection.
-        return [later - earlier for earlier, later in zip(reversed(departures), reversed(arrivals))]
-    told = {}
+        return [arrived - sent for sent, arrived in zip(reversed(departures), reversed(arrivals))]
+    by_user = {}
     for user, departures in sent.items():
-        fits = [apart(departures, arrivals) for arrivals in arrived.values() if len(arrivals) >= len(departures)]
-        told[user] = statistics.median(min(fits, key=lambda fit: statistics.pstdev(fit)))
-    return told
+        fits = [later(departures, arrivals) for arrivals in arrived.values() if len(arrivals) >= len(departures)]
+        by_user[user] = statistics.median(min(fits, key=lambda fit: statistics.pstdev(fit)))
+    return by_user
 
 
 merged, *records = sys.argv[1:4]
@@ -43,14 +43,14 @@ for target, record in zip("ab", records):
     with open(record, newline="") as file:
         served = [row for row in csv.DictReader(file) if row["first_token_us"]]
     arrived = by(served, "connection", "arrived_us")
-    told = offsets(by(rows_of(merged, target), "user", "sent_us"), arrived)
+    found = offsets(by(rows_of(merged, target), "user", "sent_us"), arrived)
     alone = [statistics.median(offsets(by(rows_of(part, target), "user", "sent_us"), arrived).values()) for part in parts]
-    spread = max(told.values()) - min(told.values())
+    spread = max(found.values()) - min(found.values())
     users = by(rows_of(merged, target), "user", "sent_us")
     firsts = [min(times[0] for user, times in users.items() if int(user) % len(parts) == shard) for shard in range(len(parts))]
     together = max(firsts) - min(firsts)
-    good = len(told) == 9 and spread <= MOST_MS and together <= TOGETHER_MS
+    good = len(found) == 9 and spread <= MOST_MS and together <= TOGETHER_MS
     failed |= not good
-    print(f"{'ok' if good else 'FAILED'}: {len(users)} users of {len(parts)} generators, `{target}`: their clocks were {max(alone) - min(alone):.0f} ms "
-          f"apart, merged {spread:.2f} ms; their first requests left within {together:.2f} ms")
+    print(f"{'ok' if good else 'FAILED'}: {len(users)} users of {len(parts)} generators, `{target}`: their clocks differed by {max(alone) - min(alone):.0f} "
+          f"ms, merged by {spread:.2f} ms; their first requests left within {together:.2f} ms")
 sys.exit(failed)

@@ -164,7 +164,8 @@ fn seconds(bench: &mut Bench, count: u64, ratio: fn(u64) -> f64) {
 }
 
 pub(super) const CASES: &[Case] = &[
-    Case("interrupted", nothing, |b| b.complete = false),
+    Case("interrupted", |b| b.lost = true, |b| b.complete = false),
+    Case("shard-lost", |b| b.complete = false, |b| b.lost = true),
     Case("no-answers", |b| b.outcomes(0, 2, 0), |b| b.outcomes(0, 1, 5)),
     Case("no-answers", nothing, |b| b.outcomes(1, 0, 0)),
     // A first request that we cut off, and one that the engine refused; cold starts that were asked for are other ones.
@@ -1205,11 +1206,11 @@ fn at_work(bench: &mut Bench, users: f64) {
 
 /// Three generators, one of which takes so many nanoseconds to connect, and the others a tenth of a millisecond.
 fn generators(bench: &mut Bench, slow: u64) {
-    let mut gather = Gather::new(&bench.plan).of_generators(3);
+    let mut gather = Gather::new(&bench.plan);
     for index in 0..ANSWERS {
-        let user = (index % 3) as u32;
-        let connect = Some(Nanos(if user == 2 { slow } else { 100_000 }));
-        gather.push(&Sample { user, connect, ..answer(0, index) });
+        let shard = (index % 3) as u32;
+        let connect = Some(Nanos(if shard == 2 { slow } else { 100_000 }));
+        gather.push(&Sample { shard: Some(shard), connect, ..answer(0, index) });
     }
     bench.gathered[0] = gather.finish().swap_remove(0);
 }

@@ -12,6 +12,7 @@ use crate::stats::{Comparison, Row, Second, TargetSummary, Verdict};
 pub struct Bench {
     pub plan: Plan,
     pub complete: bool,
+    pub lost: bool,
     pub targets: Vec<TargetSummary>,
     pub comparisons: Vec<Comparison>,
     pub gathered: Vec<Gathered>,
@@ -46,6 +47,7 @@ impl Bench {
         Self {
             plan,
             complete,
+            lost: false,
             targets,
             comparisons: Vec::new(),
             gathered,
@@ -59,7 +61,8 @@ impl Bench {
     pub fn found(&self) -> Vec<Finding> {
         audit(&AuditInputs {
             plan: &self.plan,
-            unfinished: (!self.complete).then_some("Unfinished: interrupted."),
+            unfinished: (!self.complete || self.lost).then_some("Unfinished: interrupted."),
+            shard_lost: self.lost,
             targets: &self.targets,
             comparisons: &self.comparisons,
             gathered: &self.gathered,

@@ -112,8 +112,8 @@ pub struct Gathered {
     pub(super) first_answered: bool,
     /// How it was there.
     pub(super) presence: Presence,
-    /// What each of several generators' own parts of a request took; empty where there was one.
-    pub(super) generators: Vec<Generator>,
+    /// What each of several generators' own parts of a request took, by shard; empty where there was one.
+    pub(super) generators: BTreeMap<u32, Generator>,
 }
 
 /// One generator's own parts of requests, in nanoseconds.
@@ -185,13 +185,6 @@ impl Gather {
         Self { targets: plan.targets.iter().map(target).collect() }
     }
 
-    /// Over the rows of so many generators. A user's number leaves its generator's when divided by it.
-    #[must_use]
-    pub fn of_generators(mut self, of: usize) -> Self {
-        self.targets.iter_mut().for_each(|target| target.generators = vec![Generator::default(); of]);
-        self
-    }
-
     /// Takes the engines' contexts, which may be known only once their models are loaded.
     pub fn contexts(&mut self, plan: &Plan) {
         for (gathered, target) in self.targets.iter_mut().zip(&plan.targets) {
@@ -232,9 +225,8 @@ impl Gathered {
 
     fn measured(&mut self, sample: &Sample) {
         self.rows += 1;
-        if !self.generators.is_empty() {
-            let at = sample.user as usize % self.generators.len();
-            let Generator { lag, connect } = &mut self.generators[at];
+        if let Some(shard) = sample.shard {
+            let Generator { lag, connect } = self.generators.entry(shard).or_default();
             sample.lag().into_iter().for_each(|time| lag.record(time.0 as f64));
             sample.connect.into_iter().for_each(|time| connect.record(time.0 as f64));
         }

@@ -150,10 +150,10 @@ fn different_generators(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
         let Some(latency) = side.summary.value("latency.p50") else { continue };
         for (what, of) in kinds {
             let medians = || {
-                let all = side.gathered.generators.iter().map(|generator| of(generator).quantile(0.5)).enumerate();
-                all.filter_map(|(at, median)| Some((at, median? / 1e3)))
+                let all = side.gathered.generators.iter();
+                all.filter_map(|(shard, generator)| Some((*shard, of(generator).quantile(0.5)? / 1e3)))
             };
-            let by_time = |a: &(usize, f64), b: &(usize, f64)| a.1.total_cmp(&b.1);
+            let by_time = |a: &(u32, f64), b: &(u32, f64)| a.1.total_cmp(&b.1);
             let Some(((quick, least), (slow, most))) = medians().min_by(by_time).zip(medians().max_by(by_time)) else {
                 continue;
             };

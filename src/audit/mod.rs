@@ -49,6 +49,8 @@ pub struct AuditInputs<'a> {
     pub plan: &'a Plan,
     /// Why the run didn't reach its end, in a sentence, if it didn't.
     pub unfinished: Option<&'a str>,
+    /// Whether it was another generator of the same run that kept it from its end.
+    pub shard_lost: bool,
     /// The targets, in the plan's order.
     pub targets: &'a [TargetSummary],
     /// Each target compared with the reference.
@@ -162,6 +164,7 @@ pub fn of_plan(plan: &Plan) -> Vec<Finding> {
     let evidence = AuditInputs {
         plan,
         unfinished: None,
+        shard_lost: false,
         targets: &[],
         comparisons: &[],
         gathered: &[],

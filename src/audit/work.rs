@@ -6,8 +6,9 @@ use crate::metrics::human::{count, percent};
 use crate::scenario::plan::{LoadPlan, Until};
 use crate::scenario::{History, Task};
 
-pub(super) const CHECKS: [(&str, Check); 10] = [
+pub(super) const CHECKS: [(&str, Check); 11] = [
     ("interrupted", interrupted),
+    ("shard-lost", shard_lost),
     ("no-answers", no_answers),
     ("first-requests", first_requests),
     ("unequal-requests", unequal_requests),
@@ -20,7 +21,13 @@ pub(super) const CHECKS: [(&str, Check); 10] = [
 ];
 
 fn interrupted(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
-    if let Some(sentence) = evidence.unfinished {
+    if let Some(sentence) = evidence.unfinished.filter(|_| !evidence.shard_lost) {
+        judge.find(None, sentence, &[]);
+    }
+}
+
+fn shard_lost(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
+    if let Some(sentence) = evidence.unfinished.filter(|_| evidence.shard_lost) {
         judge.find(None, sentence, &[]);
     }
 }

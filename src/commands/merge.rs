@@ -9,7 +9,7 @@ use loadcmp::scenario::{Shard, Span};
 use loadcmp::sink;
 
 pub(crate) fn merge(args: &MergeArgs) -> CommandResult {
-    let finished = loadcmp::run::merge(&args.dirs, &args.out)?;
+    let finished = loadcmp::run::merge(&args.dirs, &args.out, args.samples.packed())?;
     print(&finished, args.format, sink::Look { full: args.full, ..look() }, false)?;
     Ok(standing_of(&finished))
 }

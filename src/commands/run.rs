@@ -71,6 +71,7 @@ pub(crate) fn run(args: RunArgs) -> CommandResult {
             among: Among { at: at + 1, all: lengths.len(), after: lengths[at + 1..].iter().copied().sum() },
             allow_commands: args.over.allow_commands,
             shard: shard.clone(),
+            packed: args.samples.packed(),
             driver: match args.driver {
                 #[cfg(feature = "goose")]
                 Some(DriverArg::Goose) => Driver::Goose,

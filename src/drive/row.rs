@@ -47,6 +47,7 @@ impl Lane {
             item: unit.item,
             itl_max: None,
             gaps: Vec::new(),
+            shard: None,
             dimensions: None,
             connect: None,
             retries: 0,

@@ -3,6 +3,7 @@
 use super::filter::ago;
 use super::folders::folders;
 use super::read::below;
+use crate::record::zst::{PACKED, PLAIN, rows_file};
 use crate::report::{Manifest, Status, TOOL, pretty, replace};
 use anyhow::{Context, anyhow};
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +14,7 @@ use std::path::Path;
 pub const PRUNED: &str = "pruned.json";
 
 /// What is removed: a row a request, and the embeddings and answers beside it. No other file of a run grows with its requests.
-const REMOVED: [&str; 3] = ["samples.csv", "vectors.csv", "answers.jsonl"];
+const REMOVED: [&str; 4] = [PLAIN, PACKED, "vectors.csv", "answers.jsonl"];
 
 /// What was removed of a run: `pruned.json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,7 +110,8 @@ pub fn prune(folder: &Path, age: SignedDuration, now: Timestamp, dry: bool) -> a
 /// The files of a run that may be removed: plain files, never links.
 fn removable(dir: &Path) -> Vec<PrunedFile> {
     // Samples that lie elsewhere are somebody's arrangement: the rest of the run stays with them.
-    if std::fs::symlink_metadata(dir.join("samples.csv")).is_ok_and(|told| told.is_symlink()) {
+    let elsewhere = |name: &str| std::fs::symlink_metadata(dir.join(name)).is_ok_and(|told| told.is_symlink());
+    if [PLAIN, PACKED].into_iter().any(elsewhere) {
         return Vec::new();
     }
     let file = |name: &&str| {
@@ -149,5 +151,5 @@ fn remove(dir: &Path, run: &PrunedRun) -> anyhow::Result<()> {
 pub fn pruned(dir: &Path) -> Option<PrunedRun> {
     let bytes = std::fs::read(dir.join(PRUNED)).ok()?;
     let run: PrunedRun = serde_json::from_slice(&bytes).ok()?;
-    (!dir.join("samples.csv").exists()).then_some(run)
+    rows_file(dir).is_none().then_some(run)
 }

@@ -3,6 +3,7 @@
 use super::entry::RunEntry;
 use super::folders::folders;
 use super::index::{FileStamp, Index, IndexedRun};
+use crate::record::zst::rows_file;
 use crate::report::{Manifest, Status};
 use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ pub fn read(folder: &Path, parts: bool) -> anyhow::Result<History> {
     for (dir, known) in &fresh.runs {
         match &known.read {
             Ok(entry) => {
-                let samples = folder.join(dir).join("samples.csv").is_file();
+                let samples = rows_file(&folder.join(dir)).is_some();
                 entries.push(RunEntry { samples, ..entry.clone() });
             }
             Err(why) => damaged.push(Damaged { dir: dir.clone(), why: why.clone() }),

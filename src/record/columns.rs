@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::io::Write as _;
 
 /// The columns, in order. A word stands last: a row that was cut off within a number would read as a whole one.
-pub const COLUMNS: [&str; 51] = [
+pub const COLUMNS: [&str; 52] = [
     "target",
     "wire",
     "phase",
@@ -58,11 +58,12 @@ pub const COLUMNS: [&str; 51] = [
     "thought_tokens",
     "answer_logprob",
     "itl_us",
+    "shard",
     "connection",
 ];
 
 /// Columns that files of earlier versions lack, in the order in which they came to be: they read as blank there.
-pub(super) const NEWER: [&str; 8] = [
+pub(super) const NEWER: [&str; 9] = [
     "requested_prompt_tokens",
     "prefix_group",
     "prefix_use",
@@ -71,6 +72,7 @@ pub(super) const NEWER: [&str; 8] = [
     "thought_tokens",
     "answer_logprob",
     "itl_us",
+    "shard",
 ];
 /// Where the first of them stands.
 pub(super) const FIRST_NEWER: usize = COLUMNS.len() - 1 - NEWER.len();
@@ -194,6 +196,7 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     row.whole(sample.details.thought_tokens);
     row.number(sample.details.logprob);
     row.wholes(&sample.gaps);
+    row.whole(sample.shard);
     row.word(sample.opened.map_or("", Opened::as_str));
     // The last comma becomes the line's end.
     if let Some(last) = row.out.last_mut() {

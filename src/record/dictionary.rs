@@ -65,6 +65,7 @@ pub const ABOUT: [(&str, &str); COLUMNS.len()] = [
     ("number", "tokens of reasoning, by the engine's count"),
     ("number", "mean natural log-probability of the answer's tokens, where `logprobs` asks for it"),
     ("µs durations", "ITL: every wait between two pieces of text, in order, with blanks between"),
+    ("number", "generator that sent it, in rows that `loadcmp merge` wrote ([many generators](many-generators.md))"),
     (
         "word",
         "why the request needed a new connection: `first` (its user had none), `closed` (the engine had closed it), `idle` or `not_kept` (our \

@@ -12,6 +12,7 @@ mod remark;
 pub mod rows;
 mod sample;
 mod stopwatch;
+pub mod zst;
 
 pub use chain::chain;
 pub use opened::Opened;

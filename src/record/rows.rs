@@ -4,9 +4,10 @@
 //! `report` of millions of rows waits for this. One that has goes to the crate (and a test holds the two together).
 
 use super::columns::{COLUMNS, FIRST_NEWER, FORMER, NEWER, Names, as_it_was};
+use super::zst::{PLAIN, open, rows_file};
 use super::{Details, Nanos, Opened, Outcome, Phase, PrefixUse, Remarks, Sample, Stamps};
 use anyhow::{Context, anyhow};
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +17,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 const BATCH: usize = 512;
 /// Batches that are read ahead.
 const AHEAD: usize = 8;
-/// Bytes that are asked for in one go.
-const BLOCK: usize = 1 << 18;
 
 /// What takes all rows of a file, one after the other.
 pub type Taker<'a> = Box<dyn FnMut(&Sample) + Send + 'a>;
@@ -41,10 +40,10 @@ pub fn read_batches(dir: &Path, names: &Names, rows: &SyncSender<Vec<Sample>>) -
     parse(file, names, |batch| rows.send(batch).is_ok()).with_context(|| format!("reading {}", path.display()))
 }
 
-fn opened(dir: &Path) -> anyhow::Result<(impl BufRead + Send + use<>, PathBuf)> {
-    let path = dir.join("samples.csv");
-    let file = std::fs::File::open(&path).with_context(|| format!("reading {}", path.display()))?;
-    Ok((BufReader::with_capacity(BLOCK, file), path))
+fn opened(dir: &Path) -> anyhow::Result<(Box<dyn BufRead + Send>, PathBuf)> {
+    let path = rows_file(dir).unwrap_or_else(|| dir.join(PLAIN));
+    let file = open(&path).with_context(|| format!("reading {}", path.display()))?;
+    Ok((file, path))
 }
 
 fn read_sheet(from: impl BufRead + Send, names: &Names, mut take: impl FnMut(&Sample)) -> anyhow::Result<()> {
@@ -285,6 +284,7 @@ fn sample(row: &Cells<'_>, names: &Names, known: usize) -> Option<Sample> {
             logprob: maybe(newer(6)?)?,
         },
         gaps: newer(7)?.split_ascii_whitespace().map(|gap| gap.parse().ok()).collect::<Option<Vec<u32>>>()?,
+        shard: maybe(newer(8)?)?,
         opened: Opened::parse(row.get(row.cells.len() - 1)?)?,
     })
 }
@@ -358,7 +358,7 @@ mod tests {
                 request_hash: hash, text_hash: counts[0], error, item, itl_max: times[10], gaps: counts.iter().flatten().map(|n| *n as u32).collect(), dimensions: turn,
                 connect: times[2], retries: 1, thoughts: small / 2, remarks: Remarks::parse(if small % 2 == 0 { "no_stream bad_text" } else { "" }).unwrap(),
                 opened: Opened::ALL.get(small as usize % 9).copied(), wanted_prompt: counts[1],
-                prefix_group: turn, prefix_use: PrefixUse::ALL.get(small as usize % 3).copied(),
+                shard: turn, prefix_group: turn, prefix_use: PrefixUse::ALL.get(small as usize % 3).copied(),
                 details: Details { drafted: counts[2], accepted: counts[0], thought_tokens: counts[3], logprob: counts[3].map(|n| n as f64 / -7e17) },
             }
         }
@@ -402,6 +402,9 @@ mod tests {
         }
         if known < 8 {
             then.gaps.clear();
+        }
+        if known < 9 {
+            then.shard = None;
         }
         then
     }

@@ -192,6 +192,8 @@ pub struct Sample {
     pub itl_max: Option<Nanos>,
     /// Every wait between neighbouring pieces of text, in whole microseconds and in order (of the first 65,537 pieces).
     pub gaps: Vec<u32>,
+    /// Which of several generators sent it, where the rows of all were merged.
+    pub shard: Option<u32>,
     /// Numbers in the embedding (embed only).
     pub dimensions: Option<u32>,
     /// Time to open a connection for this request, if one was opened: before `planned`, outside every latency. In an open

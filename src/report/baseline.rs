@@ -171,7 +171,10 @@ impl Report {
             };
             self.judgement = Some(gate::judge(&self.evidence(&self.gates_spoilt(), past)));
         }
-        self.files = super::files(&self.plan, kept.is_some()).into_iter().map(|(name, _)| name.to_owned()).collect();
+        self.files = super::files(&self.plan, kept.is_some(), self.packed())
+            .into_iter()
+            .map(|(name, _)| name.to_owned())
+            .collect();
         self.baseline = kept.map(|(against, _)| Box::new(against));
     }
 }

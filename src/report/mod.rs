@@ -40,6 +40,7 @@ use crate::audit::{AuditInputs, Finding, Gathered, Severity, audit, identical_re
 use crate::drive::Found;
 use crate::gate::Judgement;
 use crate::host::{Conditions, Facts, Floor, Probe};
+use crate::record::zst::{PACKED, PLAIN};
 use crate::scenario::Order;
 use crate::scenario::plan::Plan;
 use crate::stats::{Comparison, ComparisonSettings, Doubts, Folded, Packed, Row, Second, TargetSummary, decide};
@@ -54,7 +55,7 @@ pub const SCHEMA_VERSION: u32 = 3;
 /// The files of every run's directory, each with what it is.
 const FILES: [(&str, &str); 14] = [
     ("manifest.json", "the plan, the machine, versions"),
-    ("samples.csv", "one row per request"),
+    (PLAIN, "one row per request"),
     ("summary.csv", "one row per target and metric"),
     ("comparison.csv", "ratios with intervals and verdicts"),
     ("findings.csv", "what the audit found"),
@@ -70,7 +71,7 @@ const FILES: [(&str, &str); 14] = [
 ];
 
 /// The files of a run's directory: those of every run, and those that this one has besides.
-pub fn files(plan: &Plan, baseline: bool) -> Vec<(&'static str, &'static str)> {
+pub fn files(plan: &Plan, baseline: bool, packed: bool) -> Vec<(&'static str, &'static str)> {
     let metrics = plan.targets.iter().any(|target| target.spec.metrics().is_some());
     let besides = [
         (!plan.variants.is_empty(), ("variants.csv", "one row per target: speed, memory, size and quality")),
@@ -80,7 +81,8 @@ pub fn files(plan: &Plan, baseline: bool) -> Vec<(&'static str, &'static str)> {
         (plan.keeps_answers(), ("answers.jsonl", "answers of the engines, with their prompts")),
         (metrics, ("metrics.csv", "the engines' own published metrics")),
     ];
-    FILES.into_iter().chain(besides.into_iter().filter_map(|(there, file)| there.then_some(file))).collect()
+    let always = FILES.into_iter().map(|file| if packed && file.0 == PLAIN { (PACKED, file.1) } else { file });
+    always.chain(besides.into_iter().filter_map(|(there, file)| there.then_some(file))).collect()
 }
 
 /// A run, told.
@@ -160,6 +162,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether the rows are compressed.
+    pub fn packed(&self) -> bool {
+        self.files.iter().any(|name| name == PACKED)
+    }
+
     /// Makes the document of what was folded and gathered of the samples.
     pub fn build(manifest: &Manifest, folded: Folded, gathered: &[Gathered], levels: Levels) -> Self {
         let mut report = Self {
@@ -188,7 +195,7 @@ impl Report {
             probe: manifest.probe,
             judgement: None,
             baseline: None,
-            files: files(&manifest.plan, false).into_iter().map(|(name, _)| name.to_owned()).collect(),
+            files: files(&manifest.plan, false, manifest.packed).into_iter().map(|(name, _)| name.to_owned()).collect(),
             histograms: folded.histograms,
             timeline: folded.timeline,
             levels,
@@ -223,6 +230,10 @@ impl Report {
         report.findings = audit(&AuditInputs {
             plan: &report.plan,
             unfinished: report.unfinished.as_ref().map(|unfinished| unfinished.sentence.as_str()),
+            shard_lost: report
+                .unfinished
+                .as_ref()
+                .is_some_and(|unfinished| matches!(unfinished.cause, Cause::Shard(_))),
             targets: &report.targets,
             comparisons: &report.comparisons,
             gathered,
@@ -347,6 +358,7 @@ pub(crate) mod fixture {
             probe: None,
             shard: None,
             shards: Vec::new(),
+            packed: false,
             machine: Facts {
                 os: Some("Debian GNU/Linux 12".to_owned()),
                 kernel: Some("6.18.5".to_owned()),

@@ -72,9 +72,10 @@ use crate::record::answers::read_answers;
 use crate::record::columns::Names;
 use crate::record::log::{Log, read_vectors};
 use crate::record::rows::read_rows_for;
+use crate::record::zst::{PACKED, PLAIN, pack, rows_file};
 use crate::record::{Outcome, Stopwatch};
 use crate::report::answers::AnswerPicks;
-use crate::report::{Cause, Manifest, Report, Status, TwoRuns};
+use crate::report::{Cause, Manifest, Report, Status, TwoRuns, replace};
 use crate::scenario::gate::Inconclusive;
 use crate::scenario::{Loaded, Overrides, scrub};
 use crate::sink;
@@ -168,6 +169,8 @@ pub struct Options {
     pub among: Among,
     /// Which of several generators of one run this is; `None` where it is alone.
     pub shard: Option<ShardOptions>,
+    /// Whether rows are compressed once they are all there.
+    pub packed: bool,
 }
 
 /// A finished run.
@@ -391,6 +394,9 @@ async fn measure(
     drop(setup);
     let folder = log.finish()?;
     bars.finish();
+    if options.packed {
+        pack_rows(&dir)?;
+    }
     if let Some(words) = fewer_blocks {
         tell(say::wrapped(&words));
     }
@@ -410,6 +416,7 @@ async fn measure(
         manifest.ended = Some(ended.clone());
         manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
         manifest.shard = part.as_deref().map(shard::Part::facts);
+        manifest.packed = options.packed;
     })?;
     let manifest = lock(&manifest).clone();
     let (folded, gathered, picks) = folder.finish(manifest.status == Status::Complete);
@@ -421,6 +428,15 @@ async fn measure(
     }
 }
 
+/// Compresses a run's rows.
+fn pack_rows(dir: &Path) -> anyhow::Result<()> {
+    let plain = dir.join(PLAIN);
+    let told = || format!("compressing {}", plain.display());
+    let from = std::fs::File::open(&plain).with_context(told)?;
+    replace(&dir.join(PACKED), |to| pack(from, to)).with_context(told)?;
+    std::fs::remove_file(&plain).with_context(told)
+}
+
 /// Makes every file of a run again from its manifest and samples.
 pub fn retell(dir: &Path) -> Result<Finished, Failure> {
     if interference::is_of_two(dir) { interference::retell(dir) } else { retell_one(dir) }
@@ -430,10 +446,11 @@ pub fn retell(dir: &Path) -> Result<Finished, Failure> {
 fn retell_one(dir: &Path) -> Result<Finished, Failure> {
     let no_run = |why: String| Failure::Usage(format!("error: {} is not a results directory: {why}", dir.display()));
     not_pruned(dir)?;
-    for name in ["manifest.json", "samples.csv"] {
-        if !dir.join(name).is_file() {
-            return Err(no_run(format!("it has no {name}")));
-        }
+    if !dir.join("manifest.json").is_file() {
+        return Err(no_run("it has no manifest.json".to_owned()));
+    }
+    if rows_file(dir).is_none() {
+        return Err(no_run(format!("it has no {PLAIN}")));
     }
     let mut manifest = Manifest::read(&dir.join("manifest.json"))
         .map_err(|error| no_run(format!("its manifest.json is not from loadcmp ({error:#})")))?;
@@ -445,7 +462,7 @@ fn retell_one(dir: &Path) -> Result<Finished, Failure> {
         )));
     }
     let names = Names::of(&manifest.plan);
-    let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan).of_generators(manifest.shards.len()));
+    let (mut fold, mut gather) = (manifest.fold(), Gather::new(&manifest.plan));
     let mut picks = AnswerPicks::default();
     if manifest.conditions.is_none() {
         manifest.conditions = recalled(dir, &manifest);

@@ -7,6 +7,7 @@ use crate::metrics::human::file_part;
 use crate::record::Stopwatch;
 use crate::record::columns::Names;
 use crate::record::rows::read_rows;
+use crate::record::zst::rows_file;
 use crate::report::sweep::{
     Gathering, PlannedRun, SWEEP_VERSION, Sweep, SweepBuilder, SweepManifest, point_words, short_path, value_words,
 };
@@ -153,7 +154,7 @@ pub fn retell_sweep(dir: &Path) -> Result<Swept, Failure> {
         if inside {
             super::not_pruned(&folder)?;
         }
-        if inside && run.failed.is_none() && folder.join("samples.csv").is_file() {
+        if inside && run.failed.is_none() && rows_file(&folder).is_some() {
             let finished = retell_one(&folder)?;
             let gathered = gather(&folder, &finished.report)?;
             builder.push(run.clone(), &finished.report, gathered);

@@ -255,7 +255,7 @@ fn page(report: &Report) -> Page<'_> {
         engines: repeat::engines(report),
         inequalities: repeat::inequalities(report),
         plan: repeat::plan(report),
-        files: files(&report.plan, report.baseline.is_some()),
+        files: files(&report.plan, report.baseline.is_some(), report.packed()),
         judged: super::gates::rows(report),
         tiers: super::gates::tier_words(report),
         held: super::gates::notes(report),

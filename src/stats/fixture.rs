@@ -50,6 +50,7 @@ pub fn sample(target: usize, index: u64) -> Sample {
         item: index as usize % 60,
         itl_max: None,
         gaps: Vec::new(),
+        shard: None,
         dimensions: None,
         connect: None,
         retries: 0,

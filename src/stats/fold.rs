@@ -39,6 +39,7 @@ pub struct Folded {
 #[derive(Clone, Debug)]
 pub struct Fold {
     targets: Vec<Lane>,
+    timelines: Timelines,
     labels: Vec<String>,
     reference: usize,
     vectors: Vectors,
@@ -56,6 +57,13 @@ struct Paired {
     of: Vec<Pairs>,
 }
 
+/// Each target's seconds, in the plan's order.
+#[derive(Clone, Debug)]
+struct Timelines {
+    open_loop: bool,
+    of: Vec<Timeline>,
+}
+
 /// What is kept of one target.
 #[derive(Clone, Debug)]
 struct Lane {
@@ -68,7 +76,6 @@ struct Lane {
     driven: Loop,
     transient: Transient,
     distributions: Vec<Distribution>,
-    timeline: Timeline,
     answers: Answers,
     outcomes: [u64; Outcome::ALL.len()],
     warmup: u64,
@@ -109,7 +116,6 @@ impl Fold {
             driven,
             transient: Transient::default(),
             distributions: vec![Distribution::default(); Metric::ALL.len()],
-            timeline: Timeline::default(),
             answers: Answers::new(plan.workload.labels.len(), items, plan.sends_a_schema(target)),
             outcomes: [0; Outcome::ALL.len()],
             warmup: 0,
@@ -123,6 +129,7 @@ impl Fold {
         };
         Self {
             targets: plan.targets.iter().map(lane).collect(),
+            timelines: Timelines { open_loop, of: vec![Timeline::default(); plan.targets.len()] },
             labels: plan.workload.labels.clone(),
             reference: plan.reference,
             vectors: Vectors::default(),
@@ -150,6 +157,7 @@ impl Fold {
         if let Some(lane) = self.targets.get_mut(sample.target) {
             lane.push(sample);
         }
+        self.timelines.push(sample);
         self.pairs.push(sample);
     }
 
@@ -162,8 +170,12 @@ impl Fold {
                 }
             })
         });
-        let pairs = &mut self.pairs;
-        lanes.chain([Box::new(|sample: &Sample| pairs.push(sample)) as Taker<'_>]).collect()
+        let (timelines, pairs) = (&mut self.timelines, &mut self.pairs);
+        let others = |sample: &Sample| {
+            timelines.push(sample);
+            pairs.push(sample);
+        };
+        lanes.chain([Box::new(others) as Taker<'_>]).collect()
     }
 
     /// Takes a target's first vector for an item (embed).
@@ -223,7 +235,7 @@ impl Fold {
             metrics.filter_map(move |(metric, distribution)| Packed::new(at, *metric, distribution))
         });
         let histograms = histograms.collect();
-        let timeline = self.targets.into_iter().enumerate().flat_map(|(at, lane)| lane.timeline.finish(at)).collect();
+        let timeline = self.timelines.of.into_iter().enumerate().flat_map(|(at, seconds)| seconds.finish(at)).collect();
         Folded { targets: summaries, comparisons, timeline, histograms }
     }
 
@@ -245,6 +257,14 @@ impl Fold {
     }
 }
 
+impl Timelines {
+    fn push(&mut self, sample: &Sample) {
+        if let Some(seconds) = self.of.get_mut(sample.target) {
+            seconds.push(sample, self.open_loop);
+        }
+    }
+}
+
 impl Paired {
     fn push(&mut self, sample: &Sample) {
         if sample.phase != Phase::Measure || sample.target >= self.of.len() {
@@ -262,7 +282,6 @@ impl Paired {
 
 impl Lane {
     fn push(&mut self, sample: &Sample) {
-        self.timeline.push(sample, self.driven == Loop::Open);
         self.last = self.last.max(sample.stamps.end);
         self.reasons.push(sample);
         match sample.phase {

@@ -80,7 +80,7 @@ prop_compose! {
             prompt_tokens: tokens[0], cached_tokens: tokens[1], output_tokens: tokens[2],
             server_total: server[0].map(Nanos), server_load: server[1].map(Nanos),
             server_prompt: server[2].map(Nanos), server_output: server[3].map(Nanos),
-            itl_max: server[4].map(Nanos), gaps: server[4].map_or(Vec::new(), |longest| vec![(longest / 1000) as u32; 3]), connect: server[5].map(Nanos),
+            itl_max: server[4].map(Nanos), gaps: server[4].map_or(Vec::new(), |longest| vec![(longest / 1000) as u32; 3]), shard: None, connect: server[5].map(Nanos),
             expected_label: labels[0], label: labels[1],
             ..row
         }

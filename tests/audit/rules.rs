@@ -11,6 +11,10 @@ type Case = (&'static str, fn(&mut Directory));
 
 const CASES: &[Case] = &[
     ("interrupted", |d| d.manifest["status"] = json!("interrupted")),
+    ("shard-lost", |d| {
+        d.manifest["status"] = json!("interrupted");
+        d.manifest["cause"] = json!({ "shard": "shard 1 was lost after 3.0 s: its connection ended" });
+    }),
     ("no-answers", |d| {
         d.set("a", "outcome", REQUESTS - 1, "timeout");
     }),
@@ -210,11 +214,9 @@ const CASES: &[Case] = &[
         }
     }),
     ("different-generators", |d| {
-        let shard =
-            |index: u32| json!({ "shard": { "index": index, "of": 2 }, "run": "r", "clocks": [], "checked": true });
-        d.manifest["shards"] = json!([shard(0), shard(1)]);
         d.each("a", |_, row| {
             let slow = matches!(row["user"].as_str(), "1" | "3");
+            row.insert("shard".to_owned(), if slow { "1" } else { "0" }.to_owned());
             row.insert("connect_us".to_owned(), if slow { "40000.000" } else { "200.000" }.to_owned());
         });
     }),

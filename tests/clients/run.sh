@@ -12,7 +12,7 @@ export CLIENTS=$root/target/clients
 mkdir -p "$CLIENTS"
 if ! [ -x "$CLIENTS/venv/bin/python" ]; then python3 -m venv "$CLIENTS/venv"; fi
 "$CLIENTS/venv/bin/python" -m pip install --quiet --disable-pip-version-check ollama==0.6.3 openai==2.54.0 anthropic==2.14.0 \
-  duckdb==2.0.0 pandas==3.1.1
+  duckdb==2.0.0 pandas==3.1.1 zstandard==0.25.0
 if ! [ -d "$CLIENTS/node_modules/ollama" ]; then
   npm install --silent --no-audit --no-fund --prefix "$CLIENTS" ollama@0.6.4
 fi

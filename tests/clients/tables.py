@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 import duckdb
+import pandas
 
 loadcmp, page, url = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), sys.argv[3].rstrip("/")
 SCENARIO = f"""
@@ -44,6 +45,15 @@ with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([loadcmp, "run", "t.yaml", "--quiet", "--out", name], capture_output=True, text=True, check=False)
         # 4: what a busy machine makes of a run is not what is looked at here.
         assert done.returncode in (0, 4), done.stderr
+
+    # Compressed rows are read as they are.
+    done = subprocess.run([loadcmp, "run", "t.yaml", "--quiet", "--samples", "zst", "--out", "packed"], capture_output=True, check=False)
+    assert done.returncode in (0, 4), done.stderr
+    packed = "packed/samples.csv.zst"
+    count = duckdb.sql(f"SELECT count(*), max(\"index\") FROM read_csv('{packed}') WHERE phase = 'measure'").fetchall()[0]
+    frame = pandas.read_csv(packed)
+    frame = frame[frame.phase == "measure"]
+    assert (len(frame), frame["index"].max()) == count and count[0] > 10, count
 
     base = duckdb.connect()
     queries = blocks("sql")

@@ -2,13 +2,13 @@
 //! be there once, and the rows are folded by what folds those of one run.
 
 use super::super::against_baseline::COPY as BASELINE;
-use super::super::{Failure, Finished, free, retell};
+use super::super::{Failure, Finished, free, pack_rows, retell};
 use super::deal::Deal;
 use crate::drive::LaneWindow;
 use crate::record::columns::{COLUMNS, Names, write_row};
 use crate::record::rows::read_batches;
 use crate::record::{Nanos, Outcome, Phase, Sample};
-use crate::report::{ClockReading, Manifest, ShardFacts, Status, replace};
+use crate::report::{Cause, ClockReading, Manifest, ShardFacts, Status, replace};
 use crate::scenario::Shard;
 use crate::scenario::plan::{LoadPlan, Until};
 use anyhow::{Context, anyhow};
@@ -31,11 +31,11 @@ const MOST_REQUESTS: u64 = 1 << 32;
 /// Batches of rows that are read ahead of each generator.
 const AHEAD: usize = 2;
 
-/// Makes one result in `out` of the directories of all generators of a run.
-pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Finished, Failure> {
+/// Makes one result in `out` of the directories of all generators of a run; `packed`: its rows are compressed.
+pub fn merge(dirs: &[PathBuf], out: &Path, packed: bool) -> Result<Finished, Failure> {
     free(out)?;
     let parts = parts(dirs)?;
-    let merged = manifest(&parts)?;
+    let merged = Manifest { packed, ..manifest(&parts)? };
     std::fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     let names = Names::of(&merged.plan);
     let mut seen = Indices::new(&parts);
@@ -54,6 +54,9 @@ pub fn merge(dirs: &[PathBuf], out: &Path) -> Result<Finished, Failure> {
     // What the run is held to is the same for all.
     if let Some(kept) = parts.first().map(|part| part.dir.join(BASELINE)).filter(|kept| kept.is_file()) {
         std::fs::copy(&kept, out.join(BASELINE)).with_context(|| format!("copying {}", kept.display()))?;
+    }
+    if packed {
+        pack_rows(out)?;
     }
     merged.write(&out.join("manifest.json")).with_context(|| format!("writing {}", out.display()))?;
     retell(out)
@@ -133,7 +136,10 @@ fn manifest(parts: &[Part]) -> Result<Manifest, Failure> {
         .iter()
         .map(|part| ShardFacts { conditions: part.manifest.conditions.clone(), ..part.facts.clone() })
         .collect();
-    if let Some(worse) = parts.iter().find(|part| part.manifest.status != Status::Complete) {
+    let mut unfinished = parts.iter().filter(|part| part.manifest.status != Status::Complete);
+    // One that was lost says nothing itself; the others say which it was.
+    let others = unfinished.clone().find(|part| matches!(part.manifest.cause, Some(Cause::Shard(_))));
+    if let Some(worse) = others.or_else(|| unfinished.next()) {
         // A killed one has no end, and no reason.
         (merged.status, merged.cause) = (Status::Interrupted, worse.manifest.cause.clone());
     }
@@ -303,8 +309,10 @@ fn rows(parts: &[Part], names: &Names, file: &mut dyn Write, seen: &mut Indices)
         }
         let mut line = Vec::new();
         while let Some(Reverse((_, at))) = heads.pop() {
-            if let Some(row) = all[at].next() {
-                seen.row(&row, parts[at].facts.shard);
+            if let Some(mut row) = all[at].next() {
+                let shard = parts[at].facts.shard;
+                row.shard = Some(shard.index);
+                seen.row(&row, shard);
                 line.clear();
                 write_row(&mut line, names, &row);
                 file.write_all(&line)?;

@@ -53,9 +53,10 @@ pub fn rule_groups() -> Vec<(&'static str, &'static [RuleSpec])> {
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 97] = [
+pub const RULES: [RuleSpec; 98] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
+    plain("shard-lost", Invalid, "one of several generators was lost, or ended the run for all before its end"),
     number("no-answers", Invalid, 2.0, "answers", "a target has fewer answers than this: too few to measure anything"),
     plain("first-requests", Note, "first requests to a target, before any load, failed and were sent again"),
     of_sides(share(
