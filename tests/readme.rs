@@ -207,31 +207,39 @@ fn the_speed_is_the_one_recorded() {
         let bench = spread(&format!("/floor/{load}/bench_us"));
         format!("{:.1} µs by `calibrate`, {bench} µs here", at(&format!("/floor/{load}/calibrate_us")))
     };
+    let chat = |peer: &str| {
+        format!(
+            "{} | {:.1} µs of CPU, against {:.1}: {}; rate {}",
+            told["chat"][peer]["version"].as_str().unwrap_or_default(),
+            at("/chat/loadcmp/cpu_us/median"),
+            at(&format!("/chat/{peer}/cpu_us/median")),
+            spread(&format!("/chat/{peer}/cpu_us_ratio")),
+            spread(&format!("/chat/{peer}/rate_ratio")),
+        )
+    };
     write!(
         table,
         "\nRequests per second and CPU per request, medians of {rounds} rounds of {seconds} s at {users} connections, one tool after \
          another in each; ratios within a round, with the least and the largest. Made at commit `{commit}` on {cores} cores.\n\n\
          | | |\n|:--|:--|\n\
-         | streams of 16 chunks by OpenAI's chat route, compared with vLLM's Rust client {vllm} | {vllm_own:.1} µs of CPU, against {vllm_its:.1}: {vllm_cpu}; rate {vllm_rate} |\n\
+         | streams of 16 chunks by OpenAI's chat route, compared with vLLM's Rust client {vllm} |\n\
+         | the same, compared with llmnop {llmnop} |\n\
          | first token at 20 ms, {users} users, later than the server's own record says (a bare client's) | {first} |\n\
          | the end of the same answers | {end} |\n\
          | CPU of a request by one user, whole answers | {whole} |\n\
          | the same, streams of 8 chunks | {stream_floor} |\n\
          | CPU of a token more of 64 streams, 100 tokens/s each | {token} |\n\
          | 10,000 open streams, a token per second each | {kib:.0} KiB of memory per stream, {stream:.0} µs of CPU per stream of 17 pieces |\n\
-         | peak memory after 20,000 and 200,000 requests | {few:.0} and {many:.0} MiB |\n\
-         | `loadcmp report` of 200,000 rows | {rows} rows/s, {row:.2} µs of CPU per row |\n\
+         | peak memory after 20,000, 200,000 and {rows} requests | {few:.0}, {many:.0} and {most:.0} MiB |\n\
+         | `loadcmp report` of {rows} rows | {report:.1} s, {row:.2} µs of CPU per row, {held:.0} MiB |\n\
          | a whole run of one request, start to exit | {start:.0} ms with the native driver, {goose:.0} ms with goose |\n",
         rounds = told["rounds"],
         seconds = told["seconds"],
         users = told["users"],
         commit = told["commit"].as_str().unwrap_or_default(),
         cores = told["cores"],
-        vllm = told["vllm"]["version"].as_str().unwrap_or_default(),
-        vllm_own = at("/vllm/loadcmp/cpu_us/median"),
-        vllm_its = at("/vllm/vllm/cpu_us/median"),
-        vllm_cpu = spread("/vllm/cpu_us_ratio"),
-        vllm_rate = spread("/vllm/rate_ratio"),
+        vllm = chat("vllm-rs"),
+        llmnop = chat("llmnop"),
         whole = floor("whole"),
         stream_floor = floor("stream"),
         token = floor("token"),
@@ -241,7 +249,10 @@ fn the_speed_is_the_one_recorded() {
         stream = at("/slow/cpu_us"),
         few = at("/memory/mib/0"),
         many = at("/memory/mib/1"),
-        rows = grouped(at("/memory/report_rows_per_s")),
+        most = at("/memory/mib/2"),
+        rows = grouped(at("/memory/rows")),
+        report = at("/memory/report_s"),
+        held = at("/memory/report_mib"),
         row = at("/memory/report_cpu_us"),
         start = at("/start/native/median"),
         goose = at("/start/goose/median"),
