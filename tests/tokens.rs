@@ -305,6 +305,7 @@ fn a_run_of_an_earlier_version_is_told_again_as_it_was() {
         "thought_tokens",
         "answer_logprob",
         "itl_us",
+        "shard",
     ];
     let newer = newer.map(|name| records[0].iter().position(|column| column == name).expect("the newer column"));
     let mut older = csv::Writer::from_path(&samples).expect("samples");
