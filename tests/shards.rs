@@ -316,10 +316,13 @@ fn who_would_do_something_else_is_refused_before_any_load() {
     assert_eq!(first.status.code(), Some(4), "{err}");
     assert!(err.contains("missing: 1"), "{err}");
     assert!(!generators.out("2-0").exists() && !generators.out("2-1").exists(), "nothing was begun");
-    // Nobody opens it.
-    let alone = generators.start(1, 2, &["--shard-wait", "300ms"]).wait_with_output().expect("an end");
+    // Nobody opens it: it says so soon, and once.
+    let alone = generators.start(1, 2, &["--shard-wait", "4s"]).wait_with_output().expect("an end");
     assert_eq!(alone.status.code(), Some(4));
-    assert!(text(&alone).1.contains("nobody opened the rendezvous"), "{}", text(&alone).1);
+    let (_, err) = text(&alone);
+    assert!(err.contains("nobody opened the rendezvous"), "{err}");
+    let waits = format!("shard 1 of 2 waits for {}: ", generators.address);
+    assert_eq!(err.matches(&waits).count(), 1, "{err}");
 }
 
 #[test]
@@ -410,6 +413,8 @@ fn without_a_network_they_start_at_an_instant() {
         all.into_iter().filter(|(index, _)| index % 2 == remainder).map(|(_, at)| at).min().expect("a request")
     };
     assert!(first(&merged, 0).abs_diff(first(&merged, 1)) < 100_000_000);
+    let found = json(&merged.join("report.json"))["findings"].to_string();
+    assert!(found.contains("unchecked-clocks") && found.contains("2 generators started by the time of day"), "{found}");
 }
 
 /// A manifest of `examples/kubernetes`.

@@ -23,7 +23,7 @@ const OF_STREAMS: [&str; 3] = ["no-stream", "no-end-mark", "tokens-per-chunk"];
 const OF_OPEN_LOOPS: [&str; 2] = ["unsent-requests", "missed-rate"];
 const OF_CLOSED_LOOPS: [&str; 1] = ["low-concurrency"];
 /// Nearly all runs have one generator, and a plan doesn't say how many: a run isn't told to have passed these.
-const OF_SEVERAL_GENERATORS: [&str; 2] = ["shard-lost", "different-generators"];
+const OF_SEVERAL_GENERATORS: [&str; 3] = ["shard-lost", "different-generators", "unchecked-clocks"];
 
 /// Whether a rule was asked of a run by this plan.
 pub fn asked(rule: &RuleSpec, plan: &Plan) -> RuleAsked {

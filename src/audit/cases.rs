@@ -765,6 +765,7 @@ pub(super) const CASES: &[Case] = &[
             b.row("latency").p50 = Some(150_000.0);
         },
     ),
+    Case("unchecked-clocks", nothing, |b| b.unchecked = 3),
     // Two users are at work nearly all the time: 1.98 of 2.4 is enough, of 2.5 would not be; users come whole.
     Case("low-concurrency", nothing, |b| closed(b, 3, serde_json::json!({ "requests": 200 }), "0s")),
     Case(

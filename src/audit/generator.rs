@@ -9,7 +9,7 @@ use crate::scenario::Pacing;
 use crate::scenario::plan::LoadPlan;
 use crate::stats::{Comparison, Distribution, Verdict, unit};
 
-pub(super) const CHECKS: [(&str, Check); 9] = [
+pub(super) const CHECKS: [(&str, Check); 10] = [
     ("send-lag", generator_lag),
     ("send-lag-share", lag_of_difference),
     ("own-limits", own_limits),
@@ -17,6 +17,7 @@ pub(super) const CHECKS: [(&str, Check); 9] = [
     ("missed-rate", missed_rate),
     ("generator-cpu", generator_cpu),
     ("different-generators", different_generators),
+    ("unchecked-clocks", unchecked_clocks),
     ("low-concurrency", low_concurrency),
     ("precise-pacing", precise_pacing),
 ];
@@ -169,6 +170,17 @@ fn different_generators(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
                 judge.find(Some(side.at), sentence, &[(&slow, time(most)), (&quick, time(least))]);
             }
         }
+    }
+}
+
+fn unchecked_clocks(evidence: &AuditInputs<'_>, judge: &mut Judge<'_>) {
+    let generators = evidence.unchecked_clocks;
+    if generators > 0 {
+        let sentence = format!(
+            "{generators} generators started by the time of day (`--start-at`), and their clocks were not checked: how well their \
+             requests were sent at the same time is not known."
+        );
+        judge.find(None, sentence, &[("generators", generators.to_string())]);
     }
 }
 

@@ -51,6 +51,8 @@ pub struct AuditInputs<'a> {
     pub unfinished: Option<&'a str>,
     /// Whether it was another generator of the same run that kept it from its end.
     pub shard_lost: bool,
+    /// Generators that started by the time of day, and of whose clocks nobody knows how well they agree.
+    pub unchecked_clocks: usize,
     /// The targets, in the plan's order.
     pub targets: &'a [TargetSummary],
     /// Each target compared with the reference.
@@ -165,6 +167,7 @@ pub fn of_plan(plan: &Plan) -> Vec<Finding> {
         plan,
         unfinished: None,
         shard_lost: false,
+        unchecked_clocks: 0,
         targets: &[],
         comparisons: &[],
         gathered: &[],

@@ -234,6 +234,7 @@ impl Report {
                 .unfinished
                 .as_ref()
                 .is_some_and(|unfinished| matches!(unfinished.cause, Cause::Shard(_))),
+            unchecked_clocks: manifest.shards.iter().filter(|shard| !shard.checked).count(),
             targets: &report.targets,
             comparisons: &report.comparisons,
             gathered,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Rules that no run of stand-ins on a machine like others shows; a directory that was edited does, or the rule's own
 /// test.
-const EDITED: [(&str, &str); 39] = [
+const EDITED: [(&str, &str); 40] = [
     ("target-gone", "an engine that is killed and stays away is in tests/gone.rs"),
     ("processes-missed", "readings with a gap are in src/host/windows.rs"),
     ("engine-count", "an engine whose count stands still is in tests/gg_core_live.rs"),
@@ -30,6 +30,7 @@ const EDITED: [(&str, &str); 39] = [
     ("own-limits", "a process that runs out of files is in tests/own_limits.rs"),
     ("send-lag-share", "a difference must be shown whose size is a lag's"),
     ("shard-lost", "generators that are killed are in tests/shards.rs"),
+    ("unchecked-clocks", "generators that start at an instant are there, too"),
     ("different-generators", "several on one machine are alike"),
     ("threads", "command lines of a server's children are in tests/alike_machine.rs"),
     ("batch", "the same"),

@@ -220,6 +220,11 @@ const CASES: &[Case] = &[
             row.insert("connect_us".to_owned(), if slow { "40000.000" } else { "200.000" }.to_owned());
         });
     }),
+    ("unchecked-clocks", |d| {
+        let shard =
+            |index: u32| json!({ "shard": { "index": index, "of": 2 }, "run": "r", "clocks": [], "checked": false });
+        d.manifest["shards"] = json!([shard(0), shard(1)]);
+    }),
     ("low-concurrency", |d| d.manifest["plan"]["load"]["closed"]["users"] = json!(8)),
     ("clock-jump", |d| d.manifest["conditions"]["clock_jump_s"] = json!(3.0)),
     ("cpu-frequency", |d| d.manifest["conditions"]["frequency_mhz"] = json!([800.0, 3200.0])),

@@ -5,6 +5,7 @@
 //! that one is alive; from whom none comes, or whose connection ends, the run is over for all: a smaller result never looks
 //! whole.
 
+use super::super::tell;
 use super::deal::Deal;
 use super::peer::{Ear, Voice, Word, ends, no_token, proof, token};
 use crate::drive::{MeetingPoint, Together};
@@ -37,6 +38,9 @@ const CONNECT: Duration = Duration::from_secs(2);
 
 /// Readings of shard 0's clock, of which the shortest counts.
 const PINGS: usize = 16;
+
+/// Silence before a person is told what is waited for.
+const SOON: Nanos = Nanos(3_000_000_000);
 
 /// Pause between two tries to dial.
 const RETRY: Duration = Duration::from_millis(100);
@@ -112,11 +116,18 @@ impl Meeting {
         met.map(|()| meeting)
     }
 
-    /// Tries until it succeeds, or the time is over, or a signal comes: a name may not be known yet, and nobody listen.
-    fn tried<T>(&self, until: Nanos, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    /// Tries until it succeeds, or the time is over, or a signal comes: a name may not be known yet, and nobody listen. What it waits
+    /// for is said soon: the address may be mistyped.
+    fn tried<T>(&self, address: &str, until: Nanos, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let mut silent_until = Some(self.clock.now() + SOON);
         loop {
             match attempt() {
-                Err(_) if self.clock.now() < until && crate::host::signals() == 0 => std::thread::sleep(RETRY),
+                Err(error) if self.clock.now() < until && crate::host::signals() == 0 => {
+                    if silent_until.take_if(|at| self.clock.now() > *at).is_some() {
+                        tell(format_args!("loadcmp: {} waits for {address}: {error}", self.shard));
+                    }
+                    std::thread::sleep(RETRY);
+                }
                 told => return told,
             }
         }
@@ -124,7 +135,7 @@ impl Meeting {
 
     /// Shard 0: listens at the address.
     fn bound(&self, address: &str, token: &str, until: Nanos) -> Result<TcpListener, String> {
-        let found = self.tried(until, || Ok(address.to_socket_addrs()?.collect::<Vec<_>>()));
+        let found = self.tried(address, until, || Ok(address.to_socket_addrs()?.collect::<Vec<_>>()));
         let places = found.map_err(|error| format!("--rendezvous {address}: {error}"))?;
         if token.is_empty() && places.iter().any(|place| !place.ip().is_loopback()) {
             return Err(no_token(address));
@@ -227,7 +238,7 @@ impl Meeting {
             }
             Err(last)
         };
-        let stream = self.tried(until, connect).map_err(|error| match crate::host::signals() {
+        let stream = self.tried(address, until, connect).map_err(|error| match crate::host::signals() {
             0 => format!("nobody opened the rendezvous at {address} in time: {error}"),
             _ => "interrupted while it waited for shard 0".to_owned(),
         })?;

@@ -53,7 +53,7 @@ pub fn rule_groups() -> Vec<(&'static str, &'static [RuleSpec])> {
 }
 
 /// Every rule, by family.
-pub const RULES: [RuleSpec; 98] = [
+pub const RULES: [RuleSpec; 99] = [
     // The work that was done.
     plain("interrupted", Invalid, "the run was stopped before its end"),
     plain("shard-lost", Invalid, "one of several generators was lost, or ended the run for all before its end"),
@@ -318,6 +318,7 @@ pub const RULES: [RuleSpec; 98] = [
         "of several generators, one's median send lag or time to connect is longer than another's by more than this and by \
          more than 1 % of the median latency",
     ),
+    plain("unchecked-clocks", Note, "several generators started by the time of day, and their clocks were not checked"),
     share("low-concurrency", Warning, 0.2, "fewer requests were in flight than the closed loop has users"),
     // The machine.
     plain("same-host", Note, "targets ran at once on the machine that sent the load, and competed for it"),
