@@ -5,9 +5,12 @@
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/../.." && pwd -P)
 program=$(realpath "${1:-$repo/target/release/loadcmp}")
+PATH=$PATH:/usr/sbin
 if [ -z "${INSIDE:-}" ]; then
-    command -v faketime >/dev/null || { echo "NOT RUN: no faketime on this machine" && exit 0; }
-    unshare --net --pid --fork true 2>/dev/null || { echo "NOT RUN: this machine makes no network namespaces" && exit 0; }
+    for command in faketime ip nsenter; do
+        command -v "$command" >/dev/null || { echo "NOT RUN: no $command on this machine" && exit 0; }
+    done
+    unshare --net ip link add name hosts type bridge 2>/dev/null || { echo "NOT RUN: this machine makes no networks" && exit 0; }
     # With the first process in there everything ends that it started.
     INSIDE=1 exec unshare --net --pid --fork --kill-child --mount-proc "$0" "$program"
 fi
