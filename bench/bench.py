@@ -8,6 +8,7 @@ round. "bare" is a client that sends and counts bytes, and nothing else: its rat
 """
 import argparse
 import csv
+import functools
 import json
 import os
 import pathlib
@@ -290,36 +291,31 @@ def byte_tokenizer(path):
         "type": "BPE", "vocab": {letter: n for n, letter in enumerate(letters)}, "merges": []}}))
 
 
-def vllm(program, folder, tokenizer, users):
+def vllm(program, folder, tokenizer, users, server, count):
     """How vLLM's client in Rust sends so many requests: its CPU seconds, and requests per second by its own word."""
     data = folder / "prompts.jsonl"
     data.write_text(json.dumps({"prompt": TICKET}) + "\n")
-
-    def theirs(server, count):
-        command = [program, "bench", "serve", "--backend", "openai-chat", "--base-url", server.url, "--model", "bench",
-                   "--dataset-name", "custom", "--dataset-path", data, "--custom-output-len", 16, "--num-prompts", count,
-                   "--max-concurrency", users, "--tokenizer", tokenizer, "--disable-tqdm", "--temperature", 0,
-                   "--save-result", "--result-dir", folder, "--result-filename", "vllm.json"]
-        _, cpu, *_ = measured(command)
-        result = json.loads((folder / "vllm.json").read_text())
-        if result["completed"] != count:
-            sys.exit(f"bench: {result['completed']} of vLLM's {count} requests were completed")
-        return cpu, result["request_throughput"]
-    return theirs
+    command = [program, "bench", "serve", "--backend", "openai-chat", "--base-url", server.url, "--model", "bench",
+               "--dataset-name", "custom", "--dataset-path", data, "--custom-output-len", 16, "--num-prompts", count,
+               "--max-concurrency", users, "--tokenizer", tokenizer, "--disable-tqdm", "--temperature", 0,
+               "--save-result", "--result-dir", folder, "--result-filename", "vllm.json"]
+    _, cpu, *_ = measured(command)
+    result = json.loads((folder / "vllm.json").read_text())
+    if result["completed"] != count:
+        sys.exit(f"bench: {result['completed']} of vLLM's {count} requests were completed")
+    return cpu, result["request_throughput"]
 
 
-def llmnop(program, folder, tokenizer, users):
+def llmnop(program, folder, tokenizer, users, server, count):
     """The same for llmnop, which makes its prompts itself, as long as the others' are, and counts the tokens of each answer."""
-    def theirs(server, count):
-        command = [program, "--url", server.url + "/v1", "--model", "bench", "--api", "chat", "--tokenizer", tokenizer,
-                   "--input-tokens", len(TICKET), "--output-cap", 16, "--requests", count, "--concurrency", users,
-                   "--format", "json", "--results-dir", folder / "llmnop"]
-        out, cpu, *_ = measured(command)
-        result = json.loads(out)
-        if result["measurement"]["completed"] != count:
-            sys.exit(f"bench: {result['measurement']['completed']} of llmnop's {count} requests were completed")
-        return cpu, result["completed_requests_per_second"]
-    return theirs
+    command = [program, "--url", server.url + "/v1", "--model", "bench", "--api", "chat", "--tokenizer", tokenizer,
+               "--input-tokens", len(TICKET), "--output-cap", 16, "--requests", count, "--concurrency", users,
+               "--format", "json", "--results-dir", folder / "llmnop"]
+    out, cpu, *_ = measured(command)
+    result = json.loads(out)
+    if result["measurement"]["completed"] != count:
+        sys.exit(f"bench: {result['measurement']['completed']} of llmnop's {count} requests were completed")
+    return cpu, result["completed_requests_per_second"]
 
 
 def chat(folder, args):
@@ -328,15 +324,16 @@ def chat(folder, args):
     path = scenario(folder, True, args.users, {"duration": f"{args.seconds}s"}, 16, spec=OPENAI)
     tokenizer = folder / "tokenizer.json"
     byte_tokenizer(tokenizer)
-    # By how many requests a second of the measurement is filled, about.
-    peers = {"vllm-rs": (vllm, 10_000), "llmnop": (llmnop, 1_500)}
-    there = {}
-    for name, (peer, a_second) in peers.items():
+    # By how many requests a second of the measurement is filled, about; and where a program comes from.
+    peers = {"vllm-rs": (vllm, 10_000, "bench/vllm.sh"),
+             "llmnop": (llmnop, 1_500, "cargo install --locked --root target/tools llmnop")}
+    few, there = 1_000, {}
+    for name, (peer, a_second, source) in peers.items():
         program = installed(name)
         if program:
-            there[name] = (peer(program, folder, tokenizer, args.users), 2_000 + a_second * args.seconds)
+            there[name] = (functools.partial(peer, program, folder, tokenizer, args.users), 2 * few + a_second * args.seconds)
         else:
-            print(f"  NOT MEASURED: no {name} ({'bench/vllm.sh' if name == 'vllm-rs' else 'cargo install --locked --root target/tools llmnop'})")
+            print(f"  NOT MEASURED: no {name} ({source})")
     if not there:
         return None
     rounds = []
@@ -350,9 +347,9 @@ def chat(folder, args):
                     figures[name] = {"rate": rate_of(rows), "cpu_us": cpu / len(rows) * 1e6}
                 else:
                     theirs, many = there[name]
-                    start, _ = theirs(server, 1_000)
+                    start, _ = theirs(server, few)
                     cpu, rate = theirs(server, many)
-                    figures[name] = {"rate": rate, "cpu_us": (cpu - start) / (many - 1_000) * 1e6}
+                    figures[name] = {"rate": rate, "cpu_us": (cpu - start) / (many - few) * 1e6}
         rounds.append(figures)
         print("  round " + f"{number + 1}: " + "   ".join(f"{name} {own['rate']:8.0f}/s {own['cpu_us']:6.2f} us"
                                                          for name, own in figures.items()), flush=True)

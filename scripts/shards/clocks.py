@@ -43,11 +43,12 @@ for target, record in zip("ab", records):
     with open(record, newline="") as file:
         served = [row for row in csv.DictReader(file) if row["first_token_us"]]
     arrived = by(served, "connection", "arrived_us")
-    found = offsets(by(rows_of(merged, target), "user", "sent_us"), arrived)
+    rows = rows_of(merged, target)
+    users = by(rows, "user", "sent_us")
+    found = offsets(users, arrived)
     alone = [statistics.median(offsets(by(rows_of(part, target), "user", "sent_us"), arrived).values()) for part in parts]
     spread = max(found.values()) - min(found.values())
-    users = by(rows_of(merged, target), "user", "sent_us")
-    firsts = [min(times[0] for user, times in users.items() if int(user) % len(parts) == shard) for shard in range(len(parts))]
+    firsts = [times[0] for times in by(rows, "shard", "sent_us").values()]
     together = max(firsts) - min(firsts)
     good = len(found) == 9 and spread <= MOST_MS and together <= TOGETHER_MS
     failed |= not good

@@ -15,6 +15,7 @@ if [ -z "${INSIDE:-}" ]; then
     INSIDE=1 exec unshare --net --pid --fork --kill-child --mount-proc "$0" "$program"
 fi
 source "$repo/scripts/stand-in.sh"
+source "$repo/scripts/shards/scenario.sh"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -38,17 +39,7 @@ for engine in a b; do
     STAND_IN_ADDRESS=192.0.2.1:0 stand_in "$program" "$engine.log" --allow-remote --first-token-ms 20 --slots 64 --record "$work/$engine.csv"
     export "URL_$engine=$url"
 done
-cat >s.yaml <<'YAML'
-name: s
-task: generate
-seed: 7
-targets:
-  a: { openai: { url: "${URL_a}" } }
-  b: { ollama: { url: "${URL_b}" } }
-workload: { prompts: { synthetic: { count: 40, words: { fixed: 6 } } }, sampling: { max_tokens: 4 } }
-load: { closed: { users: 9, duration: 4s, warmup: 0s } }
-timeout: 20s
-YAML
+scenario 4 >s.yaml
 clocks=('+0.08' '-0.08' '+0')
 for shard in 0 1 2; do
     nsenter --target "${hosts[shard]}" --net faketime -f "${clocks[shard]}" "$program" run s.yaml --shard "$shard/3" \

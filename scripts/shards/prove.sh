@@ -6,6 +6,7 @@
 set -euo pipefail
 repo=$(cd "$(dirname "$0")/../.." && pwd -P)
 source "$repo/scripts/stand-in.sh"
+source "$repo/scripts/shards/scenario.sh"
 program=$(realpath "${1:-$repo/target/release/loadcmp}")
 for command in mpirun slurmctld slurmd munged sbatch; do
     PATH=$PATH:/usr/sbin command -v "$command" >/dev/null || {
@@ -29,21 +30,7 @@ cd "$work"
 
 stand_in loadcmp serve.log --first-token-ms 20 --slots 64
 started+=("$pid")
-export BASE=$url
-scenario() { # seconds, users
-    cat <<YAML
-name: s
-task: generate
-seed: 7
-targets:
-  a: { openai: { url: "\${BASE}" } }
-  b: { ollama: { url: "\${BASE}" } }
-allow_same_endpoint: true
-workload: { prompts: { synthetic: { count: 40, words: { fixed: 6 } } }, sampling: { max_tokens: 4 } }
-load: { closed: { users: ${2:-9}, duration: $1s, warmup: 0s } }
-timeout: 20s
-YAML
-}
+export URL_a=$url URL_b=$url
 scenario 4 >s.yaml
 scenario 60 >long.yaml
 scenario 8 2 >drift.yaml
@@ -102,10 +89,10 @@ import csv, statistics, sys
 def median(path, shard=None):
     with open(path) as file:
         rows = [row for row in csv.DictReader(file) if row["phase"] == "measure" and row["target"] == "a" and row["outcome"] == "ok"]
-    return statistics.median(float(row["latency_us"]) for row in rows if shard is None or int(row["user"]) % 2 == shard)
+    return statistics.median(float(row["latency_us"]) for row in rows if shard is None or row["shard"] == shard)
 
 fast = median("drift/1/samples.csv") / median("drift/0/samples.csv")
-right = median("drift-merged/samples.csv", 1) / median("drift-merged/samples.csv", 0)
+right = median("drift-merged/samples.csv", "1") / median("drift-merged/samples.csv", "0")
 print(f"{'ok' if abs(right - 1) < 0.01 < fast - 1 else 'FAILED'}: a clock that runs fast: {fast:.3f} of the other's times, merged {right:.3f}")
 sys.exit(not abs(right - 1) < 0.01 < fast - 1)
 PYTHON

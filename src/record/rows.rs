@@ -21,14 +21,12 @@ const AHEAD: usize = 8;
 /// What takes all rows of a file, one after the other.
 pub type Taker<'a> = Box<dyn FnMut(&Sample) + Send + 'a>;
 
-/// Reads `samples.csv` of a run's directory, row by row; a last row that was cut off by a crash is passed over. Rows are read on a
-/// thread of their own, so that `take` has a core for itself.
-pub fn read_rows(dir: &Path, names: &Names, take: impl FnMut(&Sample)) -> anyhow::Result<()> {
-    let (file, path) = opened(dir)?;
-    read_sheet(file, names, take).with_context(|| format!("reading {}", path.display()))
+/// Reads `samples.csv` of a run's directory, row by row; a last row that was cut off by a crash is passed over.
+pub fn read_rows(dir: &Path, names: &Names, take: impl FnMut(&Sample) + Send) -> anyhow::Result<()> {
+    read_rows_for(dir, names, vec![Box::new(take)])
 }
 
-/// The same for several takers, each on a thread of its own: as many cores are at work as there are.
+/// The same for several takers, each on a thread of its own, next to the one that reads: as many cores are at work as there are.
 pub fn read_rows_for(dir: &Path, names: &Names, takers: Vec<Taker<'_>>) -> anyhow::Result<()> {
     let (file, path) = opened(dir)?;
     for_all(file, names, takers).with_context(|| format!("reading {}", path.display()))
@@ -40,24 +38,10 @@ pub fn read_batches(dir: &Path, names: &Names, rows: &SyncSender<Vec<Sample>>) -
     parse(file, names, |batch| rows.send(batch).is_ok()).with_context(|| format!("reading {}", path.display()))
 }
 
-fn opened(dir: &Path) -> anyhow::Result<(Box<dyn BufRead + Send>, PathBuf)> {
+fn opened(dir: &Path) -> anyhow::Result<(Box<dyn BufRead>, PathBuf)> {
     let path = rows_file(dir).unwrap_or_else(|| dir.join(PLAIN));
     let file = open(&path).with_context(|| format!("reading {}", path.display()))?;
     Ok((file, path))
-}
-
-fn read_sheet(from: impl BufRead + Send, names: &Names, mut take: impl FnMut(&Sample)) -> anyhow::Result<()> {
-    std::thread::scope(|scope| {
-        let (sender, batches) = sync_channel::<Vec<Sample>>(AHEAD);
-        let reader = std::thread::Builder::new()
-            .name("rows".into())
-            .spawn_scoped(scope, move || parse(from, names, |batch| sender.send(batch).is_ok()))
-            .context("starting the thread that reads rows")?;
-        for batch in batches {
-            batch.iter().for_each(&mut take);
-        }
-        reader.join().map_err(|_| anyhow!("the thread that reads rows ended early"))?
-    })
 }
 
 fn for_all(from: impl BufRead, names: &Names, takers: Vec<Taker<'_>>) -> anyhow::Result<()> {
@@ -419,7 +403,7 @@ mod tests {
 
     fn read(bytes: &[u8]) -> anyhow::Result<Vec<Sample>> {
         let mut samples = Vec::new();
-        read_sheet(bytes, &names(), |sample| samples.push(sample.clone()))?;
+        for_all(bytes, &names(), vec![Box::new(|sample| samples.push(sample.clone()))])?;
         Ok(samples)
     }
 

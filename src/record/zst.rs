@@ -34,7 +34,7 @@ pub fn pack(from: impl Read, to: impl Write) -> Result<()> {
 /// # Errors
 ///
 /// It can't be opened, or its first bytes are no compressed frame's.
-pub fn open(path: &Path) -> Result<Box<dyn BufRead + Send>> {
+pub fn open(path: &Path) -> Result<Box<dyn BufRead>> {
     let file = BufReader::with_capacity(BLOCK, File::open(path)?);
     if path.extension().is_none_or(|extension| extension != "zst") {
         return Ok(Box::new(file));
