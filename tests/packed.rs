@@ -2,7 +2,8 @@
 
 use crate::cli::{StandIn, json, loadcmp, text, write};
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn ask(dir: &Path, args: &[&str]) -> Output {
     loadcmp().current_dir(dir).args(args).output().expect("the program")
@@ -32,9 +33,7 @@ fn compressed_rows_are_read_as_those_that_are_not() {
     std::fs::create_dir(at.join("plain")).expect("a folder");
     let rows = std::fs::read(at.join("packed/samples.csv.zst")).expect("its rows");
     assert_eq!(rows[..4], [0x28, 0xb5, 0x2f, 0xfd], "a frame of Zstandard begins so");
-    let mut manifest = json(&at.join("packed/manifest.json"));
-    assert_eq!(manifest.as_object_mut().expect("a manifest").remove("packed"), Some(true.into()));
-    std::fs::write(at.join("plain/manifest.json"), manifest.to_string()).expect("a file");
+    std::fs::copy(at.join("packed/manifest.json"), at.join("plain/manifest.json")).expect("a file");
     let mut unpacked = loadcmp::record::zst::open(&at.join("packed/samples.csv.zst")).expect("a file");
     std::io::copy(&mut unpacked, &mut std::fs::File::create(at.join("plain/samples.csv")).expect("a file"))
         .expect("rows");
@@ -45,6 +44,8 @@ fn compressed_rows_are_read_as_those_that_are_not() {
     };
     assert_eq!(figures("packed"), figures("plain"));
     assert!(figures("plain").contains("\na,"));
+    let files = json(&at.join("plain/report.json"))["files"].to_string();
+    assert!(files.contains("samples.csv\"") && !files.contains("zst"), "{files}");
     let size = |name: &str| std::fs::metadata(at.join(name)).expect("a file").len();
     assert!(size("packed/samples.csv.zst") * 2 < size("plain/samples.csv"));
 
@@ -56,4 +57,33 @@ fn compressed_rows_are_read_as_those_that_are_not() {
     let gone = ask(at, &["report", "packed"]);
     assert_eq!(gone.status.code(), Some(2));
     assert!(text(&gone).1.contains("it has no samples.csv"), "{}", text(&gone).1);
+}
+
+#[test]
+fn rows_that_can_t_be_compressed_stay_as_they_are_and_the_run_has_its_results() {
+    let engine = StandIn::start(&["--first-token-ms", "5"]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let at = dir.path();
+    let scenario = format!(
+        "name: s\ntask: generate\ntargets:\n  a: {{ openai: {{ url: \"{}\" }} }}\nworkload: {{ prompts: {{ synthetic: {{ count: 40, \
+         words: {{ fixed: 6 }} }} }}, sampling: {{ max_tokens: 4 }} }}\nload: {{ closed: {{ users: 2, duration: 2s, warmup: 0s }} }}\n",
+        engine.url
+    );
+    write(at, "s.yaml", &scenario);
+    let mut run = loadcmp();
+    run.current_dir(at).args(["run", "s.yaml", "--quiet", "--samples", "zst", "--out", "out"]);
+    let run = run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+    let begun = Instant::now();
+    while !at.join("out/samples.csv").exists() && begun.elapsed() < Duration::from_secs(20) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // In the file's place.
+    std::fs::create_dir_all(at.join("out/samples.csv.zst/taken")).expect("a folder");
+    let (_, err) = text(&run.wait_with_output().expect("an end"));
+    assert!(err.contains("warning: out/samples.csv could not be compressed"), "{err}");
+    assert!(err.contains("its rows stay as they are"), "{err}");
+    let report = json(&at.join("out/report.json"));
+    assert_eq!(report["status"], "complete");
+    assert!(report["files"].to_string().contains("samples.csv\""), "{}", report["files"]);
+    assert!(crate::cli::rows(&at.join("out/samples.csv")).len() > 20);
 }

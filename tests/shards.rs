@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// Some generators in one folder, each with a directory of results of its own.
@@ -19,7 +20,16 @@ impl Generators {
     fn of(yaml: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         write(dir.path(), "s.yaml", yaml);
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        // An address of loopback that nothing else in these tests has: a port that is free now is free later.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let [_, high, low, _] = std::process::id().to_be_bytes();
+        let own = NEXT.fetch_add(1, Ordering::Relaxed) % 250 + 2;
+        let host = if cfg!(target_os = "linux") {
+            format!("127.{}.{low}.{own}", high % 200 + 1)
+        } else {
+            "127.0.0.1".to_owned()
+        };
+        let free = TcpListener::bind(format!("{host}:0")).expect("a port");
         let address = free.local_addr().expect("its address").to_string();
         Self { dir, address }
     }
@@ -45,6 +55,21 @@ impl Generators {
             assert!(err.contains("`loadcmp merge` makes the result"), "{err}");
         }
         (0..of).map(|index| self.out(&format!("{of}-{index}"))).collect()
+    }
+
+    /// Takes the lines of a part's rows that `gone` picks out, merges, and puts them back; what is said of it, without a result.
+    fn without(&self, dirs: &[PathBuf], part: usize, gone: impl Fn(&[&str]) -> bool) -> String {
+        let samples = dirs[part].join("samples.csv");
+        let before = std::fs::read_to_string(&samples).expect("its rows");
+        let kept: Vec<&str> = before.lines().filter(|line| !gone(&line.split(',').collect::<Vec<_>>())).collect();
+        assert!(kept.len() < before.lines().count(), "nothing is gone");
+        std::fs::write(&samples, kept.join("\n") + "\n").expect("a file");
+        let output = self.merge(dirs, "never");
+        std::fs::write(&samples, &before).expect("a file");
+        let (_, err) = text(&output);
+        assert_eq!(output.status.code(), Some(4), "{err}");
+        assert!(!self.out("never").join("samples.csv").exists());
+        err
     }
 
     fn merge(&self, dirs: &[PathBuf], out: &str) -> Output {
@@ -252,6 +277,44 @@ fn the_parts_of_a_split_file_merge_to_its_whole() {
     std::fs::write(&last, before).expect("a file");
     std::fs::write(parts[0].join("manifest.json"), other.to_string()).expect("a file");
     refused(&parts, 2, "seed is");
+}
+
+#[test]
+fn what_is_missing_of_conversations_and_at_the_end_of_a_schedule_is_told() {
+    let engine = StandIn::start(&["--first-token-ms", "100", "--slots", "4"]);
+    let generators = Generators::of(&format!(
+        "name: s\ntask: chat\nseed: 7\ntargets:\n  a: {{ openai: {{ url: \"{}\" }} }}\nworkload: {{ prompts: {{ synthetic: {{ count: 5, \
+         words: {{ fixed: 6 }}, turns: 3 }} }}, sampling: {{ max_tokens: 4 }} }}\nload: {{ closed: {{ users: 4, requests: \
+         12, warmup: 0s }} }}\n",
+        engine.url
+    ));
+    let dirs = generators.run(2);
+    let measured = |cells: &[&str]| cells[2] == "measure";
+    let err = generators.without(&dirs, 1, |cells| measured(cells) && cells[6] == "5" && cells[7] == "2");
+    assert!(err.contains("a turn of conversation 5 of `a` is missing: there are some up to turn 3"), "{err}");
+    let err = generators.without(&dirs, 0, |cells| measured(cells) && cells[6] == "10");
+    assert!(err.contains("conversation 10 of `a` is missing"), "{err}");
+    let err = generators.without(&[dirs[0].clone(), dirs[1].clone()], 1, |cells| measured(cells) && cells[6] == "11");
+    assert!(err.contains("conversation 11 of `a` is missing"), "{err}");
+    let output = generators.merge(&dirs, "merged");
+    let merged = rows(&generators.out("merged").join("samples.csv"));
+    assert_eq!(merged.iter().filter(|row| row["phase"] == "measure").count(), 36, "{}", text(&output).1);
+
+    // The engine has one place, and nobody waits for it: the last requests of the schedule are never sent, and have rows.
+    let engine = StandIn::start(&["--first-token-ms", "400", "--slots", "1"]);
+    let load = "{ open: { rate: 20, duration: 2s, in_flight: 2, warmup: 0s } }";
+    let generators = Generators::of(&scenario(&engine, load));
+    let dirs = generators.run(2);
+    let planned = |cells: &[&str]| measured(cells) && cells[0] == "a";
+    let last = |dir: &Path| {
+        let all = rows(&dir.join("samples.csv"));
+        let all = all.iter().filter(|row| row["phase"] == "measure" && row["target"] == "a");
+        all.max_by_key(|row| row["index"].parse::<u64>().expect("a number")).expect("rows").clone()
+    };
+    assert_eq!(last(&dirs[1])["outcome"], "unsent");
+    let number = last(&dirs[1])["index"].clone();
+    let err = generators.without(&dirs, 1, |cells| planned(cells) && cells[5] == number);
+    assert!(err.contains(&format!("request {number} of `a` is missing")), "{err}");
 }
 
 #[test]

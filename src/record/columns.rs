@@ -145,7 +145,7 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
         .get(sample.target)
         .map_or(("", "", false), |(name, wire, stand_in)| (name.as_str(), *wire, *stand_in));
     let stamps = &sample.stamps;
-    let mut row = Row { out, number: itoa::Buffer::new() };
+    let mut row = Row { out, number: Numbers::default() };
     row.text(target);
     row.word(wire);
     row.word(sample.phase.as_str());
@@ -204,9 +204,34 @@ pub fn write_row(out: &mut Vec<u8>, names: &Names, sample: &Sample) {
     }
 }
 
+/// Writes cells that are numbers, each with the comma behind it.
+#[derive(Default)]
+pub(super) struct Numbers(itoa::Buffer);
+
+impl Numbers {
+    pub(super) fn whole(&mut self, out: &mut Vec<u8>, number: Option<impl Into<u64>>) {
+        if let Some(number) = number {
+            out.extend_from_slice(self.0.format(number.into()).as_bytes());
+        }
+        out.push(b',');
+    }
+
+    /// Microseconds with three decimals: exact, so that what is read back is what was measured.
+    pub(super) fn micros(&mut self, out: &mut Vec<u8>, time: Option<Nanos>) {
+        if let Some(Nanos(nanos)) = time {
+            let (whole, part) = (nanos / 1000, (nanos % 1000) as u16);
+            out.extend_from_slice(self.0.format(whole).as_bytes());
+            let digits = [part / 100, part / 10 % 10, part % 10].map(|digit| b'0' + digit as u8);
+            out.push(b'.');
+            out.extend_from_slice(&digits);
+        }
+        out.push(b',');
+    }
+}
+
 struct Row<'a> {
     out: &'a mut Vec<u8>,
-    number: itoa::Buffer,
+    number: Numbers,
 }
 
 impl Row<'_> {
@@ -244,10 +269,7 @@ impl Row<'_> {
     }
 
     fn whole(&mut self, number: Option<impl Into<u64>>) {
-        if let Some(number) = number {
-            self.out.extend_from_slice(self.number.format(number.into()).as_bytes());
-        }
-        self.out.push(b',');
+        self.number.whole(self.out, number);
     }
 
     /// Numbers, with a blank between.
@@ -256,7 +278,7 @@ impl Row<'_> {
             if place > 0 {
                 self.out.push(b' ');
             }
-            self.out.extend_from_slice(self.number.format(*number).as_bytes());
+            self.out.extend_from_slice(self.number.0.format(*number).as_bytes());
         }
         self.out.push(b',');
     }
@@ -270,16 +292,8 @@ impl Row<'_> {
         self.out.push(b',');
     }
 
-    /// Microseconds with three decimals: exact, so that what is read back is what was measured.
     fn micros(&mut self, time: Option<Nanos>) {
-        if let Some(Nanos(nanos)) = time {
-            let (whole, part) = (nanos / 1000, (nanos % 1000) as u16);
-            self.out.extend_from_slice(self.number.format(whole).as_bytes());
-            let digits = [part / 100, part / 10 % 10, part % 10].map(|digit| b'0' + digit as u8);
-            self.out.push(b'.');
-            self.out.extend_from_slice(&digits);
-        }
-        self.out.push(b',');
+        self.number.micros(self.out, time);
     }
 
     fn hash(&mut self, hash: Option<u64>) {

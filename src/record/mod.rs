@@ -1,16 +1,18 @@
 //! One request's life: [`Sample`] is the row, [`Stopwatch`] the only clock, [`log`] the
-//! file rows are appended to, [`columns`] its form, [`rows`] what reads it, [`answers`] the file of texts.
+//! file rows are appended to, [`columns`] its form, [`rows`] what reads it, [`lines`] what a merge copies, [`answers`] the file of texts.
 
 pub mod answers;
 mod chain;
 pub mod columns;
 pub mod dictionary;
+pub mod lines;
 pub mod log;
 mod opened;
 mod prefix;
 mod remark;
 pub mod rows;
 mod sample;
+mod sheet;
 mod stopwatch;
 pub mod zst;
 

@@ -1,17 +1,14 @@
-//! The rows of `samples.csv`, read.
-//!
-//! Where a row begins and ends, and its cells, are looked up here, not by the csv crate: hardly a row has a quote in it, and
-//! `report` of millions of rows waits for this. One that has goes to the crate (and a test holds the two together).
+//! The rows of `samples.csv`, read as samples.
 
-use super::columns::{COLUMNS, FIRST_NEWER, FORMER, NEWER, Names, as_it_was};
+use super::columns::{FIRST_NEWER, Names, as_it_was};
+use super::sheet::{Cells, Taken, each_row};
 use super::zst::{PLAIN, open, rows_file};
 use super::{Details, Nanos, Opened, Outcome, Phase, PrefixUse, Remarks, Sample, Stamps};
 use anyhow::{Context, anyhow};
 use std::io::BufRead;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 /// Rows that are handed from the thread that reads them to those that take them in one go.
 const BATCH: usize = 512;
@@ -32,13 +29,8 @@ pub fn read_rows_for(dir: &Path, names: &Names, takers: Vec<Taker<'_>>) -> anyho
     for_all(file, names, takers).with_context(|| format!("reading {}", path.display()))
 }
 
-/// The same in batches, which `rows` takes until nobody reads from it any more.
-pub fn read_batches(dir: &Path, names: &Names, rows: &SyncSender<Vec<Sample>>) -> anyhow::Result<()> {
-    let (file, path) = opened(dir)?;
-    parse(file, names, |batch| rows.send(batch).is_ok()).with_context(|| format!("reading {}", path.display()))
-}
-
-fn opened(dir: &Path) -> anyhow::Result<(Box<dyn BufRead>, PathBuf)> {
+/// The file of a directory's rows, and where it lies.
+pub(super) fn opened(dir: &Path) -> anyhow::Result<(Box<dyn BufRead>, PathBuf)> {
     let path = rows_file(dir).unwrap_or_else(|| dir.join(PLAIN));
     let file = open(&path).with_context(|| format!("reading {}", path.display()))?;
     Ok((file, path))
@@ -69,146 +61,25 @@ fn for_all(from: impl BufRead, names: &Names, takers: Vec<Taker<'_>>) -> anyhow:
 
 /// Reads rows and hands them on, until nobody takes them.
 fn parse(from: impl BufRead, names: &Names, mut take: impl FnMut(Vec<Sample>) -> bool) -> anyhow::Result<()> {
-    let mut sheet = Sheet::of(from);
-    if !sheet.next()? {
-        return Err(anyhow!("it is empty"));
-    }
-    let headers = sheet.cells()?.context("its first line is no row of columns")?;
-    let known = headers.iter().filter(|column| NEWER.contains(column)).count();
-    let of_then = COLUMNS.iter().filter(|column| !NEWER[known..].contains(column));
-    let columns = headers.iter().count();
-    let headers =
-        headers.iter().map(|column| FORMER.iter().find(|(was, _)| *was == column).map_or(column, |(_, is)| is));
-    if headers.ne(of_then.copied()) {
-        return Err(anyhow!("its columns are not those of this version of loadcmp"));
-    }
     let mut batch = Vec::with_capacity(BATCH);
-    // Only the last row may be a torso: the process may have ended in the middle of it.
-    let mut torso = None;
-    while sheet.next()? {
-        if let Some(line) = torso {
-            return Err(anyhow!("line {line} is not a row of this run"));
+    let mut more = true;
+    each_row(from, |row, known| {
+        let Some(sample) = sample(row, names, known) else { return Taken::NoRow };
+        batch.push(sample);
+        if batch.len() == BATCH {
+            more = take(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
         }
-        let line = sheet.line;
-        match sheet.cells()?.filter(|row| row.cells.len() == columns).and_then(|row| sample(&row, names, known)) {
-            Some(sample) => batch.push(sample),
-            None => torso = Some(line),
-        }
-        if batch.len() == BATCH && !take(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))) {
-            return Ok(());
-        }
+        if more { Taken::Row } else { Taken::Enough }
+    })?;
+    if more {
+        // Who takes no more needs no more.
+        take(batch);
     }
-    // Who takes no more needs no more.
-    take(batch);
     Ok(())
 }
 
-/// A file of rows, and the row that was read last.
-struct Sheet<R> {
-    from: R,
-    /// Lines that were read.
-    lines: u64,
-    /// The row: its first line, its bytes without the line's end, and how many quotes are in it.
-    line: u64,
-    row: Vec<u8>,
-    quotes: usize,
-    /// Where its cells stand in `row`, or in `unquoted`.
-    cells: Vec<Range<usize>>,
-    unquoted: csv::StringRecord,
-}
-
-impl<R: BufRead> Sheet<R> {
-    fn of(from: R) -> Self {
-        let (cells, unquoted) = (Vec::with_capacity(COLUMNS.len()), csv::StringRecord::new());
-        Self { from, lines: 0, line: 0, row: Vec::new(), quotes: 0, cells, unquoted }
-    }
-
-    /// Reads the next row, which goes on in the next line where a quote is open; false at the end. Empty lines are none.
-    fn next(&mut self) -> std::io::Result<bool> {
-        (self.line, self.quotes) = (self.lines + 1, 0);
-        self.row.clear();
-        loop {
-            let before = self.row.len();
-            if self.from.read_until(b'\n', &mut self.row)? == 0 {
-                return Ok(!self.row.is_empty());
-            }
-            self.lines += 1;
-            self.quotes += memchr::memchr_iter(b'"', &self.row[before..]).count();
-            if self.quotes % 2 == 1 {
-                continue;
-            }
-            for end in [b'\n', b'\r'] {
-                self.row.pop_if(|last| *last == end);
-            }
-            if !self.row.is_empty() {
-                return Ok(true);
-            }
-            self.line += 1;
-        }
-    }
-
-    /// The cells of the row; `None` where it isn't text: a torso may end inside a character.
-    fn cells(&mut self) -> anyhow::Result<Option<Cells<'_>>> {
-        self.cells.clear();
-        if self.quotes > 0 {
-            let mut row = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(&*self.row);
-            let mut record = std::mem::take(&mut self.unquoted).into_byte_record();
-            row.read_byte_record(&mut record)?;
-            self.unquoted = match csv::StringRecord::from_byte_record(record) {
-                Ok(record) => record,
-                Err(_) => return Ok(None),
-            };
-            self.cells.extend((0..self.unquoted.len()).filter_map(|at| self.unquoted.range(at)));
-            return Ok(Some(Cells { text: self.unquoted.as_slice(), cells: &self.cells }));
-        }
-        let Ok(text) = std::str::from_utf8(&self.row) else { return Ok(None) };
-        let (mut from, cells) = (0, &mut self.cells);
-        commas(&self.row, |comma| {
-            cells.push(from..comma);
-            from = comma + 1;
-        });
-        cells.push(from..self.row.len());
-        Ok(Some(Cells { text, cells: &self.cells }))
-    }
-}
-
-/// Where the commas are, eight bytes at a time: cells are so short that a search that begins again at each takes twice as long.
-fn commas(row: &[u8], mut at: impl FnMut(usize)) {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let mut begin = 0;
-    let (words, rest) = row.as_chunks::<8>();
-    for word in words {
-        // A byte is nought where a comma is, and its highest bit the only one that is set then.
-        let word = u64::from_le_bytes(*word) ^ 0x2c2c_2c2c_2c2c_2c2c;
-        let mut found = !(((word & LOW) + LOW) | word | LOW);
-        while found != 0 {
-            at(begin + found.trailing_zeros() as usize / 8);
-            found &= found - 1;
-        }
-        begin += 8;
-    }
-    rest.iter().enumerate().filter(|(_, byte)| **byte == b',').for_each(|(place, _)| at(begin + place));
-}
-
-/// The cells of a row.
-struct Cells<'a> {
-    text: &'a str,
-    cells: &'a [Range<usize>],
-}
-
-impl<'a> Cells<'a> {
-    fn get(&self, at: usize) -> Option<&'a str> {
-        self.text.get(self.cells.get(at)?.clone())
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &'a str> + Clone {
-        let text = self.text;
-        self.cells.iter().filter_map(move |cell| text.get(cell.clone()))
-    }
-}
-
 /// A whole row as a sample, with so many of the newer columns; `None` if any field can't be read.
-fn sample(row: &Cells<'_>, names: &Names, known: usize) -> Option<Sample> {
+pub(super) fn sample(row: &Cells<'_>, names: &Names, known: usize) -> Option<Sample> {
     let newer = |at: usize| if at < known { row.get(FIRST_NEWER + at) } else { Some("") };
     let mut cells = row.iter();
     let mut cell = || cells.next().unwrap_or_default();
@@ -269,7 +140,7 @@ fn sample(row: &Cells<'_>, names: &Names, known: usize) -> Option<Sample> {
         },
         gaps: newer(7)?.split_ascii_whitespace().map(|gap| gap.parse().ok()).collect::<Option<Vec<u32>>>()?,
         shard: maybe(newer(8)?)?,
-        opened: Opened::parse(row.get(row.cells.len() - 1)?)?,
+        opened: Opened::parse(row.last()?)?,
     })
 }
 
@@ -278,13 +149,13 @@ fn text(cell: &str) -> Option<String> {
 }
 
 /// Blank, or a number; the outer `None` is a cell that is neither.
-fn maybe<T: std::str::FromStr>(cell: &str) -> Option<Option<T>> {
+pub(super) fn maybe<T: std::str::FromStr>(cell: &str) -> Option<Option<T>> {
     if cell.is_empty() { Some(None) } else { cell.parse().ok().map(Some) }
 }
 
 /// Blank, or microseconds with three decimals. Digit by digit: a row has a dozen of them.
 #[inline]
-fn nanos(cell: &str) -> Option<Option<Nanos>> {
+pub(super) fn nanos(cell: &str) -> Option<Option<Nanos>> {
     let (whole, part) = match cell.as_bytes() {
         [] => return Some(None),
         [whole @ .., b'.', a, b, c] => (whole, [*a, *b, *c]),
@@ -309,7 +180,9 @@ fn nanos(cell: &str) -> Option<Option<Nanos>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::columns::write_row;
+    use crate::record::columns::{COLUMNS, NEWER, write_row};
+    use crate::record::lines;
+    use crate::record::sheet::Cutter;
     use proptest::prelude::*;
 
     fn names() -> Names {
@@ -420,7 +293,7 @@ mod tests {
             let mut file = csv::WriterBuilder::new().flexible(true).from_writer(Vec::new());
             rows.iter().for_each(|row| file.write_record(row).unwrap());
             let bytes = file.into_inner().unwrap();
-            let mut ours = Sheet::of(&*bytes);
+            let mut ours = Cutter::of(&*bytes);
             for row in rows {
                 prop_assert!(ours.next().unwrap());
                 prop_assert_eq!(ours.cells().unwrap().unwrap().iter().collect::<Vec<_>>(), row);
@@ -439,6 +312,36 @@ mod tests {
             let header = older.iter().position(|byte| *byte == b'\n').unwrap();
             let rows = &written(&samples)[written(&[]).len()..];
             prop_assert!(read(&[&older[..=header], rows].concat()).is_err());
+        }
+
+        #[test]
+        fn what_a_merge_copies_are_the_rows_of_samples_that_were_moved(
+            samples in prop::collection::vec(a_sample(), 0..9), by in 0..9_000_000_u64, part in 1..4_u64, lacks_one: bool,
+        ) {
+            // Another clock, which runs slower.
+            let at = |at: Nanos| Nanos(at.0 - at.0 / 9_000_000 * part + by);
+            let mut moved = samples.clone();
+            for sample in &mut moved {
+                sample.stamps.all_mut(|stamp| *stamp = at(*stamp));
+                sample.shard = Some(7);
+            }
+            let names = names();
+            let file = written(&samples);
+            let file = if lacks_one { older(&file, NEWER.len() - 1) } else { file };
+            let mut got = Vec::new();
+            let mut keys = Vec::new();
+            lines::for_all(&*file, &names, 7, at, |batch| {
+                for number in 0..batch.keys().count() {
+                    let (key, line) = batch.row(number).expect("a row");
+                    keys.push((key.target, key.phase, key.index, key.conversation, key.turn, key.planned, key.end, key.outcome));
+                    got.extend_from_slice(line);
+                }
+                true
+            }).unwrap();
+            let rows = written(&moved).split_off(written(&[]).len());
+            prop_assert_eq!(String::from_utf8_lossy(&got), String::from_utf8_lossy(&rows));
+            let told = moved.iter().map(|s| (s.target, s.phase, s.index, s.conversation, s.turn, s.stamps.planned, s.stamps.end, s.outcome));
+            prop_assert_eq!(keys, told.collect::<Vec<_>>());
         }
 
         #[test]

@@ -135,6 +135,18 @@ pub struct Stamps {
     pub end: Option<Nanos>,
 }
 
+impl Stamps {
+    /// Hands every one that there is to `change`.
+    pub fn all_mut(&mut self, mut change: impl FnMut(&mut Nanos)) {
+        let Self { planned, dispatched, sent, first_byte, first_token, first_answer, last_token, end } = self;
+        change(planned);
+        [dispatched, sent, first_byte, first_token, first_answer, last_token, end]
+            .into_iter()
+            .flatten()
+            .for_each(change);
+    }
+}
+
 /// One request's life, one row of `samples.csv`. Names that repeat (target, label) are positions in the plan's lists.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {

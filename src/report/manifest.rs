@@ -72,9 +72,6 @@ pub struct Manifest {
     /// The generators that this is merged from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shards: Vec<ShardFacts>,
-    /// Whether the rows are compressed: in `samples.csv.zst`.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub packed: bool,
     /// The plan of a run.
     pub plan: Plan,
 }
@@ -129,7 +126,6 @@ impl Manifest {
             probe: None,
             shard: None,
             shards: Vec::new(),
-            packed: false,
             plan,
         }
     }

@@ -167,6 +167,11 @@ impl Report {
         self.files.iter().any(|name| name == PACKED)
     }
 
+    /// Takes note that they are.
+    pub fn pack(&mut self) {
+        self.files.iter_mut().filter(|name| *name == PLAIN).for_each(|name| *name = PACKED.to_owned());
+    }
+
     /// Makes the document of what was folded and gathered of the samples.
     pub fn build(manifest: &Manifest, folded: Folded, gathered: &[Gathered], levels: Levels) -> Self {
         let mut report = Self {
@@ -195,7 +200,7 @@ impl Report {
             probe: manifest.probe,
             judgement: None,
             baseline: None,
-            files: files(&manifest.plan, false, manifest.packed).into_iter().map(|(name, _)| name.to_owned()).collect(),
+            files: files(&manifest.plan, false, false).into_iter().map(|(name, _)| name.to_owned()).collect(),
             histograms: folded.histograms,
             timeline: folded.timeline,
             levels,
@@ -359,7 +364,6 @@ pub(crate) mod fixture {
             probe: None,
             shard: None,
             shards: Vec::new(),
-            packed: false,
             machine: Facts {
                 os: Some("Debian GNU/Linux 12".to_owned()),
                 kernel: Some("6.18.5".to_owned()),

@@ -395,7 +395,7 @@ async fn measure(
     let folder = log.finish()?;
     bars.finish();
     if options.packed {
-        pack_rows(&dir)?;
+        pack_rows(&dir);
     }
     if let Some(words) = fewer_blocks {
         tell(say::wrapped(&words));
@@ -416,7 +416,6 @@ async fn measure(
         manifest.ended = Some(ended.clone());
         manifest.conditions = Some(watched(&stretches(&manifest.windows, end)));
         manifest.shard = part.as_deref().map(shard::Part::facts);
-        manifest.packed = options.packed;
     })?;
     let manifest = lock(&manifest).clone();
     let (folded, gathered, picks) = folder.finish(manifest.status == Status::Complete);
@@ -428,13 +427,24 @@ async fn measure(
     }
 }
 
-/// Compresses a run's rows.
-fn pack_rows(dir: &Path) -> anyhow::Result<()> {
+/// Rows that take seconds to compress, in bytes.
+const MANY_BYTES: u64 = 200_000_000;
+
+/// Compresses a run's rows. Where that fails they stay as they are: the run has its results all the same.
+fn pack_rows(dir: &Path) {
     let plain = dir.join(PLAIN);
-    let told = || format!("compressing {}", plain.display());
-    let from = std::fs::File::open(&plain).with_context(told)?;
-    replace(&dir.join(PACKED), |to| pack(from, to)).with_context(told)?;
-    std::fs::remove_file(&plain).with_context(told)
+    let packed = || {
+        let from = std::fs::File::open(&plain)?;
+        let bytes = from.metadata()?.len();
+        if bytes > MANY_BYTES {
+            tell(format_args!("loadcmp: compressing {} of rows", crate::metrics::human::bytes(bytes)));
+        }
+        replace(&dir.join(PACKED), |to| pack(from, to))?;
+        std::fs::remove_file(&plain)
+    };
+    if let Err(error) = packed() {
+        tell(format_args!("warning: {} could not be compressed: {error}; its rows stay as they are", plain.display()));
+    }
 }
 
 /// Makes every file of a run again from its manifest and samples.
@@ -502,6 +512,9 @@ fn tell_files(
     picks: &AnswerPicks,
 ) -> anyhow::Result<Report> {
     let mut report = Report::build(manifest, folded, gathered, levels(dir, &manifest.plan));
+    if rows_file(dir).is_some_and(|path| path.ends_with(PACKED)) {
+        report.pack();
+    }
     report.answers = picks.pick(&report.plan);
     report.liken(picks);
     report.front = crate::report::pareto::front(&report);

@@ -4,29 +4,24 @@
 use super::super::against_baseline::COPY as BASELINE;
 use super::super::{Failure, Finished, free, pack_rows, retell};
 use super::deal::Deal;
+use super::seen::Seen;
+use super::sorted::{Place, Sorted};
 use crate::drive::LaneWindow;
-use crate::record::columns::{COLUMNS, Names, write_row};
-use crate::record::rows::read_batches;
-use crate::record::{Nanos, Outcome, Phase, Sample};
+use crate::record::Nanos;
+use crate::record::columns::{COLUMNS, Names};
+use crate::record::lines::read_lines;
 use crate::report::{Cause, ClockReading, Manifest, ShardFacts, Status, replace};
 use crate::scenario::Shard;
-use crate::scenario::plan::{LoadPlan, Until};
 use anyhow::{Context, anyhow};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 /// A clock's error may be this share of a stretch of which its window has [`STRETCHES`], at most.
 const CLOCK_SHARE: f64 = 0.01;
 const STRETCHES: f64 = 20.0;
-
-/// Rows are appended in the order in which they ended, give or take what their recorder had not seen yet.
-const DISORDER: Nanos = Nanos(2_000_000_000);
-
-/// No run has as many: a number above it was never planned, and its bit is not kept.
-const MOST_REQUESTS: u64 = 1 << 32;
 
 /// Batches of rows that are read ahead of each generator.
 const AHEAD: usize = 2;
@@ -35,16 +30,17 @@ const AHEAD: usize = 2;
 pub fn merge(dirs: &[PathBuf], out: &Path, packed: bool) -> Result<Finished, Failure> {
     free(out)?;
     let parts = parts(dirs)?;
-    let merged = Manifest { packed, ..manifest(&parts)? };
+    let merged = manifest(&parts)?;
     std::fs::create_dir_all(out).with_context(|| format!("creating {}", out.display()))?;
     let names = Names::of(&merged.plan);
-    let mut seen = Indices::new(&parts);
+    let shards: Vec<Shard> = parts.iter().map(|part| part.facts.shard).collect();
+    let mut seen = Seen::new(&merged.plan);
     replace(&out.join("samples.csv"), |file| {
         rows(&parts, &names, file, &mut seen).map_err(|error| std::io::Error::other(format!("{error:#}")))
     })
     .map_err(|error| Failure::Usage(format!("error: {error}")))?;
     // Before there is a manifest: what is no whole run can't be told as one.
-    if let Err(why) = seen.whole(&parts, &merged) {
+    if let Err(why) = seen.whole(&shards, &merged) {
         let _ = std::fs::remove_file(out.join("samples.csv"));
         return Err(Failure::Invalid(format!("error: {why}")));
     }
@@ -56,7 +52,7 @@ pub fn merge(dirs: &[PathBuf], out: &Path, packed: bool) -> Result<Finished, Fai
         std::fs::copy(&kept, out.join(BASELINE)).with_context(|| format!("copying {}", kept.display()))?;
     }
     if packed {
-        pack_rows(out)?;
+        pack_rows(out);
     }
     merged.write(&out.join("manifest.json")).with_context(|| format!("writing {}", out.display()))?;
     retell(out)
@@ -184,7 +180,7 @@ fn clocks(parts: &[Part], windows: &[LaneWindow]) -> Result<(), Failure> {
         let error = part.facts.clocks.iter().map(|reading| reading.error_ns).max().unwrap_or(0) as f64 / 1e9;
         if error > most {
             return Err(Failure::Invalid(format!(
-                "error: {}: its clock is known to {:.1} ms only, which is too much for windows of {shortest:.1} s ({:.1} ms)",
+                "error: {}: its clock is known to {:.2} ms only, which is too much for windows of {shortest:.1} s (at most {:.2} ms)",
                 part.dir.display(),
                 error * 1e3,
                 most * 1e3
@@ -213,110 +209,31 @@ fn mapped(at: Nanos, clocks: &[ClockReading], base: i64) -> Nanos {
     Nanos(at.0.saturating_add_signed(offset + base))
 }
 
-/// Puts a row's stamps on the clock of shard 0.
-fn put_right(sample: &mut Sample, clocks: &[ClockReading], base: i64) {
-    let at = |stamp: &mut Option<Nanos>| *stamp = stamp.map(|stamp| mapped(stamp, clocks, base));
-    let stamps = &mut sample.stamps;
-    stamps.planned = mapped(stamps.planned, clocks, base);
-    [
-        &mut stamps.dispatched,
-        &mut stamps.sent,
-        &mut stamps.first_byte,
-        &mut stamps.first_token,
-        &mut stamps.first_answer,
-        &mut stamps.last_token,
-        &mut stamps.end,
-    ]
-    .into_iter()
-    .for_each(at);
-}
-
-/// Where a row stands among all: by its end, as in the file of one run.
-type Place = (Nanos, Nanos, usize, u64);
-
-fn place(sample: &Sample) -> Place {
-    (sample.stamps.end.unwrap_or(sample.stamps.planned), sample.stamps.planned, sample.target, sample.index)
-}
-
-/// One generator's rows, put in order. What is sorted are places: rows are ten times as large, and stay where they are.
-struct Sorted<'a> {
-    batches: Receiver<Vec<Sample>>,
-    /// Its clock, and what is added to every stamp.
-    clocks: &'a [ClockReading],
-    base: i64,
-    /// What is here of them, by slot; those whose row has gone are free.
-    rows: Vec<Option<Sample>>,
-    free: Vec<usize>,
-    waiting: BinaryHeap<Reverse<(Place, usize)>>,
-    /// The latest end of a row that has come.
-    latest: Nanos,
-    more: bool,
-}
-
-impl<'a> Sorted<'a> {
-    fn new(batches: Receiver<Vec<Sample>>, clocks: &'a [ClockReading], base: i64) -> Self {
-        let (rows, free, waiting) = (Vec::new(), Vec::new(), BinaryHeap::new());
-        Self { batches, clocks, base, rows, free, waiting, latest: Nanos(0), more: true }
-    }
-
-    /// The place of the next row, once it is sure to be the next.
-    fn place(&mut self) -> Option<Place> {
-        while self.more && self.waiting.peek().is_none_or(|Reverse((first, _))| first.0 + DISORDER >= self.latest) {
-            match self.batches.recv() {
-                Ok(batch) => batch.into_iter().for_each(|row| self.take(row)),
-                Err(_) => self.more = false,
-            }
-        }
-        self.waiting.peek().map(|Reverse((place, _))| *place)
-    }
-
-    fn take(&mut self, mut row: Sample) {
-        put_right(&mut row, self.clocks, self.base);
-        let place = place(&row);
-        self.latest = self.latest.max(place.0);
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.rows.push(None);
-            self.rows.len() - 1
-        });
-        self.rows[slot] = Some(row);
-        self.waiting.push(Reverse((place, slot)));
-    }
-
-    /// The row at that place.
-    fn next(&mut self) -> Option<Sample> {
-        let Reverse((_, slot)) = self.waiting.pop()?;
-        self.free.push(slot);
-        self.rows[slot].take()
-    }
-}
-
 /// Writes the rows of all generators, in order.
-fn rows(parts: &[Part], names: &Names, file: &mut dyn Write, seen: &mut Indices) -> anyhow::Result<()> {
+fn rows(parts: &[Part], names: &Names, file: &mut dyn Write, seen: &mut Seen) -> anyhow::Result<()> {
     let base = base(parts);
     std::thread::scope(|scope| {
         let mut readers = Vec::new();
         let mut all = Vec::new();
         for part in parts {
             let (sender, batches) = sync_channel(AHEAD);
-            readers.push(scope.spawn(move || read_batches(&part.dir, names, &sender)));
-            all.push(Sorted::new(batches, &part.facts.clocks, base));
+            let at = |at| mapped(at, &part.facts.clocks, base);
+            let shard = part.facts.shard.index;
+            readers.push(scope.spawn(move || read_lines(&part.dir, names, shard, at, &sender)));
+            all.push(Sorted::new(batches));
         }
-        let mut file = BufWriter::with_capacity(1 << 16, file);
+        let mut file = BufWriter::with_capacity(1 << 18, file);
         file.write_all((COLUMNS.join(",") + "\n").as_bytes())?;
         let mut heads: BinaryHeap<Reverse<(Place, usize)>> = BinaryHeap::new();
         for (at, sorted) in all.iter_mut().enumerate() {
             heads.extend(sorted.place().map(|place| Reverse((place, at))));
         }
-        let mut line = Vec::new();
         while let Some(Reverse((_, at))) = heads.pop() {
-            if let Some(mut row) = all[at].next() {
-                let shard = parts[at].facts.shard;
-                row.shard = Some(shard.index);
-                seen.row(&row, shard);
-                line.clear();
-                write_row(&mut line, names, &row);
-                file.write_all(&line)?;
-            }
+            let shard = parts[at].facts.shard;
+            all[at].next(|key, line| {
+                seen.row(key, shard);
+                file.write_all(line)
+            })?;
             heads.extend(all[at].place().map(|place| Reverse((place, at))));
         }
         file.flush()?;
@@ -326,100 +243,6 @@ fn rows(parts: &[Part], names: &Names, file: &mut dyn Write, seen: &mut Indices)
         }
         Ok(())
     })
-}
-
-/// Which measured requests were there: each planned one is to be there once.
-struct Indices {
-    /// By target: a bit a request, by its number.
-    there: Vec<Vec<u64>>,
-    /// The first that was there twice.
-    twice: Option<(usize, u64)>,
-    /// The first that another generator should have sent.
-    foreign: Option<(usize, u64, Shard)>,
-    /// The targets and shards whose last row says that there was nobody to ask.
-    refused: BTreeSet<(usize, u32)>,
-    /// Whether each unit is one request, so that numbers tell whose they are.
-    single: bool,
-}
-
-impl Indices {
-    fn new(parts: &[Part]) -> Self {
-        let plan = parts.first().map(|part| &part.manifest.plan);
-        let single = plan.is_some_and(|plan| plan.task != crate::scenario::Task::Chat);
-        let targets = plan.map_or(0, |plan| plan.targets.len());
-        Self { there: vec![Vec::new(); targets], twice: None, foreign: None, refused: BTreeSet::new(), single }
-    }
-
-    fn row(&mut self, row: &Sample, shard: Shard) {
-        if row.phase != Phase::Measure {
-            return;
-        }
-        let Some(there) = self.there.get_mut(row.target) else {
-            return;
-        };
-        if row.index >= MOST_REQUESTS {
-            self.foreign.get_or_insert((row.target, row.index, shard));
-            return;
-        }
-        let (word, bit) = ((row.index / 64) as usize, 1_u64 << (row.index % 64));
-        if there.len() <= word {
-            there.resize(word + 1, 0);
-        }
-        if there[word] & bit != 0 {
-            self.twice.get_or_insert((row.target, row.index));
-        }
-        there[word] |= bit;
-        match row.outcome {
-            Outcome::Connect | Outcome::Unsent => self.refused.insert((row.target, shard.index)),
-            _ => self.refused.remove(&(row.target, shard.index)),
-        };
-        if self.single && !shard.has(row.index) {
-            self.foreign.get_or_insert((row.target, row.index, shard));
-        }
-    }
-
-    fn has(&self, target: usize, index: u64) -> bool {
-        self.there
-            .get(target)
-            .and_then(|there| there.get((index / 64) as usize))
-            .is_some_and(|word| word & (1 << (index % 64)) != 0)
-    }
-
-    /// Refuses what isn't every planned request once; the error is a sentence.
-    fn whole(&self, parts: &[Part], merged: &Manifest) -> Result<(), String> {
-        let name = |target: usize| merged.plan.targets.get(target).map_or("", |target| target.name.as_str());
-        if let Some((target, index)) = self.twice {
-            return Err(format!("request {index} of `{}` is there twice", name(target)));
-        }
-        if let Some((target, index, shard)) = self.foreign {
-            return Err(format!("request {index} of `{}` is not one of {shard}", name(target)));
-        }
-        if !self.single || merged.status != Status::Complete {
-            return Ok(());
-        }
-        let planned = match (&merged.plan.load, merged.plan.load.until()) {
-            (LoadPlan::Open(open), _) => Some(open.planned),
-            (_, Until::Requests(all)) => Some(all),
-            (_, Until::Duration(_)) => None,
-        };
-        for target in 0..self.there.len() {
-            for part in parts {
-                let shard = part.facts.shard;
-                let end = self.there[target].len() as u64 * 64;
-                let own = || (0..).map(|nth| shard.number(0, nth)).take_while(|index| *index < planned.unwrap_or(end));
-                let last = own().filter(|index| self.has(target, *index)).last();
-                // Without a gap as far as it got; and that is the end, where the end is a number, unless the target was gone.
-                let gone = self.refused.contains(&(target, shard.index));
-                let whole = planned.is_some() && !gone;
-                let missing =
-                    own().find(|index| !self.has(target, *index)).filter(|index| whole || Some(*index) < last);
-                if let Some(index) = missing {
-                    return Err(format!("request {index} of `{}` is missing", name(target)));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The lines of a file of each generator, one after another, without the headers of all but the first; none where no one has it.

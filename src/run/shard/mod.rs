@@ -5,6 +5,8 @@ mod deal;
 mod meeting;
 mod merge;
 mod peer;
+mod seen;
+mod sorted;
 
 pub use merge::merge;
 
