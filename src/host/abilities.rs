@@ -1,7 +1,7 @@
 //! What this machine lets a run measure, and what not and why: the host's part of `loadcmp doctor`.
 
 use super::machine::{Counters, Machine};
-use super::{Facts, energy, gpu, limits};
+use super::{Facts, gpu, limits};
 use crate::metrics::human::count;
 use serde::Serialize;
 
@@ -99,8 +99,18 @@ fn frequency(read: &Counters) -> Ability {
     }
 }
 
+#[cfg(all(target_os = "macos", target_arch = "aarch64"))]
 fn energy() -> Ability {
-    match energy::packages() {
+    let what = "energy (IOReport)";
+    super::apple::cpu_described().map_or_else(|why| Ability::missing(what, why), |found| Ability::there(what, found))
+}
+
+#[cfg(not(all(target_os = "macos", target_arch = "aarch64")))]
+fn energy() -> Ability {
+    if !cfg!(target_os = "linux") {
+        return Ability::missing("energy", "read on Linux and Apple silicon only");
+    }
+    match super::energy::packages() {
         (0, 0) => Ability::missing("energy (RAPL)", "the kernel publishes no CPU package, as in virtual machines"),
         (0, _) => Ability::missing("energy (RAPL)", "only root may read it")
             .advised("chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj, at each start of the machine"),

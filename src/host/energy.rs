@@ -1,5 +1,5 @@
-//! Energy that the processor packages took, where the kernel tells it (RAPL: /sys/class/powercap). It is the whole
-//! package's: of two engines that work at once nobody can say whose it was.
+//! Energy that the processor packages took, where the kernel tells it (RAPL: /sys/class/powercap) or Apple's chip does, whose
+//! CPU it is. It is the whole package's: of two engines that work at once nobody can say whose it was.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,8 @@ const ROOT: &str = "/sys/class/powercap";
 pub(super) struct Packages {
     counters: Vec<Counter>,
     total_uj: u64,
+    #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
+    chip: Option<super::apple::Chip>,
 }
 
 #[derive(Debug)]
@@ -24,19 +26,27 @@ struct Counter {
 impl Packages {
     /// Those of this machine that may be read; often only root may.
     pub(super) fn new() -> Self {
-        Self::under(Path::new(ROOT))
+        Self {
+            #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
+            chip: super::apple::Chip::watched(),
+            ..Self::under(Path::new(ROOT))
+        }
     }
 
     fn under(root: &Path) -> Self {
         let folders = std::fs::read_dir(root).into_iter().flatten().flatten().map(|entry| entry.path());
         let mut counters: Vec<Counter> = folders.filter_map(|folder| Counter::in_folder(&folder)).collect();
         counters.sort_by(|a, b| a.path.cmp(&b.path));
-        Self { counters, total_uj: 0 }
+        Self { counters, ..Self::default() }
     }
 
     /// Joules taken since the first look; `None` where nothing is told. It has to be asked before a counter is round: a
     /// minute or more at any package's full power.
     pub(super) fn joules(&mut self) -> Option<f64> {
+        #[cfg(all(target_os = "macos", target_arch = "aarch64"))]
+        if let Some(chip) = &self.chip {
+            return chip.now().cpu_j;
+        }
         for counter in &mut self.counters {
             let now = number(&counter.path)?;
             self.total_uj += grown(counter.last_uj, now, counter.range_uj)?;
@@ -47,9 +57,10 @@ impl Packages {
 }
 
 /// How many packages may be read, and how many there are.
+#[cfg(not(all(target_os = "macos", target_arch = "aarch64")))]
 pub(super) fn packages() -> (usize, usize) {
     let folders = std::fs::read_dir(ROOT).into_iter().flatten().flatten();
-    (Packages::new().counters.len(), folders.filter(|entry| is_package(&entry.path())).count())
+    (Packages::under(Path::new(ROOT)).counters.len(), folders.filter(|entry| is_package(&entry.path())).count())
 }
 
 /// Whether a folder is a whole package's. Its parts (`intel-rapl:0:1`) are in it, and the whole platform's (`psys`) has it in

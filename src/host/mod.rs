@@ -1,7 +1,7 @@
 //! What the machine is, what it and the targets' processes did meanwhile, and what it can be measured to. sysinfo's and
 //! /proc's door is this room.
 //!
-//! `machine` reads counters, `gpu` and `energy` the devices' and packages'; `processes` finds who listens and reads the
+//! `machine` reads counters, `gpu` and `energy` the devices' and packages', `apple` those of Apple's chips; `processes` finds who listens and reads the
 //! process table, `detail` what it doesn't hold; `tree` sums the time of processes that come and go, `counts` what they
 //! count, `sought` is one target's; `argv` reads command lines, by which `models` tells a model's processes from others', and
 //! `served` what they were started with. `reading` puts them together, `watch` does it once a second, `usage` makes rows of it
@@ -13,6 +13,8 @@
 //! No host name and no user name is read: a report is meant to be shown to others.
 
 mod abilities;
+#[cfg(any(test, all(target_os = "macos", target_arch = "aarch64")))]
+mod apple;
 mod argv;
 mod calibration;
 mod conditions;
