@@ -56,7 +56,10 @@ pub struct Doctor {
 /// What the machine has of each.
 pub fn abilities() -> Vec<Ability> {
     let read = Machine::new().read(&|| 0.0);
-    vec![timer(), cpu_time(&read), other_users(), frequency(&read), energy(), gpu(), open_files(), ports()]
+    let mut all = vec![timer(), cpu_time(&read), other_users(), frequency(&read), energy()];
+    all.extend(gpus());
+    all.extend([open_files(), ports()]);
+    all
 }
 
 /// By what requests of an open loop are released.
@@ -118,11 +121,12 @@ fn energy() -> Ability {
     }
 }
 
-fn gpu() -> Ability {
-    match gpu::names() {
-        Ok(names) => Ability::there("GPU (NVML)", names.join(", ")),
-        Err(why) => Ability::missing("GPU (NVML)", why),
-    }
+/// One for each source that this system can have.
+fn gpus() -> impl Iterator<Item = Ability> {
+    gpu::sources().into_iter().map(|(source, found)| match found {
+        Ok(devices) => Ability::there(source, devices),
+        Err(why) => Ability::missing(source, why),
+    })
 }
 
 fn open_files() -> Ability {

@@ -48,7 +48,7 @@ pub struct Conditions {
     /// Energy that the processor packages took meanwhile, in joules, whoever worked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub energy_j: Option<f64>,
-    /// What the graphics devices did meanwhile, in the order of NVIDIA's library.
+    /// What the graphics devices did meanwhile, NVIDIA's first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gpus: Vec<Gpu>,
     /// Files that readings could not be written to until the run's end.

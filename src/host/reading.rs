@@ -31,7 +31,7 @@ pub struct Reading {
     pub(super) gpus: Vec<Device>,
     /// Energy that the processor packages took, in joules.
     pub(super) energy_j: Option<f64>,
-    /// Processor time of the thread that reads.
+    /// Processor time of the thread that reads, and of one that reads devices for it.
     pub(super) watching_s: Option<f64>,
     /// Lowest and highest mean frequency over the cores since the reading before, in MHz.
     pub(super) frequency_mhz: Option<(f64, f64)>,
@@ -157,7 +157,7 @@ impl Reader {
             counts,
             gpus: self.devices.all.clone(),
             energy_j,
-            watching_s: super::machine::thread_processor_time(),
+            watching_s: super::machine::thread_processor_time().map(|time| time + self.devices.thread_s),
             all_targets: (fresh && !hidden).then(|| seconds(&self.together)),
             frequency_mhz: machine.frequency_mhz.map(|mhz| (mhz, mhz)),
             own_most: None,
@@ -207,11 +207,13 @@ impl Reader {
         let Some(look) = &mut self.gpu else { return };
         let began = spent(clock);
         if self.gpus.left(clock()) || when != When::Regular {
-            self.devices = look();
+            let pids: Vec<u32> = self.targets.iter().flat_map(|target| target.tree.pids()).collect();
+            self.devices = look(&pids);
             self.gpus.credit -= spent(clock) - began;
         } else {
             // What they stood at before is not what they stand at.
-            self.devices = Devices { all: vec![Device::default(); self.devices.all.len()], held: None };
+            let all = vec![Device::default(); self.devices.all.len()];
+            self.devices = Devices { all, held: Vec::new(), thread_s: self.devices.thread_s };
         }
     }
 }
@@ -233,9 +235,13 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
-        let look: Look = Box::new(move || Devices {
-            all: vec![Device { memory_bytes: Some(9 << 30), busy: Some(0.5), ..Device::default() }],
-            held: Some(BTreeMap::from([(pid, 3 << 30), (1, 6 << 30)])),
+        let look: Look = Box::new(move |pids| {
+            assert!(pids.is_empty() || pids == [pid], "a target's processes are asked for");
+            Devices {
+                all: vec![Device { memory_bytes: Some(9 << 30), busy: Some(0.5), ..Device::default() }],
+                held: vec![BTreeMap::from([(pid, Some(3 << 30)), (1, Some(6 << 30))])],
+                thread_s: 0.0,
+            }
         });
         let endpoint = Endpoint::Unix { path: "/nowhere/x.sock".into() };
         let sought = ProcessLookup {

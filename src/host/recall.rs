@@ -13,6 +13,9 @@ use super::reading::Reading;
 use super::usage::Usage;
 use super::{Conditions, Stretch};
 
+/// More graphics devices than any machine has: a file may be damaged.
+const MOST_GPUS: usize = 1024;
+
 /// Takes rows in the order they were written.
 #[derive(Debug)]
 pub struct Recall {
@@ -96,14 +99,22 @@ impl Recall {
             "loadcmp" => now.machine.own_s = sums.own.grow(t_s, row.cpu_cores),
             who => match self.names.iter().position(|name| name == who) {
                 Some(at) => sums.target(at, now, row),
-                None if who.starts_with("gpu") => now.gpus.push(Device {
-                    memory_bytes: row.gpu_memory_bytes,
-                    busy: row.gpu_busy,
-                    power_w: row.power_w,
-                    temperature_c: row.temperature_c,
-                    energy_j: None,
-                }),
-                None => {}
+                None => {
+                    // One that had nothing to tell has no row, and keeps its place.
+                    let at =
+                        who.strip_prefix("gpu").and_then(|at| at.parse::<usize>().ok()).filter(|at| *at < MOST_GPUS);
+                    let Some(at) = at else { return };
+                    now.gpus.resize(now.gpus.len().max(at + 1), Device::default());
+                    now.gpus[at] = Device {
+                        memory_bytes: row.gpu_memory_bytes,
+                        busy: row.gpu_busy,
+                        power_w: row.power_w,
+                        temperature_c: row.temperature_c,
+                        // No row tells them.
+                        energy_j: None,
+                        in_package: false,
+                    };
+                }
             },
         }
     }
@@ -166,6 +177,19 @@ impl Sums {
 mod tests {
     use super::super::usage::Rows;
     use super::*;
+
+    #[test]
+    fn a_device_without_a_row_keeps_its_place() {
+        let mut recall = Recall::new(vec!["gpu7".to_owned()]);
+        let row = |t_s, who: &str, busy| Usage { t_s, who: who.to_owned(), gpu_busy: Some(busy), ..Usage::default() };
+        let all = [row(0.0, "gpu0", 0.5), row(1.0, "gpu1", 0.25), row(2.0, "gpu0", 0.5), row(3.0, "gpu1", 0.75)];
+        all.iter().for_each(|row| recall.push(row));
+        for who in ["gpu", "gpu-1", "gpux", "gpu99999999999999999999", "gpu4000000000", "gpu7"] {
+            recall.push(&row(3.0, who, 1.0));
+        }
+        let gpus = recall.conditions(&[Stretch { target: 0, from_s: 0.0, to_s: 4.0 }]).gpus;
+        assert_eq!(gpus.iter().map(|gpu| gpu.busy).collect::<Vec<_>>(), [Some(0.5), Some(0.5)]);
+    }
 
     #[test]
     fn what_rows_tell_is_what_was_read() {

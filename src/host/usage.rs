@@ -94,6 +94,8 @@ pub(super) struct Rows {
     host: Host,
     own: LastValue<f64>,
     targets: Vec<TargetUsage>,
+    /// Energy of each graphics device.
+    gpus: Vec<LastValue<f64>>,
 }
 
 #[derive(Debug, Default)]
@@ -173,15 +175,20 @@ impl Rows {
                 ..named(name)
             });
         }
-        rows.extend(now.gpus.iter().enumerate().filter(|(_, device)| device.memory_bytes.is_some()).map(
-            |(at, device)| Usage {
+        self.gpus.resize(now.gpus.len().max(self.gpus.len()), LastValue::default());
+        for (at, (device, energy)) in now.gpus.iter().zip(&mut self.gpus).enumerate() {
+            let nothing = named(&format!("gpu{at}"));
+            // Where the driver only counts energy, its growth is the power.
+            let mean_w = energy.rate(t_s, device.energy_j);
+            let row = Usage {
                 gpu_memory_bytes: device.memory_bytes,
                 gpu_busy: device.busy,
-                power_w: device.power_w,
+                power_w: device.power_w.or(mean_w),
                 temperature_c: device.temperature_c,
-                ..named(&format!("gpu{at}"))
-            },
-        ));
+                ..nothing.clone()
+            };
+            rows.extend(Some(row).filter(|row| *row != nothing));
+        }
         rows
     }
 }
@@ -282,7 +289,12 @@ mod tests {
                 ..Counters::default()
             },
             energy_j: Some(30.0 * t_s),
-            gpus: vec![Device { memory_bytes: Some(9), busy: Some(0.5), ..Device::default() }, Device::default()],
+            gpus: vec![
+                Device { memory_bytes: Some(9), busy: Some(0.5), ..Device::default() },
+                Device::default(),
+                Device { energy_j: Some(1e4 + 45.0 * t_s), ..Device::default() },
+                Device { energy_j: Some(t_s), power_w: Some(7.0), ..Device::default() },
+            ],
             ..reading(t_s, Some(t_s), Some(1))
         };
         let readings = [at(1.0), at(3.0)];
@@ -291,5 +303,7 @@ mod tests {
         assert_eq!((host.swapped_bytes, host.available_bytes, host.stolen_cores), (Some(0), Some(7), None));
         assert_eq!(of(&readings, "gpu0")[1].gpu_busy, Some(0.5));
         assert_eq!(of(&readings, "gpu1"), [], "it tells nothing");
+        let watts = |who| of(&readings, who).into_iter().map(|row| row.power_w).collect::<Vec<_>>();
+        assert_eq!((watts("gpu2"), watts("gpu3")), (vec![Some(45.0)], vec![Some(7.0); 2]), "energy is power, at need");
     }
 }

@@ -120,9 +120,9 @@ fn missed(readings: &[Reading], over: &[(f64, f64)], known: &dyn Fn(&Reading) ->
     sum
 }
 
-/// Energy of all graphics devices; `None` if one doesn't tell its own.
+/// Energy of all graphics devices; `None` if one doesn't tell its own. What the package's counter has is no part of it.
 fn gpu_energy(reading: &Reading) -> Option<f64> {
-    sum(reading.gpus.iter().map(|device| device.energy_j))
+    sum(reading.gpus.iter().filter(|device| !device.in_package).map(|device| device.energy_j))
 }
 
 /// What one graphics device did.
@@ -278,6 +278,7 @@ mod tests {
             power_w: Some(1.0),
             temperature_c: Some(40.0 + t),
             energy_j: Some(100.0 * t),
+            in_package: false,
         }
     }
 
@@ -364,6 +365,11 @@ mod tests {
         silent.iter_mut().for_each(|r| r.gpus[0].energy_j = None);
         let told = Conditions::of(&silent, &[stretch(0, 0.0, 3.0)], 1);
         assert!(near(told.gpus[0].power_w, 1.0) && told.targets[0].gpu_energy_j.is_none(), "{told:?}");
+        // One in the processor's package has its energy there, and leaves what cards say.
+        let mut both = readings(&[0.0, 1.0, 2.0, 3.0]);
+        both.iter_mut().for_each(|r| r.gpus.push(Device { in_package: true, ..Device::default() }));
+        let told = Conditions::of(&both, &[stretch(0, 0.0, 3.0)], 1);
+        assert!(near(told.targets[0].gpu_energy_j, 300.0), "{told:?}");
     }
 
     #[test]
