@@ -1,7 +1,7 @@
 //! What watching the machine cost, and what of it could not be measured: said, so that a blank is never taken for nothing.
 
 use super::Report;
-use crate::host::Stopped;
+use crate::host::{Gpu, Stopped};
 use crate::metrics::human::{percent, three};
 
 impl Report {
@@ -60,12 +60,12 @@ impl Report {
         if conditions.busy_cores.is_none() {
             missing.push("other processes' load (/proc/stat doesn't show it here)".to_owned());
         }
-        if conditions.gpus.is_empty() {
-            missing.push("GPU (NVML not found)".to_owned());
+        if conditions.gpus.iter().all(|gpu| *gpu == Gpu::default()) {
+            missing.push("GPU (none found)".to_owned());
         }
         let energy = |of: &dyn Fn(&crate::host::Used) -> bool| conditions.targets.iter().any(of);
         if conditions.energy_j.is_none() && !energy(&|used| used.gpu_energy_j.is_some()) {
-            missing.push("energy (RAPL not readable)".to_owned());
+            missing.push("energy (no counter readable)".to_owned());
         } else if self.targets.len() > 1 && !energy(&|used| used.energy_j.is_some() || used.gpu_energy_j.is_some()) {
             missing.push("energy per target (targets that run at once share the CPU package)".to_owned());
         }
@@ -109,8 +109,8 @@ mod tests {
         assert_eq!(
             told.unwrap(),
             format!(
-                "{watching} Not measured: the processes of {} (on another machine, or not visible); GPU (NVML not \
-                 found); energy (RAPL not readable).",
+                "{watching} Not measured: the processes of {} (on another machine, or not visible); GPU (none found); \
+                 energy (no counter readable).",
                 label(1)
             )
         );
