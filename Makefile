@@ -61,10 +61,11 @@ test-k8s: ## The manifests of examples/kubernetes on a real Kubernetes of this m
 cross: ## Programs for Windows and static Linux, made and used here; macOS compiled. ARGS="TARGET" for one.
 	scripts/cross/cross.sh $(ARGS)
 
-release-check: ## What a release publishes, used from outside the checkout: the crate, the wheel, the image.
+release-check: ## What a release publishes, used from outside the checkout: the crate, the wheel, the image, the SBOM.
 	scripts/release/crate.sh
 	scripts/release/wheel.sh
 	scripts/release/image.sh
+	scripts/release/sbom.sh target/loadcmp.cdx.json
 
 soak: ## Minutes of load on stand-ins that leak, slow down and stay well; loadcmp's own memory stays flat.
 	$(CARGO) build --release --quiet

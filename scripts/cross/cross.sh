@@ -91,6 +91,19 @@ compare() { # folder, command...: check, run, report and the machine, as on a fr
         # It starts itself once more, which a program under qemu can't.
         $calibrates || exit 0
         "$@" calibrate --quick --quiet >calibrate.txt 2>&1 || { cat calibrate.txt >&2 && exit 1; }
+        $pipes || exit 0
+        # GG-CORE's wire over a named pipe: each request is in the record of the one that served it.
+        pipe='\\.\pipe\loadcmp-cross'
+        "$@" serve --no-http --socket "$pipe" --first-token-ms 20 --slots 8 --record served.csv 2>pipe.txt &
+        server=$!
+        trap 'kill "$server" 2>/dev/null || true' EXIT
+        for _ in $(seq 200); do ! grep -q listening pipe.txt || break && sleep 0.1; done
+        "$@" run generate --target "native=gg_core:$pipe" --target "ollama=ollama:$url" --quiet --set load.closed.duration=2s \
+            --set load.closed.warmup=200ms --out piped >piped.txt 2>&1 || [ $? -le 5 ]
+        kill "$server" && wait "$server" || true
+        asked=$(grep -c '^native,' piped/samples.csv)
+        [ "$asked" -gt 20 ] && [ "$asked" = "$(grep -c ',inference_request,' served.csv)" ] || { cat pipe.txt piped.txt >&2 && exit 1; }
+        echo "ok: $asked requests over $pipe, as its server's own record has them"
     )
 }
 
@@ -123,11 +136,13 @@ for target in "${targets[@]}"; do
     $use || continue
     command=("$program")
     calibrates=true
+    pipes=false
     case $target in
     *windows*)
         wine=$(runner wine64 wine64)
         export WINEPREFIX=$tools/wine WINEDEBUG=-all
         command=("$wine" "$program")
+        pipes=true
         [ -z "$wine" ] || random "${program%/*}"
         ;;
     "$(uname -m)"*) ;;
@@ -142,7 +157,7 @@ for target in "${targets[@]}"; do
         continue
     fi
     serve
-    [ -d "$work/own" ] || calibrates=false compare own "$native"
+    [ -d "$work/own" ] || calibrates=false pipes=false compare own "$native"
     # In the background, since a failure within a condition ends nothing.
     compare "$target" "${command[@]}" &
     wait $! || { failed+=("$target: use") && continue; }

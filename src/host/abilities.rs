@@ -73,7 +73,10 @@ fn timer() -> Ability {
 
 fn cpu_time(read: &Counters) -> Ability {
     match (read.cores, read.busy_s) {
-        (Some(cores), _) => Ability::there("CPU time", format!("of {cores} cores and of each process, from /proc")),
+        (Some(cores), _) => {
+            let whence = if cfg!(target_os = "linux") { ", from /proc" } else { "" };
+            Ability::there("CPU time", format!("of {cores} cores and of each process{whence}"))
+        }
         (None, Some(_)) => Ability::there("CPU time", "from the system's shares of the last second"),
         (None, None) => Ability::missing("CPU time", "the system's table of CPU times can't be used (a container?)"),
     }

@@ -56,7 +56,7 @@ impl StandIn {
         let files = tempfile::tempdir().map_err(|error| words(&error.to_string()))?;
         let mut args: Vec<String> = TIMING.map(str::to_owned).to_vec();
         args.extend(["--seed".to_owned(), scenario.seed.wrapping_add(number).to_string()]);
-        let socket = matches!(spec, TargetSpec::GgCore(_)).then(|| files.path().join("standin.sock"));
+        let socket = matches!(spec, TargetSpec::GgCore(_)).then(|| local_socket(files.path()));
         if let Some(socket) = &socket {
             args.extend(["--socket".to_owned(), socket.display().to_string()]);
         }
@@ -76,12 +76,10 @@ impl StandIn {
         let files = tempfile::tempdir().map_err(|error| words(&error.to_string()))?;
         let mut args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
         args.extend(["--tls-listen", "127.0.0.1:0"].map(str::to_owned));
-        let socket = cfg!(unix).then(|| files.path().join("null.sock"));
-        if let Some(socket) = &socket {
-            let http = http_socket(socket).display().to_string();
-            args.extend(["--socket".to_owned(), socket.display().to_string(), "--http-socket".to_owned(), http]);
-        }
-        Self::launch(("null server", Some("")), args, files, socket).await.map_err(|why| words(&why))
+        let socket = local_socket(files.path());
+        let http = http_socket(&socket).display().to_string();
+        args.extend(["--socket".to_owned(), socket.display().to_string(), "--http-socket".to_owned(), http]);
+        Self::launch(("null server", Some("")), args, files, Some(socket)).await.map_err(|why| words(&why))
     }
 
     /// Where a null server's HTTP wires answer on a Unix socket.
@@ -172,9 +170,20 @@ impl StandIn {
     }
 }
 
-/// The socket of HTTP beside that of GG-CORE's wire.
+/// A local socket that nobody else has, by a folder that nobody else has: a file in it, or a pipe of its name.
+fn local_socket(files: &Path) -> PathBuf {
+    if cfg!(windows) {
+        let name = files.file_name().unwrap_or_default().to_string_lossy();
+        return PathBuf::from(format!(r"\\.\pipe\loadcmp-{}", name.trim_start_matches('.')));
+    }
+    files.join("own.sock")
+}
+
+/// The socket of HTTP next to that of GG-CORE's wire.
 fn http_socket(socket: &Path) -> PathBuf {
-    socket.with_file_name("http.sock")
+    let mut path = socket.as_os_str().to_owned();
+    path.push("-http");
+    PathBuf::from(path)
 }
 
 /// The right label of each prompt, for a stand-in that is to know some of them.

@@ -18,10 +18,10 @@ pub struct ServeArgs {
     /// Serve only the GG-CORE socket, no HTTP.
     #[arg(long, requires = "socket")]
     pub no_http: bool,
-    /// Unix socket of the GG-CORE wire; its token is taken from CORE_AUTH_TOKEN.
+    /// Unix socket of the GG-CORE wire, on Windows a named pipe; its token is taken from CORE_AUTH_TOKEN.
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// Also serve the Ollama and OpenAI wires on this Unix socket.
+    /// Also serve the Ollama and OpenAI wires on this Unix socket, on Windows a named pipe.
     #[arg(long, value_name = "PATH")]
     pub http_socket: Option<PathBuf>,
     /// Also serve the Ollama and OpenAI wires over TLS on this address; port 0 = a free one. A self-signed certificate

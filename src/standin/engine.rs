@@ -93,7 +93,6 @@ impl Engine {
     }
 
     /// Requests that wait for a slot, as GG-CORE's socket tells it.
-    #[cfg(any(unix, test))]
     pub(super) fn queued(&self) -> u32 {
         self.waiting.load(Relaxed)
     }

@@ -1,10 +1,11 @@
-//! GG-CORE's wire on a Unix socket: framing, handshake, sessions and their limits, and the messages. One request in
+//! GG-CORE's wire on a local socket: framing, handshake, sessions and their limits, and the messages. One request in
 //! flight a connection, answered in order; a client that leaves does not stop what it asked for. The inference itself
 //! is in `gg_infer.rs`.
 
 use super::engine::{Engine, millis};
 use super::gg_infer::{Inference, infer, warm_up};
 use super::gg_link::{Link, Next, Server};
+use super::local::LocalListener;
 use super::parse::Text;
 use super::record::{Recorder, Row};
 use crate::record::Nanos;
@@ -15,7 +16,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use tokio::io::BufReader;
-use tokio::net::UnixListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -65,7 +65,7 @@ enum Check {
 /// Accepts connections until `stop` turns true, then lets what is being answered end.
 pub(super) async fn serve(
     server: Arc<Server>,
-    listener: UnixListener,
+    mut listener: LocalListener,
     recorder: Option<Arc<Recorder>>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -78,7 +78,7 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok(stream) => {
                 if server.open.fetch_add(1, Relaxed) >= engine.spec.gg_core.connections {
                     server.open.fetch_sub(1, Relaxed);
                     continue;

@@ -2,6 +2,7 @@
 
 use super::engine::{Engine, millis};
 use super::gg_worker::Worker;
+use super::local::LocalStream;
 use super::record::Tape;
 use crate::host::lock;
 use crate::record::Nanos;
@@ -10,7 +11,6 @@ use std::io;
 use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
 
 /// A longer frame ends the connection.
 const LONGEST_FRAME: u32 = 16 << 20;
@@ -68,7 +68,7 @@ struct Door {
 
 /// One end of a connection, with the record's eye on its writes.
 pub(super) struct Link {
-    pub(super) stream: BufReader<UnixStream>,
+    pub(super) stream: BufReader<LocalStream>,
     pub(super) tape: Option<Arc<Tape>>,
 }
 

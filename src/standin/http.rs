@@ -1,8 +1,9 @@
-//! HTTP on a TCP port, over TLS on one, or on a Unix socket: connections, the reading of requests, and which wire answers a path. Cheap on purpose: one
+//! HTTP on a TCP port, over TLS on one, or on a local socket: connections, the reading of requests, and which wire answers a path. Cheap on purpose: one
 //! task a connection, one read buffer, one write an answer.
 
 use super::call::{Call, HangUp, Reply, text};
 use super::engine::{Engine, millis};
+use super::local::{LocalListener, LocalStream};
 use super::quirk_reply::{self, Entered, Served};
 use super::record::{Recorder, Row, Tape};
 use super::stream::Answering;
@@ -35,20 +36,18 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 pub(super) enum Door {
     Tcp(TcpListener),
     Tls(TcpListener, TlsAcceptor),
-    #[cfg(unix)]
-    Unix(tokio::net::UnixListener),
+    Local(LocalListener),
 }
 
 /// Who came in.
 enum Caller {
     Tcp(TcpStream),
     Tls(Box<Accept<TcpStream>>),
-    #[cfg(unix)]
-    Unix(tokio::net::UnixStream),
+    Local(LocalStream),
 }
 
 impl Door {
-    async fn accept(&self) -> io::Result<Caller> {
+    async fn accept(&mut self) -> io::Result<Caller> {
         match self {
             Door::Tcp(listener) => listener.accept().await.map(|(stream, _)| {
                 let _ = stream.set_nodelay(true);
@@ -58,8 +57,7 @@ impl Door {
                 let _ = stream.set_nodelay(true);
                 Caller::Tls(Box::new(acceptor.accept(stream)))
             }),
-            #[cfg(unix)]
-            Door::Unix(listener) => listener.accept().await.map(|(stream, _)| Caller::Unix(stream)),
+            Door::Local(listener) => listener.accept().await.map(Caller::Local),
         }
     }
 }
@@ -67,7 +65,7 @@ impl Door {
 /// Accepts connections until `stop` turns true, then lets what is being answered end.
 pub(super) async fn serve(
     engine: Arc<Engine>,
-    door: Door,
+    mut door: Door,
     recorder: Option<Arc<Recorder>>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -92,8 +90,7 @@ pub(super) async fn serve(
                             connection(engine, stream, tape, stop).await;
                         }
                     }),
-                    #[cfg(unix)]
-                    Caller::Unix(stream) => connections.spawn(connection(engine, stream, tape, stop)),
+                    Caller::Local(stream) => connections.spawn(connection(engine, stream, tape, stop)),
                 };
             }
             // No file handles left, or a peer that was gone already: others may still be served.

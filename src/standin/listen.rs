@@ -1,5 +1,6 @@
-//! Where a stand-in is reached: a TCP port of this machine, one for https, a Unix socket, or all of them.
+//! Where a stand-in is reached: a TCP port of this machine, one for https, a local socket, or all of them.
 
+use super::local::LocalListener;
 use super::tls::Identity;
 use anyhow::Context;
 use std::net::SocketAddr;
@@ -18,23 +19,9 @@ pub struct Listeners {
     /// The Ollama and OpenAI wires over TLS, and what shakes hands there.
     pub(super) https: Option<(TcpListener, TlsAcceptor)>,
     /// The GG-CORE wire.
-    #[cfg(unix)]
-    pub gg_core: Option<tokio::net::UnixListener>,
-    pub(super) socket: Option<SocketFile>,
-    /// The Ollama and OpenAI wires, on a Unix socket.
-    #[cfg(unix)]
-    pub http_socket: Option<tokio::net::UnixListener>,
-    pub(super) http_file: Option<SocketFile>,
-}
-
-/// A socket's file; gone when dropped.
-#[derive(Debug)]
-pub(super) struct SocketFile(std::path::PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+    pub gg_core: Option<LocalListener>,
+    /// The Ollama and OpenAI wires, on a local socket.
+    pub http_socket: Option<LocalListener>,
 }
 
 impl Listeners {
@@ -57,7 +44,7 @@ pub fn bind(http: Option<SocketAddr>, socket: Option<&Path>, allow_remote: bool)
         listeners.http = Some(port(address, allow_remote)?);
     }
     if let Some(path) = socket {
-        open_socket(&mut listeners, path)?;
+        listeners.gg_core = Some(LocalListener::bind(path)?);
     }
     Ok(listeners)
 }
@@ -94,43 +81,10 @@ fn port(address: SocketAddr, allow_remote: bool) -> anyhow::Result<TcpListener> 
     open().with_context(|| format!("listening on {address}"))
 }
 
-/// Opens a door of HTTP's on a Unix socket, too; as [`bind`], within a tokio runtime.
+/// Opens a door of HTTP's on a local socket, too; as [`bind`], within a tokio runtime.
 pub fn bind_http_socket(listeners: &mut Listeners, path: &Path) -> anyhow::Result<()> {
-    #[cfg(unix)]
-    {
-        listeners.http_socket = Some(unix_listener(path)?);
-        listeners.http_file = Some(SocketFile(path.to_owned()));
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = listeners;
-        anyhow::bail!("{}: this system has no Unix sockets", path.display())
-    }
-}
-
-#[cfg(unix)]
-fn open_socket(listeners: &mut Listeners, path: &Path) -> anyhow::Result<()> {
-    listeners.gg_core = Some(unix_listener(path)?);
-    listeners.socket = Some(SocketFile(path.to_owned()));
+    listeners.http_socket = Some(LocalListener::bind(path)?);
     Ok(())
-}
-
-#[cfg(unix)]
-fn unix_listener(path: &Path) -> anyhow::Result<tokio::net::UnixListener> {
-    use std::os::unix::fs::FileTypeExt;
-    if let Ok(found) = std::fs::symlink_metadata(path) {
-        anyhow::ensure!(found.file_type().is_socket(), "{} exists and is not a socket", path.display());
-        let taken = std::os::unix::net::UnixStream::connect(path).is_ok();
-        anyhow::ensure!(!taken, "{} is in use by another process", path.display());
-        std::fs::remove_file(path).with_context(|| format!("removing the stale socket {}", path.display()))?;
-    }
-    tokio::net::UnixListener::bind(path).with_context(|| format!("listening on {}", path.display()))
-}
-
-#[cfg(not(unix))]
-fn open_socket(_: &mut Listeners, path: &Path) -> anyhow::Result<()> {
-    anyhow::bail!("{}: this system has no Unix sockets, so the GG-CORE wire can't be served", path.display())
 }
 
 #[cfg(test)]

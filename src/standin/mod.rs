@@ -3,25 +3,22 @@
 //! reads what the load generator measured.
 //!
 //! [`EngineSpec`] is declared, `engine` turns it into slots, draws and deadlines, `text`, `labels` and `vectors` make
-//! the content, and each wire speaks it: `ollama` and `openai` (with `messages` and `responses`) over `http`, `gg_core` over a Unix socket.
+//! the content, and each wire speaks it: `ollama` and `openai` (with `messages` and `responses`) over `http`, `gg_core` over a local socket.
 
 mod admit;
 mod args;
 mod call;
 mod engine;
-#[cfg(unix)]
 mod gg_core;
-#[cfg(unix)]
 mod gg_infer;
-#[cfg(unix)]
 mod gg_link;
-#[cfg(unix)]
 mod gg_worker;
 mod http;
 mod job;
 mod labels;
 mod leak;
 mod listen;
+mod local;
 mod messages;
 mod messages_voice;
 mod ollama;
@@ -85,11 +82,9 @@ pub async fn serve(
         let door = http::Door::Tls(listener, acceptor);
         wires.spawn(http::serve(engine.clone(), door, recorder.clone(), stopped.clone()));
     }
-    #[cfg(unix)]
     if let Some(listener) = listeners.http_socket {
-        wires.spawn(http::serve(engine.clone(), http::Door::Unix(listener), recorder.clone(), stopped.clone()));
+        wires.spawn(http::serve(engine.clone(), http::Door::Local(listener), recorder.clone(), stopped.clone()));
     }
-    #[cfg(unix)]
     if let Some(listener) = listeners.gg_core {
         let token = std::env::var("CORE_AUTH_TOKEN").unwrap_or_default();
         let server = gg_link::Server::new(engine.clone(), token);
@@ -101,7 +96,6 @@ pub async fn serve(
     while let Some(ended) = wires.join_next().await {
         ended.context("serving the stand-in")?;
     }
-    drop((listeners.socket, listeners.http_file));
     if let (Some(writer), Some(path)) = (writer, record) {
         let written = tokio::task::spawn_blocking(move || writer.join()).await.context("closing the record")?;
         let written = written.map_err(|_| anyhow::anyhow!("the record's writer failed"))?;
