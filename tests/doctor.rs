@@ -23,7 +23,9 @@ fn engines_and_what_is_missing_are_named_and_no_user_is() {
     let ollama = of("engines", "ollama");
     assert_eq!(ollama["available"], true, "{ollama}");
     assert!(ollama["found"].as_str().is_some_and(|found| found.contains("loadcmp stand-in")), "{ollama}");
-    assert_eq!(of("engines", "openai")["available"], false);
+    let openai = of("engines", "openai");
+    let advice = openai["advice"].as_str().unwrap_or_default();
+    assert!(openai["available"] == false && advice.contains("NATIVE_URL="), "{openai}");
     let gg_core = of("engines", "gg_core");
     assert!(
         gg_core["available"] == false && gg_core["found"].as_str().is_some_and(|why| why.contains("~/gg.sock")),

@@ -22,7 +22,7 @@ impl Generators {
         write(dir.path(), "s.yaml", yaml);
         // An address of loopback that nothing else in these tests has: a port that is free now is free later.
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let [_, high, low, _] = std::process::id().to_be_bytes();
+        let [_, _, high, low] = std::process::id().to_be_bytes();
         let own = NEXT.fetch_add(1, Ordering::Relaxed) % 250 + 2;
         let host = if cfg!(target_os = "linux") {
             format!("127.{}.{low}.{own}", high % 200 + 1)
@@ -171,17 +171,20 @@ fn merged_times_are_those_of_the_engines_own_record() {
         let all = rows(&merged.join("samples.csv"));
         let all: Vec<_> = all.iter().filter(|row| row["phase"] == "measure").collect();
         for (target, wire) in [("a", "openai"), ("b", "ollama")] {
-            let own: Vec<f64> =
+            let mut own: Vec<f64> =
                 all.iter().filter(|row| row["target"] == target).map(|row| at(row, "latency_us")).collect();
             assert_eq!(own.len(), requests, "{target}");
+            own.sort_by(f64::total_cmp);
+            let below = own[own.len() / 2 - 1];
             let served = rows(&record);
             let served = served.iter().filter(|row| row["wire"] == wire && !row["first_token_us"].is_empty());
             let (own, served) =
                 (middle(own), middle(served.map(|row| at(row, "end_us") - at(row, "arrived_us")).collect()));
-            assert!((0.0..5.0).contains(&(own - served)), "{target}: {own} ms, served in {served}");
+            // A busy machine adds to both of them, and not the same.
+            assert!((0.0..5.0 + served * 0.01).contains(&(own - served)), "{target}: {own} ms, served in {served}");
             let told = rows(&merged.join("summary.csv"));
             let row = told.iter().find(|row| row["target"] == target && row["metric"] == "latency").expect("latency");
-            assert!((at(row, "p50") - own).abs() < own * 0.01, "{row:?}: {own}");
+            assert!((below * 0.998..own * 1.002).contains(&at(row, "p50")), "{row:?}: {below} to {own}");
         }
         let shards: BTreeSet<&str> = all.iter().map(|row| row["shard"].as_str()).collect();
         assert_eq!(shards, BTreeSet::from(["0", "1", "2"]));
@@ -296,12 +299,25 @@ fn what_is_missing_of_conversations_and_at_the_end_of_a_schedule_is_told() {
     assert!(err.contains("conversation 10 of `a` is missing"), "{err}");
     let err = generators.without(&[dirs[0].clone(), dirs[1].clone()], 1, |cells| measured(cells) && cells[6] == "11");
     assert!(err.contains("conversation 11 of `a` is missing"), "{err}");
+    let samples = dirs[0].join("samples.csv");
+    let before = std::fs::read_to_string(&samples).expect("its rows");
+    let strange = |line: &str| {
+        let mut cells: Vec<&str> = line.split(',').collect();
+        if measured(&cells) && cells[6] == "10" {
+            cells[6] = "4294967294";
+        }
+        cells.join(",")
+    };
+    std::fs::write(&samples, before.lines().map(strange).collect::<Vec<_>>().join("\n") + "\n").expect("a file");
+    let (_, err) = text(&generators.merge(&dirs, "never"));
+    assert!(err.contains("conversation 4294967294 of `a` is not one of shard 0 of 2"), "{err}");
+    std::fs::write(&samples, before).expect("a file");
     let output = generators.merge(&dirs, "merged");
     let merged = rows(&generators.out("merged").join("samples.csv"));
     assert_eq!(merged.iter().filter(|row| row["phase"] == "measure").count(), 36, "{}", text(&output).1);
 
-    // The engine has one place, and nobody waits for it: the last requests of the schedule are never sent, and have rows.
-    let engine = StandIn::start(&["--first-token-ms", "400", "--slots", "1"]);
+    // The engine has one place and is long at it: the last requests of the schedule are never sent, and have rows.
+    let engine = StandIn::start(&["--first-token-ms", "2500", "--slots", "1"]);
     let load = "{ open: { rate: 20, duration: 2s, in_flight: 2, warmup: 0s } }";
     let generators = Generators::of(&scenario(&engine, load));
     let dirs = generators.run(2);

@@ -61,7 +61,7 @@ impl Report {
             missing.push("other processes' load (/proc/stat doesn't show it here)".to_owned());
         }
         if conditions.gpus.iter().all(|gpu| *gpu == Gpu::default()) {
-            missing.push("GPU (none found)".to_owned());
+            missing.push("GPU (none readable)".to_owned());
         }
         let energy = |of: &dyn Fn(&crate::host::Used) -> bool| conditions.targets.iter().any(of);
         if conditions.energy_j.is_none() && !energy(&|used| used.gpu_energy_j.is_some()) {
@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(
             told.unwrap(),
             format!(
-                "{watching} Not measured: the processes of {} (on another machine, or not visible); GPU (none found); \
+                "{watching} Not measured: the processes of {} (on another machine, or not visible); GPU (none readable); \
                  energy (no counter readable).",
                 label(1)
             )

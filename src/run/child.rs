@@ -82,7 +82,7 @@ impl StandIn {
         Self::launch(("null server", Some("")), args, files, Some(socket)).await.map_err(|why| words(&why))
     }
 
-    /// Where a null server's HTTP wires answer on a Unix socket.
+    /// Where a null server's HTTP wires answer on a local socket.
     pub(super) fn http_socket(&self) -> Option<PathBuf> {
         self.socket.as_deref().map(http_socket)
     }

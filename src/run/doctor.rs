@@ -74,7 +74,10 @@ async fn engine((wire, field, variable): (&'static str, &str, &str)) -> Ability 
             let who = if who.is_empty() { "a server".to_owned() } else { who };
             Ability::there(wire, format!("{who} at {}, model {}", found.endpoint, found.model))
         }
-        Ok(Err(missing)) => Ability::missing(wire, missing.in_brief()),
+        Ok(Err(missing)) => {
+            let advice = missing.advice().map(str::to_owned);
+            Ability { advice, ..Ability::missing(wire, missing.in_brief()) }
+        }
         Err(_) => Ability::missing(wire, format!("somebody is there and says nothing for {} s", PATIENCE.as_secs())),
     }
 }

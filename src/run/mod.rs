@@ -395,7 +395,7 @@ async fn measure(
     let folder = log.finish()?;
     bars.finish();
     if options.packed {
-        pack_rows(&dir);
+        pack_rows(&dir, options.quiet);
     }
     if let Some(words) = fewer_blocks {
         tell(say::wrapped(&words));
@@ -431,16 +431,17 @@ async fn measure(
 const MANY_BYTES: u64 = 200_000_000;
 
 /// Compresses a run's rows. Where that fails they stay as they are: the run has its results all the same.
-fn pack_rows(dir: &Path) {
+fn pack_rows(dir: &Path, quiet: bool) {
     let plain = dir.join(PLAIN);
     let packed = || {
         let from = std::fs::File::open(&plain)?;
         let bytes = from.metadata()?.len();
-        if bytes > MANY_BYTES {
+        if bytes > MANY_BYTES && !quiet {
             tell(format_args!("loadcmp: compressing {} of rows", crate::metrics::human::bytes(bytes)));
         }
         replace(&dir.join(PACKED), |to| pack(from, to))?;
-        std::fs::remove_file(&plain)
+        // Of two files nobody knows which one counts.
+        std::fs::remove_file(&plain).inspect_err(|_| drop(std::fs::remove_file(dir.join(PACKED))))
     };
     if let Err(error) = packed() {
         tell(format_args!("warning: {} could not be compressed: {error}; its rows stay as they are", plain.display()));

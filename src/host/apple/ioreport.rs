@@ -59,9 +59,10 @@ fn make(samples: &Weak<Mutex<Samples>>) {
     let Ok(mut sampler) = Sampler::new() else { return };
     let has_states = has_states(&sampler);
     while let Ok(metrics) = sampler.get_metrics(PERIOD_MS) {
-        let (at_s, sample) = (clock_s(), sample(&metrics, has_states));
+        let at_s = clock_s();
         let Some(samples) = samples.upgrade() else { return };
         let mut samples = lock(&samples);
+        let sample = sample(&metrics, has_states, samples.sum.map(|sum| sum.last));
         samples.sum = Some(samples.sum.map_or_else(|| Sum::first(at_s, sample), |sum| sum.and(at_s, sample)));
         samples.thread_s = super::super::machine::thread_processor_time().unwrap_or_default();
     }
@@ -74,14 +75,18 @@ fn has_states(sampler: &Sampler) -> bool {
 
 /// What a sample tells. The library writes 0 for a counter that isn't there: no chip's cores take nothing while they sample, and
 /// a GPU takes nothing only while it does nothing.
-fn sample(metrics: &Metrics, has_states: bool) -> Sample {
+///
+/// Whether a counter is there is known by a `before` that it counted in: next to nothing may round to it.
+fn sample(metrics: &Metrics, has_states: bool, before: Option<Sample>) -> Sample {
+    let counted = |of: fn(Sample) -> Option<f64>| before.and_then(of).is_some();
     let known = |value: f32| Some(f64::from(value)).filter(|value| value.is_finite() && *value >= 0.0);
     let gpu_busy = known(metrics.gpu_active_ratio).filter(|share| has_states && *share <= 1.0);
     Sample {
         gpu_busy,
-        gpu_w: known(metrics.gpu_power).filter(|watts| *watts > 0.0 || gpu_busy == Some(0.0)),
+        gpu_w: known(metrics.gpu_power)
+            .filter(|watts| *watts > 0.0 || gpu_busy == Some(0.0) || counted(|before| before.gpu_w)),
         gpu_c: metrics.temp.gpu_temp_avg.and_then(known),
-        cpu_w: known(metrics.cpu_power).filter(|watts| *watts > 0.0),
+        cpu_w: known(metrics.cpu_power).filter(|watts| *watts > 0.0 || counted(|before| before.cpu_w)),
     }
 }
 
@@ -91,14 +96,20 @@ fn clock_s() -> f64 {
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
-/// The chip's name, and a short sample of it. The error is in words.
+/// The chip's name, and a short sample of it. The error is in words. By a thread of its own: of a chip that it doesn't know the library
+/// panics.
 fn looked() -> Result<(String, Sample), String> {
+    let unknown = |_| Err("IOReport can't be read: its counters aren't known for this chip".to_owned());
+    std::thread::spawn(sampled).join().unwrap_or_else(unknown)
+}
+
+fn sampled() -> Result<(String, Sample), String> {
     let mut sampler = Sampler::new().map_err(|error| format!("IOReport can't be read: {error}"))?;
     if sampler.get_soc_info().vm {
         return Err("a virtual machine has no such counters".to_owned());
     }
     let metrics = sampler.get_metrics(LOOK_MS).map_err(|error| format!("IOReport can't be read: {error}"))?;
-    Ok((sampler.get_soc_info().chip_name.clone(), sample(&metrics, has_states(&sampler))))
+    Ok((sampler.get_soc_info().chip_name.clone(), sample(&metrics, has_states(&sampler), None)))
 }
 
 /// The GPU with what it reports and what not; the error says why there is nothing.
@@ -138,19 +149,21 @@ mod tests {
     #[test]
     fn a_sample_has_what_the_library_knows() {
         let want = Sample { gpu_busy: Some(0.75), gpu_w: Some(12.5), gpu_c: Some(64.25), cpu_w: Some(8.25) };
-        assert_eq!(sample(&metrics(), true), want);
-        assert_eq!(sample(&metrics(), false), Sample { gpu_busy: None, ..want });
+        assert_eq!(sample(&metrics(), true, None), want);
+        assert_eq!(sample(&metrics(), false, None), Sample { gpu_busy: None, ..want });
     }
 
     #[test]
     fn a_counter_that_is_not_there_is_not_nothing() {
         let idle = Metrics { gpu_active_ratio: 0.0, gpu_power: 0.0, ..metrics() };
-        assert_eq!((sample(&idle, true).gpu_busy, sample(&idle, true).gpu_w), (Some(0.0), Some(0.0)));
+        assert_eq!((sample(&idle, true, None).gpu_busy, sample(&idle, true, None).gpu_w), (Some(0.0), Some(0.0)));
         let none = Metrics { gpu_power: 0.0, cpu_power: 0.0, ..metrics() };
-        assert_eq!((sample(&none, true).gpu_w, sample(&none, true).cpu_w), (None, None));
+        assert_eq!((sample(&none, true, None).gpu_w, sample(&none, true, None).cpu_w), (None, None));
+        let before = Some(sample(&metrics(), true, None));
+        assert_eq!((sample(&none, true, before).gpu_w, sample(&none, true, before).cpu_w), (Some(0.0), Some(0.0)));
         let odd =
             Metrics { gpu_active_ratio: f32::NAN, gpu_power: -1.0, cpu_power: f32::INFINITY, ..Metrics::default() };
-        assert_eq!(sample(&odd, true), Sample::default());
+        assert_eq!(sample(&odd, true, None), Sample::default());
     }
 
     #[test]

@@ -18,6 +18,10 @@ struct Card {
     folder: PathBuf,
     /// The driver's sensors.
     hwmon: Option<PathBuf>,
+    /// Its temperature at the edge of the die; where there is no such sensor, the hottest (AMD) or the package's (xe).
+    temperature: Option<PathBuf>,
+    /// The energy of the card, and not of the package on it, where both are counted.
+    energy: Option<PathBuf>,
     slot: Slot,
 }
 
@@ -76,10 +80,14 @@ impl Card {
         let sensors = std::fs::read_dir(folder.join("hwmon")).into_iter().flatten().flatten().map(|entry| entry.path());
         // i915 has others for parts of the device: `i915_gt0`.
         let hwmon = sensors.into_iter().find(|path| text(&path.join("name")).is_some_and(|name| name == driver));
-        // The voltage of the northbridge: amdgpu has it for chips that are processor and graphics in one, and for no card. Intel's
-        // are known by their clients, which have no memory but the machine's.
+        // The voltage of the northbridge: amdgpu has it for chips that are processor and graphics in one (but MI300A), and for no
+        // card. Intel's are known by their clients, which have no memory but the machine's.
         let in_package = driver == "amdgpu" && hwmon.as_ref().is_some_and(|hwmon| hwmon.join("in1_input").exists());
-        Some(Self { driver, vendor, folder, hwmon, slot: Slot { pdev, in_package } })
+        let slot = Slot { pdev, in_package };
+        let mut card = Self { driver, vendor, folder, hwmon, temperature: None, energy: None, slot };
+        card.temperature = card.sensor(&["temp1_input", "temp2_input"]);
+        card.energy = card.sensor(&["energy1_input", "energy2_input"]);
+        Some(card)
     }
 
     /// Whether there is a figure of the whole device: Intel's drivers have sensors of cards only.
@@ -92,6 +100,15 @@ impl Card {
         text(&self.folder.join("power/runtime_status")).is_some_and(|status| status == "suspended")
     }
 
+    /// The first of these sensors that stands at something, else the first there is: one that stands at nothing may measure nothing.
+    /// It is chosen once, so that two readings are of one sensor.
+    fn sensor(&self, names: &[&str]) -> Option<PathBuf> {
+        let there: Vec<PathBuf> =
+            names.iter().map(|name| self.hwmon.as_ref().map(|hwmon| hwmon.join(name))).collect::<Option<_>>()?;
+        let counts = |path: &&PathBuf| !self.suspended() && number(path).is_some_and(|number| number > 0);
+        there.iter().find(counts).or_else(|| there.iter().find(|path| path.exists())).cloned()
+    }
+
     /// What it stands at. A file that can't be read, as of a device that falls asleep, is a figure that isn't known.
     fn read(&self) -> Device {
         let in_package = self.slot.in_package;
@@ -99,7 +116,8 @@ impl Card {
             return Device { in_package, ..Device::default() };
         }
         let of = |name: &str| number(&self.folder.join(name));
-        let sensor = |names: &[&str]| self.hwmon.as_ref().and_then(|hwmon| first(hwmon, names));
+        let power = |name: &str| self.hwmon.as_ref().and_then(|hwmon| number(&hwmon.join(name)));
+        let sensor = |path: &Option<PathBuf>| path.as_deref().and_then(number).filter(|number| *number > 0);
         let own = of("mem_info_vram_used");
         let percent = of("gpu_busy_percent").filter(|percent| *percent <= 100);
         Device {
@@ -112,11 +130,14 @@ impl Card {
             },
             busy: percent.map(|percent| percent as f64 / 100.0),
             // In a package it is the processor's, too.
-            power_w: sensor(&["power1_average", "power1_input"]).filter(|_| !in_package).map(micro),
-            // At the edge of the die; where there is no such sensor, the hottest (AMD) or the package's (xe).
-            temperature_c: sensor(&["temp1_input", "temp2_input"]).map(|thousandths| thousandths as f64 / 1e3),
-            // The card's, and not the package's on it, where both are counted. A counter that stands at nothing counts nothing.
-            energy_j: sensor(&["energy1_input", "energy2_input"]).map(micro),
+            power_w: ["power1_average", "power1_input"]
+                .into_iter()
+                .filter_map(power)
+                .find(|microwatts| *microwatts > 0 && !in_package)
+                .map(micro),
+            temperature_c: sensor(&self.temperature).map(|thousandths| thousandths as f64 / 1e3),
+            // A counter that stands at nothing counts nothing.
+            energy_j: sensor(&self.energy).map(micro),
             in_package,
         }
     }
@@ -141,7 +162,7 @@ impl Card {
             // Where there is only a counter of energy, its growth is the power.
             ("power", now.power_w.or(now.energy_j).is_some(), power),
             ("temperature", now.temperature_c.is_some(), "no sensor"),
-            ("energy", now.energy_j.is_some(), "no counter"),
+            ("energy", now.energy_j.is_some(), if amd { "not read" } else { "no counter" }),
             ("memory per process", true, ""),
         ];
         let there: Vec<&str> = figures.iter().filter(|(_, there, _)| *there).map(|(what, ..)| *what).collect();
@@ -154,11 +175,6 @@ impl Card {
 
 fn micro(millionths: u64) -> f64 {
     millionths as f64 / 1e6
-}
-
-/// The first of these sensors that stands at something.
-fn first(hwmon: &Path, names: &[&str]) -> Option<u64> {
-    names.iter().filter_map(|name| number(&hwmon.join(name))).find(|number| *number > 0)
 }
 
 fn number(path: &Path) -> Option<u64> {

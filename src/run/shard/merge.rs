@@ -52,7 +52,7 @@ pub fn merge(dirs: &[PathBuf], out: &Path, packed: bool) -> Result<Finished, Fai
         std::fs::copy(&kept, out.join(BASELINE)).with_context(|| format!("copying {}", kept.display()))?;
     }
     if packed {
-        pack_rows(out);
+        pack_rows(out, false);
     }
     merged.write(&out.join("manifest.json")).with_context(|| format!("writing {}", out.display()))?;
     retell(out)

@@ -98,6 +98,14 @@ impl Missing {
             Missing::Different(told) => told.clone(),
         }
     }
+
+    /// What to do about it, where [`Missing::in_brief`] doesn't say it.
+    pub fn advice(&self) -> Option<&str> {
+        match self {
+            Missing::Unreachable { hint, .. } => Some(hint),
+            Missing::NoModel { .. } | Missing::Different(_) => None,
+        }
+    }
 }
 
 /// A text without what stands in brackets: there, the system's own words.

@@ -109,7 +109,7 @@ fn a_card_reports_its_own_memory_and_power() {
         in_package: false,
     };
     assert_eq!(machine.read(), [want]);
-    let name = "AMD 1002:744c (amdgpu): memory, busy, power, temperature, memory per process; not energy (no counter)";
+    let name = "AMD 1002:744c (amdgpu): memory, busy, power, temperature, memory per process; not energy (not read)";
     assert_eq!(machine.names(), Ok(vec![name.to_owned()]));
 }
 
@@ -126,7 +126,7 @@ fn in_a_package_the_machines_memory_counts_and_the_processors_power_does_not() {
     };
     assert_eq!(machine.read(), [want]);
     let name = "AMD 1002:1586 (amdgpu): memory, busy, temperature, memory per process; not power (GPU and CPU have one \
-                figure), energy (no counter)";
+                figure), energy (not read)";
     assert_eq!(machine.names(), Ok(vec![name.to_owned()]));
 }
 
@@ -151,6 +151,13 @@ fn an_intel_card_has_energy_and_temperature() {
     ];
     machine.card(0, "0000:03:00.0", "i915", &parts);
     assert_eq!(machine.read(), [Device { energy_j: Some(2.5), ..Device::default() }]);
+
+    // A counter that can't be read for a moment is not another one: what it counted since would be the difference of the two.
+    let machine = Machine::new();
+    machine.card(0, "0000:03:00.0", "xe", &ARC);
+    let (cards, proc) = (cards(&machine.drm()), machine.root.path().join("proc"));
+    std::fs::remove_file(cards[0].energy.as_ref().unwrap()).unwrap();
+    assert_eq!(read(&cards, &proc, &[]).all, [Device { temperature_c: Some(47.0), ..Device::default() }]);
 }
 
 #[test]
